@@ -1,0 +1,1 @@
+"""The core of Playhead: recording, decoding, replay and the command line; no screen code."""

@@ -1,0 +1,18 @@
+"""Processes that Playhead starts on this machine: a restate-server, recorders, agent services.
+
+Not here: talking to them (see `playhead.restate` and `playhead.record`).
+"""
+
+from playhead.local.ports import free_port, port_is_free
+from playhead.local.process import Child, ChildError
+from playhead.local.server import RestateServer, ServerNotFound, find_server
+
+__all__ = [
+    "Child",
+    "ChildError",
+    "RestateServer",
+    "ServerNotFound",
+    "find_server",
+    "free_port",
+    "port_is_free",
+]

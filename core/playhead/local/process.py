@@ -1,0 +1,182 @@
+"""A child process with a log file, a readiness check, and an end that is certain."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import IO
+
+from playhead.local import reaper
+
+POLL_SECONDS = 0.02
+LOG_TAIL_LINES = 12
+
+
+class ChildError(Exception):
+    """A process that Playhead started did not come up, or ended before its time.
+
+    The text names the process, what happened, and the last lines of its log.
+    """
+
+
+class _Reaper:
+    """The helper process that ends our children should this process be killed."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[str] | None = None
+        self._owner = 0
+
+    def tell(self, sign: str, group: int) -> None:
+        with self._lock:
+            if self._process is None or self._owner != os.getpid():
+                self._process = subprocess.Popen(
+                    [sys.executable, "-S", "-E", reaper.__file__],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    text=True,
+                    start_new_session=True,
+                )
+                self._owner = os.getpid()
+            stdin = self._process.stdin
+            assert stdin is not None
+            with contextlib.suppress(BrokenPipeError):
+                stdin.write(f"{sign}{group}\n")
+                stdin.flush()
+
+
+_reaper = _Reaper()
+
+
+class Child:
+    """One child process in a process group of its own.
+
+    Its group ends with `stop()` or `kill()`, and at the latest when this process ends, even
+    by kill -9. Standard output and error go to `log`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str | Path],
+        *,
+        log: Path,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+    ) -> None:
+        """Describe the process; nothing starts yet.
+
+        Args:
+            name: what people call it, used in errors.
+            command: program and arguments.
+            log: file that receives its output (appended).
+            env: variables on top of this process's environment.
+            cwd: its working directory.
+        """
+        self.name = name
+        self.command = [str(part) for part in command]
+        self.log = log
+        self.env = dict(env or {})
+        self.cwd = cwd
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        """The process id; raises ChildError when it was never started."""
+        if self._process is None:
+            raise ChildError(f"{self.name} was not started")
+        return self._process.pid
+
+    @property
+    def returncode(self) -> int | None:
+        """The exit code, negative for a signal; None while it runs or before it starts."""
+        return None if self._process is None else self._process.poll()
+
+    @property
+    def running(self) -> bool:
+        """Whether the process is alive."""
+        return self._process is not None and self._process.poll() is None
+
+    def start(self) -> Child:
+        """Start it. Raises ChildError when the program cannot be run."""
+        if self.running:
+            raise ChildError(f"{self.name} runs already (pid {self.pid})")
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        output: IO[bytes]
+        with self.log.open("ab") as output:
+            try:
+                self._process = subprocess.Popen(
+                    self.command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    env={**os.environ, **self.env},
+                    cwd=self.cwd,
+                    start_new_session=True,
+                )
+            except OSError as error:
+                raise ChildError(f"{self.name} cannot be started: {error}") from error
+        _reaper.tell("+", self._process.pid)
+        return self
+
+    def wait_until(self, ready: Callable[[], bool], *, seconds: float, what: str) -> None:
+        """Wait until `ready()`; raises ChildError when the process ends or time runs out first."""
+        deadline = time.monotonic() + seconds
+        while not ready():
+            if not self.running:
+                raise ChildError(
+                    f"{self.name} ended (exit code {self.returncode}) before {what}.\n"
+                    f"{self.log_tail()}"
+                )
+            if time.monotonic() > deadline:
+                raise ChildError(
+                    f"{self.name}: {what} took longer than {seconds:g} s.\n{self.log_tail()}"
+                )
+            time.sleep(POLL_SECONDS)
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the process alone, not to its group."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, number)
+
+    def stop(self, *, grace: float = 10.0) -> None:
+        """SIGTERM, then SIGKILL after `grace` seconds; the whole group ends. Safe to call twice."""
+        if self._process is None:
+            return
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(grace)
+        self.kill()
+
+    def kill(self) -> None:
+        """SIGKILL to the whole group, and wait for the process."""
+        if self._process is None:
+            return
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        _reaper.tell("-", self._process.pid)
+
+    def log_tail(self, lines: int = LOG_TAIL_LINES) -> str:
+        """The last lines of the log, with its path."""
+        try:
+            text = self.log.read_text(errors="replace")
+        except OSError:
+            return f"(no log at {self.log})"
+        tail = text.splitlines()[-lines:]
+        return "\n".join([f"Last lines of {self.log}:", *(f"  {line}" for line in tail)])
+
+    def __enter__(self) -> Child:
+        return self.start()
+
+    def __exit__(self, *exc: object) -> None:
+        self.stop()

@@ -1,0 +1,170 @@
+"""A restate-server of our own on free loopback ports: for the demo, scenarios and tests."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import httpx
+
+from playhead.local.ports import LOOPBACK, free_port
+from playhead.local.process import Child, ChildError
+
+START_SECONDS = 30.0
+
+
+class ServerNotFound(Exception):  # noqa: N818 - reads as what it says
+    """No restate-server binary was found; the text says where we looked and what to do."""
+
+
+def find_server(start: Path | None = None) -> Path:
+    """The restate-server binary: on PATH, else what npm installed in this folder or above it.
+
+    Raises:
+        ServerNotFound: neither is there.
+    """
+    on_path = shutil.which("restate-server")
+    if on_path:
+        return Path(on_path)
+    machine = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64"}.get(
+        platform.machine().lower(), platform.machine().lower()
+    )
+    package = f"restate-server-{platform.system().lower()}-{machine}"
+    inside = Path("node_modules", "@restatedev", package, "bin", "restate-server")
+    here = (start or Path.cwd()).resolve()
+    checkout = Path(__file__).resolve().parents[3]
+    for folder in (here, *here.parents, checkout):
+        if (folder / inside).is_file():
+            return folder / inside
+    raise ServerNotFound(
+        "No restate-server was found: not on PATH, and not in node_modules.\n"
+        "Run `npm install @restatedev/restate-server` here (or `make install` in a checkout), "
+        "or put restate-server on PATH."
+    )
+
+
+class RestateServer:
+    """One restate-server with its own data folder and ports; a context manager.
+
+    `stop()`, `kill()` and `start()` again keep ports and data, as a restarted server does.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        tracing_endpoint: str | None = None,
+        env: Mapping[str, str] | None = None,
+        binary: Path | None = None,
+    ) -> None:
+        """Describe the server; nothing starts yet.
+
+        Args:
+            folder: data and log go here.
+            tracing_endpoint: where it sends its spans, as Restate spells it
+                (`otlp+http://host:4318/v1/traces`, or a plain URL for gRPC).
+            env: further `RESTATE_*` settings.
+            binary: the program; found by `find_server` when not given.
+        """
+        self.folder = folder
+        self.ingress_port = free_port()
+        self.admin_port = free_port()
+        self.node_port = free_port()
+        settings = {
+            "RESTATE_INGRESS__BIND_PORT": str(self.ingress_port),
+            "RESTATE_ADMIN__BIND_PORT": str(self.admin_port),
+            "RESTATE_BIND_PORT": str(self.node_port),
+            "RESTATE_BIND_IP": LOOPBACK,
+            "RESTATE_LISTEN_MODE": "tcp",
+            "RESTATE_DISABLE_TELEMETRY": "true",
+            "RESTATE_DEFAULT_NUM_PARTITIONS": "4",
+            "RESTATE_ROCKSDB_TOTAL_MEMORY_SIZE": "256MB",
+            "RESTATE_LOG_DISABLE_ANSI_CODES": "true",
+            "OTEL_BSP_SCHEDULE_DELAY": "200",
+        }
+        if tracing_endpoint:
+            settings["RESTATE_TRACING_ENDPOINT"] = tracing_endpoint
+        # A user's own RESTATE_* settings describe another server.
+        inherited = {name: "" for name in os.environ if name.startswith("RESTATE_")}
+        self._child = Child(
+            "restate-server",
+            [
+                "env",
+                *(part for name in inherited for part in ("-u", name)),
+                *(f"{name}={value}" for name, value in {**settings, **(env or {})}.items()),
+                binary or find_server(),
+                "--no-logo",
+                "--base-dir",
+                folder / "data",
+                "--node-name",
+                "playhead",
+            ],
+            log=folder / "restate-server.log",
+        )
+
+    @property
+    def admin_url(self) -> str:
+        """Base address of the admin API."""
+        return f"http://{LOOPBACK}:{self.admin_port}"
+
+    @property
+    def ingress_url(self) -> str:
+        """Base address of the ingress, where invocations are sent."""
+        return f"http://{LOOPBACK}:{self.ingress_port}"
+
+    @property
+    def child(self) -> Child:
+        """The process."""
+        return self._child
+
+    def start(self) -> RestateServer:
+        """Start it and wait until admin and ingress answer. Raises ChildError."""
+        self._child.start()
+        try:
+            self._child.wait_until(self._healthy, seconds=START_SECONDS, what="it was healthy")
+        except ChildError:
+            self._child.kill()
+            raise
+        return self
+
+    def stop(self) -> None:
+        """Stop it in an orderly way."""
+        self._child.stop()
+
+    def kill(self) -> None:
+        """kill -9."""
+        self._child.kill()
+
+    def register(self, service_url: str, *, force: bool = False) -> str:
+        """Register a service endpoint; returns the deployment id.
+
+        Raises:
+            ChildError: the server refused, with its reason.
+        """
+        response = httpx.post(
+            f"{self.admin_url}/deployments",
+            json={"uri": service_url, "force": force},
+            timeout=START_SECONDS,
+        )
+        if response.is_error:
+            raise ChildError(f"restate-server refused {service_url}: {response.text}")
+        deployment: str = response.json()["id"]
+        return deployment
+
+    def _healthy(self) -> bool:
+        try:
+            return all(
+                httpx.get(url, timeout=1.0).is_success
+                for url in (f"{self.admin_url}/health", f"{self.ingress_url}/restate/health")
+            )
+        except httpx.HTTPError:
+            return False
+
+    def __enter__(self) -> RestateServer:
+        return self.start()
+
+    def __exit__(self, *exc: object) -> None:
+        self.stop()

@@ -1,0 +1,114 @@
+"""Settings: flags over `PLAYHEAD_*` and `RESTATE_*` variables over a TOML file."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+__all__ = ["Settings", "SettingsError", "config_file", "load"]
+
+VARIABLES = {
+    "RESTATE_ADMIN_URL": "admin_url",
+    "RESTATE_INGRESS_URL": "ingress_url",
+    "RESTATE_AUTH_TOKEN": "auth_token",
+    "PLAYHEAD_STORE": "store",
+    "PLAYHEAD_OTLP_GRPC_PORT": "otlp_grpc_port",
+    "PLAYHEAD_OTLP_HTTP_PORT": "otlp_http_port",
+    "PLAYHEAD_API_PORT": "api_port",
+}
+
+
+class SettingsError(Exception):
+    """A setting has a value that cannot be used; the text says which, from where, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where things are. All servers of ours listen on 127.0.0.1."""
+
+    admin_url: str = "http://localhost:9070"
+    """Base address of Restate's admin API."""
+    ingress_url: str = "http://localhost:8080"
+    """Base address of Restate's ingress."""
+    auth_token: str | None = None
+    """Bearer token for both, as Restate Cloud wants."""
+    store: Path = Path()
+    """Folder of the recording; the database in it is `playhead.duckdb`."""
+    otlp_grpc_port: int = 4317
+    otlp_http_port: int = 4318
+    api_port: int = 4319
+    """Port of the recorder's query API."""
+
+    @property
+    def api_url(self) -> str:
+        """Base address of the recorder's query API."""
+        return f"http://127.0.0.1:{self.api_port}"
+
+
+def config_file() -> Path:
+    """The user's settings file; it need not exist."""
+    return Path(platformdirs.user_config_dir("playhead")) / "config.toml"
+
+
+def load(
+    overrides: Mapping[str, Any] | None = None,
+    *,
+    environ: Mapping[str, str] | None = None,
+    file: Path | None = None,
+) -> Settings:
+    """The settings in force.
+
+    Args:
+        overrides: values of command line flags, by field name; None means "not given".
+        environ: environment, `os.environ` when not given.
+        file: the TOML file, `config_file()` when not given.
+
+    Raises:
+        SettingsError: the file is not TOML, or holds or yields an unusable value.
+    """
+    environ = os.environ if environ is None else environ
+    path = config_file() if file is None else file
+    found: dict[str, tuple[Any, str]] = {
+        "store": (platformdirs.user_data_dir("playhead"), "the default")
+    }
+    found |= {name: (value, str(path)) for name, value in _read(path).items()}
+    found |= {field: (environ[var], var) for var, field in VARIABLES.items() if environ.get(var)}
+    found |= {k: (v, "the command line") for k, v in (overrides or {}).items() if v is not None}
+    known = {f.name for f in fields(Settings)}
+    for name, (_, source) in found.items():
+        if name not in known:
+            raise SettingsError(f"{source}: no setting is called {name!r}")
+    return replace(Settings(), **{n: _convert(n, v, src) for n, (v, src) in found.items()})
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text())
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"{path} cannot be read: {error}") from error
+
+
+def _convert(name: str, value: Any, source: str) -> Any:
+    if name.endswith("_port"):
+        try:
+            port = int(value)
+        except (TypeError, ValueError):
+            port = -1
+        if not 0 < port < 65536:
+            raise SettingsError(f"{source}: {name} = {value!r} is not a port (1 to 65535)")
+        return port
+    if name == "store":
+        return Path(str(value)).expanduser()
+    if name.endswith("_url"):
+        if not str(value).startswith(("http://", "https://")):
+            raise SettingsError(f"{source}: {name} = {value!r} must start with http:// or https://")
+        return str(value).rstrip("/")
+    return str(value)

@@ -1,0 +1,27 @@
+"""Real servers for the tests, on free ports, gone afterwards."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playhead.local import RestateServer
+
+for _name in [n for n in os.environ if n.startswith(("RESTATE_", "PLAYHEAD_", "OTEL_"))]:
+    del os.environ[_name]
+
+
+@pytest.fixture(scope="session")
+def restate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RestateServer]:
+    """One restate-server for all tests that only add to it; no tracing endpoint."""
+    with RestateServer(tmp_path_factory.mktemp("restate")) as server:
+        yield server
+
+
+@pytest.fixture
+def own_restate(tmp_path: Path) -> Iterator[RestateServer]:
+    """A restate-server for one test alone: to kill, restart, or count everything on it."""
+    with RestateServer(tmp_path / "restate") as server:
+        yield server
