@@ -1,0 +1,54 @@
+"""The message tables: wire types, and bytes against messages built by hand."""
+
+from __future__ import annotations
+
+import pytest
+from playhead.restate import protocol
+
+
+def test_wire_types_are_those_of_the_protocol() -> None:
+    assert protocol.ENTRY_TYPES["Command: Input"] == 0x400
+    assert protocol.ENTRY_TYPES["Command: OneWayCall"] == 0x40E
+    assert protocol.ENTRY_TYPES["Command: SendSignal"] == 0x410
+    assert protocol.ENTRY_TYPES["Command: Run"] == 0x411
+    assert protocol.ENTRY_TYPES["Command: CompleteAwakeable"] == 0x414
+    assert protocol.ENTRY_TYPES["Notification: GetLazyState"] == 0x8002
+    assert protocol.ENTRY_TYPES["Notification: Call"] == 0x800D
+    assert protocol.ENTRY_TYPES["Notification: CallInvocationId"] == 0x800E
+    assert protocol.ENTRY_TYPES["Notification: Run"] == 0x8011
+    assert protocol.ENTRY_TYPES["Notification: GetInvocationOutput"] == 0x8013
+    assert protocol.ENTRY_TYPES["Notification: Signal"] == 0xFBFF
+    assert set(protocol.CODES) == {*range(8), *protocol.ENTRY_TYPES.values()}
+    assert all(name in protocol.MESSAGES for name in protocol.CODES.values())
+    assert protocol.entry_type(0x8011) == "Notification: Run"
+    assert protocol.entry_type(0) is None
+
+
+def test_a_message_has_the_bytes_of_its_field_numbers() -> None:
+    # result_completion_id = 11 (varint 7), name = 12 ("ab"): worked out by hand.
+    data = bytes([11 << 3 | 0, 7, 12 << 3 | 2, 2, *b"ab"])
+    run = protocol.parse_entry("Command: Run", data)
+    assert (run.result_completion_id, run.name) == (7, "ab")
+    assert run.SerializeToString() == data
+
+
+def test_a_oneof_tells_which_result_came() -> None:
+    # completion_id = 1 (varint 3), failure = 6 {code = 1 (varint 500, two bytes)}.
+    data = bytes([1 << 3, 3, 6 << 3 | 2, 3, 1 << 3, 0xF4, 0x03])
+    notification = protocol.parse(0x8011, data)
+    assert notification.WhichOneof("result") == "failure"
+    assert notification.failure.code == 500
+    assert not notification.HasField("value")
+
+
+@pytest.mark.parametrize("data", [b"\xff", b"\x5a\x10short", bytes([6 << 3 | 2, 200])])
+def test_bytes_of_something_else_are_refused(data: bytes) -> None:
+    with pytest.raises(protocol.ProtocolError, match="RunCommandMessage"):
+        protocol.parse_entry("Command: Run", data)
+
+
+def test_unknown_types_are_refused() -> None:
+    with pytest.raises(protocol.ProtocolError, match="0x7777"):
+        protocol.parse(0x7777, b"")
+    with pytest.raises(protocol.ProtocolError, match="Command: Dance"):
+        protocol.parse_entry("Command: Dance", b"")
