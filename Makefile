@@ -1,35 +1,31 @@
 # Everything goes to .venv, node_modules and .demo in this folder; nothing outside it.
 PYTHON ?= python3
-VENV := .venv
-BIN := $(VENV)/bin
-UV := $(shell command -v uv 2>/dev/null)
+BIN := .venv/bin
+PROJECTS := pyproject.toml tracing/pyproject.toml
+COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+  --no-emit-index-url --no-annotate --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check lock docs bench clean
+.PHONY: help install demo test check docs bench lock clean
 
 help: ## show the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-install: $(VENV)/.installed node_modules/.installed ## prepare .venv and Restate's server
+install: .venv/.all node_modules/.installed ## prepare .venv and Restate's server, with all tools
 
-$(VENV)/.installed: requirements/all.txt pyproject.toml tracing/pyproject.toml
-	@echo "Installing Python packages into $(VENV) ..."
-ifneq ($(UV),)
-	@$(UV) venv --quiet --allow-existing --python $(PYTHON) $(VENV)
-	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/all.txt
-	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e tracing -e .
-else
-	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements/all.txt
-	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e tracing -e .
-endif
-	@touch $@
+# The demo needs less than the tests, and so starts sooner.
+.venv/.run: requirements/run.txt $(PROJECTS)
+	@PYTHON="$(PYTHON)" sh scripts/install.sh requirements/run.txt $@
+
+.venv/.all: requirements/all.txt $(PROJECTS)
+	@PYTHON="$(PYTHON)" sh scripts/install.sh requirements/all.txt $@
+	@touch .venv/.run
 
 node_modules/.installed: package-lock.json
-	@PYTHON="$(PYTHON)" sh scripts/install-server.sh
+	@sh scripts/install-server.sh
 	@mkdir -p node_modules && touch $@
 
-demo: install ## run agents, failures and the dashboard; everything is local
+demo: .venv/.run node_modules/.installed ## run agents, failures and the dashboard; everything is local
 	@$(BIN)/playhead demo $(ARGS)
 
 test: install ## run the tests
@@ -48,9 +44,10 @@ docs: install ## write the generated pages again
 bench: install ## the benchmarks: ratios against peers and floors
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-lock: ## pin the newest versions that pyproject allows (needs uv)
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
-	  --all-extras --no-emit-package playhead-tracing requirements/all.in pyproject.toml tracing/pyproject.toml -o requirements/all.txt
+lock: ## pin the newest versions that the pyproject files allow (needs uv)
+	@$(COMPILE) --all-extras --no-emit-package playhead-tracing requirements/all.in $(PROJECTS) -o requirements/all.txt
+	@$(COMPILE) --all-extras --no-emit-package playhead-tracing requirements/build.in $(PROJECTS) -c requirements/all.txt -o requirements/run.txt
+	@$(COMPILE) requirements/uv.in -o requirements/uv.txt
 
 clean: ## remove what install and demo made
-	rm -rf $(VENV) node_modules .demo
+	rm -rf .venv node_modules .demo
