@@ -41,7 +41,9 @@ class Settings:
     store: Path = Path()
     """Folder of the recording; the database in it is `playhead.duckdb`."""
     otlp_grpc_port: int = 4317
+    """Port on which the recorder takes OTLP over gRPC."""
     otlp_http_port: int = 4318
+    """Port on which the recorder takes OTLP over HTTP."""
     api_port: int = 4319
     """Port of the recorder's query API."""
 

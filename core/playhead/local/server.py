@@ -135,7 +135,7 @@ class RestateServer:
         self._child.stop()
 
     def kill(self) -> None:
-        """kill -9."""
+        """SIGKILL, as a crash does."""
         self._child.kill()
 
     def register(self, service_url: str, *, force: bool = False) -> str:
