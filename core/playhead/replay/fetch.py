@@ -1,0 +1,204 @@
+"""Recordings from a live server's admin API, and from the recorder's store."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from playhead.replay.errors import RecordingError
+from playhead.replay.recording import Entry, Recording
+from playhead.replay.validate import refuse_version
+
+if TYPE_CHECKING:
+    from playhead.settings import Settings
+
+__all__ = ["find", "from_rows", "from_server", "from_store"]
+
+_ID = re.compile(r"inv_[0-9A-Za-z]{34}")
+_SECONDS = 30.0
+_HEX = re.compile(r"(?:[0-9a-fA-F]{2})*")
+
+
+async def from_server(admin_url: str, invocation_id: str, *, token: str | None = None) -> Recording:
+    """The recording of an invocation that the server still has.
+
+    Raises:
+        RecordingError: the server cannot be reached, or does not have the invocation's journal.
+        UnsupportedJournal: the journal is of a version that cannot be replayed.
+    """
+    import httpx
+
+    _check_id(invocation_id)
+    headers = {"accept": "application/json"}
+    if token:
+        headers["authorization"] = f"Bearer {token}"
+    try:
+        async with httpx.AsyncClient(
+            base_url=admin_url, headers=headers, timeout=_SECONDS
+        ) as client:
+
+            async def query(sql: str) -> list[dict[str, Any]]:
+                response = await client.post("/query", json={"query": sql})
+                response.raise_for_status()
+                rows: list[dict[str, Any]] = response.json()["rows"]
+                return rows
+
+            version = (await client.get("/version")).json().get("version")
+            tables = await _read(query, invocation_id)
+    except httpx.HTTPStatusError as error:
+        raise RecordingError(
+            f"{admin_url} answered {error.response.status_code}: {error.response.text[:300]}"
+        ) from error
+    except (httpx.HTTPError, ValueError, KeyError) as error:
+        raise RecordingError(
+            f"No Restate admin API answers at {admin_url} ({error or type(error).__name__}). "
+            "Set RESTATE_ADMIN_URL, or give --admin-url."
+        ) from error
+    return from_rows(*tables, invocation_id=invocation_id, where=admin_url, server_version=version)
+
+
+async def from_store(settings: Settings, invocation_id: str) -> Recording:
+    """The recording of an invocation that the recorder has, purged from the server or not.
+
+    Raises:
+        RecordingError: there is no store, or it does not hold the invocation's journal.
+        UnsupportedJournal: the journal is of a version that cannot be replayed.
+    """
+    from playhead.record.client import connect
+
+    _check_id(invocation_id)
+    source = await connect(settings)
+    if source is None:
+        raise RecordingError(f"No recorder answers, and there is no recording in {settings.store}")
+    try:
+        tables = await _read(source.rows, invocation_id, quote='"')
+        where = source.describe()
+    finally:
+        await source.close()
+    return from_rows(*tables, invocation_id=invocation_id, where=where)
+
+
+async def find(settings: Settings, invocation_id: str) -> Recording:
+    """The recording from the live server, else from the recorder's store.
+
+    Raises:
+        RecordingError: neither has it; the text tells what each said.
+        UnsupportedJournal: the journal is of a version that cannot be replayed.
+    """
+    try:
+        return await from_server(settings.admin_url, invocation_id, token=settings.auth_token)
+    except RecordingError as live:
+        try:
+            return await from_store(settings, invocation_id)
+        except Exception as stored:
+            raise RecordingError(f"{live}\n{stored}") from stored
+
+
+def from_rows(
+    invocations: Iterable[Mapping[str, Any]],
+    journal: Iterable[Mapping[str, Any]],
+    events: Iterable[Mapping[str, Any]],
+    state: Iterable[Mapping[str, Any]],
+    *,
+    invocation_id: str,
+    where: str,
+    server_version: str | None = None,
+) -> Recording:
+    """A recording from rows of sys_invocation, sys_journal, sys_journal_events and state.
+
+    Raises:
+        RecordingError: there is no such invocation, or no journal of it.
+        UnsupportedJournal: the journal is of a version that cannot be replayed.
+    """
+    invocation = next((_plain(row) for row in invocations), None)
+    if invocation is None:
+        raise RecordingError(f"{where} has no invocation {invocation_id}")
+    rows = sorted(journal, key=lambda row: int(row["index"]))
+    if not rows:
+        raise RecordingError(
+            f"{where} has no journal of {invocation_id} ({invocation.get('status')}): the server "
+            "drops it some time after the end (journal retention); the recorder keeps it."
+        )
+    for row in rows:
+        refuse_version(int(row.get("version") or 2), invocation_id)
+    return Recording(
+        invocation=invocation,
+        entries=tuple(
+            Entry(
+                int(row["index"]),
+                str(row["entry_type"]),
+                str(row.get("name") or ""),
+                _bytes(row["raw"]),
+                _text(row.get("appended_at")),
+            )
+            for row in rows
+        ),
+        state={str(row["key"]): _bytes(row["value"]) for row in state},
+        events=tuple(_plain(row) for row in events),
+        sdk_version=invocation.get("last_attempt_server"),
+        server_version=server_version or invocation.get("created_using_restate_version"),
+    )
+
+
+async def _read(query: Any, invocation_id: str, quote: str | None = None) -> Any:
+    stored = quote is not None
+    tables = (
+        ("invocations", "journal", "journal_events", "state")
+        if stored
+        else ("sys_invocation", "sys_journal", "sys_journal_events", "state")
+    )
+    invocations, journal, events, state = tables
+    found = await query(f"SELECT * FROM {invocations} WHERE id = '{invocation_id}'")
+    row = found[0] if found else {}
+    entries = await query(
+        'SELECT "index", entry_type, name, raw, version, appended_at '
+        f"FROM {journal} WHERE id = '{invocation_id}'"
+    )
+    notes = await query(f"SELECT * FROM {events} WHERE id = '{invocation_id}'")
+    key = row.get("target_service_key")
+    values: list[dict[str, Any]] = []
+    if key is not None:
+        values = await query(
+            f"SELECT key, value FROM {state} WHERE service_name = {_quoted(row['target_service_name'])}"
+            f" AND service_key = {_quoted(key)}"
+        )
+    return found, entries, notes, values
+
+
+def _check_id(invocation_id: str) -> None:
+    if not _ID.fullmatch(invocation_id):
+        raise RecordingError(f"{invocation_id!r} is no invocation id (inv_ and 34 characters)")
+
+
+def _quoted(text: str) -> str:
+    return "'" + str(text).replace("'", "''") + "'"
+
+
+def _bytes(value: Any) -> bytes:
+    """The admin API writes bytes as hex; the recorder hands out bytes, hex or base64."""
+    if isinstance(value, bytes | bytearray | memoryview):
+        return bytes(value)
+    if value is None:
+        return b""
+    if _HEX.fullmatch(str(value)):
+        return bytes.fromhex(str(value))
+    try:
+        return base64.b64decode(str(value), validate=True)
+    except binascii.Error as error:
+        raise RecordingError(f"{str(value)[:40]!r} are no bytes: {error}") from error
+
+
+def _text(value: Any) -> str | None:
+    if value is None:
+        return None
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+
+
+def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: value if isinstance(value, str | int | float | bool | None) else str(value)
+        for name, value in row.items()
+    }
