@@ -1,0 +1,42 @@
+"""`python -m playhead_samples --port N`: serve the sample agents on 127.0.0.1."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+
+import click
+from hypercorn.asyncio import serve  # pyright: ignore[reportUnknownVariableType]
+from hypercorn.config import Config
+from restate.server import install_shutdown_hook
+
+from playhead_samples.app import create_app
+
+GRACE_SECONDS = 2.0
+
+
+@click.command()
+@click.option("--port", type=click.IntRange(1, 65535), required=True, help="TCP port.")
+def main(port: int) -> None:
+    """Serve every sample agent; register http://127.0.0.1:PORT with a restate-server."""
+    logging.basicConfig(level=logging.WARNING)
+    asyncio.run(_serve(port))
+
+
+async def _serve(port: int) -> None:
+    app = create_app()
+    config = Config()
+    config.bind = [f"127.0.0.1:{port}"]
+    config.graceful_timeout = GRACE_SECONDS
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # Restate's SDK installs a handler of its own at the first request and so would replace
+        # one added to the loop; its list of hooks is shared by all.
+        install_shutdown_hook(loop, stop.set, number)
+    await serve(app, config, shutdown_trigger=stop.wait)
+
+
+if __name__ == "__main__":
+    main()

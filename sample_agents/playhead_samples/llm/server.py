@@ -1,0 +1,115 @@
+"""The HTTP server: OpenAI's API under `/v1`, and `/control` for tests and scenarios."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, cast
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from playhead_samples.llm import delivery, rules, script, strike, tokens
+from playhead_samples.llm.conversation import BadRequest, Conversation
+from playhead_samples.llm.faults import Armoury, BadFault, Fault
+from playhead_samples.llm.request_log import RequestLog
+
+__all__ = ["create_app"]
+
+MODELS = ("gpt-local", "gpt-local-mini")
+HEADER = "x-playhead-fault"
+"""A request that carries it is struck by this kind of fault, whatever is armed."""
+
+
+def create_app() -> ASGIApp:
+    """A server with an empty log and no armed fault."""
+    rules.load()
+    server = _Server()
+    routes = [
+        Route("/v1/models", server.models),
+        Route("/v1/chat/completions", server.chat, methods=["POST"]),
+        Route("/v1/responses", server.responses, methods=["POST"]),
+        Route("/control/health", server.health),
+        Route("/control/log", server.log, methods=["GET", "DELETE"]),
+        Route("/control/counts", server.counts),
+        Route("/control/faults", server.faults, methods=["GET", "POST", "DELETE"]),
+    ]
+    return strike.Breakable(Starlette(routes=routes))
+
+
+class _Server:
+    def __init__(self) -> None:
+        self._log = RequestLog()
+        self._armoury = Armoury()
+
+    async def health(self, request: Request) -> Response:
+        return JSONResponse({"agents": [r.agent for r in script.rules()]})
+
+    async def models(self, request: Request) -> Response:
+        data = [{"id": m, "object": "model", "created": 0, "owned_by": "local"} for m in MODELS]
+        return JSONResponse({"object": "list", "data": data})
+
+    async def log(self, request: Request) -> Response:
+        if request.method == "DELETE":
+            self._log.clear()
+        return JSONResponse(self._log.entries(request.query_params.get("agent")))
+
+    async def counts(self, request: Request) -> Response:
+        return JSONResponse(self._log.counts())
+
+    async def faults(self, request: Request) -> Response:
+        if request.method == "DELETE":
+            self._armoury.disarm()
+        elif request.method == "POST":
+            try:
+                given: Any = await request.json()
+                several = cast("list[Any]", given) if isinstance(given, list) else [given]
+                self._armoury.arm([Fault.read(one) for one in several])
+            except ValueError as error:
+                return JSONResponse({"error": str(error)}, status_code=400)
+        return JSONResponse(self._armoury.listing())
+
+    async def chat(self, request: Request) -> Response:
+        return await self._answer(request, "chat")
+
+    async def responses(self, request: Request) -> Response:
+        return await self._answer(request, "responses")
+
+    async def _answer(self, request: Request, api: str) -> Response:
+        try:
+            body: Any = json.loads(await request.body())
+            if not isinstance(body, dict):
+                raise BadRequest("the body must be a JSON object")
+            read = Conversation.from_chat if api == "chat" else Conversation.from_responses
+            conversation = read(cast("dict[str, Any]", body))
+            agent, answer = script.answer(conversation)
+            fault = self._armoury.strike(agent, conversation)
+            if HEADER in request.headers:
+                fault = Fault.read({"do": request.headers[HEADER]})
+        except (BadRequest, BadFault, ValueError, KeyError, TypeError) as error:
+            return strike.refusal(400, f"invalid request: {error}", "invalid_request_error")
+        if fault is not None:
+            answer = strike.spoiled(answer, fault, conversation)
+        entry = self._log.add(
+            api=api,
+            agent=agent,
+            model=conversation.model,
+            stream=conversation.stream,
+            prompt_hash=conversation.prompt_hash,
+            user=conversation.user[:200],
+            answer="tool_calls" if answer.calls else "text",
+            text=answer.text,
+            tool_calls=[{"name": c.name, "arguments": dict(c.arguments)} for c in answer.calls],
+            fault=fault.do if fault else None,
+            input_tokens=tokens.of_prompt(conversation),
+            output_tokens=tokens.of_answer(answer),
+        )
+        if fault is not None:
+            failure = await strike.strike(fault, answer, entry, conversation, request)
+            if failure is not None:
+                entry.answer = fault.do
+                entry.input_tokens = entry.output_tokens = 0
+                return failure
+        return delivery.send(answer, entry, conversation)
