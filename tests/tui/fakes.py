@@ -1,0 +1,132 @@
+"""A source in memory: what an afternoon with agents looks like, at a fixed time."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from playhead.reader.models import (
+    Attempt,
+    InvocationDetail,
+    InvocationPage,
+    InvocationSummary,
+    LlmCall,
+    Message,
+    Span,
+    SpanEvent,
+    Step,
+    StepEvent,
+    TimelineRow,
+    Tokens,
+    ToolCall,
+)
+from playhead_tui.source import Connection
+
+NOW = datetime(2026, 3, 14, 15, 9, 26, 535_000, tzinfo=timezone.utc)
+
+
+def ago(seconds: float) -> datetime:
+    return NOW - timedelta(seconds=seconds)
+
+
+def summary(id: str, target: str, status: str, age: float, **more: Any) -> InvocationSummary:
+    parts = target.split("/")
+    long = more.pop("took", None)
+    created = ago(age)
+    return InvocationSummary(
+        id=id,
+        target=target,
+        service=parts[0],
+        key=parts[1] if len(parts) == 3 else None,
+        handler=parts[-1],
+        status=status,  # type: ignore[arg-type]
+        created_at=created,
+        completed_at=created + timedelta(seconds=long) if long is not None else None,
+        **more,
+    )
+
+
+def some_rows() -> list[InvocationSummary]:
+    return [
+        summary("inv_1aWeather", "WeatherAgent/run", "backing-off", 14.2, attempts=3, llm_calls=1,
+                tokens=Tokens(412, 38), retry_count=3, next_retry_at=ago(-3.4),
+                last_failure="[500] WeatherUnavailable: 503 Service Unavailable from api.weather",
+                trace_id="5b8aa5a2d2c872e8321cf37308d69df2", deployment_id="dp_14LsPzGz9HBxXIe"),
+        summary("inv_1bApprove", "ApprovalAgent/run", "suspended", 96, attempts=2, llm_calls=1,
+                tokens=Tokens(633, 71)),
+        summary("inv_1cIntake", "IntakeAgent/run", "running", 8.4, attempts=1, llm_calls=3,
+                tokens=Tokens(2210, 402)),
+        summary("inv_1dBilling", "BillingSpecialist/ask", "running", 5.1, attempts=1, llm_calls=1,
+                tokens=Tokens(840, 0), invoked_by="inv_1cIntake"),
+        summary("inv_1eLegal", "LegalSpecialist/ask", "succeeded", 5.6, took=3.32, attempts=1,
+                llm_calls=1, tokens=Tokens(790, 121), invoked_by="inv_1cIntake"),
+        summary("inv_1fChat", "ChatAgent/user-東京🗼/message", "succeeded", 41, took=2.204,
+                attempts=1, llm_calls=1, tokens=Tokens(1290, 96)),
+        summary("inv_1gChat", "ChatAgent/user-1/message", "succeeded", 63, took=1.871, attempts=1,
+                llm_calls=1, tokens=Tokens(310, 44)),
+        summary("inv_1hRate", "WeatherAgent/run", "succeeded", 130, took=6.022, attempts=2,
+                llm_calls=2, tokens=Tokens(901, 77),
+                last_failure="[429] Too Many Requests, retry after 2 s"),
+        summary("inv_1iFail", "WeatherAgent/run", "failed", 3700, took=12.5, attempts=6,
+                llm_calls=4, tokens=Tokens(15200, 1100),
+                last_failure="[400] [bold red]Refused[/] by policy: no city called 'Atlantis'"),
+        summary("inv_1jKill", "ReportAgent/nightly", "killed", 86500, took=7300.0, attempts=14,
+                llm_calls=188, tokens=Tokens(1_802_000, 91_000), last_failure="killed"),
+        summary("inv_1kCancel", "ReportAgent/nightly", "cancelled", 172800, took=41.0, attempts=1,
+                llm_calls=2, tokens=Tokens(12_000, 800), last_failure="cancelled"),
+        summary("inv_1lPause", "ResearchAgent/dig", "paused", 912, attempts=9, llm_calls=12,
+                tokens=Tokens(44_000, 5_200), last_failure="[500] ToolError: index out of range"),
+        summary("inv_1mSleep", "ReminderAgent/mum/remind", "scheduled", 30),
+    ]  # fmt: skip
+
+
+class FakeSource:
+    """Answers from memory; a test changes `rows` and `details` as the world would."""
+
+    def __init__(self, rows: list[InvocationSummary] | None = None) -> None:
+        self.rows = some_rows() if rows is None else rows
+        self.details: dict[str, InvocationDetail] = {}
+        self.missing: tuple[str, ...] = ()
+        self.limits: list[int] = []
+        self.error: Exception | None = None
+
+    async def invocations(self, *, limit: int = 100) -> InvocationPage:
+        self.limits.append(limit)
+        if self.error:
+            raise self.error
+        rows = sorted(self.rows, key=lambda row: row.created_at, reverse=True)
+        return InvocationPage(tuple(rows[:limit]), len(rows) > limit, self.missing)
+
+    async def invocation(self, invocation_id: str) -> InvocationDetail | None:
+        if self.error:
+            raise self.error
+        if invocation_id in self.details:
+            return self.details[invocation_id]
+        for row in self.rows:
+            if row.id == invocation_id:
+                return InvocationDetail(row, (), (), (), (), {})
+        return None
+
+    async def payload(self, invocation_id: str, index: int) -> Any:
+        return f"payload {index}"
+
+
+class FakeActions:
+    """Notes what it was asked to do."""
+
+    def __init__(self) -> None:
+        self.done: list[tuple[str, ...]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        async def act(*args: Any) -> None:
+            self.done.append((name, *map(str, args)))
+
+        return act
+
+
+def connector(source: Any, actions: Any = None, **more: Any) -> Any:
+    async def connect() -> Connection:
+        return Connection(source, actions, labels=more.pop("labels", ("localhost:9070",)), **more)
+
+    return connect

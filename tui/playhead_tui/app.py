@@ -1,0 +1,166 @@
+"""The dashboard: screens over a source, opened after the first paint."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from datetime import datetime, timezone
+from typing import ClassVar
+
+from playhead.reader.models import InvocationSummary
+from textual import work
+from textual.app import App
+from textual.binding import Binding, BindingType
+from textual.message import Message
+from textual.screen import Screen
+
+from playhead_tui.glyphs import ASCII, UNICODE
+from playhead_tui.palette import DARK, LIGHT
+from playhead_tui.screens.invocations import InvocationsScreen
+from playhead_tui.screens.reading import ReadingScreen
+from playhead_tui.source import Actions, Connect, Connection, Source
+from playhead_tui.widgets.notes import Notes
+from playhead_tui.widgets.topline import TopLine
+
+__all__ = ["PlayheadApp"]
+
+
+def _utc_now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+def _light_terminal() -> bool:
+    """Whether the terminal says that its background is light."""
+    return os.environ.get("COLORFGBG", "").rpartition(";")[2] in ("7", "15")
+
+
+class Opened(Message):
+    """The sources are open."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__()
+        self.connection = connection
+
+
+class NotOpened(Message):
+    """The sources could not be opened at all."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__()
+        self.reason = reason
+
+
+class PlayheadApp(App[None]):
+    """Playhead's dashboard."""
+
+    TITLE = "Playhead"
+    CSS = """
+    Screen { background: $background; }
+    Footer { background: $panel; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("question_mark", "show_keys", "Help"),
+        Binding("q", "quit", "Quit"),
+        Binding("colon", "command_palette", "Command palette", show=False),
+    ]
+
+    def __init__(
+        self,
+        connect: Connect,
+        *,
+        read_only: bool = False,
+        ascii_only: bool = False,
+        invocation: str | None = None,
+        now: Callable[[], datetime] = _utc_now,
+    ) -> None:
+        """Describe the dashboard; nothing is opened before its first paint.
+
+        Args:
+            connect: opens the sources.
+            read_only: forbid whatever changes the server.
+            ascii_only: draw with ASCII characters only.
+            invocation: id of the invocation to open at once.
+            now: the clock.
+        """
+        super().__init__()
+        self.now = now
+        self.read_only = read_only
+        self.glyphs = ASCII if ascii_only else UNICODE
+        self.connection: Connection | None = None
+        self._connect = connect
+        self._first = invocation
+        self.register_theme(DARK)
+        self.register_theme(LIGHT)
+        self.theme = LIGHT.name if _light_terminal() else DARK.name
+
+    def get_default_screen(self) -> Screen[None]:
+        """The list."""
+        return InvocationsScreen(glyphs=self.glyphs)
+
+    def on_mount(self) -> None:
+        """Open the sources once the first frame is on screen."""
+        self.call_after_refresh(self._open_sources)
+
+    @work(group="sources")
+    async def _open_sources(self) -> None:
+        try:
+            self.post_message(Opened(await self._connect()))
+        except Exception as error:
+            self.post_message(NotOpened(str(error) or type(error).__name__))
+
+    def on_opened(self, message: Opened) -> None:
+        """Begin to read on every screen there is."""
+        self.connection = message.connection
+        for screen in self.screen_stack:
+            for line in screen.query(TopLine):
+                line.tell(labels=message.connection.labels)
+            for notes in screen.query(Notes):
+                notes.tell(message.connection.notes)
+            if isinstance(screen, ReadingScreen):
+                screen.begin()
+        if self._first:
+            self.open_invocation(self._first)
+
+    def on_not_opened(self, message: NotOpened) -> None:
+        """Say why there is nothing to see."""
+        for notes in self.screen.query(Notes):
+            notes.tell((message.reason,))
+
+    async def on_unmount(self) -> None:
+        """Close what was opened; a recorder that was started for this app ends."""
+        if self.connection:
+            await self.connection.close()
+
+    @property
+    def source(self) -> Source:
+        """What the screens read."""
+        assert self.connection is not None
+        return self.connection.source
+
+    @property
+    def actions(self) -> Actions | None:
+        """What changes the server; None when that is forbidden or there is no server."""
+        return None if self.read_only or not self.connection else self.connection.actions
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was said when the sources were opened."""
+        return self.connection.notes if self.connection else ()
+
+    def open_invocation(self, invocation_id: str) -> None:
+        """Push the screen of one invocation."""
+        from playhead_tui.screens.invocation import InvocationScreen
+
+        screen = InvocationScreen(invocation_id, glyphs=self.glyphs)
+        self.push_screen(screen)
+        if self.connection:
+            screen.begin()
+
+    def choose_action(self, row: InvocationSummary) -> None:
+        """Show what can be done with an invocation."""
+
+    def choose_copy(self, row: InvocationSummary) -> None:
+        """Show what can be copied."""
+
+    def answer(self, invocation_id: str) -> None:
+        """Answer what an invocation waits for."""

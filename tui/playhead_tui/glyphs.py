@@ -1,0 +1,82 @@
+"""The marks of the screens, in Unicode and in plain ASCII; never a colour without a mark."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from playhead.reader.models import Status, StepKind
+
+__all__ = ["ASCII", "UNICODE", "Glyphs"]
+
+
+@dataclass(frozen=True)
+class Glyphs:
+    """One set of marks, each one cell wide."""
+
+    status: dict[Status, str]
+    kind: dict[StepKind, str]
+    cursor: str
+    ellipsis: str
+    none: str
+    """Stands for "not known"."""
+    folded: str
+    unfolded: str
+    descending: str
+    ascending: str
+    failure: str
+    answer: str
+    waits: str
+    separator: str
+    crumb: str
+    attempt: str
+    span: str
+    eighths: str
+    """Left-aligned partial blocks from 0/8 to 8/8; empty when bars are drawn in whole cells."""
+    bar: str
+    """A whole cell of work."""
+    failed: str
+    """A whole cell of a try that failed."""
+    backoff: str
+    """A whole cell of waiting for the next try."""
+    open: str
+    """The tip of a bar that has not ended."""
+    cut: str
+    """A stretch of time that is not drawn to scale."""
+    tick: str
+    rule: str
+    stem: str
+
+
+UNICODE = Glyphs(
+    status={
+        "pending": "○", "scheduled": "◷", "inboxed": "○", "ready": "○", "running": "●",
+        "backing-off": "↻", "suspended": "◐", "paused": "‖", "succeeded": "✓", "failed": "✗",
+        "killed": "✗", "cancelled": "⊘", "unknown": "?",
+    },
+    kind={
+        "input": "→", "output": "←", "run": "▸", "llm": "◆", "tool": "⚒", "state": "≡",
+        "sleep": "◷", "call": "↳", "send": "⇢", "awakeable": "⧗", "promise": "⧗",
+        "signal": "⚑", "attach": "↳", "cancel": "⊘", "other": "·",
+    },
+    cursor="▌", ellipsis="…", none="–", folded="▸", unfolded="▾", descending="↓", ascending="↑",
+    failure="✗", answer="↵", waits="⧗", separator="·", crumb="›", attempt="#", span="·",
+    eighths=" ▏▎▍▌▋▊▉█", bar="█", failed="▒", backoff="┄", open="▸", cut="≀", tick="│",
+    rule="─", stem="│",
+)  # fmt: skip
+
+ASCII = Glyphs(
+    status={
+        "pending": ".", "scheduled": "@", "inboxed": ".", "ready": ".", "running": "*",
+        "backing-off": "~", "suspended": "z", "paused": "=", "succeeded": "+", "failed": "x",
+        "killed": "X", "cancelled": "/", "unknown": "?",
+    },
+    kind={
+        "input": ">", "output": "<", "run": "-", "llm": "*", "tool": "%", "state": "=",
+        "sleep": "@", "call": "\\", "send": "/", "awakeable": "?", "promise": "?",
+        "signal": "!", "attach": "\\", "cancel": "x", "other": ".",
+    },
+    cursor=">", ellipsis="~", none="-", folded="+", unfolded="-", descending="v", ascending="^",
+    failure="x", answer="<", waits="?", separator="-", crumb=">", attempt="#", span=".",
+    eighths="", bar="#", failed="x", backoff="-", open=">", cut="/", tick="|",
+    rule="-", stem="|",
+)  # fmt: skip

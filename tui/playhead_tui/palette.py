@@ -1,0 +1,135 @@
+"""Colours: two themes of our own, and the styles that the line widgets draw with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from playhead.reader.models import Status, StepKind
+from rich.style import Style
+from textual.color import Color
+from textual.theme import Theme
+
+__all__ = ["DARK", "LIGHT", "Palette", "palette_of"]
+
+DARK = Theme(
+    name="playhead-dark",
+    primary="#82aaff",
+    secondary="#6fb3c0",
+    accent="#c3a6ff",
+    foreground="#d5d9e2",
+    background="#101218",
+    surface="#161922",
+    panel="#1e222d",
+    success="#84c98b",
+    warning="#e2b05f",
+    error="#f2777a",
+    dark=True,
+)
+LIGHT = Theme(
+    name="playhead-light",
+    primary="#1f5fbf",
+    secondary="#0f6b78",
+    accent="#7437bd",
+    foreground="#23272e",
+    background="#fbfbf9",
+    surface="#f3f3f0",
+    panel="#e7e7e2",
+    success="#23733a",
+    warning="#8a5a00",
+    error="#bb2a2a",
+    dark=False,
+)
+
+
+@dataclass(frozen=True)
+class Palette:
+    """Styles by meaning. None sets a background but `cursor`, `weak_cursor`, `band`, `match`."""
+
+    text: Style
+    strong: Style
+    dim: Style
+    faint: Style
+    accent: Style
+    good: Style
+    bad: Style
+    warn: Style
+    wait: Style
+    llm: Style
+    tool: Style
+    cursor: Style
+    weak_cursor: Style
+    """The cursor of a pane without the focus."""
+    band: Style
+    """Background of every other attempt."""
+    match: Style
+
+    def status(self, status: Status) -> Style:
+        """Style of a status mark and word."""
+        return {
+            "running": self.accent,
+            "backing-off": self.warn,
+            "suspended": self.wait,
+            "paused": self.warn,
+            "succeeded": self.good,
+            "failed": self.bad,
+            "killed": self.bad,
+            "cancelled": self.warn,
+        }.get(status, self.dim)
+
+    def kind(self, kind: StepKind) -> Style:
+        """Style of a journal step's mark and bar."""
+        if kind in ("call", "send", "attach"):
+            return self.wait
+        return {
+            "llm": self.llm,
+            "tool": self.tool,
+            "run": self.accent,
+            "awakeable": self.warn,
+            "promise": self.warn,
+            "cancel": self.bad,
+        }.get(kind, self.dim)
+
+
+def palette_of(theme: Theme) -> Palette:
+    """The palette in a theme's colours."""
+    if theme.name not in _made:
+        _made[theme.name] = _make(theme)
+    return _made[theme.name]
+
+
+_made: dict[str, Palette] = {}
+
+
+def _make(theme: Theme) -> Palette:
+    colors = theme.to_color_system().generate()
+
+    def color(name: str) -> Color:
+        found = Color.parse(colors[name])
+        return found if found.ansi is None else Color.parse("#808080")
+
+    back, front = color("background"), color("foreground")
+
+    def ink(shade: Color, *, bold: bool = False) -> Style:
+        return Style(color=shade.rich_color, bold=bold or None)
+
+    def paper(shade: Color, *, bold: bool = False) -> Style:
+        return Style(bgcolor=shade.rich_color, bold=bold or None)
+
+    primary = color("primary")
+    return Palette(
+        text=ink(front),
+        strong=ink(front, bold=True),
+        dim=ink(back.blend(front, 0.62)),
+        faint=ink(back.blend(front, 0.34)),
+        accent=ink(primary),
+        good=ink(color("success")),
+        bad=ink(color("error")),
+        warn=ink(color("warning")),
+        wait=ink(color("secondary")),
+        llm=ink(color("accent")),
+        tool=ink(primary),
+        cursor=paper(back.blend(primary, 0.24)),
+        weak_cursor=paper(back.blend(front, 0.10)),
+        band=paper(back.blend(front, 0.055)),
+        match=Style(underline=True),
+    )

@@ -1,0 +1,251 @@
+"""The list of invocations, the first screen."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import ClassVar
+
+from playhead.reader.models import InvocationPage, InvocationSummary
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.message import Message
+from textual.widgets import Footer, Static
+
+from playhead_tui.arrange import SORTS, Arrangement, is_failing
+from playhead_tui.glyphs import Glyphs
+from playhead_tui.screens.reading import Failed, ReadingScreen
+from playhead_tui.widgets.chips import Chips
+from playhead_tui.widgets.listing import Listing
+from playhead_tui.widgets.notes import Notes
+from playhead_tui.widgets.rows import RowsView
+from playhead_tui.widgets.topline import TopLine
+
+__all__ = ["InvocationsScreen"]
+
+PAGE = 200
+"""Rows read at first, and as many more each time the end comes near."""
+
+
+class PageRead(Message):
+    """The source answered."""
+
+    def __init__(self, page: InvocationPage) -> None:
+        super().__init__()
+        self.page = page
+
+    def can_replace(self, message: Message) -> bool:
+        """Only the newest page matters."""
+        return isinstance(message, PageRead)
+
+
+class InvocationsScreen(ReadingScreen):
+    """Live rows under counters; Enter opens one."""
+
+    DEFAULT_CSS = """
+    InvocationsScreen #empty { display: none; height: 1fr; padding: 2 4; color: $foreground 70%; }
+    InvocationsScreen.empty #empty { display: block; }
+    InvocationsScreen.empty Listing { display: none; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("slash", "filter", "Filter"),
+        Binding("e", "errors", "Errors only"),
+        Binding("space", "hold", "Hold"),
+        Binding("x", "act", "Act"),
+        Binding("s", "sort", "Sort by the next column", show=False),
+        Binding("S", "reverse", "Turn the order round", show=False),
+    ]
+    FILTER_HINT = "words in target, id, status, key or failure"
+
+    def __init__(self, *, glyphs: Glyphs) -> None:
+        super().__init__()
+        self.glyphs = glyphs
+        self.arrangement = Arrangement()
+        self.page = InvocationPage(rows=(), more=False)
+        self.wanted = PAGE
+        self.held: InvocationPage | None = None
+        """The page on screen while the view is held."""
+
+    def compose(self) -> ComposeResult:
+        """Top line, chips, rows, notes, keys."""
+        yield TopLine(glyphs=self.glyphs)
+        yield Chips()
+        yield Listing(now=self.playhead.now, glyphs=self.glyphs)
+        yield Static("", id="empty", markup=False)
+        notes = Notes(glyphs=self.glyphs)
+        notes.id = "notes"
+        yield notes
+        yield Footer(show_command_palette=False)
+
+    def focus_rows(self) -> None:
+        """Give the keys to the list."""
+        self.listing.focus()
+
+    def on_mount(self) -> None:
+        """Ages grow even while nothing new is read."""
+        self.listing.focus()
+        self.set_interval(1.0, self.listing.refresh)
+
+    @property
+    def listing(self) -> Listing:
+        """The rows."""
+        return self.query_one(Listing)
+
+    @property
+    def current(self) -> InvocationSummary | None:
+        """The invocation under the cursor."""
+        return self.listing.current
+
+    async def read(self) -> InvocationPage:
+        """The newest invocations."""
+        return await self.playhead.source.invocations(limit=self.wanted)
+
+    def deliver(self, result: InvocationPage) -> None:
+        """Hand the page to the handler."""
+        self.post_message(PageRead(result))
+
+    def on_page_read(self, message: PageRead) -> None:
+        """Show it, or count what is new while the view is held."""
+        self.page = message.page
+        self.query_one(Notes).tell((*self.playhead.notes, *message.page.missing))
+        self.query_one(TopLine).tell(rows=message.page.rows, more=message.page.more)
+        self.show()
+
+    def on_failed(self, message: Failed) -> None:
+        """Keep what is on screen and say why it stands still."""
+        self.query_one(Notes).tell((*self.playhead.notes, message.text))
+
+    def show(self) -> None:
+        """Arrange the rows and say what is switched on."""
+        shown = self.held or self.page
+        rows = self.arrangement.apply(shown.rows)
+        self.listing.arrangement = self.arrangement
+        self.listing.show_rows(rows)
+        self.set_class(not rows, "empty")
+        if not rows:
+            self.query_one("#empty", Static).update(self._why_empty())
+        self._tell_chips(len(rows), len(shown.rows), shown.more)
+
+    def _why_empty(self) -> str:
+        if self.page.rows:
+            return "Nothing matches.\n\nEsc takes the filter away."
+        if self.page.missing:
+            return "Nothing to show.\n\n" + "\n".join(self.page.missing)
+        return (
+            "No invocations yet.\n\nThey appear here as soon as something calls a service.\n"
+            "`playhead demo` runs sample agents to look at."
+        )
+
+    def _tell_chips(self, shown: int, read: int, more: bool) -> None:
+        chips: list[tuple[str, str]] = []
+        tail = ""
+        if self.arrangement.text:
+            chips.append((f"/ {self.arrangement.text}", "primary"))
+        if self.arrangement.errors_only:
+            chips.append(("errors only", "error"))
+        if self.arrangement.text or self.arrangement.errors_only:
+            tail = f"{shown} of {'the newest ' if more else ''}{read}"
+        if self.held:
+            known = {row.id for row in self.held.rows}
+            new = sum(row.id not in known for row in self.page.rows)
+            chips.append((f"paused, +{new}", "warning"))
+        if self.listing.follow:
+            chips.append(("following", "success"))
+        self.query_one(Chips).tell(chips, tail)
+
+    # What the rows say.
+
+    def on_rows_view_moved(self, message: RowsView.Moved[InvocationSummary]) -> None:
+        """Following ends when the cursor is moved."""
+        self._tell_chips(
+            len(self.listing.rows), len((self.held or self.page).rows), self.page.more
+        )
+
+    def on_rows_view_chosen(self, message: RowsView.Chosen[InvocationSummary]) -> None:
+        """Open the invocation."""
+        self.action_open()
+
+    def on_rows_view_near_end(self) -> None:
+        """Read further back."""
+        if self.page.more and len(self.page.rows) >= self.wanted and self.poller:
+            self.wanted += PAGE
+            self.poller.wake()
+
+    def set_filter(self, text: str) -> None:
+        """Filter while typing."""
+        self.arrangement = replace(self.arrangement, text=text.strip())
+        self.show()
+
+    # Keys.
+
+    def action_open(self) -> None:
+        """Open the invocation under the cursor."""
+        if self.current:
+            self.playhead.open_invocation(self.current.id)
+
+    def action_filter(self) -> None:
+        """Type a filter."""
+        self.open_filter(self.arrangement.text)
+
+    def action_errors(self) -> None:
+        """Show only what failed or fails."""
+        errors_only = not self.arrangement.errors_only
+        self.arrangement = replace(self.arrangement, errors_only=errors_only)
+        self.show()
+
+    def action_sort(self) -> None:
+        """Sort by the next column."""
+        names = list(SORTS)
+        after = names[(names.index(self.arrangement.sort) + 1) % len(names)]
+        self.arrangement = replace(self.arrangement, sort=after)
+        self.show()
+
+    def action_reverse(self) -> None:
+        """Turn the order round."""
+        self.arrangement = replace(self.arrangement, reverse=not self.arrangement.reverse)
+        self.show()
+
+    def action_hold(self) -> None:
+        """Hold the view, or let it go on; reading goes on in any case."""
+        self.held = None if self.held else self.page
+        self.show()
+
+    def action_follow(self) -> None:
+        """Keep the cursor on the newest invocation."""
+        self.listing.follow = 0 if self.listing.follow else -1
+        self.show()
+
+    def action_match(self, step: int) -> None:
+        """Next or previous row of the filter; without a filter, of those that fail."""
+        rows = self.listing.rows
+        for distance in range(1, len(rows) + 1):
+            row = rows[(self.listing.place + step * distance) % len(rows)]
+            if self.arrangement.text or is_failing(row):
+                self.listing.follow = 0
+                self.listing.go_to(row.id)
+                return
+
+    def action_back(self) -> None:
+        """Undo one layer: the filter, errors only, the hold. Never more."""
+        if self.arrangement.text:
+            self.set_filter("")
+        elif self.arrangement.errors_only:
+            self.action_errors()
+        elif self.held:
+            self.action_hold()
+        elif self.listing.follow:
+            self.action_follow()
+
+    def action_act(self) -> None:
+        """Choose what to do with the invocation."""
+        if self.current:
+            self.playhead.choose_action(self.current)
+
+    def action_answer(self) -> None:
+        """Answer the approval that the invocation waits for."""
+        if self.current:
+            self.playhead.answer(self.current.id)
+
+    def action_copy(self) -> None:
+        """Choose what to copy."""
+        if self.current:
+            self.playhead.choose_copy(self.current)

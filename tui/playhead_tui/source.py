@@ -1,0 +1,62 @@
+"""What the screens ask for; `playhead.reader.Reader` answers it, and so can a test."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from playhead.reader.models import InvocationDetail, InvocationPage
+
+__all__ = ["Actions", "Connect", "Connection", "Source"]
+
+
+class Source(Protocol):
+    """Reads invocations. Raises only what it cannot turn into a `missing` sentence."""
+
+    async def invocations(self, *, limit: int = 100) -> InvocationPage:
+        """The newest invocations, at most `limit`."""
+        ...
+
+    async def invocation(self, invocation_id: str) -> InvocationDetail | None:
+        """Everything about one of them; None when no source has it."""
+        ...
+
+    async def payload(self, invocation_id: str, index: int) -> Any:
+        """The raw content of one journal entry."""
+        ...
+
+
+class Actions(Protocol):
+    """Changes on the server. Each raises an exception whose text people can read."""
+
+    async def cancel(self, invocation_id: str) -> None: ...
+    async def kill(self, invocation_id: str) -> None: ...
+    async def pause(self, invocation_id: str) -> None: ...
+    async def resume(self, invocation_id: str) -> None: ...
+    async def purge(self, invocation_id: str) -> None: ...
+    async def resolve_awakeable(self, awakeable_id: str, value: Any) -> None: ...
+    async def reject_awakeable(self, awakeable_id: str, reason: str) -> None: ...
+
+
+async def _nothing_to_close() -> None:
+    return None
+
+
+@dataclass(frozen=True)
+class Connection:
+    """Both sources, opened."""
+
+    source: Source
+    actions: Actions | None
+    """None without a server, or when changes are forbidden."""
+    labels: tuple[str, ...] = ()
+    """What is connected, in a few words each, for the header."""
+    notes: tuple[str, ...] = ()
+    """What people should know: what was started for them, or what could not be."""
+    ingress_url: str = "http://localhost:8080"
+    close: Callable[[], Awaitable[None]] = field(default=_nothing_to_close)
+
+
+Connect = Callable[[], Awaitable[Connection]]
+"""Opens the sources; called in a worker after the first paint."""

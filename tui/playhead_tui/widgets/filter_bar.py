@@ -1,0 +1,66 @@
+"""The line in which a filter is typed."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.message import Message
+from textual.widgets import Input
+
+__all__ = ["FilterBar"]
+
+
+class FilterBar(Input):
+    """Filters while it is typed in; Enter keeps the filter, Esc brings back the last one."""
+
+    DEFAULT_CSS = """
+    FilterBar, FilterBar:focus {
+        height: 1; border: none; padding: 0 2; background: $panel;
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "give_up", "Cancel the filter", show=False),
+    ]
+
+    class Typed(Message):
+        """The text changed."""
+
+        def __init__(self, text: str) -> None:
+            super().__init__()
+            self.text = text
+
+        def can_replace(self, message: Message) -> bool:
+            """Only the newest text matters."""
+            return isinstance(message, FilterBar.Typed)
+
+    class Closed(Message):
+        """Typing is over."""
+
+        def __init__(self, text: str) -> None:
+            super().__init__()
+            self.text = text
+
+    def __init__(self, text: str, placeholder: str) -> None:
+        super().__init__(value=text, placeholder=placeholder, select_on_focus=False)
+        self._before = text
+        self._over = False
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Filter at once."""
+        event.stop()
+        if not self._over:
+            self.post_message(self.Typed(event.value))
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Keep the filter."""
+        event.stop()
+        self._close(event.value)
+
+    def action_give_up(self) -> None:
+        """Bring back the filter from before."""
+        self._close(self._before)
+
+    def _close(self, text: str) -> None:
+        self._over = True
+        self.post_message(self.Closed(text))

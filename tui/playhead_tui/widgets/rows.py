@@ -1,0 +1,238 @@
+"""A list drawn line by line, whose cursor is a row's identity and never a position."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import ClassVar, Generic, TypeVar
+
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.geometry import Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from playhead_tui.glyphs import UNICODE, Glyphs
+from playhead_tui.palette import Palette, palette_of
+
+__all__ = ["MOVES", "RowsView"]
+
+Row = TypeVar("Row")
+
+MOVES: list[BindingType] = [
+    Binding("j,down", "move(1)", "Down", show=False),
+    Binding("k,up", "move(-1)", "Up", show=False),
+    Binding("g,home", "edge(-1)", "First", show=False),
+    Binding("G,end", "edge(1)", "Last", show=False),
+    Binding("ctrl+d,pagedown", "page(1)", "Page down", show=False),
+    Binding("ctrl+u,pageup", "page(-1)", "Page up", show=False),
+]
+
+
+class RowsView(ScrollView, Generic[Row], can_focus=True):
+    """Rows of one line each under a head line; only what is visible is drawn.
+
+    Subclasses say what identifies a row and how it looks. When the row under the cursor goes
+    away, the cursor rests on its neighbour and returns once the row is back.
+    """
+
+    DEFAULT_CSS = """
+    RowsView { height: 1fr; overflow-x: hidden; scrollbar-size-vertical: 1; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *MOVES,
+        Binding("enter", "choose", "Open"),
+    ]
+
+    class Moved(Message):
+        """The cursor is on another row, or that row has changed."""
+
+        def __init__(self, view: RowsView[Row]) -> None:
+            super().__init__()
+            self.view = view
+
+        @property
+        def control(self) -> RowsView[Row]:  # pyright: ignore[reportIncompatibleVariableOverride]
+            """The list."""
+            return self.view
+
+        def can_replace(self, message: Message) -> bool:
+            """Only the newest place of the cursor matters."""
+            return isinstance(message, RowsView.Moved) and message.view is self.view
+
+    class Chosen(Moved):
+        """Enter, or a double click."""
+
+    class NearEnd(Message):
+        """The cursor is close to the last row; more may be wanted."""
+
+    HEAD = 1
+
+    def __init__(self, *, id: str | None = None, glyphs: Glyphs = UNICODE) -> None:
+        super().__init__(id=id)
+        self.glyphs = glyphs
+        self.follow: int = 0
+        """-1: the cursor stays on the first row; 1: on the last; 0: on its own row."""
+        self._rows: Sequence[Row] = ()
+        self._places: dict[str, int] = {}
+        self._cursor: str | None = None
+        self._wanted: str | None = None
+
+    # What subclasses say.
+
+    def key_of(self, row: Row) -> str:
+        """The row's identity."""
+        raise NotImplementedError
+
+    def draw_row(self, row: Row, width: int, palette: Palette) -> Iterable[Segment]:
+        """The row in `width` cells, without the cursor."""
+        raise NotImplementedError
+
+    def draw_head(self, width: int, palette: Palette) -> Iterable[Segment]:
+        """The line above the rows."""
+        return ()
+
+    # What others use.
+
+    @property
+    def rows(self) -> Sequence[Row]:
+        """The rows shown, in order."""
+        return self._rows
+
+    @property
+    def cursor(self) -> str | None:
+        """Identity of the row under the cursor."""
+        return self._cursor
+
+    @property
+    def current(self) -> Row | None:
+        """The row under the cursor."""
+        return None if self._cursor is None else self._rows[self._places[self._cursor]]
+
+    @property
+    def place(self) -> int:
+        """Position of the cursor; 0 without rows."""
+        return 0 if self._cursor is None else self._places[self._cursor]
+
+    def show_rows(self, rows: Sequence[Row]) -> None:
+        """Replace the rows; the cursor keeps its row, and the row its line on the screen."""
+        offset = self.place - round(self.scroll_y)
+        before = self.place
+        self._rows = rows
+        self._places = {self.key_of(row): place for place, row in enumerate(rows)}
+        self.virtual_size = Size(1, len(rows) + self.HEAD)
+        if not rows:
+            self._cursor = None
+        elif self.follow:
+            self._go(0 if self.follow < 0 else len(rows) - 1)
+        elif self._wanted in self._places:
+            self._cursor = self._wanted
+            self._scroll(self.place - offset if before or round(self.scroll_y) else 0)
+        else:
+            self._cursor = self.key_of(rows[min(before, len(rows) - 1)])
+            self._wanted = self._wanted or self._cursor
+            self._scroll(self.place - offset)
+        self.refresh()
+        self.post_message(self.Moved(self))
+
+    def go_to(self, key: str) -> bool:
+        """Put the cursor on a row; False when it is not shown."""
+        place = self._places.get(key)
+        if place is None:
+            return False
+        self._go(place)
+        self.post_message(self.Moved(self))
+        return True
+
+    # Inside.
+
+    @property
+    def _page(self) -> int:
+        return max(1, self.size.height - self.HEAD)
+
+    def _go(self, place: int) -> None:
+        place = max(0, min(place, len(self._rows) - 1))
+        self._cursor = self._wanted = self.key_of(self._rows[place])
+        self._scroll(round(self.scroll_y))
+        self.refresh()
+        if place >= len(self._rows) - self._page:
+            self.post_message(self.NearEnd())
+
+    def _scroll(self, top: int) -> None:
+        """Scroll so that line `top` is first, as far as the cursor stays visible."""
+        top = max(self.place - self._page + 1, min(top, self.place))
+        top = max(0, min(top, len(self._rows) - self._page))
+        if top != self.scroll_y:
+            self.set_scroll(None, top)
+
+    def action_move(self, step: int) -> None:
+        """Move the cursor by rows."""
+        self.follow = 0
+        if self._rows:
+            self._go(self.place + step)
+            self.post_message(self.Moved(self))
+
+    def action_page(self, pages: int) -> None:
+        """Move by half a page."""
+        self.action_move(pages * max(1, self._page // 2))
+
+    def action_edge(self, end: int) -> None:
+        """Move to the first or last row."""
+        self.action_move(end * len(self._rows))
+
+    def action_choose(self) -> None:
+        """Open the row."""
+        if self._cursor is not None:
+            self.post_message(self.Chosen(self))
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Keep the cursor in sight."""
+        self.virtual_size = Size(1, len(self._rows) + self.HEAD)
+        if self._rows:
+            self._scroll(round(self.scroll_y))
+
+    def on_click(self, event: events.Click) -> None:
+        """Put the cursor where the mouse is; a double click opens."""
+        place = event.y - self.HEAD + round(self.scroll_y)
+        if event.y >= self.HEAD and place < len(self._rows):
+            self.follow = 0
+            self._go(place)
+            self.post_message(self.Chosen(self) if event.chain == 2 else self.Moved(self))
+
+    def on_focus(self) -> None:
+        """The cursor changes its strength."""
+        self.refresh()
+
+    def on_blur(self) -> None:
+        """The cursor changes its strength."""
+        self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        """One visible line."""
+        palette = palette_of(self.app.current_theme)
+        width = self.size.width
+        base = self.rich_style
+        if y < self.HEAD:
+            strip = Strip([Segment("  ", palette.dim), *self.draw_head(width - 2, palette)])
+            return strip.adjust_cell_length(width, base).apply_style(base)
+        place = y - self.HEAD + round(self.scroll_y)
+        if place >= len(self._rows):
+            return Strip.blank(width, base)
+        row = self._rows[place]
+        segments = list(self.draw_row(row, width - 2, palette))
+        if self.key_of(row) != self._cursor:
+            strip = Strip([Segment("  "), *segments]).adjust_cell_length(width, base)
+            return strip.apply_style(base)
+        paper = palette.cursor if self.has_focus else palette.weak_cursor
+        mark = self.glyphs.cursor + " " if self.has_focus else self.glyphs.cursor.lower() + " "
+        ink = palette.accent if self.has_focus else palette.dim
+        strip = Strip([Segment(mark, ink), *segments]).adjust_cell_length(width, base)
+        return Strip(_repaper(strip, paper), width).apply_style(base)
+
+
+def _repaper(strip: Strip, paper: Style) -> Iterable[Segment]:
+    """The strip on another background."""
+    for text, style, control in strip:
+        yield Segment(text, (style + paper) if style else paper, control)

@@ -1,0 +1,232 @@
+"""The merged timeline of one invocation: journal steps, spans and attempts as bars."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import ClassVar
+
+from playhead.reader.models import Attempt, TimelineRow
+from rich.segment import Segment
+from rich.style import Style
+from textual.binding import Binding, BindingType
+
+from playhead_tui.axis import Axis, idle, waits
+from playhead_tui.bars import Canvas
+from playhead_tui.cells import cell, fit
+from playhead_tui.fold import FoldedRow, fold
+from playhead_tui.glyphs import UNICODE, Glyphs
+from playhead_tui.measure import duration, seconds_between
+from playhead_tui.palette import Palette
+from playhead_tui.widgets.rows import RowsView
+
+__all__ = ["Waterfall"]
+
+TIME_WIDTH = 8
+LLM_OPERATIONS = ("chat", "text_completion", "generate_content", "embeddings")
+
+
+class Waterfall(RowsView[FoldedRow]):
+    """One bar a line; every other attempt has a band behind it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("l,right", "unfold", "Unfold", show=False),
+        Binding("h,left", "fold", "Fold, or go to the parent", show=False),
+        Binding("t", "scale", "True scale of time, or idle time cut", show=False),
+    ]
+
+    def __init__(
+        self, *, now: Callable[[], datetime], glyphs: Glyphs = UNICODE, id: str | None = None
+    ) -> None:
+        super().__init__(id=id, glyphs=glyphs)
+        self.now = now
+        self.folded: set[str] = set()
+        self.cut_idle = True
+        self._timeline: Sequence[TimelineRow] = ()
+        self._attempts: Sequence[Attempt] = ()
+        self._keep: Callable[[TimelineRow], bool] | None = None
+        self._live = False
+        self._axis_for: tuple[int, datetime] | None = None
+        self._axis = Axis(now(), now(), 1)
+
+    def key_of(self, row: FoldedRow) -> str:
+        """The timeline row's own key."""
+        return row.row.key
+
+    def show_timeline(
+        self,
+        timeline: Sequence[TimelineRow],
+        attempts: Sequence[Attempt],
+        *,
+        live: bool,
+        keep: Callable[[TimelineRow], bool] | None,
+    ) -> None:
+        """Draw this timeline; `live` when its open bars reach to now; `keep` filters."""
+        self._timeline, self._attempts, self._live, self._keep = timeline, attempts, live, keep
+        self._axis_for = None
+        self.show_rows(fold(timeline, self.folded, keep))
+
+    def _again(self) -> None:
+        self.show_rows(fold(self._timeline, self.folded, self._keep))
+
+    # The scale.
+
+    def _end(self) -> datetime:
+        ends = [row.ended_at or row.started_at for row in self._timeline]
+        last = max((end for end in ends if end), default=self.now())
+        return max(last, self.now()) if self._live else last
+
+    def _scale(self, width: int) -> Axis:
+        end = self._end()
+        if self._axis_for != (width, end):
+            starts = [row.started_at for row in self._timeline if row.started_at]
+            start = min(starts, default=end)
+            gaps = idle(self._timeline, start, end) if self.cut_idle else []
+            self._axis = Axis(start, end, width, gaps)
+            self._axis_for = (width, end)
+        return self._axis
+
+    def _widths(self, width: int) -> tuple[int, int]:
+        label = max(18, min(44, width * 2 // 5))
+        return label, max(8, width - label - TIME_WIDTH - 1)
+
+    def draw_head(self, width: int, palette: Palette) -> Iterable[Segment]:
+        """Round times above the bars, and what was cut."""
+        label, bars = self._widths(width)
+        yield Segment(fit("TIMELINE", label), palette.dim)
+        axis = self._scale(bars)
+        canvas = Canvas(bars, self.glyphs)
+        for column, seconds in axis.ticks():
+            text = "0" if seconds == 0 else duration(seconds).replace(".0s", "s")
+            canvas.put(column, text.replace(" 00s", "")[: bars - column], palette.dim)
+        for begin, end in axis.cuts:
+            left, right = int(axis.at(begin)), int(axis.at(end))
+            text = f"{self.glyphs.cut}{duration(end - begin, coarse=True)}"
+            canvas.put(left, " " * (right - left + 1), palette.dim)
+            canvas.put(left, fit(text, right - left), palette.wait)
+        yield from canvas.segments()
+        yield Segment(fit("TIME", TIME_WIDTH + 1, right=True), palette.dim)
+
+    # The rows.
+
+    def draw_row(self, row: FoldedRow, width: int, palette: Palette) -> Iterable[Segment]:
+        """Label, bar, duration."""
+        label, bars = self._widths(width)
+        yield from self._label(row, label, palette)
+        canvas = Canvas(bars, self.glyphs)
+        self._draw_bar(row.row, canvas, self._scale(bars), palette)
+        yield from canvas.segments()
+        item = row.row
+        end = item.ended_at or (self._end() if item.state != "done" else item.started_at)
+        text = duration(seconds_between(item.started_at, end)) or self.glyphs.none
+        style = palette.bad if item.state == "failed" else palette.dim
+        yield Segment(fit(text, TIME_WIDTH + 1, right=True), style)
+
+    def _label(self, row: FoldedRow, width: int, palette: Palette) -> Iterable[Segment]:
+        item = row.row
+        indent = min(item.depth * 2, width // 2)
+        marker = " "
+        if row.has_children:
+            marker = self.glyphs.folded if row.folded else self.glyphs.unfolded
+        yield Segment(" " * indent + marker + " ", palette.faint)
+        mark, style = self._mark(item, palette)
+        yield Segment(mark + " ", style)
+        left = width - indent - 4
+        note = f" {item.note}" if item.note else ""
+        if item.state in ("failed", "retrying"):
+            text_style = palette.bad if item.state == "failed" else palette.warn
+        else:
+            text_style = palette.text if item.kind == "step" else palette.dim
+        if self._keep is not None and row.match:
+            text_style += palette.match
+        text = cell(item.label, left - len(note), text_style, ellipsis=self.glyphs.ellipsis)
+        if note:
+            yield Segment(text.text, text_style)
+            yield Segment(note, palette.warn)
+        else:
+            yield text
+
+    def _mark(self, item: TimelineRow, palette: Palette) -> tuple[str, Style]:
+        if item.state == "failed":
+            return self.glyphs.failure, palette.bad
+        if item.state == "retrying":
+            return self.glyphs.status["backing-off"], palette.warn
+        if item.kind == "attempt":
+            return self.glyphs.attempt, palette.dim
+        if item.step:
+            return self.glyphs.kind[item.step.kind], palette.kind(item.step.kind)
+        return self.glyphs.span, palette.dim
+
+    def _ink(self, item: TimelineRow, palette: Palette) -> Style:
+        if item.step:
+            return palette.kind(item.step.kind)
+        operation = item.span.attributes.get("gen_ai.operation.name") if item.span else None
+        if operation in LLM_OPERATIONS:
+            return palette.llm
+        return palette.tool if operation == "execute_tool" else palette.dim
+
+    def _draw_bar(
+        self, item: TimelineRow, canvas: Canvas, axis: Axis, palette: Palette
+    ) -> None:
+        for attempt in self._attempts:
+            if attempt.number % 2:
+                canvas.paper(axis.x(attempt.started_at),
+                             axis.x(attempt.ended_at or self._end()), palette.band)  # fmt: skip
+        if item.started_at is None:
+            return
+        left = axis.x(item.started_at)
+        right = axis.x(item.ended_at or (self._end() if item.state != "done" else item.started_at))
+        failing = item.state == "failed"
+        ink = palette.bad if failing else self._ink(item, palette)
+        if item.kind == "attempt":
+            canvas.fill(left, right, self.glyphs.rule, palette.bad if failing else palette.dim)
+        elif item.failed_tries:
+            last = axis.x(item.failed_tries[-1][1])
+            canvas.fill(left, right if item.state == "retrying" else last,
+                        self.glyphs.backoff, palette.warn)  # fmt: skip
+            if item.state != "retrying":
+                canvas.bar(last, right, ink)
+            for begin, end in item.failed_tries:
+                canvas.fill(axis.x(begin), axis.x(end), self.glyphs.failed, palette.bad)
+        elif waits(item):
+            canvas.fill(left, right, self.glyphs.rule, ink)
+        else:
+            canvas.bar(left, right, ink)
+        if item.ended_at is None and item.state in ("pending", "retrying"):
+            canvas.put(min(int(right), canvas_last(axis)), self.glyphs.open, ink)
+
+    # Keys.
+
+    def action_unfold(self) -> None:
+        """Show the row's children, or go to the first."""
+        row = self.current
+        if row and row.folded:
+            self.folded.discard(row.row.key)
+            self._again()
+        elif row and row.has_children:
+            self.action_move(1)
+
+    def action_fold(self) -> None:
+        """Hide the row's children, or go to its parent."""
+        row = self.current
+        if row is None:
+            return
+        if row.has_children and not row.folded and self._keep is None:
+            self.folded.add(row.row.key)
+            self._again()
+            return
+        for place in range(self.place - 1, -1, -1):
+            if self.rows[place].row.depth < row.row.depth:
+                self.action_move(place - self.place)
+                return
+
+    def action_scale(self) -> None:
+        """Cut idle time, or draw all time to one scale."""
+        self.cut_idle = not self.cut_idle
+        self._axis_for = None
+        self.refresh()
+
+
+def canvas_last(axis: Axis) -> int:
+    """The last column of the bars."""
+    return axis.width - 1
