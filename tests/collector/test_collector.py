@@ -1,0 +1,225 @@
+"""otel-collector.yaml in a real Collector, between a real exporter and real recorders."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as GrpcExporter
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as HttpExporter
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, SpanExportResult
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from playhead.local import Child, free_port
+from playhead.record.client import connect
+from playhead.settings import Settings
+
+ROOT = Path(__file__).parent.parent.parent
+CONFIG = ROOT / "otel-collector.yaml"
+WAIT_SECONDS = 30.0
+
+
+def wait_for(condition: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, f"{what}: not within {WAIT_SECONDS:g} s"
+        time.sleep(0.05)
+
+
+def answers(url: str) -> Callable[[], bool]:
+    def check() -> bool:
+        try:
+            return httpx.get(url, timeout=1).is_success
+        except httpx.HTTPError:
+            return False
+
+    return check
+
+
+def send(exporter: SpanExporter, names: list[str]) -> SpanExportResult:
+    """Send finished spans of these names in one request."""
+    memory = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(memory))
+    tracer = provider.get_tracer("collector-test")
+    for name in names:
+        tracer.start_span(name, attributes={"secret": "héllo [red]"}).end()
+    return exporter.export(memory.get_finished_spans())
+
+
+class Recorder:
+    """A `playhead record` process without a Restate server."""
+
+    def __init__(self, folder: Path) -> None:
+        self.settings = Settings(
+            store=folder / "store",
+            otlp_grpc_port=free_port(),
+            otlp_http_port=free_port(),
+            api_port=free_port(),
+        )
+        s = self.settings
+        ports = [
+            *("--otlp-grpc-port", str(s.otlp_grpc_port)),
+            *("--otlp-http-port", str(s.otlp_http_port)),
+            *("--api-port", str(s.api_port)),
+        ]
+        self.child = Child(
+            "recorder",
+            [
+                sys.executable,
+                "-m",
+                "playhead",
+                "--store",
+                s.store,
+                "record",
+                "--no-journal",
+                *ports,
+            ],
+            log=folder / "recorder.log",
+        )
+
+    def start(self) -> None:
+        self.child.start()
+        url = f"{self.settings.api_url}/health"
+        self.child.wait_until(answers(url), seconds=WAIT_SECONDS, what="it answered")
+
+    async def names(self) -> list[str]:
+        source = await connect(self.settings)
+        assert source is not None
+        try:
+            rows = await source.rows("SELECT name FROM spans ORDER BY name")
+        finally:
+            await source.close()
+        return [row["name"] for row in rows]
+
+    async def wait_for_names(self, expected: list[str]) -> None:
+        deadline = time.monotonic() + WAIT_SECONDS
+        while (found := await self.names()) != expected:
+            assert time.monotonic() < deadline, f"recorded {len(found)} of {len(expected)}: {found}"
+
+
+class Collector:
+    """The Collector with otel-collector.yaml on free ports."""
+
+    def __init__(self, binary: Path, folder: Path, env: dict[str, str]) -> None:
+        self.grpc_port, self.http_port, health = free_port(), free_port(), free_port()
+        self.health_url = f"http://127.0.0.1:{health}/"
+        self.data = folder / "collector"
+        self.child = Child(
+            "collector",
+            [binary, "--config", CONFIG],
+            log=folder / "collector.log",
+            env={
+                "PLAYHEAD_COLLECTOR_GRPC_PORT": str(self.grpc_port),
+                "PLAYHEAD_COLLECTOR_HTTP_PORT": str(self.http_port),
+                "PLAYHEAD_COLLECTOR_HEALTH_PORT": str(health),
+                "PLAYHEAD_COLLECTOR_DIR": str(self.data),
+                **env,
+            },
+        )
+
+    def start(self) -> None:
+        self.child.start()
+        self.child.wait_until(answers(self.health_url), seconds=WAIT_SECONDS, what="it was healthy")
+
+    @contextmanager
+    def http_exporter(self) -> Iterator[HttpExporter]:
+        exporter = HttpExporter(endpoint=f"http://127.0.0.1:{self.http_port}/v1/traces")
+        yield exporter
+        exporter.shutdown()
+
+    @contextmanager
+    def grpc_exporter(self) -> Iterator[GrpcExporter]:
+        exporter = GrpcExporter(endpoint=f"http://127.0.0.1:{self.grpc_port}", insecure=True)
+        yield exporter
+        exporter.shutdown()
+
+
+@pytest.fixture
+def recorder(tmp_path: Path) -> Iterator[Recorder]:
+    found = Recorder(tmp_path / "first")
+    yield found
+    found.child.stop()
+
+
+async def test_spans_reach_recorder_and_archive(
+    collector_binary: Path, recorder: Recorder, tmp_path: Path
+) -> None:
+    recorder.start()
+    endpoint = f"http://127.0.0.1:{recorder.settings.otlp_http_port}"
+    collector = Collector(collector_binary, tmp_path, {"PLAYHEAD_RECORDER_ENDPOINT": endpoint})
+    try:
+        collector.start()
+        with collector.http_exporter() as http, collector.grpc_exporter() as grpc:
+            assert send(http, ["over http"]) is SpanExportResult.SUCCESS
+            assert send(grpc, ["over grpc"]) is SpanExportResult.SUCCESS
+        await recorder.wait_for_names(["over grpc", "over http"])
+
+        def archived() -> list[str]:
+            file = collector.data / "traces.jsonl"
+            lines = file.read_text().splitlines() if file.exists() else []
+            spans = [
+                span
+                for line in lines
+                for resource in json.loads(line)["resourceSpans"]
+                for scope in resource["scopeSpans"]
+                for span in scope["spans"]
+            ]
+            return sorted(span["name"] for span in spans)
+
+        wait_for(lambda: archived() == ["over grpc", "over http"], "the archive has both spans")
+    finally:
+        collector.child.stop()
+
+
+async def test_killed_collector_loses_nothing_it_acknowledged(
+    collector_binary: Path, recorder: Recorder, tmp_path: Path
+) -> None:
+    endpoint = f"http://127.0.0.1:{recorder.settings.otlp_http_port}"
+    collector = Collector(collector_binary, tmp_path, {"PLAYHEAD_RECORDER_ENDPOINT": endpoint})
+    names = sorted(f"span {n}" for n in range(300))
+    try:
+        collector.start()
+        with collector.http_exporter() as http:
+            for start in range(0, len(names), 50):
+                assert send(http, names[start : start + 50]) is SpanExportResult.SUCCESS
+        collector.child.kill()
+        recorder.start()
+        collector.start()
+        await recorder.wait_for_names(names)
+    finally:
+        collector.child.stop()
+
+
+async def test_further_targets_are_switched_on_by_a_variable(
+    collector_binary: Path, recorder: Recorder, tmp_path: Path
+) -> None:
+    # A second recorder stands in for Jaeger: both take OTLP over gRPC.
+    recorder.start()
+    jaeger = Recorder(tmp_path / "second")
+    collector = Collector(
+        collector_binary,
+        tmp_path,
+        {
+            "PLAYHEAD_RECORDER_ENDPOINT": f"http://127.0.0.1:{recorder.settings.otlp_http_port}",
+            "JAEGER_OTLP_ENDPOINT": f"127.0.0.1:{jaeger.settings.otlp_grpc_port}",
+            "PLAYHEAD_COLLECTOR_EXPORTERS": "[otlp_http/recorder, otlp_grpc/jaeger]",
+        },
+    )
+    try:
+        jaeger.start()
+        collector.start()
+        with collector.http_exporter() as http:
+            assert send(http, ["to both"]) is SpanExportResult.SUCCESS
+        await recorder.wait_for_names(["to both"])
+        await jaeger.wait_for_names(["to both"])
+        assert not (collector.data / "traces.jsonl").exists()
+    finally:
+        collector.child.stop()
+        jaeger.child.stop()
