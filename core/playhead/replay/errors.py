@@ -1,10 +1,10 @@
 """Everything that this package raises on purpose.
 
-    ReplayError
-    ├── RecordingError      a recording cannot be read, or is not one
-    ├── UnsupportedJournal  it is one, of a kind that cannot be replayed
-    ├── AppError            the user's app cannot be imported, or is no Restate app
-    └── WorkerError         the process that runs the user's code ended or took too long
+ReplayError
+├── RecordingError      a recording cannot be read, or is not one
+├── UnsupportedJournal  it is one, of a kind that cannot be replayed
+├── AppError            the user's app cannot be imported, or is no Restate app
+└── WorkerError         the process that runs the user's code ended or took too long
 """
 
 from __future__ import annotations

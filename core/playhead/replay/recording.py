@@ -200,7 +200,9 @@ class Recording:
             invocation=document["invocation"],
             journal_version=document["journal_version"],
             entries=tuple(
-                Entry(e["index"], e["type"], e.get("name") or "", _bytes(e["raw"]), e["appended_at"])
+                Entry(
+                    e["index"], e["type"], e.get("name") or "", _bytes(e["raw"]), e["appended_at"]
+                )
                 for e in document["entries"]
             ),
             state={k: _bytes(v) for k, v in document["state"].items()},
@@ -217,7 +219,9 @@ class Recording:
         return recording
 
     @classmethod
-    async def fetch(cls, admin_url: str, invocation_id: str, *, token: str | None = None) -> Recording:
+    async def fetch(
+        cls, admin_url: str, invocation_id: str, *, token: str | None = None
+    ) -> Recording:
         """Read it from a live server through its admin API.
 
         Raises:

@@ -1,0 +1,71 @@
+"""An event loop that says when everything in it waits, and whose timers cost no time."""
+
+from __future__ import annotations
+
+import asyncio
+import selectors
+import threading
+from collections.abc import Callable
+from typing import Any
+
+__all__ = ["ReplayLoop"]
+
+_THREAD_PATIENCE_SECONDS = 0.2
+
+
+class ReplayLoop(asyncio.SelectorEventLoop):
+    """Runs a handler whose durable operations are answered from a recording.
+
+    When no callback is ready, `on_idle` is asked to make something happen. If it cannot, the
+    clock jumps to the next timer, so that an `asyncio.sleep` in a handler costs nothing.
+    """
+
+    def __init__(self) -> None:
+        self.on_idle: Callable[[], bool] | None = None
+        """Returns whether it scheduled something, or stopped the loop."""
+        self._skipped = 0.0
+        self._in_threads = 0
+        super().__init__(_Selector(self))
+
+    def time(self) -> float:
+        """The loop's clock in seconds, with the skipped time added."""
+        return super().time() + self._skipped
+
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> asyncio.Future[Any]:
+        """As asyncio's; while a function runs, the loop does not count as idle."""
+        future = super().run_in_executor(executor, func, *args)
+        self._in_threads += 1
+        future.add_done_callback(self._left_thread)
+        return future
+
+    def idle(self, timeout: float | None) -> bool:
+        """Nothing is ready until `timeout`: whether to go on at once."""
+        if self._in_threads:
+            return False
+        if self.on_idle is not None and self.on_idle():
+            return True
+        if timeout is not None:
+            self._skipped += timeout
+            return True
+        return False
+
+    def _left_thread(self, _: object) -> None:
+        self._in_threads -= 1
+
+
+class _Selector(selectors.DefaultSelector):
+    def __init__(self, loop: ReplayLoop) -> None:
+        super().__init__()
+        self._loop = loop
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        if timeout is not None and timeout <= 0:
+            return super().select(timeout)
+        # Threads of other libraries may be about to call back; nobody can ask them.
+        patience = 0.0 if threading.active_count() == 1 else _THREAD_PATIENCE_SECONDS
+        if timeout is not None:
+            patience = min(patience, timeout)
+        events = super().select(patience)
+        if events or self._loop.idle(timeout):
+            return events
+        return super().select(timeout)

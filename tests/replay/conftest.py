@@ -1,0 +1,27 @@
+"""The recordings of `tests/recordings`, and the handlers they were made with."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playhead.replay.app import App, load_app
+
+RECORDINGS = Path(__file__).parents[1] / "recordings"
+
+
+@pytest.fixture(scope="session")
+def handlers_app() -> App:
+    """`handlers:app`, imported in this process."""
+    return load_app("handlers:app", str(RECORDINGS))
+
+
+@pytest.fixture
+def executed(handlers_app: App) -> Iterator[list[str]]:
+    """Names of the closures that ran during the test, counted by themselves."""
+    found: list[str] = sys.modules["handlers"].EXECUTED
+    found.clear()
+    yield found
+    found.clear()
