@@ -1,0 +1,204 @@
+"""The admin API over HTTP: SQL queries and REST calls."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from playhead.restate.errors import (
+    NotFound,
+    QueryFailed,
+    Refused,
+    RestateError,
+    Unauthorised,
+    Unreachable,
+)
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["RestateClient"]
+
+TIMEOUT = 10.0
+RETRIES = 5
+FIRST_BACKOFF = 0.1
+MAX_BACKOFF = 2.0
+
+
+class RestateClient:
+    """A client of one Restate server's admin API, and of its ingress for awakeables.
+
+    Every request opens a connection of its own: on a kept one, Nagle's algorithm and delayed
+    acknowledgements together stall each query for about 40 ms.
+    """
+
+    def __init__(
+        self,
+        admin_url: str,
+        *,
+        ingress_url: str | None = None,
+        auth_token: str | None = None,
+        timeout: float = TIMEOUT,
+        transport: httpx.AsyncBaseTransport | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        """Describe the server; nothing is sent yet.
+
+        Args:
+            admin_url: base address of the admin API.
+            ingress_url: base address of the ingress.
+            auth_token: sent to both as a bearer token.
+            timeout: seconds a request may take.
+            transport: how bytes travel; for tests.
+            sleep: how the client waits before it asks a busy server again.
+        """
+        self.admin_url = admin_url.rstrip("/")
+        self.ingress_url = ingress_url.rstrip("/") if ingress_url else None
+        self._sleep = sleep
+        headers = {"authorization": f"Bearer {auth_token}"} if auth_token else {}
+        self._http = httpx.AsyncClient(
+            headers=headers,
+            timeout=timeout,
+            transport=transport,
+            limits=httpx.Limits(max_keepalive_connections=0),
+            trust_env=not self.admin_url.startswith(("http://127.", "http://localhost")),
+        )
+
+    async def __aenter__(self) -> RestateClient:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Let go of all connections."""
+        await self._http.aclose()
+
+    async def query(self, sql: str) -> list[dict[str, Any]]:
+        """The rows of a query, from JSON: binary columns are hex text, times ISO 8601 text.
+
+        Columns that are NULL in a row are absent from it.
+
+        Raises:
+            RestateError: Unreachable, Unauthorised or QueryFailed.
+        """
+        response = await self._query(sql, "application/json")
+        try:
+            rows: list[dict[str, Any]] = json.loads(response.content)["rows"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise QueryFailed(
+                f"{self.admin_url} answered a query with something else than rows",
+                "Is this Restate's admin API (port 9070 by default)?",
+            ) from error
+        return rows
+
+    async def query_arrow(self, sql: str) -> pa.Table:
+        """The rows of a query as an Arrow table: for journals in bulk.
+
+        Raises:
+            RestateError: Unreachable, Unauthorised or QueryFailed.
+        """
+        import pyarrow as pa
+
+        response = await self._query(sql, "application/vnd.apache.arrow.stream")
+        try:
+            with pa.ipc.open_stream(response.content) as reader:
+                return reader.read_all()
+        except pa.ArrowInvalid as error:
+            raise QueryFailed(f"{self.admin_url} sent no Arrow stream: {error}") from error
+
+    async def get(self, path: str) -> Any:
+        """The JSON document at a path of the admin API. Raises RestateError."""
+        return _json(await self.send("GET", self.admin_url + path))
+
+    async def change(self, method: str, path: str, body: Any = None) -> Any:
+        """Call a REST verb that changes something; the answer's JSON or None.
+
+        Raises:
+            RestateError: NotFound, Refused, Unreachable or Unauthorised.
+        """
+        return _json(await self.send(method, self.admin_url + path, body=body))
+
+    async def send(
+        self, method: str, url: str, *, body: Any = None, accept: str = "application/json"
+    ) -> httpx.Response:
+        """Send one request, again while the server says it is busy (429). Raises RestateError."""
+        backoff = FIRST_BACKOFF
+        headers = {"accept": accept}
+        for attempt in range(RETRIES + 1):
+            try:
+                response = await self._http.request(
+                    method,
+                    url,
+                    headers=headers,
+                    **({"json": body} if body is not None else {}),
+                )
+            except httpx.TimeoutException as error:
+                raise Unreachable(
+                    f"Restate at {url} did not answer in time",
+                    "It may be overloaded; see its log.",
+                ) from error
+            except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+                raise Unreachable(
+                    f"No Restate server answers at {url.split('/query')[0]}: {error}",
+                    "Start restate-server, or set RESTATE_ADMIN_URL to its admin API.",
+                ) from error
+            if response.status_code != 429 or attempt == RETRIES:
+                break
+            await self._sleep(_retry_after(response) or backoff)
+            backoff = min(2 * backoff, MAX_BACKOFF)
+        if response.is_error:
+            raise self._error(response)
+        return response
+
+    async def _query(self, sql: str, accept: str) -> httpx.Response:
+        try:
+            return await self.send(
+                "POST", f"{self.admin_url}/query", body={"query": sql}, accept=accept
+            )
+        except (NotFound, Refused) as error:
+            raise QueryFailed(f"Restate could not run a query: {error.title}", error.hint) from error
+
+    def _error(self, response: httpx.Response) -> RestateError:
+        where = str(response.request.url)
+        reason = _reason(response)
+        if response.status_code in (401, 403):
+            return Unauthorised(
+                f"{where} refused the token ({response.status_code})",
+                "Set RESTATE_AUTH_TOKEN to an API key of this server.",
+            )
+        if response.status_code == 404:
+            return NotFound(reason or f"{where} does not exist")
+        if response.status_code == 429:
+            return Unreachable(f"{where} limits requests", "Try again later.")
+        if response.status_code in (502, 503, 504):
+            return Unreachable(f"{where} is not ready: {reason}", "Try again in a moment.")
+        return Refused(reason or f"{where} answered {response.status_code}")
+
+
+def _json(response: httpx.Response) -> Any:
+    try:
+        return json.loads(response.content) if response.content else None
+    except ValueError:
+        return None
+
+
+def _reason(response: httpx.Response) -> str:
+    try:
+        document = json.loads(response.content)
+    except ValueError:
+        return response.text[:500].strip()
+    if isinstance(document, dict) and "message" in document:
+        return str(document["message"])  # pyright: ignore[reportUnknownArgumentType]
+    return str(document)[:500]
+
+
+def _retry_after(response: httpx.Response) -> float | None:
+    try:
+        return min(float(response.headers["retry-after"]), MAX_BACKOFF)
+    except (KeyError, ValueError):
+        return None

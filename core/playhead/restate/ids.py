@@ -1,0 +1,49 @@
+"""Invocation and awakeable ids: what they are made of."""
+
+from __future__ import annotations
+
+import base64
+import re
+
+__all__ = ["awakeable_id", "decode_invocation_id", "is_invocation_id"]
+
+_ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_DIGITS = {digit: value for value, digit in enumerate(_ALPHABET)}
+_INVOCATION = re.compile(r"inv_1([0-9a-zA-Z]{11})([0-9a-zA-Z]{22})")
+
+
+def is_invocation_id(text: str) -> bool:
+    """Whether the text has the form of a whole invocation id."""
+    return _INVOCATION.fullmatch(text) is not None
+
+
+def decode_invocation_id(text: str) -> bytes:
+    """The 24 bytes of an invocation id: partition key, then the unique part.
+
+    Raises:
+        ValueError: it is no invocation id.
+    """
+    found = _INVOCATION.fullmatch(text)
+    try:
+        if found:
+            return _decode(found[1], 8) + _decode(found[2], 16)
+    except OverflowError:
+        pass
+    raise ValueError(f"{text!r} is no invocation id")
+
+
+def _decode(digits: str, size: int) -> bytes:
+    number = 0
+    for digit in digits:
+        number = number * len(_ALPHABET) + _DIGITS[digit]
+    return number.to_bytes(size, "little")
+
+
+def awakeable_id(invocation_id: str, signal_index: int) -> str:
+    """The id by which others complete the awakeable that waits for this signal.
+
+    Raises:
+        ValueError: it is no invocation id.
+    """
+    data = decode_invocation_id(invocation_id) + signal_index.to_bytes(4, "big")
+    return "sign_1" + base64.urlsafe_b64encode(data).decode().rstrip("=")

@@ -1,0 +1,165 @@
+"""The SQL that Playhead sends, shaped for what each table costs the server.
+
+Ids first, rows by id second: a lookup by id costs a millisecond, any filter or order over
+status scans every stored invocation. No query here reads a payload column unless its name
+says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+__all__ = [
+    "ACTIVE",
+    "deployments",
+    "events",
+    "ids",
+    "invocations",
+    "journal",
+    "journal_payloads",
+    "object_state",
+    "quote",
+]
+
+_INVOCATION = (
+    "id", "target", "target_service_name", "target_service_key", "target_handler_name",
+    "target_service_ty", "idempotency_key", "invoked_by", "invoked_by_id", "invoked_by_target",
+    "restarted_from", "pinned_deployment_id", "pinned_service_protocol_version", "trace_id",
+    "journal_size", "journal_commands_size", "created_at", "created_using_restate_version",
+    "modified_at", "scheduled_start_at", "running_at", "completed_at", "journal_retention",
+    "completion_retention", "suspended_waiting_for_completions", "suspended_waiting_for_signals",
+    "suspended_waiting_future_json", "retry_count", "last_start_at", "next_retry_at",
+    "last_attempt_deployment_id", "last_attempt_server", "last_failure",
+    "last_failure_error_code", "last_failure_related_command_index", "status",
+    "completion_result", "completion_failure",
+)  # fmt: skip
+
+_JOURNAL = (
+    "index", "version", "entry_type", "name", "appended_at", "raw_length", "entry_lite_json",
+    "completed", "invoked_id", "invoked_target", "sleep_wakeup_at", "promise_name",
+)  # fmt: skip
+
+ACTIVE = (
+    "SELECT id, in_flight, retry_count, last_start_at, next_retry_at, last_failure"
+    " FROM sys_invocation_state"
+)
+"""What the invokers hold now: running and backing-off invocations, not suspended ones."""
+
+_FROM_STATUS = {
+    "pending": "ss.status = 'inboxed'",
+    "inboxed": "ss.status = 'inboxed'",
+    "scheduled": "ss.status = 'scheduled'",
+    "suspended": "ss.status = 'suspended'",
+    "paused": "ss.status = 'paused'",
+    "succeeded": "ss.status = 'completed' AND ss.completion_result = 'success'",
+    "failed": "ss.status = 'completed' AND ss.completion_result = 'failure'"
+    " AND ss.completion_failure NOT IN ('[409] killed', '[409] cancelled')",
+    "killed": "ss.status = 'completed' AND ss.completion_failure = '[409] killed'",
+    "cancelled": "ss.status = 'completed' AND ss.completion_failure = '[409] cancelled'",
+}
+_FROM_STATE = {
+    "running": "ss.status = 'invoked' AND sis.in_flight",
+    "backing-off": "ss.status = 'invoked' AND NOT sis.in_flight AND sis.retry_count > 0",
+    "ready": "ss.status = 'invoked' AND (sis.id IS NULL OR NOT sis.in_flight"
+    " AND sis.retry_count = 0)",
+}
+
+
+def quote(text: str) -> str:
+    """The text as an SQL literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _time(at: datetime) -> str:
+    return f"TIMESTAMP {quote(at.isoformat(timespec='milliseconds'))}"
+
+
+def ids(
+    limit: int,
+    *,
+    statuses: Iterable[str] = (),
+    service: str | None = None,
+    text: str | None = None,
+    before: tuple[datetime, str] | None = None,
+    since: datetime | None = None,
+    invoked_by: str | None = None,
+) -> str:
+    """Ids of the newest invocations. Scans the status of all that are stored.
+
+    Args:
+        limit: how many at most.
+        statuses: any of these; none means all.
+        service: of this service.
+        text: its id or target contains this.
+        before: older than the invocation of this creation time and id.
+        since: created at or after.
+        invoked_by: called by this invocation.
+    """
+    wanted = list(statuses)
+    where = [
+        *([f"ss.target_service_name = {quote(service)}"] if service else []),
+        *([f"ss.invoked_by_id = {quote(invoked_by)}"] if invoked_by else []),
+        *([f"ss.created_at >= {_time(since)}"] if since else []),
+    ]
+    if text:
+        literal = quote(text.lower())
+        where.append(f"(strpos(lower(ss.target), {literal}) > 0 OR strpos(lower(ss.id), {literal}) > 0)")
+    if before:
+        at, last = _time(before[0]), quote(before[1])
+        where.append(f"(ss.created_at < {at} OR (ss.created_at = {at} AND ss.id < {last}))")
+    if wanted:
+        conditions = {**_FROM_STATUS, **_FROM_STATE}
+        where.append("(" + " OR ".join(f"({conditions[s]})" for s in wanted if s in conditions) + ")")
+    join = ""
+    if any(status in _FROM_STATE for status in wanted):
+        join = " LEFT JOIN sys_invocation_state sis ON ss.id = sis.id"
+    condition = f" WHERE {' AND '.join(where)}" if where else ""
+    return (
+        f"SELECT ss.id AS id FROM sys_invocation_status ss{join}{condition}"
+        f" ORDER BY ss.created_at DESC, ss.id DESC LIMIT {int(limit)}"
+    )
+
+
+def invocations(ids: Sequence[str]) -> str:
+    """The rows of these invocations, without payloads."""
+    return (
+        f"SELECT {', '.join(_INVOCATION)} FROM sys_invocation"
+        f" WHERE id IN ({', '.join(map(quote, ids))})"
+    )
+
+
+def journal(invocation_id: str) -> str:
+    """The journal of one invocation without payload columns."""
+    columns = ", ".join(f'"{name}"' for name in _JOURNAL)
+    return f'SELECT {columns} FROM sys_journal WHERE id = {quote(invocation_id)} ORDER BY "index"'
+
+
+def journal_payloads(invocation_id: str, indexes: Sequence[int]) -> str:
+    """The `raw` column of these entries of one journal."""
+    wanted = ", ".join(str(int(index)) for index in indexes)
+    return (
+        f'SELECT "index", raw FROM sys_journal WHERE id = {quote(invocation_id)}'
+        f' AND "index" IN ({wanted})'
+    )
+
+
+def events(invocation_id: str) -> str:
+    """What the server noted about one invocation's attempts: errors with stack traces, pauses."""
+    return (
+        "SELECT after_journal_entry_index, appended_at, event_type, event_json"
+        f" FROM sys_journal_events WHERE id = {quote(invocation_id)} ORDER BY appended_at"
+    )
+
+
+def object_state(service: str, key: str) -> str:
+    """The state of one virtual object or workflow; reads its values."""
+    return (
+        f"SELECT key, value FROM state WHERE service_name = {quote(service)}"
+        f" AND service_key = {quote(key)} ORDER BY key"
+    )
+
+
+def deployments() -> str:
+    """The registered deployments."""
+    return "SELECT id, ty, endpoint, created_at, services FROM sys_deployment ORDER BY created_at"
