@@ -7,6 +7,7 @@ import pkgutil
 from typing import Any
 
 import restate
+from playhead_tracing import instrument
 
 from playhead_samples import agents
 
@@ -22,8 +23,4 @@ def services() -> list[Any]:
 
 def create_app() -> Any:
     """The app that hypercorn serves. Spans go where `OTEL_*` says."""
-    import playhead_tracing
-
-    app = restate.app(services=services())
-    instrument = getattr(playhead_tracing, "instrument", None)
-    return instrument(app) if instrument else app
+    return instrument(restate.app(services=services()))

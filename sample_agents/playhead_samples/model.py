@@ -23,10 +23,11 @@ from pydantic_ai.providers.openai import OpenAIProvider
 from pydantic_ai.settings import ModelSettings
 from restate.exceptions import TerminalError
 
-__all__ = ["LOCAL_MODEL", "agent_model", "openai_client"]
+__all__ = ["LOCAL_MODEL", "agent_model", "agents_sdk_model", "openai_client"]
 
 LOCAL_MODEL = "gpt-local"
 LOCAL_URL = "http://127.0.0.1:4390"
+OPENAI = ("openai", "openai-chat", "openai-responses")
 RETRYABLE = (408, 409, 425, 429)
 """Refusals that may turn into an answer; every other 4xx is final."""
 
@@ -67,7 +68,19 @@ def agent_model() -> Model:
     return FinalRefusals(infer_model(chosen, _provider))
 
 
+def agents_sdk_model() -> str:
+    """The model's name for the OpenAI Agents SDK, which knows OpenAI's models alone.
+
+    With another provider in `PLAYHEAD_MODEL` it is the SDK's default, which needs OpenAI's key.
+    """
+    chosen = os.environ.get("PLAYHEAD_MODEL")
+    if not chosen:
+        return LOCAL_MODEL
+    provider, _, name = chosen.partition(":")
+    return name if provider in OPENAI else ""
+
+
 def _provider(name: str) -> Provider[Any]:
-    if name in ("openai", "openai-chat", "openai-responses"):
+    if name in OPENAI:
         return OpenAIProvider(openai_client=openai_client())
     return infer_provider(name)

@@ -7,14 +7,16 @@ completion chunk object".
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from typing import Any
 
 from playhead_samples.llm.script import Answer
 
-__all__ = ["completion", "events"]
+__all__ = ["completion", "events", "pieces"]
 
+WORD = re.compile(r"\S*\s*")
 PIECE = 24
 """Characters of tool arguments in one event."""
 
@@ -61,8 +63,8 @@ def events(
         return _data({**base, "choices": [choice]})
 
     yield event({"role": "assistant", "content": ""})
-    for word in answer.text.split(" ") if answer.text else ():
-        yield event({"content": word + " "})
+    for piece in pieces(answer.text):
+        yield event({"content": piece})
     for position, c in enumerate(answer.calls):
         head = {"name": c.name, "arguments": ""}
         call_id = f"call_{number}_{position}"
@@ -81,6 +83,11 @@ def events(
     if with_usage:
         yield _data({**base, "choices": [], "usage": _usage(usage)})
     yield "data: [DONE]\n\n"
+
+
+def pieces(text: str) -> list[str]:
+    """The text in words, which joined give the text again."""
+    return [piece for piece in WORD.findall(text) if piece]
 
 
 def _finish(answer: Answer) -> str:

@@ -11,7 +11,8 @@ from typing import Any, cast
 __all__ = ["BadRequest", "Call", "Conversation", "Result", "Turn"]
 
 RETRY_MARKS = ("Fix the errors and try again.", "An error occurred while calling the tool:")
-"""How Pydantic AI and the OpenAI Agents SDK end or begin a tool result that is a refusal."""
+"""What Pydantic AI and the OpenAI Agents SDK write into a tool result that is a refusal; for some
+refusals Pydantic AI sends `{"error": …}` instead."""
 
 
 class BadRequest(ValueError):  # noqa: N818 - the protocol's own word
@@ -38,7 +39,9 @@ class Result:
     @property
     def refused(self) -> bool:
         """Whether the framework refused the call (unknown tool, invalid arguments)."""
-        return any(mark in self.text for mark in RETRY_MARKS)
+        value = self.value
+        wrapped = isinstance(value, dict) and "error" in value
+        return wrapped or any(mark in self.text for mark in RETRY_MARKS)
 
     @property
     def value(self) -> Any:
@@ -84,6 +87,11 @@ class Conversation:
     def results(self) -> list[Result]:
         """Results of the tool calls since the latest user message, refused ones left out."""
         return [r for r in self._results() if not r.refused]
+
+    @property
+    def refusals(self) -> list[Result]:
+        """Tool calls since the latest user message that the framework or the tool refused."""
+        return [r for r in self._results() if r.refused]
 
     def result(self, tool: str) -> Result | None:
         """The latest result of this tool since the latest user message."""

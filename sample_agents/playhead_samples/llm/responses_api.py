@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+from playhead_samples.llm.chat_api import pieces
 from playhead_samples.llm.script import Answer
 
 __all__ = ["events", "response"]
@@ -116,9 +117,7 @@ def _text_events(part: dict[str, Any], place: dict[str, Any]) -> Iterator[dict[s
     where = {**place, "content_index": 0}
     hollow = {**part, "text": ""}
     yield {"type": "response.content_part.added", "part": hollow, **where}
-    words = part["text"].split(" ")
-    for position, word in enumerate(words):
-        delta = word if position == len(words) - 1 else word + " "
+    for delta in pieces(part["text"]):
         yield {"type": "response.output_text.delta", "delta": delta, "logprobs": [], **where}
     yield {"type": "response.output_text.done", "text": part["text"], "logprobs": [], **where}
     yield {"type": "response.content_part.done", "part": part, **where}

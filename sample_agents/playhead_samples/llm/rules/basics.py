@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import re
-from typing import Any, cast
 
 from playhead_samples.llm.conversation import Conversation
+from playhead_samples.llm.rules._read import amount
 from playhead_samples.llm.script import Answer, call, rule, say
 
 NAME = re.compile(r"\b(?:my name is|i am|i'm)\s+([A-Z][a-z]+)", re.IGNORECASE)
 CITY = re.compile(r"\bin ([A-Z][\w ]*?)(?=[?.,!]|$)")
-MONEY = re.compile(r"(\d[\d,]*)\s*(?:USD|dollars|EUR|\$)|\$\s*(\d[\d,]*)|\"amount\":\s*(\d+)")
-
-
-def amount(text: str) -> int:
-    """The first sum of money in the text; 0 when there is none."""
-    found = MONEY.search(text)
-    return int(next(g for g in found.groups() if g).replace(",", "")) if found else 0
 
 
 @rule("weather", "You are a weather agent")
@@ -94,13 +86,3 @@ def car(conversation: Conversation) -> Answer:
     """Covers up to 25,000."""
     verdict = "covered" if amount(conversation.user) <= 25_000 else "not covered"
     return say(f"Car review: the damage is {verdict}.")
-
-
-def as_json(text: str) -> dict[str, Any]:
-    """The first JSON object in a text; empty when there is none."""
-    start = text.find("{")
-    try:
-        value: Any = json.JSONDecoder().raw_decode(text[start:])[0] if start >= 0 else {}
-    except ValueError:
-        return {}
-    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}

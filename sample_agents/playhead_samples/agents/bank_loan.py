@@ -1,0 +1,69 @@
+"""The loan workflow of the bank agent (see `bank`): small loans at once, large ones by a person."""
+
+from __future__ import annotations
+
+import restate
+from pydantic import BaseModel
+from pydantic_ai import Agent
+from restate.ext.pydantic import RestateAgent
+
+from playhead_samples.agents import bank_account
+from playhead_samples.agents.bank_account import Transaction
+from playhead_samples.effects import act
+from playhead_samples.model import agent_model
+from playhead_samples.service_options import retries
+
+BY_A_PERSON = 10_000
+"""From this amount in USD on, a person decides."""
+
+
+class Loan(BaseModel):
+    """An application."""
+
+    customer: str
+    amount: int
+    """In US dollars."""
+
+
+risk_agent = RestateAgent(
+    Agent(
+        agent_model(),
+        name="risk",
+        system_prompt="You assess the risk of loans. Answer with low or high, and one reason.",
+    )
+)
+loans = restate.Workflow("LoanWorkflow", invocation_retry_policy=retries())
+
+
+async def ask_banker(key: str, risk: str) -> None:
+    """Put the application on a banker's desk."""
+    await act("ask_banker", loan=key, risk=risk)
+
+
+@loans.main()
+async def run(ctx: restate.WorkflowContext, loan: Loan) -> str:
+    """Assess, have it approved, and pay out."""
+    assessed = await risk_agent.run(f"Loan of {loan.amount} USD.")
+    first = ctx.promise("first answer", type_hint=str)
+    if loan.amount >= BY_A_PERSON:
+        await ctx.run_typed("Ask banker", ask_banker, key=ctx.key(), risk=assessed.output)
+        await first.resolve("a banker will decide")
+        if not await ctx.promise("approved", type_hint=bool).value():
+            return "refused"
+    else:
+        await first.resolve("approved, the money is on its way")
+    paid = Transaction(amount=loan.amount, text="loan")
+    await ctx.object_call(bank_account.deposit, key=loan.customer, arg=paid)
+    return "paid"
+
+
+@loans.handler()
+async def first_answer(ctx: restate.WorkflowSharedContext) -> str:
+    """What the customer can be told now."""
+    return await ctx.promise("first answer", type_hint=str).value()
+
+
+@loans.handler()
+async def approve(ctx: restate.WorkflowSharedContext, approved: bool) -> None:
+    """The banker's decision."""
+    await ctx.promise("approved", type_hint=bool).resolve(approved)
