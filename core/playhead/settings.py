@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ class Settings:
     """Base address of Restate's admin API."""
     ingress_url: str = "http://localhost:8080"
     """Base address of Restate's ingress."""
-    auth_token: str | None = None
+    auth_token: str | None = field(default=None, repr=False)
     """Bearer token for both, as Restate Cloud wants."""
     store: Path = Path()
     """Folder of the recording; the database in it is `playhead.duckdb`."""
@@ -80,7 +80,7 @@ def load(
         "store": (platformdirs.user_data_dir("playhead"), "the default")
     }
     found |= {name: (value, str(path)) for name, value in _read(path).items()}
-    found |= {field: (environ[var], var) for var, field in VARIABLES.items() if environ.get(var)}
+    found |= {name: (environ[var], var) for var, name in VARIABLES.items() if environ.get(var)}
     found |= {k: (v, "the command line") for k, v in (overrides or {}).items() if v is not None}
     known = {f.name for f in fields(Settings)}
     for name, (_, source) in found.items():

@@ -1,0 +1,94 @@
+"""Children end with their parent, whatever happens to it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from playhead.local import Child, ChildError
+
+SLEEPER = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(600)"]
+
+
+def up(child: Child) -> bool:
+    return child.log.exists() and "up" in child.log.read_text()
+
+
+def gone(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def wait_until_gone(*pids: int) -> None:
+    deadline = time.monotonic() + 10
+    while not all(gone(pid) for pid in pids):
+        assert time.monotonic() < deadline, "processes were left behind"
+        time.sleep(0.02)
+
+
+def test_start_stop_and_start_again(tmp_path: Path) -> None:
+    child = Child("sleeper", SLEEPER, log=tmp_path / "log")
+    assert not child.running
+    child.start()
+    child.wait_until(lambda: up(child), seconds=10, what="it was up")
+    first = child.pid
+    with pytest.raises(ChildError, match="runs already"):
+        child.start()
+    child.stop()
+    child.stop()
+    assert gone(first)
+    with child:
+        assert child.running
+        assert child.pid != first
+    assert not child.running
+
+
+def test_a_program_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(ChildError, match=r"nothing cannot be started"):
+        Child("nothing", [tmp_path / "no-such-program"], log=tmp_path / "log").start()
+
+
+def test_an_early_end_shows_the_log(tmp_path: Path) -> None:
+    child = Child(
+        "early", [sys.executable, "-c", "print('the reason'); exit(7)"], log=tmp_path / "log"
+    )
+    child.start()
+    with pytest.raises(ChildError, match=r"(?s)exit code 7.*the reason"):
+        child.wait_until(lambda: False, seconds=10, what="it was ready")
+
+
+def test_a_stubborn_process_is_killed(tmp_path: Path) -> None:
+    code = f"import signal; signal.signal(15, signal.SIG_IGN); {SLEEPER[-1]}"
+    child = Child("stubborn", [sys.executable, "-c", code], log=tmp_path / "log").start()
+    child.wait_until(lambda: up(child), seconds=10, what="it was up")
+    child.stop(grace=0.2)
+    assert child.returncode == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])
+def test_children_do_not_outlive_a_killed_parent(tmp_path: Path, number: int) -> None:
+    script = f"""
+import subprocess, sys, time, pathlib
+from playhead.local import Child
+child = Child("c", {SLEEPER!r}, log=pathlib.Path({str(tmp_path / "log")!r})).start()
+print(child.pid, flush=True)
+time.sleep(600)
+"""
+    parent = subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, env={**os.environ}
+    )
+    with parent:
+        assert parent.stdout is not None
+        child_pid = int(parent.stdout.readline())
+        assert not gone(child_pid)
+        parent.send_signal(number)
+        parent.wait()
+    wait_until_gone(child_pid)

@@ -1,0 +1,61 @@
+"""Our own restate-server: found, started, restarted with its data, and clear when it cannot."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import httpx
+import pytest
+from playhead.local import ChildError, RestateServer, ServerNotFound, find_server, port_is_free
+from playhead.local import server as server_module
+
+
+def test_it_answers_on_its_own_ports(restate: RestateServer) -> None:
+    version = httpx.get(f"{restate.admin_url}/version").json()
+    assert version["ingress_endpoint"].rstrip("/") == restate.ingress_url
+    assert not port_is_free(restate.admin_port)
+
+
+def test_a_restart_keeps_ports_and_data(own_restate: RestateServer) -> None:
+    before = httpx.get(f"{own_restate.admin_url}/cluster-health").json()
+    first_pid = own_restate.child.pid
+    own_restate.kill()
+    assert port_is_free(own_restate.admin_port)
+    own_restate.start()
+    assert own_restate.child.pid != first_pid
+    assert httpx.get(f"{own_restate.admin_url}/cluster-health").json() == before
+
+
+def test_settings_of_the_user_do_not_leak_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RESTATE_ADMIN__BIND_PORT", "1")
+    with RestateServer(tmp_path) as server:
+        assert httpx.get(f"{server.admin_url}/health").is_success
+
+
+def test_a_server_that_does_not_come_up_shows_its_log(tmp_path: Path) -> None:
+    server = RestateServer(tmp_path, env={"RESTATE_DEFAULT_NUM_PARTITIONS": "many"})
+    with pytest.raises(ChildError, match=r"(?s)restate-server ended.*Last lines of"):
+        server.start()
+    assert not server.child.running
+
+
+def test_a_refused_registration_says_why(restate: RestateServer) -> None:
+    with pytest.raises(ChildError, match=r"refused http://127\.0\.0\.1:1"):
+        restate.register("http://127.0.0.1:1")
+
+
+def test_no_server_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(server_module, "__file__", str(tmp_path / "a" / "b" / "c" / "d.py"))
+    with pytest.raises(ServerNotFound, match="make install"):
+        find_server(tmp_path)
+
+
+def test_the_one_on_path_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "restate-server"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert find_server() == program
