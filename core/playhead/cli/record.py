@@ -1,0 +1,117 @@
+"""`playhead record`."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from playhead.cli.errors import CliError
+from playhead.settings import Settings
+from playhead.text import clean
+
+if TYPE_CHECKING:
+    from playhead.record.recorder import Options
+
+__all__ = ["command"]
+
+STATUS_SECONDS = 10.0
+
+
+@click.command("record")
+@click.option("--otlp-grpc-port", type=click.IntRange(0, 65535), help="0 takes a free port.")
+@click.option("--otlp-http-port", type=click.IntRange(0, 65535), help="0 takes a free port.")
+@click.option("--api-port", type=click.IntRange(0, 65535), help="0 takes a free port.")
+@click.option("--no-journal", is_flag=True, help="Record traces only.")
+@click.pass_obj
+def command(
+    settings: Settings,
+    otlp_grpc_port: int | None,
+    otlp_http_port: int | None,
+    api_port: int | None,
+    no_journal: bool,
+) -> None:
+    """Record traces and journals into DuckDB.
+
+    Receives OpenTelemetry traces (OTLP over HTTP and gRPC) and copies journals from the
+    Restate server; everything listens on 127.0.0.1. Stop it with Ctrl+C.
+    """
+    from playhead.record.recorder import Options, PortTaken
+    from playhead.store import StoreError
+
+    options = Options(
+        otlp_grpc_port=_given(otlp_grpc_port, settings.otlp_grpc_port),
+        otlp_http_port=_given(otlp_http_port, settings.otlp_http_port),
+        api_port=_given(api_port, settings.api_port),
+        journals=not no_journal,
+    )
+    try:
+        asyncio.run(_record(settings, options))
+    except PortTaken as error:
+        flag = "--" + error.setting.replace("_", "-")
+        variable = "PLAYHEAD_" + error.setting.upper()
+        raise CliError(
+            str(error),
+            f"Another recorder or collector may run; stop it, or choose another port with "
+            f"{flag} or {variable} (0 takes a free one).",
+        ) from error
+    except StoreError as error:
+        raise CliError(
+            str(error), "Stop the other one, or choose a folder with --store."
+        ) from error
+
+
+def _given(value: int | None, default: int) -> int:
+    return default if value is None else value
+
+
+async def _record(settings: Settings, options: Options) -> None:
+    from playhead.record.recorder import open_recorder
+
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    async with open_recorder(settings, options) as recorder:
+        at = recorder.running
+        click.echo(f"Recording into {recorder.store.path}")
+        click.echo(f"  OTLP/HTTP   http://127.0.0.1:{at.otlp_http_port}/v1/traces")
+        click.echo(f"  OTLP/gRPC   127.0.0.1:{at.otlp_grpc_port}")
+        click.echo(f"  query API   {at.api_url}")
+        source = settings.admin_url if options.journals else "none (--no-journal)"
+        click.echo(f"  journals    {source}")
+        line = ""
+        while not stop.is_set():
+            line = _show(_status(recorder.health()), line)
+            try:
+                await asyncio.wait_for(stop.wait(), STATUS_SECONDS)
+            except TimeoutError:
+                continue
+        click.echo("Stopping: committing what was accepted …")
+    click.echo("Stopped.")
+
+
+def _show(line: str, previous: str) -> str:
+    """Print the status line when it says something new: it goes to log files as well."""
+    if line != previous:
+        click.echo(line)
+    return line
+
+
+def _status(health: dict[str, Any]) -> str:
+    parts = [f"{health['spans']} spans"]
+    journals = health["journals"]
+    if journals is not None:
+        parts.append(f"{journals['invocations']} invocations")
+        if journals["behind"]:
+            parts.append(f"{journals['behind']} to copy")
+        if journals["problem"]:
+            parts.append(f"journals: {clean(journals['problem'])}")
+    parts.append(f"{health['bytes'] / 1e6:.1f} MB")
+    if health["rejected_spans"]:
+        parts.append(f"{health['rejected_spans']} spans rejected")
+    if health["errors"]:
+        parts.append(f"{health['errors']} errors, last: {clean(str(health['last_error']))}")
+    return " · ".join(parts)

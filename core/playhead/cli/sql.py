@@ -1,0 +1,93 @@
+"""`playhead sql`."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+import json
+from typing import Any
+
+import click
+
+from playhead.cli.errors import CliError, Exit
+from playhead.settings import Settings
+from playhead.text import clean
+
+__all__ = ["command"]
+
+
+@click.command("sql")
+@click.argument("query")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document: a list of rows.")
+@click.option("--csv", "as_csv", is_flag=True, help="CSV with a header.")
+@click.pass_obj
+def command(settings: Settings, query: str, as_json: bool, as_csv: bool) -> None:
+    """Query the recording with SQL.
+
+    QUERY is one SELECT in DuckDB's dialect. Tables: spans, invocations, journal,
+    journal_events, state; views: llm_calls, tool_calls, attempts.
+    """
+    if as_json and as_csv:
+        raise click.UsageError("--json and --csv exclude each other.")
+    rows = asyncio.run(_rows(settings, query))
+    if as_json:
+        click.echo(json.dumps(rows, ensure_ascii=True, indent=2))
+    elif as_csv:
+        click.echo(_csv(rows), nl=False)
+    else:
+        _table(rows)
+
+
+async def _rows(settings: Settings, query: str) -> list[dict[str, Any]]:
+    from playhead.record.client import QueryError, RecorderError, connect
+
+    source = await connect(settings)
+    if source is None:
+        raise CliError(
+            f"There is no recording in {settings.store}.",
+            "Start `playhead record`, or name another folder with --store.",
+        )
+    try:
+        return await source.rows(query)
+    except QueryError as error:
+        raise CliError(clean(str(error), lines=True), exit_code=Exit.USAGE) from error
+    except RecorderError as error:
+        raise CliError(clean(str(error)), "Start `playhead record` again.") from error
+    finally:
+        await source.close()
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return clean(value)
+    return clean(json.dumps(value, ensure_ascii=False))
+
+
+def _csv(rows: list[dict[str, Any]]) -> str:
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    if rows:
+        writer.writerow([clean(name) for name in rows[0]])
+    writer.writerows([_text(value) for value in row.values()] for row in rows)
+    return out.getvalue()
+
+
+def _table(rows: list[dict[str, Any]]) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    if not rows:
+        console.print(Text("no rows"))
+        return
+    table = Table(box=SIMPLE_HEAD, show_edge=False)
+    for name in rows[0]:
+        table.add_column(Text(clean(name)), overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(_text(value)) for value in row.values()))
+    console.print(table)

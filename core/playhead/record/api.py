@@ -1,0 +1,127 @@
+"""The query API: read-only SQL over the recording, for clients of this machine and user."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import io
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import anyio.to_thread
+import pyarrow as pa
+from anyio import CapacityLimiter
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from playhead.record.access import HOSTS
+from playhead.record.body import BadBody, read_body
+from playhead.store import QueryError, QueryLimit
+from playhead.store.database import Store
+from playhead.store.query import Limits, to_arrow, to_rows
+
+__all__ = ["ARROW", "app"]
+
+ARROW = "application/vnd.apache.arrow.stream"
+BODY_LIMIT = 8 * 1024 * 1024
+QUERIES_AT_ONCE = 4
+
+_Handler = Callable[[Request], Awaitable[Response]]
+
+
+def app(
+    store: Store,
+    token: str,
+    health: Callable[[], dict[str, Any]],
+    limits: Limits,
+) -> Starlette:
+    """The API; every request needs `authorization: Bearer {token}`.
+
+    Args:
+        store: what is queried.
+        token: the shared secret.
+        health: the answer of `GET /health`.
+        limits: what a query may cost.
+    """
+    slots = CapacityLimiter(QUERIES_AT_ONCE)
+
+    async def query(request: Request) -> Response:
+        try:
+            sql, params = _parse(await read_body(request, BODY_LIMIT))
+        except BadBody as error:
+            return _error(error.status, error.reason)
+        as_json = "application/json" in request.headers.get("accept", "")
+        run = _rows if as_json else _arrow
+        try:
+            content = await anyio.to_thread.run_sync(run, store, sql, params, limits, limiter=slots)
+        except QueryLimit as error:
+            return _error(413, str(error))
+        except QueryError as error:
+            return _error(400, str(error))
+        return Response(content, media_type="application/json" if as_json else ARROW)
+
+    async def show_health(_: Request) -> Response:
+        return JSONResponse(await asyncio.to_thread(health))
+
+    return Starlette(
+        routes=[
+            Route("/query", _guarded(query, token), methods=["POST"]),
+            Route("/health", _guarded(show_health, token), methods=["GET"]),
+        ],
+        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=HOSTS[:2], www_redirect=False)],
+    )
+
+
+def _guarded(handler: _Handler, token: str) -> _Handler:
+    expected = f"Bearer {token}".encode()
+
+    async def guarded(request: Request) -> Response:
+        given = request.headers.get("authorization", "").encode()
+        if not hmac.compare_digest(given, expected):
+            return _error(401, "the bearer token of this store is needed (recorder.token)")
+        return await handler(request)
+
+    return guarded
+
+
+def _parse(body: bytes) -> tuple[str, list[Any]]:
+    try:
+        document = json.loads(body)
+        sql, params = document["sql"], document.get("params") or []
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise BadBody(400, 'expected {"sql": "SELECT …", "params": […]}') from error
+    if not isinstance(sql, str) or not isinstance(params, list):
+        raise BadBody(400, "sql is text and params a list")
+    return sql, params
+
+
+def _rows(store: Store, sql: str, params: list[Any], limits: Limits) -> bytes:
+    cursor = store.cursor()
+    try:
+        rows = to_rows(cursor, sql, params, limits)
+    finally:
+        cursor.close()
+    return json.dumps({"rows": rows}, ensure_ascii=False, separators=(",", ":")).encode(
+        errors="replace"
+    )
+
+
+def _arrow(store: Store, sql: str, params: list[Any], limits: Limits) -> bytes:
+    cursor = store.cursor()
+    try:
+        table = to_arrow(cursor, sql, params, limits)
+    finally:
+        cursor.close()
+    sink = io.BytesIO()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return sink.getvalue()
+
+
+def _error(status: int, reason: str) -> Response:
+    return JSONResponse({"error": reason}, status)

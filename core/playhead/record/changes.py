@@ -1,0 +1,104 @@
+"""Which invocations of the server have changed since they were copied, found cheaply."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from playhead.restate.client import RestateClient
+from playhead.store.journals import CopiedInvocation
+
+__all__ = ["Changes"]
+
+LEAST_SECONDS = 0.4
+SCAN_SHARE = 100
+"""A scan may run for this fraction of the time: its duration times this until the next."""
+FULL_SECONDS = 300.0
+"""How often everything is compared instead of only what the clock says is newer."""
+OVERLAP_MS = 10_000
+"""Clocks of a cluster's nodes may differ by this much."""
+
+# sys_invocation_state holds what the invokers run or retry now: cheap at any number of stored
+# invocations. A scan over sys_invocation_status costs about 0.9 ms a 1,000 stored.
+_ACTIVE = (
+    "SELECT id, retry_count, in_flight, arrow_cast(last_start_at, 'Int64') AS started, "
+    "arrow_cast(next_retry_at, 'Int64') AS retry, last_failure FROM sys_invocation_state"
+)
+_SCAN = (
+    "SELECT id, arrow_cast(modified_at, 'Int64') AS modified, journal_size AS entries, status "
+    "FROM sys_invocation_status"
+)
+
+
+class Changes:
+    """Compares the server with what has been copied; keeps one small record an invocation."""
+
+    def __init__(
+        self,
+        client: RestateClient,
+        copied: dict[str, CopiedInvocation],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Start from what the store holds (updated in place as copies are made)."""
+        self._client = client
+        self._copied = copied
+        self._clock = clock
+        self._newest_ms = 0
+        self._active: dict[str, tuple[Any, ...]] = {}
+        self._next_scan = 0.0
+        self._next_full = 0.0
+        self.scan_seconds = 0.0
+        """How long the last scan took, which paces the next one."""
+
+    def scan_now(self) -> None:
+        """Compare everything at the next round: the server was away."""
+        self._next_scan = self._next_full = 0.0
+
+    async def find(self) -> list[str]:
+        """Ids to copy, oldest change first. Raises RestateError."""
+        changed = await self._active_changes()
+        if self._clock() >= self._next_scan:
+            changed |= await self._status_changes()
+        return sorted(changed, key=lambda id_: changed[id_])
+
+    async def _active_changes(self) -> dict[str, int]:
+        table = await self._client.query_arrow(_ACTIVE)
+        rows: list[tuple[Any, ...]] = list(
+            zip(*(column.to_pylist() for column in table.columns), strict=True)
+        )
+        now = {row[0]: row[1:] for row in rows}
+        changed = {id_: 0 for id_, row in now.items() if self._active.get(id_) != row}
+        # What has left the invoker has ended, suspended, or paused.
+        changed |= {id_: 0 for id_ in self._active if id_ not in now}
+        self._active = now
+        return changed
+
+    async def _status_changes(self) -> dict[str, int]:
+        started = self._clock()
+        sql = _SCAN
+        full = started >= self._next_full
+        if not full:
+            since = self._newest_ms - OVERLAP_MS
+            sql += f" WHERE modified_at >= arrow_cast({since}, 'Timestamp(Millisecond, Some(\"+00:00\"))')"
+        table = await self._client.query_arrow(sql)
+        self.scan_seconds = self._clock() - started
+        self._next_scan = self._clock() + max(LEAST_SECONDS, SCAN_SHARE * self.scan_seconds)
+        if full:
+            self._next_full = self._clock() + FULL_SECONDS
+        changed: dict[str, int] = {}
+        columns = (
+            table.column(name).to_pylist() for name in ("id", "modified", "entries", "status")
+        )
+        for id_, modified, entries, status in zip(*columns, strict=True):
+            self._newest_ms = max(self._newest_ms, modified or 0)
+            known = self._copied.get(id_)
+            if (
+                known is None
+                or known.modified_ms != (modified or 0)
+                or (status == "completed" and not known.final)
+                or (entries or 0) > known.entries
+            ):
+                changed[id_] = modified or 0
+        return changed

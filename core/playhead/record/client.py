@@ -1,0 +1,195 @@
+"""Asking the recording: through the running recorder, else from the file itself."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+import httpx
+
+from playhead.record.access import Running, read_running, read_token
+from playhead.settings import Settings
+from playhead.store import QueryError, QueryLimit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import duckdb
+    import pyarrow as pa
+
+__all__ = ["QueryError", "QueryLimit", "RecorderError", "Source", "connect"]
+
+_T = TypeVar("_T")
+HEALTH_SECONDS = 2.0
+QUERY_SECONDS = 60.0
+
+
+class RecorderError(Exception):
+    """The recording cannot be reached any more; connect again."""
+
+
+class Source(Protocol):
+    """Where recorded rows come from."""
+
+    async def rows(self, sql: str, params: Sequence[Any] = ()) -> list[dict[str, Any]]:
+        """The rows of one SELECT, as values JSON can hold.
+
+        Times are ISO 8601 text in UTC with `Z`, intervals `PT…S` text, blobs base64 text, JSON
+        columns JSON text, integers of any size int.
+
+        Raises:
+            QueryError: the SQL is wrong or does more than read; QueryLimit: over a limit.
+            RecorderError: unreachable.
+        """
+        ...
+
+    async def arrow(self, sql: str, params: Sequence[Any] = ()) -> pa.Table:
+        """The rows of one SELECT as an Arrow table. Raises as `rows` does."""
+        ...
+
+    async def health(self) -> dict[str, Any] | None:
+        """The recorder's counts (see docs/recorder.md); None without a recorder."""
+        ...
+
+    def describe(self) -> str:
+        """What answers, for people."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of it."""
+        ...
+
+
+async def connect(settings: Settings) -> Source | None:
+    """The recording of `settings.store`: by its recorder, else its file; None without either."""
+    running, token = read_running(settings.store), read_token(settings.store)
+    if running is not None and token is not None:
+        source = _RecorderSource(running, token)
+        try:
+            if await source.health() is not None:
+                return source
+        except RecorderError:
+            pass
+        await source.close()
+    from playhead.store.database import DATABASE
+
+    path = settings.store / DATABASE
+    if not path.is_file():
+        return None
+    source = _FileSource(path)
+    try:
+        await source.rows("SELECT 1")
+    except RecorderError:
+        return None
+    return source
+
+
+class _RecorderSource:
+    def __init__(self, running: Running, token: str) -> None:
+        self._running = running
+        self._http = httpx.AsyncClient(
+            base_url=running.api_url,
+            headers={"authorization": f"Bearer {token}"},
+            timeout=QUERY_SECONDS,
+            trust_env=False,
+        )
+
+    async def rows(self, sql: str, params: Sequence[Any] = ()) -> list[dict[str, Any]]:
+        content = await self._ask(sql, params, "application/json")
+        rows: list[dict[str, Any]] = json.loads(content)["rows"]
+        return rows
+
+    async def arrow(self, sql: str, params: Sequence[Any] = ()) -> pa.Table:
+        import pyarrow as pa
+
+        content = await self._ask(sql, params, "application/vnd.apache.arrow.stream")
+        with pa.ipc.open_stream(content) as reader:
+            return reader.read_all()
+
+    async def health(self) -> dict[str, Any] | None:
+        try:
+            response = await self._http.get("/health", timeout=HEALTH_SECONDS)
+            document: dict[str, Any] = response.raise_for_status().json()
+        except (httpx.HTTPError, ValueError, OSError) as error:
+            raise RecorderError(f"No recorder answers at {self._running.api_url}.") from error
+        return document
+
+    def describe(self) -> str:
+        return f"recorder at {self._running.api_url}"
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def _ask(self, sql: str, params: Sequence[Any], accept: str) -> bytes:
+        try:
+            response = await self._http.post(
+                "/query", json={"sql": sql, "params": list(params)}, headers={"accept": accept}
+            )
+        except (httpx.HTTPError, OSError) as error:
+            raise RecorderError(
+                f"The recorder at {self._running.api_url} does not answer: {error}"
+            ) from error
+        if response.status_code == 413:
+            raise QueryLimit(_reason(response))
+        if response.status_code == 400:
+            raise QueryError(_reason(response))
+        if response.is_error:
+            raise RecorderError(
+                f"The recorder at {self._running.api_url} answered {response.status_code}: "
+                f"{_reason(response)}"
+            )
+        return response.content
+
+
+def _reason(response: httpx.Response) -> str:
+    try:
+        return str(response.json()["error"])
+    except (ValueError, KeyError, TypeError):
+        return response.text[:500]
+
+
+class _FileSource:
+    """Opens the file for each query alone: while it is open, no recorder can start."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    async def rows(self, sql: str, params: Sequence[Any] = ()) -> list[dict[str, Any]]:
+        from playhead.store.query import to_rows
+
+        return await self._run(lambda connection: to_rows(connection, sql, params))
+
+    async def arrow(self, sql: str, params: Sequence[Any] = ()) -> pa.Table:
+        from playhead.store.query import to_arrow
+
+        return await self._run(lambda connection: to_arrow(connection, sql, params))
+
+    async def health(self) -> dict[str, Any] | None:
+        return None
+
+    def describe(self) -> str:
+        return f"file {self._path} (no recorder runs)"
+
+    async def close(self) -> None:
+        return None
+
+    async def _run(self, query: Callable[[duckdb.DuckDBPyConnection], _T]) -> _T:
+        import duckdb
+
+        from playhead.store.database import SETTINGS
+
+        def run() -> _T:
+            try:
+                connection = duckdb.connect(str(self._path), read_only=True, config=SETTINGS)
+            except duckdb.Error as error:
+                raise RecorderError(f"{self._path} cannot be opened: {error}") from error
+            try:
+                connection.execute("SET lock_configuration = true")
+                return query(connection)
+            finally:
+                connection.close()
+
+        return await asyncio.to_thread(run)

@@ -1,0 +1,55 @@
+"""HTTP servers on 127.0.0.1 whose end the recorder decides, not a signal handler of theirs."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Generator
+
+import uvicorn
+from starlette.types import ASGIApp
+
+__all__ = ["HttpServer", "listen"]
+
+STOP_SECONDS = 2
+
+
+def listen(port: int) -> socket.socket:
+    """A listening socket on 127.0.0.1. Raises OSError when the port is taken."""
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(("127.0.0.1", port))
+        sock.listen(512)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+class HttpServer(uvicorn.Server):
+    """An ASGI application on a socket that is listening already."""
+
+    def __init__(self, app: ASGIApp, sock: socket.socket) -> None:
+        """Describe the server; `run_on_socket` runs it."""
+        super().__init__(
+            uvicorn.Config(
+                app,
+                log_config=None,
+                access_log=False,
+                lifespan="off",
+                server_header=False,
+                limit_concurrency=256,
+                timeout_graceful_shutdown=STOP_SECONDS,
+            )
+        )
+        self._socket = sock
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """Leave signals to the recorder."""
+        yield
+
+    async def run_on_socket(self) -> None:
+        """Serve until `should_exit` is set."""
+        await self.serve(sockets=[self._socket])

@@ -1,0 +1,74 @@
+"""OTLP over gRPC: the trace service."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import grpc
+import grpc.aio
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import (
+    TraceServiceServicer,
+    add_TraceServiceServicer_to_server,
+)
+
+from playhead.record.ingest import Full, Ingest, StoreFailed
+from playhead.record.otlp import from_message
+from playhead.record.otlp_http import response_message
+
+__all__ = ["PortInUse", "serve"]
+
+
+class PortInUse(OSError):
+    """The port is taken."""
+
+
+class _Traces(TraceServiceServicer):
+    def __init__(self, ingest: Ingest) -> None:
+        self._ingest = ingest
+
+    async def Export(  # noqa: N802 - the protocol's name
+        self, request: ExportTraceServiceRequest, context: Any
+    ) -> ExportTraceServiceResponse:
+        try:
+            spans = await self._ingest.submit(
+                functools.partial(from_message, request), request.ByteSize()
+            )
+        except Full:
+            # Senders repeat UNAVAILABLE; RESOURCE_EXHAUSTED only with further details.
+            await context.abort(
+                grpc.StatusCode.UNAVAILABLE, "too much waits to be committed; try again"
+            )
+            raise
+        except StoreFailed as error:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, f"the store failed: {error}")
+            raise
+        return response_message(spans)
+
+
+async def serve(ingest: Ingest, port: int, *, limit: int) -> tuple[Any, int]:
+    """Start the receiver on 127.0.0.1; returns the server and its port (asked 0: a free one).
+
+    Raises:
+        PortInUse: another process listens there.
+    """
+    server = grpc.aio.server(
+        options=[
+            # Without this, two recorders would share the port silently.
+            ("grpc.so_reuseport", 0),
+            ("grpc.max_receive_message_length", limit),
+        ]
+    )
+    add_TraceServiceServicer_to_server(_Traces(ingest), server)
+    try:
+        bound = server.add_insecure_port(f"127.0.0.1:{port}")
+    except RuntimeError as error:
+        raise PortInUse(str(error)) from error
+    if not bound:
+        raise PortInUse(f"port {port} is taken")
+    await server.start()
+    return server, bound

@@ -1,0 +1,89 @@
+"""OTLP over HTTP: POST /v1/traces, protobuf or JSON."""
+
+from __future__ import annotations
+
+import functools
+import json
+
+from google.protobuf import json_format
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from playhead.record.access import HOSTS
+from playhead.record.body import BadBody, read_body
+from playhead.record.ingest import Full, Ingest, StoreFailed
+from playhead.record.otlp import Malformed, Spans, from_json, from_protobuf
+
+__all__ = ["app", "response_message"]
+
+PROTOBUF = "application/x-protobuf"
+JSON = "application/json"
+_RETRY = {"retry-after": "1"}
+
+
+def app(ingest: Ingest, *, limit: int) -> Starlette:
+    """The receiver; `limit` is the largest body in bytes, unpacked."""
+
+    async def traces(request: Request) -> Response:
+        kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
+        if kind not in (PROTOBUF, JSON):
+            reason = f"content type {kind!r}: send {PROTOBUF} or {JSON}"
+            return _error(415, reason, JSON)
+        try:
+            body = await read_body(request, limit)
+            decode = from_json if kind == JSON else from_protobuf
+            spans = await ingest.submit(functools.partial(decode, body), len(body))
+        except BadBody as error:
+            return _error(error.status, error.reason, kind)
+        except Malformed as error:
+            return _error(400, str(error), kind)
+        except Full:
+            return _error(503, "too much waits to be committed; try again", kind, _RETRY)
+        except StoreFailed as error:
+            return _error(503, f"the store failed: {error}", kind, _RETRY)
+        except ClientDisconnect:
+            return Response(status_code=400)
+        answer = response_message(spans)
+        if kind == JSON:
+            content = json_format.MessageToJson(answer, indent=None).encode()
+        else:
+            content = answer.SerializeToString()
+        return Response(content, media_type=kind)
+
+    return Starlette(
+        routes=[Route("/v1/traces", traces, methods=["POST"])],
+        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=HOSTS, www_redirect=False)],
+    )
+
+
+def response_message(spans: Spans) -> ExportTraceServiceResponse:
+    """The answer: empty, or how many spans were rejected and why."""
+    answer = ExportTraceServiceResponse()
+    if spans.rejected:
+        answer.partial_success.rejected_spans = spans.rejected
+        answer.partial_success.error_message = spans.reason
+    return answer
+
+
+def _error(status: int, reason: str, kind: str, headers: dict[str, str] | None = None) -> Response:
+    """A google.rpc.Status, as OTLP wants: field 2 is the message."""
+    if kind == JSON:
+        content = json.dumps({"message": reason}).encode()
+    else:
+        text = reason.encode()[:2000]
+        content = b"\x12" + _varint(len(text)) + text
+    return Response(content, status, headers, media_type=kind)
+
+
+def _varint(number: int) -> bytes:
+    out = bytearray()
+    while number > 0x7F:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    out.append(number)
+    return bytes(out)

@@ -1,0 +1,43 @@
+"""Which invocation a span belongs to: that of its nearest ancestor which names one."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from playhead.store.database import Store
+
+__all__ = ["resolve"]
+
+# Spans arrive children first, and a parent can be days late (a suspended invocation), so this
+# runs over whole traces that got rows. A trace's ids are unique, so a walk down from the spans
+# that have an invocation, through those that have none, meets each span at most once.
+_RESOLVE = """
+WITH RECURSIVE
+member AS MATERIALIZED (
+  SELECT trace_id, span_id, parent_span_id, invocation_id FROM spans
+  WHERE trace_id IN (SELECT unnest($traces::VARCHAR[]))
+),
+inherited AS (
+  SELECT child.trace_id, child.span_id, parent.invocation_id
+  FROM member child JOIN member parent
+    ON child.trace_id = parent.trace_id AND child.parent_span_id = parent.span_id
+  WHERE child.invocation_id IS NULL AND parent.invocation_id IS NOT NULL
+  UNION
+  SELECT child.trace_id, child.span_id, inherited.invocation_id
+  FROM member child JOIN inherited
+    ON child.trace_id = inherited.trace_id AND child.parent_span_id = inherited.span_id
+  WHERE child.invocation_id IS NULL
+)
+UPDATE spans SET invocation_id = inherited.invocation_id FROM inherited
+WHERE spans.trace_id = inherited.trace_id AND spans.span_id = inherited.span_id
+  AND spans.trace_id IN (SELECT unnest($traces::VARCHAR[]))
+"""
+
+
+def resolve(store: Store, traces: Collection[str]) -> int:
+    """Give spans of these traces the invocation they inherit; returns how many got one."""
+    if not traces:
+        return 0
+    with store.transaction() as connection:
+        [(count,)] = connection.execute(_RESOLVE, {"traces": list(traces)}).fetchall()
+    return int(count)

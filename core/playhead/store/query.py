@@ -1,0 +1,164 @@
+"""Reading the recording with SQL from outside: SELECT alone, within limits, nothing else."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from playhead.store.errors import QueryError, QueryLimit
+from playhead.store.values import plain_rows
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["Limits", "check", "to_arrow", "to_rows"]
+
+TABLE_FUNCTIONS = frozenset({
+    "generate_series", "range", "repeat", "unnest", "json_each", "json_tree",
+    "duckdb_columns", "duckdb_tables", "duckdb_views", "duckdb_functions", "duckdb_types",
+    "pragma_table_info", "pragma_show", "pragma_version", "pragma_database_size",
+    "histogram", "histogram_values",
+})  # fmt: skip
+"""Table functions that only compute. DuckDB has others that read files or raw memory."""
+
+_REFUSED_FUNCTIONS = frozenset({"write_log", "nextval", "setseed"})
+_EXPLAIN = re.compile(r"(?is)^\s*explain\s+(analyze\s+)?(?=\(?\s*[a-z])")
+_BATCH_ROWS = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one query may cost."""
+
+    seconds: float = 30.0
+    rows: int = 1_000_000
+    bytes: int = 256 * 1024 * 1024
+
+
+def check(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
+    """Raise QueryError unless this is one statement that only reads tables of the store."""
+    try:
+        statements = connection.extract_statements(sql)
+    except duckdb.Error as error:
+        raise QueryError(str(error)) from error
+    if len(statements) != 1:
+        raise QueryError(f"Exactly one statement is expected; this has {len(statements)}.")
+    kind = statements[0].type.name
+    if kind == "EXPLAIN":
+        sql = _EXPLAIN.sub("", statements[0].query, count=1)
+    elif kind != "SELECT":
+        raise QueryError(f"Only a query that reads (SELECT, WITH, DESCRIBE, …) is run: {kind}.")
+    [(text,)] = connection.execute("SELECT json_serialize_sql(?::VARCHAR)", [sql]).fetchall()
+    tree: dict[str, Any] = json.loads(text)
+    if tree.get("error"):
+        raise QueryError(f"Only a query that reads is run: {tree.get('error_message', kind)}")
+    for node in _nodes(tree):
+        name = str(node.get("function_name", "")).lower()
+        if name in _REFUSED_FUNCTIONS:
+            raise QueryError(f"The function {name} is not available here.")
+        if node.get("type") == "TABLE_FUNCTION":
+            name = str(node["function"].get("function_name", "")).lower()
+            if name not in TABLE_FUNCTIONS:
+                raise QueryError(f"The table function {name} is not available here.")
+
+
+def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
+    stack = [tree]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, dict):
+            yield node
+            stack.extend(node.values())
+        elif isinstance(node, list):
+            stack.extend(node)
+
+
+def to_rows(
+    connection: duckdb.DuckDBPyConnection,
+    sql: str,
+    params: Sequence[Any] = (),
+    limits: Limits = Limits(),
+) -> list[dict[str, Any]]:
+    """Rows as values that JSON can hold (see `playhead.store.values`).
+
+    Raises:
+        QueryError: not a query that reads, or wrong SQL.
+        QueryLimit: over a limit.
+    """
+    with _Reading(connection, limits) as reading:
+        relation = reading.start(sql, params)
+        rows: list[dict[str, Any]] = []
+        for batch in plain_rows(relation, _BATCH_ROWS):
+            rows.extend(batch)
+            if len(rows) > limits.rows:
+                raise QueryLimit(f"More than {limits.rows} rows; add a LIMIT.")
+        return rows
+
+
+def to_arrow(
+    connection: duckdb.DuckDBPyConnection,
+    sql: str,
+    params: Sequence[Any] = (),
+    limits: Limits = Limits(),
+) -> pa.Table:
+    """The result as an Arrow table. Raises as `to_rows` does."""
+    import pyarrow as pa
+
+    with _Reading(connection, limits) as reading:
+        reader: pa.RecordBatchReader = reading.start(sql, params).to_arrow_reader(_BATCH_ROWS)
+        batches: list[pa.RecordBatch] = []
+        rows = size = 0
+        for batch in reader:
+            batches.append(batch)
+            rows += batch.num_rows
+            size += batch.nbytes
+            if rows > limits.rows:
+                raise QueryLimit(f"More than {limits.rows} rows; add a LIMIT.")
+            if size > limits.bytes:
+                raise QueryLimit(f"More than {limits.bytes} bytes; select fewer columns or rows.")
+        return pa.Table.from_batches(batches, schema=reader.schema)
+
+
+class _Reading:
+    """A read-only transaction that is interrupted when its time is over."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, limits: Limits) -> None:
+        self._connection = connection
+        self._limits = limits
+        self._timer = threading.Timer(limits.seconds, self._stop)
+        self._late = False
+
+    def _stop(self) -> None:
+        self._late = True
+        self._connection.interrupt()
+
+    def start(self, sql: str, params: Sequence[Any]) -> duckdb.DuckDBPyRelation:
+        check(self._connection, sql)
+        relation = (
+            self._connection.sql(sql, params=list(params))
+            if params
+            else (self._connection.sql(sql))
+        )
+        return relation
+
+    def __enter__(self) -> _Reading:
+        self._timer.daemon = True
+        self._timer.start()
+        self._connection.execute("BEGIN TRANSACTION READ ONLY")
+        return self
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        self._timer.cancel()
+        self._connection.execute("ROLLBACK")
+        if isinstance(error, QueryError) or error is None:
+            return
+        if self._late:
+            raise QueryLimit(f"It took longer than {self._limits.seconds:g} s.") from error
+        if isinstance(error, duckdb.Error):
+            raise QueryError(str(error)) from error
