@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar, cast
 
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 
-from playhead_tracing.compat import endpoint_of, handlers_of
+from playhead_tracing.compat import endpoint_of, handlers_of, wrap_processors
 from playhead_tracing.export import make_provider
-from playhead_tracing.scope import attempt_scope
+from playhead_tracing.frameworks import instrument_pydantic_ai as switch_on_pydantic_ai
+from playhead_tracing.intake import Intake, current_intake
+from playhead_tracing.processor import BridgeProcessor
+from playhead_tracing.scope import Scope
 
 AppT = TypeVar("AppT")
+_MARK = "__playhead_tracing__"
 
 
 def instrument(
@@ -29,27 +34,35 @@ def instrument(
         instrument_pydantic_ai: whether Pydantic AI's agents emit spans, all of them.
 
     Returns:
-        The app to serve in place of the one given.
+        The app to serve in place of the one given. An app that is instrumented already is
+        returned as it is.
 
     Raises:
         NotARestateApp: `app` is not an app of `restate.app(...)`.
     """
+    if getattr(app, _MARK, False):
+        return app
     endpoint = endpoint_of(app)
     if tracer_provider is None:
         tracer_provider = make_provider()
         trace.set_tracer_provider(tracer_provider)
+    processor = cast(BridgeProcessor, wrap_processors(tracer_provider, BridgeProcessor))
+    scope = Scope(tracer_provider, processor)
     for handler in handlers_of(endpoint):
-        handler.context_managers = [attempt_scope, *(handler.context_managers or [])]
+        handler.context_managers = [scope, *(handler.context_managers or [])]
     if instrument_pydantic_ai:
-        _instrument_pydantic_ai(tracer_provider)
-    return app
+        switch_on_pydantic_ai(tracer_provider)
+    return cast(AppT, _served(cast(Any, app)))
 
 
-def _instrument_pydantic_ai(tracer_provider: TracerProvider) -> None:
-    try:
-        from pydantic_ai import Agent
-        from pydantic_ai.models.instrumented import InstrumentationSettings
-    except ImportError:
-        return
-    settings: Any = InstrumentationSettings(tracer_provider=tracer_provider)
-    Agent.instrument_all(settings)
+def _served(app: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+    async def served(scope: Any, receive: Any, send: Any) -> None:
+        intake = Intake(receive)
+        token = current_intake.set(intake)
+        try:
+            await app(scope, intake, send)
+        finally:
+            current_intake.reset(token)
+
+    setattr(served, _MARK, True)
+    return served

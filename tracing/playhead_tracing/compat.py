@@ -5,9 +5,10 @@ Not here: what the bridge does with them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
+from opentelemetry.sdk.trace import SpanProcessor, SynchronousMultiSpanProcessor, TracerProvider
 from restate.endpoint import Endpoint
 from restate.handler import Handler
 
@@ -34,4 +35,23 @@ def endpoint_of(app: Any) -> Endpoint:
 def handlers_of(endpoint: Endpoint) -> Iterator[Handler[Any, Any]]:
     """Every handler of every service of the endpoint."""
     for service in endpoint.services.values():
-        yield from service.handlers.values()
+        handlers: Any = service.handlers
+        yield from handlers.values()
+
+
+def wrap_processors(
+    provider: TracerProvider, wrap: Callable[[SpanProcessor], SpanProcessor]
+) -> SpanProcessor:
+    """Put one processor around all of a provider's, those that are added later included.
+
+    Tracers hold the provider's list of processors, not the provider: so the list stays, with the
+    new processor as its only member, and additions go to the list inside.
+    """
+    outer: Any = provider._active_span_processor  # pyright: ignore[reportPrivateUsage]
+    inner = SynchronousMultiSpanProcessor()
+    for processor in outer._span_processors:
+        inner.add_span_processor(processor)
+    wrapper = wrap(inner)
+    outer._span_processors = (wrapper,)
+    outer.add_span_processor = inner.add_span_processor
+    return wrapper

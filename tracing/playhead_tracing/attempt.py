@@ -1,0 +1,215 @@
+"""One attempt of one invocation: its spans, and which of them did something new.
+
+Restate runs a handler again from the start after every failure and suspension. A span that is
+opened again and finds all its results in the journal, received by an earlier attempt already, is
+a repeat: it was exported then. Every other span is real.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+from opentelemetry.context import Context, get_current
+from opentelemetry.sdk.trace import ReadableSpan, Span
+from opentelemetry.trace import SpanContext, get_current_span
+
+from playhead_tracing.history import History
+
+if TYPE_CHECKING:
+    from restate.vm import VMWrapper
+
+current_attempt: ContextVar[Attempt | None] = ContextVar("playhead_attempt", default=None)
+"""The attempt that the running code belongs to."""
+
+
+class Record:
+    """What the bridge knows of one span of an attempt."""
+
+    __slots__ = (
+        "_children",
+        "_logical",
+        "announced",
+        "context",
+        "error",
+        "handling",
+        "kept",
+        "live",
+        "name",
+        "ordinal",
+        "parent",
+        "repeated",
+        "span",
+        "touched",
+    )
+
+    def __init__(self, parent: Record | None, name: str, span: Span | None) -> None:
+        self.parent = parent
+        self.name = name
+        self.span = span
+        """The open span; None once it ended."""
+        self.context = span.get_span_context() if span is not None else None
+        self.handling = id(sys.exc_info()[1])
+        """The exception that was being handled already when the span began."""
+        self.live = False
+        """Something under it happened in this attempt for the first time."""
+        self.touched = False
+        """Something under it was found in the journal."""
+        self.repeated = False
+        """Something under it was received by an earlier attempt already."""
+        self.error: BaseException | None = None
+        """Why the attempt failed, when the reason lies under this span."""
+        self.kept: bool | None = None
+        """Whether it was exported; None while that is open."""
+        self.announced = False
+        """Whether it was sent as pending."""
+        self.ordinal = 0
+        self._children: dict[str, int] | None = None
+        self._logical: str | None = None
+        if parent is not None:
+            children = parent._children
+            if children is None:
+                children = parent._children = {}
+            self.ordinal = children[name] = children.get(name, 0) + 1
+
+    def logical_id(self, tool_call_id: object = None) -> str:
+        """16 hex digits, the same for this span in every attempt; the path of names says which."""
+        if self._logical is None:
+            above = self.parent.logical_id() if self.parent is not None else ""
+            path = f"{above}/{self.name}/{tool_call_id or self.ordinal}"
+            self._logical = blake2b(path.encode(), digest_size=8).hexdigest()
+        return self._logical
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A durable step that somebody asked for and that has to run in this attempt."""
+
+    name: str
+    command_index: int
+    completion_id: Callable[[], int | None]
+    context: Context
+    record: Record
+
+
+class Attempt:
+    """The spans and the journal position of one attempt; everything happens in its event loop."""
+
+    def __init__(
+        self,
+        *,
+        invocation_id: str,
+        vm: VMWrapper,
+        history: History,
+        parent: SpanContext,
+        parent_exported: bool,
+        attributes: dict[str, str | int],
+        on_work: Callable[[bool], None] | None = None,
+    ) -> None:
+        """Begin.
+
+        Args:
+            invocation_id: Restate's id.
+            vm: the SDK's state machine.
+            history: what earlier attempts left.
+            parent: the span context that the handler's spans go under.
+            parent_exported: False when nobody exports `parent` (no server tracing), so that
+                spans directly under it become roots.
+            attributes: what every span of the attempt carries.
+            on_work: told of every durable unit: True when it ran now, False when it was replayed.
+        """
+        self.vm = vm
+        self.history = history
+        self.parent = parent
+        self.parent_exported = parent_exported
+        self.attributes = attributes
+        self.on_work = on_work
+        self.root = Record(None, invocation_id, None)
+        self.records: dict[int, Record] = {}
+        self.steps: dict[int, Step] = {}
+        self.commands = 0
+        """Index of the last command; the input is 0."""
+        self.replayed_runs: set[int] = set()
+        self.held: list[tuple[Record, ReadableSpan, BaseException]] = []
+        self.suspended = self.broken = self.cancelled = self.over = False
+        self._seen_context: Context | None = None
+        self._seen_record = self.root
+
+    @property
+    def replaying(self) -> bool:
+        """Whether the journal holds commands that the handler has not come to yet."""
+        return not self.over and self.vm.is_replaying()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the attempt can do no more work, so that errors are its echo."""
+        return self.suspended or self.broken or self.cancelled or self.over
+
+    def opened(self, span: Span) -> None:
+        """A span of this attempt started."""
+        parent = span.parent
+        above = self.records.get(parent.span_id) if parent is not None else None
+        record = Record(above or self.root, span.name, span)
+        assert record.context is not None
+        self.records[record.context.span_id] = record
+
+    def current(self) -> Record:
+        """The record of the span that the running code is in."""
+        context = get_current()
+        if context is self._seen_context:
+            return self._seen_record
+        span_id = get_current_span(context).get_span_context().span_id
+        record = self.records.get(span_id, self.root)
+        self._seen_context, self._seen_record = context, record
+        return record
+
+    def work(self, record: Record | None = None) -> None:
+        """Something new happened under a span (by default, the current one)."""
+        above = record or self.current()
+        if record is None and not above.live and self.on_work is not None:
+            self.on_work(True)
+        while not above.live:
+            above.live = True
+            if above.parent is None:
+                break
+            above = above.parent
+
+    def touch(self) -> None:
+        """The current span found a command in the journal."""
+        record: Record | None = self.current()
+        while record is not None and not record.touched:
+            record.touched = True
+            record = record.parent
+
+    def deliver(self, handle: int) -> None:
+        """The handler received a result, in the current span."""
+        history = self.history
+        if handle in history.delivered:
+            new = False
+        else:
+            history.delivered.add(handle)
+            # Who ran the earlier attempts is gone. A result before the journal's end was received
+            # by them; at its end a step's was too, as they ran it, and others came since.
+            new = history.complete or not (handle in self.replayed_runs or self.replaying)
+        record: Record | None = self.current()
+        if new:
+            self.work(record)
+            if self.on_work is not None:
+                self.on_work(True)
+            return
+        while record is not None and not record.repeated:
+            record.repeated = record.touched = True
+            record = record.parent
+        if self.on_work is not None:
+            self.on_work(False)
+
+    def fail(self, record: Record, error: BaseException) -> None:
+        """Under this span lies the reason why the attempt fails."""
+        above: Record | None = record
+        while above is not None:
+            above.error = above.error or error
+            above = above.parent

@@ -1,0 +1,150 @@
+"""The span processor around the exporting ones: what ran goes through, once."""
+
+from __future__ import annotations
+
+import sys
+import weakref
+from typing import Any
+
+from opentelemetry.context import Context
+from opentelemetry.sdk.trace import Event, ReadableSpan, Span, SpanProcessor
+from opentelemetry.trace import SpanContext, Status, StatusCode
+
+from playhead_tracing.attempt import Attempt, Record, current_attempt
+from playhead_tracing.verdict import Verdict, causes, cut_off, judge
+
+
+class BridgeProcessor(SpanProcessor):
+    """Decides at the end of every span of an attempt; spans outside attempts pass unchanged."""
+
+    def __init__(self, inner: SpanProcessor) -> None:
+        """Wrap the processors that export.
+
+        Args:
+            inner: gets every start, and the end of every span that really ran.
+        """
+        self.inner = inner
+        self.attempts: weakref.WeakSet[Attempt] = weakref.WeakSet()
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        """A span opened."""
+        attempt = current_attempt.get()
+        if attempt is not None:
+            attempt.opened(span)
+        self.inner.on_start(span, parent_context)
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """A span ended: export it, drop it, or hold it."""
+        context = span.get_span_context()
+        assert context is not None
+        span_id = context.span_id
+        attempt = current_attempt.get()
+        record = attempt.records.get(span_id) if attempt is not None else None
+        if record is None:
+            attempt = next((a for a in list(self.attempts) if span_id in a.records), None)
+            record = attempt.records[span_id] if attempt is not None else None
+        if attempt is None or record is None:
+            self.inner.on_end(span)
+            return
+        record.span = None
+        raised = sys.exc_info()[1]
+        if raised is not None and id(raised) == record.handling:
+            raised = None
+        error = span.status.status_code is StatusCode.ERROR
+        cut = None
+        if raised is not None or (error and attempt.stopping):
+            cut = cut_off(attempt, raised) if raised is not None else InterruptedError()
+        verdict = judge(attempt, record, error=error, cut=cut)
+        if verdict is Verdict.DROP:
+            record.kept = False
+            return
+        finished = _finished(attempt, record, span, cut)
+        if verdict is Verdict.HOLD and raised is not None:
+            record.kept = False
+            attempt.held.append((record, finished, raised))
+            return
+        self._export(attempt, record, finished)
+
+    def release(self, attempt: Attempt, error: BaseException) -> None:
+        """The attempt failed with a real error: the spans that it went through are exported."""
+        chain = {id(cause) for cause in causes(error)}
+        for record, span, raised in attempt.held:
+            if id(raised) in chain:
+                self._export(attempt, record, span)
+        attempt.held.clear()
+
+    def _export(self, attempt: Attempt, record: Record, span: ReadableSpan) -> None:
+        record.kept = True
+        if record.parent is not None:
+            attempt.work(record.parent)
+        self.inner.on_end(span)
+
+    def shutdown(self) -> None:
+        """Shut down the exporting processors."""
+        self.inner.shutdown()
+
+    def force_flush(self, timeout_millis: int = 30000) -> bool:
+        """Flush the exporting processors."""
+        return self.inner.force_flush(timeout_millis)
+
+
+def _finished(
+    attempt: Attempt, record: Record, span: ReadableSpan, cut: BaseException | None
+) -> ReadableSpan:
+    """The span as it is exported: joined to the attempt, without echoes of Restate's own doing."""
+    given: Any = span.attributes
+    attributes: dict[str, Any] = given.copy()
+    attributes.update(attempt.attributes)
+    attributes["playhead.logical_span_id"] = record.logical_id(
+        attributes.get("gen_ai.tool.call.id")
+    )
+    if record.repeated or (not record.touched and attempt.replaying):
+        attributes["playhead.replayed"] = True
+    status, events = span.status, span.events
+    if cut is not None:
+        attributes["playhead.interrupted"] = True
+        status, events = _true_error(record.error, events, span.end_time)
+    return ReadableSpan(
+        name=span.name,
+        context=span.get_span_context(),
+        parent=_parent(attempt, record, span),
+        resource=span.resource,
+        attributes=attributes,
+        events=events,
+        links=span.links,
+        kind=span.kind,
+        status=status,
+        start_time=span.start_time,
+        end_time=span.end_time,
+        instrumentation_scope=span.instrumentation_scope,
+    )
+
+
+def _parent(attempt: Attempt, record: Record, span: ReadableSpan) -> SpanContext | None:
+    """The nearest span above that is exported."""
+    parent, above = span.parent, record.parent
+    if above is not None and above.kept is False:
+        while above is not None and above.kept is False:
+            above = above.parent
+        parent = (above and above.context) or attempt.parent
+    if parent is not None and parent.span_id == attempt.parent.span_id:
+        return attempt.parent if attempt.parent_exported else None
+    return parent
+
+
+def _true_error(
+    error: BaseException | None, events: Any, time: int | None
+) -> tuple[Status, list[Event]]:
+    """Status and events of a span that was cut off: without the SDK's exception, with the real."""
+    kept = [event for event in events if event.name != "exception"]
+    if error is None:
+        return Status(StatusCode.UNSET), kept
+    name = type(error).__qualname__
+    kept.append(
+        Event(
+            "exception",
+            {"exception.type": name, "exception.message": str(error), "exception.escaped": "True"},
+            timestamp=time,
+        )
+    )
+    return Status(StatusCode.ERROR, f"{name}: {error}"), kept

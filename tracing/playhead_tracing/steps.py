@@ -1,0 +1,86 @@
+"""A span for every execution of a durable step, under the span that asked for it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from opentelemetry import context as otel_context
+from opentelemetry.trace import Span, Status, StatusCode, Tracer, set_span_in_context
+from restate import TerminalError
+from restate.exceptions import SdkInternalBaseException
+from restate.server_context import ServerInvocationContext
+
+from playhead_tracing.attempt import Attempt, Step
+
+
+def trace_steps(context: ServerInvocationContext, attempt: Attempt, tracer: Tracer) -> None:
+    """Give the context's steps their spans.
+
+    The SDK runs a step in whichever task waits at that moment, so the requester's OpenTelemetry
+    context is kept when the step is asked for and attached when it runs.
+    """
+    run: Callable[..., Any] = context.create_run_coroutine
+
+    async def create_run_coroutine(handle: int, action: Any, *args: Any, **kwargs: Any) -> None:
+        step = attempt.steps.pop(handle, None)
+        if step is None:
+            await run(handle, action, *args, **kwargs)
+            return
+        attempt.work(step.record)
+        span = tracer.start_span(
+            f"run {step.name}", context=step.context, attributes=_attributes(step)
+        )
+        token = otel_context.attach(set_span_in_context(span, step.context))
+        try:
+            await run(handle, _watched(action, span, step, attempt), *args, **kwargs)
+        finally:
+            span.end()
+            otel_context.detach(token)
+
+    context.create_run_coroutine = create_run_coroutine
+
+
+def _attributes(step: Step) -> dict[str, str | int]:
+    attributes: dict[str, str | int] = {
+        "restate.journal.command.type": "Run",
+        "restate.journal.command.name": step.name,
+        "playhead.journal.command_index": step.command_index,
+    }
+    completion_id = step.completion_id()
+    if completion_id is not None:
+        attributes["playhead.journal.completion_id"] = completion_id
+    return attributes
+
+
+def _watched(action: Any, span: Span, step: Step, attempt: Attempt) -> Any:
+    """The same action, of the same kind, whose error is noted on the way to the SDK."""
+
+    def note(error: Exception) -> None:
+        span.record_exception(error)
+        span.set_status(Status(StatusCode.ERROR, f"{type(error).__name__}: {error}"))
+        if not isinstance(error, TerminalError):
+            attempt.fail(step.record, error)
+
+    if inspect.iscoroutinefunction(action):
+
+        async def call() -> Any:
+            try:
+                return await action()
+            except SdkInternalBaseException:
+                raise
+            except Exception as error:
+                note(error)
+                raise
+
+        return call
+
+    def call_sync() -> Any:
+        try:
+            return action()
+        except Exception as error:
+            note(error)
+            raise
+
+    return call_sync
