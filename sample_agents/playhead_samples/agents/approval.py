@@ -9,6 +9,8 @@ awakeable's id is in the journal; resolve it with `true` or `false`.
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import restate
 from pydantic import BaseModel
 from pydantic_ai import Agent
@@ -57,7 +59,11 @@ async def human_approval(claim: Claim) -> str:
 
 
 durable_agent = RestateAgent(approval_agent)
-service = restate.Service("ApprovalAgent", invocation_retry_policy=retries())
+# A person takes longer than this: the invocation suspends and holds no resources meanwhile.
+PATIENCE = timedelta(seconds=1)
+service = restate.Service(
+    "ApprovalAgent", invocation_retry_policy=retries(), inactivity_timeout=PATIENCE
+)
 
 
 @service.handler()
