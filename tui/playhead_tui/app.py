@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from datetime import datetime, timezone
-from typing import ClassVar
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, ClassVar
 
 from playhead.reader.models import InvocationSummary
 from textual import work
-from textual.app import App
+from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.screen import Screen
@@ -26,7 +27,7 @@ __all__ = ["PlayheadApp"]
 
 
 def _utc_now() -> datetime:
-    return datetime.now(timezone.utc)
+    return datetime.now(UTC)
 
 
 def _light_terminal() -> bool:
@@ -55,7 +56,6 @@ class PlayheadApp(App[None]):
 
     TITLE = "Playhead"
     CSS = """
-    Screen { background: $background; }
     Footer { background: $panel; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -104,13 +104,14 @@ class PlayheadApp(App[None]):
     @work(group="sources")
     async def _open_sources(self) -> None:
         try:
-            self.post_message(Opened(await self._connect()))
+            await self._connect(lambda connection: self.post_message(Opened(connection)))
         except Exception as error:
             self.post_message(NotOpened(str(error) or type(error).__name__))
 
     def on_opened(self, message: Opened) -> None:
         """Begin to read on every screen there is."""
         self.connection = message.connection
+        self.read_now()
         for screen in self.screen_stack:
             for line in screen.query(TopLine):
                 line.tell(labels=message.connection.labels)
@@ -118,8 +119,11 @@ class PlayheadApp(App[None]):
                 notes.tell(message.connection.notes)
             if isinstance(screen, ReadingScreen):
                 screen.begin()
-        if self._first:
-            self.open_invocation(self._first)
+        if message.connection.news:
+            self.notify(message.connection.news, markup=False)
+        first, self._first = self._first, None
+        if first:
+            self.open_invocation(first)
 
     def on_not_opened(self, message: NotOpened) -> None:
         """Say why there is nothing to see."""
@@ -156,11 +160,51 @@ class PlayheadApp(App[None]):
         if self.connection:
             screen.begin()
 
-    def choose_action(self, row: InvocationSummary) -> None:
-        """Show what can be done with an invocation."""
+    def read_now(self) -> None:
+        """Let every screen read at once, after something was changed."""
+        for screen in self.screen_stack:
+            if isinstance(screen, ReadingScreen) and screen.poller:
+                screen.poller.wake()
 
-    def choose_copy(self, row: InvocationSummary) -> None:
-        """Show what can be copied."""
+    def action_show_keys(self) -> None:
+        """Show the keys."""
+        from playhead_tui.screens.help import HelpScreen
 
-    def answer(self, invocation_id: str) -> None:
+        if not isinstance(self.screen, HelpScreen):
+            self.push_screen(HelpScreen())
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """The palette: what the keys of the screen do, and the theme."""
+        yield SystemCommand("Theme", "Choose the colours", self.action_change_theme)
+        yield SystemCommand("Keys", "Show what every key does", self.action_show_keys)
+        yield SystemCommand("Quit", "Leave Playhead", self.action_quit)
+        for binding in screen.active_bindings.values():
+            what = binding.binding.description
+            if binding.node is screen and what and binding.enabled:
+                action = partial(screen.run_action, binding.binding.action)
+                yield SystemCommand(what, f"Key {self.get_key_display(binding.binding)}", action)
+
+    @work(group="dialogs", exclusive=True)
+    async def choose_action(self, row: InvocationSummary) -> None:
+        """Ask what to do with an invocation, and do it."""
+        from playhead_tui.doing import choose_action
+
+        await choose_action(self, row)
+
+    @work(group="dialogs", exclusive=True)
+    async def choose_copy(
+        self, row: InvocationSummary, more: dict[str, tuple[str, Callable[[], str]]] | None = None
+    ) -> None:
+        """Ask what to copy, and copy it."""
+        from playhead_tui.copying import choose_copy
+
+        await choose_copy(self, row, more or {})
+
+    @work(group="dialogs", exclusive=True)
+    async def answer(self, invocation_id: str) -> None:
         """Answer what an invocation waits for."""
+        from playhead_tui.doing import answer
+
+        detail = await self.source.invocation(invocation_id)
+        if detail:
+            await answer(self, detail)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from math import ceil
 
 from playhead.reader.models import TimelineRow
 
@@ -100,14 +101,15 @@ class Axis:
 
     def ticks(self, room: int = 9) -> list[tuple[int, float]]:
         """Column and seconds of round times, at least `room` cells apart, outside cuts."""
-        step = _round_step(self.total * room / self.width)
+        cut_time = sum(b - a for a, b in self.cuts)
+        step = _round_step((self.total - cut_time) * room / self.width)
         found: list[tuple[int, float]] = []
-        for number in range(int(self.total / step) + 1):
-            seconds = number * step
-            column = int(self.at(seconds))
-            hidden = any(a < seconds < b for a, b in self.cuts)
-            if not hidden and (not found or column - found[-1][0] >= room):
-                found.append((column, seconds))
+        edges = [0.0, *(edge for cut in self.cuts for edge in cut), self.total]
+        for begin, end in zip(edges[::2], edges[1::2], strict=True):
+            for number in range(ceil(begin / step - 1e-9), int(end / step + 1e-9) + 1):
+                column = int(self.at(number * step))
+                if not found or column - found[-1][0] >= room:
+                    found.append((column, number * step))
         return found
 
 

@@ -60,7 +60,7 @@ UNICODE = Glyphs(
     },
     cursor="▌", ellipsis="…", none="–", folded="▸", unfolded="▾", descending="↓", ascending="↑",
     failure="✗", answer="↵", waits="⧗", separator="·", crumb="›", attempt="#", span="·",
-    eighths=" ▏▎▍▌▋▊▉█", bar="█", failed="▒", backoff="┄", open="▸", cut="≀", tick="│",
+    eighths=" ▏▎▍▌▋▊▉█", bar="█", failed="▒", backoff="┄", open="▸", cut="⋯", tick="│",
     rule="─", stem="│",
 )  # fmt: skip
 

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
 
 from playhead.reader.models import Status, StepKind
 from rich.style import Style
 from textual.color import Color
 from textual.theme import Theme
+
+if TYPE_CHECKING:
+    from textual.app import App
+    from textual.widget import Widget
 
 __all__ = ["DARK", "LIGHT", "Palette", "palette_of"]
 
@@ -90,8 +95,9 @@ class Palette:
         }.get(kind, self.dim)
 
 
-def palette_of(theme: Theme) -> Palette:
-    """The palette in a theme's colours."""
+def palette_of(widget: Widget) -> Palette:
+    """The palette in the colours of the widget's theme."""
+    theme = cast("App[Any]", widget.app).current_theme  # pyright: ignore[reportUnknownMemberType]
     if theme.name not in _made:
         _made[theme.name] = _make(theme)
     return _made[theme.name]

@@ -30,13 +30,33 @@ class Source(Protocol):
 class Actions(Protocol):
     """Changes on the server. Each raises an exception whose text people can read."""
 
-    async def cancel(self, invocation_id: str) -> None: ...
-    async def kill(self, invocation_id: str) -> None: ...
-    async def pause(self, invocation_id: str) -> None: ...
-    async def resume(self, invocation_id: str) -> None: ...
-    async def purge(self, invocation_id: str) -> None: ...
-    async def resolve_awakeable(self, awakeable_id: str, value: Any) -> None: ...
-    async def reject_awakeable(self, awakeable_id: str, reason: str) -> None: ...
+    async def cancel(self, invocation_id: str) -> None:
+        """Let it clean up, then end."""
+        ...
+
+    async def kill(self, invocation_id: str) -> None:
+        """End it at once."""
+        ...
+
+    async def pause(self, invocation_id: str) -> None:
+        """No further tries until it is resumed."""
+        ...
+
+    async def resume(self, invocation_id: str) -> None:
+        """Try again now."""
+        ...
+
+    async def purge(self, invocation_id: str) -> None:
+        """Forget it and its journal."""
+        ...
+
+    async def resolve_awakeable(self, awakeable_id: str, value: Any) -> None:
+        """Answer what an invocation waits for."""
+        ...
+
+    async def reject_awakeable(self, awakeable_id: str, reason: str) -> None:
+        """Let what an invocation waits for fail."""
+        ...
 
 
 async def _nothing_to_close() -> None:
@@ -53,10 +73,12 @@ class Connection:
     labels: tuple[str, ...] = ()
     """What is connected, in a few words each, for the header."""
     notes: tuple[str, ...] = ()
-    """What people should know: what was started for them, or what could not be."""
+    """What is missing and what to do about it; stays on screen."""
+    news: str = ""
+    """Something that was done for them; shown for a moment."""
     ingress_url: str = "http://localhost:8080"
     close: Callable[[], Awaitable[None]] = field(default=_nothing_to_close)
 
 
-Connect = Callable[[], Awaitable[Connection]]
-"""Opens the sources; called in a worker after the first paint."""
+Connect = Callable[[Callable[[Connection], object]], Awaitable[None]]
+"""Opens the sources and tells of them, again when they change; runs in a worker."""

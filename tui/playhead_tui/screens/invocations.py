@@ -154,13 +154,11 @@ class InvocationsScreen(ReadingScreen):
 
     # What the rows say.
 
-    def on_rows_view_moved(self, message: RowsView.Moved[InvocationSummary]) -> None:
+    def on_rows_view_moved(self, message: RowsView.Moved) -> None:
         """Following ends when the cursor is moved."""
-        self._tell_chips(
-            len(self.listing.rows), len((self.held or self.page).rows), self.page.more
-        )
+        self._tell_chips(len(self.listing.rows), len((self.held or self.page).rows), self.page.more)
 
-    def on_rows_view_chosen(self, message: RowsView.Chosen[InvocationSummary]) -> None:
+    def on_rows_view_chosen(self, message: RowsView.Chosen) -> None:
         """Open the invocation."""
         self.action_open()
 

@@ -52,7 +52,7 @@ class ReadingScreen(Screen[None]):
     @property
     def playhead(self) -> PlayheadApp:
         """The app, with its type."""
-        return cast("PlayheadApp", self.app)
+        return cast("PlayheadApp", self.app)  # pyright: ignore[reportUnknownMemberType]
 
     def begin(self) -> None:
         """Start to poll; called when the sources are open."""

@@ -30,9 +30,9 @@ class Listing(RowsView[InvocationSummary]):
     """One invocation a line; the columns fit the width."""
 
     def __init__(
-        self, *, now: Callable[[], datetime], glyphs: Glyphs = UNICODE, id: str | None = None
+        self, *, now: Callable[[], datetime], glyphs: Glyphs = UNICODE, widget_id: str | None = None
     ) -> None:
-        super().__init__(id=id, glyphs=glyphs)
+        super().__init__(widget_id=widget_id, glyphs=glyphs)
         self.now = now
         self.arrangement = Arrangement()
 
@@ -63,9 +63,7 @@ class Listing(RowsView[InvocationSummary]):
         if failure:
             yield Segment(fit("  LAST FAILURE", failure + 2), palette.dim)
 
-    def draw_row(
-        self, row: InvocationSummary, width: int, palette: Palette
-    ) -> Iterable[Segment]:
+    def draw_row(self, row: InvocationSummary, width: int, palette: Palette) -> Iterable[Segment]:
         """Status as mark, word and colour, then what can be counted."""
         target, failure = self._widths(width)
         mark = self.glyphs.status[row.status]
@@ -81,7 +79,9 @@ class Listing(RowsView[InvocationSummary]):
         yield self._number(count(row.attempts), 5, tries, palette)
         yield self._number(count(row.llm_calls), 5, palette.llm if row.llm_calls else palette.dim,
                            palette)  # fmt: skip
-        yield self._number(count(row.tokens.total if row.tokens else None), 7, palette.text, palette)
+        yield self._number(
+            count(row.tokens.total if row.tokens else None), 7, palette.text, palette
+        )
         if failure:
             bad = palette.bad if row.status in ("failed", "killed") else palette.warn
             style = palette.dim if row.status == "succeeded" else bad

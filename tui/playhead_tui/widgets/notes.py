@@ -43,11 +43,12 @@ class Notes(Static):
         if len(lines) > self.LIMIT:
             rest = len(lines) - self.LIMIT + 1
             lines = [*lines[: self.LIMIT - 1], f"and {rest} more"]
-        width = max(20, self.app.size.width - 4)
+        width = max(20, self.screen.size.width - 4)
         self.update(
             Content("\n").join(
-                Content.assemble((f"{self._mark} ", "$text-warning"), (line, "$foreground 80%"))
-                .truncate(width, ellipsis=True)
+                Content.assemble(
+                    (f"{self._mark} ", "$text-warning"), (line, "$foreground 80%")
+                ).truncate(width, ellipsis=True)
                 for line in lines
             )
         )

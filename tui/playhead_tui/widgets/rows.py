@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from rich.segment import Segment
 from rich.style import Style
@@ -39,7 +39,9 @@ class RowsView(ScrollView, Generic[Row], can_focus=True):
     """
 
     DEFAULT_CSS = """
-    RowsView { height: 1fr; overflow-x: hidden; scrollbar-size-vertical: 1; }
+    RowsView { height: 1fr; overflow-x: hidden; scrollbar-size-vertical: 1;
+        scrollbar-color: $foreground 25%; scrollbar-background: $background;
+        }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         *MOVES,
@@ -49,12 +51,12 @@ class RowsView(ScrollView, Generic[Row], can_focus=True):
     class Moved(Message):
         """The cursor is on another row, or that row has changed."""
 
-        def __init__(self, view: RowsView[Row]) -> None:
+        def __init__(self, view: RowsView[Any]) -> None:
             super().__init__()
             self.view = view
 
         @property
-        def control(self) -> RowsView[Row]:  # pyright: ignore[reportIncompatibleVariableOverride]
+        def control(self) -> RowsView[Any]:
             """The list."""
             return self.view
 
@@ -70,8 +72,8 @@ class RowsView(ScrollView, Generic[Row], can_focus=True):
 
     HEAD = 1
 
-    def __init__(self, *, id: str | None = None, glyphs: Glyphs = UNICODE) -> None:
-        super().__init__(id=id)
+    def __init__(self, *, widget_id: str | None = None, glyphs: Glyphs = UNICODE) -> None:
+        super().__init__(id=widget_id)
         self.glyphs = glyphs
         self.follow: int = 0
         """-1: the cursor stays on the first row; 1: on the last; 0: on its own row."""
@@ -211,8 +213,8 @@ class RowsView(ScrollView, Generic[Row], can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         """One visible line."""
-        palette = palette_of(self.app.current_theme)
-        width = self.size.width
+        palette = palette_of(self)
+        width = self.scrollable_content_region.width
         base = self.rich_style
         if y < self.HEAD:
             strip = Strip([Segment("  ", palette.dim), *self.draw_head(width - 2, palette)])

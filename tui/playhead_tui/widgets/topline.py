@@ -69,7 +69,7 @@ class TopLine(Widget):
 
     def render_line(self, y: int) -> Strip:
         """The only line."""
-        palette = palette_of(self.app.current_theme)
+        palette = palette_of(self)
         width = self.size.width
         left = [Segment(" Playhead", palette.accent + palette.strong)]
         for label in self._labels:

@@ -36,9 +36,9 @@ class Waterfall(RowsView[FoldedRow]):
     ]
 
     def __init__(
-        self, *, now: Callable[[], datetime], glyphs: Glyphs = UNICODE, id: str | None = None
+        self, *, now: Callable[[], datetime], glyphs: Glyphs = UNICODE, widget_id: str | None = None
     ) -> None:
-        super().__init__(id=id, glyphs=glyphs)
+        super().__init__(widget_id=widget_id, glyphs=glyphs)
         self.now = now
         self.folded: set[str] = set()
         self.cut_idle = True
@@ -165,9 +165,7 @@ class Waterfall(RowsView[FoldedRow]):
             return palette.llm
         return palette.tool if operation == "execute_tool" else palette.dim
 
-    def _draw_bar(
-        self, item: TimelineRow, canvas: Canvas, axis: Axis, palette: Palette
-    ) -> None:
+    def _draw_bar(self, item: TimelineRow, canvas: Canvas, axis: Axis, palette: Palette) -> None:
         for attempt in self._attempts:
             if attempt.number % 2:
                 canvas.paper(axis.x(attempt.started_at),
@@ -193,7 +191,8 @@ class Waterfall(RowsView[FoldedRow]):
         else:
             canvas.bar(left, right, ink)
         if item.ended_at is None and item.state in ("pending", "retrying"):
-            canvas.put(min(int(right), canvas_last(axis)), self.glyphs.open, ink)
+            tip = palette.warn if item.state == "retrying" else ink
+            canvas.put(min(int(right), axis.width - 1), self.glyphs.open, tip)
 
     # Keys.
 
@@ -225,8 +224,3 @@ class Waterfall(RowsView[FoldedRow]):
         self.cut_idle = not self.cut_idle
         self._axis_for = None
         self.refresh()
-
-
-def canvas_last(axis: Axis) -> int:
-    """The last column of the bars."""
-    return axis.width - 1

@@ -2,40 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from playhead.reader.models import (
-    Attempt,
     InvocationDetail,
     InvocationPage,
     InvocationSummary,
-    LlmCall,
-    Message,
-    Span,
-    SpanEvent,
-    Step,
-    StepEvent,
-    TimelineRow,
     Tokens,
-    ToolCall,
 )
 from playhead_tui.source import Connection
 
-NOW = datetime(2026, 3, 14, 15, 9, 26, 535_000, tzinfo=timezone.utc)
+NOW = datetime(2026, 3, 14, 15, 9, 26, 535_000, tzinfo=UTC)
 
 
 def ago(seconds: float) -> datetime:
     return NOW - timedelta(seconds=seconds)
 
 
-def summary(id: str, target: str, status: str, age: float, **more: Any) -> InvocationSummary:
+def summary(ident: str, target: str, status: str, age: float, **more: Any) -> InvocationSummary:
     parts = target.split("/")
     long = more.pop("took", None)
     created = ago(age)
     return InvocationSummary(
-        id=id,
+        id=ident,
         target=target,
         service=parts[0],
         key=parts[1] if len(parts) == 3 else None,
@@ -126,7 +116,7 @@ class FakeActions:
 
 
 def connector(source: Any, actions: Any = None, **more: Any) -> Any:
-    async def connect() -> Connection:
-        return Connection(source, actions, labels=more.pop("labels", ("localhost:9070",)), **more)
+    async def connect(tell: Any) -> None:
+        tell(Connection(source, actions, labels=more.pop("labels", ("localhost:9070",)), **more))
 
     return connect

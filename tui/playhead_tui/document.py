@@ -1,0 +1,106 @@
+"""Values as lines of text: JSON, plain text, bytes; cut at a limit, and saying so."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from playhead.text import clean
+
+from playhead_tui.measure import size
+
+__all__ = ["LIMIT", "Line", "Tone", "heading", "pair", "text_lines", "value_lines"]
+
+LIMIT = 200_000
+"""Characters of one value that are shown."""
+
+Tone = Literal["text", "strong", "dim", "accent", "good", "bad", "warn", "wait", "llm", "tool"]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a document, folded to the width when it is drawn."""
+
+    text: str
+    tone: Tone = "text"
+    indent: int = 0
+    syntax: Literal["", "json", "pair"] = ""
+    """`pair`: a name padded to `name` cells, and its value."""
+    name: str = ""
+
+
+def heading(text: str, tone: Tone = "dim") -> list[Line]:
+    """A title with an empty line above it."""
+    return [Line(""), Line(text, tone)]
+
+
+def pair(name: str, value: str, tone: Tone = "text") -> Line:
+    """A name and its value on one line."""
+    return Line(clean(value), tone, syntax="pair", name=name)
+
+
+def text_lines(
+    text: str, *, tone: Tone = "text", indent: int = 0, limit: int = LIMIT
+) -> Iterator[Line]:
+    """A text, line by line, without control characters."""
+    for line in clean(text[:limit], lines=True).split("\n"):
+        yield Line(line.expandtabs(4), tone, indent)
+    if len(text) > limit:
+        yield _cut(len(text) - limit)
+
+
+def value_lines(value: Any, *, indent: int = 0, limit: int = LIMIT) -> Iterator[Line]:
+    """Any decoded value: text as text, bytes as a dump, the rest as JSON."""
+    if isinstance(value, str):
+        yield from text_lines(value, indent=indent, limit=limit)
+    elif isinstance(value, bytes | bytearray):
+        yield from _bytes_lines(bytes(value), indent, limit)
+    else:
+        yield from _json_lines(value, indent, limit)
+
+
+def _json_lines(value: Any, indent: int, limit: int) -> Iterator[Line]:
+    encoder = json.JSONEncoder(indent=2, ensure_ascii=False, default=_otherwise)
+    rest = limit
+    buffer = ""
+    for chunk in _chunks(encoder, value):
+        if len(chunk) > rest:
+            chunk = chunk[: max(0, rest)]
+        rest -= len(chunk)
+        *lines, buffer = (buffer + chunk).split("\n")
+        for line in lines:
+            yield Line(clean(line), indent=indent, syntax="json")
+        if rest <= 0:
+            yield Line(clean(buffer), indent=indent, syntax="json")
+            yield Line(f"… more than {size(limit)}: the rest is not shown; y copies all", "warn")
+            return
+    yield Line(clean(buffer), indent=indent, syntax="json")
+
+
+def _chunks(encoder: json.JSONEncoder, value: Any) -> Iterable[str]:
+    try:
+        yield from encoder.iterencode(value)
+    except (ValueError, TypeError, RecursionError):
+        yield repr(value)
+
+
+def _otherwise(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return f"<{size(len(value))} of bytes>"
+    return str(value)
+
+
+def _bytes_lines(value: bytes, indent: int, limit: int) -> Iterator[Line]:
+    shown = value[: limit // 8]
+    for start in range(0, len(shown), 16):
+        row = shown[start : start + 16]
+        text = "".join(chr(octet) if 32 <= octet < 127 else "." for octet in row)
+        yield Line(f"{start:06x}  {row.hex(' '):<47}  {text}", "dim", indent)
+    if len(value) > len(shown):
+        yield _cut(len(value) - len(shown))
+
+
+def _cut(left: int) -> Line:
+    return Line(f"… {size(left)} more are not shown; y copies all", "warn")

@@ -1,0 +1,159 @@
+"""What can be done with an invocation: its dialogs, and the work behind them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, Any
+
+from playhead.reader.models import InvocationDetail, InvocationSummary, Step
+
+from playhead_tui.cells import one_line
+from playhead_tui.document import Line, value_lines
+from playhead_tui.measure import duration, seconds_between
+from playhead_tui.screens.dialogs import Choice, Menu, Prompt
+from playhead_tui.widgets.invocation_header import waiting_for
+
+if TYPE_CHECKING:
+    from playhead_tui.app import PlayheadApp
+
+__all__ = ["answer", "choose_action"]
+
+DONE = {
+    "cancel": "Asked to cancel",
+    "kill": "Killed",
+    "pause": "Asked to pause",
+    "resume": "Resumed",
+    "purge": "Purged",
+}
+
+
+def _possible(row: InvocationSummary) -> list[Choice]:
+    if row.ended:
+        return [Choice("P", "purge", "forget it and its journal, for ever")]
+    found = [Choice("c", "cancel", "let it clean up, then end")]
+    if row.status == "paused":
+        found.append(Choice("r", "resume", "try again from where it stopped"))
+    else:
+        found.append(Choice("p", "pause", "no further tries until it is resumed"))
+        if row.status == "backing-off":
+            found.append(Choice("r", "resume", "try again now"))
+    found.append(Choice("k", "kill", "end it at once, without cleaning up"))
+    return found
+
+
+async def choose_action(app: PlayheadApp, row: InvocationSummary) -> None:
+    """Ask what to do with an invocation, ask again, and do it."""
+    if not _allowed(app) or (row.origin == "recorded" and not _live(app)):
+        return
+    body = [Line(one_line(row.target), "strong"), Line(f"{row.status}, {row.id}", "dim")]
+    choices = _possible(row)
+    key = await app.push_screen_wait(Menu("What to do with it", choices, body))
+    verb = next((choice.label for choice in choices if choice.key == key), None)
+    if verb is None or not await _confirmed(app, verb, body):
+        return
+    actions = app.actions
+    assert actions is not None
+    await _do(app, getattr(actions, verb)(row.id), f"{DONE[verb]}: {one_line(row.target)}")
+
+
+async def _confirmed(app: PlayheadApp, verb: str, body: list[Line]) -> bool:
+    if verb == "purge":
+        body = [*body, Line(""), Line("This cannot be undone. Type purge to go on.", "warn")]
+        wrong = "Type the word purge, or press Esc."
+        typed = await app.push_screen_wait(
+            Prompt("Purge?", body, placeholder="purge",
+                   check=lambda text: None if text.strip() == "purge" else wrong)
+        )  # fmt: skip
+        return typed is not None
+    choices = [Choice("y", f"yes, {verb} it"), Choice("n", "no")]
+    return await app.push_screen_wait(Menu(f"{verb.capitalize()}?", choices, body)) == "y"
+
+
+async def answer(app: PlayheadApp, detail: InvocationDetail) -> None:
+    """Show what an invocation waits for, and answer it."""
+    waiting = waiting_for(detail)
+    if not waiting:
+        app.notify("It does not wait for an answer.", markup=False)
+        return
+    if not _allowed(app):
+        return
+    step = waiting[0]
+    choices = [
+        Choice("y", "yes", "resolve it with true"),
+        Choice("n", "no", "resolve it with false"),
+        Choice("v", "a value …", "resolve it with JSON of your own"),
+        Choice("r", "reject …", "the step fails with a reason you give"),
+    ]
+    since = duration(seconds_between(step.started_at, app.now()))
+    title = f"Waits for an answer{f' since {since}' if since else ''}"
+    key = await app.push_screen_wait(Menu(title, choices, list(_asked(detail, step))))
+    actions, awakeable = app.actions, step.awakeable_id
+    if key is None or actions is None or awakeable is None:
+        return
+    if key == "r":
+        reason = await app.push_screen_wait(Prompt("Reject, because …", placeholder="the reason"))
+        if reason is not None:
+            await _do(app, actions.reject_awakeable(awakeable, reason or "rejected"), "Rejected.")
+        return
+    value: Any = key == "y"
+    if key == "v":
+        typed = await app.push_screen_wait(
+            Prompt("Resolve with this JSON", value="true", check=_json_fault)
+        )
+        if typed is None:
+            return
+        value = json.loads(typed)
+    text = one_line(json.dumps(value, ensure_ascii=False), 60)
+    await _do(app, actions.resolve_awakeable(awakeable, value), f"Answered: {text}")
+
+
+def _json_fault(text: str) -> str | None:
+    try:
+        json.loads(text)
+    except ValueError as error:
+        return f"Not JSON: {error}"
+    return None
+
+
+def _asked(detail: InvocationDetail, waiting: Step) -> list[Line]:
+    """What led to the question: the target, the last step with content, the input."""
+    lines = [Line(one_line(detail.summary.target), "strong"),
+             Line(waiting.awakeable_id or "", "dim")]  # fmt: skip
+    before = [step for step in detail.steps if step.index < waiting.index]
+    for step in reversed(before):
+        if step.llm and step.llm.tool_calls:
+            for call in step.llm.tool_calls:
+                lines += [Line(""), Line(f"The model wants {one_line(call.name)}", "tool")]
+                lines += list(value_lines(call.arguments, indent=2, limit=1500))[:8]
+            return lines
+        if step.kind == "input" and step.input is not None:
+            lines += [Line(""), Line("It was asked", "dim")]
+            lines += list(value_lines(step.input, indent=2, limit=1500))[:8]
+    return lines
+
+
+def _allowed(app: PlayheadApp) -> bool:
+    if app.read_only:
+        app.notify("Read-only: started with --read-only.", severity="warning", markup=False)
+        return False
+    return _live(app)
+
+
+def _live(app: PlayheadApp) -> bool:
+    if app.actions is None:
+        app.notify("No Restate server to ask: only the recording is here.",
+                   severity="warning", markup=False)  # fmt: skip
+        return False
+    return True
+
+
+async def _do(app: PlayheadApp, work: Awaitable[None], done: str) -> None:
+    try:
+        await work
+    except Exception as error:
+        text = one_line(str(error) or type(error).__name__)
+        app.notify(text, title="Not done", severity="error", markup=False)
+        return
+    app.notify(done, markup=False)
+    app.read_now()

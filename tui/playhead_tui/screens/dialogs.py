@@ -1,0 +1,184 @@
+"""Small dialogs: choose one of several things, type a text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Input, OptionList, Static
+from textual.widgets.option_list import Option
+
+from playhead_tui.document import Line
+
+__all__ = ["Choice", "Menu", "Prompt"]
+
+TONES = {"text": "$foreground", "strong": "$foreground bold", "dim": "$foreground 60%",
+         "bad": "$text-error", "warn": "$text-warning", "good": "$text-success",
+         "tool": "$text-primary", "llm": "$text-accent"}  # fmt: skip
+BODY_LINES = 14
+
+
+def _content(lines: Sequence[Line]) -> Content:
+    shown = list(lines[:BODY_LINES])
+    if len(lines) > BODY_LINES:
+        shown[-1] = Line(f"… {len(lines) - BODY_LINES + 1} more lines", "dim")
+    return Content("\n").join(
+        Content.styled(" " * line.indent + line.text, TONES.get(line.tone, "$foreground"))
+        for line in shown
+    )
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One thing to choose."""
+
+    key: str
+    """The letter that chooses it."""
+    label: str
+    what: str = ""
+    """What it does, in a few words."""
+
+
+class Dialog(ModalScreen[str | None]):
+    """A box in the middle; Esc closes it and changes nothing."""
+
+    DEFAULT_CSS = """
+    Dialog { align: center middle; background: $background 60%; }
+    Dialog > Vertical {
+        width: 72; max-width: 94%; height: auto; max-height: 94%;
+        padding: 1 2; background: $surface; border: round $primary 60%;
+        border-title-color: $foreground; border-title-style: bold;
+    }
+    Dialog .body { height: auto; max-height: 14; margin-bottom: 1; }
+    Dialog .error { color: $text-error; display: none; }
+    Dialog .error.some { display: block; }
+    Dialog OptionList {
+        height: auto; max-height: 10; border: none; padding: 0; background: $surface;
+    }
+    Dialog OptionList:focus { border: none; background-tint: $foreground 0%; }
+    Dialog OptionList > .option-list--option-highlighted { background: $primary 25%; }
+    Dialog Input { border: tall $primary 40%; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "close", "Close")]
+
+    def __init__(self, title: str, body: Sequence[Line] = ()) -> None:
+        super().__init__()
+        self.title_text = title
+        self.body = body
+
+    def compose(self) -> ComposeResult:
+        """Title, body, and what the dialog is for."""
+        with Vertical() as box:
+            box.border_title = Content(self.title_text)
+            if self.body:
+                yield Static(_content(self.body), classes="body", markup=False)
+            yield from self.inside()
+
+    def inside(self) -> ComposeResult:
+        """What the dialog is for."""
+        return iter(())
+
+    def action_close(self) -> None:
+        """Close without a choice."""
+        self.dismiss(None)
+
+
+class Menu(Dialog):
+    """Choices by letter, or with the cursor; returns the letter."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("j", "down", "Down", show=False),
+        Binding("k", "up", "Up", show=False),
+    ]
+
+    def __init__(self, title: str, choices: Sequence[Choice], body: Sequence[Line] = ()) -> None:
+        super().__init__(title, body)
+        self.choices = choices
+
+    def inside(self) -> ComposeResult:
+        """The choices."""
+        wide = max(len(choice.label) for choice in self.choices)
+        yield OptionList(
+            *(
+                Option(
+                    Content.assemble(
+                        (f"{choice.key}  ", "$text-accent bold"),
+                        (choice.label.ljust(wide + 2), "$foreground"),
+                        (choice.what, "$foreground 60%"),
+                    ),
+                    id=choice.key,
+                )
+                for choice in self.choices
+            ),
+            markup=False,
+        )
+
+    def on_key(self, event: events.Key) -> None:
+        """A letter chooses."""
+        for choice in self.choices:
+            if event.character == choice.key:
+                event.stop()
+                event.prevent_default()
+                self.dismiss(choice.key)
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        """Enter or a click chooses."""
+        self.dismiss(event.option.id)
+
+    def action_down(self) -> None:
+        """Next choice."""
+        self.query_one(OptionList).action_cursor_down()
+
+    def action_up(self) -> None:
+        """Previous choice."""
+        self.query_one(OptionList).action_cursor_up()
+
+
+class Prompt(Dialog):
+    """A text to type; returns it once it is acceptable."""
+
+    def __init__(
+        self,
+        title: str,
+        body: Sequence[Line] = (),
+        *,
+        value: str = "",
+        placeholder: str = "",
+        check: Callable[[str], str | None] = lambda _: None,
+    ) -> None:
+        """Describe the prompt.
+
+        Args:
+            title: of the box.
+            body: what to know before answering.
+            value: the text to begin with.
+            placeholder: shown while there is none.
+            check: why the text cannot be accepted, or None when it can.
+        """
+        super().__init__(title, body)
+        self.value = value
+        self.placeholder = placeholder
+        self.check = check
+
+    def inside(self) -> ComposeResult:
+        """The line to type in, and what is wrong with it."""
+        yield Input(self.value, placeholder=self.placeholder, select_on_focus=False)
+        yield Static("", classes="error", markup=False)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Accept it or say why not."""
+        event.stop()
+        wrong = self.check(event.value)
+        if wrong is None:
+            self.dismiss(event.value)
+        else:
+            line = self.query_one(".error", Static)
+            line.update(wrong)
+            line.add_class("some")

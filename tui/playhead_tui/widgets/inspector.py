@@ -1,0 +1,91 @@
+"""What is known of the selected row of the timeline."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from playhead.reader.models import InvocationDetail, TimelineRow
+from textual.binding import Binding, BindingType
+from textual.message import Message
+
+from playhead_tui.document import Line, value_lines
+from playhead_tui.glyphs import UNICODE, Glyphs
+from playhead_tui.inspect_row import RAW, Tab, tabs_of
+from playhead_tui.widgets.textpane import TextPane
+
+__all__ = ["Inspector"]
+
+
+class Inspector(TextPane):
+    """Tabs of the selected row; the tab's name is kept from row to row where there is one."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("l,right", "tab(1)", "Next tab", show=False),
+        Binding("h,left", "tab(-1)", "Previous tab", show=False),
+    ]
+
+    class RawWanted(Message):
+        """The raw journal entry is to be read."""
+
+        def __init__(self, index: int) -> None:
+            super().__init__()
+            self.index = index
+
+    def __init__(self, *, glyphs: Glyphs = UNICODE, widget_id: str | None = None) -> None:
+        super().__init__("Overview", glyphs=glyphs, widget_id=widget_id)
+        self._row: TimelineRow | None = None
+        self._sections: list[Tab] = []
+        self._wish = "Overview"
+        self._raw: dict[int, object] = {}
+
+    def inspect(self, row: TimelineRow | None, detail: InvocationDetail) -> None:
+        """Show this row; the place stays while it is the same row."""
+        if row == self._row and self._sections:
+            return
+        stay = row is not None and self._row is not None and row.key == self._row.key
+        self._row = row
+        self._sections = tabs_of(row, detail) if row else []
+        names = [tab.name for tab in self._sections]
+        self.tabs = names or ["Overview"]
+        self.tab = names.index(self._wish) if self._wish in names else 0
+        self._show_tab(stay=stay)
+
+    def show_raw(self, index: int, content: object) -> None:
+        """The raw entry has been read."""
+        self._raw[index] = content
+        if self._row and self._row.step and self._row.step.index == index:
+            self._show_tab(stay=False)
+
+    def action_tab(self, step: int) -> None:
+        """Show the next or previous tab."""
+        if self._sections:
+            self.tab = (self.tab + step) % len(self._sections)
+            self._wish = self._sections[self.tab].name
+            self._show_tab(stay=False)
+
+    def _show_tab(self, *, stay: bool) -> None:
+        if not self._sections:
+            self.show_lines([Line("Nothing is selected.", "dim")], stay=False)
+            return
+        tab = self._sections[self.tab]
+        if tab.name == RAW:
+            self._show_raw(stay)
+        else:
+            self.show_lines(list(tab.lines()), stay=stay)
+
+    def _show_raw(self, stay: bool) -> None:
+        step = self._row.step if self._row else None
+        if step is None:
+            return
+        lines: list[Line] = []
+        for index in (step.index, step.notification_index):
+            if index is None:
+                continue
+            lines.append(Line(f"Journal entry {index}", "dim"))
+            if index in self._raw:
+                lines += value_lines(self._raw[index], indent=2)
+            else:
+                lines.append(Line("Reading …", "dim", 2))
+                self.post_message(self.RawWanted(index))
+            lines.append(Line(""))
+        self.show_lines(lines, stay=stay)

@@ -1,0 +1,140 @@
+"""What an invocation is and how it stands, above its timeline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from playhead.reader.models import InvocationDetail, Step
+from rich.segment import Segment
+from textual.strip import Strip
+from textual.widget import Widget
+
+from playhead_tui.cells import cell, fit, one_line
+from playhead_tui.glyphs import Glyphs
+from playhead_tui.measure import clock, count, duration, seconds_between
+from playhead_tui.palette import Palette, palette_of
+
+__all__ = ["InvocationHeader", "waiting_for"]
+
+
+def waiting_for(detail: InvocationDetail) -> tuple[Step, ...]:
+    """Awakeables that nobody has answered yet; the invocation waits for them."""
+    if detail.summary.ended:
+        return ()
+    return tuple(
+        step for step in detail.steps
+        if step.kind == "awakeable" and step.state == "pending" and step.awakeable_id
+    )  # fmt: skip
+
+
+class InvocationHeader(Widget):
+    """Two lines, a third for the last failure, a fourth for what waits for an answer."""
+
+    DEFAULT_CSS = """
+    InvocationHeader { height: auto; background: $panel; }
+    """
+
+    def __init__(
+        self, crumbs: Sequence[str], *, now: Callable[[], datetime], glyphs: Glyphs
+    ) -> None:
+        super().__init__()
+        self.crumbs = tuple(crumbs)
+        self.now = now
+        self.glyphs = glyphs
+        self._detail: InvocationDetail | None = None
+        self._id = ""
+
+    def tell(self, invocation_id: str, detail: InvocationDetail | None) -> None:
+        """Show this state of the invocation."""
+        tall = len(self._lines(palette_of(self)))
+        self._id, self._detail = invocation_id, detail
+        changed = tall != len(self._lines(palette_of(self)))
+        self.refresh(layout=changed)
+
+    def get_content_height(self, container: object, viewport: object, width: int) -> int:
+        """As many lines as there is to tell."""
+        return len(self._lines(palette_of(self)))
+
+    def render_line(self, y: int) -> Strip:
+        """One of the lines."""
+        lines = self._lines(palette_of(self))
+        segments = lines[y] if y < len(lines) else []
+        return Strip(segments).adjust_cell_length(self.size.width).apply_style(self.rich_style)
+
+    def _lines(self, palette: Palette) -> list[list[Segment]]:
+        detail = self._detail
+        if detail is None:
+            return [[Segment(f" {one_line(self._id)}", palette.strong)], []]
+        lines = [self._first(detail, palette), self._second(detail, palette)]
+        summary = detail.summary
+        if summary.last_failure and summary.status != "succeeded":
+            style = palette.bad if summary.ended else palette.warn
+            width = max(10, self.size.width - 4)
+            failure = cell(summary.last_failure, width, style, ellipsis=self.glyphs.ellipsis)
+            lines.append([Segment(f" {self.glyphs.failure} ", style), failure])
+        waiting = waiting_for(detail)
+        if waiting:
+            lines.append(self._waiting(waiting, palette))
+        return lines
+
+    def _first(self, detail: InvocationDetail, palette: Palette) -> list[Segment]:
+        summary = detail.summary
+        right = [Segment(f"{self.glyphs.status[summary.status]} {summary.status}",
+                         palette.status(summary.status))]  # fmt: skip
+        if summary.next_retry_at and not summary.ended:
+            wait = seconds_between(self.now(), summary.next_retry_at)
+            right.append(Segment(f"  next try in {duration(wait)}", palette.warn))
+        if summary.origin == "recorded":
+            right.append(Segment("  recorded", palette.dim))
+        right.append(Segment(" "))
+        room = self.size.width - sum(segment.cell_length for segment in right)
+        path = "".join(f"{one_line(crumb)} {self.glyphs.crumb} " for crumb in self.crumbs)
+        target = one_line(summary.target)
+        if len(path) + len(target) + 3 > room:
+            path = f"{self.glyphs.ellipsis} {self.glyphs.crumb} " if path else ""
+        first = Segment(f" {path}", palette.dim)
+        name = Segment(fit(target, max(0, room - first.cell_length),
+                           ellipsis=self.glyphs.ellipsis), palette.strong)  # fmt: skip
+        return [first, name, *right]
+
+    def _second(self, detail: InvocationDetail, palette: Palette) -> list[Segment]:
+        summary = detail.summary
+        dot = f" {self.glyphs.separator} "
+        facts: list[tuple[str, str]] = []
+        took = duration(seconds_between(summary.created_at, summary.completed_at or self.now()))
+        facts.append((took, ""))
+        if summary.attempts is not None:
+            facts.append((str(summary.attempts), " attempt" + "s" * (summary.attempts != 1)))
+        if summary.llm_calls is not None:
+            facts.append((str(summary.llm_calls), " LLM call" + "s" * (summary.llm_calls != 1)))
+        if summary.tokens:
+            split = (
+                f" tokens ({count(summary.tokens.input)} in, {count(summary.tokens.output)} out)"
+            )
+            facts.append((count(summary.tokens.total), split))
+        facts.append((clock(summary.created_at)[:8], " started"))
+        facts.append(("", one_line(summary.id)))
+        segments = [Segment(" ")]
+        used = 1
+        for number, words in facts:
+            length = len(number) + len(words) + len(dot)
+            if used + length > self.size.width:
+                continue
+            if used > 1:
+                segments.append(Segment(dot, palette.faint))
+            segments += [Segment(number, palette.text), Segment(words, palette.dim)]
+            used += length
+        return segments
+
+    def _waiting(self, waiting: Sequence[Step], palette: Palette) -> list[Segment]:
+        step = waiting[0]
+        since = duration(seconds_between(step.started_at, self.now()))
+        what = f"Waits for an answer{f' since {since}' if since else ''}"
+        if len(waiting) > 1:
+            what += f", and {len(waiting) - 1} more"
+        return [
+            Segment(f" {self.glyphs.waits} {what}  ", palette.warn + palette.strong),
+            Segment("a", palette.llm + palette.strong),
+            Segment(" answers it", palette.dim),
+        ]

@@ -1,0 +1,175 @@
+"""A document under tabs, folded to the width and drawn line by line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import ClassVar
+
+from rich.cells import cell_len
+from rich.segment import Segment
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.geometry import Size
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from playhead_tui.cells import fit, one_line, wrap
+from playhead_tui.document import Line
+from playhead_tui.glyphs import UNICODE, Glyphs
+from playhead_tui.palette import Palette, palette_of
+
+__all__ = ["TextPane"]
+
+NAME_WIDTH = 13
+_TOKEN = re.compile(
+    r'(?P<key>"(?:[^"\\]|\\.)*"(?=\s*:))|(?P<good>"(?:[^"\\]|\\.)*"?)'
+    r"|(?P<warn>-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null|NaN|-?Infinity)"
+)
+
+
+class TextPane(ScrollView, can_focus=True):
+    """Lines of text. The first line of the pane holds its title or tabs and never scrolls."""
+
+    DEFAULT_CSS = """
+    TextPane { height: 1fr; overflow-x: hidden; scrollbar-size-vertical: 1;
+        scrollbar-color: $foreground 25%; scrollbar-background: $background;
+        }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("j,down", "scroll_lines(1)", "Down", show=False),
+        Binding("k,up", "scroll_lines(-1)", "Up", show=False),
+        Binding("g,home", "scroll_edge(0)", "Start", show=False),
+        Binding("G,end", "scroll_edge(1)", "End", show=False),
+        Binding("ctrl+d,pagedown,space", "scroll_pages(1)", "Page down", show=False),
+        Binding("ctrl+u,pageup", "scroll_pages(-1)", "Page up", show=False),
+    ]
+
+    def __init__(
+        self, title: str, *, glyphs: Glyphs = UNICODE, widget_id: str | None = None
+    ) -> None:
+        super().__init__(id=widget_id)
+        self.glyphs = glyphs
+        self.tabs: Sequence[str] = (title,)
+        """Names on the first line; one for a pane without tabs."""
+        self.tab: int = 0
+        self._lines: Sequence[Line] = ()
+        self._pieces: list[tuple[Line, str, bool]] = []
+        """Line, the part of it, and whether it is the first part."""
+        self._width = 0
+
+    @property
+    def text(self) -> str:
+        """All lines, as they would be copied."""
+        return "\n".join(f"{line.name}: {line.text}" if line.name else line.text
+                         for line in self._lines)  # fmt: skip
+
+    def show_lines(self, lines: Sequence[Line], *, stay: bool) -> None:
+        """Show a document; `stay` keeps the place that was scrolled to."""
+        self._lines = lines
+        self._width = 0
+        self._lay_out()
+        if not stay:
+            self.set_scroll(None, 0)
+        self.refresh()
+
+    def _lay_out(self) -> None:
+        width = self.scrollable_content_region.width - 3
+        if width == self._width or width < 4:
+            return
+        self._width = width
+        pieces: list[tuple[Line, str, bool]] = []
+        for line in self._lines:
+            first = True
+            room = width - line.indent - (NAME_WIDTH if line.syntax == "pair" else 0)
+            hang = _hang(line, room)
+            for part in wrap(line.text, room) if not hang else _wrap_hanging(line, room, hang):
+                pieces.append((line, part, first))
+                first = False
+        self._pieces = pieces
+        self.virtual_size = Size(1, len(pieces) + 1)
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Fold again."""
+        self._lay_out()
+
+    def on_focus(self) -> None:
+        """The title changes."""
+        self.refresh()
+
+    def on_blur(self) -> None:
+        """The title changes."""
+        self.refresh()
+
+    def action_scroll_lines(self, lines: int) -> None:
+        """Scroll by lines."""
+        self.set_scroll(None, max(0, min(self.scroll_y + lines, self.max_scroll_y)))
+
+    def action_scroll_pages(self, pages: int) -> None:
+        """Scroll by half pages."""
+        self.action_scroll_lines(pages * max(1, self.size.height // 2))
+
+    def action_scroll_edge(self, edge: int) -> None:
+        """Scroll to the start or the end."""
+        self.set_scroll(None, self.max_scroll_y if edge else 0)
+
+    # Drawing.
+
+    def render_line(self, y: int) -> Strip:
+        """One visible line."""
+        palette = palette_of(self)
+        width, base = self.scrollable_content_region.width, self.rich_style
+        if y == 0:
+            segments = self._head(palette)
+        else:
+            place = y - 1 + round(self.scroll_y)
+            if place >= len(self._pieces):
+                return Strip.blank(width, base)
+            segments = self._piece(*self._pieces[place], palette)
+        return Strip(segments).adjust_cell_length(width, base).apply_style(base)
+
+    def _head(self, palette: Palette) -> Iterator[Segment]:
+        yield Segment(" ")
+        for number, name in enumerate(self.tabs):
+            if number == self.tab:
+                style = palette.strong + (palette.cursor if self.has_focus else palette.weak_cursor)
+            else:
+                style = palette.dim
+            yield Segment(f" {name} ", style)
+
+    def _piece(self, line: Line, part: str, first: bool, palette: Palette) -> Iterator[Segment]:
+        yield Segment("  " + " " * line.indent)
+        if line.syntax == "pair":
+            yield Segment(fit(one_line(line.name) if first else "", NAME_WIDTH), palette.dim)
+        if line.syntax == "json":
+            yield from _json_segments(part, palette)
+        else:
+            yield Segment(part, getattr(palette, line.tone))
+
+
+def _json_segments(text: str, palette: Palette) -> Iterator[Segment]:
+    place = 0
+    for found in _TOKEN.finditer(text):
+        if found.start() > place:
+            yield Segment(text[place : found.start()], palette.dim)
+        style = {"key": palette.accent, "good": palette.text, "warn": palette.warn}
+        yield Segment(found.group(), style[found.lastgroup or "good"])
+        place = found.end()
+    if place < len(text):
+        yield Segment(text[place:], palette.dim)
+
+
+def _hang(line: Line, room: int) -> int:
+    """How far the folded parts of a JSON line are indented."""
+    if line.syntax != "json" or cell_len(line.text[: room + 1]) <= room:
+        return 0
+    return min(room // 2, len(line.text) - len(line.text.lstrip()) + 2)
+
+
+def _wrap_hanging(line: Line, room: int, hang: int) -> Iterator[str]:
+    parts = wrap(line.text, room)
+    head = next(parts)
+    yield head
+    rest = line.text[len(head) :].lstrip()
+    for part in wrap(rest, room - hang):
+        yield " " * hang + part
