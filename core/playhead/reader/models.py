@@ -115,6 +115,9 @@ class LlmCall:
     prompt: tuple[Message, ...] | None = None
     """From the span; None where no span was recorded or content capture is off."""
     response: tuple[Message, ...] = ()
+    cache_read_tokens: int = 0
+    """Those of the input tokens that came from the provider's cache."""
+    cache_write_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,12 +134,13 @@ class StepEvent:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One command of the journal with what belongs to it."""
+    """One command of the journal with what belongs to it, or a signal, which has no command."""
 
     index: int
-    """The journal index of the command row."""
-    command_index: int
-    """Ordinal among commands; Input is 0."""
+    """The journal index of the command row; of a signal, its notification's, and -1 for an
+    awakeable that is still waited for, of which the journal holds nothing yet."""
+    command_index: int | None
+    """Ordinal among commands; Input is 0. None for signals and awakeables."""
     kind: StepKind
     type: str
     """The server's entry type, such as `Command: Run`."""
@@ -164,6 +168,9 @@ class Step:
     wake_at: datetime | None = None
     events: tuple[StepEvent, ...] = ()
     raw_length: int | None = None
+    """Bytes of its payloads in the journal."""
+    truncated: bool = False
+    """Whether payloads were too large to be read along; `Reader.payload` gives them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +247,8 @@ class InvocationDetail:
     timeline: tuple[TimelineRow, ...]
     state: Mapping[str, Any]
     """State of the virtual object or workflow it ran on, decoded; empty for services."""
+    events: tuple[StepEvent, ...] = ()
+    """Failures and pauses that the server related to no step, oldest first."""
     missing: tuple[str, ...] = ()
     """What could not be read and why, in sentences for people."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any, cast
 
 import httpx
 
@@ -17,9 +17,6 @@ from playhead.restate.errors import (
     Unauthorised,
     Unreachable,
 )
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 __all__ = ["RestateClient"]
 
@@ -96,13 +93,15 @@ class RestateClient:
             ) from error
         return rows
 
-    async def query_arrow(self, sql: str) -> pa.Table:
-        """The rows of a query as an Arrow table: for journals in bulk.
+    async def query_arrow(self, sql: str) -> Any:
+        """The rows of a query as a pyarrow Table: for journals in bulk.
 
         Raises:
             RestateError: Unreachable, Unauthorised or QueryFailed.
         """
-        import pyarrow as pa
+        import pyarrow
+
+        pa: Any = pyarrow
 
         response = await self._query(sql, "application/vnd.apache.arrow.stream")
         try:
@@ -124,36 +123,46 @@ class RestateClient:
         return _json(await self.send(method, self.admin_url + path, body=body))
 
     async def send(
-        self, method: str, url: str, *, body: Any = None, accept: str = "application/json"
+        self,
+        method: str,
+        url: str,
+        *,
+        body: Any = None,
+        text: str | None = None,
+        accept: str = "application/json",
     ) -> httpx.Response:
         """Send one request, again while the server says it is busy (429). Raises RestateError."""
         backoff = FIRST_BACKOFF
-        headers = {"accept": accept}
-        for attempt in range(RETRIES + 1):
-            try:
-                response = await self._http.request(
-                    method,
-                    url,
-                    headers=headers,
-                    **({"json": body} if body is not None else {}),
-                )
-            except httpx.TimeoutException as error:
-                raise Unreachable(
-                    f"Restate at {url} did not answer in time",
-                    "It may be overloaded; see its log.",
-                ) from error
-            except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-                raise Unreachable(
-                    f"No Restate server answers at {url.split('/query')[0]}: {error}",
-                    "Start restate-server, or set RESTATE_ADMIN_URL to its admin API.",
-                ) from error
-            if response.status_code != 429 or attempt == RETRIES:
+        for _ in range(RETRIES):
+            response = await self._request(method, url, body, text, accept)
+            if response.status_code != 429:
                 break
             await self._sleep(_retry_after(response) or backoff)
             backoff = min(2 * backoff, MAX_BACKOFF)
+        else:
+            response = await self._request(method, url, body, text, accept)
         if response.is_error:
             raise self._error(response)
         return response
+
+    async def _request(
+        self, method: str, url: str, body: Any, text: str | None, accept: str
+    ) -> httpx.Response:
+        content = text if text is not None else None if body is None else json.dumps(body)
+        headers = {"accept": accept}
+        if content is not None:
+            headers["content-type"] = "text/plain" if text is not None else "application/json"
+        try:
+            return await self._http.request(method, url, headers=headers, content=content)
+        except httpx.TimeoutException as error:
+            raise Unreachable(
+                f"Restate at {url} did not answer in time", "It may be overloaded; see its log."
+            ) from error
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+            raise Unreachable(
+                f"No Restate server answers at {_base(url)}: {error}",
+                "Start restate-server, or set RESTATE_ADMIN_URL to its admin API.",
+            ) from error
 
     async def _query(self, sql: str, accept: str) -> httpx.Response:
         try:
@@ -161,7 +170,9 @@ class RestateClient:
                 "POST", f"{self.admin_url}/query", body={"query": sql}, accept=accept
             )
         except (NotFound, Refused) as error:
-            raise QueryFailed(f"Restate could not run a query: {error.title}", error.hint) from error
+            raise QueryFailed(
+                f"Restate could not run a query: {error.title}", error.hint
+            ) from error
 
     def _error(self, response: httpx.Response) -> RestateError:
         where = str(response.request.url)
@@ -189,12 +200,17 @@ def _json(response: httpx.Response) -> Any:
 
 def _reason(response: httpx.Response) -> str:
     try:
-        document = json.loads(response.content)
+        document: Any = json.loads(response.content)
     except ValueError:
         return response.text[:500].strip()
     if isinstance(document, dict) and "message" in document:
-        return str(document["message"])  # pyright: ignore[reportUnknownArgumentType]
-    return str(document)[:500]
+        return str(cast("dict[str, Any]", document)["message"])
+    return response.text[:500].strip()
+
+
+def _base(url: str) -> str:
+    parts = httpx.URL(url)
+    return f"{parts.scheme}://{parts.netloc.decode(errors='replace')}"
 
 
 def _retry_after(response: httpx.Response) -> float | None:

@@ -1,11 +1,11 @@
 """What can go wrong between Playhead and a Restate server.
 
-    RestateError
-    ├── Unreachable      nobody answers, or the answer took too long
-    ├── Unauthorised     the server wants another token
-    ├── QueryFailed      the server refused or could not finish a query
-    ├── NotFound         it has no such invocation, deployment or awakeable
-    └── Refused          it knows the thing, but will not do this to it
+RestateError
+├── Unreachable      nobody answers, or the answer took too long
+├── Unauthorised     the server wants another token
+├── QueryFailed      the server refused or could not finish a query
+├── NotFound         it has no such invocation, deployment or awakeable
+└── Refused          it knows the thing, but will not do this to it
 """
 
 from __future__ import annotations

@@ -104,13 +104,17 @@ def ids(
     ]
     if text:
         literal = quote(text.lower())
-        where.append(f"(strpos(lower(ss.target), {literal}) > 0 OR strpos(lower(ss.id), {literal}) > 0)")
+        where.append(
+            f"(strpos(lower(ss.target), {literal}) > 0 OR strpos(lower(ss.id), {literal}) > 0)"
+        )
     if before:
         at, last = _time(before[0]), quote(before[1])
         where.append(f"(ss.created_at < {at} OR (ss.created_at = {at} AND ss.id < {last}))")
     if wanted:
         conditions = {**_FROM_STATUS, **_FROM_STATE}
-        where.append("(" + " OR ".join(f"({conditions[s]})" for s in wanted if s in conditions) + ")")
+        where.append(
+            "(" + " OR ".join(f"({conditions[s]})" for s in wanted if s in conditions) + ")"
+        )
     join = ""
     if any(status in _FROM_STATE for status in wanted):
         join = " LEFT JOIN sys_invocation_state sis ON ss.id = sis.id"

@@ -1,0 +1,60 @@
+"""Which framework a durable step belongs to, by its name and the shape of its result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from playhead.decode import openai_agents, pydantic_ai
+from playhead.reader.models import LlmCall, StepKind, ToolCall
+
+__all__ = ["DecodedRun", "decode_run"]
+
+
+class Framework(Protocol):
+    """What a module of this folder offers for the steps of its framework."""
+
+    def kind(self, name: str) -> StepKind | None:
+        """What a durable step of this name is."""
+        ...
+
+    def llm_call(self, name: str, value: Any) -> LlmCall | None:
+        """The model's answer in its result."""
+        ...
+
+    def tool_call(self, name: str, value: Any) -> ToolCall | None:
+        """The tool's result in its result."""
+        ...
+
+
+_FRAMEWORKS: tuple[Framework, ...] = (pydantic_ai, openai_agents)
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedRun:
+    """What a durable step is."""
+
+    kind: StepKind
+    llm: LlmCall | None = None
+    tool: ToolCall | None = None
+
+
+def decode_run(name: str, value: Any, *, known: bool) -> DecodedRun:
+    """What a durable step of that name and result is.
+
+    Args:
+        name: the step's name.
+        value: its decoded result.
+        known: whether there is a result and it was read. Without one the name decides;
+            with one, a result of another shape makes it an ordinary step.
+    """
+    for framework in _FRAMEWORKS:
+        kind = framework.kind(name)
+        if kind is None:
+            continue
+        if not known:
+            return DecodedRun(kind)
+        llm, tool = framework.llm_call(name, value), framework.tool_call(name, value)
+        if llm or tool:
+            return DecodedRun("llm" if llm else "tool", llm, tool)
+    return DecodedRun("run")

@@ -1,0 +1,43 @@
+"""Reading JSON of unknown shape without raising."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+__all__ = ["as_dict", "as_int", "as_json", "as_list", "as_text"]
+
+
+def as_dict(value: object) -> Mapping[str, Any]:
+    """The mapping, or an empty one."""
+    return cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else {}
+
+
+def as_list(value: object) -> list[Any]:
+    """The list, or an empty one."""
+    return cast("list[Any]", value) if isinstance(value, list) else []
+
+
+def as_int(value: object) -> int:
+    """The whole number, or 0."""
+    try:
+        return int(value) if isinstance(value, int | float | str) else 0
+    except (ValueError, OverflowError):
+        return 0
+
+
+def as_text(value: object) -> str | None:
+    """The text; None when it is none or empty."""
+    return value if isinstance(value, str) and value else None
+
+
+def as_json(value: Any) -> Any:
+    """A value that may be JSON in text (tool arguments are), parsed where it is."""
+    import json
+
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return value

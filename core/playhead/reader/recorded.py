@@ -1,0 +1,155 @@
+"""What the recorder has kept."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from playhead.reader.filters import Filters
+from playhead.reader.models import Span, Tokens
+from playhead.reader.spans import SPAN_COLUMNS, span
+from playhead.record.client import Source
+from playhead.restate.rows import EventRow, JournalRow, event_row, journal_row, parse_bytes
+
+__all__ = ["Counts", "Recorded"]
+
+_STATUS = {
+    "pending": "status = 'pending'",
+    "inboxed": "status = 'inboxed'",
+    "succeeded": "status = 'completed' AND completion_result IS DISTINCT FROM 'failure'",
+    "failed": "status = 'completed' AND completion_result = 'failure' AND completion_failure"
+    " NOT IN ('[409] killed', '[409] cancelled')",
+    "killed": "completion_failure = '[409] killed'",
+    "cancelled": "completion_failure = '[409] cancelled'",
+}
+
+_COUNTS = """
+SELECT ids.id AS id,
+  (SELECT count(*) FROM attempts WHERE invocation_id = ids.id) AS attempts,
+  (SELECT count(*) FROM llm_calls WHERE invocation_id = ids.id
+    AND status_code <> 'error') AS llm_calls,
+  (SELECT sum(input_tokens) FROM llm_calls WHERE invocation_id = ids.id) AS input_tokens,
+  (SELECT sum(output_tokens) FROM llm_calls WHERE invocation_id = ids.id) AS output_tokens
+FROM (SELECT unnest(?::VARCHAR[]) AS id) ids
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What the spans of one invocation add up to; None where there are no such spans."""
+
+    attempts: int | None
+    llm_calls: int | None
+    tokens: Tokens | None
+
+
+class Recorded:
+    """Reads the recorder. Every method raises RecorderError or QueryError."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+
+    async def newest(self, limit: int, wanted: Filters) -> list[dict[str, Any]]:
+        """Rows of the newest invocations, newest first."""
+        where, params = _where(wanted)
+        return await self.source.rows(
+            f"SELECT * FROM invocations{where} ORDER BY created_at DESC, id DESC LIMIT ?",
+            [*params, limit],
+        )
+
+    async def rows(self, ids: Sequence[str]) -> list[dict[str, Any]]:
+        """Rows of these invocations, in no order."""
+        if not ids:
+            return []
+        return await self.source.rows(
+            "SELECT * FROM invocations WHERE id IN (SELECT unnest(?::VARCHAR[]))", [list(ids)]
+        )
+
+    async def counts(self, ids: Sequence[str]) -> dict[str, Counts]:
+        """Attempts, LLM calls and tokens of these invocations, in one query."""
+        if not ids:
+            return {}
+        rows = await self.source.rows(_COUNTS, [list(ids)])
+        return {str(row["id"]): _counts(row) for row in rows}
+
+    async def journal(self, invocation_id: str) -> list[JournalRow]:
+        """The journal without payloads."""
+        rows = await self.source.rows(
+            'SELECT * EXCLUDE (raw) FROM journal WHERE id = ? ORDER BY "index"', [invocation_id]
+        )
+        return [journal_row(row) for row in rows]
+
+    async def events(self, invocation_id: str) -> list[EventRow]:
+        """Failures and pauses, oldest first."""
+        rows = await self.source.rows(
+            "SELECT * FROM journal_events WHERE id = ? ORDER BY appended_at", [invocation_id]
+        )
+        return [event_row(row) for row in rows]
+
+    async def payloads(self, invocation_id: str, indexes: Sequence[int]) -> dict[int, bytes]:
+        """The `raw` bytes of these journal entries."""
+        if not indexes:
+            return {}
+        rows = await self.source.rows(
+            'SELECT "index", hex(raw) AS raw FROM journal WHERE id = ?'
+            ' AND "index" IN (SELECT unnest(?::UINTEGER[]))',
+            [invocation_id, list(indexes)],
+        )
+        return {int(row["index"]): parse_bytes(row["raw"]) for row in rows}
+
+    async def object_state(self, service: str, key: str) -> Mapping[str, bytes]:
+        """The state of a virtual object or workflow when it was last copied."""
+        rows = await self.source.rows(
+            "SELECT key, hex(value) AS value FROM state WHERE service_name = ?"
+            " AND service_key = ? ORDER BY key",
+            [service, key],
+        )
+        return {str(row["key"]): parse_bytes(row["value"]) for row in rows}
+
+    async def spans(self, invocation_id: str) -> list[Span]:
+        """The spans of one invocation in order of start."""
+        rows = await self.source.rows(
+            f"SELECT {', '.join(SPAN_COLUMNS)} FROM spans WHERE invocation_id = ?"
+            " ORDER BY start_unix_nano, span_id",
+            [invocation_id],
+        )
+        return [span(row) for row in rows]
+
+
+def _counts(row: Mapping[str, Any]) -> Counts:
+    calls = int(row["llm_calls"])
+    return Counts(
+        attempts=int(row["attempts"]) or None,
+        llm_calls=calls or None,
+        tokens=Tokens(int(row["input_tokens"] or 0), int(row["output_tokens"] or 0))
+        if calls
+        else None,
+    )
+
+
+def _where(wanted: Filters) -> tuple[str, list[Any]]:
+    conditions: list[str] = []
+    params: list[Any] = []
+
+    def add(condition: str, *values: Any) -> None:
+        conditions.append(condition)
+        params.extend(values)
+
+    if wanted.statuses:
+        plain = re.compile(r"[a-z-]+")
+        chosen = [_STATUS.get(s, f"status = '{s}'") for s in wanted.statuses if plain.fullmatch(s)]
+        add("(" + " OR ".join(f"({c})" for c in chosen) + ")" if chosen else "false")
+    if wanted.service:
+        add("target_service_name = ?", wanted.service)
+    if wanted.text:
+        add("(contains(lower(target), ?) OR contains(lower(id), ?))", *[wanted.text.lower()] * 2)
+    if wanted.invoked_by:
+        add("invoked_by_id = ?", wanted.invoked_by)
+    if wanted.since:
+        add("created_at >= ?::TIMESTAMPTZ", wanted.since.isoformat())
+    if wanted.before:
+        at, last = wanted.before[0].isoformat(), wanted.before[1]
+        add("(created_at, id) < (?::TIMESTAMPTZ, ?)", at, last)
+    return (f" WHERE {' AND '.join(conditions)}" if conditions else ""), params

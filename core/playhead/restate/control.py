@@ -1,0 +1,112 @@
+"""What changes a Restate server: the verbs for invocations, deployments and awakeables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from playhead.restate.client import RestateClient
+from playhead.restate.errors import RestateError
+
+__all__ = ["Control", "Deployment"]
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """A registered endpoint."""
+
+    id: str
+    uri: str | None
+    """None for a Lambda function."""
+    created_at: str
+    services: tuple[str, ...]
+
+
+class Control:
+    """The verbs. Every one raises RestateError: NotFound, Refused, Unreachable, Unauthorised."""
+
+    def __init__(self, client: RestateClient) -> None:
+        self._client = client
+
+    async def cancel(self, invocation_id: str) -> None:
+        """Ask it to stop: the handler sees a terminal error and may compensate."""
+        await self._verb(invocation_id, "cancel")
+
+    async def kill(self, invocation_id: str) -> None:
+        """End it at once, without compensation."""
+        await self._verb(invocation_id, "kill")
+
+    async def pause(self, invocation_id: str) -> None:
+        """Stop its attempts until it is resumed."""
+        await self._verb(invocation_id, "pause")
+
+    async def resume(self, invocation_id: str, *, deployment: str | None = None) -> None:
+        """Let a paused or backing-off invocation go on now.
+
+        Args:
+            invocation_id: which.
+            deployment: id of the deployment to go on with, `latest`, or `keep`.
+        """
+        await self._verb(invocation_id, "resume", deployment=deployment)
+
+    async def purge(self, invocation_id: str) -> None:
+        """Forget a completed invocation, its journal and its idempotency key."""
+        await self._verb(invocation_id, "purge")
+
+    async def purge_journal(self, invocation_id: str) -> None:
+        """Forget the journal of a completed invocation."""
+        await self._verb(invocation_id, "purge-journal")
+
+    async def restart_as_new(
+        self, invocation_id: str, *, from_entry: int | None = None, deployment: str | None = None
+    ) -> str:
+        """Start a new invocation with the same input; returns its id.
+
+        Args:
+            invocation_id: a completed invocation whose journal is retained.
+            from_entry: copy journal entries 0 to this one, and their results, so that the new
+                one goes on from there; None starts afresh.
+            deployment: id of the deployment to use, `latest`, or `keep`.
+        """
+        answer = await self._verb(
+            invocation_id, "restart-as-new", **{"from": from_entry, "deployment": deployment}
+        )
+        new: str = answer["new_invocation_id"]
+        return new
+
+    async def deployments(self) -> list[Deployment]:
+        """The registered deployments, as the server lists them."""
+        document = await self._client.get("/deployments")
+        return [
+            Deployment(
+                id=row["id"],
+                uri=row.get("uri"),
+                created_at=row.get("created_at", ""),
+                services=tuple(service["name"] for service in row.get("services", ())),
+            )
+            for row in document["deployments"]
+        ]
+
+    async def resolve_awakeable(self, awakeable_id: str, value: Any = None) -> None:
+        """Complete an awakeable with a JSON value."""
+        await self._client.send("POST", self._awakeable(awakeable_id, "resolve"), body=value)
+
+    async def reject_awakeable(self, awakeable_id: str, reason: str) -> None:
+        """Fail an awakeable with a terminal error."""
+        await self._client.send("POST", self._awakeable(awakeable_id, "reject"), text=reason)
+
+    def _awakeable(self, awakeable_id: str, verb: str) -> str:
+        if self._client.ingress_url is None:
+            raise RestateError("The address of Restate's ingress is not known",
+                               "Set RESTATE_INGRESS_URL.")  # fmt: skip
+        return (
+            f"{self._client.ingress_url}/restate/awakeables/{quote(awakeable_id, safe='')}/{verb}"
+        )
+
+    async def _verb(self, invocation_id: str, verb: str, **parameters: Any) -> Any:
+        given = [f"{k}={quote(str(v))}" for k, v in parameters.items() if v is not None]
+        query = f"?{'&'.join(given)}" if given else ""
+        return await self._client.change(
+            "PATCH", f"/invocations/{quote(invocation_id, safe='')}/{verb}{query}"
+        )
