@@ -124,13 +124,23 @@ class Stack:
                 self.restate.start()
             self._wait(self.recorder, f"http://127.0.0.1:{self.settings.api_port}/health")
             self._wait(self.llm, f"{self.llm_url}/v1/models")
-            self._wait(self.agents, f"http://127.0.0.1:{self.agents_port}/health")
+            self._wait_for_agents()
             self.say("registering the agents")
             self.register()
         except BaseException:
             self.stop()
             raise
         return self
+
+    def start_agents(self) -> None:
+        """Start the agents again after they ended, and wait until they answer.
+
+        Raises:
+            ChildError: they did not come up.
+        """
+        self.agents.kill()  # whatever is left of their process group
+        self.agents.start()
+        self._wait_for_agents()
 
     def register(self, *, force: bool = True) -> None:
         """Register the agents' address with the server. Raises ChildError when it refuses."""
@@ -192,6 +202,9 @@ class Stack:
     def _playhead(self, name: str, *arguments: str) -> Child:
         command = [sys.executable, "-m", "playhead", *arguments]
         return Child(name, command, log=self.folder / "logs" / f"{name}.log", env=self.environment)
+
+    def _wait_for_agents(self) -> None:
+        self._wait(self.agents, f"http://127.0.0.1:{self.agents_port}/health")
 
     def _wait(self, child: Child, url: str) -> None:
         def answers() -> bool:

@@ -1,0 +1,126 @@
+"""Plays one scenario on a running stack, and compares."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import httpx
+from playhead.local import ChildError
+from playhead.record.client import RecorderError
+
+from playhead_samples.scenarios.model import Check, Scenario, ScenarioError
+from playhead_samples.scenarios.world import World
+from playhead_samples.stack import Stack
+
+__all__ = ["Outcome", "play"]
+
+TROUBLE = (ScenarioError, ChildError, RecorderError, httpx.HTTPError)
+MARKER = "Marker"
+MARKER_SECONDS = 20.0
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a scenario went."""
+
+    scenario: Scenario
+    checks: tuple[Check, ...]
+    seconds: float
+    invocation_id: str | None
+    """The one to look at; None when it was never sent."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything was as expected."""
+        return bool(self.checks) and all(check.ok for check in self.checks)
+
+
+def play(scenario: Scenario, stack: Stack, say: Say, shown: Callable[[str], None]) -> Outcome:
+    """Play a scenario, compare, and leave the stack as it was found.
+
+    Args:
+        scenario: what to play.
+        stack: running, of the kind that the scenario needs.
+        say: told what happens, line by line.
+        shown: called with the id of the invocation to look at, before anything is cleared up.
+    """
+    started = time.monotonic()
+
+    def tell(line: str) -> None:
+        say(f"{time.monotonic() - started:5.1f} s  {line}")
+
+    world = World(stack, scenario.name, tell)
+    try:
+        checks = tuple(_play(scenario, world))
+        invocation = world.invocations.get(scenario.shows)
+        if invocation:
+            shown(invocation)
+    finally:
+        _clear_up(world)
+    return Outcome(scenario, checks, time.monotonic() - started, invocation)
+
+
+def _play(scenario: Scenario, world: World) -> Iterator[Check]:
+    try:
+        world.arm(scenario.tools, scenario.model)
+        for action in scenario.actions:
+            world.say(str(action))
+            action.play(world)
+        world.say("wait until the recorder has every span")
+        _settle(world)
+    except TROUBLE as error:
+        world.say(f"stopped: {error}")
+        yield Check("the scenario could be played", "to its end", str(error), ok=False)
+    for expectation in scenario.expect:
+        try:
+            yield expectation.check(world)
+        except TROUBLE as error:
+            yield Check(type(expectation).__name__, "can be checked", str(error), ok=False)
+
+
+def _settle(world: World) -> None:
+    """Wait until every span of the scenario is in the recorder.
+
+    Agents and server send their spans in the order in which they ended. So a request sent
+    after all others tells: once its spans are there, so are those before.
+    """
+    world.lift_faults()
+    world.restore()
+    world.end()
+    answer = world.ingress(
+        "WeatherAgent/run/send", {"message": f"What is the weather in {MARKER}?"}
+    ).json()
+    marker = answer["invocationId"]
+
+    def recorded() -> bool:
+        rows = world.recorded(
+            "SELECT count(*) FILTER (name LIKE 'invoke_agent%') AS agent, "
+            "count(*) FILTER (name LIKE 'invocation-end%') AS server "
+            f"FROM spans WHERE invocation_id = '{marker}' AND end_unix_nano > 0"
+        )
+        return bool(rows[0]["agent"] and rows[0]["server"])
+
+    world.wait(recorded, seconds=MARKER_SECONDS, what="the recorder has every span")
+
+
+def _clear_up(world: World) -> None:
+    """End what is left, so that the next scenario begins on a quiet stack."""
+    world.lift_faults()
+    world.restore()
+    world.close()
+    left = world.sql("SELECT id FROM sys_invocation_status WHERE status <> 'completed'")
+    for row in left:
+        world.admin("PATCH", f"invocations/{row['id']}/kill")
+    world.wait(
+        lambda: (
+            not world.sql(
+                "SELECT id FROM sys_invocation_status WHERE status <> 'completed' LIMIT 1"
+            )
+        ),
+        seconds=MARKER_SECONDS,
+        what="every invocation has ended",
+    )

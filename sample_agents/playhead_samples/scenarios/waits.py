@@ -1,0 +1,131 @@
+"""Actions that wait until something is so. Nothing in a scenario sleeps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from playhead_samples.scenarios.world import World
+
+__all__ = ["AgentsGone", "Asked", "Happened", "Is", "Reached", "Tried", "ended"]
+
+SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Is:
+    """Until an invocation has this status, in the server's words."""
+
+    status: str
+    name: str = "run"
+    seconds: float = SECONDS
+
+    def __str__(self) -> str:
+        return f"wait until {self.name} is {self.status}"
+
+    def play(self, world: World) -> None:
+        """Wait."""
+        world.wait(
+            lambda: world.row(self.name).get("status") == self.status,
+            seconds=self.seconds,
+            what=str(self),
+        )
+
+
+def ended(*names: str, seconds: float = SECONDS) -> tuple[Is, ...]:
+    """Until these invocations (by default the one called `run`) have completed."""
+    return tuple(Is("completed", name, seconds) for name in names or ("run",))
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """Until a tool has acted this often."""
+
+    effect: str
+    times: int = 1
+    seconds: float = SECONDS
+
+    def __str__(self) -> str:
+        return f"wait until {self.effect} has happened ({self.times})"
+
+    def play(self, world: World) -> None:
+        """Wait."""
+        world.wait(
+            lambda: sum(e.name == self.effect for e in world.effects()) >= self.times,
+            seconds=self.seconds,
+            what=str(self),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Until this many requests have reached the LLM."""
+
+    times: int
+    agent: str | None = None
+    seconds: float = SECONDS
+
+    def __str__(self) -> str:
+        return f"wait until the LLM was asked by {self.agent or 'anybody'} ({self.times})"
+
+    def play(self, world: World) -> None:
+        """Wait."""
+        world.wait(
+            lambda: sum(self.agent in (None, e["agent"]) for e in world.model_log()) >= self.times,
+            seconds=self.seconds,
+            what=str(self),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """Until the journal holds this many steps of that name."""
+
+    step: str
+    times: int = 1
+    name: str = "run"
+    seconds: float = SECONDS
+
+    def __str__(self) -> str:
+        return f"wait until {self.name} has reached {self.step!r} ({self.times})"
+
+    def play(self, world: World) -> None:
+        """Wait."""
+        world.wait(
+            lambda: world.steps(self.name, self.step) >= self.times,
+            seconds=self.seconds,
+            what=str(self),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """Until the server has counted this many tries in a row."""
+
+    times: int
+    name: str = "run"
+    seconds: float = SECONDS
+
+    def __str__(self) -> str:
+        return f"wait until {self.name} has failed {self.times} times"
+
+    def play(self, world: World) -> None:
+        """Wait."""
+        world.wait(
+            lambda: (world.row(self.name).get("retry_count") or 0) >= self.times,
+            seconds=self.seconds,
+            what=str(self),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class AgentsGone:
+    """Until the agents' process has ended."""
+
+    seconds: float = SECONDS
+
+    def __str__(self) -> str:
+        return "wait until the agents' process is dead"
+
+    def play(self, world: World) -> None:
+        """Wait."""
+        world.wait(lambda: not world.stack.agents.running, seconds=self.seconds, what=str(self))
