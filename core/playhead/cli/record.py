@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +48,8 @@ def command(
         api_port=_given(api_port, settings.api_port),
         journals=not no_journal,
     )
+    # Traces and journals hold what people said: the files are their owner's alone.
+    os.umask(0o077)
     try:
         asyncio.run(_record(settings, options))
     except PortTaken as error:

@@ -7,10 +7,9 @@ import hmac
 import io
 import json
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, cast
 
 import anyio.to_thread
-import pyarrow as pa
 from anyio import CapacityLimiter
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -22,6 +21,7 @@ from starlette.routing import Route
 from playhead.record.access import HOSTS
 from playhead.record.body import BadBody, read_body
 from playhead.store import QueryError, QueryLimit
+from playhead.store.arrow import pa
 from playhead.store.database import Store
 from playhead.store.query import Limits, to_arrow, to_rows
 
@@ -91,13 +91,14 @@ def _guarded(handler: _Handler, token: str) -> _Handler:
 
 def _parse(body: bytes) -> tuple[str, list[Any]]:
     try:
-        document = json.loads(body)
-        sql, params = document["sql"], document.get("params") or []
+        document: Any = json.loads(body)
+        sql: Any = document["sql"]
+        params: Any = document.get("params") or []
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BadBody(400, 'expected {"sql": "SELECT …", "params": […]}') from error
     if not isinstance(sql, str) or not isinstance(params, list):
         raise BadBody(400, "sql is text and params a list")
-    return sql, params
+    return sql, cast("list[Any]", params)
 
 
 def _rows(store: Store, sql: str, params: list[Any], limits: Limits) -> bytes:

@@ -11,7 +11,7 @@ __all__ = ["BadBody", "read_body"]
 _GZIP = 16 + zlib.MAX_WBITS
 
 
-class BadBody(Exception):
+class BadBody(Exception):  # noqa: N818 - reads as what it says
     """The body cannot be used."""
 
     def __init__(self, status: int, reason: str) -> None:

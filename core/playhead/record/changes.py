@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from playhead.restate.client import RestateClient
+from playhead.store.arrow import ArrowTable
 from playhead.store.journals import CopiedInvocation
 
 __all__ = ["Changes"]
@@ -16,6 +17,8 @@ SCAN_SHARE = 100
 """A scan may run for this fraction of the time: its duration times this until the next."""
 FULL_SECONDS = 300.0
 """How often everything is compared instead of only what the clock says is newer."""
+AGAIN_SECONDS = 1.0
+"""An invoker's failure shows here before its journal event does: such are copied once more."""
 OVERLAP_MS = 10_000
 """Clocks of a cluster's nodes may differ by this much."""
 
@@ -42,11 +45,12 @@ class Changes:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Start from what the store holds (updated in place as copies are made)."""
-        self._client = client
+        self._ask: Callable[[str], Awaitable[ArrowTable]] = client.query_arrow  # pyright: ignore[reportUnknownMemberType]
         self._copied = copied
         self._clock = clock
         self._newest_ms = 0
         self._active: dict[str, tuple[Any, ...]] = {}
+        self._again: dict[str, float] = {}
         self._next_scan = 0.0
         self._next_full = 0.0
         self.scan_seconds = 0.0
@@ -64,16 +68,22 @@ class Changes:
         return sorted(changed, key=lambda id_: changed[id_])
 
     async def _active_changes(self) -> dict[str, int]:
-        table = await self._client.query_arrow(_ACTIVE)
+        table = await self._ask(_ACTIVE)
         rows: list[tuple[Any, ...]] = list(
             zip(*(column.to_pylist() for column in table.columns), strict=True)
         )
         now = {row[0]: row[1:] for row in rows}
-        changed = {id_: 0 for id_, row in now.items() if self._active.get(id_) != row}
         # What has left the invoker has ended, suspended, or paused.
-        changed |= {id_: 0 for id_ in self._active if id_ not in now}
+        changed = {
+            id_ for id_ in self._active.keys() | now.keys() if self._active.get(id_) != now.get(id_)
+        }
         self._active = now
-        return changed
+        time_now = self._clock()
+        due = {id_ for id_, at in self._again.items() if at <= time_now}
+        for id_ in due:
+            del self._again[id_]
+        self._again |= dict.fromkeys(changed, time_now + AGAIN_SECONDS)
+        return dict.fromkeys(changed | due, 0)
 
     async def _status_changes(self) -> dict[str, int]:
         started = self._clock()
@@ -81,8 +91,8 @@ class Changes:
         full = started >= self._next_full
         if not full:
             since = self._newest_ms - OVERLAP_MS
-            sql += f" WHERE modified_at >= arrow_cast({since}, 'Timestamp(Millisecond, Some(\"+00:00\"))')"
-        table = await self._client.query_arrow(sql)
+            sql += f" WHERE arrow_cast(modified_at, 'Int64') >= {since}"
+        table = await self._ask(sql)
         self.scan_seconds = self._clock() - started
         self._next_scan = self._clock() + max(LEAST_SECONDS, SCAN_SHARE * self.scan_seconds)
         if full:

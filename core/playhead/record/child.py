@@ -43,7 +43,7 @@ def start_child(
             "--store", settings.store,
             "--admin-url", settings.admin_url,
             "record",
-            *(part for flag, port in ports.items() for part in (flag, 0 if free_ports else port)),
+            *(f"{flag}={0 if free_ports else port}" for flag, port in ports.items()),
             *([] if journals else ["--no-journal"]),
         ],
         log=log,

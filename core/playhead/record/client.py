@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import duckdb
-    import pyarrow as pa
+
+    from playhead.store.arrow import ArrowTable
 
 __all__ = ["QueryError", "QueryLimit", "RecorderError", "Source", "connect"]
 
@@ -46,7 +47,7 @@ class Source(Protocol):
         """
         ...
 
-    async def arrow(self, sql: str, params: Sequence[Any] = ()) -> pa.Table:
+    async def arrow(self, sql: str, params: Sequence[Any] = ()) -> ArrowTable:
         """The rows of one SELECT as an Arrow table. Raises as `rows` does."""
         ...
 
@@ -102,8 +103,8 @@ class _RecorderSource:
         rows: list[dict[str, Any]] = json.loads(content)["rows"]
         return rows
 
-    async def arrow(self, sql: str, params: Sequence[Any] = ()) -> pa.Table:
-        import pyarrow as pa
+    async def arrow(self, sql: str, params: Sequence[Any] = ()) -> ArrowTable:
+        from playhead.store.arrow import pa
 
         content = await self._ask(sql, params, "application/vnd.apache.arrow.stream")
         with pa.ipc.open_stream(content) as reader:
@@ -162,7 +163,7 @@ class _FileSource:
 
         return await self._run(lambda connection: to_rows(connection, sql, params))
 
-    async def arrow(self, sql: str, params: Sequence[Any] = ()) -> pa.Table:
+    async def arrow(self, sql: str, params: Sequence[Any] = ()) -> ArrowTable:
         from playhead.store.query import to_arrow
 
         return await self._run(lambda connection: to_arrow(connection, sql, params))

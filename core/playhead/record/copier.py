@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
-
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from playhead.record.changes import Changes
 from playhead.restate.client import RestateClient
 from playhead.restate.errors import RestateError
 from playhead.restate.queries import quote
+from playhead.store.arrow import ArrowTable, pa, pc
 from playhead.store.database import Store
 from playhead.store.journals import CopiedInvocation, Copy, known_copies, write_copy
 from playhead.store.schema import INVOCATION_COLUMNS, JOURNAL_COLUMNS
@@ -47,7 +45,7 @@ class JournalCopier:
     ) -> None:
         """Prepare; `run` does the work."""
         self._store = store
-        self._client = client
+        self._ask: Callable[[str], Awaitable[ArrowTable]] = client.query_arrow  # pyright: ignore[reportUnknownMemberType]
         self._copied = known_copies(store)
         self._changes = Changes(client, self._copied, clock=clock)
         self.last_copy: datetime | None = None
@@ -102,7 +100,7 @@ class JournalCopier:
 
     async def _read(self, ids: Sequence[str]) -> Copy:
         # The row first: what changes while the journal is read changes modified_at again.
-        invocations = await self._client.query_arrow(
+        invocations = await self._ask(
             f"SELECT {_INVOCATION} FROM sys_invocation WHERE id IN ({_list(ids)})"
         )
         found: list[str] = invocations.column("id").to_pylist()
@@ -111,15 +109,14 @@ class JournalCopier:
         wheres = [f"id IN ({_list(short)})"] if short else []
         wheres += [f'id = {quote(id_)} AND "index" >= {self._entries(id_)}' for id_ in long]
         journals = [
-            await self._client.query_arrow(f"SELECT {_JOURNAL} FROM sys_journal WHERE {where}")
-            for where in wheres
+            await self._ask(f"SELECT {_JOURNAL} FROM sys_journal WHERE {where}") for where in wheres
         ]
-        events = await self._client.query_arrow(
+        events = await self._ask(
             f"SELECT * FROM sys_journal_events WHERE id IN ({_list(found or ids)})"
         )
         objects = _objects(invocations)
         states = [
-            await self._client.query_arrow(
+            await self._ask(
                 f"SELECT * FROM state WHERE service_name = {quote(service)} "
                 f"AND service_key = {quote(key)}"
             )
@@ -140,7 +137,9 @@ class JournalCopier:
         known = self._copied.get(id_)
         return known.entries if known else 0
 
-    def _progress(self, invocations: pa.Table, journal: pa.Table) -> dict[str, CopiedInvocation]:
+    def _progress(
+        self, invocations: ArrowTable, journal: ArrowTable
+    ) -> dict[str, CopiedInvocation]:
         ends: dict[str, int] = {}
         if journal.num_rows:
             for id_, index in zip(
@@ -166,12 +165,12 @@ class JournalCopier:
 _NOTHING = pa.table({})
 
 
-def _event_ids(events: pa.Table) -> list[str]:
+def _event_ids(events: ArrowTable) -> list[str]:
     """Invocations whose events are replaced: those the server has events of."""
     return pc.unique(events.column("id")).to_pylist()
 
 
-def _objects(invocations: pa.Table) -> list[tuple[str, str]]:
+def _objects(invocations: ArrowTable) -> list[tuple[str, str]]:
     """The virtual objects and workflows that these invocations ran on."""
     columns: list[list[Any]] = [
         invocations.column(name).to_pylist()

@@ -7,7 +7,7 @@ import json
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from google.protobuf import json_format
 from google.protobuf.message import DecodeError
@@ -31,7 +31,7 @@ _encode: Callable[[Any], str] = json.JSONEncoder(
 ).encode
 
 
-class Malformed(Exception):
+class Malformed(Exception):  # noqa: N818 - reads as what it says
     """The request is not what its content type says; the text says where."""
 
 
@@ -61,12 +61,12 @@ def from_protobuf(body: bytes) -> Spans:
 def from_json(body: bytes) -> Spans:
     """Decode OTLP/JSON: ids are hex, 64-bit integers strings or numbers. Raises Malformed."""
     try:
-        document = json.loads(body)
+        document: Any = json.loads(body)
         if not isinstance(document, dict):
             raise Malformed("the JSON is no object")
-        _hex_to_base64(document)
+        _hex_to_base64(cast("dict[str, Any]", document))
         message = ExportTraceServiceRequest()
-        json_format.ParseDict(document, message, ignore_unknown_fields=True)
+        json_format.ParseDict(cast("dict[str, Any]", document), message, ignore_unknown_fields=True)
     except json_format.ParseError as error:
         raise Malformed(f"no ExportTraceServiceRequest: {error}") from error
     except (ValueError, TypeError, AttributeError, KeyError, OverflowError) as error:

@@ -13,7 +13,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import (
     TraceServiceServicer,
-    add_TraceServiceServicer_to_server,
+    add_TraceServiceServicer_to_server,  # pyright: ignore[reportUnknownVariableType]
 )
 
 from playhead.record.ingest import Full, Ingest, StoreFailed
@@ -23,7 +23,7 @@ from playhead.record.otlp_http import response_message
 __all__ = ["PortInUse", "serve"]
 
 
-class PortInUse(OSError):
+class PortInUse(OSError):  # noqa: N818 - reads as what it says
     """The port is taken."""
 
 

@@ -6,8 +6,8 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -44,7 +44,7 @@ class Options:
     api_port: int
     journals: bool = True
     body_limit: int = BODY_LIMIT
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
 
 
 class Recorder:
@@ -92,7 +92,7 @@ class Recorder:
 
 
 @contextlib.asynccontextmanager
-async def open_recorder(settings: Settings, options: Options) -> AsyncIterator[Recorder]:
+async def open_recorder(settings: Settings, options: Options) -> AsyncGenerator[Recorder]:
     """Record inside the block; on leaving it all that was accepted is committed.
 
     Raises:
@@ -128,11 +128,9 @@ async def open_recorder(settings: Settings, options: Options) -> AsyncIterator[R
         receiver = otlp_http.app(ingest, limit=options.body_limit)
         query_api = api.app(store, token, recorder.health, options.limits)
         for app, sock in ((query_api, api_socket), (receiver, otlp_socket)):
-            server = HttpServer(app, sock)
+            server = HttpServer(app, sock)  # connections wait in its socket until it runs
             task = asyncio.create_task(server.run_on_socket())
             stack.push_async_callback(_finish, _stopper(server), task)
-            while not server.started and not task.done():
-                await asyncio.sleep(0.01)
         access.publish(store.folder, running)
         stack.callback(access.forget, store.folder)
         yield recorder

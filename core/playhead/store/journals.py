@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import duckdb
-import pyarrow as pa
 
+from playhead.store.arrow import ArrowTable
 from playhead.store.database import Store
 from playhead.store.schema import TABLES
 
@@ -33,13 +33,13 @@ class CopiedInvocation:
 class Copy:
     """Rows of one round; each table as the server gave it, without columns we do not keep."""
 
-    invocations: pa.Table
-    journal: pa.Table
+    invocations: ArrowTable
+    journal: ArrowTable
     """Entries to add or to replace, by (id, index)."""
-    events: pa.Table
+    events: ArrowTable
     """All events of the invocations named in `event_ids`."""
     event_ids: list[str]
-    state: pa.Table | None
+    state: ArrowTable | None
     state_of: list[tuple[str, str]]
     """(service_name, service_key) whose whole state `state` holds."""
     progress: Mapping[str, CopiedInvocation] = field(default_factory=dict[str, CopiedInvocation])
@@ -90,7 +90,9 @@ def _note(connection: duckdb.DuckDBPyConnection, progress: Mapping[str, CopiedIn
     )
 
 
-def _replace(connection: duckdb.DuckDBPyConnection, table: str, rows: pa.Table, *key: str) -> None:
+def _replace(
+    connection: duckdb.DuckDBPyConnection, table: str, rows: ArrowTable, *key: str
+) -> None:
     if not rows.num_rows:
         return
     connection.register(_BATCH, rows)
@@ -106,7 +108,7 @@ def _replace(connection: duckdb.DuckDBPyConnection, table: str, rows: pa.Table, 
     _insert(connection, table, rows)
 
 
-def _insert(connection: duckdb.DuckDBPyConnection, table: str, rows: pa.Table) -> None:
+def _insert(connection: duckdb.DuckDBPyConnection, table: str, rows: ArrowTable) -> None:
     """Insert by name; columns of a newer server that the store lacks are left out."""
     if not rows.num_rows:
         return

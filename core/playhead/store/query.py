@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import duckdb
 
@@ -15,7 +16,7 @@ from playhead.store.errors import QueryError, QueryLimit
 from playhead.store.values import plain_rows
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    from playhead.store.arrow import ArrowTable
 
 __all__ = ["Limits", "check", "to_arrow", "to_rows"]
 
@@ -39,6 +40,14 @@ class Limits:
     seconds: float = 30.0
     rows: int = 1_000_000
     bytes: int = 256 * 1024 * 1024
+    """Of an Arrow result; of the texts in other results."""
+
+    def check(self, rows: int, size: int) -> None:
+        """Raise QueryLimit when a result has become too large."""
+        if rows > self.rows:
+            raise QueryLimit(f"More than {self.rows} rows; add a LIMIT.")
+        if size > self.bytes:
+            raise QueryLimit(f"More than {self.bytes} bytes; select fewer columns or rows.")
 
 
 def check(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
@@ -69,14 +78,14 @@ def check(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
 
 
 def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
-    stack = [tree]
+    stack: list[Any] = [tree]
     while stack:
         node = stack.pop()
         if isinstance(node, dict):
-            yield node
-            stack.extend(node.values())
+            yield cast("dict[str, Any]", node)
+            stack.extend(cast("dict[str, Any]", node).values())
         elif isinstance(node, list):
-            stack.extend(node)
+            stack.extend(cast("list[Any]", node))
 
 
 def to_rows(
@@ -92,12 +101,13 @@ def to_rows(
         QueryLimit: over a limit.
     """
     with _Reading(connection, limits) as reading:
-        relation = reading.start(sql, params)
         rows: list[dict[str, Any]] = []
-        for batch in plain_rows(relation, _BATCH_ROWS):
-            rows.extend(batch)
-            if len(rows) > limits.rows:
-                raise QueryLimit(f"More than {limits.rows} rows; add a LIMIT.")
+        size = 0
+        with contextlib.closing(plain_rows(reading.start(sql, params), _BATCH_ROWS)) as batches:
+            for batch in batches:
+                rows.extend(batch)
+                size += sum(len(v) for row in batch for v in row.values() if isinstance(v, str))
+                limits.check(len(rows), size)
         return rows
 
 
@@ -106,23 +116,21 @@ def to_arrow(
     sql: str,
     params: Sequence[Any] = (),
     limits: Limits = Limits(),
-) -> pa.Table:
+) -> ArrowTable:
     """The result as an Arrow table. Raises as `to_rows` does."""
-    import pyarrow as pa
+    from playhead.store.arrow import pa
 
     with _Reading(connection, limits) as reading:
-        reader: pa.RecordBatchReader = reading.start(sql, params).to_arrow_reader(_BATCH_ROWS)
-        batches: list[pa.RecordBatch] = []
+        batches: list[Any] = []
         rows = size = 0
-        for batch in reader:
-            batches.append(batch)
-            rows += batch.num_rows
-            size += batch.nbytes
-            if rows > limits.rows:
-                raise QueryLimit(f"More than {limits.rows} rows; add a LIMIT.")
-            if size > limits.bytes:
-                raise QueryLimit(f"More than {limits.bytes} bytes; select fewer columns or rows.")
-        return pa.Table.from_batches(batches, schema=reader.schema)
+        with reading.start(sql, params).to_arrow_reader(_BATCH_ROWS) as reader:
+            schema: Any = reader.schema
+            for batch in reader:
+                batches.append(batch)
+                rows += batch.num_rows
+                size += batch.nbytes
+                limits.check(rows, size)
+        return pa.Table.from_batches(batches, schema=schema)
 
 
 class _Reading:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable
+from typing import Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
+from playhead.store.arrow import pa, pc
 
 __all__ = ["SeenKeys"]
 
@@ -20,10 +20,10 @@ MERGE_AT = 500_000
 class SeenKeys:
     """A growing set of 64-bit numbers: a sorted array, and a small set of the newest."""
 
-    def __init__(self, known: pa.ChunkedArray | None = None) -> None:
-        """Start with these numbers (uint64, any order)."""
-        self._sorted = memoryview(b"").cast("Q")
-        self._array = pa.array([], pa.uint64())
+    def __init__(self, known: Any = None) -> None:
+        """Start with these numbers (a chunked Arrow array of uint64, any order)."""
+        self._sorted: memoryview[int] = memoryview(b"").cast("Q")
+        self._array: Any = pa.array([], pa.uint64())
         self._new: set[int] = set()
         if known is not None:
             self._replace(known)
@@ -44,8 +44,8 @@ class SeenKeys:
             self._replace(pa.chunked_array([self._array, pa.array(self._new, pa.uint64())]))
             self._new = set()
 
-    def _replace(self, numbers: pa.ChunkedArray) -> None:
-        order = pc.sort_indices(numbers)
-        self._array = pa.concat_arrays(numbers.take(order).chunks)
-        buffer = self._array.buffers()[1]
-        self._sorted = memoryview(buffer).cast("Q") if len(self._array) else self._sorted
+    def _replace(self, numbers: Any) -> None:
+        if len(numbers):
+            self._array = pa.concat_arrays(numbers.take(pc.sort_indices(numbers)).chunks)
+            # Looking at Arrow's memory: Python numbers would take five times as much.
+            self._sorted = memoryview(self._array.buffers()[1]).cast("Q")

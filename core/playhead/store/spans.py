@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import duckdb
-import pyarrow as pa
 
+from playhead.store.arrow import ArrowTable, pa
 from playhead.store.database import Store
 from playhead.store.schema import SPAN_COLUMNS
 from playhead.store.seen import SeenKeys
@@ -21,8 +21,12 @@ SpanRow = tuple[
 ]  # fmt: skip
 """One span, its values in the order of `SPAN_COLUMNS`."""
 
-_ARROW = {"UBIGINT": pa.uint64()}
-_SCHEMA = pa.schema([(name, _ARROW.get(kind, pa.string())) for name, kind in SPAN_COLUMNS.items()])
+_SCHEMA: Any = pa.schema(
+    [
+        (name, pa.uint64() if kind == "UBIGINT" else pa.string())
+        for name, kind in SPAN_COLUMNS.items()
+    ]
+)
 _END = list(SPAN_COLUMNS).index("end_unix_nano")
 _BATCH = "incoming_spans"
 
@@ -48,7 +52,7 @@ class SpanWriter:
         self._store = store
         cursor = store.cursor()
         try:
-            keys: pa.Table = cursor.sql(
+            keys: ArrowTable = cursor.sql(
                 "SELECT ('0x' || span_id)::UBIGINT AS key FROM spans"
             ).to_arrow_table()
         finally:
@@ -119,7 +123,8 @@ class SpanWriter:
 
 def _insert(connection: duckdb.DuckDBPyConnection, rows: Iterable[SpanRow]) -> None:
     columns = [
-        pa.array(values, kind.type) for values, kind in zip(zip(*rows, strict=True), _SCHEMA, strict=True)
+        pa.array(values, kind)
+        for values, kind in zip(zip(*rows, strict=True), _SCHEMA.types, strict=True)
     ]
     connection.register(_BATCH, pa.Table.from_arrays(columns, schema=_SCHEMA))
     try:

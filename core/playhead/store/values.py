@@ -7,12 +7,13 @@ base64, decimals and floats numbers (NaN and infinities null), integers of any s
 from __future__ import annotations
 
 import base64
+import contextlib
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Generator
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 import duckdb
 
@@ -21,7 +22,7 @@ __all__ = ["plain", "plain_rows"]
 _ZONED = "TIMESTAMP WITH TIME ZONE"
 
 
-def plain_rows(relation: duckdb.DuckDBPyRelation, size: int) -> Iterator[list[dict[str, Any]]]:
+def plain_rows(relation: duckdb.DuckDBPyRelation, size: int) -> Generator[list[dict[str, Any]]]:
     """The rows of a result, in lists of at most `size`."""
     names = _unique(relation.columns)
     # DuckDB makes Python values of zoned times only with pytz.
@@ -32,9 +33,10 @@ def plain_rows(relation: duckdb.DuckDBPyRelation, size: int) -> Iterator[list[di
                 for n, kind in enumerate(relation.types, 1)
             )
         )
-    rows = relation.iter_rows(size)
-    while batch := list(itertools.islice(rows, size)):
-        yield [dict(zip(names, map(plain, row), strict=True)) for row in batch]
+    opened = cast("Generator[tuple[Any, ...]]", relation.iter_rows(size))
+    with contextlib.closing(opened) as rows:
+        while batch := list(itertools.islice(rows, size)):
+            yield [dict(zip(names, map(plain, row), strict=True)) for row in batch]
 
 
 def plain(value: Any) -> Any:
@@ -46,11 +48,11 @@ def plain(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.isoformat() + ("" if value.tzinfo else "Z")
     if isinstance(value, (bytes, bytearray, memoryview)):
-        return base64.b64encode(value).decode()
+        return base64.b64encode(cast("bytes", value)).decode()
     if isinstance(value, dict):
-        return {str(k): plain(v) for k, v in value.items()}
+        return {str(k): plain(v) for k, v in cast("dict[Any, Any]", value).items()}
     if isinstance(value, (list, tuple)):
-        return [plain(v) for v in value]
+        return [plain(v) for v in cast("list[Any]", value)]
     if isinstance(value, timedelta):
         return f"PT{value.total_seconds():.6f}".rstrip("0").rstrip(".") + "S"
     if isinstance(value, (date, time)):

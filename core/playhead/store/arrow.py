@@ -1,0 +1,15 @@
+"""pyarrow for a strict type checker: it ships no types, which is said here once."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import pyarrow
+import pyarrow.compute
+
+__all__ = ["ArrowTable", "pa", "pc"]
+
+pa: Any = pyarrow
+pc: Any = pyarrow.compute
+ArrowTable: TypeAlias = Any
+"""A `pyarrow.Table`."""

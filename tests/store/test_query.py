@@ -1,0 +1,202 @@
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playhead.store import QueryError, QueryLimit
+from playhead.store.database import Store
+from playhead.store.query import Limits, to_arrow, to_rows
+from playhead.store.spans import SpanRow, SpanWriter
+
+READING = [
+    "SELECT 1 AS one",
+    "select 1 -- ; drop table spans",
+    "SELECT ';' AS text;",
+    "/* a */ WITH x AS (SELECT 1 AS n) SELECT n FROM x",
+    "FROM spans",
+    "VALUES (1), (2)",
+    "TABLE spans",
+    "DESCRIBE spans",
+    "SHOW TABLES",
+    "SUMMARIZE spans",
+    "EXPLAIN SELECT * FROM spans",
+    "EXPLAIN ANALYZE SELECT * FROM spans",
+    "SELECT * FROM generate_series(1, 3)",
+    "SELECT unnest([1, 2])",
+    "SELECT key, value FROM json_each('{\"a\": 1}')",
+    "SELECT column_name FROM information_schema.columns",
+    "SELECT * FROM llm_calls",
+    "SELECT * FROM tool_calls",
+    "SELECT * FROM attempts",
+    "SELECT now(), 1.5, 'a'::BLOB, INTERVAL 3 DAYS, {'a': 1}, MAP {'b': 2}, 2::HUGEINT ** 100",
+]
+
+ESCAPES = [
+    "",
+    ";",
+    "SELECT 1; SELECT 2",
+    "SELECT 1; DROP TABLE spans",
+    "DROP TABLE spans",
+    "INSERT INTO spans SELECT * FROM spans",
+    "WITH x AS (INSERT INTO journal_copies VALUES ('a', 1, 1, true) RETURNING id) SELECT * FROM x",
+    "WITH x AS (DELETE FROM spans RETURNING name) SELECT * FROM x",
+    "UPDATE spans SET name = 'x'",
+    "DELETE FROM spans",
+    "CREATE TABLE x AS SELECT 1",
+    "CREATE MACRO f() AS 1",
+    "CREATE TEMP VIEW x AS SELECT 1",
+    "COPY spans TO '{folder}/out.csv'",
+    "COPY (SELECT 1) TO '{folder}/out.parquet' (FORMAT parquet)",
+    "COPY spans FROM '{secret}'",
+    "EXPORT DATABASE '{folder}/out'",
+    "IMPORT DATABASE '{folder}'",
+    "ATTACH '{folder}/other.duckdb'",
+    "ATTACH ':memory:' AS m",
+    "DETACH playhead",
+    "USE memory",
+    "INSTALL httpfs",
+    "LOAD httpfs",
+    "SET enable_external_access = true",
+    "RESET enable_external_access",
+    "SET GLOBAL lock_configuration = false",
+    "PRAGMA database_list",
+    "PRAGMA enable_profiling",
+    "CALL pragma_version()",
+    "CHECKPOINT",
+    "FORCE CHECKPOINT",
+    "VACUUM",
+    "BEGIN",
+    "COMMIT",
+    "PREPARE x AS SELECT 1",
+    "EXECUTE x",
+    "EXPLAIN DELETE FROM spans",
+    "EXPLAIN ANALYZE DELETE FROM spans",
+    "EXPLAIN ANALYZE COPY spans TO '{folder}/out.csv'",
+    "SELECT * FROM '{secret}'",
+    "SELECT * FROM read_csv('{secret}')",
+    "SELECT * FROM read_text('{secret}')",
+    "SELECT * FROM read_blob('{secret}')",
+    "SELECT * FROM main.read_text('{secret}')",
+    "SELECT * FROM system.main.read_text('{secret}')",
+    "SELECT * FROM READ_TEXT('{secret}')",
+    "SELECT * FROM \"read_text\"('{secret}')",
+    "SELECT (SELECT content FROM read_text('{secret}'))",
+    "SELECT 1 WHERE EXISTS (FROM read_text('{secret}'))",
+    "WITH x AS (FROM read_text('{secret}')) SELECT * FROM x",
+    "EXPLAIN ANALYZE SELECT * FROM read_text('{secret}')",
+    "SUMMARIZE FROM read_text('{secret}')",
+    "DESCRIBE FROM read_text('{secret}')",
+    "SELECT * FROM read_json('{secret}')",
+    "SELECT * FROM read_parquet('https://127.0.0.1/x')",
+    "SELECT * FROM parquet_metadata('{secret}')",
+    "SELECT * FROM glob('{folder}/*')",
+    "SELECT * FROM sniff_csv('{secret}')",
+    "SELECT * FROM query('SELECT 1')",
+    "SELECT * FROM query_table('spans')",
+    "SELECT * FROM json_execute_serialized_sql('x')",
+    "SELECT * FROM arrow_scan(1, 2, 3)",
+    "SELECT * FROM arrow_scan_dumb(1, 2, 3)",
+    "SELECT * FROM pandas_scan(1)",
+    "SELECT * FROM python_map_function(1)",
+    "SELECT * FROM checkpoint()",
+    "SELECT * FROM force_checkpoint()",
+    "SELECT * FROM enable_logging()",
+    "SELECT * FROM truncate_duckdb_logs()",
+    "SELECT * FROM duckdb_secrets()",
+    "SELECT write_log('x')",
+    "SELECT nextval('x')",
+    "SELECT getenv('HOME')",
+    "SELECT * FROM secret",
+    "SELECT * FROM store",
+]
+
+
+@pytest.mark.parametrize("sql", READING)
+def test_queries_that_read(store: Store, span: Callable[..., SpanRow], sql: str) -> None:
+    SpanWriter(store).write([span(1)])
+    cursor = store.cursor()
+    to_rows(cursor, sql)
+    to_arrow(cursor, sql)
+    cursor.close()
+
+
+@pytest.mark.parametrize("sql", ESCAPES)
+def test_nothing_else_is_run(
+    store: Store, span: Callable[..., SpanRow], tmp_path: Path, sql: str
+) -> None:
+    SpanWriter(store).write([span(1)])
+    secret = tmp_path / "secret.csv"
+    secret.write_text("password\n")
+    sql = sql.format(folder=tmp_path, secret=secret)
+    before = sorted(tmp_path.rglob("*"))
+    cursor = store.cursor()
+    for run in (to_rows, to_arrow):
+        with pytest.raises(QueryError) as caught:
+            run(cursor, sql)
+        assert "password" not in str(caught.value)
+    assert to_rows(cursor, "SELECT name FROM spans") == [{"name": "span"}]
+    assert to_rows(cursor, "SELECT count(*) AS n FROM journal_copies") == [{"n": 0}]
+    cursor.close()
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_values_for_json(store: Store) -> None:
+    cursor = store.cursor()
+    [row] = to_rows(
+        cursor,
+        "SELECT TIMESTAMPTZ '2026-01-02 03:04:05.678+00' AS at, INTERVAL 1 DAY AS day, "
+        "18446744073709551615::UBIGINT AS big, '\\x00\\xFF'::BLOB AS blob, 'nan'::DOUBLE AS nan, "
+        "[1, 2] AS list, 1 AS same, 2 AS same, NULL AS nothing, ? AS given",
+        ["it's"],
+    )
+    cursor.close()
+    assert row == {
+        "at": "2026-01-02T03:04:05.678000Z", "day": "PT86400S", "big": 2**64 - 1, "blob": "AP8=",
+        "nan": None, "list": [1, 2], "same": 1, "same_1": 2, "nothing": None, "given": "it's",
+    }  # fmt: skip
+
+
+def test_a_query_that_takes_too_long_is_stopped(store: Store) -> None:
+    cursor = store.cursor()
+    endless = (
+        "WITH RECURSIVE t AS (SELECT 1 AS x UNION ALL SELECT x + 1 FROM t) SELECT max(x) FROM t"
+    )
+    started = time.monotonic()
+    with pytest.raises(QueryLimit, match="longer than"):
+        to_rows(cursor, endless, limits=Limits(seconds=0.3))
+    assert time.monotonic() - started < 10
+    assert to_rows(cursor, "SELECT 1 AS n") == [{"n": 1}]
+    cursor.close()
+
+
+@pytest.mark.parametrize("run", [to_rows, to_arrow])
+def test_a_result_over_the_limit_is_an_error_and_never_cut(
+    store: Store, run: Callable[..., object]
+) -> None:
+    cursor = store.cursor()
+    with pytest.raises(QueryLimit, match="More than 1000 rows"):
+        run(cursor, "SELECT * FROM range(1001)", limits=Limits(rows=1000))
+    run(cursor, "SELECT * FROM range(1000)", limits=Limits(rows=1000))
+    with pytest.raises(QueryLimit, match="bytes"):
+        run(cursor, "SELECT repeat('x', 1000) FROM range(5000)", limits=Limits(bytes=1_000_000))
+    cursor.close()
+
+
+def test_readers_do_not_see_what_is_not_committed(
+    store: Store, span: Callable[..., SpanRow]
+) -> None:
+    seen: list[int] = []
+    cursor = store.cursor()
+    with store.transaction() as connection:
+        connection.execute("INSERT INTO journal_copies VALUES ('a', 1, 1, true)")
+        reader = threading.Thread(
+            target=lambda: seen.append(len(to_rows(cursor, "FROM journal_copies")))
+        )
+        reader.start()
+        reader.join(10)
+    seen.append(len(to_rows(cursor, "FROM journal_copies")))
+    cursor.close()
+    assert seen == [0, 1]
