@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from playhead.local import Child, free_port
+from playhead.record.child import start_child
 from playhead.record.client import connect
 from playhead.settings import Settings
 
@@ -63,31 +63,15 @@ class Recorder:
             otlp_http_port=free_port(),
             api_port=free_port(),
         )
-        s = self.settings
-        ports = [
-            *("--otlp-grpc-port", str(s.otlp_grpc_port)),
-            *("--otlp-http-port", str(s.otlp_http_port)),
-            *("--api-port", str(s.api_port)),
-        ]
-        self.child = Child(
-            "recorder",
-            [
-                sys.executable,
-                "-m",
-                "playhead",
-                "--store",
-                s.store,
-                "record",
-                "--no-journal",
-                *ports,
-            ],
-            log=folder / "recorder.log",
-        )
+        self.child: Child | None = None
+        self.log = folder / "recorder.log"
 
     def start(self) -> None:
-        self.child.start()
-        url = f"{self.settings.api_url}/health"
-        self.child.wait_until(answers(url), seconds=WAIT_SECONDS, what="it answered")
+        self.child = start_child(self.settings, self.log, journals=False)
+
+    def stop(self) -> None:
+        if self.child:
+            self.child.stop()
 
     async def names(self) -> list[str]:
         source = await connect(self.settings)
@@ -145,7 +129,7 @@ class Collector:
 def recorder(tmp_path: Path) -> Iterator[Recorder]:
     found = Recorder(tmp_path / "first")
     yield found
-    found.child.stop()
+    found.stop()
 
 
 async def test_spans_reach_recorder_and_archive(
@@ -222,4 +206,4 @@ async def test_further_targets_are_switched_on_by_a_variable(
         assert not (collector.data / "traces.jsonl").exists()
     finally:
         collector.child.stop()
-        jaeger.child.stop()
+        jaeger.stop()
