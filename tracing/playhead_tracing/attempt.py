@@ -195,17 +195,20 @@ class Attempt:
             # Who ran the earlier attempts is gone. A result before the journal's end was received
             # by them; at its end a step's was too, as they ran it, and others came since.
             new = history.complete or not (handle in self.replayed_runs or self.replaying)
-        record: Record | None = self.current()
+        record = self.current()
         if new:
             self.work(record)
             if self.on_work is not None:
                 self.on_work(True)
             return
-        while record is not None and not record.repeated:
-            record.repeated = record.touched = True
-            record = record.parent
-        if self.on_work is not None:
+        # Where the journal ends a span may come further than before, so that Pydantic AI must
+        # not take it for replayed; except a model call, whose metrics it leaves out by this.
+        if self.on_work is not None and (record.name.startswith("chat ") or self.replaying):
             self.on_work(False)
+        above: Record | None = record
+        while above is not None and not above.repeated:
+            above.repeated = above.touched = True
+            above = above.parent
 
     def fail(self, record: Record, error: BaseException) -> None:
         """Under this span lies the reason why the attempt fails."""

@@ -21,6 +21,8 @@ class History:
     """Whether every earlier attempt ran in this process, as far as it can tell."""
     delivered: set[int] = field(default_factory=set[int])
     """VM handles whose result some attempt received; handles are the same in every attempt."""
+    completed: set[str] = field(default_factory=set[str])
+    """Logical ids of the spans that some attempt brought to their end."""
     number: int | None = None
     """Number of the last attempt, from 1."""
     retry_count: int = 0

@@ -54,7 +54,9 @@ class BridgeProcessor(SpanProcessor):
         cut = None
         if raised is not None or (error and attempt.stopping):
             cut = cut_off(attempt, raised) if raised is not None else InterruptedError()
-        verdict = judge(attempt, record, error=error, cut=cut)
+        attributes: Any = span.attributes
+        logical_id = record.logical_id(attributes.get("gen_ai.tool.call.id"))
+        verdict = judge(attempt, record, logical_id, error=error, cut=cut)
         if verdict is Verdict.DROP:
             record.kept = False
             return
@@ -63,6 +65,8 @@ class BridgeProcessor(SpanProcessor):
             record.kept = False
             attempt.held.append((record, finished, raised))
             return
+        if cut is None and not error:
+            attempt.history.completed.add(logical_id)
         self._export(attempt, record, finished)
 
     def release(self, attempt: Attempt, error: BaseException) -> None:
@@ -95,9 +99,7 @@ def _finished(
     given: Any = span.attributes
     attributes: dict[str, Any] = given.copy()
     attributes.update(attempt.attributes)
-    attributes["playhead.logical_span_id"] = record.logical_id(
-        attributes.get("gen_ai.tool.call.id")
-    )
+    attributes["playhead.logical_span_id"] = record.logical_id()
     if record.repeated or (not record.touched and attempt.replaying):
         attributes["playhead.replayed"] = True
     status, events = span.status, span.events

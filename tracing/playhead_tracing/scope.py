@@ -13,7 +13,6 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import (
     NonRecordingSpan,
     SpanContext,
-    StatusCode,
     TraceFlags,
     format_span_id,
     get_current_span,
@@ -64,10 +63,12 @@ class Scope:
             try:
                 yield
                 over = True
+                end_abandoned(attempt)
             except BaseException as error:
                 over = isinstance(error, TerminalError)
                 if cut_off(attempt, error) is None:
-                    self._fail(attempt, error)
+                    end_abandoned(attempt)
+                    self._processor.release(attempt, error)
                 raise
             finally:
                 attempt.over = True
@@ -121,10 +122,9 @@ class Scope:
             trace_flags=TraceFlags(TraceFlags.SAMPLED * sampled.decision.is_sampled()),
         )
 
-    def _fail(self, attempt: Attempt, error: BaseException) -> None:
-        """The handler failed with an error of its own: its spans belong to a failed attempt."""
-        for record in list(attempt.records.values()):
-            # Pydantic AI leaves spans open that saw replayed work alone, failed ones too.
-            if record.span is not None and record.span.status.status_code is StatusCode.ERROR:
-                record.span.end()
-        self._processor.release(attempt, error)
+
+def end_abandoned(attempt: Attempt) -> None:
+    """End what Pydantic AI left open because all in it was replayed; it may be new all the same."""
+    for record in reversed(list(attempt.records.values())):
+        if record.span is not None and record.touched and not record.live:
+            record.span.end()

@@ -25,12 +25,15 @@ class Verdict(Enum):
     HOLD = "hold until it is known whether the attempt fails with this error"
 
 
-def judge(attempt: Attempt, record: Record, *, error: bool, cut: BaseException | None) -> Verdict:
+def judge(
+    attempt: Attempt, record: Record, logical_id: str, *, error: bool, cut: BaseException | None
+) -> Verdict:
     """Whether a span that ends did anything new.
 
     Args:
         attempt: the attempt it belongs to.
         record: the span.
+        logical_id: its id that is the same in every attempt.
         error: whether it ended with an error of its own.
         cut: the exception by which Restate ended it, if so.
     """
@@ -40,9 +43,14 @@ def judge(attempt: Attempt, record: Record, *, error: bool, cut: BaseException |
         # No durable step inside: whatever it did, it did again. Unless it only stood in the
         # queue in which RestateAgent lets one tool after the other run.
         return Verdict.DROP if cut is not None and _queued(cut) else Verdict.EXPORT
-    if error and cut is None:
-        return Verdict.HOLD if attempt.replaying else Verdict.EXPORT
-    return Verdict.DROP
+    if cut is not None:
+        return Verdict.DROP
+    if attempt.replaying:
+        return Verdict.HOLD if error else Verdict.DROP
+    # All it found was received before, but here the journal ends: no attempt may have come to
+    # its end, as when a tool fails after its last step.
+    first = attempt.history.complete and logical_id not in attempt.history.completed
+    return Verdict.EXPORT if error or first else Verdict.DROP
 
 
 def cut_off(attempt: Attempt, error: BaseException | None) -> BaseException | None:

@@ -1,0 +1,123 @@
+"""Exported spans against what ran, counted by the model, the tools and the steps themselves."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from typing import Any
+
+import pytest
+from tracing_bed import SERVER, Bed
+from tracing_cases import CASES, Case
+from tracing_otlp import Row
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+def test_exported_is_what_ran(bed: Bed, case: Case) -> None:
+    expected = case.run(bed, f"{case.id}-ours")
+    rows = bed.trace(expected.invocation_id)
+    ours = [r for r in rows if r.service != SERVER]
+    assert Counter(r.name for r in ours) == expected.spans
+    assert Counter(r.name for r in ours if r.error) == expected.errors
+    for name, count in expected.sent.items():
+        found = [r for r in bed.settled() if r.name == name]
+        assert len(found) == count
+        for row in found:
+            check_tree([r for r in bed.receiver.rows if r.trace_id == row.trace_id])
+    check_tree(rows)
+    check_attempts(rows)
+    check_logical_ids(ours)
+    check_journal(bed, ours)
+    check_errors(ours)
+
+
+def check_tree(rows: list[Row]) -> None:
+    """One trace, no span twice, every parent there and of the right kind."""
+    assert len({r.trace_id for r in rows}) == 1
+    by_id = {r.span_id: r for r in rows}
+    assert len(by_id) == len(rows)
+    for row in rows:
+        if row.service == SERVER:
+            continue
+        parent = by_id.get(row.parent_span_id)
+        assert parent is not None, f"{row.name} has no parent"
+        kind, above = row.name.split()[0], parent.name.split()[0]
+        allowed = {
+            "invoke_agent": {"invocation-attempt", "execute_tool", "user"},
+            "chat": {"invoke_agent"},
+            "execute_tool": {"invoke_agent"},
+            "run": {"chat", "execute_tool", "user", "invocation-attempt"},
+        }.get(kind)
+        assert allowed is None or above in allowed, f"{row.name} under {parent.name}"
+        if row.name == "run Model call":
+            assert above == "chat"
+
+
+def check_attempts(rows: list[Row]) -> None:
+    """`playhead.attempt.span_id` is the server's attempt span above, and of that invocation."""
+    by_id = {r.span_id: r for r in rows}
+    for row in rows:
+        if row.service == SERVER:
+            continue
+        above = row
+        while not above.name.startswith("invocation-attempt"):
+            above = by_id[above.parent_span_id]
+        assert row.attributes["playhead.attempt.span_id"] == above.span_id
+        for name in ("restate.invocation.id", "restate.invocation.target"):
+            assert row.attributes[name] == above.attributes[name]
+
+
+def check_logical_ids(rows: list[Row]) -> None:
+    """Equal across attempts, different within one."""
+    names: dict[str, set[str]] = defaultdict(set)
+    seen: set[tuple[str, str]] = set()
+    for row in rows:
+        logical = row.attributes["playhead.logical_span_id"]
+        names[logical].add(row.name)
+        where = (row.attributes["playhead.attempt.span_id"], logical)
+        assert where not in seen, f"{row.name} twice in an attempt"
+        seen.add(where)
+    assert all(len(n) == 1 for n in names.values()), names
+    for name in {r.name for r in rows if r.name.startswith("invoke_agent")}:
+        agents = [r for r in rows if r.name == name]
+        by_invocation = {r.attributes["restate.invocation.id"] for r in agents}
+        logical = {r.attributes["playhead.logical_span_id"] for r in agents}
+        if len(by_invocation) == 1:
+            assert len(logical) == 1, f"{name}: attempts of one run have several logical ids"
+
+
+def check_journal(bed: Bed, rows: list[Row]) -> None:
+    """Every step's span joins exactly its entry in the journal."""
+    journals: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        if not row.name.startswith("run "):
+            continue
+        invocation = row.attributes["restate.invocation.id"]
+        if invocation not in journals:
+            journals[invocation] = bed.sql(
+                "SELECT index, entry_type, name, entry_json FROM sys_journal "
+                f"WHERE id = '{invocation}' ORDER BY index"
+            )
+        commands = [e for e in journals[invocation] if e["entry_type"].startswith("Command")]
+        entry = commands[row.attributes["playhead.journal.command_index"]]
+        assert entry["entry_type"] == "Command: Run"
+        assert entry["name"] == row.attributes["restate.journal.command.name"]
+        assert row.attributes["restate.journal.command.type"] == "Run"
+        completion = row.attributes["playhead.journal.completion_id"]
+        joined = [
+            e
+            for e in commands
+            if (json.loads(e["entry_json"])["Command"].get("Run") or {}).get("completion_id")
+            == completion
+        ]
+        assert joined == [entry]
+
+
+def check_errors(rows: list[Row]) -> None:
+    """Nothing of Restate's own doing is an error; the real one is named."""
+    for row in rows:
+        text = row.status_message + json.dumps([e[1] for e in row.events])
+        for internal in ("SdkInternal", "Suspended", "safe to ignore", "CancelledError"):
+            assert internal not in text, f"{row.name}: {text}"
+        if row.error and row.name.startswith(("run ", "invoke_agent", "execute_tool")):
+            assert "PlannedError" in text or "not allowed" in text, f"{row.name}: {text}"

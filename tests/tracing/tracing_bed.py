@@ -1,0 +1,185 @@
+"""A real restate-server, real agents, a real OTLP receiver: what a truth case runs on."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import restate
+from hypercorn.asyncio import serve
+from hypercorn.config import Config
+from opentelemetry import trace
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from playhead.local import RestateServer, free_port
+from tracing_agents import build
+from tracing_otlp import Receiver, Row
+from tracing_world import World
+
+SERVER = "Restate"
+
+
+class Serving:
+    """An ASGI app under hypercorn (HTTP/2), in a thread of its own."""
+
+    def __init__(self, app: Any) -> None:
+        self.port = free_port()
+        self._app = app
+        self._loop = asyncio.new_event_loop()
+        self._stop = asyncio.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def _run(self) -> None:
+        config = Config()
+        config.bind = [f"127.0.0.1:{self.port}"]
+        config.loglevel = "ERROR"
+        config.graceful_timeout = 0.2
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_until_complete(serve(self._app, config, shutdown_trigger=self._stop.wait))
+        self._loop.run_until_complete(self._loop.shutdown_default_executor())
+        self._loop.close()
+
+    def __enter__(self) -> Serving:
+        self._thread.start()
+        deadline = time.monotonic() + 10
+        while True:
+            try:
+                httpx.get(f"{self.url}/health", timeout=1)
+                return self
+            except httpx.HTTPError:
+                assert time.monotonic() < deadline, "the service did not come up"
+                time.sleep(0.02)
+
+    def __exit__(self, *exc: object) -> None:
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(10)
+
+
+def make_provider(receiver: Receiver, name: str = "agents") -> TracerProvider:
+    provider = TracerProvider(resource=Resource.create({"service.name": name}))
+    provider.add_span_processor(
+        BatchSpanProcessor(OTLPSpanExporter(endpoint=receiver.url), schedule_delay_millis=50)
+    )
+    return provider
+
+
+def switch_on(mode: str, app: Any, provider: TracerProvider) -> Any:
+    """The app with one of three ways of tracing: "plain" (no bridge), "sdk" (its own), "ours"."""
+    from playhead_tracing import instrument
+    from pydantic_ai import Agent
+    from pydantic_ai.models.instrumented import InstrumentationSettings
+    from restate.ext.tracing import RestateTracerProvider
+
+    if mode == "ours":
+        return instrument(app, tracer_provider=provider)
+    used: Any = RestateTracerProvider(provider) if mode == "sdk" else provider
+    Agent.instrument_all(InstrumentationSettings(tracer_provider=used))
+    return app
+
+
+class Bed:
+    def __init__(self, server: RestateServer, receiver: Receiver, world: World) -> None:
+        self.server = server
+        self.receiver = receiver
+        self.world = world
+        self._client = httpx.Client(timeout=60)
+
+    def close(self) -> None:
+        self._client.close()
+
+    def start(self, target: str, body: Any, headers: dict[str, str] | None = None) -> str:
+        """Send an invocation; returns its id."""
+        response = self._client.post(
+            f"{self.server.ingress_url}/{target}/send", json=body, headers=headers
+        )
+        assert response.is_success, response.text
+        return response.json()["invocationId"]
+
+    def result(self, invocation_id: str) -> tuple[int, Any]:
+        response = self._client.get(
+            f"{self.server.ingress_url}/restate/invocation/{invocation_id}/attach"
+        )
+        return response.status_code, response.json() if response.content else None
+
+    def call(self, target: str, body: Any) -> str:
+        """Run an invocation to its end; returns its id."""
+        invocation_id = self.start(target, body)
+        self.result(invocation_id)
+        return invocation_id
+
+    def resolve(self, awakeable: str, value: Any = "yes") -> None:
+        response = self._client.post(
+            f"{self.server.ingress_url}/restate/awakeables/{awakeable}/resolve", json=value
+        )
+        assert response.is_success, response.text
+
+    def cancel(self, invocation_id: str) -> None:
+        response = self._client.patch(f"{self.server.admin_url}/invocations/{invocation_id}/cancel")
+        assert response.is_success, response.text
+
+    def sql(self, query: str) -> list[dict[str, Any]]:
+        response = self._client.post(
+            f"{self.server.admin_url}/query",
+            json={"query": query},
+            headers={"accept": "application/json"},
+        )
+        assert response.is_success, response.text
+        return response.json()["rows"]
+
+    def status(self, invocation_id: str) -> str:
+        rows = self.sql(f"SELECT status FROM sys_invocation WHERE id = '{invocation_id}'")
+        return rows[0]["status"] if rows else "gone"
+
+    def until(self, invocation_id: str, status: str, seconds: float = 20) -> None:
+        deadline = time.monotonic() + seconds
+        while (now := self.status(invocation_id)) != status:
+            assert time.monotonic() < deadline, f"{invocation_id} is {now}, not {status}"
+            time.sleep(0.02)
+
+    def trace(self, invocation_id: str) -> list[Row]:
+        """All spans of an invocation's trace, the server's too, when the last has arrived."""
+
+        def ended(rows: list[Row]) -> str | None:
+            return next(
+                (
+                    r.trace_id
+                    for r in rows
+                    if r.name.startswith("invocation-end")
+                    and r.attributes.get("restate.invocation.id") == invocation_id
+                ),
+                None,
+            )
+
+        trace_id = self.receiver.wait(ended, what=f"the end of {invocation_id}")
+        return [r for r in self.settled() if r.trace_id == trace_id]
+
+    def settled(self, quiet: float = 0.4) -> list[Row]:
+        """All spans, once none has come for a while (spans are sent every 0.05 and 0.2 s)."""
+        count, since = -1, time.monotonic()
+        while time.monotonic() - since < quiet:
+            if len(self.receiver.rows) != count:
+                count, since = len(self.receiver.rows), time.monotonic()
+            time.sleep(0.02)
+        return list(self.receiver.rows)
+
+
+def make_app(world: World) -> Any:
+    return restate.app(build(world))
+
+
+def set_global(provider: TracerProvider) -> None:
+    trace.set_tracer_provider(provider)
+
+
+def make_world(folder: Path) -> World:
+    return World(folder)

@@ -1,0 +1,344 @@
+"""The truth cases: what is run, and what its trace must hold."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from tracing_bed import Bed
+
+LOOK = [["look", {"name": "a"}]]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a case's trace must hold, from the counts of model, tools and steps themselves."""
+
+    invocation_id: str
+    spans: Counter[str]
+    """Every span of the agent's side by name."""
+    errors: Counter[str] = field(default_factory=Counter[str])
+    """Those with status ERROR."""
+    sent: Counter[str] = field(default_factory=Counter[str])
+    """Those of one-way sends, to which Restate gives a trace of their own."""
+
+
+@dataclass(frozen=True)
+class Case:
+    id: str
+    title: str
+    run: Callable[[Bed, str], Outcome]
+
+
+def outcome(
+    bed: Bed,
+    invocation_id: str,
+    keys: list[str],
+    others: dict[str, int],
+    errors: dict[str, int] | None = None,
+) -> Outcome:
+    """Model calls and steps as counted by themselves; `others` are agents and tools."""
+    spans: Counter[str] = Counter(others)
+    for key in keys:
+        for what, count in bed.world.counts(key).items():
+            kind, _, name = what.partition(" ")
+            if kind == "chat":
+                spans["chat scripted"] += count
+                spans["run Model call"] += count
+            elif kind == "step":
+                spans[f"run {name}"] += count
+            elif kind == "work":
+                spans["run Calling work"] += count
+            elif kind == "plain":
+                spans["execute_tool plain"] += count
+    return Outcome(invocation_id, +spans, Counter(errors or {}))
+
+
+def happy(bed: Bed, key: str) -> Outcome:
+    bed.world.plan(key, [LOOK, "done"])
+    return outcome(
+        bed, bed.call("Agents/ask", key), [key], {"invoke_agent main": 1, "execute_tool look": 1}
+    )
+
+
+def step_fails(bed: Bed, key: str) -> Outcome:
+    bed.world.plan(key, [LOOK, "done"], step_a=2)
+    return outcome(
+        bed,
+        bed.call("Agents/ask", key),
+        [key],
+        {"invoke_agent main": 3, "execute_tool look": bed.world.counts(key)["step a"]},
+        {"invoke_agent main": 2, "execute_tool look": 2, "run a": 2},
+    )
+
+
+def model_fails(bed: Bed, key: str) -> Outcome:
+    bed.world.plan(key, [LOOK, "done"], chat_2=2)
+    return outcome(
+        bed,
+        bed.call("Agents/ask", key),
+        [key],
+        {"invoke_agent main": 3, "execute_tool look": 1},
+        {"invoke_agent main": 2, "chat scripted": 2, "run Model call": 2},
+    )
+
+
+def suspended(bed: Bed, key: str) -> Outcome:
+    bed.world.plan(key, [[["approve", {}]], "done"])
+    invocation = bed.start("Agents/ask", key)
+    awakeable = bed.world.told(key)
+    bed.until(invocation, "suspended")
+    bed.resolve(awakeable)
+    bed.result(invocation)
+    return outcome(bed, invocation, [key], {"invoke_agent main": 2, "execute_tool approve": 2})
+
+
+def suspended_after_step(bed: Bed, key: str) -> Outcome:
+    """As before with a step in the tool, and the model failing after the wait."""
+    bed.world.plan(key, [[["notify_then_approve", {}]], "done"], chat_2=1)
+    invocation = bed.start("Agents/ask", key)
+    awakeable = bed.world.told(key)
+    bed.until(invocation, "suspended")
+    bed.resolve(awakeable)
+    bed.result(invocation)
+    return outcome(
+        bed,
+        invocation,
+        [key],
+        {"invoke_agent main": 3, "execute_tool notify_then_approve": 2},
+        {"invoke_agent main": 1, "chat scripted": 1, "run Model call": 1},
+    )
+
+
+def nested(bed: Bed, key: str) -> Outcome:
+    bed.world.plan(key, [[["delegate", {}]], [["third", {}]], "done"])
+    bed.world.plan(f"{key}-sub", ["from the sub-agent"])
+    bed.world.plan(f"{key}-third", ["from the third"])
+    return outcome(
+        bed,
+        bed.call("Agents/ask", key),
+        [key, f"{key}-sub", f"{key}-third"],
+        {
+            "invoke_agent main": 1,
+            "invoke_agent sub": 2,
+            "execute_tool delegate": 1,
+            "execute_tool third": 1,
+        },
+    )
+
+
+def parallel(bed: Bed, key: str) -> Outcome:
+    bed.world.plan(key, [[["look", {"name": "a"}], ["look", {"name": "b"}]], "done"])
+    return outcome(
+        bed, bed.call("Agents/ask", key), [key], {"invoke_agent main": 1, "execute_tool look": 2}
+    )
+
+
+def gathered(bed: Bed, key: str) -> Outcome:
+    bed.world.plan(key, [])
+    invocation = bed.call("Agents/gather", key)
+    counts = bed.world.counts(key)
+    users = {f"user {n}": counts[f"step {n}"] for n in ("left", "right")}
+    return outcome(bed, invocation, [key], {"user gather": 1, **users})
+
+
+def parallel_suspended(bed: Bed, key: str) -> Outcome:
+    bed.world.plan(key, [[["look", {"name": "a"}], ["approve", {}]], "done"])
+    invocation = bed.start("Agents/ask", key)
+    awakeable = bed.world.told(key)
+    bed.until(invocation, "suspended")
+    bed.resolve(awakeable)
+    bed.result(invocation)
+    return outcome(
+        bed,
+        invocation,
+        [key],
+        {"invoke_agent main": 2, "execute_tool look": 1, "execute_tool approve": 2},
+    )
+
+
+def object_state(bed: Bed, key: str) -> Outcome:
+    """State before and after the agent, and the handler failing once after it."""
+    bed.world.plan(key, [LOOK, "done"], handler=1)
+    return outcome(
+        bed,
+        bed.call(f"Session/{key}/talk", key),
+        [key],
+        {"invoke_agent main": 1, "execute_tool look": 1},
+    )
+
+
+def terminal(bed: Bed, key: str) -> Outcome:
+    bed.world.plan(key, [[["refuse", {}]]])
+    return outcome(
+        bed,
+        bed.call("Agents/ask", key),
+        [key],
+        {"invoke_agent main": 1, "execute_tool refuse": 1},
+        {"invoke_agent main": 1, "execute_tool refuse": 1},
+    )
+
+
+def cancelled(bed: Bed, key: str) -> Outcome:
+    bed.world.plan(key, [[["approve", {}]], "done"])
+    invocation = bed.start("Agents/ask", key)
+    bed.world.told(key)
+    bed.cancel(invocation)
+    bed.result(invocation)
+    return outcome(bed, invocation, [key], {"invoke_agent main": 1, "execute_tool approve": 1})
+
+
+def cancelled_suspended(bed: Bed, key: str) -> Outcome:
+    bed.world.plan(key, [[["approve", {}]], "done"])
+    invocation = bed.start("Agents/ask", key)
+    bed.world.told(key)
+    bed.until(invocation, "suspended")
+    bed.cancel(invocation)
+    bed.result(invocation)
+    return outcome(bed, invocation, [key], {"invoke_agent main": 2, "execute_tool approve": 2})
+
+
+def handler_raises(bed: Bed, key: str) -> Outcome:
+    bed.world.plan(key, [LOOK, "done"], handler=2)
+    return outcome(
+        bed,
+        bed.call("Agents/ask_then_raise", key),
+        [key],
+        {"invoke_agent main": 1, "execute_tool look": 1},
+    )
+
+
+def tool_raises(bed: Bed, key: str) -> Outcome:
+    """A tool whose step is done fails outside of it: each time it is run again."""
+    bed.world.plan(key, [[["bad", {"name": "a"}]], "done"], after_a=2)
+    return outcome(
+        bed,
+        bed.call("Agents/ask", key),
+        [key],
+        {"invoke_agent main": 3, "execute_tool bad": bed.world.counts(key)["after a"]},
+        {"invoke_agent main": 2, "execute_tool bad": 2},
+    )
+
+
+def plain_tools(bed: Bed, key: str) -> Outcome:
+    """A tool without a step runs again at every attempt, and says so."""
+    bed.world.plan(key, [[["plain", {"name": "a"}]], "done"], chat_2=1)
+    return outcome(
+        bed,
+        bed.call("Agents/ask", key),
+        [key],
+        {"invoke_agent main": 2},
+        {"invoke_agent main": 1, "chat scripted": 1, "run Model call": 1},
+    )
+
+
+def wrapped_tools(bed: Bed, key: str) -> Outcome:
+    tools = [["work", {"name": "a"}], ["work", {"name": "b"}]]
+    bed.world.plan(key, [tools, "done"], work_a=1)
+    invocation = bed.call("Agents/ask_auto", key)
+    return outcome(
+        bed,
+        invocation,
+        [key],
+        {"invoke_agent auto": 2, "execute_tool work": bed.world.total(key, "work")},
+        {"invoke_agent auto": 1, "execute_tool work": 1, "run Calling work": 1},
+    )
+
+
+def one_of_two_fails(bed: Bed, key: str) -> Outcome:
+    tools = [["look", {"name": "a"}], ["look", {"name": "b", "seconds": 0.1}]]
+    bed.world.plan(key, [tools, "done"], step_b=2)
+    counts = bed.world.counts
+    invocation = bed.call("Agents/ask", key)
+    return outcome(
+        bed,
+        invocation,
+        [key],
+        {
+            "invoke_agent main": 3,
+            "execute_tool look": counts(key)["step a"] + counts(key)["step b"],
+        },
+        {"invoke_agent main": 2, "execute_tool look": 2, "run b": 2},
+    )
+
+
+def first_of_two_fails(bed: Bed, key: str) -> Outcome:
+    """The other order: the one that is done was asked for last."""
+    tools = [["look", {"name": "b", "seconds": 0.1}], ["look", {"name": "a"}]]
+    bed.world.plan(key, [tools, "done"], step_b=2)
+    counts = bed.world.counts
+    invocation = bed.call("Agents/ask", key)
+    return outcome(
+        bed,
+        invocation,
+        [key],
+        {
+            "invoke_agent main": 3,
+            "execute_tool look": counts(key)["step a"] + counts(key)["step b"],
+        },
+        {"invoke_agent main": 2, "execute_tool look": 2, "run b": 2},
+    )
+
+
+def other_still_runs(bed: Bed, key: str) -> Outcome:
+    tools = [["look", {"name": "a", "seconds": 0.3}], ["look", {"name": "b"}]]
+    bed.world.plan(key, [tools, "done"], step_b=2)
+    counts = bed.world.counts
+    invocation = bed.call("Agents/ask", key)
+    return outcome(
+        bed,
+        invocation,
+        [key],
+        {
+            "invoke_agent main": 3,
+            "execute_tool look": counts(key)["step a"] + counts(key)["step b"],
+        },
+        {"invoke_agent main": 2, "execute_tool look": 2, "run b": 2},
+    )
+
+
+def synchronous(bed: Bed, key: str) -> Outcome:
+    bed.world.plan(key, [], step_sync=1)
+    invocation = bed.call("Agents/sync_step", key)
+    return outcome(bed, invocation, [key], {"user in thread": 1}, {"run sync": 1})
+
+
+def workflow(bed: Bed, key: str) -> Outcome:
+    bed.world.plan(key, [LOOK, "done"])
+    for name in ("now", "later"):
+        bed.world.plan(f"{key}-{name}", [])
+    invocation = bed.start(f"Flow/{key}/main", key)
+    bed.world.told(key)
+    bed.call(f"Flow/{key}/decide", "yes")
+    bed.result(invocation)
+    for name in ("now", "later"):
+        bed.world.wait(f"{key}-{name}", "step note")
+    main = outcome(bed, invocation, [key], {"invoke_agent main": 1, "execute_tool look": 1})
+    return replace(main, sent=Counter({"run note": 2}))
+
+
+CASES = [
+    Case("E1", "two model calls, one tool", happy),
+    Case("E2", "a durable step fails twice", step_fails),
+    Case("E3", "the model fails twice", model_fails),
+    Case("E4", "suspended on an awakeable, resumed", suspended),
+    Case("E4s", "a step, suspended, resumed, the model fails once", suspended_after_step),
+    Case("E6", "a tool runs another agent; a call to a third", nested),
+    Case("E7", "parallel tools", parallel),
+    Case("E7g", "restate.gather of two steps", gathered),
+    Case("E7r", "parallel tools, one suspends", parallel_suspended),
+    Case("E8", "virtual object with state", object_state),
+    Case("E8t", "terminal error", terminal),
+    Case("E8c", "cancelled", cancelled),
+    Case("E8cs", "cancelled while suspended", cancelled_suspended),
+    Case("E9", "the handler raises after the agent", handler_raises),
+    Case("E9t", "a tool raises after its step", tool_raises),
+    Case("E10", "auto_wrap_tools, the first tool fails once", wrapped_tools),
+    Case("E10p", "a tool without a step; the model fails once", plain_tools),
+    Case("E12", "parallel tools: one fails twice, the other is done", one_of_two_fails),
+    Case("E12o", "the same, asked for in the other order", first_of_two_fails),
+    Case("E12r", "parallel tools: one fails twice, the other still runs", other_still_runs),
+    Case("E13", "a synchronous step fails once", synchronous),
+    Case("E14", "workflow: promise, one-way and delayed sends", workflow),
+]
