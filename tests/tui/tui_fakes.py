@@ -81,11 +81,19 @@ class FakeSource:
         self.limits: list[int] = []
         self.error: Exception | None = None
 
-    async def invocations(self, *, limit: int = 100) -> InvocationPage:
+    async def invocations(
+        self, *, limit: int = 100, status: Any = None, text: str | None = None, before: Any = None
+    ) -> InvocationPage:
         self.limits.append(limit)
         if self.error:
             raise self.error
-        rows = sorted(self.rows, key=lambda row: row.created_at, reverse=True)
+        rows = sorted(self.rows, key=lambda row: (row.created_at, row.id), reverse=True)
+        if before:
+            rows = [r for r in rows if (r.created_at, r.id) < (before.created_at, before.id)]
+        if status:
+            rows = [r for r in rows if r.status in list(status)]
+        if text:
+            rows = [r for r in rows if text in r.target.casefold() or text in r.id.casefold()]
         return InvocationPage(tuple(rows[:limit]), len(rows) > limit, self.missing)
 
     async def invocation(self, invocation_id: str) -> InvocationDetail | None:

@@ -6,7 +6,6 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from tui_fakes import ago
 from playhead.reader.models import (
     Attempt,
     InvocationDetail,
@@ -20,6 +19,7 @@ from playhead.reader.models import (
     Tokens,
     ToolCall,
 )
+from tui_fakes import ago
 
 TRACEBACK = """Traceback (most recent call last):
   File "agents/weather.py", line 41, in get_weather

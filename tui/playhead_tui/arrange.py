@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from playhead.reader.models import InvocationSummary
+from playhead.reader.models import InvocationSummary, Status
 
-__all__ = ["SORTS", "Arrangement", "is_failing"]
+__all__ = ["FAILING", "SORTS", "Arrangement", "is_failing"]
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
@@ -28,9 +28,13 @@ SORTS: dict[str, Callable[[InvocationSummary], float]] = {
 """Sort keys by the name of their column; largest (newest) first."""
 
 
+FAILING: tuple[Status, ...] = ("failed", "killed", "backing-off", "paused")
+"""Statuses that `e` shows."""
+
+
 def is_failing(row: InvocationSummary) -> bool:
     """Whether it failed, or fails now and is tried again."""
-    return row.status in ("failed", "killed", "backing-off", "paused")
+    return row.status in FAILING
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,6 @@ from typing import Generic, TypeVar
 __all__ = ["Poller"]
 
 Result = TypeVar("Result")
-SHARE = 10
-"""A read that takes one second is repeated at most every SHARE seconds."""
 
 
 class Poller(Generic[Result]):
@@ -24,6 +22,7 @@ class Poller(Generic[Result]):
         fail: Callable[[Exception], object],
         *,
         seconds: float,
+        share: float = 10,
     ) -> None:
         """Describe the polling.
 
@@ -32,11 +31,13 @@ class Poller(Generic[Result]):
             deliver: takes its result; must not block.
             fail: takes what it raised; polling goes on.
             seconds: the shortest time between two reads.
+            share: a read that takes one second is repeated at most every `share` seconds.
         """
         self._read = read
         self._deliver = deliver
         self._fail = fail
         self.seconds = seconds
+        self.share = share
         self._wake = asyncio.Event()
 
     def wake(self) -> None:
@@ -52,7 +53,7 @@ class Poller(Generic[Result]):
                 self._deliver(await self._read())
             except Exception as error:
                 self._fail(error)
-            pause = max(self.seconds, SHARE * (time.monotonic() - started))
+            pause = max(self.seconds, self.share * (time.monotonic() - started))
             try:
                 async with asyncio.timeout(pause):
                     await self._wake.wait()

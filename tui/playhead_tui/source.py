@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from playhead.reader.models import InvocationDetail, InvocationPage
+from playhead.reader.models import InvocationDetail, InvocationPage, InvocationSummary, Status
 
 __all__ = ["Actions", "Connect", "Connection", "Source"]
 
@@ -14,8 +14,22 @@ __all__ = ["Actions", "Connect", "Connection", "Source"]
 class Source(Protocol):
     """Reads invocations. Raises only what it cannot turn into a `missing` sentence."""
 
-    async def invocations(self, *, limit: int = 100) -> InvocationPage:
-        """The newest invocations, at most `limit`."""
+    async def invocations(
+        self,
+        *,
+        limit: int = 100,
+        status: Iterable[Status] | None = None,
+        text: str | None = None,
+        before: InvocationSummary | None = None,
+    ) -> InvocationPage:
+        """The newest invocations that match, newest first.
+
+        Args:
+            limit: how many at most.
+            status: any of these.
+            text: id or target contains it.
+            before: only older than this row.
+        """
         ...
 
     async def invocation(self, invocation_id: str) -> InvocationDetail | None:

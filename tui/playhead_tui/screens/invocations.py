@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from playhead.reader.models import InvocationPage, InvocationSummary
+from playhead.reader.models import InvocationSummary
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.message import Message
@@ -14,6 +14,7 @@ from textual.widgets import Footer, Static
 from playhead_tui.arrange import SORTS, Arrangement, is_failing
 from playhead_tui.glyphs import Glyphs
 from playhead_tui.screens.reading import Failed, ReadingScreen
+from playhead_tui.shelf import PAGE, Reading, Shelf
 from playhead_tui.widgets.chips import Chips
 from playhead_tui.widgets.listing import Listing
 from playhead_tui.widgets.notes import Notes
@@ -22,20 +23,17 @@ from playhead_tui.widgets.topline import TopLine
 
 __all__ = ["InvocationsScreen"]
 
-PAGE = 200
-"""Rows read at first, and as many more each time the end comes near."""
 
-
-class PageRead(Message):
+class Read(Message):
     """The source answered."""
 
-    def __init__(self, page: InvocationPage) -> None:
+    def __init__(self, reading: Reading) -> None:
         super().__init__()
-        self.page = page
+        self.reading = reading
 
     def can_replace(self, message: Message) -> bool:
-        """Only the newest page matters."""
-        return isinstance(message, PageRead)
+        """Never: each round may hold another page."""
+        return False
 
 
 class InvocationsScreen(ReadingScreen):
@@ -54,16 +52,19 @@ class InvocationsScreen(ReadingScreen):
         Binding("s", "sort", "Sort by the next column", show=False),
         Binding("S", "reverse", "Turn the order round", show=False),
     ]
+    SHARE = 50.0
+    """A list of 100,000 invocations costs the server a tenth of a second: then every 5 s."""
     FILTER_HINT = "words in target, id, status, key or failure"
 
     def __init__(self, *, glyphs: Glyphs) -> None:
         super().__init__()
         self.glyphs = glyphs
         self.arrangement = Arrangement()
-        self.page = InvocationPage(rows=(), more=False)
-        self.wanted = PAGE
-        self.held: InvocationPage | None = None
-        """The page on screen while the view is held."""
+        self.shelf = Shelf()
+        self.reads = 0
+        """Rounds of reading so far."""
+        self.held: tuple[InvocationSummary, ...] | None = None
+        """The rows on screen while the view is held."""
 
     def compose(self) -> ComposeResult:
         """Top line, chips, rows, notes, keys."""
@@ -95,20 +96,23 @@ class InvocationsScreen(ReadingScreen):
         """The invocation under the cursor."""
         return self.listing.current
 
-    async def read(self) -> InvocationPage:
-        """The newest invocations."""
-        return await self.playhead.source.invocations(limit=self.wanted)
+    async def read(self) -> Reading:
+        """The newest invocations, and further ones in turn."""
+        return await self.shelf.read(self.playhead.source, self.arrangement)
 
-    def deliver(self, result: InvocationPage) -> None:
-        """Hand the page to the handler."""
-        self.post_message(PageRead(result))
+    def deliver(self, result: Reading) -> None:
+        """Hand the pages to the handler."""
+        self.post_message(Read(result))
 
-    def on_page_read(self, message: PageRead) -> None:
-        """Show it, or count what is new while the view is held."""
-        self.page = message.page
-        self.query_one(Notes).tell((*self.playhead.notes, *message.page.missing))
-        self.query_one(TopLine).tell(rows=message.page.rows, more=message.page.more)
+    def on_read(self, message: Read) -> None:
+        """Show them, or count what is new while the view is held."""
+        self.shelf.put(message.reading)
+        self.reads += 1
+        self.query_one(Notes).tell((*self.playhead.notes, *self.shelf.missing))
+        self.query_one(TopLine).tell(rows=self.shelf.rows, more=self.shelf.more)
         self.show()
+        if self.shelf.older_wanted and self.poller:
+            self.poller.wake()
 
     def on_failed(self, message: Failed) -> None:
         """Keep what is on screen and say why it stands still."""
@@ -116,37 +120,46 @@ class InvocationsScreen(ReadingScreen):
 
     def show(self) -> None:
         """Arrange the rows and say what is switched on."""
-        shown = self.held or self.page
-        rows = self.arrangement.apply(shown.rows)
+        rows = self.arrangement.apply(self._read_rows)
         self.listing.arrangement = self.arrangement
         self.listing.show_rows(rows)
         self.set_class(not rows, "empty")
         if not rows:
             self.query_one("#empty", Static).update(self._why_empty())
-        self._tell_chips(len(rows), len(shown.rows), shown.more)
+        self._tell_chips()
+
+    @property
+    def _read_rows(self) -> tuple[InvocationSummary, ...]:
+        return self.shelf.rows if self.held is None else self.held
 
     def _why_empty(self) -> str:
-        if self.page.rows:
+        if not self.reads:
+            return "Reading …"
+        if self._read_rows:
             return "Nothing matches.\n\nEsc takes the filter away."
-        if self.page.missing:
-            return "Nothing to show.\n\n" + "\n".join(self.page.missing)
+        if self.shelf.missing:
+            return "Nothing to show.\n\n" + "\n".join(self.shelf.missing)
         return (
             "No invocations yet.\n\nThey appear here as soon as something calls a service.\n"
             "`playhead demo` runs sample agents to look at."
         )
 
-    def _tell_chips(self, shown: int, read: int, more: bool) -> None:
+    def _tell_chips(self) -> None:
         chips: list[tuple[str, str]] = []
         tail = ""
+        read = self._read_rows
+        newest = f"the newest {len(read)}" if self.shelf.more else str(len(read))
         if self.arrangement.text:
             chips.append((f"/ {self.arrangement.text}", "primary"))
         if self.arrangement.errors_only:
             chips.append(("errors only", "error"))
-        if self.arrangement.text or self.arrangement.errors_only:
-            tail = f"{shown} of {'the newest ' if more else ''}{read}"
-        if self.held:
-            known = {row.id for row in self.held.rows}
-            new = sum(row.id not in known for row in self.page.rows)
+        if chips:
+            tail = f"{len(self.listing.rows)} of {newest}"
+        elif self.arrangement.sort != "age" and self.shelf.more:
+            tail = f"sorted among {newest}"
+        if self.held is not None:
+            known = {row.id for row in self.held}
+            new = sum(row.id not in known for row in self.shelf.rows)
             chips.append((f"paused, +{new}", "warning"))
         if self.listing.follow:
             chips.append(("following", "success"))
@@ -156,7 +169,7 @@ class InvocationsScreen(ReadingScreen):
 
     def on_rows_view_moved(self, message: RowsView.Moved) -> None:
         """Following ends when the cursor is moved."""
-        self._tell_chips(len(self.listing.rows), len((self.held or self.page).rows), self.page.more)
+        self._tell_chips()
 
     def on_rows_view_chosen(self, message: RowsView.Chosen) -> None:
         """Open the invocation."""
@@ -164,14 +177,24 @@ class InvocationsScreen(ReadingScreen):
 
     def on_rows_view_near_end(self) -> None:
         """Read further back."""
-        if self.page.more and len(self.page.rows) >= self.wanted and self.poller:
-            self.wanted += PAGE
-            self.poller.wake()
+        filtering = self.arrangement.text or self.arrangement.errors_only
+        if filtering:
+            self.shelf.matches_wanted += PAGE
+        elif self.shelf.more and not self.shelf.older_wanted and self.held is None:
+            self.shelf.older_wanted = True
+            if self.poller:
+                self.poller.wake()
 
     def set_filter(self, text: str) -> None:
         """Filter while typing."""
-        self.arrangement = replace(self.arrangement, text=text.strip())
+        self._arrange(text=text.strip())
+
+    def _arrange(self, **changes: Any) -> None:
+        self.arrangement = replace(self.arrangement, **changes)
+        self.shelf.matches_wanted = PAGE
         self.show()
+        if self.shelf.more and self.poller:
+            self.poller.wake()
 
     # Keys.
 
@@ -186,25 +209,21 @@ class InvocationsScreen(ReadingScreen):
 
     def action_errors(self) -> None:
         """Show only what failed or fails."""
-        errors_only = not self.arrangement.errors_only
-        self.arrangement = replace(self.arrangement, errors_only=errors_only)
-        self.show()
+        self._arrange(errors_only=not self.arrangement.errors_only)
 
     def action_sort(self) -> None:
         """Sort by the next column."""
         names = list(SORTS)
         after = names[(names.index(self.arrangement.sort) + 1) % len(names)]
-        self.arrangement = replace(self.arrangement, sort=after)
-        self.show()
+        self._arrange(sort=after)
 
     def action_reverse(self) -> None:
         """Turn the order round."""
-        self.arrangement = replace(self.arrangement, reverse=not self.arrangement.reverse)
-        self.show()
+        self._arrange(reverse=not self.arrangement.reverse)
 
     def action_hold(self) -> None:
         """Hold the view, or let it go on; reading goes on in any case."""
-        self.held = None if self.held else self.page
+        self.held = self.shelf.rows if self.held is None else None
         self.show()
 
     def action_follow(self) -> None:
@@ -228,7 +247,7 @@ class InvocationsScreen(ReadingScreen):
             self.set_filter("")
         elif self.arrangement.errors_only:
             self.action_errors()
-        elif self.held:
+        elif self.held is not None:
             self.action_hold()
         elif self.listing.follow:
             self.action_follow()

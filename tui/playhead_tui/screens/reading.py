@@ -44,6 +44,7 @@ class ReadingScreen(Screen[None]):
     ]
     FILTER_HINT = ""
     SECONDS = 1.0
+    SHARE = 10.0
 
     def __init__(self) -> None:
         super().__init__()
@@ -57,7 +58,9 @@ class ReadingScreen(Screen[None]):
     def begin(self) -> None:
         """Start to poll; called when the sources are open."""
         if self.poller is None:
-            self.poller = Poller(self.read, self.deliver, self._fail, seconds=self.SECONDS)
+            self.poller = Poller(
+                self.read, self.deliver, self._fail, seconds=self.SECONDS, share=self.SHARE
+            )
             self._poll(self.poller)
 
     @work(group="poll")

@@ -18,7 +18,7 @@ from playhead_tui.widgets.rows import RowsView
 
 __all__ = ["Listing"]
 
-STATUS_WIDTH = 13
+STATUS_WIDTH = 14
 NUMBERS = (("age", 5), ("duration", 8), ("attempts", 5), ("LLM calls", 5), ("tokens", 7))
 HEADS = {"age": "AGE", "duration": "DURATION", "attempts": "TRIES", "LLM calls": "LLM",
          "tokens": "TOKENS"}  # fmt: skip

@@ -1,0 +1,235 @@
+"""The list of invocations: live rows, a cursor that keeps its row, layers."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+from playhead_tui.screens.invocations import InvocationsScreen
+from playhead_tui.widgets.chips import Chips
+from tui_fakes import FakeSource, ago, summary
+
+
+def chips(app) -> str:
+    return " ".join(app.screen.query_one(Chips).texts)
+
+
+async def test_rows_show_status_as_mark_and_word_with_their_numbers(stage) -> None:
+    async with stage(FakeSource(), size=(140, 40)) as s:
+        await s.shows("WeatherAgent/run")
+        line = next(line for line in s.text.splitlines() if "backing-off  Weather" in line)
+        assert "↻ backing-off" in line
+        assert line.split()[3:8] == ["14s", "14.2s", "3", "1", "450"]
+        assert "503" in line
+        assert "13 in all" in s.text.splitlines()[0]
+
+
+async def test_the_cursor_keeps_its_row_through_whatever_happens(stage) -> None:
+    pick = random.Random(11)
+    source = FakeSource([summary(f"inv_{n:03}", "S/run", "running", n) for n in range(80)])
+    async with stage(source, size=(100, 20)) as s:
+        screen: InvocationsScreen = s.app.screen
+        await s.until(lambda: screen.listing.rows)
+        await s.press(*["j"] * 25)
+        held = screen.listing.cursor
+        assert held == "inv_025"
+        for round_ in range(40):
+            what = pick.randrange(4)
+            if what == 0:
+                source.rows.append(summary(f"inv_n{round_:03}", "S/run", "running", -round_))
+            elif what == 1:
+                place = pick.randrange(len(source.rows))
+                if source.rows[place].id != held:
+                    source.rows[place] = replace(
+                        source.rows[place], status="succeeded", completed_at=ago(0), attempts=round_
+                    )
+            elif what == 2:
+                pick.shuffle(source.rows)
+            else:
+                await s.press(pick.choice("sS"))
+            reads = screen.reads
+            screen.poller.wake()
+            await s.until(lambda reads=reads: screen.reads > reads)
+            assert screen.listing.cursor == held
+            top = round(screen.listing.scroll_y)
+            assert top <= screen.listing.place < top + screen.listing.size.height
+
+
+async def test_a_filtered_row_gets_the_cursor_back(stage) -> None:
+    async with stage(FakeSource()) as s:
+        screen = s.app.screen
+        await s.until(lambda: screen.listing.rows)
+        screen.listing.go_to("inv_1gChat")
+        await s.press("slash", *"weather")
+        await s.until(lambda: len(screen.listing.rows) == 3)
+        assert screen.listing.cursor != "inv_1gChat"
+        await s.press("enter")
+        assert "/ weather" in chips(s.app)
+        assert "3 of 13" in chips(s.app)
+        await s.press("escape")
+        await s.until(lambda: len(screen.listing.rows) == 13)
+        assert screen.listing.cursor == "inv_1gChat"
+        assert chips(s.app) == ""
+
+
+async def test_escape_in_the_filter_line_brings_back_the_last_filter(stage) -> None:
+    async with stage(FakeSource()) as s:
+        screen = s.app.screen
+        await s.until(lambda: screen.listing.rows)
+        await s.press("slash", *"chat", "enter", "slash", *"zzz")
+        await s.until(lambda: not screen.listing.rows)
+        assert "Nothing matches" in s.text
+        await s.press("escape")
+        await s.until(lambda: len(screen.listing.rows) == 2)
+        assert screen.arrangement.text == "chat"
+        assert screen.listing.has_focus
+
+
+async def test_escape_undoes_one_layer_at_a_time_and_never_quits(stage) -> None:
+    async with stage(FakeSource()) as s:
+        screen = s.app.screen
+        await s.until(lambda: screen.listing.rows)
+        await s.press("slash", *"agent", "enter", "e", "space")
+        assert chips(s.app) == "/ agent errors only paused, +0 4 of 13"
+        for left in ("errors only paused, +0 4 of 13", "paused, +0", "", "", ""):
+            await s.press("escape")
+            assert chips(s.app) == left
+        assert s.app.screen is screen
+        assert s.app.is_running
+
+
+async def test_n_goes_round_the_matches_and_else_round_the_failures(stage) -> None:
+    async with stage(FakeSource()) as s:
+        screen = s.app.screen
+        await s.until(lambda: screen.listing.rows)
+        seen = []
+        for _ in range(5):
+            await s.press("n")
+            seen.append(screen.listing.current.status)
+        assert seen == ["backing-off", "paused", "failed", "killed", "backing-off"]
+        await s.press("N")
+        assert screen.listing.current.status == "killed"
+
+
+async def test_a_held_view_counts_what_is_new(stage) -> None:
+    source = FakeSource()
+    async with stage(source) as s:
+        screen = s.app.screen
+        await s.until(lambda: screen.listing.rows)
+        await s.press("space")
+        source.rows = [*source.rows, summary("inv_new1", "New/run", "running", 1),
+                       summary("inv_new2", "New/run", "running", 1)]  # fmt: skip
+        screen.poller.wake()
+        await s.until(lambda: "paused, +2" in chips(s.app))
+        assert len(screen.listing.rows) == 13
+        await s.press("space")
+        assert len(screen.listing.rows) == 15
+        assert chips(s.app) == ""
+
+
+async def test_following_stays_on_the_newest_until_the_cursor_moves(stage) -> None:
+    source = FakeSource()
+    async with stage(source) as s:
+        screen = s.app.screen
+        await s.until(lambda: screen.listing.rows)
+        await s.press("j", "j", "f")
+        assert chips(s.app) == "following"
+        source.rows = [*source.rows, summary("inv_new", "New/run", "running", 0)]
+        screen.poller.wake()
+        await s.until(lambda: screen.listing.cursor == "inv_new")
+        await s.press("j")
+        assert chips(s.app) == ""
+
+
+async def test_older_rows_are_read_when_the_end_comes_near(stage) -> None:
+    source = FakeSource([summary(f"inv_{n:05}", "S/run", "succeeded", n) for n in range(50_000)])
+    async with stage(source, size=(100, 30)) as s:
+        screen = s.app.screen
+        await s.until(lambda: screen.listing.rows)
+        assert len(screen.listing.rows) == 200
+        assert "newest 200" in s.text
+        for pages in range(2, 6):
+            place = screen.listing.place
+            await s.press("G")
+            await s.until(lambda pages=pages: len(screen.listing.rows) == 200 * pages)
+            assert screen.listing.place > place
+        assert screen.listing.cursor == "inv_00799"
+        assert max(source.limits) == 200
+
+
+async def test_a_filter_finds_what_lies_beyond_the_rows_read(stage) -> None:
+    source = FakeSource([summary(f"inv_{n:05}", "S/run", "succeeded", n) for n in range(5_000)])
+    source.rows[4321] = summary("inv_old", "Needle/run", "failed", 4321)
+    async with stage(source, size=(100, 30)) as s:
+        screen = s.app.screen
+        await s.until(lambda: screen.listing.rows)
+        await s.press("slash", *"needle")
+        await s.until(lambda: screen.listing.cursor == "inv_old")
+        await s.press("escape")
+        await s.until(lambda: len(screen.listing.rows) > 100)
+        await s.press("e")
+        await s.until(lambda: [row.id for row in screen.listing.rows] == ["inv_old"])
+
+
+async def test_purged_rows_go_and_pushed_ones_stay(stage) -> None:
+    source = FakeSource([summary(f"inv_{n:05}", "S/run", "succeeded", n) for n in range(1_000)])
+    async with stage(source, size=(100, 30)) as s:
+        screen = s.app.screen
+        await s.until(lambda: screen.listing.rows)
+        await s.press("G")
+        await s.until(lambda: len(screen.listing.rows) == 400)
+        source.rows = [row for row in source.rows if row.id not in ("inv_00005", "inv_00300")]
+        source.rows += [summary(f"inv_n{n}", "S/run", "running", -1) for n in range(150)]
+        wanted = {row.id for row in source.rows} & {f"inv_{n:05}" for n in range(400)}
+        wanted |= {f"inv_n{n}" for n in range(150)}
+        for _ in range(6):
+            reads = screen.reads
+            screen.poller.wake()
+            await s.until(lambda reads=reads: screen.reads > reads)
+        shown = {row.id for row in screen.listing.rows}
+        assert wanted <= shown
+        assert shown <= {row.id for row in source.rows}
+
+
+async def test_a_source_that_fails_leaves_the_rows_and_says_why(stage) -> None:
+    source = FakeSource()
+    async with stage(source) as s:
+        screen = s.app.screen
+        await s.until(lambda: screen.listing.rows)
+        source.error = ConnectionError("Restate does not answer at localhost:9070")
+        screen.poller.wake()
+        await s.shows("Reading failed: Restate does not answer")
+        assert len(screen.listing.rows) == 13
+        source.error = None
+        screen.poller.wake()
+        await s.until(lambda: "Reading failed" not in s.text)
+
+
+async def test_what_is_missing_is_said_and_more_than_three_are_counted(stage) -> None:
+    source = FakeSource([])
+    source.missing = ("No Restate server answers. Start one.", "No recorder runs.")
+    async with stage(source, size=(80, 24)) as s:
+        await s.shows("No recorder runs.")
+        assert "Nothing to show" in s.text
+        source.missing = tuple(f"fault {n}" for n in range(5))
+        s.app.read_now()
+        await s.shows("and 3 more")
+
+
+async def test_an_empty_server_says_what_to_do(stage) -> None:
+    async with stage(FakeSource([])) as s:
+        await s.shows("No invocations yet.")
+        assert "playhead demo" in s.text
+
+
+async def test_sources_that_cannot_be_opened_are_told(stage) -> None:
+    from playhead_tui.app import PlayheadApp
+
+    async def connect(tell) -> None:
+        raise OSError("the store is not a folder [/nowhere]")
+
+    app = PlayheadApp(connect)
+    from conftest import screen_text, wait_until
+
+    async with app.run_test(size=(100, 20)) as pilot:
+        await wait_until(pilot, lambda: "not a folder [/nowhere]" in screen_text(app))

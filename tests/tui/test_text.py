@@ -1,0 +1,86 @@
+"""Text in cells, numbers, documents: pure functions."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from playhead_tui.cells import cell, fit, wrap
+from playhead_tui.document import LIMIT, value_lines
+from playhead_tui.measure import count, duration, size
+from rich.cells import cell_len
+from rich.style import Style
+
+HOSTILE = [
+    "plain", "[bold red]markup[/]", "\x1b[31mred\x1b[0m", "\x1b]52;c;ZXZpbA==\x07", "東京タワー",
+    "🗼🙂👩‍👩‍👧", "a\tb\nc", "\u202eright-to-left", "é", "\x00\x07\x9b31m", "", " " * 50, "x" * 500,
+    "\x1b]8;;http://evil\x1b\\link\x1b]8;;\x1b\\", "[/]", "$primary", "\ud800",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize("width", [0, 1, 2, 7, 40])
+def test_a_cell_is_as_wide_as_asked_and_harmless(text: str, width: int) -> None:
+    shown = cell(text, width, Style()).text
+    assert cell_len(shown) == width
+    assert not any(
+        ord(c) < 32 or 0x7F <= ord(c) < 0xA0 or 0x202A <= ord(c) <= 0x202E for c in shown
+    )
+
+
+def test_a_cut_is_marked() -> None:
+    assert fit("abcdef", 4) == "abc…"
+    assert fit("東京タワー", 5) == "東京…"
+    assert fit("東京タワー", 4) == "東 …"
+    assert fit("ab", 4, right=True) == "  ab"
+
+
+@pytest.mark.parametrize("text", [t for t in HOSTILE if t.isprintable()])
+@pytest.mark.parametrize("width", [2, 5, 17])
+def test_folding_loses_nothing_but_spaces(text: str, width: int) -> None:
+    parts = list(wrap(text, width))
+    assert all(cell_len(part) <= width for part in parts)
+    assert "".join(parts).replace(" ", "") == text.replace(" ", "")
+
+
+def test_folding_prefers_spaces() -> None:
+    assert list(wrap("the weather in Paris", 12)) == ["the weather", "in Paris"]
+    assert list(wrap("abcdefghij", 4)) == ["abcd", "efgh", "ij"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.0, "0ms"), (0.0304, "30ms"), (0.9994, "999ms"), (0.9996, "1.0s"), (59.94, "59.9s"),
+     (59.96, "1m 00s"), (3599.6, "1h 00m"), (7500, "2h 05m"), (90000, "1d 01h")],
+)  # fmt: skip
+def test_durations(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def test_counts_and_sizes() -> None:
+    assert [count(n) for n in (0, 999, 1000, 9949, 9960, 34567, 1_802_000)] == [
+        "0", "999", "1.0k", "9.9k", "10k", "35k", "1.8M"
+    ]  # fmt: skip
+    assert [size(n) for n in (999, 1400, 2_000_000)] == ["999 B", "1.4 KB", "2.0 MB"]
+
+
+def test_json_is_written_as_json() -> None:
+    value = {"città": ["東京", 1, None, True], "nested": {"a": "[b]"}}
+    assert json.loads("\n".join(line.text for line in value_lines(value))) == value
+
+
+@pytest.mark.parametrize(
+    "value", ["x" * (LIMIT * 5), "line\n" * LIMIT, {"text": "y" * (LIMIT * 5)}, list(range(LIMIT)),
+              b"\x00" * (LIMIT * 5)],
+)  # fmt: skip
+def test_a_megabyte_is_cut_and_says_so(value: object) -> None:
+    lines = list(value_lines(value))
+    assert sum(len(line.text) for line in lines) <= 2 * LIMIT
+    assert "not shown" in lines[-1].text
+
+
+def test_what_json_cannot_hold_is_shown_as_text() -> None:
+    loop: list[object] = []
+    loop.append(loop)
+    assert "".join(line.text for line in value_lines(loop))
+    assert "3 B of bytes" in "".join(line.text for line in value_lines({"a": b"abc"}))
