@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 current_attempt: ContextVar[Attempt | None] = ContextVar("playhead_attempt", default=None)
 """The attempt that the running code belongs to."""
 
+TOOL_CALL_ID = "gen_ai.tool.call.id"
+
 
 class Record:
     """What the bridge knows of one span of an attempt."""
@@ -67,7 +69,8 @@ class Record:
         """Whether it was exported; None while that is open."""
         self.announced = False
         """Whether it was sent as pending."""
-        self.ordinal = 0
+        self.ordinal: object = 0
+        """Tells spans of one name under one parent apart: the how-manieth, or the tool call's id."""
         self._children: dict[str, int] | None = None
         self._logical: str | None = None
         if parent is not None:
@@ -76,11 +79,11 @@ class Record:
                 children = parent._children = {}
             self.ordinal = children[name] = children.get(name, 0) + 1
 
-    def logical_id(self, tool_call_id: object = None) -> str:
+    def logical_id(self) -> str:
         """16 hex digits, the same for this span in every attempt; the path of names says which."""
         if self._logical is None:
             above = self.parent.logical_id() if self.parent is not None else ""
-            path = f"{above}/{self.name}/{tool_call_id or self.ordinal}"
+            path = f"{above}/{self.name}/{self.ordinal}"
             self._logical = blake2b(path.encode(), digest_size=8).hexdigest()
         return self._logical
 
@@ -154,6 +157,10 @@ class Attempt:
         parent = span.parent
         above = self.records.get(parent.span_id) if parent is not None else None
         record = Record(above or self.root, span.name, span)
+        call_id = span.attributes.get(TOOL_CALL_ID) if span.attributes else None
+        if call_id is not None:
+            # Parallel tools begin in any order; the call's id is part of the model's answer.
+            record.ordinal = call_id
         assert record.context is not None
         self.records[record.context.span_id] = record
 

@@ -54,8 +54,7 @@ class BridgeProcessor(SpanProcessor):
         cut = None
         if raised is not None or (error and attempt.stopping):
             cut = cut_off(attempt, raised) if raised is not None else InterruptedError()
-        attributes: Any = span.attributes
-        logical_id = record.logical_id(attributes.get("gen_ai.tool.call.id"))
+        logical_id = record.logical_id()
         verdict = judge(attempt, record, logical_id, error=error, cut=cut)
         if verdict is Verdict.DROP:
             record.kept = False
