@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import fcntl
 import os
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
 MARKER = ".playhead-demo"
 RUN_SECONDS = 120.0
 POLL_SECONDS = 0.2
+ENDED = """
+    SELECT count(DISTINCT invocation_id) AS ended FROM spans
+    WHERE name LIKE 'invocation-end %' AND end_unix_nano > 0
+"""
 
 
 @click.command()
@@ -125,7 +130,9 @@ def _own_folder(folder: Path) -> Iterator[Path]:
         folder.mkdir(parents=True, exist_ok=True)
         lock: IO[Any] = marker.open("w")
     except OSError as error:
-        raise CliError(f"{folder} cannot be used: {error}", "Name another one with --dir.") from error
+        raise CliError(
+            f"{folder} cannot be used: {error}", "Name another one with --dir."
+        ) from error
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -181,7 +188,12 @@ def _run_to_the_end(stack: Stack, as_json: bool) -> None:
     _wait_for(stack, waits, "suspended")
     _say(f"approving {demo.approve(stack)} claim")
     _wait_for(stack, ids, "completed")
-    _table(stack, ids, as_json)
+    # Ending the agents makes them export every span that they still hold.
+    stack.agents.stop()
+    asyncio.run(_wait_for_spans(stack, len(ids)))
+    from playhead.cli.ls import command as ls
+
+    ls.main(["--json"] if as_json else [], "ls", standalone_mode=False, obj=stack.settings)
 
 
 def _wait_for(stack: Stack, ids: list[str], status: str) -> None:
@@ -194,3 +206,21 @@ def _wait_for(stack: Stack, ids: list[str], status: str) -> None:
         if time.monotonic() > deadline:
             raise ChildError(f"not all invocations were {status} after {RUN_SECONDS:g} s: {seen}")
         time.sleep(POLL_SECONDS)
+
+
+async def _wait_for_spans(stack: Stack, expected: int) -> None:
+    """Wait until the recorder has the server's last span of every invocation."""
+    from playhead.local import ChildError
+    from playhead.record.client import connect
+
+    source = await connect(stack.settings)
+    if source is None:
+        raise ChildError(f"the recorder does not answer any more.\n{stack.recorder.log_tail()}")
+    deadline = time.monotonic() + RUN_SECONDS
+    try:
+        while (found := await source.rows(ENDED))[0]["ended"] < expected and stack.restate:
+            if time.monotonic() > deadline:
+                raise ChildError(f"spans of {expected} invocations were expected: {found}")
+            await asyncio.sleep(POLL_SECONDS)
+    finally:
+        await source.close()
