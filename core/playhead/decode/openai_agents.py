@@ -11,20 +11,20 @@ from typing import Any
 from playhead.decode.shape import as_dict, as_int, as_json, as_list, as_text
 from playhead.reader.models import LlmCall, Message, StepKind, Tokens, ToolCall
 
-__all__ = ["kind", "llm_call", "tool_call"]
+__all__ = ["MODEL_STEPS", "kind", "llm_call", "tool_call"]
 
-_MODEL = "call LLM"
+MODEL_STEPS = ("call LLM",)
 
 
 def kind(name: str) -> StepKind | None:
     """What a durable step of this name is; None when it is not one of ours."""
-    return "llm" if name == _MODEL else None
+    return "llm" if name in MODEL_STEPS else None
 
 
 def llm_call(name: str, value: Any) -> LlmCall | None:
     """The model's answer in the result of a "call LLM"; None when it holds none."""
     answer = as_dict(value)
-    if name != _MODEL or not isinstance(answer.get("output"), list):
+    if name not in MODEL_STEPS or not isinstance(answer.get("output"), list):
         return None
     items = [as_dict(item) for item in as_list(answer["output"])]
     usage = as_dict(answer.get("usage"))

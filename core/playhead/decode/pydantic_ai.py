@@ -11,9 +11,9 @@ from typing import Any
 from playhead.decode.shape import as_dict, as_int, as_json, as_list, as_text
 from playhead.reader.models import LlmCall, Message, StepKind, Tokens, ToolCall
 
-__all__ = ["kind", "llm_call", "tool_call"]
+__all__ = ["MODEL_STEPS", "kind", "llm_call", "tool_call"]
 
-_MODEL = ("Model call", "Model stream call")
+MODEL_STEPS = ("Model call", "Model stream call")
 _MCP_LIST = "get mcp tools"
 _MCP_TOOL = "Calling mcp tool "
 _TOOL = "Calling "
@@ -21,7 +21,7 @@ _TOOL = "Calling "
 
 def kind(name: str) -> StepKind | None:
     """What a durable step of this name is; None when it is not one of ours."""
-    if name in _MODEL:
+    if name in MODEL_STEPS:
         return "llm"
     return "tool" if name == _MCP_LIST or name.startswith(_TOOL) else None
 
@@ -29,7 +29,7 @@ def kind(name: str) -> StepKind | None:
 def llm_call(name: str, value: Any) -> LlmCall | None:
     """The model's answer in the result of a "Model call"; None when it holds none."""
     answer = as_dict(value)
-    if name not in _MODEL or not isinstance(answer.get("parts"), list):
+    if name not in MODEL_STEPS or not isinstance(answer.get("parts"), list):
         return None
     parts = [as_dict(part) for part in as_list(answer["parts"])]
     usage = as_dict(answer.get("usage"))

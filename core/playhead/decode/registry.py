@@ -8,11 +8,16 @@ from typing import Any, Protocol
 from playhead.decode import openai_agents, pydantic_ai
 from playhead.reader.models import LlmCall, StepKind, ToolCall
 
-__all__ = ["DecodedRun", "decode_run"]
+__all__ = ["MODEL_STEPS", "DecodedRun", "decode_run"]
 
 
 class Framework(Protocol):
     """What a module of this folder offers for the steps of its framework."""
+
+    @property
+    def MODEL_STEPS(self) -> tuple[str, ...]:  # noqa: N802 - a module's constant
+        """Names of the steps that hold an answer of a model."""
+        ...
 
     def kind(self, name: str) -> StepKind | None:
         """What a durable step of this name is."""
@@ -28,6 +33,9 @@ class Framework(Protocol):
 
 
 _FRAMEWORKS: tuple[Framework, ...] = (pydantic_ai, openai_agents)
+
+MODEL_STEPS = tuple(name for framework in _FRAMEWORKS for name in framework.MODEL_STEPS)
+"""Names of the durable steps that hold an answer of a model, of all frameworks."""
 
 
 @dataclass(frozen=True, slots=True)

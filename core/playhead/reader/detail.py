@@ -7,17 +7,21 @@ from dataclasses import replace
 from typing import Any
 
 from playhead.decode.shape import as_list
+from playhead.decode.spans import answered, is_llm_call, llm_call
+from playhead.reader.attempts import attempt_at, attempts
 from playhead.reader.models import (
+    Attempt,
     InvocationDetail,
     InvocationSummary,
     Span,
     Step,
-    TimelineRow,
     Tokens,
 )
+from playhead.reader.prompts import executions, with_prompts
+from playhead.reader.timeline import timeline
 from playhead.restate.journal import steps as journal_steps
 from playhead.restate.journal import unrelated_events
-from playhead.restate.rows import EventRow, JournalRow
+from playhead.restate.rows import EventRow, JournalRow, parse_time
 
 __all__ = ["build_detail"]
 
@@ -53,36 +57,44 @@ def build_detail(
         waiting_signals=as_list(row.get("suspended_waiting_for_signals")),
         active=not head.ended,
     )
-    calls = [step.llm for step in steps if step.llm]
-    head = replace(
-        head,
-        llm_calls=len(calls),
-        tokens=sum((call.tokens for call in calls if call.tokens), Tokens()) if calls else None,
-    )
+    known = spans or ()
+    runs = executions(steps, known)
+    tries = attempts(head, known, events, parse_time(row.get("last_start_at")))
+    steps = [
+        replace(step, attempt=found.number if found else None)
+        if step.command_index and (found := attempt_at(tries, step.started_at))
+        else step
+        for step in with_prompts(steps, runs, known)
+    ]
     return InvocationDetail(
-        summary=head,
+        summary=_counted(head, steps, tries, known),
         steps=tuple(steps),
-        attempts=(),
-        spans=tuple(spans or ()),
-        timeline=tuple(
-            TimelineRow(
-                key=_key(step),
-                depth=0,
-                kind="step",
-                label=step.name,
-                started_at=step.started_at,
-                ended_at=step.ended_at,
-                state=step.state,
-                attempt=None,
-                step=step,
-            )
-            for step in steps
-        ),
+        attempts=tries,
+        spans=tuple(known),
+        timeline=timeline(steps, tries, known, runs),
         state=state,
         events=tuple(unrelated_events(journal, events)),
         missing=tuple(missing),
     )
 
 
-def _key(step: Step) -> str:
-    return f"step:{step.awakeable_id if step.command_index is None else step.index}"
+def _counted(
+    head: InvocationSummary, steps: Sequence[Step], tries: Sequence[Attempt], spans: Sequence[Span]
+) -> InvocationSummary:
+    """The summary with attempts, LLM calls and tokens.
+
+    Calls are answers that a model really gave: spans of requests that were answered, not
+    replayed, not cut off. Where no agent sent such spans, the answers in the journal count.
+    """
+    asked = [span for span in spans if is_llm_call(span)]
+    calls = (
+        [llm_call(span) for span in asked if answered(span)]
+        if asked
+        else [step.llm for step in steps if step.llm and step.state == "done"]
+    )
+    return replace(
+        head,
+        attempts=len(tries) or None,
+        llm_calls=len(calls),
+        tokens=sum((call.tokens for call in calls if call.tokens), Tokens()),
+    )

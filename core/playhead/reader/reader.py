@@ -14,7 +14,7 @@ from playhead.reader.filters import Filters
 from playhead.reader.live import Live
 from playhead.reader.models import InvocationDetail, InvocationPage, InvocationSummary
 from playhead.reader.payloads import Payloads
-from playhead.reader.recorded import Recorded
+from playhead.reader.recorded import Counts, Recorded
 from playhead.reader.summary import summary
 from playhead.record.client import QueryError, RecorderError, Source
 from playhead.restate import entries, queries
@@ -194,12 +194,21 @@ class Reader:
         counts = await _try(
             self.recorded.counts([row.id for row in page]) if self.recorded else None, missing
         )
-        return [
-            replace(row, attempts=c.attempts, llm_calls=c.llm_calls, tokens=c.tokens)
-            if (c := (counts or {}).get(row.id))
-            else row
-            for row in page
-        ]
+        return [_counted(row, (counts or {}).get(row.id)) for row in page]
+
+
+def _counted(row: InvocationSummary, counts: Counts | None) -> InvocationSummary:
+    """The row with its counts.
+
+    The server sends an attempt's span when the attempt ends, so that one that runs now is one
+    more. A first attempt (`retry_count` 1) has no span before it.
+    """
+    if counts is None:
+        return row
+    attempts = counts.attempts
+    if row.status == "running" and (attempts or row.retry_count <= 1):
+        attempts = (attempts or 0) + 1
+    return replace(row, attempts=attempts, llm_calls=counts.llm_calls, tokens=counts.tokens)
 
 
 async def _try(question: Awaitable[_T] | None, missing: list[str]) -> _T | None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from playhead.decode.registry import MODEL_STEPS, decode_run
 from playhead.reader.filters import Filters
 from playhead.reader.models import Span, Tokens
 from playhead.reader.spans import SPAN_COLUMNS, span
 from playhead.record.client import Source
+from playhead.restate.entries import run_result
 from playhead.restate.rows import EventRow, JournalRow, event_row, journal_row, parse_bytes
 
 __all__ = ["Counts", "Recorded"]
@@ -26,13 +28,39 @@ _STATUS = {
 }
 
 _COUNTS = """
-SELECT ids.id AS id,
-  (SELECT count(*) FROM attempts WHERE invocation_id = ids.id) AS attempts,
-  (SELECT count(*) FROM llm_calls WHERE invocation_id = ids.id
-    AND status_code <> 'error') AS llm_calls,
-  (SELECT sum(input_tokens) FROM llm_calls WHERE invocation_id = ids.id) AS input_tokens,
-  (SELECT sum(output_tokens) FROM llm_calls WHERE invocation_id = ids.id) AS output_tokens
-FROM (SELECT unnest(?::VARCHAR[]) AS id) ids
+WITH mine AS (
+  SELECT invocation_id AS id, name, end_unix_nano AS ended, status_code AS status,
+    attributes->>'$."gen_ai.operation.name"' AS operation,
+    attributes->>'$."playhead.replayed"' AS replayed,
+    attributes->>'$."playhead.interrupted"' AS interrupted,
+    (attributes->>'$."gen_ai.usage.input_tokens"')::BIGINT AS input_tokens,
+    (attributes->>'$."gen_ai.usage.output_tokens"')::BIGINT AS output_tokens
+  FROM spans WHERE invocation_id IN (SELECT unnest(?::VARCHAR[]))
+), judged AS (
+  SELECT *, operation IN ('chat', 'text_completion', 'generate_content') AS asked,
+    ended IS NOT NULL AND status <> 'error' AND coalesce(replayed, '') <> 'true'
+      AND coalesce(interrupted, '') <> 'true' AS done
+  FROM mine
+)
+SELECT id, count(*) FILTER (starts_with(name, 'invocation-attempt')) AS attempts,
+  count(*) FILTER (asked) AS requests, count(*) FILTER (asked AND done) AS answers,
+  sum(input_tokens) FILTER (asked AND done) AS input_tokens,
+  sum(output_tokens) FILTER (asked AND done) AS output_tokens
+FROM judged GROUP BY id
+"""
+# The same rule as `playhead.decode.spans.answered`.
+
+_JOURNALED = """
+WITH models AS (
+  SELECT id, (entry_lite_json->>'$.Command.Run.completion_id')::UINTEGER AS completion, name
+  FROM journal WHERE entry_type = 'Command: Run' AND id IN (SELECT unnest(?::VARCHAR[]))
+    AND name IN (SELECT unnest(?::VARCHAR[]))
+)
+SELECT models.id AS id, models.name AS name, hex(results.raw) AS raw
+FROM models JOIN journal results ON results.id = models.id
+  AND results.entry_type = 'Notification: Run'
+  AND (results.entry_lite_json->>'$.Notification.id.CompletionId')::UINTEGER = models.completion
+WHERE results.id IN (SELECT unnest(?::VARCHAR[]))
 """
 
 
@@ -40,9 +68,9 @@ FROM (SELECT unnest(?::VARCHAR[]) AS id) ids
 class Counts:
     """What the spans of one invocation add up to; None where there are no such spans."""
 
-    attempts: int | None
-    llm_calls: int | None
-    tokens: Tokens | None
+    attempts: int | None = None
+    llm_calls: int | None = None
+    tokens: Tokens | None = None
 
 
 class Recorded:
@@ -68,11 +96,29 @@ class Recorded:
         )
 
     async def counts(self, ids: Sequence[str]) -> dict[str, Counts]:
-        """Attempts, LLM calls and tokens of these invocations, in one query."""
+        """Attempts, LLM calls and tokens of these invocations, all in one query.
+
+        A second one reads the LLM answers in the journals of those whose agents sent no spans.
+        """
         if not ids:
             return {}
         rows = await self.source.rows(_COUNTS, [list(ids)])
-        return {str(row["id"]): _counts(row) for row in rows}
+        found = {str(row["id"]): _counts(row) for row in rows}
+        silent = [id_ for id_ in ids if id_ not in found or found[id_].llm_calls is None]
+        if not silent:
+            return found
+        rows = await self.source.rows(_JOURNALED, [silent, list(MODEL_STEPS), silent])
+        for row in rows:
+            raw = parse_bytes(row["raw"])
+            llm = decode_run(row["name"], run_result(raw), known=True).llm
+            if llm is not None:
+                before = found.get(str(row["id"]), Counts())
+                found[str(row["id"])] = replace(
+                    before,
+                    llm_calls=(before.llm_calls or 0) + 1,
+                    tokens=(before.tokens or Tokens()) + (llm.tokens or Tokens()),
+                )
+        return found
 
     async def journal(self, invocation_id: str) -> list[JournalRow]:
         """The journal without payloads."""
@@ -119,13 +165,12 @@ class Recorded:
 
 
 def _counts(row: Mapping[str, Any]) -> Counts:
-    calls = int(row["llm_calls"])
+    tokens = Tokens(int(row["input_tokens"] or 0), int(row["output_tokens"] or 0))
+    spoke = bool(row["requests"])
     return Counts(
         attempts=int(row["attempts"]) or None,
-        llm_calls=calls or None,
-        tokens=Tokens(int(row["input_tokens"] or 0), int(row["output_tokens"] or 0))
-        if calls
-        else None,
+        llm_calls=int(row["answers"]) if spoke else None,
+        tokens=tokens if spoke else None,
     )
 
 

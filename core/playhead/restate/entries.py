@@ -16,7 +16,15 @@ from playhead.restate.protocol import (
 )
 from playhead.restate.rows import JournalRow
 
-__all__ = ["Content", "completion_id", "content", "has_payload", "result_id", "signal"]
+__all__ = [
+    "Content",
+    "completion_id",
+    "content",
+    "has_payload",
+    "result_id",
+    "run_result",
+    "signal",
+]
 
 _WITHOUT_PAYLOAD = frozenset(
     {
@@ -78,6 +86,14 @@ def content(row: JournalRow, raw: bytes) -> Content:
         return _content(message)
     except (ProtocolError, UnicodeDecodeError):
         return Content(value=raw)
+
+
+def run_result(raw: bytes) -> Any:
+    """The decoded result in a "Notification: Run"; None for failures and for other bytes."""
+    try:
+        return _content(parse_entry("Notification: Run", raw)).value
+    except (ProtocolError, UnicodeDecodeError):
+        return None
 
 
 def _content(message: Any) -> Content:
