@@ -11,21 +11,24 @@ from hypercorn.asyncio import serve  # pyright: ignore[reportUnknownVariableType
 from hypercorn.config import Config
 from restate.server import install_shutdown_hook
 
-from playhead_samples.app import create_app
+from playhead_samples.app import create_app, names
 
 GRACE_SECONDS = 2.0
 
 
 @click.command()
 @click.option("--port", type=click.IntRange(1, 65535), required=True, help="TCP port.")
-def main(port: int) -> None:
-    """Serve every sample agent; register http://127.0.0.1:PORT with a restate-server."""
+@click.option(
+    "--only", multiple=True, type=click.Choice(names()), help="Serve these agents; default: all."
+)
+def main(port: int, only: tuple[str, ...]) -> None:
+    """Serve the sample agents; register http://127.0.0.1:PORT with a restate-server."""
     logging.basicConfig(level=logging.WARNING)
-    asyncio.run(_serve(port))
+    asyncio.run(_serve(port, only))
 
 
-async def _serve(port: int) -> None:
-    app = create_app()
+async def _serve(port: int, only: tuple[str, ...]) -> None:
+    app = create_app(only)
     config = Config()
     config.bind = [f"127.0.0.1:{port}"]
     config.graceful_timeout = GRACE_SECONDS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Collection
 from typing import Any
 
 import restate
@@ -11,16 +12,24 @@ from playhead_tracing import instrument
 
 from playhead_samples import agents
 
-__all__ = ["create_app", "services"]
+__all__ = ["create_app", "names", "services"]
 
 
-def services() -> list[Any]:
-    """Every Restate service of the sample agents, in the order of their files."""
-    names = sorted(module.name for module in pkgutil.iter_modules(agents.__path__))
-    modules = [importlib.import_module(f"{agents.__name__}.{name}") for name in names]
+def names() -> list[str]:
+    """The sample agents' files, by which `services` can be limited."""
+    return sorted(module.name for module in pkgutil.iter_modules(agents.__path__))
+
+
+def services(only: Collection[str] = ()) -> list[Any]:
+    """The Restate services of the sample agents, in the order of their files.
+
+    Args:
+        only: names of files to load; all when empty. Few files start faster.
+    """
+    modules = [importlib.import_module(f"{agents.__name__}.{n}") for n in only or names()]
     return [service for module in modules for service in getattr(module, "SERVICES", ())]
 
 
-def create_app() -> Any:
+def create_app(only: Collection[str] = ()) -> Any:
     """The app that hypercorn serves. Spans go where `OTEL_*` says."""
-    return instrument(restate.app(services=services()))
+    return instrument(restate.app(services=services(only)))

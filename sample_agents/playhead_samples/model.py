@@ -9,6 +9,7 @@ Client-side retries are off: Restate retries, durably, and the failures stay vis
 
 from __future__ import annotations
 
+import functools
 import os
 from typing import Any
 
@@ -50,8 +51,9 @@ class FinalRefusals(WrapperModel):
             raise
 
 
+@functools.cache
 def openai_client() -> AsyncOpenAI:
-    """The OpenAI client: of OpenAI when `PLAYHEAD_MODEL` is set, else of the local server."""
+    """The OpenAI client, made once: of OpenAI when `PLAYHEAD_MODEL` is set, else of the local server."""
     timeout = float(os.environ.get("PLAYHEAD_LLM_TIMEOUT", "30"))
     if os.environ.get("PLAYHEAD_MODEL"):
         return AsyncOpenAI(max_retries=0, timeout=timeout)
@@ -59,8 +61,9 @@ def openai_client() -> AsyncOpenAI:
     return AsyncOpenAI(base_url=f"{url}/v1", api_key="local", max_retries=0, timeout=timeout)
 
 
+@functools.cache
 def agent_model() -> Model:
-    """The model of all sample agents."""
+    """The model of all sample agents, made once."""
     chosen = os.environ.get("PLAYHEAD_MODEL")
     if not chosen:
         provider = OpenAIProvider(openai_client=openai_client())

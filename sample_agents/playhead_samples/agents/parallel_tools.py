@@ -1,6 +1,7 @@
 """Parallel tool steps: one tool runs three durable steps at once with `restate.gather`.
 
-Shows: overlapping bars in the timeline; when one step fails, the others keep their result.
+Shows: overlapping bars in the timeline. When one step fails, the attempt ends: steps whose result
+is in the journal keep it, a step that was still on its way runs again (at least once).
 
     curl localhost:8080/ClaimAnalyst/run --json '{"message": "Assess a claim of 7000 USD."}'
 """

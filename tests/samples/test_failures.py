@@ -1,0 +1,114 @@
+"""Failures of model, tools and process: survived, and counted from outside."""
+
+from __future__ import annotations
+
+import pytest
+from lab import Lab
+from playhead_samples.faults import Fault
+
+QUESTION = {"message": "What is the weather in Denver?"}
+ANSWER = "The weather in Denver: sunny, 17 °C."
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["rate_limit", "server_error", "reset", "malformed", "truncate", "hang", "slow"],
+)
+def test_model_that_fails_once_is_asked_again(lab: Lab, kind: str) -> None:
+    lab.arm(do=kind, agent="weather", seconds=0.2 if kind == "slow" else 10)
+    assert lab.call("/WeatherAgent/run", QUESTION) == ANSWER
+    counts = lab.llm_counts()["weather"]
+    assert counts["faults"] == {kind: 1}
+    assert counts["requests"] == (2 if kind == "slow" else 3)
+    assert counts["answers"] == 2
+    hashes = [entry["prompt_hash"] for entry in lab.llm_log("weather")]
+    if kind != "slow":
+        assert hashes[0] == hashes[1], "the same prompt was sent again"
+    assert lab.effects("get_weather") == 1
+
+
+@pytest.mark.parametrize("kind", ["wrong_tool", "invalid_arguments"])
+def test_model_heals_a_wrong_tool_call_without_restate(lab: Lab, kind: str) -> None:
+    lab.arm(do=kind, agent="weather")
+    invocation = lab.send("/WeatherAgent/run", QUESTION)
+    assert lab.output(invocation) == ANSWER
+    assert lab.llm_counts()["weather"] | {"input_tokens": 0, "output_tokens": 0} == {
+        "requests": 3, "answers": 3, "faults": {kind: 1}, "input_tokens": 0, "output_tokens": 0,
+    }  # fmt: skip
+    assert lab.effects("get_weather") == 1
+    assert lab.steps(invocation) == ["Model call", "Model call", "Get weather", "Model call"]
+    assert not lab.sql(f"SELECT id FROM sys_journal_events WHERE id = '{invocation}'")
+
+
+def test_context_too_long_is_final(lab: Lab) -> None:
+    lab.arm(do="context_length", agent="weather", times=None)
+    failure = lab.call("/WeatherAgent/run", QUESTION, status=400)
+    assert "context_length_exceeded" in failure["message"]
+    assert lab.llm_counts()["weather"]["requests"] == 1
+
+
+def test_bounded_retries_of_the_model_end_the_invocation(lab: Lab) -> None:
+    lab.arm(do="server_error", agent="orders", times=None)
+    failure = lab.call("/OrderDesk/run", {"message": "Where is order A-17?"}, status=500)
+    assert "500" in failure["message"]
+    assert lab.llm_counts()["orders"]["requests"] == 3
+    assert lab.effect_names() == []
+
+
+def test_exhausted_tool_reaches_the_model_as_a_text(lab: Lab) -> None:
+    lab.faults(Fault("query_orders", "raise", message="orders are down"))
+    answer = lab.call("/OrderDesk/run", {"message": "Where is order A-17?"})
+    assert answer.startswith("The order system is unavailable")
+    assert "orders are down" in answer
+    assert lab.effects("query_orders") == 0
+
+
+def test_terminal_error_of_a_tool_ends_the_run(lab: Lab) -> None:
+    failure = lab.call("/OrderDesk/run", {"message": "Where is order A-666?"}, status=403)
+    assert failure["message"] == "order A-666 is sealed by a court"
+    assert lab.llm_counts()["orders"]["requests"] == 1
+
+
+def test_failing_tool_is_retried_and_the_model_is_not_asked_again(lab: Lab) -> None:
+    lab.faults(Fault("get_weather", "raise", call=[1, 2], match="Denver"))
+    invocation = lab.send("/WeatherAgent/run", QUESTION)
+    assert lab.output(invocation) == ANSWER
+    assert lab.effects("get_weather") == 1
+    assert lab.llm_counts()["weather"]["requests"] == 2
+    events = lab.sql(f"SELECT event_json FROM sys_journal_events WHERE id = '{invocation}'")
+    assert any("get_weather is down" in e["event_json"] for e in events)
+
+
+def test_fault_of_another_city_does_not_strike(lab: Lab) -> None:
+    lab.faults(Fault("get_weather", "terminal", match="Denver"))
+    assert "Lisbon" in lab.call("/WeatherAgent/run", {"message": "What is the weather in Lisbon?"})
+
+
+def test_failed_trip_is_undone_in_reverse(lab: Lab) -> None:
+    lab.faults(Fault("book_car", "terminal", message="no car left"))
+    failure = lab.call("/TravelAgent/run", {"message": "A trip to Porto, please."}, status=500)
+    assert failure["message"] == "the trip was not booked: no car left"
+    assert lab.effect_names() == [
+        "book_hotel", "book_flight", "cancel_car", "cancel_flight", "cancel_hotel",
+    ]  # fmt: skip
+
+
+def test_cancelled_trip_is_undone_too(lab: Lab) -> None:
+    lab.faults(Fault("book_flight", "hang", seconds=30))
+    invocation = lab.send("/TravelAgent/run", {"message": "A trip to Porto, please."})
+    lab.until(lambda: lab.effects("book_hotel") == 1, "the hotel is booked")
+    lab.until(lambda: "Book flight" in lab.steps(invocation), "the flight is being booked")
+    lab.cancel(invocation)
+    lab.until(lambda: lab.invocation(invocation)["status"] == "completed", "it has ended")
+    assert "cancelled" in lab.invocation(invocation)["completion_failure"]
+    assert lab.effect_names() == ["book_hotel", "cancel_flight", "cancel_hotel"]
+
+
+def test_parallel_step_beside_a_failing_one_may_run_again(lab: Lab) -> None:
+    lab.faults(Fault("compare_rates", "raise", call=[1, 2]))
+    invocation = lab.send("/ClaimAnalyst/run", {"message": "Assess a claim of 7000 USD."})
+    assert lab.output(invocation) == "Pay: every metric is good."
+    assert lab.effects("compare_rates") == 1
+    beside = {name: lab.effects(name) for name in ("check_eligibility", "check_fraud")}
+    assert all(1 <= times <= 3 for times in beside.values()), beside
+    assert len(lab.steps(invocation)) == 5, "the journal holds each step once"
