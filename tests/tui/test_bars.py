@@ -75,7 +75,7 @@ def test_work_is_never_idle() -> None:
     rows = some_rows()
     detail = details(rows)["inv_1aWeather"]
     start = min(row.started_at for row in detail.timeline if row.started_at)
-    gaps = idle(detail.timeline, start, NOW)
+    gaps = idle(detail.timeline, detail.attempts, start, NOW)
     for row in detail.timeline:
         if row.span and row.span.name.startswith(("chat", "execute_tool")):
             assert all(row.ended_at <= a or row.started_at >= b for a, b in gaps)

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from math import ceil
 
-from playhead.reader.models import TimelineRow
+from playhead.reader.models import Attempt, TimelineRow
 
-__all__ = ["Axis", "idle", "waits"]
+__all__ = ["Axis", "idle", "tried_again", "waits"]
 
 CUT_CELLS = 4.0
 """What a cut stretch takes of the width."""
@@ -27,7 +27,19 @@ def waits(row: TimelineRow) -> bool:
     return row.step is not None and row.step.kind in WAITING
 
 
-def idle(rows: Sequence[TimelineRow], start: datetime, end: datetime) -> list[Interval]:
+def tried_again(row: TimelineRow, attempts: Sequence[Attempt]) -> datetime | None:
+    """When the try after the last failed one began: not before the next attempt did."""
+    if not row.failed_tries:
+        return row.started_at
+    failed = row.failed_tries[-1][1]
+    later = [a.started_at for a in attempts if a.started_at >= failed]
+    again = min(later, default=failed)
+    return min(again, row.ended_at) if row.ended_at else again
+
+
+def idle(
+    rows: Sequence[TimelineRow], attempts: Sequence[Attempt], start: datetime, end: datetime
+) -> list[Interval]:
     """Stretches in which no leaf of the timeline works: backoff, sleeps, waiting for others."""
     busy: list[Interval] = []
     for place, row in enumerate(rows):
@@ -35,9 +47,9 @@ def idle(rows: Sequence[TimelineRow], start: datetime, end: datetime) -> list[In
         if row.started_at is None or row.kind == "attempt" or not leaf or waits(row):
             continue
         busy += row.failed_tries
-        if row.state != "retrying":
-            last = max((tried for _, tried in row.failed_tries), default=row.started_at)
-            busy.append((last, row.ended_at or end))
+        again = tried_again(row, attempts)
+        if row.state != "retrying" and again:
+            busy.append((again, row.ended_at or end))
         else:
             busy.append((row.started_at, row.started_at))
     found: list[Interval] = []

@@ -120,8 +120,7 @@ def _asked(detail: InvocationDetail, waiting: Step) -> list[Line]:
     """What led to the question: the target, the last step with content, the input."""
     lines = [Line(one_line(detail.summary.target), "strong"),
              Line(waiting.awakeable_id or "", "dim")]  # fmt: skip
-    before = [step for step in detail.steps if step.index < waiting.index]
-    for step in reversed(before):
+    for step in reversed(detail.steps[: detail.steps.index(waiting)]):
         if step.llm and step.llm.tool_calls:
             for call in step.llm.tool_calls:
                 lines += [Line(""), Line(f"The model wants {one_line(call.name)}", "tool")]
@@ -152,7 +151,8 @@ async def _do(app: PlayheadApp, work: Awaitable[None], done: str) -> None:
     try:
         await work
     except Exception as error:
-        text = one_line(str(error) or type(error).__name__)
+        hint = getattr(error, "hint", "")
+        text = one_line(f"{error or type(error).__name__} {hint}")
         app.notify(text, title="Not done", severity="error", markup=False)
         return
     app.notify(done, markup=False)

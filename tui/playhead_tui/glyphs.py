@@ -45,6 +45,8 @@ class Glyphs:
     tick: str
     rule: str
     stem: str
+    notes: dict[str, str]
+    """Marks for a timeline row's notes, where there is no room for the words."""
 
 
 UNICODE = Glyphs(
@@ -62,6 +64,7 @@ UNICODE = Glyphs(
     failure="✗", answer="↵", waits="⧗", separator="·", crumb="›", attempt="#", span="·",
     eighths=" ▏▎▍▌▋▊▉█", bar="█", failed="▒", backoff="┄", open="▸", cut="⋯", tick="│",
     rule="─", stem="│",
+    notes={"replayed": "↺", "interrupted": "⇥", "orphan": "?", "cycle": "∞"},
 )  # fmt: skip
 
 ASCII = Glyphs(
@@ -79,4 +82,5 @@ ASCII = Glyphs(
     failure="x", answer="<", waits="?", separator="-", crumb=">", attempt="#", span=".",
     eighths="", bar="#", failed="x", backoff="-", open=">", cut="/", tick="|",
     rule="-", stem="|",
+    notes={"replayed": "r", "interrupted": "i", "orphan": "?", "cycle": "@"},
 )  # fmt: skip

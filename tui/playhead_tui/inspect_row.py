@@ -26,7 +26,8 @@ RAW = "Raw"
 NOTES = {
     "orphan": "Orphan: the span above it was never recorded.",
     "cycle": "Cycle: the spans name each other as parents; shown once.",
-    "interrupted": "Interrupted: its process went away before it ended.",
+    "interrupted": "Interrupted: the attempt ended before it did.",
+    "replayed": "Replayed: answered from the journal; nothing ran again.",
 }
 
 
@@ -89,7 +90,8 @@ def _times(row: TimelineRow) -> Iterator[Line]:
         yield Line(f"{words}: {duration(tried)} trying, {duration(whole - tried)} backing off",
                    "warn")  # fmt: skip
     if row.note:
-        yield Line(NOTES.get(row.note, row.note), "warn")
+        for word in row.note.split(", "):
+            yield Line(NOTES.get(word, word), "warn" if word in NOTES else "dim")
 
 
 def _attempt(row: TimelineRow, detail: InvocationDetail) -> Iterator[Line]:
@@ -232,12 +234,14 @@ def _errors(step: Step) -> Iterator[Line]:
 
 
 def _span(span: Span) -> Iterator[Line]:
-    yield pair("service", f"{span.service_name}  {span.scope_name}".rstrip())
+    if span.status_message:
+        yield from text_lines(span.status_message, tone="bad" if span.status == "error" else "text")
+        yield Line("")
+    yield pair("service", span.service_name)
+    yield pair("scope", span.scope_name)
     yield pair("kind", span.kind)
     yield pair("trace", span.trace_id, "dim")
     yield pair("span", span.span_id, "dim")
-    if span.status_message:
-        yield pair("status", span.status_message, "bad" if span.status == "error" else "text")
 
 
 def _span_errors(span: Span) -> Iterator[Line]:

@@ -14,12 +14,12 @@ from playhead_tui.source import Connect, Connection
 if TYPE_CHECKING:
     from playhead.local import Child
     from playhead.record.client import Source as Recording
-    from playhead.restate import RestateClient
+    from playhead.restate.client import RestateClient
     from playhead.settings import Settings
 
 __all__ = ["connector"]
 
-HEAVY = ("playhead.reader", "playhead.record.client", "playhead.record.child", "playhead.restate")
+HEAVY = ("playhead.reader.reader", "playhead.record.client", "playhead.record.child")
 
 
 def connector(settings: Settings, *, record: bool = True) -> Connect:
@@ -54,7 +54,7 @@ class _Session:
     async def open(self, *, record: bool) -> None:
         """Tell what there is at once; tell again when a recorder has come up."""
         from playhead.record.client import connect
-        from playhead.restate import RestateClient
+        from playhead.restate.client import RestateClient
 
         settings = self.settings
         self.client = RestateClient(
@@ -91,9 +91,8 @@ class _Session:
         self._tell("", news=f"Started a recorder on {settings.store}; it ends with the dashboard.")
 
     def _tell(self, fault: str, *, starting: bool = False, news: str = "") -> None:
-        from playhead.reader import Reader
-
-        from playhead_tui.acting import ServerActions
+        from playhead.reader.reader import Reader
+        from playhead.restate.control import Control
 
         assert self.client is not None
         what = "recorder" if self.recording else "no recorder"
@@ -106,7 +105,7 @@ class _Session:
         self.tell(
             Connection(
                 source=Reader(self.client, self.recording),
-                actions=ServerActions(self.client, self.settings.ingress_url),
+                actions=Control(self.client),
                 labels=(urlsplit(self.settings.admin_url).netloc, what),
                 notes=(fault,) if fault else (),
                 news=news,

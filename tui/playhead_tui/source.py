@@ -42,7 +42,10 @@ class Source(Protocol):
 
 
 class Actions(Protocol):
-    """Changes on the server. Each raises an exception whose text people can read."""
+    """Changes on the server, as `playhead.restate.control.Control` makes them.
+
+    Each raises an exception whose text people can read.
+    """
 
     async def cancel(self, invocation_id: str) -> None:
         """Let it clean up, then end."""

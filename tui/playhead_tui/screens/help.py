@@ -17,6 +17,7 @@ __all__ = ["HelpScreen"]
 LEGEND = (
     ("attempts", "every other attempt has a band behind the bars; # is the attempt itself"),
     ("bars", "solid: work; thin line: waiting; chequered red: a failed try; dashes: backoff"),
+    ("notes", "replayed: answered from the journal; interrupted: the attempt ended first"),
     ("cut time", "idle time is cut where the scale says so; t draws all to one scale"),
 )
 

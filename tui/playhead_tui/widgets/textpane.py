@@ -21,7 +21,7 @@ from playhead_tui.palette import Palette, palette_of
 
 __all__ = ["TextPane"]
 
-NAME_WIDTH = 13
+NAME_WIDTH = 12
 _TOKEN = re.compile(
     r'(?P<key>"(?:[^"\\]|\\.)*"(?=\s*:))|(?P<good>"(?:[^"\\]|\\.)*"?)'
     r"|(?P<warn>-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null|NaN|-?Infinity)"

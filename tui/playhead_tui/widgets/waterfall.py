@@ -7,13 +7,14 @@ from datetime import datetime
 from typing import ClassVar
 
 from playhead.reader.models import Attempt, TimelineRow
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual.binding import Binding, BindingType
 
-from playhead_tui.axis import Axis, idle, waits
+from playhead_tui.axis import Axis, idle, tried_again, waits
 from playhead_tui.bars import Canvas
-from playhead_tui.cells import cell, fit
+from playhead_tui.cells import cell, fit, one_line
 from playhead_tui.fold import FoldedRow, fold
 from playhead_tui.glyphs import UNICODE, Glyphs
 from playhead_tui.measure import duration, seconds_between
@@ -81,7 +82,7 @@ class Waterfall(RowsView[FoldedRow]):
         if self._axis_for != (width, end):
             starts = [row.started_at for row in self._timeline if row.started_at]
             start = min(starts, default=end)
-            gaps = idle(self._timeline, start, end) if self.cut_idle else []
+            gaps = idle(self._timeline, self._attempts, start, end) if self.cut_idle else []
             self._axis = Axis(start, end, width, gaps)
             self._axis_for = (width, end)
         return self._axis
@@ -98,7 +99,9 @@ class Waterfall(RowsView[FoldedRow]):
         canvas = Canvas(bars, self.glyphs)
         for column, seconds in axis.ticks():
             text = "0" if seconds == 0 else duration(seconds).replace(".0s", "s")
-            canvas.put(column, text.replace(" 00s", "")[: bars - column], palette.dim)
+            text = text.replace(" 00s", "")
+            if column + len(text) <= bars:
+                canvas.put(column, text, palette.dim)
         for begin, end in axis.cuts:
             left, right = int(axis.at(begin)), int(axis.at(end))
             text = f"{self.glyphs.cut}{duration(end - begin, coarse=True)}"
@@ -132,19 +135,27 @@ class Waterfall(RowsView[FoldedRow]):
         mark, style = self._mark(item, palette)
         yield Segment(mark + " ", style)
         left = width - indent - 4
-        note = f" {item.note}" if item.note else ""
         if item.state in ("failed", "retrying"):
-            text_style = palette.bad if item.state == "failed" else palette.warn
+            style = palette.bad if item.state == "failed" else palette.warn
         else:
-            text_style = palette.text if item.kind == "step" else palette.dim
+            style = palette.text if item.kind == "step" else palette.dim
         if self._keep is not None and row.match:
-            text_style += palette.match
-        text = cell(item.label, left - len(note), text_style, ellipsis=self.glyphs.ellipsis)
-        if note:
-            yield Segment(text.text, text_style)
-            yield Segment(note, palette.warn)
-        else:
-            yield text
+            style += palette.match
+        label, note = one_line(item.label), self._note(item, left)
+        yield cell(label, min(cell_len(label), left - len(note)), style,
+                   ellipsis=self.glyphs.ellipsis)  # fmt: skip
+        rest = left - len(note) - min(cell_len(label), left - len(note))
+        quiet = item.note is None or item.note.startswith("try") or item.note == "replayed"
+        yield Segment(note + " " * rest, palette.dim if quiet else palette.warn)
+
+    def _note(self, item: TimelineRow, room: int) -> str:
+        """The row's notes in words, or in marks where the words do not fit."""
+        if not item.note:
+            return ""
+        if cell_len(one_line(item.label)) + len(item.note) < room:
+            return f" {item.note}"
+        marks = (self.glyphs.notes.get(word, word) for word in item.note.split(", "))
+        return f" {''.join(marks)}"[: room // 2]
 
     def _mark(self, item: TimelineRow, palette: Palette) -> tuple[str, Style]:
         if item.state == "failed":
@@ -179,10 +190,10 @@ class Waterfall(RowsView[FoldedRow]):
         if item.kind == "attempt":
             canvas.fill(left, right, self.glyphs.rule, palette.bad if failing else palette.dim)
         elif item.failed_tries:
-            last = axis.x(item.failed_tries[-1][1])
-            canvas.fill(left, right if item.state == "retrying" else last,
-                        self.glyphs.backoff, palette.warn)  # fmt: skip
-            if item.state != "retrying":
+            again = tried_again(item, self._attempts)
+            last = right if item.state == "retrying" or not again else axis.x(again)
+            canvas.fill(left, last, self.glyphs.backoff, palette.warn)
+            if last < right:
                 canvas.bar(last, right, ink)
             for begin, end in item.failed_tries:
                 canvas.fill(axis.x(begin), axis.x(end), self.glyphs.failed, palette.bad)
