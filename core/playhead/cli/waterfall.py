@@ -1,0 +1,130 @@
+"""The timeline as lines of text with bars."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from playhead.cli import words
+from playhead.cli.render import paint
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from playhead.reader.models import TimelineRow
+
+__all__ = ["bar", "waterfall"]
+
+BAR = 30
+_LABEL = 44
+_TIMES = 20
+_UNICODE = {"done": "━", "failed": "━", "try": "╳", "backoff": "┄", "open": "╌", "dot": "╸"}
+_ASCII = {"done": "=", "failed": "=", "try": "x", "backoff": ".", "open": "-", "dot": "|"}
+_MARKS = {"done": "✓", "failed": "✗", "pending": "…", "retrying": "↻"}
+_ASCII_MARKS = {"done": "+", "failed": "x", "pending": "~", "retrying": "r"}
+
+
+def waterfall(
+    rows: Sequence[TimelineRow],
+    since: datetime,
+    *,
+    ascii_only: bool = False,
+    width: int | None = None,
+    now: datetime | None = None,
+) -> list[Text]:
+    """One line a row: state, label, bar, start and length.
+
+    Args:
+        rows: the timeline.
+        since: what start times count from.
+        ascii_only: draw with ASCII characters.
+        width: columns to fit into by cutting labels and ends; None cuts nothing.
+        now: where open bars end.
+    """
+    now = now or datetime.now(UTC)
+    times = [t for row in rows for t in (row.started_at, row.ended_at) if t]
+    first, last = min(times, default=since), max(times, default=since)
+    if any(row.ended_at is None and row.started_at for row in rows):
+        last = max(last, now)
+    marks = _ASCII_MARKS if ascii_only else _MARKS
+    column = _LABEL if width is None else max(min(_LABEL, width - BAR - _TIMES), 16)
+    lines: list[Text] = []
+    for row in rows:
+        room = max(column - 2 * row.depth, 8)
+        label = words.one_line(_label(row), room if width else None)
+        style = words.STYLES.get(row.state, "") if row.state != "done" else ""
+        line = paint("  " * row.depth)
+        line.append_text(paint(marks[row.state] + " ", words.STYLES.get(row.state, "")))
+        line.append_text(paint(label.ljust(room), "bold" if row.kind == "attempt" else style))
+        line.append_text(paint(" "))
+        line.append_text(paint(bar(row, first, last, now, ascii_only=ascii_only), style or "cyan"))
+        line.append_text(paint(_times(row, since), "dim"))
+        if row.note:
+            line.append_text(paint(f"  ({row.note})", "yellow"))
+        if width:
+            line.truncate(width, overflow="ellipsis")
+        lines.append(line)
+    return lines
+
+
+def bar(
+    row: TimelineRow,
+    first: datetime,
+    last: datetime,
+    now: datetime,
+    *,
+    width: int = BAR,
+    ascii_only: bool = False,
+) -> str:
+    """The row's bar between two moments; shorter than a cell, it is still one mark."""
+    glyphs = _ASCII if ascii_only else _UNICODE
+    start, end = row.started_at or row.ended_at, row.ended_at or now
+    if start is None:
+        return " " * width
+    whole = (last - first).total_seconds() or 1e-9
+
+    def place(at: datetime) -> int:
+        return min(max(int((at - first).total_seconds() / whole * width), 0), width - 1)
+
+    left, right = place(start), place(end)
+    cells = [" "] * width
+    body = glyphs["open"] if row.ended_at is None else glyphs["done"]
+    for cell in range(left, right + 1):
+        cells[cell] = body if right > left else glyphs["dot"]
+    if row.failed_tries:
+        for cell in range(left, right + 1):
+            cells[cell] = glyphs["backoff"]
+        for begin, finish in row.failed_tries:
+            for cell in range(place(begin), place(finish) + 1):
+                cells[cell] = glyphs["try"]
+        if row.ended_at and row.state == "done":
+            cells[right] = glyphs["dot"]
+    return "".join(cells)
+
+
+def _label(row: TimelineRow) -> str:
+    if row.step is None:
+        return row.label
+    step = row.step
+    index = f"#{step.index} " if step.index >= 0 else ""
+    detail = ""
+    if step.llm and step.llm.tool_calls:
+        detail = " → " + ", ".join(call.name for call in step.llm.tool_calls)
+    return (
+        f"{index}{step.kind} {row.label}{detail}" if step.kind != row.label else index + row.label
+    )
+
+
+def _times(row: TimelineRow, since: datetime) -> str:
+    if row.started_at is None:
+        return "" if row.ended_at is None else f" +{_after(row.ended_at, since)}"
+    took = (
+        "so far" if row.ended_at is None
+        else words.duration((row.ended_at - row.started_at).total_seconds())
+    )  # fmt: skip
+    return f" +{_after(row.started_at, since)} {took}"
+
+
+def _after(at: datetime, since: datetime) -> str:
+    return words.duration((at - since).total_seconds())
