@@ -12,6 +12,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from playhead.local import RestateServer
 from tracing_bed import Bed, Serving, make_app, make_provider, set_global, switch_on
+from tracing_openai import ModelServer
 from tracing_otlp import Receiver
 from tracing_world import World
 
@@ -19,10 +20,10 @@ from tracing_world import World
 @pytest.fixture(scope="session")
 def bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:
     world = World(tmp_path_factory.mktemp("world"))
-    with Receiver() as receiver:
+    with Receiver() as receiver, ModelServer(world) as model:
         provider = make_provider(receiver)
         set_global(provider)
-        app = switch_on("ours", make_app(world), provider)
+        app = switch_on("ours", make_app(world, model.url), provider)
         folder = tmp_path_factory.mktemp("traced")
         with (
             RestateServer(folder, tracing_endpoint=f"otlp+{receiver.url}") as server,

@@ -11,13 +11,16 @@ from tracing_bed import SERVER, Bed
 from tracing_cases import CASES, Case
 from tracing_otlp import Row
 
+MCP_SPANS = ("MCP send", "tools/", "server/")
+"""What the MCP library says of itself: in the trace, but as many as its protocol likes."""
+
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
 def test_exported_is_what_ran(bed: Bed, case: Case) -> None:
     expected = case.run(bed, f"{case.id}-ours")
     rows = bed.trace(expected.invocation_id)
     ours = [r for r in rows if r.service != SERVER]
-    assert Counter(r.name for r in ours) == expected.spans
+    assert Counter(r.name for r in ours if not r.name.startswith(MCP_SPANS)) == expected.spans
     assert Counter(r.name for r in ours if r.error) == expected.errors
     for name, count in expected.sent.items():
         found = [r for r in bed.settled() if r.name == name]
@@ -46,7 +49,7 @@ def check_tree(rows: list[Row]) -> None:
             "invoke_agent": {"invocation-attempt", "execute_tool", "user"},
             "chat": {"invoke_agent"},
             "execute_tool": {"invoke_agent"},
-            "run": {"chat", "execute_tool", "user", "invocation-attempt"},
+            "run": {"chat", "execute_tool", "user", "invocation-attempt", "turn"},
         }.get(kind)
         assert allowed is None or above in allowed, f"{row.name} under {parent.name}"
         if row.name == "run Model call":

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from datetime import timedelta
 from typing import Any
 
 import restate
+from mcp.server import MCPServer
 from opentelemetry import trace
 from pydantic_ai import Agent, RunContext
+from pydantic_ai.mcp import TOOL_SCHEMA_VALIDATOR, MCPToolset
 from pydantic_ai.messages import (
     ModelMessage,
     ModelRequest,
@@ -18,8 +21,26 @@ from pydantic_ai.messages import (
     UserPromptPart,
 )
 from pydantic_ai.models.function import AgentInfo, DeltaToolCall, FunctionModel
+from pydantic_ai.toolsets.abstract import ToolsetTool
 from restate.ext.pydantic import RestateAgent, restate_context
+from restate.ext.pydantic._toolset import RestateMCPToolset
+from tracing_openai import build_openai
 from tracing_world import World
+
+
+def mend_mcp() -> None:
+    """restate-sdk 1.3.0 calls `MCPToolset.tool_for_tool_def` without the `ctx` it needs by now."""
+
+    def tool_for_tool_def(self: RestateMCPToolset, tool_def: Any) -> ToolsetTool[Any]:
+        return ToolsetTool(
+            toolset=self.wrapped,
+            tool_def=tool_def,
+            max_retries=1,
+            args_validator=TOOL_SCHEMA_VALIDATOR,
+        )
+
+    RestateMCPToolset.tool_for_tool_def = tool_for_tool_def
+
 
 FAST: dict[str, Any] = {
     "invocation_retry_policy": restate.InvocationRetryPolicy(
@@ -38,7 +59,7 @@ def key_of(messages: list[ModelMessage]) -> str:
     return part.content
 
 
-def build(world: World) -> list[Any]:
+def build(world: World, model_url: str | None = None) -> list[Any]:
     """The services; every run is named by its key, which is also the prompt."""
 
     def planned(messages: list[ModelMessage]) -> tuple[str, int, Any]:
@@ -48,10 +69,10 @@ def build(world: World) -> list[Any]:
         return key, number, world.script(key)[number]
 
     async def model(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
-        _, number, planned_answer = planned(messages)
+        key, number, planned_answer = planned(messages)
         if isinstance(planned_answer, str):
-            if planned_answer.startswith("slow"):
-                await asyncio.sleep(float(planned_answer.split()[1]))
+            if planned_answer == "slow once" and world.counts(key)[f"chat {number + 1}"] == 1:
+                await asyncio.sleep(30)
             return ModelResponse(parts=[TextPart(planned_answer)])
         return ModelResponse(
             parts=[
@@ -67,7 +88,7 @@ def build(world: World) -> list[Any]:
                 yield word + " "
         else:
             yield {
-                i: DeltaToolCall(tool, _json(args), tool_call_id=f"call_{number}_{i}")
+                i: DeltaToolCall(tool, json.dumps(args), tool_call_id=f"call_{number}_{i}")
                 for i, (tool, args) in enumerate(planned_answer)
             }
 
@@ -147,6 +168,16 @@ def build(world: World) -> list[Any]:
         """One durable step."""
         return await step(ctx.deps, name)
 
+    tools = MCPServer("tools")
+
+    @tools.tool()
+    async def remote(key: str, name: str) -> str:
+        """A tool of an MCP server."""
+        world.ran(key, f"remote {name}")
+        return name
+
+    mcp = Agent(scripted, name="mcp", deps_type=str, toolsets=[MCPToolset(tools)])
+
     async def on_events(ctx: RunContext[str], events: Any) -> None:
         async for _ in events:
             pass
@@ -155,6 +186,9 @@ def build(world: World) -> list[Any]:
     durable_sub = RestateAgent(sub)
     durable_auto = RestateAgent(auto, auto_wrap_tools=True)
     durable_streaming = RestateAgent(streaming, event_stream_handler=on_events)
+
+    mend_mcp()
+    durable_mcp = RestateAgent(mcp)
 
     agents = restate.Service("Agents", **FAST)
     others = restate.Service("Third", **FAST)
@@ -172,6 +206,10 @@ def build(world: World) -> list[Any]:
     @agents.handler()
     async def ask_streaming(ctx: restate.Context, key: str) -> str:
         return (await durable_streaming.run(key, deps=key)).output
+
+    @agents.handler()
+    async def ask_mcp(ctx: restate.Context, key: str) -> str:
+        return (await durable_mcp.run(key, deps=key)).output
 
     @agents.handler()
     async def ask_then_raise(ctx: restate.Context, key: str) -> str:
@@ -240,10 +278,5 @@ def build(world: World) -> list[Any]:
     async def decide(ctx: restate.WorkflowSharedContext, answer: str) -> None:
         await ctx.promise("approved", type_hint=str).resolve(answer)
 
-    return [agents, others, session, flow]
-
-
-def _json(args: Any) -> str:
-    import json
-
-    return json.dumps(args)
+    services: list[Any] = [agents, others, session, flow]
+    return [*services, build_openai(world, model_url, FAST)] if model_url else services

@@ -75,14 +75,16 @@ def make_provider(receiver: Receiver, name: str = "agents") -> TracerProvider:
 
 def switch_on(mode: str, app: Any, provider: TracerProvider) -> Any:
     """The app with one of three ways of tracing: "plain" (no bridge), "sdk" (its own), "ours"."""
+    from openinference.instrumentation.openai_agents import OpenAIAgentsInstrumentor
     from playhead_tracing import instrument
     from pydantic_ai import Agent
     from pydantic_ai.models.instrumented import InstrumentationSettings
     from restate.ext.tracing import RestateTracerProvider
 
+    used: Any = RestateTracerProvider(provider) if mode == "sdk" else provider
+    OpenAIAgentsInstrumentor().instrument(tracer_provider=used)
     if mode == "ours":
         return instrument(app, tracer_provider=provider)
-    used: Any = RestateTracerProvider(provider) if mode == "sdk" else provider
     Agent.instrument_all(InstrumentationSettings(tracer_provider=used))
     return app
 
@@ -173,8 +175,8 @@ class Bed:
         return list(self.receiver.rows)
 
 
-def make_app(world: World) -> Any:
-    return restate.app(build(world))
+def make_app(world: World, model_url: str | None = None) -> Any:
+    return restate.app(build(world, model_url))
 
 
 def set_global(provider: TracerProvider) -> None:

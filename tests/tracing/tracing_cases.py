@@ -318,6 +318,61 @@ def workflow(bed: Bed, key: str) -> Outcome:
     return replace(main, sent=Counter({"run note": 2}))
 
 
+def mcp(bed: Bed, key: str) -> Outcome:
+    bed.world.plan(key, [[["remote", {"key": key, "name": "a"}]], "done"], remote_a=0)
+    invocation = bed.call("Agents/ask_mcp", key)
+    calls = bed.world.total(key, "remote")
+    listings = bed.sql(
+        f"SELECT name FROM sys_journal WHERE id = '{invocation}' AND name = 'get mcp tools'"
+    )
+    return outcome(
+        bed,
+        invocation,
+        [key],
+        {
+            "invoke_agent mcp": 1,
+            "execute_tool remote": calls,
+            "run Calling mcp tool remote": calls,
+            "run get mcp tools": len(listings),
+        },
+    )
+
+
+def streaming(bed: Bed, key: str) -> Outcome:
+    bed.world.plan(key, [[["look_streaming", {"name": "a"}]], "all is done"], chat_2=1)
+    invocation = bed.call("Agents/ask_streaming", key)
+    result = outcome(
+        bed,
+        invocation,
+        [key],
+        {"invoke_agent streaming": 2, "execute_tool look_streaming": 1},
+        {"invoke_agent streaming": 1, "chat scripted": 1, "run Model stream call": 1},
+    )
+    result.spans["run Model stream call"] = result.spans.pop("run Model call")
+    return result
+
+
+def openai_agents(bed: Bed, key: str) -> Outcome:
+    bed.world.plan(key, [LOOK, "done"], llm_2=1)
+    invocation = bed.call("OpenAI/ask", key)
+    calls = bed.world.total(key, "llm")
+    # OpenInference gives one span "Agent workflow" to the trace and one to the task in it.
+    return outcome(
+        bed,
+        invocation,
+        [key],
+        {
+            "Agent workflow": 4,
+            "openai": 2,
+            "turn": calls,
+            "generation": calls,
+            "run call LLM": calls,
+            "look": bed.world.total(key, "step"),
+        },
+        {"Agent workflow": 2, "openai": 1, "turn": 1, "generation": 1, "run call LLM": 1},
+    )
+
+
 CASES = [
     Case("E1", "two model calls, one tool", happy),
     Case("E2", "a durable step fails twice", step_fails),
@@ -341,4 +396,7 @@ CASES = [
     Case("E12r", "parallel tools: one fails twice, the other still runs", other_still_runs),
     Case("E13", "a synchronous step fails once", synchronous),
     Case("E14", "workflow: promise, one-way and delayed sends", workflow),
+    Case("E15", "MCP toolset", mcp),
+    Case("E16", "streaming with an event handler, the model fails once", streaming),
+    Case("E17", "OpenAI Agents SDK, the model fails once", openai_agents),
 ]
