@@ -92,3 +92,20 @@ time.sleep(600)
         parent.send_signal(number)
         parent.wait()
     wait_until_gone(child_pid)
+
+
+def test_an_interrupt_at_birth_waits_until_the_child_is_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Interrupted(subprocess.Popen[bytes]):
+        def __init__(self, *args: object, **kwargs: object) -> None:
+            super().__init__(*args, **kwargs)  # type: ignore[call-overload]
+            signal.raise_signal(signal.SIGINT)
+
+    child = Child("newborn", SLEEPER, log=tmp_path / "log")
+    Child("first", ["true"], log=tmp_path / "log").start()  # The reaper runs from here on.
+    monkeypatch.setattr("playhead.local.process.subprocess.Popen", Interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        child.start()
+    assert child.running
+    child.stop()

@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -102,7 +102,7 @@ def _external(settings: Settings) -> Settings | None:
 
 
 @contextlib.contextmanager
-def _interruptible() -> Iterator[None]:
+def _interruptible() -> Generator[None]:
     """SIGTERM and SIGHUP end the demo as Ctrl+C does: everything it started is stopped."""
 
     def interrupt(number: int, frame: object) -> None:
@@ -117,7 +117,7 @@ def _interruptible() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _own_folder(folder: Path) -> Iterator[Path]:
+def _own_folder(folder: Path) -> Generator[Path]:
     """An emptied folder that is surely ours, locked against a second demo."""
     marker = folder / MARKER
     if folder.exists() and not marker.exists() and any(folder.iterdir()):

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -17,6 +17,7 @@ from playhead.local import reaper
 
 POLL_SECONDS = 0.02
 LOG_TAIL_LINES = 12
+_INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class ChildError(Exception):
@@ -24,6 +25,27 @@ class ChildError(Exception):
 
     The text names the process, what happened, and the last lines of its log.
     """
+
+
+@contextlib.contextmanager
+def _uninterrupted() -> Generator[None]:
+    """Holds signals back for a moment, and delivers them afterwards.
+
+    A KeyboardInterrupt between the birth of a process and the note that it exists would leave
+    it behind. Signals are not masked, since the child would inherit the mask.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    held: list[int] = []
+    before = {n: signal.signal(n, lambda number, _: held.append(number)) for n in _INTERRUPTS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for number in held:
+            signal.raise_signal(number)
 
 
 class _Reaper:
@@ -111,7 +133,7 @@ class Child:
             raise ChildError(f"{self.name} runs already (pid {self.pid})")
         self.log.parent.mkdir(parents=True, exist_ok=True)
         output: IO[bytes]
-        with self.log.open("ab") as output:
+        with self.log.open("ab") as output, _uninterrupted():
             try:
                 self._process = subprocess.Popen(
                     self.command,
@@ -124,7 +146,7 @@ class Child:
                 )
             except OSError as error:
                 raise ChildError(f"{self.name} cannot be started: {error}") from error
-        _reaper.tell("+", self._process.pid)
+            _reaper.tell("+", self._process.pid)
         return self
 
     def wait_until(self, ready: Callable[[], bool], *, seconds: float, what: str) -> None:
