@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -50,7 +50,7 @@ def stored(folder: Path, sql: str) -> list[tuple[object, ...]]:
 
 
 @contextmanager
-def demo(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+def demo(folder: Path, *arguments: str) -> Generator[subprocess.Popen[str]]:
     process = subprocess.Popen(
         [*DEMO, "--dir", str(folder), *arguments],
         stdin=subprocess.DEVNULL,

@@ -103,7 +103,8 @@ def test_an_interrupt_at_birth_waits_until_the_child_is_known(
             signal.raise_signal(signal.SIGINT)
 
     child = Child("newborn", SLEEPER, log=tmp_path / "log")
-    Child("first", ["true"], log=tmp_path / "log").start()  # The reaper runs from here on.
+    with Child("first", ["true"], log=tmp_path / "log"):
+        pass  # The reaper runs from here on.
     monkeypatch.setattr("playhead.local.process.subprocess.Popen", Interrupted)
     with pytest.raises(KeyboardInterrupt):
         child.start()
