@@ -21,7 +21,7 @@ from tracing_world import World
 def bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:
     world = World(tmp_path_factory.mktemp("world"))
     with Receiver() as receiver, ModelServer(world) as model:
-        provider = make_provider(receiver)
+        provider = make_provider(receiver.url)
         set_global(provider)
         app = switch_on("ours", make_app(world, model.url), provider)
         folder = tmp_path_factory.mktemp("traced")

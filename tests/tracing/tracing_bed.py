@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +20,7 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from playhead.local import RestateServer, free_port
+from playhead.local import Child, RestateServer, free_port, port_is_free
 from tracing_agents import build
 from tracing_otlp import Receiver, Row
 from tracing_world import World
@@ -65,10 +68,10 @@ class Serving:
         self._thread.join(10)
 
 
-def make_provider(receiver: Receiver, name: str = "agents") -> TracerProvider:
+def make_provider(otlp_url: str, name: str = "agents") -> TracerProvider:
     provider = TracerProvider(resource=Resource.create({"service.name": name}))
     provider.add_span_processor(
-        BatchSpanProcessor(OTLPSpanExporter(endpoint=receiver.url), schedule_delay_millis=50)
+        BatchSpanProcessor(OTLPSpanExporter(endpoint=otlp_url), schedule_delay_millis=50)
     )
     return provider
 
@@ -90,14 +93,41 @@ def switch_on(mode: str, app: Any, provider: TracerProvider) -> Any:
 
 
 class Bed:
-    def __init__(self, server: RestateServer, receiver: Receiver, world: World) -> None:
+    def __init__(
+        self, server: RestateServer, receiver: Receiver, world: World, mode: str = "ours"
+    ) -> None:
         self.server = server
         self.receiver = receiver
         self.world = world
+        self.mode = mode
         self._client = httpx.Client(timeout=60)
 
     def close(self) -> None:
         self._client.close()
+
+    @contextmanager
+    def process(self) -> Iterator[tuple[Bed, Child]]:
+        """The same on a server of its own, with the agents in a process that can be killed."""
+        port, folder = free_port(), self.world.folder / f"process-{time.time_ns()}"
+        child = Child(
+            "agents",
+            [
+                sys.executable,
+                Path(__file__).with_name("tracing_service.py"),
+                str(port),
+                self.world.folder,
+                self.receiver.url,
+                self.mode,
+            ],
+            log=folder / "agents.log",
+        )
+        tracing = f"otlp+{self.receiver.url}"
+        with child, RestateServer(folder / "restate", tracing_endpoint=tracing) as server:
+            child.wait_until(lambda: not port_is_free(port), seconds=20, what="it listened")
+            server.register(f"http://127.0.0.1:{port}")
+            bed = Bed(server, self.receiver, self.world, self.mode)
+            yield bed, child
+            bed.close()
 
     def start(self, target: str, body: Any, headers: dict[str, str] | None = None) -> str:
         """Send an invocation; returns its id."""
@@ -137,6 +167,12 @@ class Bed:
         )
         assert response.is_success, response.text
         return response.json()["rows"]
+
+    def journal(self, invocation_id: str) -> list[dict[str, Any]]:
+        return self.sql(
+            "SELECT index, entry_type, name, entry_json FROM sys_journal "
+            f"WHERE id = '{invocation_id}' ORDER BY index"
+        )
 
     def status(self, invocation_id: str) -> str:
         rows = self.sql(f"SELECT status FROM sys_invocation WHERE id = '{invocation_id}'")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from tracing_bed import Bed
 
@@ -20,6 +21,8 @@ class Outcome:
     """Every span of the agent's side by name."""
     errors: Counter[str] = field(default_factory=Counter[str])
     """Those with status ERROR."""
+    journal: list[dict[str, Any]] | None = None
+    """The journal's entries, of a server that is gone; else the bed's server has them."""
     sent: Counter[str] = field(default_factory=Counter[str])
     """Those of one-way sends, to which Restate gives a trace of their own."""
 
@@ -109,6 +112,24 @@ def suspended_after_step(bed: Bed, key: str) -> Outcome:
         {"invoke_agent main": 3, "execute_tool notify_then_approve": 2},
         {"invoke_agent main": 1, "chat scripted": 1, "run Model call": 1},
     )
+
+
+def killed(bed: Bed, key: str) -> Outcome:
+    """kill -9 in the second model call; what was open then is lost with the process."""
+    bed.world.plan(key, [LOOK, "slow once"])
+    with bed.process() as (own, child):
+        invocation = own.start("Agents/ask", key)
+        bed.world.wait(key, "chat 2")
+        bed.receiver.wait(lambda rows: any(r.name == "run a" for r in rows))
+        bed.settled(0.3)
+        child.kill()
+        child.start()
+        own.result(invocation)
+        result = outcome(own, invocation, [key], {"invoke_agent main": 1, "execute_tool look": 1})
+        result.spans["chat scripted"] -= 1
+        result.spans["run Model call"] -= 1
+        own.trace(invocation)
+        return replace(result, journal=own.journal(invocation))
 
 
 def nested(bed: Bed, key: str) -> Outcome:
@@ -379,6 +400,7 @@ CASES = [
     Case("E3", "the model fails twice", model_fails),
     Case("E4", "suspended on an awakeable, resumed", suspended),
     Case("E4s", "a step, suspended, resumed, the model fails once", suspended_after_step),
+    Case("E5", "kill -9 in the second model call, restarted", killed),
     Case("E6", "a tool runs another agent; a call to a third", nested),
     Case("E7", "parallel tools", parallel),
     Case("E7g", "restate.gather of two steps", gathered),
@@ -400,3 +422,11 @@ CASES = [
     Case("E16", "streaming with an event handler, the model fails once", streaming),
     Case("E17", "OpenAI Agents SDK, the model fails once", openai_agents),
 ]
+
+FORTY = [
+    case
+    for case in CASES
+    if case.id
+    in ("E1", "E2", "E3", "E4", "E6", "E7", "E7g", "E8", "E9", "E10", "E12", "E13", "E16")
+]
+"""What is run at once for E18."""
