@@ -161,8 +161,9 @@ async def _read(query: Any, invocation_id: str, quote: str | None = None) -> Any
     key = row.get("target_service_key")
     values: list[dict[str, Any]] = []
     if key is not None:
+        service = _quoted(row["target_service_name"])
         values = await query(
-            f"SELECT key, value FROM {state} WHERE service_name = {_quoted(row['target_service_name'])}"
+            f"SELECT key, value FROM {state} WHERE service_name = {service}"
             f" AND service_key = {_quoted(key)}"
         )
     return found, entries, notes, values

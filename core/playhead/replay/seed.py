@@ -1,10 +1,10 @@
 """What the server derives from an invocation id: its 24 bytes, and the random seed.
 
 An id is `inv_1` and two base-62 numbers: a partition key (8 bytes, 11 digits) and a UUID
-(16 bytes, 22 digits), their bytes read as little-endian integers. The server seeds the SDK's random numbers with the
-SipHash-1-3 (zero key) of these bytes as Rust hashes an array of them: the length as
-little-endian u64, then the bytes. A server with unique random seeds (experimental) draws the
-seed instead; a recording then has to carry it.
+(16 bytes, 22 digits), their bytes read as little-endian integers. The server seeds the SDK's
+random numbers with the SipHash-1-3 (zero key) of these bytes as Rust hashes an array of them:
+the length as little-endian u64, then the bytes. A server with unique random seeds
+(experimental) draws the seed instead; a recording then has to carry it.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import reprlib
 import sys
 import sysconfig
@@ -70,6 +71,12 @@ def where(user: UserCode) -> str | None:
     """`file:line` of the user's innermost frame at this moment."""
     frame = next(frames_above(user, sys._getframe(1)), None)  # pyright: ignore[reportPrivateUsage]
     return None if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+def raised_at(user: UserCode, stacktrace: str) -> str | None:
+    """`file:line` of the user's innermost frame in a formatted traceback."""
+    found = re.findall(r'File "([^"]+)", line (\d+)', stacktrace)
+    return next((f"{f}:{n}" for f, n in reversed(found) if user.owns(f)), None)
 
 
 def describe(frame: FrameType, *, variables: bool = True) -> Frame:

@@ -9,9 +9,10 @@ from typing import Any
 from playhead.replay.app import App
 from playhead.replay.attempt import Attempt, attempt_body
 from playhead.replay.commands import Journal, result_kind, result_value
+from playhead.replay.playback import waiting_at
 from playhead.replay.recording import Recording
 from playhead.replay.report import Divergence, Report, readable
-from playhead.replay.stack import frames_of_tasks, where
+from playhead.replay.stack import raised_at, where
 from playhead.replay.vm import WatchedVM
 from playhead.replay.wire import ERROR
 
@@ -68,12 +69,7 @@ class _Judge:
 
     def idle(self) -> bool:
         assert self.attempt is not None
-        stacks = frames_of_tasks(self.app.user, self.attempt.loop)
-        # The handler's own task last: tools that run in tasks of their own are nearer.
-        for name in sorted(stacks, key=lambda n: n == "handler"):
-            frame = stacks[name][0]
-            self.waiting_at = f"{frame.f_code.co_filename}:{frame.f_lineno}"
-            break
+        self.waiting_at = waiting_at(self.app, self.attempt)
         return False
 
     # --- the verdict
@@ -112,7 +108,7 @@ class _Judge:
                 return Report("incomplete", **common, reason=reason, sdk_message=words)
             divergence = Divergence(
                 self.written, "error", self._recorded(self.written), self.raised[0],
-                _raised_at(self.app, self.raised[1]) or self.last_where,
+                raised_at(self.app.user, self.raised[1]) or self.last_where,
             )  # fmt: skip
         else:
             index = message.related_command_index if _has(message) else self.written - 1
@@ -141,8 +137,3 @@ class _Judge:
 
 def _has(message: Any) -> bool:
     return bool(message.HasField("related_command_index"))
-
-
-def _raised_at(app: App, stacktrace: str) -> str | None:
-    found = re.findall(r'File "([^"]+)", line (\d+)', stacktrace)
-    return next((f"{f}:{n}" for f, n in reversed(found) if app.user.owns(f)), None)

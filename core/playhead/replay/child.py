@@ -1,0 +1,93 @@
+"""The process that runs the user's code; started by `worker`, never imported by it.
+
+Reads one JSON request a line and answers each with one JSON line. Standard input and output
+are taken away from the user's code: it reads nothing and prints to standard error.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Iterable
+from typing import IO, Any
+
+from playhead.replay.guard import Guard
+
+__all__ = ["main"]
+
+_PR_SET_PDEATHSIG = 1
+
+
+def main() -> None:
+    """Load the app, say so, and serve requests until the parent closes the pipe."""
+    _end_with_parent()
+    sys.dont_write_bytecode = True
+    spec, folder, guarded = sys.argv[1], sys.argv[2], sys.argv[3] == "guarded"
+    requests, answers = _private_streams()
+    guard = Guard()
+    # Their own imports are not the user's doing.
+    import asyncio  # noqa: F401 # pyright: ignore[reportUnusedImport]
+    import sqlite3  # noqa: F401 # pyright: ignore[reportUnusedImport]
+
+    from playhead.replay import ops
+    from playhead.replay.app import load_app
+    from playhead.replay.errors import ReplayError
+
+    if guarded:
+        guard.install()
+    try:
+        app = load_app(spec, folder)
+    except ReplayError as error:
+        hint = _blame(guard.take())
+        _answer(answers, {"error": type(error).__name__, "text": f"{error}{hint}"})
+        return
+    _answer(answers, {"ready": spec, "blocked": guard.take()})
+    for line in requests:
+        request = json.loads(line)
+        try:
+            result = ops.run(app, guard, request)
+            answer = {"result": result, "blocked": guard.take()}
+        except ReplayError as error:
+            answer = {"error": type(error).__name__, "text": str(error), "blocked": guard.take()}
+        except Exception as error:
+            traceback.print_exc()
+            answer = {
+                "error": "ReplayError",
+                "text": f"replaying failed: {type(error).__name__}: {error}",
+                "blocked": guard.take(),
+            }
+        _answer(answers, answer)
+
+
+def _answer(stream: IO[str], document: dict[str, Any]) -> None:
+    stream.write(json.dumps(document, default=str) + "\n")
+    stream.flush()
+
+
+def _blame(blocked: Iterable[str]) -> str:
+    return "".join(f"\nThe replay blocked while importing it: {what}" for what in blocked)
+
+
+def _private_streams() -> tuple[IO[str], IO[str]]:
+    requests = os.fdopen(os.dup(0), "r", encoding="utf-8")
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.dup2(2, 1)
+    return requests, answers
+
+
+def _end_with_parent() -> None:
+    # An endless loop of the user's code must not outlive a parent that was killed.
+    with contextlib.suppress(OSError, AttributeError):
+        import ctypes
+
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    main()
