@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import ssl
 from typing import Any
 
 import httpx
@@ -11,9 +12,11 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
 )
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from playhead.record.recorder import Recorder
 from playhead.store.query import to_rows
 
+_PLAIN = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 PROTOBUF = "application/x-protobuf"
 JSON = "application/json"
 
@@ -28,6 +31,7 @@ def request(
     resource.resource.attributes.add(key="service.name").value.string_value = "tests"
     scope = resource.scope_spans.add()
     scope.scope.name = "scope"
+    trace_id = b""
     for number in range(count):
         if number % 14 == 0:
             trace_id = trace or rng.randbytes(16)
@@ -35,7 +39,7 @@ def request(
         span.trace_id = trace_id
         span.span_id = rng.randbytes(8)
         span.name = f"span {number}"
-        span.kind = 1
+        span.kind = Span.SpanKind.SPAN_KIND_INTERNAL
         span.start_time_unix_nano = 1_700_000_000_000_000_000 + number
         span.end_time_unix_nano = span.start_time_unix_nano + 1000
         span.attributes.add(key="number").value.int_value = number
@@ -44,12 +48,17 @@ def request(
     return message
 
 
+def client() -> httpx.AsyncClient:
+    """A client that loads no certificates, which takes longer than most tests."""
+    return httpx.AsyncClient(trust_env=False, timeout=60, verify=_PLAIN)
+
+
 async def post(
     recorder: Recorder, content: bytes, kind: str = PROTOBUF, **headers: str
 ) -> httpx.Response:
     """Send a body to the receiver."""
-    async with httpx.AsyncClient(trust_env=False) as client:
-        return await client.post(
+    async with client() as http:
+        return await http.post(
             f"http://127.0.0.1:{recorder.running.otlp_http_port}/v1/traces",
             content=content,
             headers={"content-type": kind, **{k.replace("_", "-"): v for k, v in headers.items()}},

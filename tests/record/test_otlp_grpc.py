@@ -13,7 +13,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from playhead.record.recorder import PortTaken, Recorder, open_recorder
 from playhead.settings import Settings
 
-from conftest import FREE  # isort: skip
+from helpers import FREE  # isort: skip
 from otlp import request, spans  # isort: skip
 
 

@@ -7,7 +7,6 @@ import json
 import random
 from typing import Any
 
-import httpx
 import pytest
 from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.http import Compression
@@ -18,7 +17,8 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from playhead.record.otlp import Malformed, from_json, from_protobuf
 from playhead.record.recorder import Recorder
 
-from otlp import JSON, PROTOBUF, answer, post, request, select, spans  # isort: skip
+from helpers import eventually  # isort: skip
+from otlp import client, JSON, PROTOBUF, answer, post, request, select, spans  # isort: skip
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 SPAN = "b7ad6b7169203331"
@@ -52,9 +52,12 @@ async def test_the_real_exporter(recorder: Recorder, compression: Compression) -
 
     def work() -> None:
         tracer = provider.get_tracer("tests")
-        with tracer.start_as_current_span(
-            "outer", kind=trace.SpanKind.SERVER, attributes={"restate.invocation.id": "inv_1"}
-        ), tracer.start_as_current_span("inner [red]") as inner:
+        with (
+            tracer.start_as_current_span(
+                "outer", kind=trace.SpanKind.SERVER, attributes={"restate.invocation.id": "inv_1"}
+            ),
+            tracer.start_as_current_span("inner [red]") as inner,
+        ):
             inner.set_attribute("list", ["a", "ä\x00\u2028"])
             inner.set_attribute("float", 1.5)
             inner.set_attribute("big", 2**62)
@@ -87,11 +90,8 @@ async def test_an_agents_whole_tree_is_found_by_invocation(recorder: Recorder) -
         one = request(0)
         one.resource_spans[0].scope_spans[0].spans.append(span)
         answer(await post(recorder, one.SerializeToString()))
-    async with asyncio.timeout(10):
-        while select(recorder, "SELECT count(*) AS n FROM spans WHERE invocation_id = 'inv_1'") != [
-            {"n": 14}
-        ]:
-            await asyncio.sleep(0.02)
+    sql = "SELECT count(*) AS n FROM spans WHERE invocation_id = 'inv_1'"
+    await eventually(lambda: select(recorder, sql) == [{"n": 14}])
 
 
 async def test_json(recorder: Recorder) -> None:
@@ -120,7 +120,8 @@ async def test_json(recorder: Recorder) -> None:
     assert (span["trace_id"], span["span_id"], span["kind"]) == (TRACE, SPAN, "client")
     assert span["start_unix_nano"] == 1700000000000000000
     assert span["attributes"] == {
-        "int": 2**53 + 1, "int number": 7, "double": 0.5, "bytes": "AP8=", "map": {"a": [True, None]},
+        "int": 2**53 + 1, "int number": 7, "double": 0.5, "bytes": "AP8=",
+        "map": {"a": [True, None]},
     }  # fmt: skip
     assert span["links"] == [{"trace_id": TRACE, "span_id": SPAN, "attributes": {}}]
     assert span["status_code"] == "error"
@@ -250,9 +251,9 @@ async def test_a_foreign_host_name_is_refused(recorder: Recorder) -> None:
 
 async def test_other_paths_and_methods(recorder: Recorder) -> None:
     base = f"http://127.0.0.1:{recorder.running.otlp_http_port}"
-    async with httpx.AsyncClient(trust_env=False) as client:
-        assert (await client.get(base + "/v1/traces")).status_code == 405
-        assert (await client.post(base + "/v1/metrics", content=b"")).status_code == 404
+    async with client() as http:
+        assert (await http.get(base + "/v1/traces")).status_code == 405
+        assert (await http.post(base + "/v1/metrics", content=b"")).status_code == 404
 
 
 async def test_many_senders_at_once(recorder: Recorder) -> None:

@@ -13,8 +13,9 @@ from playhead.store.journals import CopiedInvocation
 __all__ = ["Changes"]
 
 LEAST_SECONDS = 0.4
-SCAN_SHARE = 100
-"""A scan may run for this fraction of the time: its duration times this until the next."""
+MOST_SECONDS = 10.0
+SCAN_SHARE = 50
+"""The time between scans, as a multiple of what a scan takes longer than a cheap query."""
 FULL_SECONDS = 300.0
 """How often everything is compared instead of only what the clock says is newer."""
 AGAIN_SECONDS = 1.0
@@ -53,12 +54,14 @@ class Changes:
         self._again: dict[str, float] = {}
         self._next_scan = 0.0
         self._next_full = 0.0
+        self._cheap_seconds = 0.0
         self.scan_seconds = 0.0
         """How long the last scan took, which paces the next one."""
 
     def scan_now(self) -> None:
-        """Compare everything at the next round: the server was away."""
+        """Compare everything at the next round: the last one came to nothing."""
         self._next_scan = self._next_full = 0.0
+        self._active = {}
 
     async def find(self) -> list[str]:
         """Ids to copy, oldest change first. Raises RestateError."""
@@ -68,7 +71,9 @@ class Changes:
         return sorted(changed, key=lambda id_: changed[id_])
 
     async def _active_changes(self) -> dict[str, int]:
+        started = self._clock()
         table = await self._ask(_ACTIVE)
+        self._cheap_seconds = self._clock() - started
         rows: list[tuple[Any, ...]] = list(
             zip(*(column.to_pylist() for column in table.columns), strict=True)
         )
@@ -94,7 +99,9 @@ class Changes:
             sql += f" WHERE arrow_cast(modified_at, 'Int64') >= {since}"
         table = await self._ask(sql)
         self.scan_seconds = self._clock() - started
-        self._next_scan = self._clock() + max(LEAST_SECONDS, SCAN_SHARE * self.scan_seconds)
+        cost = self.scan_seconds - self._cheap_seconds
+        pause = min(max(LEAST_SECONDS, SCAN_SHARE * cost), MOST_SECONDS)
+        self._next_scan = self._clock() + pause
         if full:
             self._next_full = self._clock() + FULL_SECONDS
         changed: dict[str, int] = {}

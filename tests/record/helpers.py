@@ -1,0 +1,59 @@
+"""Starting the durable service, waiting, and the options of a test's recorder."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import httpx
+from playhead.local import Child, free_port
+from playhead.record.recorder import Options
+
+FREE = Options(otlp_grpc_port=0, otlp_http_port=0, api_port=0, journals=False)
+
+
+class serve:
+    """Runs `durable.py` as a child under hypercorn."""
+
+    def __init__(self, folder: Path) -> None:
+        port = free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        self.child = Child(
+            "durable service",
+            [sys.executable, "-m", "hypercorn", "--bind", f"127.0.0.1:{port}", "durable:app"],
+            log=folder / "service.log",
+            cwd=Path(__file__).parent,
+        )
+
+    def __enter__(self) -> tuple[Child, str]:
+        def answers() -> bool:
+            try:
+                return httpx.get(self.url + "/health", timeout=1.0).status_code < 600
+            except httpx.HTTPError:
+                return False
+
+        self.child.start().wait_until(answers, seconds=20, what="it answered")
+        return self.child, self.url
+
+    def __exit__(self, *exc: object) -> None:
+        self.child.stop()
+
+
+async def eventually(
+    true: Callable[[], Awaitable[bool]] | Callable[[], bool], *, seconds: float = 20.0
+) -> float:
+    """Wait until the condition holds; returns how long that took, in seconds."""
+    started = time.monotonic()
+    while True:
+        result = true()
+        if isinstance(result, bool):
+            holds = result
+        else:
+            holds = await result
+        if holds:
+            return time.monotonic() - started
+        assert time.monotonic() - started < seconds, "it never came true"
+        await asyncio.sleep(0.02)

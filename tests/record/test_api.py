@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pyarrow as pa
+import pytest
+from playhead.record import access
+from playhead.record.client import QueryError, QueryLimit, RecorderError, Source, connect
+from playhead.record.recorder import Recorder, open_recorder
+from playhead.settings import Settings
+
+from helpers import FREE  # isort: skip
+from otlp import client, post, request  # isort: skip
+
+
+async def ask(recorder: Recorder, content: bytes, **headers: str) -> httpx.Response:
+    token = access.read_token(recorder.store.folder)
+    given = {"authorization": f"Bearer {token}", "accept": "application/json", **headers}
+    async with client() as http:
+        return await http.post(f"{recorder.running.api_url}/query", content=content, headers=given)
+
+
+async def test_arrow_and_json_say_the_same(recorder: Recorder, settings: Settings) -> None:
+    await post(recorder, request(30).SerializeToString())
+    source = await connect(settings)
+    assert source is not None
+    assert recorder.running.api_url in source.describe()
+    sql = "SELECT name, start_unix_nano FROM spans WHERE name <> ? ORDER BY start_unix_nano"
+    rows = await source.rows(sql, ["span 3"])
+    table: pa.Table = await source.arrow(sql, ["span 3"])
+    assert len(rows) == 29
+    assert table.to_pylist() == rows
+    health = await source.health()
+    assert health is not None
+    assert health["spans"] == 30
+    assert health["ports"]["api"] == recorder.running.api_port
+    await source.close()
+
+
+@pytest.mark.parametrize(
+    "given", ["", "Bearer", "Bearer wrong", "Basic {token}", "bearer {token}x"]
+)
+async def test_the_token_is_needed(recorder: Recorder, given: str) -> None:
+    token = access.read_token(recorder.store.folder)
+    header = given.format(token=token)
+    response = await ask(recorder, b'{"sql": "SELECT 1"}', authorization=header)
+    assert response.status_code == 401
+    async with client() as http:
+        response = await http.get(
+            f"{recorder.running.api_url}/health", headers={"authorization": header}
+        )
+    assert response.status_code == 401
+
+
+async def test_the_token_is_its_owners_alone_and_stays(settings: Settings) -> None:
+    path = settings.store / access.TOKEN
+    async with open_recorder(settings, FREE):
+        first = path.read_text()
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    async with open_recorder(settings, FREE):
+        assert path.read_text() == first
+    path.chmod(0o644)  # somebody may have read it
+    async with open_recorder(settings, FREE):
+        assert path.read_text() != first
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+async def test_a_foreign_host_name_is_refused(recorder: Recorder) -> None:
+    response = await ask(recorder, b'{"sql": "SELECT 1"}', host="evil.example:4319")
+    assert response.status_code == 400
+    for host in ("localhost:1", "127.0.0.1"):
+        assert (await ask(recorder, b'{"sql": "SELECT 1"}', host=host)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b"[]", b"1", b"{}", b'{"sql": 1}', b'{"sql": "SELECT 1", "params": {"a": 1}}',
+     b'{"sql": null}', b"\xff"],
+)  # fmt: skip
+async def test_malformed_requests(recorder: Recorder, body: bytes) -> None:
+    response = await ask(recorder, body)
+    assert response.status_code == 400
+    assert "sql" in response.json()["error"]
+
+
+async def test_errors_of_queries(recorder: Recorder, settings: Settings) -> None:
+    source = await connect(settings)
+    assert source is not None
+    for sql, params in (
+        ("SELECT * FROM nowhere", []),
+        ("DROP TABLE spans", []),
+        ("SELECT ?", []),
+        ("SELECT 1", [1]),
+        ("SELECT ?", [{"a": object}.keys() and {"a": 1}]),
+    ):
+        run: Any
+        for run in (source.rows, source.arrow):
+            if params == [{"a": 1}]:
+                await run(sql, params)
+            else:
+                with pytest.raises(QueryError):
+                    await run(sql, params)
+    with pytest.raises(QueryLimit, match="LIMIT"):
+        await source.rows("SELECT * FROM range(1000001)")
+    await source.close()
+
+
+async def test_the_file_itself_without_a_recorder(settings: Settings) -> None:
+    assert await connect(settings) is None
+    async with open_recorder(settings, FREE) as recorder:
+        await post(recorder, request(5).SerializeToString())
+        via_recorder = await connect(settings)
+        assert via_recorder is not None
+        rows = await via_recorder.rows("SELECT * FROM spans ORDER BY ALL")
+    with pytest.raises(RecorderError):
+        await via_recorder.rows("SELECT 1")
+    await via_recorder.close()
+    source = await connect(settings)
+    assert source is not None
+    assert "playhead.duckdb" in source.describe()
+    assert await source.rows("SELECT * FROM spans ORDER BY ALL") == rows
+    assert (await source.arrow("SELECT name FROM spans")).num_rows == 5
+    await refuses_to_write(source)
+    # It does not keep the file open: a recorder can start beside it.
+    async with open_recorder(settings, FREE):
+        with pytest.raises(RecorderError):
+            await source.rows("SELECT 1")
+        again = await connect(settings)
+        assert again is not None
+        assert "recorder at" in again.describe()
+        await again.close()
+
+
+async def refuses_to_write(source: Source) -> None:
+    for sql in ("DELETE FROM spans", "SELECT * FROM read_text('/etc/hostname')"):
+        with pytest.raises(QueryError):
+            await source.rows(sql)
+
+
+async def test_a_killed_recorders_note_is_no_recorder(settings: Settings, tmp_path: Path) -> None:
+    async with open_recorder(settings, FREE):
+        note = (settings.store / access.RUNNING).read_text()
+    assert not (settings.store / access.RUNNING).exists()
+    (settings.store / access.RUNNING).write_text(note)
+    source = await connect(settings)
+    assert source is not None
+    assert source.describe().startswith("file")
+    (settings.store / access.RUNNING).write_text("{")
+    assert await connect(settings) is not None

@@ -1,0 +1,235 @@
+"""What the copier keeps, compared with what the server's SQL says."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playhead.local import RestateServer
+from playhead.record.recorder import Recorder, open_recorder
+from playhead.restate.client import RestateClient
+from playhead.settings import Settings
+from playhead.store.query import to_arrow
+from playhead.store.schema import EVENT_COLUMNS, INVOCATION_COLUMNS, JOURNAL_COLUMNS, STATE_COLUMNS
+
+from helpers import FREE, eventually, serve  # isort: skip
+from otlp import client, select  # isort: skip
+
+WITH_JOURNALS = replace(FREE, journals=True)
+# What the invoker and the leader hold in memory moves on without any change to an invocation.
+VOLATILE = {"last_awaiting_on_future_json"}
+
+
+def at(server: RestateServer, folder: Path) -> Settings:
+    return Settings(
+        admin_url=server.admin_url, ingress_url=server.ingress_url, store=folder / "store"
+    )
+
+
+@pytest.fixture
+async def copying(restate: RestateServer, service: str, tmp_path: Path) -> AsyncIterator[Recorder]:
+    async with open_recorder(at(restate, tmp_path), WITH_JOURNALS) as running:
+        yield running
+
+
+async def call(server: RestateServer, path: str, body: Any = None, *, wait: bool = True) -> str:
+    """Call a handler; returns the invocation's id."""
+    async with client() as http:
+        response = await http.post(f"{server.ingress_url}/{path}/send", json=body)
+        invocation: str = response.raise_for_status().json()["invocationId"]
+        if wait:
+            url = f"{server.ingress_url}/restate/invocation/{invocation}/attach"
+            (await http.get(url)).raise_for_status()
+    return invocation
+
+
+def stored(recorder: Recorder, table: str, columns: dict[str, str], where: str) -> list[Any]:
+    names = ", ".join(f'"{name}"' for name in columns if name not in VOLATILE)
+    cursor = recorder.store.cursor()
+    try:
+        return to_arrow(cursor, f"SELECT {names} FROM {table} WHERE {where}").to_pylist()
+    finally:
+        cursor.close()
+
+
+async def on_server(
+    server: RestateServer, table: str, columns: dict[str, str], where: str
+) -> list[Any]:
+    names = ", ".join(f'"{name}"' for name in columns if name not in VOLATILE)
+    async with RestateClient(server.admin_url) as client:
+        return (await client.query_arrow(f"SELECT {names} FROM {table} WHERE {where}")).to_pylist()
+
+
+def comparable(rows: list[Any]) -> list[str]:
+    """Durations differ in Arrow's type alone; everything else must be equal."""
+    out: list[str] = []
+    for row in rows:
+        for name in ("completion_retention", "journal_retention"):
+            value = row.get(name)
+            if value is not None:
+                seconds = getattr(value, "nanoseconds", None)
+                row[name] = seconds / 1e9 if seconds is not None else value.total_seconds()
+        for name, value in row.items():
+            if hasattr(value, "timestamp"):
+                row[name] = value.timestamp()
+        out.append(repr(row))
+    return sorted(out)
+
+
+async def assert_same(recorder: Recorder, server: RestateServer, ids: Sequence[str]) -> None:
+    """The store's rows of these invocations are the server's, column by column."""
+    listed = ", ".join(f"'{id_}'" for id_ in ids)
+    for table, theirs, columns in (
+        ("invocations", "sys_invocation", INVOCATION_COLUMNS),
+        ("journal", "sys_journal", JOURNAL_COLUMNS),
+        ("journal_events", "sys_journal_events", EVENT_COLUMNS),
+    ):
+        where = f"id IN ({listed})"
+        ours = stored(recorder, table, columns, where)
+        assert comparable(ours) == comparable(await on_server(server, theirs, columns, where)), (
+            table
+        )
+        assert ours or table == "journal_events"
+
+
+async def copied(recorder: Recorder, *ids: str) -> float:
+    """Wait until these are copied after their end; returns how long that took."""
+    listed = ", ".join(f"'{id_}'" for id_ in ids)
+    sql = f"SELECT count(*) AS n FROM journal_copies WHERE final AND id IN ({listed})"
+    return await eventually(lambda: select(recorder, sql) == [{"n": len(ids)}])
+
+
+async def test_journals_equal_the_servers_byte_for_byte(
+    copying: Recorder, restate: RestateServer
+) -> None:
+    ids = [
+        await call(restate, "plain/steps", 5),
+        await call(restate, "plain/steps", 0),
+        await call(restate, "plain/flaky", "one"),
+        await call(restate, "counter/a'b/add", 3),
+        await call(restate, "counter/a'b/add", 4),
+    ]
+    await copied(copying, *ids)
+    await assert_same(copying, restate, ids)
+    raw = select(copying, "SELECT sum(raw_length) AS n, sum(octet_length(raw)) AS m FROM journal")
+    assert raw[0]["n"] == raw[0]["m"] > 1000
+    events = select(copying, "SELECT event_type FROM journal_events WHERE id = ?", ids[2])
+    assert {event["event_type"] for event in events} == {"TransientError"}
+
+
+async def test_state_of_virtual_objects(copying: Recorder, restate: RestateServer) -> None:
+    async def same(key: str) -> bool:
+        where = f"service_name = 'counter' AND service_key = '{key}'"
+        theirs = await on_server(restate, "state", STATE_COLUMNS, where)
+        return comparable(stored(copying, "state", STATE_COLUMNS, where)) == comparable(theirs)
+
+    await copied(copying, await call(restate, "counter/one/add", 3))
+    await copied(copying, await call(restate, "counter/two/add", 1))
+    assert await same("one")
+    rows = select(copying, "SELECT key, value_utf8 FROM state WHERE service_key = 'one' ORDER BY 1")
+    assert rows == [{"key": "note 3", "value_utf8": '"x"'}, {"key": "value", "value_utf8": "3"}]
+    await copied(copying, await call(restate, "counter/one/clear"))
+    assert await same("one")
+    assert select(copying, "SELECT * FROM state WHERE service_key = 'one'") == []
+    assert len(select(copying, "SELECT * FROM state WHERE service_key = 'two'")) == 2
+
+
+async def test_a_change_is_copied_within_a_second(
+    copying: Recorder, restate: RestateServer
+) -> None:
+    seconds: list[float] = []
+    for _ in range(5):
+        id_ = await call(restate, "plain/steps", 2)
+        seconds.append(await copied(copying, id_))
+    assert sorted(seconds)[2] < 1.0, seconds
+
+
+async def test_a_running_invocation_is_copied_as_it_grows(
+    copying: Recorder, restate: RestateServer
+) -> None:
+    id_ = await call(restate, "plain/growing", 400, wait=False)
+    sizes: set[int] = set()
+
+    def finished() -> bool:
+        [row] = select(copying, "SELECT count(*) AS n FROM journal WHERE id = ?", id_)
+        sizes.add(row["n"])
+        return select(copying, "SELECT final FROM journal_copies WHERE id = ?", id_) == [
+            {"final": True}
+        ]
+
+    await eventually(finished, seconds=60)
+    assert len(sizes) > 2, sizes
+    await assert_same(copying, restate, [id_])
+
+
+async def test_a_waiting_invocation_and_its_end(copying: Recorder, restate: RestateServer) -> None:
+    id_ = await call(restate, "plain/waiting", wait=False)
+    await eventually(lambda: bool(select(copying, "SELECT 1 FROM invocations WHERE id = ?", id_)))
+    async with client() as http:
+        await http.patch(f"{restate.admin_url}/invocations/{id_}/kill")
+    await copied(copying, id_)
+    await assert_same(copying, restate, [id_])
+    [row] = select(copying, "SELECT completion_failure FROM invocations WHERE id = ?", id_)
+    assert "killed" in row["completion_failure"]
+
+
+async def test_what_the_server_purges_stays(copying: Recorder, restate: RestateServer) -> None:
+    id_ = await call(restate, "plain/steps", 4)
+    other = await call(restate, "plain/steps", 4)
+    await copied(copying, id_, other)
+    async with client() as http:
+        for path in (f"{id_}/purge", f"{other}/purge-journal"):
+            await http.patch(f"{restate.admin_url}/invocations/{path}")
+
+    async def purged() -> bool:
+        where = f"id IN ('{id_}', '{other}')"
+        return not await on_server(restate, "sys_journal", JOURNAL_COLUMNS, where)
+
+    await eventually(purged)
+    await copied(copying, await call(restate, "plain/steps", 1))
+    copying.copier._changes.scan_now()  # type: ignore[union-attr]
+    await copying.copier.copy_changes()  # type: ignore[union-attr]
+    for kept in (id_, other):
+        [row] = select(copying, "SELECT count(*) AS n FROM journal WHERE id = ?", kept)
+        assert row == {"n": 10}
+        assert select(copying, "SELECT status FROM invocations WHERE id = ?", kept)
+
+
+async def test_the_server_goes_and_comes_back(own_restate: RestateServer, tmp_path: Path) -> None:
+    with serve(tmp_path) as (_, url):
+        own_restate.register(url)
+        async with open_recorder(at(own_restate, tmp_path), WITH_JOURNALS) as recorder:
+            copier = recorder.copier
+            assert copier is not None
+            before = await call(own_restate, "plain/steps", 3)
+            await copied(recorder, before)
+            await asyncio.to_thread(own_restate.kill)
+            await eventually(lambda: copier.problem is not None)
+            problem = recorder.health()["journals"]["problem"]
+            assert own_restate.admin_url in problem
+            await asyncio.to_thread(own_restate.start)
+            await eventually(lambda: copier.problem is None)
+            after = await call(own_restate, "plain/steps", 2)
+            await copied(recorder, after)
+            await assert_same(recorder, own_restate, [before, after])
+
+
+async def test_a_recorder_started_later_copies_what_is_there(
+    own_restate: RestateServer, tmp_path: Path
+) -> None:
+    settings = at(own_restate, tmp_path)
+    with serve(tmp_path) as (_, url):
+        own_restate.register(url)
+        ids = await asyncio.gather(*(call(own_restate, "plain/steps", n % 3) for n in range(60)))
+        async with open_recorder(settings, WITH_JOURNALS) as recorder:
+            await copied(recorder, *ids)
+            await assert_same(recorder, own_restate, ids)
+        async with open_recorder(settings, WITH_JOURNALS) as recorder:
+            # What was copied when it had ended is not read again.
+            assert recorder.copier is not None
+            assert await recorder.copier.copy_changes() == 0
+            await copied(recorder, *ids, await call(own_restate, "plain/steps", 1))

@@ -1,0 +1,191 @@
+"""`playhead record` and `playhead sql` as processes: start, stop, kill, ports, output."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Generator
+from pathlib import Path
+
+import httpx
+import pytest
+from playhead.local import Child
+from playhead.record.access import RUNNING, read_running
+from playhead.record.child import start_child
+from playhead.settings import Settings
+from playhead.store.database import Store
+
+from otlp import PROTOBUF, request  # isort: skip
+
+
+@contextlib.contextmanager
+def child(settings: Settings, tmp_path: Path) -> Generator[Child]:
+    started = start_child(settings, tmp_path / "record.log", free_ports=True, journals=False)
+    try:
+        yield started
+    finally:
+        started.stop()
+
+
+def playhead(settings: Settings, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "playhead", "--store", str(settings.store), *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def url(settings: Settings) -> str:
+    running = read_running(settings.store)
+    assert running is not None
+    return f"http://127.0.0.1:{running.otlp_http_port}/v1/traces"
+
+
+def test_kill_9_loses_no_acknowledged_span(settings: Settings, tmp_path: Path) -> None:
+    acknowledged: set[str] = set()
+
+    def send(sender: int) -> None:
+        with httpx.Client(trust_env=False) as client, contextlib.suppress(httpx.HTTPError):
+            for number in range(10_000):
+                message = request(64, seed=sender * 100_000 + number, padding=200)
+                response = client.post(
+                    address,
+                    content=message.SerializeToString(),
+                    headers={"content-type": PROTOBUF},
+                )
+                if response.status_code == 200:
+                    batch = message.resource_spans[0].scope_spans[0].spans
+                    acknowledged.update(span.span_id.hex() for span in batch)
+
+    with child(settings, tmp_path) as process:
+        address = url(settings)
+        senders = [threading.Thread(target=send, args=(n,)) for n in range(4)]
+        for sender in senders:
+            sender.start()
+        while len(acknowledged) < 5000 and process.running:
+            time.sleep(0.005)
+        process.signal(signal.SIGKILL)
+        for sender in senders:
+            sender.join(30)
+            assert not sender.is_alive()
+    store = Store(settings.store)
+    try:
+        stored = {row[0] for row in store.cursor().execute("SELECT span_id FROM spans").fetchall()}
+        [(rows,)] = store.cursor().execute("SELECT count(*) FROM spans").fetchall()
+    finally:
+        store.close()
+    assert len(acknowledged) >= 5000
+    assert acknowledged <= stored
+    assert rows == len(stored)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_ends_in_order(settings: Settings, tmp_path: Path, number: int) -> None:
+    with child(settings, tmp_path) as process:
+        httpx.post(
+            url(settings),
+            content=request(700).SerializeToString(),
+            headers={"content-type": PROTOBUF},
+            trust_env=False,
+        ).raise_for_status()
+        # A connection that stays open must not hold it up.
+        with httpx.Client(trust_env=False) as client:
+            client.get(url(settings))
+            started = time.monotonic()
+            process.signal(number)
+            process._process.wait(10)  # type: ignore[union-attr]
+        assert time.monotonic() - started < 5
+        assert process.returncode == 0
+        log = process.log.read_text()
+    assert "700 spans" in log or "Stopped" in log
+    assert not (settings.store / RUNNING).exists()
+    assert not (settings.store / "playhead.duckdb.wal").exists()
+    assert (
+        playhead(settings, "sql", "SELECT count(*) AS n FROM spans", "--csv").stdout == "n\n700\n"
+    )
+
+
+def test_its_files_are_its_owners_alone(settings: Settings, tmp_path: Path) -> None:
+    with child(settings, tmp_path):
+        httpx.post(
+            url(settings),
+            content=request(7).SerializeToString(),
+            headers={"content-type": PROTOBUF},
+            trust_env=False,
+        ).raise_for_status()
+        files = list(settings.store.iterdir())
+        assert len(files) >= 5
+        for path in files:
+            assert path.stat().st_mode & 0o077 == 0, path
+
+
+def test_a_second_recorder_is_told(settings: Settings, tmp_path: Path) -> None:
+    with child(settings, tmp_path) as process:
+        ports = ("--otlp-grpc-port=0", "--otlp-http-port=0", "--api-port=0")
+        second = playhead(settings, "record", *ports)
+        assert second.returncode == 3
+        assert str(process.pid) in second.stderr
+        assert "Traceback" not in second.stderr
+        running = read_running(settings.store)
+        assert running is not None
+        other = Settings(store=tmp_path / "other")
+        third = playhead(
+            other, "record", "--otlp-grpc-port=0", f"--otlp-http-port={running.otlp_http_port}",
+            "--api-port=0",
+        )  # fmt: skip
+        assert third.returncode == 3
+        assert str(running.otlp_http_port) in third.stderr
+        assert "--otlp-http-port" in third.stderr
+        assert "PLAYHEAD_OTLP_HTTP_PORT" in third.stderr
+        assert process.running
+
+
+def test_sql_output(settings: Settings, tmp_path: Path) -> None:
+    nothing = playhead(settings, "sql", "SELECT 1")
+    assert nothing.returncode == 3
+    assert "playhead record" in nothing.stderr
+    nasty = "SELECT chr(27) || '[31mred' || chr(7) AS \"a\tb\", '[bold]x' AS m, NULL AS n"
+    with child(settings, tmp_path):
+        for arguments in ((), ("--csv",)):
+            shown = playhead(settings, "sql", nasty, *arguments)
+            assert shown.returncode == 0, shown.stderr
+            assert "\x1b" not in shown.stdout
+            assert "\x07" not in shown.stdout
+            assert "red" in shown.stdout
+            assert "[bold]x" in shown.stdout
+        document = json.loads(playhead(settings, "sql", nasty, "--json").stdout)
+        assert document == [{"a\tb": "\x1b[31mred\x07", "m": "[bold]x", "n": None}]
+        assert json.loads(playhead(settings, "sql", "--json", "FROM spans").stdout) == []
+        wrong = playhead(settings, "sql", "DROP TABLE spans")
+        assert wrong.returncode == 2
+        assert "reads" in wrong.stderr
+        both = playhead(settings, "sql", "SELECT 1", "--json", "--csv")
+        assert both.returncode == 2
+
+
+def test_a_random_mix_of_kills_and_starts(settings: Settings, tmp_path: Path) -> None:
+    rng = random.Random(5)
+    sent = 0
+    for round_number in range(3):
+        with child(settings, tmp_path) as process:
+            for part in range(rng.randint(1, 4)):
+                count = rng.randint(1, 200)
+                httpx.post(
+                    url(settings),
+                    content=request(count, seed=round_number * 10 + part).SerializeToString(),
+                    headers={"content-type": PROTOBUF},
+                    trust_env=False,
+                ).raise_for_status()
+                sent += count
+            if round_number % 2:
+                process.signal(signal.SIGKILL)
+    result = playhead(settings, "sql", "SELECT count(*) AS n FROM spans", "--json")
+    assert json.loads(result.stdout) == [{"n": sent}]
