@@ -14,13 +14,13 @@ import httpx
 from playhead.local import Child, RestateServer, free_port
 from playhead_samples import effects, faults
 
-WAIT_SECONDS = 20.0
+WAIT_SECONDS = 40.0
 LLM_TIMEOUT = "1.0"
 
 
 class Lab:
-    def __init__(self, folder: Path, *only: str) -> None:
-        """With agents of these files alone, or all."""
+    def __init__(self, folder: Path, *only: str, agents_env: dict[str, str] | None = None) -> None:
+        """With agents of these files alone, or all; without tracing unless given variables."""
         self.folder = folder
         self.effects_file = folder / "effects.jsonl"
         self.faults_file = folder / "faults.json"
@@ -36,7 +36,7 @@ class Lab:
                 "PLAYHEAD_LLM_TIMEOUT": LLM_TIMEOUT,
                 "PLAYHEAD_EFFECTS": str(self.effects_file),
                 "PLAYHEAD_FAULTS": str(self.faults_file),
-                "OTEL_SDK_DISABLED": "true",
+                **(agents_env or {"OTEL_SDK_DISABLED": "true"}),
             },
             *(part for name in only for part in ("--only", name)),
         )

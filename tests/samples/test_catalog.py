@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from playhead_samples import app, catalog, effects, faults, model
 from playhead_samples.llm import rules, script
+from pydantic_ai.models.openai import OpenAIChatModel, OpenAIResponsesModel
 from pydantic_ai.models.wrapper import WrapperModel
 from restate.exceptions import TerminalError
 
@@ -86,7 +87,7 @@ def test_model_is_the_one_chosen_and_never_retries_by_itself(
     inner = made.wrapped
     assert type(inner).__name__ == kind
     assert model.agents_sdk_model() == sdk
-    if kind != "TestModel":
+    if isinstance(inner, OpenAIChatModel | OpenAIResponsesModel):
         assert inner.client.max_retries == 0
         local = str(inner.client.base_url) == "http://127.0.0.1:1/v1/"
         assert local is (chosen is None)

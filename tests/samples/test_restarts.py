@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 from lab import Lab
+from playhead.local import free_port
 from playhead_samples.faults import Fault
 
 QUESTION = {"message": "What is the weather in Denver?"}
@@ -18,7 +19,9 @@ SIGTERM_SECONDS = 5.0
 
 @pytest.fixture(scope="module")
 def small_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    with Lab(tmp_path_factory.mktemp("small"), "weather", "approval") as lab:
+    nobody = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{free_port()}"}
+    folder = tmp_path_factory.mktemp("small")
+    with Lab(folder, "weather", "approval", agents_env=nobody) as lab:
         yield lab
 
 
@@ -51,7 +54,9 @@ def test_approval_survives_kill_of_the_service(lab: Lab) -> None:
     assert lab.llm_counts()["approval"]["requests"] == 2
 
 
-def test_sigterm_ends_the_service_in_time_also_while_it_works(lab: Lab) -> None:
+def test_sigterm_ends_the_service_in_time_at_work_and_without_a_recorder(lab: Lab) -> None:
+    assert lab.call("/WeatherAgent/run", QUESTION) == ANSWER  # leaves spans to be sent
+    lab.reset()
     lab.arm(do="hang", agent="weather", seconds=30)
     invocation = lab.send("/WeatherAgent/run", QUESTION)
     lab.until(lambda: bool(lab.llm_log("weather")), "the model is being asked")
