@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -113,13 +113,13 @@ class Collector:
         self.child.wait_until(answers(self.health_url), seconds=WAIT_SECONDS, what="it was healthy")
 
     @contextmanager
-    def http_exporter(self) -> Iterator[HttpExporter]:
+    def http_exporter(self) -> Generator[HttpExporter]:
         exporter = HttpExporter(endpoint=f"http://127.0.0.1:{self.http_port}/v1/traces")
         yield exporter
         exporter.shutdown()
 
     @contextmanager
-    def grpc_exporter(self) -> Iterator[GrpcExporter]:
+    def grpc_exporter(self) -> Generator[GrpcExporter]:
         exporter = GrpcExporter(endpoint=f"http://127.0.0.1:{self.grpc_port}", insecure=True)
         yield exporter
         exporter.shutdown()
