@@ -28,7 +28,8 @@ class CliError(click.ClickException):
         """Title and hint are shown as plain text, the hint on lines of its own."""
         super().__init__(title)
         self.hint = hint
-        self.exit_code = int(exit_code)
+        # click reads it from the instance.
+        self.exit_code = int(exit_code)  # pyright: ignore[reportAttributeAccessIssue]
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Write it to standard error."""
