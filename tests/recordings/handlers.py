@@ -353,6 +353,31 @@ async def lazily(ctx: ObjectContext, name: str) -> dict[str, Any]:
     return {"before": before, "keys": keys, "now": await ctx.get("seen", type_hint=str)}
 
 
+@counter.handler()
+async def trip(ctx: ObjectContext, city: str) -> dict[str, Any]:
+    """A booking with a bit of everything; the tests change it line by line."""
+
+    def fetch(place: str, days: int) -> list[str]:
+        note("fetch")
+        return [f"{place} day {day}" for day in range(days)]
+
+    def pay() -> str:
+        note("pay")
+        return "paid"
+
+    visits = await ctx.get("visits", type_hint=int) or 0
+    plan = await ctx.run_typed("fetch plan", fetch, RunOptions(), city, 2)
+    hotel = await ctx.service_call(echo, f"hotel in {city}")
+    await ctx.sleep(timedelta(milliseconds=30), name="think")
+    receipt = await ctx.run_typed("pay", pay)
+    ctx.object_send(add, "trips", 1)
+    ident, approved = ctx.awakeable(type_hint=str)
+    ctx.resolve_awakeable(ident, "yes")
+    answer = await approved
+    ctx.set("visits", visits + 1)
+    return {"plan": plan, "hotel": hotel, "receipt": receipt, "approved": answer}
+
+
 # --- workflows
 
 

@@ -22,6 +22,8 @@ from typing import Any
 import httpx
 from playhead.local import Child, RestateServer, free_port
 from playhead.replay import Recording
+from playhead.replay.annotate import annotate
+from playhead.replay.app import App, load_app
 
 HERE = Path(__file__).parent
 PROTOCOLS = {"v6": {}, "v7": {"RESTATE_EXPERIMENTAL_ENABLE_PROTOCOL_V7": "true"}}
@@ -128,12 +130,13 @@ CASES: dict[str, Case] = {
     "state_add": Case("Counter/adds/add", 3, before=lambda s: s.call("Counter/adds/add", 2)),
     "state_look": Case("Counter/looks/look", None, before=lambda s: s.call("Counter/looks/add", 2)),
     "state_lazy": Case("Lazy/one/lazily", before=lambda s: s.call("Lazy/one/lazily", "before")),
+    "trip": Case("Counter/traveller/trip", "Oslo"),
     "workflow": Case("Order/o-1/place", "book", meanwhile=pay),
     "explicit_recovery": Case("Fresh/anew"),
 }  # fmt: skip
 
 
-def record(server: Server, name: str, case: Case, folder: Path) -> None:
+def record(server: Server, app: App, name: str, case: Case, folder: Path) -> None:
     """Send the request, wait, and save the journal."""
     if case.before:
         case.before(server)
@@ -144,12 +147,13 @@ def record(server: Server, name: str, case: Case, folder: Path) -> None:
     recording = asyncio.run(Recording.fetch(server.restate.admin_url, ident))
     version = recording.invocation["pinned_service_protocol_version"]
     assert f"v{version}" == folder.name, f"{name} was recorded in protocol v{version}"
-    recording.save(folder / f"{name}.journal.json")
+    annotate(app, recording).save(folder / f"{name}.journal.json")
     print(f"{folder.name}/{name}: {len(recording.entries)} entries")  # noqa: T201
 
 
 def main(names: list[str]) -> None:
     """Record the named cases, or all, in every version."""
+    loaded = load_app("handlers:app", str(HERE))
     cases = {n: c for n, c in CASES.items() if not names or n in names}
     for version, env in PROTOCOLS.items():
         with tempfile.TemporaryDirectory() as scratch:
@@ -164,7 +168,7 @@ def main(names: list[str]) -> None:
                 app.wait_until(lambda: listens(port), seconds=SECONDS, what="it listened")
                 restate.register(f"http://127.0.0.1:{port}")
                 for name, case in cases.items():
-                    record(Server(restate), name, case, HERE / version)
+                    record(Server(restate), loaded, name, case, HERE / version)
 
 
 def listens(port: int) -> bool:

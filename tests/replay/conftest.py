@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from playhead.replay.app import App, load_app
 
+sys.path.append(str(Path(__file__).parent))
 RECORDINGS = Path(__file__).parents[1] / "recordings"
 
 

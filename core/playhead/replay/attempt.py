@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -163,20 +163,21 @@ class Attempt:
 
 
 @contextlib.contextmanager
-def _vm_factory(make_vm: MakeVm) -> Iterator[None]:
+def _vm_factory(make_vm: MakeVm) -> Generator[None]:
     # The one place where the SDK makes the state machine of an invocation.
     from restate import server
 
-    original = server.VMWrapper
-    server.VMWrapper = make_vm  # pyright: ignore[reportAttributeAccessIssue]
+    module: Any = server
+    original = module.VMWrapper
+    module.VMWrapper = make_vm
     try:
         yield
     finally:
-        server.VMWrapper = original
+        module.VMWrapper = original
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def _quiet() -> Generator[None]:
     # What the SDK logs (a mismatch, a raising handler) is in the report.
     logger = logging.getLogger("restate")
     level = logger.level

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -23,8 +23,6 @@ _KINDS = {
     "parameter": "parameter",
     "headers": "headers",
     "idempotency_key": "idempotency key",
-    "value": "value",
-    "failure": "value",
 }
 
 
@@ -49,8 +47,12 @@ def compare(
     old = fields_of(recorded)
     for name, kind in _KINDS.items():
         if name in old and name in call.fields and old[name] != call.fields[name]:
-            kind = "output" if call.type == "Output" else kind
             yield divergence(kind, text_of(old[name]), text_of(call.fields[name]))
+    if "value" in old and "value" in call.fields:
+        before, after = _end(old), _end(call.fields)
+        if before != after:
+            kind = "output" if call.type == "Output" else "value"
+            yield divergence(kind, text_of(before), text_of(after))
     yield from _durations(recorded, old, call, noted, divergence)
     if noted and call.type == "Run" and "arguments" in noted:
         kind = "prompt" if call.about in LLM_STEPS else "arguments"
@@ -69,26 +71,34 @@ def text_of(value: Any) -> str | None:
 
 
 def _durations(
-    recorded: Command, old: Mapping[str, Any], call: Call, noted: Any, divergence: Any
+    recorded: Command,
+    old: Mapping[str, Any],
+    call: Call,
+    noted: Mapping[str, Any] | None,
+    divergence: Callable[..., Divergence],
 ) -> Iterator[Divergence]:
-    due = old.get("wake_up_time") or old.get("invoke_time")
-    now = call.fields.get("millis")
-    if due is None and now is None:
-        return
-    exact = (noted or {}).get("millis")
-    if exact is None:
+    now: int | None = call.fields.get("millis")
+    due: int | None = old.get("wake_up_time") or old.get("invoke_time")
+    before: int | None = (noted or {}).get("millis")
+    if before is None and due is not None:
         began = _milliseconds(recorded.appended_at)
-        if due is not None and began is None:
+        if began is None:
             return
         # The SDK's clock says when, the server's when it was told: the two differ a little.
-        exact = None if due is None else due - (began or 0)
-        same = exact is not None and now is not None
-        if same and abs(exact - now) <= max(_SLACK_MS, _SLACK * max(exact, now)):
+        before = max(due - began, 0)
+        if now is not None and abs(before - now) <= max(_SLACK_MS, _SLACK * max(before, now)):
             return
-    if exact != now:
-        before = None if exact is None else f"{max(exact, 0) / 1000:g} s"
-        after = None if now is None else f"{now / 1000:g} s"
-        yield divergence("duration", before, after, False)
+    if before != now:
+        yield divergence("duration", _seconds(before), _seconds(now), False)
+
+
+def _seconds(millis: int | None) -> str | None:
+    return None if millis is None else f"{millis / 1000:g} s"
+
+
+def _end(fields: Mapping[str, Any]) -> Any:
+    failure = fields.get("failure")
+    return fields["value"] if failure is None else f"failure {failure}"
 
 
 def _milliseconds(at: str | None) -> int | None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from playhead.replay.errors import RecordingError
@@ -19,7 +18,9 @@ __all__ = ["find", "from_rows", "from_server", "from_store"]
 
 _ID = re.compile(r"inv_[0-9A-Za-z]{34}")
 _SECONDS = 30.0
-_HEX = re.compile(r"(?:[0-9a-fA-F]{2})*")
+
+Rows = list[dict[str, Any]]
+Query = Callable[[str], Awaitable[Rows]]
 
 
 async def from_server(admin_url: str, invocation_id: str, *, token: str | None = None) -> Recording:
@@ -40,14 +41,14 @@ async def from_server(admin_url: str, invocation_id: str, *, token: str | None =
             base_url=admin_url, headers=headers, timeout=_SECONDS
         ) as client:
 
-            async def query(sql: str) -> list[dict[str, Any]]:
+            async def query(sql: str) -> Rows:
                 response = await client.post("/query", json={"query": sql})
                 response.raise_for_status()
-                rows: list[dict[str, Any]] = response.json()["rows"]
+                rows: Rows = response.json()["rows"]
                 return rows
 
             version = (await client.get("/version")).json().get("version")
-            tables = await _read(query, invocation_id)
+            tables = await _read(query, invocation_id, _SERVER_TABLES)
     except httpx.HTTPStatusError as error:
         raise RecordingError(
             f"{admin_url} answered {error.response.status_code}: {error.response.text[:300]}"
@@ -57,7 +58,13 @@ async def from_server(admin_url: str, invocation_id: str, *, token: str | None =
             f"No Restate admin API answers at {admin_url} ({error or type(error).__name__}). "
             "Set RESTATE_ADMIN_URL, or give --admin-url."
         ) from error
-    return from_rows(*tables, invocation_id=invocation_id, where=admin_url, server_version=version)
+    return from_rows(
+        *tables,
+        invocation_id=invocation_id,
+        where=admin_url,
+        decode=bytes.fromhex,
+        server_version=version,
+    )
 
 
 async def from_store(settings: Settings, invocation_id: str) -> Recording:
@@ -74,11 +81,11 @@ async def from_store(settings: Settings, invocation_id: str) -> Recording:
     if source is None:
         raise RecordingError(f"No recorder answers, and there is no recording in {settings.store}")
     try:
-        tables = await _read(source.rows, invocation_id, quote='"')
+        tables = await _read(source.rows, invocation_id, _STORE_TABLES)
         where = source.describe()
     finally:
         await source.close()
-    return from_rows(*tables, invocation_id=invocation_id, where=where)
+    return from_rows(*tables, invocation_id=invocation_id, where=where, decode=base64.b64decode)
 
 
 async def find(settings: Settings, invocation_id: str) -> Recording:
@@ -105,9 +112,20 @@ def from_rows(
     *,
     invocation_id: str,
     where: str,
+    decode: Callable[[str], bytes],
     server_version: str | None = None,
 ) -> Recording:
     """A recording from rows of sys_invocation, sys_journal, sys_journal_events and state.
+
+    Args:
+        invocations: at most one row.
+        journal: its entries, with `raw`.
+        events: what the server noted beside them.
+        state: key and value pairs of the object or workflow.
+        invocation_id: named in errors.
+        where: where the rows come from, named in errors.
+        decode: bytes from their text; the admin API writes hex, the recorder base64.
+        server_version: of the server that was asked, when it was.
 
     Raises:
         RecordingError: there is no such invocation, or no journal of it.
@@ -131,40 +149,39 @@ def from_rows(
                 int(row["index"]),
                 str(row["entry_type"]),
                 str(row.get("name") or ""),
-                _bytes(row["raw"]),
+                decode(row["raw"] or ""),
                 _text(row.get("appended_at")),
             )
             for row in rows
         ),
-        state={str(row["key"]): _bytes(row["value"]) for row in state},
+        state={str(row["key"]): decode(row["value"] or "") for row in state},
         events=tuple(_plain(row) for row in events),
         sdk_version=invocation.get("last_attempt_server"),
         server_version=server_version or invocation.get("created_using_restate_version"),
     )
 
 
-async def _read(query: Any, invocation_id: str, quote: str | None = None) -> Any:
-    stored = quote is not None
-    tables = (
-        ("invocations", "journal", "journal_events", "state")
-        if stored
-        else ("sys_invocation", "sys_journal", "sys_journal_events", "state")
-    )
+_SERVER_TABLES = ("sys_invocation", "sys_journal", "sys_journal_events", "state")
+_STORE_TABLES = ("invocations", "journal", "journal_events", "state")
+
+
+async def _read(
+    query: Query, invocation_id: str, tables: tuple[str, str, str, str]
+) -> tuple[Rows, Rows, Rows, Rows]:
     invocations, journal, events, state = tables
     found = await query(f"SELECT * FROM {invocations} WHERE id = '{invocation_id}'")
-    row = found[0] if found else {}
     entries = await query(
         'SELECT "index", entry_type, name, raw, version, appended_at '
         f"FROM {journal} WHERE id = '{invocation_id}'"
     )
     notes = await query(f"SELECT * FROM {events} WHERE id = '{invocation_id}'")
-    key = row.get("target_service_key")
-    values: list[dict[str, Any]] = []
-    if key is not None:
-        service = _quoted(row["target_service_name"])
+    values: Rows = []
+    if found and found[0].get("target_service_key") is not None:
+        service, key = (
+            _quoted(found[0][name]) for name in ("target_service_name", "target_service_key")
+        )
         values = await query(
-            f"SELECT key, value FROM {state} WHERE service_name = {service}"
-            f" AND service_key = {_quoted(key)}"
+            f"SELECT key, value FROM {state} WHERE service_name = {service} AND service_key = {key}"
         )
     return found, entries, notes, values
 
@@ -176,20 +193,6 @@ def _check_id(invocation_id: str) -> None:
 
 def _quoted(text: str) -> str:
     return "'" + str(text).replace("'", "''") + "'"
-
-
-def _bytes(value: Any) -> bytes:
-    """The admin API writes bytes as hex; the recorder hands out bytes, hex or base64."""
-    if isinstance(value, bytes | bytearray | memoryview):
-        return bytes(value)
-    if value is None:
-        return b""
-    if _HEX.fullmatch(str(value)):
-        return bytes.fromhex(str(value))
-    try:
-        return base64.b64decode(str(value), validate=True)
-    except binascii.Error as error:
-        raise RecordingError(f"{str(value)[:40]!r} are no bytes: {error}") from error
 
 
 def _text(value: Any) -> str | None:

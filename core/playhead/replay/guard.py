@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any
 
 __all__ = ["Blocked", "Guard"]
@@ -54,7 +54,7 @@ class Guard:
         sys.addaudithook(self._audit)
 
     @contextlib.contextmanager
-    def lifted(self) -> Iterator[None]:
+    def lifted(self) -> Generator[None]:
         """Allow everything inside: for a step that the user wants to run for real."""
         self._allowed += 1
         try:
@@ -88,7 +88,8 @@ def _forbidden(event: str, args: tuple[Any, ...]) -> str | None:
     if event in _NETWORK:
         return f"network {event.partition('.')[2]} {_text(args[1] if len(args) > 1 else args[0])}"
     if event in _PROCESSES:
-        return f"process {event.rpartition('.')[2]} {_text(args[1] if len(args) > 1 else args[:1])}"
+        words = list(args[1:2] or args[:1])
+        return f"process {event.rpartition('.')[2]} {_text(words)}".rstrip()
     if event in _FILES:
         return f"file {event.partition('.')[2]} {_text(args[0])}"
     if event == "sqlite3.connect" and args[0] != ":memory:":
@@ -97,10 +98,12 @@ def _forbidden(event: str, args: tuple[Any, ...]) -> str | None:
 
 
 def _text(value: Any) -> str:
-    if isinstance(value, bytes):
-        value = value.decode(errors="replace")
-    if isinstance(value, tuple) and len(value) >= 2 and isinstance(value[1], int):  # pyright: ignore[reportUnknownArgumentType]
-        return f"{value[0]}:{value[1]}"
-    if isinstance(value, list):
-        return " ".join(map(_text, value))[:200]  # pyright: ignore[reportUnknownArgumentType]
-    return str(value)[:200]  # pyright: ignore[reportUnknownArgumentType]
+    match value:
+        case bytes():
+            return value.decode(errors="replace")[:200]
+        case [str() | bytes() as host, int() as port, *_] if isinstance(value, tuple):
+            return f"{_text(host)}:{port}"
+        case [*parts]:
+            return " ".join(_text(part) for part in parts)[:200]
+        case _:
+            return str(value)[:200]

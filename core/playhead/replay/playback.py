@@ -157,6 +157,8 @@ class Playback:
                 self.state = dict.fromkeys(self.state)
             case "GetState" if recorded is not None and call.about not in self.state:
                 self.state[call.about] = self._read(recorded)
+            case _:
+                pass
 
     def _read(self, command: Command) -> bytes | None:
         if command.type == "GetEagerState":

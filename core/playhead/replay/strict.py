@@ -69,7 +69,8 @@ class _Judge:
 
     def idle(self) -> bool:
         assert self.attempt is not None
-        self.waiting_at = waiting_at(self.app, self.attempt)
+        # Only the first time: later everything is being cancelled.
+        self.waiting_at = self.waiting_at or waiting_at(self.app, self.attempt)
         return False
 
     # --- the verdict
@@ -87,7 +88,7 @@ class _Judge:
         if self.output is None:
             return Report("incomplete", **common, reason=self._why(), waiting_at=self.waiting_at)
         kind, value = self.output
-        ended = (
+        ended: dict[str, Any] = (
             {"failure": f"{value.code}: {value.message}"}
             if kind == "failure"
             else {"output": readable(value)}

@@ -109,4 +109,4 @@ def _is_base64(value: Any) -> bool:
 
 
 def _word(value: Any) -> str:
-    return _WORDS.get(cast("type", type(value)), type(value).__name__)
+    return next((w for kind, w in _WORDS.items() if isinstance(value, kind)), "value")

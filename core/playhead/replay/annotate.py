@@ -1,0 +1,48 @@
+"""Notes the arguments of a recording's steps, which no journal holds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from playhead.replay.align import GreedyMatcher
+from playhead.replay.app import App
+from playhead.replay.calls import Call
+from playhead.replay.emulated import Answer
+from playhead.replay.playback import Playback
+from playhead.replay.recording import Recording
+
+__all__ = ["Nothing", "annotate"]
+
+
+class Nothing:
+    """The policy that leaves every new command without an answer."""
+
+    def answer(self, call: Call, playback: Playback) -> Answer:
+        """No answer."""
+        return Answer()
+
+
+def annotate(app: App, recording: Recording) -> Recording:
+    """The recording with the arguments that this code passes to its steps.
+
+    Use it with the code that made the recording: a later replay then tells which arguments and
+    prompts have changed since. Steps that the code does not reach stay as they are.
+
+    Raises:
+        AppError: the app does not serve this handler.
+    """
+    matcher = GreedyMatcher(tuple(recording.journal().steps()))
+    playback = Playback(app, recording, matcher, Nothing()).run()
+    steps = dict(recording.steps)
+    for pair in playback.pairs:
+        if pair.recorded is None:
+            break
+        noted: dict[str, Any] = {}
+        if pair.call.arguments is not None:
+            noted["arguments"] = pair.call.arguments
+        if pair.call.fields.get("millis") is not None:
+            noted["millis"] = pair.call.fields["millis"]
+        if noted:
+            steps[pair.recorded.command_index] = noted
+    return replace(recording, steps=steps)

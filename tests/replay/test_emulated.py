@@ -1,0 +1,55 @@
+"""The emulated state machine against the SDK's own, on real recordings and their prefixes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from playhead.replay import Recording
+from playhead.replay.align import GreedyMatcher
+from playhead.replay.annotate import Nothing
+from playhead.replay.app import App
+from playhead.replay.explain import explain
+from playhead.replay.playback import Playback
+from playhead.replay.report import readable
+from playhead.replay.strict import strict
+
+RECORDINGS = sorted((Path(__file__).parents[1] / "recordings").glob("v[67]/*.journal.json"))
+NAMES = [f"{path.parent.name}-{path.name.partition('.')[0]}" for path in RECORDINGS]
+
+
+@pytest.mark.parametrize("path", RECORDINGS, ids=NAMES)
+def test_it_ends_as_the_sdk_does_and_finds_no_difference(
+    path: Path, handlers_app: App, executed: list[str]
+):
+    recording = Recording.load(path)
+    judged = strict(handlers_app, recording)
+    found = explain(handlers_app, recording)
+    assert (found.divergences, found.notes) == ((), ())
+    assert len(found.playback.pairs) == len(list(recording.journal().steps()))
+    ended = found.playback.ended
+    if judged.verdict == "incomplete":
+        assert ended is None
+        assert found.playback.waiting_at == judged.waiting_at
+    else:
+        assert ended is not None
+        assert readable(ended.fields["value"]) == judged.output
+        assert ended.fields["failure"] == judged.failure
+    assert executed == []
+
+
+@pytest.mark.parametrize("path", RECORDINGS, ids=NAMES)
+def test_every_prefix_resumed_dry_waits_where_the_sdk_waits(
+    path: Path, handlers_app: App, executed: list[str]
+):
+    recording = Recording.load(path)
+    for length in range(1, len(recording.entries)):
+        prefix = recording.prefix(length)
+        judged = strict(handlers_app, prefix)
+        matcher = GreedyMatcher(tuple(prefix.journal().steps()))
+        playback = Playback(handlers_app, prefix, matcher, Nothing()).run()
+        assert (playback.ended is None) == (judged.output is None and judged.failure is None)
+        if playback.ended is None:
+            assert playback.waiting_at == judged.waiting_at, length
+        assert explain(handlers_app, prefix).divergences == (), length
+    assert executed == []
