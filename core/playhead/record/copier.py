@@ -62,6 +62,13 @@ class JournalCopier:
         return len(self._copied)
 
     @property
+    def lag_seconds(self) -> float | None:
+        """Age of the copy; None before the first."""
+        if self.last_copy is None:
+            return None
+        return (datetime.now(UTC) - self.last_copy).total_seconds()
+
+    @property
     def scan_seconds(self) -> float:
         """How long the server's last status scan took."""
         return self._changes.scan_seconds

@@ -139,7 +139,10 @@ class Ingest:
             async with asyncio.timeout(IDLE_SECONDS):
                 await self._wake.wait()
         except TimeoutError:
-            await asyncio.to_thread(self._store.checkpoint)
+            try:
+                await asyncio.to_thread(self._store.checkpoint)
+            except Exception as error:
+                self._note(error)
 
     async def _commit(self) -> None:
         group: list[_Request] = []

@@ -67,6 +67,7 @@ class Recorder:
             journals = {
                 "invocations": copier.invocations,
                 "last_copy": copier.last_copy.isoformat() if copier.last_copy else None,
+                "lag_seconds": copier.lag_seconds,
                 "behind": copier.behind,
                 "scan_seconds": round(copier.scan_seconds, 4),
                 "errors": copier.errors,
