@@ -16,6 +16,7 @@ __all__ = [
     "Answer",
     "Asked",
     "Began",
+    "Completed",
     "Fails",
     "Noted",
     "SameInvocation",
@@ -150,12 +151,9 @@ class Noted:
 
     def check(self, world: World) -> Check:
         """By the server's SQL."""
-        rows = world.sql(
-            "SELECT event_type, event_json FROM sys_journal_events "
-            f"WHERE id = '{world.id_of(self.name)}'"
-        )
-        ok = any(self.part in f"{r['event_type']} {r['event_json']}" for r in rows)
-        kinds = _words(Counter(str(r["event_type"]) for r in rows)) or "no event"
+        events = world.events(self.name)
+        ok = any(self.part in event for event in events)
+        kinds = _words(Counter(event.split()[0] for event in events)) or "no event"
         seen = f"{'found' if ok else 'not found'} in: {kinds}"
         return Check(f"{self.name}: events", f"… {self.part} …", seen, ok)
 
@@ -202,6 +200,23 @@ class Began:
             f"{waited:.1f} s after",
             waited >= self.seconds_after_sending,
         )
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class Completed:
+    """These invocations were completed in this order."""
+
+    names: tuple[str, ...]
+
+    def __init__(self, *names: str) -> None:
+        object.__setattr__(self, "names", names)
+
+    def check(self, world: World) -> Check:
+        """By the server's SQL."""
+        ends = {name: world.row(name).get("completed_at") for name in self.names}
+        seen = [f"{name} not at all" for name, at in ends.items() if not at]
+        seen += sorted((n for n in self.names if ends[n]), key=lambda name: str(ends[name]))
+        return Check.of("completed in order", " → ".join(self.names), " → ".join(seen))
 
 
 @dataclass(frozen=True, slots=True)

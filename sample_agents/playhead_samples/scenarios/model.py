@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from playhead_samples.scenarios.world import World
 
 __all__ = [
+    "IMPATIENT",
     "SHARED",
     "Action",
     "AtLeast",
@@ -85,6 +86,8 @@ class Needs:
 
 
 SHARED = Needs("shared")
+IMPATIENT = Needs("impatient", {"PLAYHEAD_RETRY_ATTEMPTS": "4"})
+"""Agents whose invocations are paused after four attempts in a row, not twenty."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,16 +12,13 @@ from playhead_samples.scenarios.expect import (
     Steps,
     Struck,
 )
-from playhead_samples.scenarios.model import ModelFault, Needs, Scenario
+from playhead_samples.scenarios.model import IMPATIENT, ModelFault, Scenario
 from playhead_samples.scenarios.outages import LiftFaults
 from playhead_samples.scenarios.requests import Resume, Send
 from playhead_samples.scenarios.spans import Attempts, ModelSpans, Ran
 from playhead_samples.scenarios.waits import Is, ended
 
-__all__ = ["IMPATIENT", "SCENARIOS"]
-
-IMPATIENT = Needs("impatient", {"PLAYHEAD_RETRY_ATTEMPTS": "4"})
-"""Agents whose invocations are paused after four attempts in a row, not twenty."""
+__all__ = ["SCENARIOS"]
 
 ASK = Send("WeatherAgent/run", "What is the weather in Berlin?")
 

@@ -10,7 +10,7 @@ from typing import Any
 from playhead_samples.scenarios.model import ScenarioError
 from playhead_samples.scenarios.world import World
 
-__all__ = ["Cancel", "Decide", "Kill", "Resume", "Send"]
+__all__ = ["Cancel", "Child", "Decide", "Kill", "Resume", "Send"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,35 @@ class Send:
         answer = world.ingress(path, body, headers).json()
         world.invocations[self.name] = answer["invocationId"]
         world.say(f"  {self.name} is {answer['invocationId']}")
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """Find the invocation that another one called, and give it a name."""
+
+    service: str
+    name: str
+    of: str = "run"
+    seconds: float = 30.0
+
+    def __str__(self) -> str:
+        return f"{self.name} is the {self.service} that {self.of} calls"
+
+    def play(self, world: World) -> None:
+        """Wait until it is there."""
+        query = (
+            f"SELECT id FROM sys_invocation WHERE invoked_by_id = '{world.id_of(self.of)}' "
+            f"AND target_service_name = '{self.service}' ORDER BY created_at DESC LIMIT 1"
+        )
+
+        def found() -> bool:
+            rows = world.sql(query)
+            if rows:
+                world.invocations[self.name] = rows[0]["id"]
+            return bool(rows)
+
+        world.wait(found, seconds=self.seconds, what=f"{self.of} calls {self.service}")
+        world.say(f"  {self.name} is {world.invocations[self.name]}")
 
 
 @dataclass(frozen=True, slots=True)

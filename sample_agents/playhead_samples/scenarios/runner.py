@@ -9,6 +9,7 @@ from playhead.settings import Settings
 
 from playhead_samples.scenarios.engine import Outcome, Say, play
 from playhead_samples.scenarios.model import Needs, Scenario
+from playhead_samples.scenarios.process import Nursery, WarmAgents
 from playhead_samples.stack import Stack
 
 __all__ = ["Shown", "run"]
@@ -50,6 +51,8 @@ def run(
             number += 1
             place = folder / f"{number}-{needs.name}"
             stack = Stack(place, agent_env={**COMMON, **needs.agents}, say=say)
+            nursery = Nursery(stack.agents)
+            stack.agents = WarmAgents(nursery, stack.agents_port, last=True)
             with stack:
                 while waiting:
                     scenario = waiting.pop(0)

@@ -63,9 +63,9 @@ SCENARIOS = (
         name="tool-retries-bounded",
         title="A tool stays down, and the model is told",
         breaks="The order system is down for as long as the step may be retried.",
-        restate="Tries the step three times and then writes its failure into the journal. The tool "
-        "catches it, and the model learns that the system is unavailable.",
-        look="The step `Query orders` failed after three tries, and the run succeeded all the same.",
+        restate="Tries the step three times and then writes its failure into the journal. The "
+        "tool catches it, and the model learns that the system is unavailable.",
+        look="The step `Query orders` failed after three tries, yet the run succeeded.",
         tools=(ToolFault(tool="query_orders", do="raise", message="no route to the orders"),),
         actions=(Send("OrderDesk/run", "Where is order A-17?"), *ended()),
         expect=(

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from playhead_samples.scenarios.world import World
 
-__all__ = ["AgentsGone", "Asked", "Happened", "Is", "Reached", "Tried", "ended"]
+__all__ = [
+    "AgentsGone",
+    "Asked",
+    "Happened",
+    "Is",
+    "Noted",
+    "Reached",
+    "Recorded",
+    "Tried",
+    "ended",
+]
 
 SECONDS = 30.0
 
@@ -92,6 +103,48 @@ class Reached:
         """Wait."""
         world.wait(
             lambda: world.steps(self.name, self.step) >= self.times,
+            seconds=self.seconds,
+            what=str(self),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """Until the server has noted an event that has this in it, such as `RT0016`."""
+
+    part: str
+    name: str = "run"
+    seconds: float = SECONDS
+
+    def __str__(self) -> str:
+        return f"wait until the server has noted {self.part} at {self.name}"
+
+    def play(self, world: World) -> None:
+        """Wait."""
+        world.wait(self._seen(world), seconds=self.seconds, what=str(self))
+
+    def _seen(self, world: World) -> Callable[[], bool]:
+        def seen() -> bool:
+            world.row(self.name)  # so that its changes are told
+            return any(self.part in event for event in world.events(self.name))
+
+        return seen
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """Until the recorder has this many spans of LLM calls: kill -9 loses what was not sent yet."""
+
+    times: int
+    seconds: float = SECONDS
+
+    def __str__(self) -> str:
+        return f"wait until LLM calls are recorded ({self.times})"
+
+    def play(self, world: World) -> None:
+        """Wait."""
+        world.wait(
+            lambda: len(world.spans("name LIKE 'chat %'")) >= self.times,
             seconds=self.seconds,
             what=str(self),
         )

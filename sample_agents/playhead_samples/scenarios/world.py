@@ -15,6 +15,7 @@ import httpx
 from playhead.record import client as recorder
 
 from playhead_samples import effects, faults
+from playhead_samples.scenarios.link import SlowLink
 from playhead_samples.scenarios.model import ModelFault, ScenarioError, ToolFault
 from playhead_samples.stack import Stack
 
@@ -42,6 +43,8 @@ class World:
         self.ended: float | None = None
         self.closing: list[Callable[[], None]] = []
         """What must be undone at the end, last first."""
+        self.line: SlowLink | None = None
+        """The slow line between server and agents, while there is one."""
         self._effects_before = len(effects.read(stack.effects_file))
         self._seen: dict[str, str] = {}
         self.lift_faults()
@@ -117,6 +120,13 @@ class World:
             f"AND name = '{step}' AND entry_type LIKE 'Command:%'"
         )
         return int(rows[0]["n"])
+
+    def events(self, name: str) -> list[str]:
+        """What the server noted at an invocation, as `TransientError {…}`."""
+        rows = self.sql(
+            f"SELECT event_type, event_json FROM sys_journal_events WHERE id = '{self.id_of(name)}'"
+        )
+        return [f"{row['event_type']} {row['event_json']}" for row in rows]
 
     def spans(self, condition: str) -> list[dict[str, Any]]:
         """The recorder's finished spans that began during this scenario."""
