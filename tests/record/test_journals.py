@@ -233,3 +233,21 @@ async def test_a_recorder_started_later_copies_what_is_there(
             assert recorder.copier is not None
             assert await recorder.copier.copy_changes() == 0
             await copied(recorder, *ids, await call(own_restate, "plain/steps", 1))
+
+
+async def test_the_servers_spans_count_attempts(tmp_path: Path) -> None:
+    settings = Settings(store=tmp_path / "store")
+    async with open_recorder(settings, FREE) as recorder:
+        endpoint = f"otlp+http://127.0.0.1:{recorder.running.otlp_http_port}/v1/traces"
+        server = RestateServer(tmp_path / "restate", tracing_endpoint=endpoint)
+        with serve(tmp_path) as (_, url):
+            await asyncio.to_thread(server.start)
+            try:
+                server.register(url)
+                flaky = await call(server, "plain/flaky", "traced")
+                calm = await call(server, "plain/steps", 2)
+                sql = "SELECT count(*) AS n FROM attempts WHERE invocation_id = ?"
+                await eventually(lambda: select(recorder, sql, calm) == [{"n": 1}])
+                await eventually(lambda: select(recorder, sql, flaky) == [{"n": 3}])
+            finally:
+                await asyncio.to_thread(server.stop)

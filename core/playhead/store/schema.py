@@ -132,12 +132,12 @@ _VIEWS = """
 CREATE OR REPLACE VIEW llm_calls AS
 SELECT trace_id, span_id, parent_span_id, invocation_id,
   to_timestamp(start_unix_nano / 1e9) AS started_at,
-  (end_unix_nano - start_unix_nano) / 1e9 AS seconds,
+  (end_unix_nano::HUGEINT - start_unix_nano) / 1e9 AS seconds,
   coalesce(attributes->>'$."gen_ai.provider.name"', attributes->>'$."gen_ai.system"') AS provider,
   coalesce(attributes->>'$."gen_ai.response.model"',
            attributes->>'$."gen_ai.request.model"') AS model,
-  (attributes->>'$."gen_ai.usage.input_tokens"')::BIGINT AS input_tokens,
-  (attributes->>'$."gen_ai.usage.output_tokens"')::BIGINT AS output_tokens,
+  TRY_CAST(attributes->>'$."gen_ai.usage.input_tokens"' AS BIGINT) AS input_tokens,
+  TRY_CAST(attributes->>'$."gen_ai.usage.output_tokens"' AS BIGINT) AS output_tokens,
   attributes->'$."gen_ai.input.messages"' AS input_messages,
   attributes->'$."gen_ai.output.messages"' AS output_messages,
   status_code, status_message
@@ -148,7 +148,7 @@ WHERE attributes->>'$."gen_ai.operation.name"' IN ('chat', 'text_completion', 'g
 CREATE OR REPLACE VIEW tool_calls AS
 SELECT trace_id, span_id, parent_span_id, invocation_id,
   to_timestamp(start_unix_nano / 1e9) AS started_at,
-  (end_unix_nano - start_unix_nano) / 1e9 AS seconds,
+  (end_unix_nano::HUGEINT - start_unix_nano) / 1e9 AS seconds,
   attributes->>'$."gen_ai.tool.name"' AS tool,
   attributes->>'$."gen_ai.tool.call.id"' AS call_id,
   attributes->'$."gen_ai.tool.call.arguments"' AS arguments,
@@ -165,7 +165,7 @@ SELECT invocation_id,
   to_timestamp(start_unix_nano / 1e9) AS started_at,
   to_timestamp(end_unix_nano / 1e9) AS ended_at,
   status_code, status_message,
-  list_transform(from_json(json_extract(events, '$[*].name'), '["VARCHAR"]'),
+  list_transform(json_extract_string(events, '$[*].name'),
     lambda name: replace(name, 'restate.invocation.lifecycle.', '')) AS lifecycle
 FROM spans
 WHERE starts_with(name, 'invocation-attempt') AND invocation_id IS NOT NULL;
