@@ -115,7 +115,7 @@ def _ports(settings: Settings) -> Check:
     if taken:
         return fault(
             "ports",
-            f"the recorder could not listen: {', '.join(taken)} in use (by another recorder, or program)",
+            f"a recorder could not listen: {', '.join(taken)} in use by another one, or a program",
             "End it, or set PLAYHEAD_OTLP_GRPC_PORT, PLAYHEAD_OTLP_HTTP_PORT, PLAYHEAD_API_PORT.",
         )
     return fine("ports", f"{', '.join(map(str, wanted))} are free for a recorder")

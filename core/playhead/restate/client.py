@@ -62,6 +62,8 @@ class RestateClient:
             timeout=timeout,
             transport=transport,
             limits=httpx.Limits(max_keepalive_connections=0),
+            # Reading the machine's certificates takes longer than a query.
+            verify=any(url.startswith("https:") for url in (admin_url, ingress_url or "")),
             trust_env=not self.admin_url.startswith(("http://127.", "http://localhost")),
         )
 

@@ -84,6 +84,7 @@ def ids(
     before: tuple[datetime, str] | None = None,
     since: datetime | None = None,
     invoked_by: str | None = None,
+    id_prefix: str | None = None,
 ) -> str:
     """Ids of the newest invocations. Scans the status of all that are stored.
 
@@ -95,12 +96,14 @@ def ids(
         before: older than the invocation of this creation time and id.
         since: created at or after.
         invoked_by: called by this invocation.
+        id_prefix: its id begins with this.
     """
     wanted = list(statuses)
     where = [
         *([f"ss.target_service_name = {quote(service)}"] if service else []),
         *([f"ss.invoked_by_id = {quote(invoked_by)}"] if invoked_by else []),
         *([f"ss.created_at >= {_time(since)}"] if since else []),
+        *([f"starts_with(ss.id, {quote(id_prefix)})"] if id_prefix else []),
     ]
     if text:
         literal = quote(text.lower())

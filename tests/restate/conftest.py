@@ -1,0 +1,98 @@
+"""The handlers of this folder on a real restate-server, and a client of it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from playhead.local import Child, RestateServer, free_port
+from playhead.restate.client import RestateClient
+
+
+class Handlers:
+    """Calls the handlers, and tells how often what they count really ran."""
+
+    def __init__(self, server: RestateServer, log: Path) -> None:
+        self.server = server
+        self.log = log
+
+    def call(self, path: str, body: Any, *, ok: bool = True) -> Any:
+        response = httpx.post(f"{self.server.ingress_url}/{path}", json=body, timeout=30)
+        assert response.is_success == ok, response.text
+        return response.json()
+
+    def send(self, path: str, body: Any) -> str:
+        return self.call(f"{path}/send", body)["invocationId"]
+
+    def finish(self, path: str, body: Any) -> str:
+        """Send, wait for the end, and return the invocation's id."""
+        id_ = self.send(path, body)
+        url = f"{self.server.ingress_url}/restate/invocation/{id_}/attach"
+        httpx.get(url, timeout=30)
+        return id_
+
+    def ran(self, what: str) -> int:
+        return self.log.read_text().splitlines().count(what)
+
+    def sql(self, query: str) -> list[dict[str, Any]]:
+        response = httpx.post(
+            f"{self.server.admin_url}/query",
+            json={"query": query},
+            headers={"accept": "application/json"},
+        )
+        response.raise_for_status()
+        rows: list[dict[str, Any]] = json.loads(response.content)["rows"]
+        return rows
+
+    async def until(self, id_: str, status: str) -> None:
+        """Wait until the server gives the invocation this status."""
+        for _ in range(600):
+            rows = self.sql(f"SELECT status FROM sys_invocation WHERE id = '{id_}'")
+            if rows and rows[0]["status"] == status:
+                return
+            await asyncio.sleep(0.05)
+        raise AssertionError(f"{id_} never was {status}")
+
+
+@pytest.fixture(scope="session")
+def handlers(
+    restate: RestateServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Handlers]:
+    folder = tmp_path_factory.mktemp("handlers")
+    port = free_port()
+    script = Path(__file__).with_name("handlers.py")
+    log = folder / "ran.txt"
+    log.touch()
+    child = Child(
+        "handlers",
+        [sys.executable, script, str(port)],
+        log=folder / "handlers.log",
+        env={"HANDLERS_LOG": str(log)},
+    )
+    with child:
+        child.wait_until(_answers(port), seconds=60, what="it answered")
+        restate.register(f"http://127.0.0.1:{port}")
+        yield Handlers(restate, log)
+
+
+def _answers(port: int) -> Callable[[], bool]:
+    def answers() -> bool:
+        try:
+            httpx.get(f"http://127.0.0.1:{port}/restate/health")
+        except httpx.HTTPError:
+            return False
+        return True
+
+    return answers
+
+
+@pytest.fixture
+async def client(restate: RestateServer) -> AsyncIterator[RestateClient]:
+    async with RestateClient(restate.admin_url, ingress_url=restate.ingress_url) as found:
+        yield found

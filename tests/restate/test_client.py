@@ -1,0 +1,190 @@
+"""Queries, errors and verbs against a real server; a busy or closed one is a small HTTP server."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+
+import pytest
+from playhead.local import free_port
+from playhead.restate.client import RestateClient
+from playhead.restate.control import Control
+from playhead.restate.errors import NotFound, QueryFailed, Refused, Unauthorised, Unreachable
+from playhead.restate.ids import awakeable_id, decode_invocation_id, is_invocation_id
+from playhead.restate.queries import journal
+from playhead.restate.rows import parse_bytes
+
+
+@contextmanager
+def answering(*answers: tuple[int, str]) -> Generator[tuple[str, list[dict[str, str]]]]:
+    """An HTTP server that gives these answers, the last one for ever."""
+    left = list(answers)
+    asked: list[dict[str, str]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked.append({k.lower(): v for k, v in self.headers.items()})
+            self.rfile.read(int(self.headers["content-length"]))
+            status, body = left.pop(0) if len(left) > 1 else left[0]
+            self.send_response(status)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}", asked
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+async def test_json_and_arrow_give_the_same_rows(handlers: Any, client: RestateClient) -> None:
+    id_ = handlers.finish("every/everything", {"key": "arrow"})
+    sql = journal(id_)
+    rows = await client.query(sql)
+    table = await client.query_arrow(sql)
+    assert len(rows) == table.num_rows > 10
+    for name in ("index", "entry_type", "raw_length", "entry_lite_json", "invoked_id"):
+        assert [row.get(name) for row in rows] == table.column(name).to_pylist()
+    raw = f"SELECT index, raw FROM sys_journal WHERE id = '{id_}' ORDER BY index"
+    assert [parse_bytes(row["raw"]) for row in await client.query(raw)] == (
+        await client.query_arrow(raw)
+    ).column("raw").to_pylist()
+
+
+async def test_a_bad_query_says_why(client: RestateClient) -> None:
+    with pytest.raises(QueryFailed, match="nonsense"):
+        await client.query("SELECT * FROM nonsense")
+
+
+async def test_nobody_there() -> None:
+    async with RestateClient(f"http://127.0.0.1:{free_port()}") as client:
+        with pytest.raises(Unreachable, match="No Restate server answers") as caught:
+            await client.query("SELECT 1")
+    assert "RESTATE_ADMIN_URL" in caught.value.hint
+
+
+async def test_a_busy_server_is_asked_again_later() -> None:
+    waits: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+
+    busy = (429, "")
+    with answering(busy, busy, busy, (200, '{"rows": [{"one": 1}]}')) as (url, asked):
+        async with RestateClient(url, sleep=sleep) as client:
+            assert await client.query("SELECT 1 AS one") == [{"one": 1}]
+    assert len(asked) == 4
+    assert waits == [0.1, 0.2, 0.4]
+
+
+async def test_a_server_that_stays_busy_is_given_up() -> None:
+    async def sleep(seconds: float) -> None:
+        pass
+
+    with answering((429, "")) as (url, asked):
+        async with RestateClient(url, sleep=sleep) as client:
+            with pytest.raises(Unreachable, match="limits requests"):
+                await client.query("SELECT 1")
+    assert len(asked) == 6
+
+
+async def test_the_token_is_sent_and_its_refusal_explained() -> None:
+    with answering((401, "")) as (url, asked):
+        async with RestateClient(url, auth_token="secret") as client:
+            with pytest.raises(Unauthorised) as caught:
+                await client.query("SELECT 1")
+    assert asked[0]["authorization"] == "Bearer secret"
+    assert "RESTATE_AUTH_TOKEN" in caught.value.hint
+
+
+@pytest.mark.parametrize("body", ["<html>", "[]", '{"other": 1}'])
+async def test_somebody_else_answers(body: str) -> None:
+    with answering((200, body)) as (url, _):
+        async with RestateClient(url) as client:
+            with pytest.raises(QueryFailed, match="something else than rows"):
+                await client.query("SELECT 1")
+            with pytest.raises(QueryFailed, match="no Arrow stream"):
+                await client.query_arrow("SELECT 1")
+
+
+def test_ids(handlers: Any) -> None:
+    id_ = handlers.finish("every/trivial", {})
+    assert is_invocation_id(id_)
+    assert not is_invocation_id(id_[:-1])
+    [row] = handlers.sql(f"SELECT partition_key FROM sys_invocation_status WHERE id = '{id_}'")
+    assert int.from_bytes(decode_invocation_id(id_)[:8], "big") == row["partition_key"]
+    for wrong in ("", "inv_1", "inv_1" + "Z" * 33, "dp_" + id_[4:]):
+        with pytest.raises(ValueError, match="no invocation id"):
+            awakeable_id(wrong, 17)
+
+
+async def test_awakeables(handlers: Any, client: RestateClient) -> None:
+    control = Control(client)
+    for value in ({"ok": [1, "ü"]}, "text", 0):
+        id_ = handlers.send("every/waits", {})
+        await handlers.until(id_, "suspended")
+        await control.resolve_awakeable(awakeable_id(id_, 17), value)
+        await handlers.until(id_, "completed")
+        [row] = handlers.sql(
+            f"SELECT completion_result AS r FROM sys_invocation WHERE id = '{id_}'"
+        )
+        assert row["r"] == "success"
+    id_ = handlers.send("every/waits", {})
+    await handlers.until(id_, "suspended")
+    await control.reject_awakeable(awakeable_id(id_, 17), "not today")
+    await handlers.until(id_, "completed")
+    [row] = handlers.sql(f"SELECT completion_failure AS f FROM sys_invocation WHERE id = '{id_}'")
+    assert "not today" in row["f"]
+    with pytest.raises((NotFound, Refused)):
+        await control.resolve_awakeable("sign_1nonsense", 1)
+
+
+async def test_verbs(handlers: Any, client: RestateClient) -> None:
+    control = Control(client)
+    ended: dict[str, str] = {}
+    for verb in (control.cancel, control.kill):
+        id_ = handlers.send("every/naps", {})
+        await handlers.until(id_, "suspended")
+        await verb(id_)
+        await handlers.until(id_, "completed")
+        [row] = handlers.sql(f"SELECT completion_failure FROM sys_invocation WHERE id = '{id_}'")
+        ended[verb.__name__] = row["completion_failure"]
+    assert ended == {"cancel": "[409] cancelled", "kill": "[409] killed"}
+
+    id_ = handlers.send("every/always_raises", {})
+    await handlers.until(id_, "backing-off")
+    await control.pause(id_)
+    await handlers.until(id_, "paused")
+    await control.resume(id_, deployment="latest")
+    await handlers.until(id_, "backing-off")
+    await control.kill(id_)
+
+    first = handlers.finish("every/everything", {"key": "restart"})
+    again = await control.restart_as_new(first, from_entry=3)
+    await handlers.until(again, "completed")
+    [row] = handlers.sql(f"SELECT restarted_from FROM sys_invocation WHERE id = '{again}'")
+    assert row["restarted_from"] == first
+    await control.purge(first)
+    for _ in range(200):
+        if not handlers.sql(f"SELECT id FROM sys_invocation WHERE id = '{first}'"):
+            break
+    else:
+        pytest.fail("it was not purged")
+
+    with pytest.raises(NotFound):
+        await control.cancel(first)
+    with pytest.raises(Refused, match="completed"):
+        await control.resume(again)
+    [deployment] = await control.deployments()
+    assert {"every", "box", "flow", "ai"} <= set(deployment.services)
