@@ -34,7 +34,7 @@ def command_line() -> str:
 
 def _help(command: click.Command, path: str, parent: click.Context | None) -> str:
     context = click.Context(
-        command, info_name=path.split()[-1], parent=parent, max_content_width=96
+        command, info_name=path.split()[-1], parent=parent, terminal_width=96
     )
     text = f"## `{path}`\n\n```text\n{command.get_help(context)}\n```\n"
     if isinstance(command, click.Group):
