@@ -1,4 +1,4 @@
-"""Scenarios in which work is undone or given up."""
+"""What is undone, given up, or overtaken."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from functools import cache
 import playhead_samples.scenarios as room
 from playhead_samples.scenarios.model import Scenario
 
-__all__ = ["UnknownScenario", "everything", "find"]
+__all__ = ["UnknownScenario", "everything", "families", "find"]
 
 
 class UnknownScenario(LookupError):  # noqa: N818 - reads as what it says
@@ -22,15 +22,21 @@ class UnknownScenario(LookupError):  # noqa: N818 - reads as what it says
 
 
 @cache
+def families() -> tuple[tuple[str, tuple[Scenario, ...]], ...]:
+    """Title and scenarios of every family: a file here that has `SCENARIOS`."""
+    found: list[tuple[str, tuple[Scenario, ...]]] = []
+    for module in sorted(m.name for m in pkgutil.iter_modules(room.__path__)):
+        family = importlib.import_module(f"{room.__name__}.{module}")
+        scenarios: tuple[Scenario, ...] = getattr(family, "SCENARIOS", ())
+        if scenarios:
+            title = str(family.__doc__).splitlines()[0].removesuffix(".")
+            found.append((title, scenarios))
+    return tuple(found)
+
+
 def everything() -> dict[str, Scenario]:
-    """Name to scenario, family by family; a family is a file here that has `SCENARIOS`."""
-    found: dict[str, Scenario] = {}
-    for module in pkgutil.iter_modules(room.__path__):
-        family = importlib.import_module(f"{room.__name__}.{module.name}")
-        for scenario in getattr(family, "SCENARIOS", ()):
-            assert scenario.name not in found, f"two scenarios are called {scenario.name}"
-            found[scenario.name] = scenario
-    return found
+    """Name to scenario, family by family."""
+    return {s.name: s for _, scenarios in families() for s in scenarios}
 
 
 def find(name: str) -> Scenario:

@@ -1,4 +1,4 @@
-"""Scenarios in which the code, or the line to it, changes under a running invocation."""
+"""Changed code, and the line to it."""
 
 from __future__ import annotations
 

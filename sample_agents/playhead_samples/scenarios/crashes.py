@@ -1,4 +1,4 @@
-"""Scenarios in which a process dies: the agents, or restate-server."""
+"""Processes that die: the agents, or restate-server."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ import httpx
 from playhead.local import ChildError
 from playhead.record.client import RecorderError
 
+from playhead_samples.scenarios import wording
 from playhead_samples.scenarios.model import Check, Scenario, ScenarioError
 from playhead_samples.scenarios.world import World
 from playhead_samples.stack import Stack
@@ -17,6 +18,7 @@ from playhead_samples.stack import Stack
 __all__ = ["Outcome", "play"]
 
 TROUBLE = (ScenarioError, ChildError, RecorderError, httpx.HTTPError)
+OPEN = "status <> 'completed'"
 MARKER = "Marker"
 MARKER_SECONDS = 20.0
 
@@ -42,6 +44,8 @@ class Outcome:
 def play(scenario: Scenario, stack: Stack, say: Say, shown: Callable[[str], None]) -> Outcome:
     """Play a scenario, compare, and leave the stack as it was found.
 
+    When something is not as expected the stack is left as it is, to be thrown away.
+
     Args:
         scenario: what to play.
         stack: running, of the kind that the scenario needs.
@@ -55,17 +59,24 @@ def play(scenario: Scenario, stack: Stack, say: Say, shown: Callable[[str], None
 
     world = World(stack, scenario.name, tell)
     try:
-        checks = tuple(_play(scenario, world))
+        checks = [*_play(scenario, world)]
         invocation = world.invocations.get(scenario.shows)
         if invocation:
             shown(invocation)
+        if all(check.ok for check in checks):
+            checks += _clear_up(world)
     finally:
-        _clear_up(world)
-    return Outcome(scenario, checks, time.monotonic() - started, invocation)
+        if world.line is not None:
+            world.line.close()
+    return Outcome(scenario, tuple(checks), time.monotonic() - started, invocation)
 
 
 def _play(scenario: Scenario, world: World) -> Iterator[Check]:
     try:
+        for fault in scenario.tools:
+            world.say(f"armed: {wording.of_tool_fault(fault)}")
+        for fault in scenario.model:
+            world.say(f"armed: {wording.of_model_fault(fault)}")
         world.arm(scenario.tools, scenario.model)
         for action in scenario.actions:
             world.say(str(action))
@@ -107,20 +118,16 @@ def _settle(world: World) -> None:
     world.wait(recorded, seconds=MARKER_SECONDS, what="the recorder has every span")
 
 
-def _clear_up(world: World) -> None:
+def _clear_up(world: World) -> Iterator[Check]:
     """End what is left, so that the next scenario begins on a quiet stack."""
-    world.lift_faults()
-    world.restore()
-    world.close()
-    left = world.sql("SELECT id FROM sys_invocation_status WHERE status <> 'completed'")
-    for row in left:
-        world.admin("PATCH", f"invocations/{row['id']}/kill")
-    world.wait(
-        lambda: (
-            not world.sql(
-                "SELECT id FROM sys_invocation_status WHERE status <> 'completed' LIMIT 1"
-            )
-        ),
-        seconds=MARKER_SECONDS,
-        what="every invocation has ended",
-    )
+    try:
+        world.close()
+        for row in world.sql(f"SELECT id FROM sys_invocation_status WHERE {OPEN}"):
+            world.admin("PATCH", f"invocations/{row['id']}/kill")
+        world.wait(
+            lambda: not world.sql(f"SELECT id FROM sys_invocation_status WHERE {OPEN} LIMIT 1"),
+            seconds=MARKER_SECONDS,
+            what="every invocation has ended",
+        )
+    except TROUBLE as error:
+        yield Check("the servers could be cleared up", "for the next", str(error), ok=False)

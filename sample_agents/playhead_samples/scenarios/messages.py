@@ -1,4 +1,4 @@
-"""Scenarios about requests themselves: duplicates, delays, queues, poison."""
+"""Requests: duplicates, delays, queues, poison."""
 
 from __future__ import annotations
 

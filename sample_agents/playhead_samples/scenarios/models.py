@@ -1,4 +1,4 @@
-"""Scenarios in which the LLM, or the way to it, fails."""
+"""The LLM, or the way to it, fails."""
 
 from __future__ import annotations
 

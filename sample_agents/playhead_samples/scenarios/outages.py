@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from dataclasses import dataclass
 
+from playhead_samples.scenarios import wording
 from playhead_samples.scenarios.model import ModelFault, ScenarioError, ToolFault
 from playhead_samples.scenarios.world import World
 
@@ -28,7 +29,8 @@ class Arm:
     model: tuple[ModelFault, ...] = ()
 
     def __str__(self) -> str:
-        return ", ".join(f"arm a fault: {f.do}" for f in (*self.tools, *self.model))
+        tools = [wording.of_tool_fault(fault) for fault in self.tools]
+        return "; ".join([*tools, *(wording.of_model_fault(fault) for fault in self.model)])
 
     def play(self, world: World) -> None:
         """Each counts from now."""
@@ -113,9 +115,8 @@ class StartServer:
         return "start restate-server again"
 
     def play(self, world: World) -> None:
-        """It is healthy when this returns."""
-        if world.stack.restate is not None:
-            world.stack.restate.start()
+        """It answers when this returns."""
+        world.start_server()
 
 
 @dataclass(frozen=True, slots=True)

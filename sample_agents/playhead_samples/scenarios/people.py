@@ -1,4 +1,4 @@
-"""Scenarios in which an agent waits for a person."""
+"""Waiting for a person."""
 
 from __future__ import annotations
 

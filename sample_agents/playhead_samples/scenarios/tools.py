@@ -1,4 +1,4 @@
-"""Scenarios in which a tool fails."""
+"""Tools that fail."""
 
 from __future__ import annotations
 

@@ -23,7 +23,19 @@ __all__ = ["POLL_SECONDS", "World"]
 
 POLL_SECONDS = 0.05
 HTTP_SECONDS = 30.0
-NOT_YET = (httpx.ConnectError, httpx.ReadError, httpx.RemoteProtocolError, httpx.ReadTimeout)
+
+
+class _BusyError(ScenarioError):
+    """The server cannot answer at the moment."""
+
+
+ON_ITS_WAY = (
+    httpx.ConnectError,
+    httpx.ReadError,
+    httpx.RemoteProtocolError,
+    httpx.ReadTimeout,
+    _BusyError,
+)
 """How a server looks that is on its way up or down."""
 
 
@@ -177,7 +189,7 @@ class World:
             try:
                 if holds():
                     return
-            except NOT_YET:
+            except ON_ITS_WAY:
                 pass  # a server is being restarted
             if time.monotonic() > deadline:
                 raise ScenarioError(f"{what}: not within {seconds:g} s")
@@ -187,11 +199,21 @@ class World:
         """Stop counting: what happens from here on is no part of the scenario."""
         self.ended = time.time()
 
+    def start_server(self) -> None:
+        """Start restate-server again and wait until it answers queries. Raises ChildError."""
+        if self.stack.restate is not None:
+            self.stack.restate.start()
+            self.wait(
+                lambda: bool(self.sql("SELECT count(*) FROM sys_invocation_status")),
+                seconds=HTTP_SECONDS,
+                what="restate-server answers queries",
+            )
+
     def restore(self) -> None:
         """Start again what was stopped. Raises ChildError."""
         server = self.stack.restate
         if server is not None and not server.child.running:
-            server.start()
+            self.start_server()
         if not self.stack.agents.running:
             self.stack.start_agents()
 
@@ -225,7 +247,10 @@ class World:
         given = {} if json_body is None else {"json": json_body}
         response = httpx.request(method, url, headers=headers, timeout=HTTP_SECONDS, **given)
         if response.is_error:
-            raise ScenarioError(f"{method} {url}: {response.status_code} {response.text[:300]}")
+            text = f"{method} {url}: {response.status_code} {response.text[:300]}"
+            # A server on its way up answers so, although it is healthy already.
+            busy = response.status_code >= 500 or response.status_code == 429
+            raise (_BusyError if busy else ScenarioError)(text)
         return response
 
 

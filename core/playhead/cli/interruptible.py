@@ -1,0 +1,24 @@
+"""For commands that start processes: every way to stop them is the same orderly one."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from collections.abc import Generator
+
+__all__ = ["interruptible"]
+
+
+@contextlib.contextmanager
+def interruptible() -> Generator[None]:
+    """SIGTERM and SIGHUP end the command as Ctrl+C does: what it started is stopped."""
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = {n: signal.signal(n, interrupt) for n in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
