@@ -21,7 +21,7 @@ Tone = Literal["text", "strong", "dim", "accent", "good", "bad", "warn", "wait",
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of a document, folded to the width when it is drawn."""
+    """One line of a document, safe to show, folded to the width when it is drawn."""
 
     text: str
     tone: Tone = "text"
@@ -29,6 +29,9 @@ class Line:
     syntax: Literal["", "json", "pair"] = ""
     """`pair`: a name padded to `name` cells, and its value."""
     name: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", clean(self.text))
 
 
 def heading(text: str, tone: Tone = "dim") -> list[Line]:
@@ -38,7 +41,7 @@ def heading(text: str, tone: Tone = "dim") -> list[Line]:
 
 def pair(name: str, value: str, tone: Tone = "text") -> Line:
     """A name and its value on one line."""
-    return Line(clean(value), tone, syntax="pair", name=name)
+    return Line(value, tone, syntax="pair", name=name)
 
 
 def text_lines(
@@ -71,12 +74,12 @@ def _json_lines(value: Any, indent: int, limit: int) -> Iterator[Line]:
         rest -= len(chunk)
         *lines, buffer = (buffer + chunk).split("\n")
         for line in lines:
-            yield Line(clean(line), indent=indent, syntax="json")
+            yield Line(line, indent=indent, syntax="json")
         if rest <= 0:
-            yield Line(clean(buffer), indent=indent, syntax="json")
+            yield Line(buffer, indent=indent, syntax="json")
             yield Line(f"… more than {size(limit)}: the rest is not shown; y copies all", "warn")
             return
-    yield Line(clean(buffer), indent=indent, syntax="json")
+    yield Line(buffer, indent=indent, syntax="json")
 
 
 def _chunks(encoder: json.JSONEncoder, value: Any) -> Iterable[str]:

@@ -57,11 +57,11 @@ UNICODE = Glyphs(
     },
     kind={
         "input": "→", "output": "←", "run": "▸", "llm": "◆", "tool": "⚒", "state": "≡",
-        "sleep": "◷", "call": "↳", "send": "⇢", "awakeable": "⧗", "promise": "⧗",
+        "sleep": "◷", "call": "↳", "send": "⇢", "awakeable": "?", "promise": "?",
         "signal": "⚑", "attach": "↳", "cancel": "⊘", "other": "·",
     },
     cursor="▌", ellipsis="…", none="–", folded="▸", unfolded="▾", descending="↓", ascending="↑",
-    failure="✗", answer="↵", waits="⧗", separator="·", crumb="›", attempt="#", span="·",
+    failure="✗", answer="↵", waits="?", separator="·", crumb="›", attempt="#", span="·",
     eighths=" ▏▎▍▌▋▊▉█", bar="█", failed="▒", backoff="┄", open="▸", cut="⋯", tick="│",
     rule="─", stem="│",
     notes={"replayed": "↺", "interrupted": "⇥", "orphan": "?", "cycle": "∞"},

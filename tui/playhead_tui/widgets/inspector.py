@@ -9,8 +9,8 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 
 from playhead_tui.document import Line, value_lines
+from playhead_tui.facts.tabs import RAW, Tab, tabs_of
 from playhead_tui.glyphs import UNICODE, Glyphs
-from playhead_tui.inspect_row import RAW, Tab, tabs_of
 from playhead_tui.widgets.textpane import TextPane
 
 __all__ = ["Inspector"]
@@ -53,8 +53,9 @@ class Inspector(TextPane):
     def show_raw(self, index: int, content: object) -> None:
         """The raw entry has been read."""
         self._raw[index] = content
-        if self._row and self._row.step and self._row.step.index == index:
-            self._show_tab(stay=False)
+        step = self._row.step if self._row else None
+        if step and index in (step.index, step.notification_index):
+            self._show_tab(stay=True)
 
     def action_tab(self, step: int) -> None:
         """Show the next or previous tab."""

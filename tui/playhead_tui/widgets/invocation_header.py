@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from playhead.reader.models import InvocationDetail, Step
+from rich.cells import cell_len
 from rich.segment import Segment
 from textual.strip import Strip
 from textual.widget import Widget
@@ -26,6 +28,17 @@ def waiting_for(detail: InvocationDetail) -> tuple[Step, ...]:
         step for step in detail.steps
         if step.kind == "awakeable" and step.state == "pending" and step.awakeable_id
     )  # fmt: skip
+
+
+def asked_for(detail: InvocationDetail) -> str:
+    """The tool calls that the model wanted last: usually what a person is asked about."""
+    for step in reversed(detail.steps):
+        if step.llm and step.llm.tool_calls:
+            return ", ".join(
+                f"{call.name} {json.dumps(call.arguments, ensure_ascii=False, default=str)}"
+                for call in step.llm.tool_calls
+            )
+    return ""
 
 
 class InvocationHeader(Widget):
@@ -133,8 +146,13 @@ class InvocationHeader(Widget):
         what = f"Waits for an answer{f' since {since}' if since else ''}"
         if len(waiting) > 1:
             what += f", and {len(waiting) - 1} more"
-        return [
-            Segment(f" {self.glyphs.waits} {what}  ", palette.warn + palette.strong),
-            Segment("a", palette.llm + palette.strong),
-            Segment(" answers it", palette.dim),
-        ]
+        head = Segment(f" {self.glyphs.waits} {what}", palette.warn + palette.strong)
+        keys = [Segment("  a", palette.llm + palette.strong), Segment(" answers it", palette.dim)]
+        room = self.size.width - head.cell_length - sum(k.cell_length for k in keys)
+        asked = asked_for(self._detail) if self._detail else ""
+        about = Segment("")
+        if asked and room > 12:
+            text = f": {one_line(asked)}"
+            width = min(cell_len(text), room)
+            about = cell(text, width, palette.text, ellipsis=self.glyphs.ellipsis)
+        return [head, about, *keys]

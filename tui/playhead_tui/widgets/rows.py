@@ -167,7 +167,7 @@ class RowsView(ScrollView, Generic[Row], can_focus=True):
         top = max(self.place - self._page + 1, min(top, self.place))
         top = max(0, min(top, len(self._rows) - self._page))
         if top != self.scroll_y:
-            self.set_scroll(None, top)
+            self.scroll_target_y = self.scroll_y = top
 
     def action_move(self, step: int) -> None:
         """Move the cursor by rows."""

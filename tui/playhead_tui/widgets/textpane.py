@@ -70,7 +70,7 @@ class TextPane(ScrollView, can_focus=True):
         self._width = 0
         self._lay_out()
         if not stay:
-            self.set_scroll(None, 0)
+            self._scroll_lines_to(0)
         self.refresh()
 
     def _lay_out(self) -> None:
@@ -101,9 +101,12 @@ class TextPane(ScrollView, can_focus=True):
         """The title changes."""
         self.refresh()
 
+    def _scroll_lines_to(self, top: float) -> None:
+        self.scroll_target_y = self.scroll_y = max(0, min(top, self.max_scroll_y))
+
     def action_scroll_lines(self, lines: int) -> None:
         """Scroll by lines."""
-        self.set_scroll(None, max(0, min(self.scroll_y + lines, self.max_scroll_y)))
+        self._scroll_lines_to(self.scroll_y + lines)
 
     def action_scroll_pages(self, pages: int) -> None:
         """Scroll by half pages."""
@@ -111,7 +114,7 @@ class TextPane(ScrollView, can_focus=True):
 
     def action_scroll_edge(self, edge: int) -> None:
         """Scroll to the start or the end."""
-        self.set_scroll(None, self.max_scroll_y if edge else 0)
+        self._scroll_lines_to(self.max_scroll_y if edge else 0)
 
     # Drawing.
 

@@ -48,7 +48,10 @@ class Waterfall(RowsView[FoldedRow]):
         self._keep: Callable[[TimelineRow], bool] | None = None
         self._live = False
         self._axis_for: tuple[int, datetime] | None = None
-        self._axis = Axis(now(), now(), 1)
+        self._first: datetime | None = None
+        self._last: datetime | None = None
+        self._end = now()
+        self._axis = Axis(self._end, self._end, 1)
 
     def key_of(self, row: FoldedRow) -> str:
         """The timeline row's own key."""
@@ -65,6 +68,10 @@ class Waterfall(RowsView[FoldedRow]):
         """Draw this timeline; `live` when its open bars reach to now; `keep` filters."""
         self._timeline, self._attempts, self._live, self._keep = timeline, attempts, live, keep
         self._axis_for = None
+        times = [row.ended_at or row.started_at for row in timeline]
+        self._last = max((time for time in times if time), default=None)
+        self._first = min((row.started_at for row in timeline if row.started_at), default=None)
+        self._set_end()
         self.show_rows(fold(timeline, self.folded, keep))
 
     def _again(self) -> None:
@@ -72,19 +79,17 @@ class Waterfall(RowsView[FoldedRow]):
 
     # The scale.
 
-    def _end(self) -> datetime:
-        ends = [row.ended_at or row.started_at for row in self._timeline]
-        last = max((end for end in ends if end), default=self.now())
-        return max(last, self.now()) if self._live else last
+    def _set_end(self) -> None:
+        """Fix the right edge for one frame: all lines must have the same scale."""
+        now = self.now()
+        self._end = max(self._last or now, now) if self._live else self._last or now
 
     def _scale(self, width: int) -> Axis:
-        end = self._end()
-        if self._axis_for != (width, end):
-            starts = [row.started_at for row in self._timeline if row.started_at]
-            start = min(starts, default=end)
-            gaps = idle(self._timeline, self._attempts, start, end) if self.cut_idle else []
-            self._axis = Axis(start, end, width, gaps)
-            self._axis_for = (width, end)
+        if self._axis_for != (width, self._end):
+            start = self._first or self._end
+            gaps = idle(self._timeline, self._attempts, start, self._end) if self.cut_idle else []
+            self._axis = Axis(start, self._end, width, gaps)
+            self._axis_for = (width, self._end)
         return self._axis
 
     def _widths(self, width: int) -> tuple[int, int]:
@@ -93,6 +98,7 @@ class Waterfall(RowsView[FoldedRow]):
 
     def draw_head(self, width: int, palette: Palette) -> Iterable[Segment]:
         """Round times above the bars, and what was cut."""
+        self._set_end()
         label, bars = self._widths(width)
         yield Segment(fit("TIMELINE", label), palette.dim)
         axis = self._scale(bars)
@@ -120,7 +126,7 @@ class Waterfall(RowsView[FoldedRow]):
         self._draw_bar(row.row, canvas, self._scale(bars), palette)
         yield from canvas.segments()
         item = row.row
-        end = item.ended_at or (self._end() if item.state != "done" else item.started_at)
+        end = item.ended_at or (self._end if item.state != "done" else item.started_at)
         text = duration(seconds_between(item.started_at, end)) or self.glyphs.none
         style = palette.bad if item.state == "failed" else palette.dim
         yield Segment(fit(text, TIME_WIDTH + 1, right=True), style)
@@ -180,11 +186,11 @@ class Waterfall(RowsView[FoldedRow]):
         for attempt in self._attempts:
             if attempt.number % 2:
                 canvas.paper(axis.x(attempt.started_at),
-                             axis.x(attempt.ended_at or self._end()), palette.band)  # fmt: skip
+                             axis.x(attempt.ended_at or self._end), palette.band)  # fmt: skip
         if item.started_at is None:
             return
         left = axis.x(item.started_at)
-        right = axis.x(item.ended_at or (self._end() if item.state != "done" else item.started_at))
+        right = axis.x(item.ended_at or (self._end if item.state != "done" else item.started_at))
         failing = item.state == "failed"
         ink = palette.bad if failing else self._ink(item, palette)
         if item.kind == "attempt":

@@ -1,0 +1,226 @@
+"""One invocation: timeline, inspector, state, drilling in and out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from playhead_tui.screens.invocation import InvocationScreen
+from playhead_tui.widgets.chips import Chips
+from tui_fakes import FakeSource
+from tui_stories import details, span, span_row, step, step_row
+
+
+@pytest.fixture
+def source() -> FakeSource:
+    found = FakeSource()
+    found.details = details(found.rows)
+    return found
+
+
+async def opened(s, ident: str) -> InvocationScreen:
+    s.app.open_invocation(ident)
+    await s.until(lambda: isinstance(s.app.screen, InvocationScreen) and s.app.screen.detail)
+    await s.until(lambda: s.app.screen.waterfall.rows)
+    return s.app.screen
+
+
+async def test_header_and_bars(stage, source) -> None:
+    async with stage(source) as s:
+        await opened(s, "inv_1aWeather")
+        text = s.text
+        assert "next try in 3.4s" in text
+        assert "3 attempts · 1 LLM call · 450 tokens (412 in, 38 out)" in text
+        assert "✗ [500] WeatherUnavailable: 503" in text
+        retried = next(line for line in text.splitlines() if "↻ Calling get_weather" in line)
+        assert retried.count("▒") >= 3
+        assert "┄" in retried
+        assert "▸" in retried
+        assert all(f"✗ attempt {number}" in text for number in (1, 2, 3))
+
+
+async def test_the_inspector_follows_the_cursor_and_keeps_its_tab(stage, source) -> None:
+    async with stage(source) as s:
+        screen = await opened(s, "inv_1aWeather")
+        screen.waterfall.go_to("step:2")
+        await s.shows("gpt-4o-mini")
+        assert list(screen.inspector.tabs) == ["Overview", "Messages", "Output", "Raw"]
+        await s.press("right_square_bracket")
+        await s.shows("You are a helpful agent.")
+        assert "What is the weather in Paris and in 東京?" in s.text
+        assert "calls get_weather" in s.text
+        screen.waterfall.go_to("step:5")
+        await s.shows('"city": "東京"')
+        assert screen.inspector.tabs[screen.inspector.tab] == "Overview"
+        screen.waterfall.go_to("step:2")
+        await s.until(lambda: screen.inspector.tabs[screen.inspector.tab] == "Messages")
+
+
+async def test_errors_show_every_failed_try_with_its_stack(stage, source) -> None:
+    async with stage(source) as s:
+        screen = await opened(s, "inv_1aWeather")
+        screen.waterfall.go_to("step:5")
+        await s.press("2", "l", "l")
+        await s.shows("3 failed attempts noted by the server")
+        assert 'File "agents/weather.py", line 41' in screen.inspector.text
+        assert screen.inspector.text.count("TransientError 500") == 3
+
+
+async def test_raw_entries_are_read_when_looked_at(stage, source) -> None:
+    async with stage(source) as s:
+        screen = await opened(s, "inv_1aWeather")
+        screen.waterfall.go_to("step:2")
+        await s.press("left_square_bracket")
+        await s.until(lambda: "payload 2" in screen.inspector.text)
+        await s.until(lambda: "payload 3" in screen.inspector.text)
+
+
+async def test_enter_opens_the_child_and_escape_comes_back(stage, source) -> None:
+    async with stage(source) as s:
+        screen = await opened(s, "inv_1cIntake")
+        screen.waterfall.go_to("step:3")
+        await s.press("enter")
+        await s.until(lambda: s.app.screen is not screen)
+        await s.shows("IntakeAgent/run › LegalSpecialist/ask")
+        await s.press("escape")
+        assert s.app.screen is screen
+        assert screen.waterfall.cursor == "step:3"
+        await s.press("escape", "escape", "escape")
+        assert len(s.app.screen_stack) == 1
+        assert s.app.is_running
+
+
+async def test_the_caller_opens_with_u(stage, source) -> None:
+    async with stage(source) as s:
+        s.app.open_invocation("inv_1dBilling")
+        await s.until(lambda: getattr(s.app.screen, "detail", None))
+        await s.press("u")
+        await s.until(lambda: s.app.screen.invocation_id == "inv_1cIntake")
+
+
+async def test_folding_and_its_way_back(stage, source) -> None:
+    async with stage(source) as s:
+        screen = await opened(s, "inv_1aWeather")
+        total = len(screen.waterfall.rows)
+        await s.press("h")
+        assert len(screen.waterfall.rows) == 5
+        screen.poller.wake()
+        await s.press("l")
+        assert len(screen.waterfall.rows) == total
+        screen.waterfall.go_to("span:a2")
+        await s.press("h")
+        assert screen.waterfall.cursor == "step:2"
+
+
+async def test_layers_of_the_invocation_screen(stage, source) -> None:
+    async with stage(source, size=(80, 24)) as s:
+        screen = await opened(s, "inv_1gChat")
+        chips = screen.query_one(Chips)
+        await s.press("slash", *"model", "enter", "e", "space", "3", "plus")
+        assert chips.texts[:3] == ("/ model", "errors only", "paused, +0")
+        assert "messages" in s.text
+        assert "TIMELINE" not in s.text
+        await s.press("escape")
+        assert "TIMELINE" in s.text
+        for left in (2, 1, 0):
+            await s.press("escape")
+            assert len([t for t in chips.texts if " of " not in t]) == left
+        assert screen.has_class("show-state")
+        await s.press("escape")
+        assert not screen.has_class("show-state")
+        assert s.app.screen is screen
+        await s.press("escape")
+        assert s.app.screen is not screen
+
+
+async def test_the_cursor_keeps_its_row_while_spans_arrive(stage, source) -> None:
+    async with stage(source) as s:
+        screen = await opened(s, "inv_1aWeather")
+        screen.waterfall.go_to("step:5")
+        detail = source.details["inv_1aWeather"]
+        start = detail.summary.created_at
+        for n in range(30):
+            late = span_row(span(start, n / 10, 0.01, f"late {n}", f"f{n:02}"), 2)
+            detail = replace(
+                detail, timeline=(*detail.timeline[: n % 9], late, *detail.timeline[n % 9 :])
+            )
+            source.details["inv_1aWeather"] = detail
+            screen.poller.wake()
+            await s.until(lambda d=detail: screen.detail == d)
+            assert screen.waterfall.cursor == "step:5"
+        assert len(screen.waterfall.rows) == 44
+
+
+async def test_orphans_cycles_and_replays_say_so(stage, source) -> None:
+    row = source.rows[0]
+    told = [span_row(span(row.created_at, n, 1, f"span {note}", f"c{n}"), 0, note=note)
+            for n, note in enumerate(["orphan", "cycle", "interrupted", "replayed"])]  # fmt: skip
+    source.details[row.id] = replace(source.details[row.id], timeline=tuple(told))
+    async with stage(source, size=(160, 40)) as s:
+        await opened(s, row.id)
+        for note in ("orphan", "cycle", "interrupted", "replayed"):
+            assert f"span {note} {note}" in s.text
+        await s.shows("Orphan: the span above it was never recorded.")
+
+
+async def test_an_invocation_that_nobody_has_says_so(stage, source) -> None:
+    async with stage(source) as s:
+        s.app.open_invocation("inv_gone")
+        await s.shows("No source has inv_gone")
+        await s.press("enter", "l", "h", "x", "y", "escape")
+        assert len(s.app.screen_stack) == 1
+
+
+HOSTILE = (
+    "[bold]x[/bold] [/] \x1b[31mred\x1b]0;title\x07 \x9b2J \u202edlrow $primary "
+    "[@click=app.quit]q[/]"
+)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_hostile_text_is_only_text(stage, source, size) -> None:
+    row = replace(source.rows[0], target=HOSTILE, service=HOSTILE, last_failure=HOSTILE)
+    source.rows[0] = row
+    bad = step(row.created_at, 1, 1, "run", HOSTILE, 1, input=HOSTILE, output={HOSTILE: HOSTILE},
+               error=HOSTILE)  # fmt: skip
+    source.details[row.id] = replace(
+        source.details[row.id], summary=row, timeline=(step_row(bad, 0),),
+        state={HOSTILE: HOSTILE}, missing=(HOSTILE,),
+    )  # fmt: skip
+    source.missing = (HOSTILE,)
+    async with stage(source, size=size) as s:
+        await s.shows("[bold]x[/bold]")
+        check(s)
+        screen = await opened(s, row.id)
+        for _ in screen.inspector.tabs:
+            await s.press("right_square_bracket")
+            check(s)
+        await s.press("slash", *"bold", "enter")
+        check(s)
+        s.app.notify(HOSTILE, markup=False)
+        await s.press("x")
+        check(s)
+
+
+def check(s) -> None:
+    for line in s.text.splitlines():
+        assert not any(ord(c) < 32 or 0x7F <= ord(c) < 0xA0 or 0x202A <= ord(c) <= 0x202E
+                       for c in line), line  # fmt: skip
+
+
+@pytest.mark.parametrize("size", [(40, 12), (80, 24), (109, 30), (110, 30), (200, 60)])
+async def test_every_size_draws_full_lines(stage, source, size) -> None:
+    async with stage(source, size=size) as s:
+        await s.until(lambda: s.app.screen.listing.rows)
+        for ident in ("inv_1aWeather", "inv_1bApprove", "inv_1gChat"):
+            await opened(s, ident)
+            strips = s.app.screen._compositor.render_strips()
+            assert len(strips) == size[1]
+            assert {strip.cell_length for strip in strips} == {size[0]}
+            await s.pilot.resize_terminal(80, 24)
+            await s.until(lambda: s.app.screen.size == (80, 24))
+            assert "TIMELINE" in s.text
+            assert "Overview" in s.text
+            await s.press("escape")
+            await s.pilot.resize_terminal(*size)
+            await s.until(lambda: s.app.size == size)

@@ -1,0 +1,53 @@
+"""Large journals and payloads stay responsive; what is cut says so."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+from tui_fakes import FakeSource
+from tui_stories import long_journal, step, step_row
+
+PROMPT_ENOUGH = 0.5
+"""Seconds of processor time between a key and the finished picture; most need a tenth."""
+
+
+async def test_20_000_entries_open_scroll_and_refresh(stage) -> None:
+    source = FakeSource()
+    row = source.rows[0]
+    source.details[row.id] = long_journal(row, 20_000)
+    async with stage(source) as s:
+        s.app.open_invocation(row.id)
+        await s.until(lambda: getattr(s.app.screen, "detail", None))
+        await s.until(lambda: len(s.app.screen.waterfall.rows) == 20_000)
+        screen = s.app.screen
+        for key in ("G", "g", "j", "ctrl+d", "ctrl+u", "e", "escape", "right_square_bracket"):
+            started = time.process_time()
+            await s.press(key)
+            assert time.process_time() - started < PROMPT_ENOUGH, key
+        await s.press("slash", *"19999", "enter")
+        await s.until(lambda: screen.waterfall.cursor == "step:19999")
+        assert len(screen.waterfall.rows) == 1
+
+
+async def test_a_megabyte_opens_at_once_and_is_cut_with_a_word(stage) -> None:
+    source = FakeSource()
+    row = source.rows[0]
+    big = {"items": [{"n": n, "text": "lorem ipsum 東京 " * 5} for n in range(10_000)]}
+    told = step(row.created_at, 0, 1, "run", "big", 1, input="x" * 1_000_000, output=big)
+    detail = long_journal(row, 1)
+    source.details[row.id] = replace(detail, timeline=(step_row(told, 0),))
+    async with stage(source) as s:
+        s.app.open_invocation(row.id)
+        await s.shows("xxxxxx")
+        inspector = s.app.screen.inspector
+        for name in ("Input", "Output"):
+            started = time.process_time()
+            await s.press("right_square_bracket")
+            assert time.process_time() - started < PROMPT_ENOUGH
+            assert inspector.tabs[inspector.tab] == name
+            assert inspector.text.endswith("not shown; y copies all")
+            await s.press("2")
+            await s.until(lambda: inspector.has_focus)
+            await s.press("G")
+            await s.shows("copies all")

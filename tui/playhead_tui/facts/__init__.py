@@ -1,0 +1,1 @@
+"""What the inspector tells of a row of the timeline; drawing it lies in `widgets.inspector`."""
