@@ -44,7 +44,9 @@ def mend_mcp() -> None:
 
 FAST: dict[str, Any] = {
     "invocation_retry_policy": restate.InvocationRetryPolicy(
-        initial_interval=timedelta(milliseconds=30), exponentiation_factor=1.0
+        initial_interval=timedelta(milliseconds=30),
+        exponentiation_factor=1.0,
+        max_attempts=100_000,
     ),
     "inactivity_timeout": timedelta(seconds=1),
     "abort_timeout": timedelta(seconds=1),

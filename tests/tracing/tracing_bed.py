@@ -123,7 +123,7 @@ class Bed:
         )
         tracing = f"otlp+{self.receiver.url}"
         with child, RestateServer(folder / "restate", tracing_endpoint=tracing) as server:
-            child.wait_until(lambda: not port_is_free(port), seconds=20, what="it listened")
+            child.wait_until(lambda: not port_is_free(port), seconds=60, what="it listened")
             server.register(f"http://127.0.0.1:{port}")
             bed = Bed(server, self.receiver, self.world, self.mode)
             yield bed, child
@@ -178,11 +178,11 @@ class Bed:
         rows = self.sql(f"SELECT status FROM sys_invocation WHERE id = '{invocation_id}'")
         return rows[0]["status"] if rows else "gone"
 
-    def until(self, invocation_id: str, status: str, seconds: float = 20) -> None:
+    def until(self, invocation_id: str, status: str, seconds: float = 60) -> None:
         deadline = time.monotonic() + seconds
         while (now := self.status(invocation_id)) != status:
             assert time.monotonic() < deadline, f"{invocation_id} is {now}, not {status}"
-            time.sleep(0.02)
+            time.sleep(0.1)
 
     def trace(self, invocation_id: str) -> list[Row]:
         """All spans of an invocation's trace, the server's too, when the last has arrived."""

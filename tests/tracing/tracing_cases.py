@@ -23,6 +23,8 @@ class Outcome:
     """Those with status ERROR."""
     journal: list[dict[str, Any]] | None = None
     """The journal's entries, of a server that is gone; else the bed's server has them."""
+    orphans: int = 0
+    """Spans whose parent was still open in a process that was killed."""
     sent: Counter[str] = field(default_factory=Counter[str])
     """Those of one-way sends, to which Restate gives a trace of their own."""
 
@@ -32,6 +34,8 @@ class Case:
     id: str
     title: str
     run: Callable[[Bed, str], Outcome]
+    attempts: int | None = None
+    """How many attempts it is about; None when others may come in between."""
 
 
 def outcome(
@@ -129,7 +133,7 @@ def killed(bed: Bed, key: str) -> Outcome:
         result.spans["chat scripted"] -= 1
         result.spans["run Model call"] -= 1
         own.trace(invocation)
-        return replace(result, journal=own.journal(invocation))
+        return replace(result, journal=own.journal(invocation), orphans=2)
 
 
 def nested(bed: Bed, key: str) -> Outcome:
@@ -395,32 +399,32 @@ def openai_agents(bed: Bed, key: str) -> Outcome:
 
 
 CASES = [
-    Case("E1", "two model calls, one tool", happy),
-    Case("E2", "a durable step fails twice", step_fails),
-    Case("E3", "the model fails twice", model_fails),
-    Case("E4", "suspended on an awakeable, resumed", suspended),
-    Case("E4s", "a step, suspended, resumed, the model fails once", suspended_after_step),
+    Case("E1", "two model calls, one tool", happy, 1),
+    Case("E2", "a durable step fails twice", step_fails, 3),
+    Case("E3", "the model fails twice", model_fails, 3),
+    Case("E4", "suspended on an awakeable, resumed", suspended, 2),
+    Case("E4s", "a step, suspended, resumed, the model fails once", suspended_after_step, 3),
     Case("E5", "kill -9 in the second model call, restarted", killed),
-    Case("E6", "a tool runs another agent; a call to a third", nested),
-    Case("E7", "parallel tools", parallel),
-    Case("E7g", "restate.gather of two steps", gathered),
-    Case("E7r", "parallel tools, one suspends", parallel_suspended),
-    Case("E8", "virtual object with state", object_state),
-    Case("E8t", "terminal error", terminal),
-    Case("E8c", "cancelled", cancelled),
-    Case("E8cs", "cancelled while suspended", cancelled_suspended),
-    Case("E9", "the handler raises after the agent", handler_raises),
-    Case("E9t", "a tool raises after its step", tool_raises),
-    Case("E10", "auto_wrap_tools, the first tool fails once", wrapped_tools),
-    Case("E10p", "a tool without a step; the model fails once", plain_tools),
-    Case("E12", "parallel tools: one fails twice, the other is done", one_of_two_fails),
-    Case("E12o", "the same, asked for in the other order", first_of_two_fails),
-    Case("E12r", "parallel tools: one fails twice, the other still runs", other_still_runs),
-    Case("E13", "a synchronous step fails once", synchronous),
+    Case("E6", "a tool runs another agent; a call to a third", nested, 1),
+    Case("E7", "parallel tools", parallel, 1),
+    Case("E7g", "restate.gather of two steps", gathered, 1),
+    Case("E7r", "parallel tools, one suspends", parallel_suspended, 2),
+    Case("E8", "virtual object with state", object_state, 2),
+    Case("E8t", "terminal error", terminal, 1),
+    Case("E8c", "cancelled", cancelled, 1),
+    Case("E8cs", "cancelled while suspended", cancelled_suspended, 2),
+    Case("E9", "the handler raises after the agent", handler_raises, 3),
+    Case("E9t", "a tool raises after its step", tool_raises, 3),
+    Case("E10", "auto_wrap_tools, the first tool fails once", wrapped_tools, 2),
+    Case("E10p", "a tool without a step; the model fails once", plain_tools, 2),
+    Case("E12", "parallel tools: one fails twice, the other is done", one_of_two_fails, 3),
+    Case("E12o", "the same, asked for in the other order", first_of_two_fails, 3),
+    Case("E12r", "parallel tools: one fails twice, the other still runs", other_still_runs, 3),
+    Case("E13", "a synchronous step fails once", synchronous, 2),
     Case("E14", "workflow: promise, one-way and delayed sends", workflow),
-    Case("E15", "MCP toolset", mcp),
-    Case("E16", "streaming with an event handler, the model fails once", streaming),
-    Case("E17", "OpenAI Agents SDK, the model fails once", openai_agents),
+    Case("E15", "MCP toolset", mcp, 1),
+    Case("E16", "streaming with an event handler, the model fails once", streaming, 2),
+    Case("E17", "OpenAI Agents SDK, the model fails once", openai_agents, 2),
 ]
 
 FORTY = [

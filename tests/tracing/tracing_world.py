@@ -50,7 +50,9 @@ class World:
         return sum(n for what, n in self.counts(key).items() if what.startswith(begin))
 
     def tell(self, key: str, text: str) -> None:
-        (self.folder / f"{key}.told").write_text(text)
+        path = self.folder / f"{key}.told"
+        path.with_suffix(".tell").write_text(text)
+        path.with_suffix(".tell").rename(path)
 
     def told(self, key: str, seconds: float = 20) -> str:
         deadline = time.monotonic() + seconds

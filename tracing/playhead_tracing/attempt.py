@@ -70,7 +70,7 @@ class Record:
         self.announced = False
         """Whether it was sent as pending."""
         self.ordinal: object = 0
-        """Tells spans of one name under one parent apart: the how-manieth, or the tool call's id."""
+        """Tells spans of one name under one parent apart: a count, or the tool call's id."""
         self._children: dict[str, int] | None = None
         self._logical: str | None = None
         if parent is not None:
@@ -92,6 +92,7 @@ class Record:
 class Step:
     """A durable step that somebody asked for and that has to run in this attempt."""
 
+    handle: int
     name: str
     command_index: int
     completion_id: Callable[[], int | None]
@@ -134,6 +135,8 @@ class Attempt:
         self.root = Record(None, invocation_id, None)
         self.records: dict[int, Record] = {}
         self.steps: dict[int, Step] = {}
+        self.unread: dict[int, Record] = {}
+        """Steps that have run and whose result the handler has not received, by who asked."""
         self.commands = 0
         """Index of the last command; the input is 0."""
         self.replayed_runs: set[int] = set()
@@ -195,6 +198,7 @@ class Attempt:
     def deliver(self, handle: int) -> None:
         """The handler received a result, in the current span."""
         history = self.history
+        self.unread.pop(handle, None)
         if handle in history.delivered:
             new = False
         else:

@@ -6,7 +6,7 @@ Not here: what the bridge does with them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 from opentelemetry.sdk.trace import SpanProcessor, SynchronousMultiSpanProcessor, TracerProvider
 from restate.endpoint import Endpoint
@@ -35,8 +35,7 @@ def endpoint_of(app: Any) -> Endpoint:
 def handlers_of(endpoint: Endpoint) -> Iterator[Handler[Any, Any]]:
     """Every handler of every service of the endpoint."""
     for service in endpoint.services.values():
-        handlers: Any = service.handlers
-        yield from handlers.values()
+        yield from cast(Any, service).handlers.values()
 
 
 def wrap_processors(

@@ -9,11 +9,26 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
+from opentelemetry.sdk.trace import ReadableSpan
+
 REMEMBERED = 4096
 """Unfinished invocations that are remembered; the longest untouched is forgotten first."""
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """A span that was cut off after its step had run and before the step's result came back.
+
+    It has done its work, once; the next attempt, which begins it again, only reads the result.
+    """
+
+    span: ReadableSpan
+    """As cut off, to be exported should nobody go on with it."""
+    handles: frozenset[int]
+    """The results that it waits for."""
+
+
+@dataclass(eq=False)
 class History:
     """One unfinished invocation."""
 
@@ -23,6 +38,8 @@ class History:
     """VM handles whose result some attempt received; handles are the same in every attempt."""
     completed: set[str] = field(default_factory=set[str])
     """Logical ids of the spans that some attempt brought to their end."""
+    carried: dict[str, Carried] = field(default_factory=dict[str, "Carried"])
+    """By logical id: spans that the next attempt goes on with."""
     number: int | None = None
     """Number of the last attempt, from 1."""
     retry_count: int = 0

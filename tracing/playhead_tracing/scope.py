@@ -59,7 +59,7 @@ class Scope:
             stack.callback(otel_context.detach, token)
             stack.callback(current_attempt.reset, current_attempt.set(attempt))
             stack.enter_context(replay_units())
-            trace_steps(restate, attempt, self._tracer)
+            trace_steps(restate, attempt, self._tracer, self._processor)
             try:
                 yield
                 over = True
@@ -73,6 +73,7 @@ class Scope:
             finally:
                 attempt.over = True
                 if over:
+                    self._processor.give_up(attempt.history)
                     self._histories.forget(restate.invocation.invocation_id)
 
     def _begin(self, restate: ServerInvocationContext) -> Attempt:

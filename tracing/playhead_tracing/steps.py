@@ -13,9 +13,12 @@ from restate.exceptions import SdkInternalBaseException
 from restate.server_context import ServerInvocationContext
 
 from playhead_tracing.attempt import Attempt, Step
+from playhead_tracing.processor import BridgeProcessor
 
 
-def trace_steps(context: ServerInvocationContext, attempt: Attempt, tracer: Tracer) -> None:
+def trace_steps(
+    context: ServerInvocationContext, attempt: Attempt, tracer: Tracer, processor: BridgeProcessor
+) -> None:
     """Give the context's steps their spans.
 
     The SDK runs a step in whichever task waits at that moment, so the requester's OpenTelemetry
@@ -29,6 +32,7 @@ def trace_steps(context: ServerInvocationContext, attempt: Attempt, tracer: Trac
             await run(handle, action, *args, **kwargs)
             return
         attempt.work(step.record)
+        processor.runs_again(attempt, step)
         span = tracer.start_span(
             f"run {step.name}", context=step.context, attributes=_attributes(step)
         )
@@ -55,19 +59,23 @@ def _attributes(step: Step) -> dict[str, str | int]:
 
 
 def _watched(action: Any, span: Span, step: Step, attempt: Attempt) -> Any:
-    """The same action, of the same kind, whose error is noted on the way to the SDK."""
+    """The same action, of the same kind, whose outcome is noted on the way to the SDK."""
 
     def note(error: Exception) -> None:
         span.record_exception(error)
         span.set_status(Status(StatusCode.ERROR, f"{type(error).__name__}: {error}"))
-        if not isinstance(error, TerminalError):
+        if isinstance(error, TerminalError):
+            attempt.unread[step.handle] = step.record
+        else:
             attempt.fail(step.record, error)
 
     if inspect.iscoroutinefunction(action):
 
         async def call() -> Any:
             try:
-                return await action()
+                result = await action()
+                attempt.unread[step.handle] = step.record
+                return result
             except SdkInternalBaseException:
                 raise
             except Exception as error:
@@ -78,7 +86,9 @@ def _watched(action: Any, span: Span, step: Step, attempt: Attempt) -> Any:
 
     def call_sync() -> Any:
         try:
-            return action()
+            result = action()
+            attempt.unread[step.handle] = step.record
+            return result
         except Exception as error:
             note(error)
             raise

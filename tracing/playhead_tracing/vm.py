@@ -78,7 +78,7 @@ class WatchedVM(VMWrapper):
             self.new_runs.append(slot)
             completion_id = lambda: slot[0] if slot else None  # noqa: E731
         attempt.steps[run.handle] = Step(
-            name, attempt.commands, completion_id, get_current(), attempt.current()
+            run.handle, name, attempt.commands, completion_id, get_current(), attempt.current()
         )
         return run
 
