@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from playhead.replay import Recording
 from playhead.replay.align import GreedyMatcher
-from playhead.replay.annotate import Nothing
 from playhead.replay.app import App
 from playhead.replay.explain import explain
 from playhead.replay.playback import Playback
+from playhead.replay.policies import Dry
 from playhead.replay.report import readable
 from playhead.replay.strict import strict
 
@@ -47,7 +47,7 @@ def test_every_prefix_resumed_dry_waits_where_the_sdk_waits(
         prefix = recording.prefix(length)
         judged = strict(handlers_app, prefix)
         matcher = GreedyMatcher(tuple(prefix.journal().steps()))
-        playback = Playback(handlers_app, prefix, matcher, Nothing()).run()
+        playback = Playback(handlers_app, prefix, matcher, Dry()).run()
         assert (playback.ended is None) == (judged.output is None and judged.failure is None)
         if playback.ended is None:
             assert playback.waiting_at == judged.waiting_at, length

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from playhead.replay.api import replay, replay_all
 from playhead.replay.errors import (
     AppError,
     RecordingError,
@@ -10,13 +11,19 @@ from playhead.replay.errors import (
     WorkerError,
 )
 from playhead.replay.recording import Entry, Recording
+from playhead.replay.report import Divergence, Report, Verdict
 
 __all__ = [
     "AppError",
+    "Divergence",
     "Entry",
     "Recording",
     "RecordingError",
     "ReplayError",
+    "Report",
     "UnsupportedJournal",
+    "Verdict",
     "WorkerError",
+    "replay",
+    "replay_all",
 ]

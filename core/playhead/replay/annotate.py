@@ -7,20 +7,11 @@ from typing import Any
 
 from playhead.replay.align import GreedyMatcher
 from playhead.replay.app import App
-from playhead.replay.calls import Call
-from playhead.replay.emulated import Answer
 from playhead.replay.playback import Playback
+from playhead.replay.policies import Dry
 from playhead.replay.recording import Recording
 
-__all__ = ["Nothing", "annotate"]
-
-
-class Nothing:
-    """The policy that leaves every new command without an answer."""
-
-    def answer(self, call: Call, playback: Playback) -> Answer:
-        """No answer."""
-        return Answer()
+__all__ = ["annotate"]
 
 
 def annotate(app: App, recording: Recording) -> Recording:
@@ -33,7 +24,7 @@ def annotate(app: App, recording: Recording) -> Recording:
         AppError: the app does not serve this handler.
     """
     matcher = GreedyMatcher(tuple(recording.journal().steps()))
-    playback = Playback(app, recording, matcher, Nothing()).run()
+    playback = Playback(app, recording, matcher, Dry()).run()
     steps = dict(recording.steps)
     for pair in playback.pairs:
         if pair.recorded is None:

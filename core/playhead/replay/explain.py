@@ -10,8 +10,8 @@ from playhead.replay.app import App
 from playhead.replay.calls import Call, title_of
 from playhead.replay.commands import Command
 from playhead.replay.compare import compare, text_of
-from playhead.replay.emulated import Answer
 from playhead.replay.playback import Playback
+from playhead.replay.policies import Assume
 from playhead.replay.recording import Recording
 from playhead.replay.report import Divergence
 from playhead.replay.stack import raised_at
@@ -46,7 +46,7 @@ def explain(app: App, recording: Recording) -> Explanation:
     tried: set[Plan] = set()
     for _ in range(_MOST_RUNS):
         matcher = GreedyMatcher(steps, plan)
-        policy = _Assume()
+        policy = Assume()
         playback = Playback(app, recording, matcher, policy).run()
         found = _explain(playback, matcher.taken, policy.assumed)
         cost = len([d for d in found.divergences if d.fatal])
@@ -61,28 +61,6 @@ def explain(app: App, recording: Recording) -> Explanation:
         plan = better
     assert best is not None
     return best[1]
-
-
-class _Assume:
-    """Gives `None` to whatever the journal has no answer for, and notes it."""
-
-    def __init__(self) -> None:
-        self.assumed: list[Call] = []
-
-    def answer(self, call: Call, playback: Playback) -> Answer:
-        result, callee = ("completion", -2 * call.index), ("completion", -2 * call.index - 1)
-        if call.type == "GetPromise":
-            return Answer()
-        value: object = None
-        if call.type == "GetState":
-            value = playback.state.get(call.about)
-        elif call.type == "GetStateKeys":
-            value = sorted(k for k, v in playback.state.items() if v is not None)
-        if call.type not in ("SetState", "ClearState", "ClearAllState", "Sleep", "OneWayCall"):
-            self.assumed.append(call)
-        playback.results.show(result, value)
-        playback.results.show(callee, f"(no invocation: {call.title} is new)")
-        return Answer(result, callee)
 
 
 def _explain(

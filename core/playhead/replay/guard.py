@@ -86,9 +86,11 @@ def _forbidden(event: str, args: tuple[Any, ...]) -> str | None:
             return None
         return f"write file {_text(path)}"
     if event in _NETWORK:
-        return f"network {event.partition('.')[2]} {_text(args[1] if len(args) > 1 else args[0])}"
+        # Calls on a socket have it first and the address second; look-ups begin with the host.
+        address = list(args[:2]) if event.startswith("socket.get") else list(args[1:2])
+        return f"network {event.partition('.')[2]} {_text(address)}"
     if event in _PROCESSES:
-        words = list(args[1:2] or args[:1])
+        words = [*args[1:2]] or [*args[:1]]
         return f"process {event.rpartition('.')[2]} {_text(words)}".rstrip()
     if event in _FILES:
         return f"file {event.partition('.')[2]} {_text(args[0])}"
@@ -101,7 +103,7 @@ def _text(value: Any) -> str:
     match value:
         case bytes():
             return value.decode(errors="replace")[:200]
-        case [str() | bytes() as host, int() as port, *_] if isinstance(value, tuple):
+        case [str() | bytes() as host, int() as port, *_]:
             return f"{_text(host)}:{port}"
         case [*parts]:
             return " ".join(_text(part) for part in parts)[:200]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from playhead.replay.annotate import annotate
 from playhead.replay.app import App
 from playhead.replay.guard import Guard
+from playhead.replay.judge import judge
 from playhead.replay.recording import Recording
-from playhead.replay.strict import strict
 
 __all__ = ["run"]
 
@@ -24,7 +25,9 @@ def run(app: App, guard: Guard, request: dict[str, Any]) -> Any:
         else Recording.from_json(request["recording"])
     )
     match request["op"]:
-        case "strict":
-            return strict(app, recording).to_json()
+        case "judge":
+            return judge(app, recording, explained=request.get("explained", True)).to_json()
+        case "annotate":
+            return annotate(app, recording).to_json()
         case other:
             raise ValueError(f"no operation {other!r}")

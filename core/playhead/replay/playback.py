@@ -73,6 +73,8 @@ class Playback:
         self.pairs: list[Pair] = []
         self.state: dict[str, bytes | None] = {}
         """State as far as the run has seen it; None: known to be absent."""
+        self.state_whole = False
+        """Whether `state` holds all there is: the handler cleared everything before."""
         self.ended: Call | None = None
         """The Output that the handler wrote; None when it did not end."""
         self.raised: tuple[str, str] | None = None
@@ -93,6 +95,10 @@ class Playback:
         self.attempt.on_idle = self._note_where
         self.attempt.run()
         return self
+
+    def state_keys(self) -> list[str]:
+        """Keys that have a value, as far as the run has seen."""
+        return sorted(key for key, value in self.state.items() if value is not None)
 
     # --- what the state machine asks
 
@@ -154,11 +160,14 @@ class Playback:
             case "ClearState":
                 self.state[call.about] = None
             case "ClearAllState":
-                self.state = dict.fromkeys(self.state)
-            case "GetState" if recorded is not None and call.about not in self.state:
+                self.state, self.state_whole = {}, True
+            case "GetState" if recorded is not None and not self._knows(call.about):
                 self.state[call.about] = self._read(recorded)
             case _:
                 pass
+
+    def _knows(self, key: str) -> bool:
+        return key in self.state or self.state_whole
 
     def _read(self, command: Command) -> bytes | None:
         if command.type == "GetEagerState":

@@ -6,9 +6,26 @@ pytest run in an environment that has Playhead installed loads this module.
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
 import pytest
 
-__all__ = ["pytest_addoption"]
+if TYPE_CHECKING:
+    from playhead.replay.report import Report
+    from playhead.replay.worker import Worker
+
+__all__ = ["pytest_addoption", "pytest_configure"]
+
+
+class Diverged(Exception):  # noqa: N818 - shown to nobody, carries the report
+    """The recording is not accepted by the code."""
+
+    def __init__(self, report: Report) -> None:
+        super().__init__(report.verdict)
+        self.report = report
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -26,3 +43,88 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=None,
         help="folder of *.journal.json recordings; each becomes a test",
     )
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Collect the folder of recordings, beside or instead of other arguments."""
+    folder, app = config.option.playhead_recordings, config.option.playhead_app
+    if folder is None and app is None:
+        return
+    if folder is None or app is None:
+        raise pytest.UsageError("--playhead-app and --playhead-recordings go together")
+    if not Path(folder).is_dir():
+        raise pytest.UsageError(f"--playhead-recordings: {folder} is no folder")
+    if not any(Path(folder).rglob("*.journal.json")):
+        raise pytest.UsageError(f"--playhead-recordings: {folder} holds no *.journal.json")
+    if config.args_source is pytest.Config.ArgsSource.ARGS:
+        config.args.append(folder)
+    else:
+        config.args[:] = [folder]
+    config.pluginmanager.register(_Plugin(app, Path(folder).resolve()), "playhead-recordings")
+
+
+class _Plugin:
+    """Collects and runs the recordings of one run."""
+
+    def __init__(self, app: str, folder: Path) -> None:
+        self.app = app
+        self.folder = folder
+        self.worker: Worker | None = None
+
+    def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> Any:
+        """A recording of the folder is a file with one test."""
+        if not file_path.name.endswith(".journal.json") or self.folder not in file_path.parents:
+            return None
+        file: _RecordingFile = _RecordingFile.from_parent(parent, path=file_path)
+        file.plugin = self
+        return file
+
+    def report(self, path: Path) -> Report:
+        """Replay one recording in the warm process."""
+        from playhead.replay.api import judged
+        from playhead.replay.recording import Recording
+        from playhead.replay.worker import Worker
+
+        if self.worker is None:
+            self.worker = Worker(self.app, folder=os.getcwd())  # noqa: PTH109
+        return judged(self.worker, Recording.load(path))
+
+    def pytest_sessionfinish(self) -> None:
+        """End the process."""
+        if self.worker is not None:
+            self.worker.close()
+
+
+class _RecordingFile(pytest.File):
+    plugin: _Plugin
+
+    def collect(self) -> Iterator[pytest.Item]:
+        item: _RecordingItem = _RecordingItem.from_parent(self, name="replay")
+        item.plugin = self.plugin
+        yield item
+
+
+class _RecordingItem(pytest.Item):
+    plugin: _Plugin
+
+    def runtest(self) -> None:
+        report = self.plugin.report(self.path)
+        if report.verdict in ("diverged", "refused"):
+            raise Diverged(report)
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        from playhead.replay.errors import ReplayError
+        from playhead.text import clean
+
+        if isinstance(excinfo.value, Diverged):
+            from playhead.replay.report_text import lines
+
+            report = excinfo.value.report
+            return "\n".join([f"{clean(report.target)}  {report.invocation_id}", *lines(report)])
+        if isinstance(excinfo.value, ReplayError):
+            return clean(str(excinfo.value), lines=True)
+        return super().repr_failure(excinfo, style)
+
+    def reportinfo(self) -> tuple[Path, int | None, str]:
+        return self.path, None, f"replay {self.path.name}"

@@ -1,0 +1,67 @@
+"""`playhead recording`: journals as files."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import click
+
+from playhead.cli.errors import CliError
+
+
+@click.group()
+def command() -> None:
+    """Save journals as files to replay.
+
+    A file holds one invocation: its journal byte for byte, its state and what the server noted.
+    """
+
+
+@command.command()
+@click.argument("invocation_id", metavar="ID")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option(
+    "--app",
+    metavar="MODULE:ATTR",
+    help="Also note the arguments of each step, by replaying it with the code that made it.",
+)
+@click.option(
+    "--keep-headers", is_flag=True, help="Keep the request's header values; they may be secret."
+)
+@click.option("--json", "as_json", is_flag=True, help="Write one JSON document.")
+@click.pass_context
+def save(
+    ctx: click.Context,
+    invocation_id: str,
+    file: Path,
+    app: str | None,
+    keep_headers: bool,
+    as_json: bool,
+) -> None:
+    """Save the journal of invocation ID to FILE.
+
+    Reads it from the live server, else from the recorder's store, where it stays after the
+    server has dropped it. FILE should end in .journal.json for folders of recordings.
+    """
+    from playhead.replay.api import annotated
+    from playhead.replay.errors import ReplayError
+    from playhead.replay.fetch import find
+
+    try:
+        recording = asyncio.run(find(ctx.obj, invocation_id))
+        if app is not None:
+            recording = annotated(app, recording)
+        recording.save(file, keep_headers=keep_headers)
+    except ReplayError as error:
+        title, _, hint = str(error).partition("\n")
+        raise CliError(title, hint) from error
+    if as_json:
+        from playhead.cli.document import echo_json
+
+        echo_json({"file": str(file), "id": recording.id, "entries": len(recording.entries)})
+        return
+    from playhead.text import clean
+
+    noted = f", arguments of {len(recording.steps)} steps" if recording.steps else ""
+    click.echo(clean(f"{file}: {recording.target}, {len(recording.entries)} entries{noted}"))

@@ -1,0 +1,180 @@
+"""`playhead replay`: today's code against recorded journals."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from playhead.cli.errors import CliError, Exit
+
+if TYPE_CHECKING:
+    from playhead.replay import Recording, Report
+
+
+@click.command()
+@click.argument("target", metavar="ID|FILE|DIR")
+@click.option("--app", required=True, metavar="MODULE:ATTR", help="The Restate app to replay.")
+@click.option(
+    "--app-dir",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Where to import the app from.  [default: this folder]",
+)
+@click.option("--strict", is_flag=True, help="Only the SDK's verdict, without the explanation.")
+@click.option("--at", type=int, metavar="N", help="Show code, variables and state at command N.")
+@click.option("--pdb", is_flag=True, help="Open Python's debugger at command N (or the first).")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=0.1),
+    default=30.0,
+    show_default=True,
+    help="Time limit of one replay.",
+)
+@click.option("--jobs", type=click.IntRange(min=1), help="Processes for a folder.")
+@click.option("--json", "as_json", is_flag=True, help="Write one JSON document.")
+@click.pass_context
+def command(ctx: click.Context, target: str, **options: Any) -> None:
+    """Run today's code against a recorded journal, without a single side effect.
+
+    TARGET is an invocation id, a recording, or a folder of recordings. The code runs in a
+    process of its own, without network, file writes or other processes; no step is executed.
+
+    Exit codes: 0 the journal is accepted, 1 it is not, 3 something could not be loaded.
+    """  # fmt: skip
+    from playhead.replay.errors import ReplayError
+
+    try:
+        if Path(target).is_dir():
+            code = _folder(Path(target), options)
+        else:
+            recording = _recording(ctx, target)
+            if options["pdb"] or options["at"] is not None:
+                code = _stop(recording, options)
+            else:
+                code = _one(recording, options)
+    except ReplayError as error:
+        title, _, hint = str(error).partition("\n")
+        raise CliError(title, hint) from error
+    ctx.exit(int(code))
+
+
+def _recording(ctx: click.Context, target: str) -> Recording:
+    from playhead.replay import Recording
+    from playhead.replay.fetch import find
+
+    if target.startswith("inv_") and not Path(target).exists():
+        return asyncio.run(find(ctx.obj, target))
+    return Recording.load(target)
+
+
+def _one(recording: Recording, options: dict[str, Any]) -> Exit:
+    from playhead.replay import replay
+    from playhead.replay.report_text import lines
+
+    report = replay(
+        options["app"],
+        recording,
+        folder=options["app_dir"],
+        seconds=options["seconds"],
+        explained=not options["strict"],
+    )
+    if options["as_json"]:
+        _json(report.to_json())
+    else:
+        click.echo(f"{_clean(recording.target)}  {recording.id}")
+        for line in lines(report):
+            click.echo(line)
+    return _exit([report])
+
+
+def _stop(recording: Recording, options: dict[str, Any]) -> Exit:
+    from playhead.replay import Session
+    from playhead.replay.stop_text import lines
+
+    at = options["at"]
+    if options["pdb"]:
+        from playhead.replay.debug import debug
+
+        return (
+            Exit.FINE
+            if debug(recording, options["app"], options["app_dir"], at or 1) == 0
+            else Exit.FOUND
+        )
+    session = Session.open(options["app"], recording, folder=options["app_dir"])
+    stop = session.at(at)
+    if stop is None:
+        raise CliError(
+            f"There is no command {at}: the code goes through 1 to {len(session.stops)}",
+            exit_code=Exit.USAGE,
+        )
+    if options["as_json"]:
+        _json(stop.to_json())
+        return Exit.FINE
+    for line in lines(stop, session):
+        click.echo(line)
+    return Exit.FINE
+
+
+def _folder(folder: Path, options: dict[str, Any]) -> Exit:
+    from playhead.replay import replay_all
+    from playhead.replay.api import recordings_in
+    from playhead.replay.report_text import lines
+
+    if options["pdb"] or options["at"] is not None:
+        raise CliError("--at and --pdb need one recording", exit_code=Exit.USAGE)
+    paths = recordings_in(folder)
+    if not paths:
+        raise CliError(
+            f"{folder} holds no recording",
+            "Recordings end in .journal.json: playhead recording save ID FILE.journal.json",
+            Exit.USAGE,
+        )
+    reports: dict[Path, Report] = {}
+    progress = click.get_text_stream("stderr").isatty() and not options["as_json"]
+    for path, report in replay_all(
+        options["app"],
+        paths,
+        folder=options["app_dir"],
+        seconds=options["seconds"],
+        explained=not options["strict"],
+        jobs=options["jobs"],
+    ):
+        reports[path] = report
+        if progress:
+            click.echo(f"\r{len(reports)}/{len(paths)}", nl=False, err=True)
+    if progress:
+        click.echo("\r\033[K", nl=False, err=True)
+    verdicts = [reports[path].verdict for path in paths]
+    summary = {v: verdicts.count(v) for v in ("same", "incomplete", "diverged", "refused")}
+    if options["as_json"]:
+        named = {str(path): reports[path].to_json() for path in paths}
+        _json({"summary": summary, "reports": named})
+        return _exit(list(reports.values()))
+    for path in paths:
+        if reports[path].verdict not in ("same", "incomplete") or reports[path].divergences:
+            click.echo(_clean(str(path)))
+            for line in lines(reports[path]):
+                click.echo(f"  {line}")
+    click.echo(", ".join(f"{count} {verdict}" for verdict, count in summary.items() if count))
+    return _exit(list(reports.values()))
+
+
+def _exit(reports: list[Report]) -> Exit:
+    verdicts = {report.verdict for report in reports}
+    if "diverged" in verdicts:
+        return Exit.FOUND
+    return Exit.UNREACHABLE if "refused" in verdicts else Exit.FINE
+
+
+def _json(document: Any) -> None:
+    from playhead.cli.document import echo_json
+
+    echo_json(document)
+
+
+def _clean(text: str) -> str:
+    from playhead.text import clean
+
+    return clean(text)

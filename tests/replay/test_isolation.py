@@ -1,0 +1,190 @@
+"""The user's code cannot reach the world, and cannot take Playhead down."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playhead.replay import AppError, Recording, Report, replay
+from playhead.replay.worker import Worker, namespaces_work
+
+RECORDINGS = Path(__file__).parents[1] / "recordings"
+RUN_OK = Recording.load(RECORDINGS / "v6" / "run_ok.journal.json")
+
+HARMFUL = """
+import os, pathlib, socket, subprocess, sys, threading, time
+import restate
+
+things = restate.Service("Things")
+
+@things.handler()
+async def run_ok(ctx, name: str) -> dict:
+{body}
+    one = await ctx.run_typed("first", lambda: {{}})
+    two = await ctx.run_typed("second", lambda: 1)
+    return {{"one": one, "two": two}}
+
+app = restate.app([things])
+"""
+
+
+def run(folder: Path, body: str, *, top: str = "", seconds: float = 20.0) -> Report:
+    lines = "".join(f"    {line}\n" for line in body.splitlines())
+    (folder / "harmful.py").write_text(top + HARMFUL.format(body=lines))
+    return replay("harmful:app", RUN_OK, folder=folder, seconds=seconds)
+
+
+@pytest.fixture
+def listener() -> Iterator[tuple[int, list[object]]]:
+    """A TCP server on the loopback interface, and the connections that it saw."""
+    seen: list[object] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            while True:
+                try:
+                    connection, address = server.accept()
+                except OSError:
+                    return
+                seen.append(address)
+                connection.close()
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield server.getsockname()[1], seen
+        server.shutdown(socket.SHUT_RDWR)
+        thread.join(5)
+
+
+def test_the_network_is_out_of_reach(tmp_path: Path, listener: tuple[int, list[object]]):
+    port, seen = listener
+    body = f"""try:
+    socket.create_connection(("127.0.0.1", {port}), 2)
+except OSError as error:
+    print(error)"""
+    report = run(tmp_path, body)
+    assert report.verdict == "same"
+    assert any("127.0.0.1" in what and "network" in what for what in report.blocked)
+    assert seen == []
+    socket.create_connection(("127.0.0.1", port), 2).close()
+    while not seen:  # the listener does see connections
+        pass
+
+
+@pytest.mark.skipif(not namespaces_work(), reason="needs user namespaces (unshare -rn)")
+def test_native_code_does_not_reach_the_network_either(
+    tmp_path: Path, listener: tuple[int, list[object]]
+):
+    port, seen = listener
+    address = b"\x02\x00" + port.to_bytes(2, "big") + b"\x7f\x00\x00\x01" + bytes(8)
+    body = f"""import ctypes
+libc = ctypes.CDLL(None, use_errno=True)
+name = str(libc.connect(libc.socket(2, 1, 0), {address!r}, 16)) + "/" + str(ctypes.get_errno())
+await ctx.run_typed(name, lambda: 1)"""
+    report = run(tmp_path, body)
+    added = next(d for d in report.divergences if d.current)
+    assert added.current == "-1/101"  # ENETUNREACH: not even the loopback interface is up
+    assert seen == []
+
+
+def test_files_are_not_written_nor_removed(tmp_path: Path):
+    kept = tmp_path / "kept.txt"
+    kept.write_text("kept")
+    body = f"""for attempt in (
+    lambda: pathlib.Path("{tmp_path}/new.txt").write_text("x"),
+    lambda: pathlib.Path("{kept}").unlink(),
+    lambda: os.open("{tmp_path}/other.txt", os.O_CREAT | os.O_WRONLY),
+    lambda: os.mkdir("{tmp_path}/folder"),
+):
+    try:
+        attempt()
+    except PermissionError:
+        pass"""
+    report = run(tmp_path, body)
+    assert report.verdict == "same"
+    assert len(report.blocked) == 4, report.blocked
+    assert kept.read_text() == "kept"
+    assert {p.name for p in tmp_path.iterdir()} == {"kept.txt", "harmful.py"}
+
+
+def test_no_other_process_starts_nor_ends(tmp_path: Path):
+    body = f"""for attempt in (
+    lambda: subprocess.run(["touch", "{tmp_path}/touched"]),
+    lambda: os.system("touch {tmp_path}/touched"),
+    lambda: os.kill({os.getpid()}, 0),
+    os.fork,
+):
+    try:
+        attempt()
+    except PermissionError:
+        pass"""
+    report = run(tmp_path, body)
+    assert report.verdict == "same"
+    assert len(report.blocked) == 4, report.blocked
+    assert not (tmp_path / "touched").exists()
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("while True: pass", "did not finish within 1 s"),
+        ("time.sleep(60)", "did not finish within 1 s"),
+        ("os._exit(7)", "exit code 7"),
+        ("import ctypes; ctypes.string_at(0)", "signal 11"),
+        ("sys.stdout.write('{}\\n'); sys.stdout.flush(); sys.exit(3)", "exit code"),
+    ],
+    ids=["endless loop", "blocking sleep", "exit", "crash", "sys.exit"],
+)
+def test_code_that_ends_or_hangs_the_process_makes_a_refusal(tmp_path: Path, body: str, words: str):
+    seconds = 1.0 if "finish" in words else 20.0
+    report = run(tmp_path, body, seconds=seconds)
+    assert report.verdict == "refused"
+    assert words in (report.reason or "")
+
+
+def test_the_next_request_after_a_crash_gets_a_new_process(tmp_path: Path):
+    (tmp_path / "harmful.py").write_text(HARMFUL.format(body="    if name == 'Ada': os._exit(1)\n"))
+    with Worker("harmful:app", folder=tmp_path) as worker:
+        for _ in range(2):
+            with pytest.raises(Exception, match="exit code 1"):
+                worker.request("judge", RUN_OK)
+
+
+def test_an_app_that_needs_the_network_to_be_imported_says_what_was_blocked(tmp_path: Path):
+    top = "import socket\nsocket.create_connection(('192.0.2.1', 80), 1)\n"
+    with pytest.raises(AppError, match=r"blocked while importing it: network \w+ 192\.0\.2\.1:80"):
+        run(tmp_path, "pass", top=top)
+
+
+@pytest.mark.parametrize(
+    ("app", "words"),
+    [
+        ("handlers", "write module:attribute"),
+        ("nothing_here:app", "No module 'nothing_here'"),
+        ("handlers:missing", "has no attribute 'missing'"),
+        ("handlers:EXECUTED", "is a list, not an app"),
+        ("json:dumps", "gave no answer|TypeError"),
+    ],
+)
+def test_what_is_no_app_is_told_precisely(app: str, words: str):
+    if app == "json:dumps":
+        assert replay(app, RUN_OK, folder=RECORDINGS).verdict == "refused"
+        return
+    with pytest.raises(AppError, match=words):
+        replay(app, RUN_OK, folder=RECORDINGS)
+
+
+def test_a_handler_that_is_gone_is_a_refusal():
+    report = replay("handlers:app", _renamed("Gone"), folder=RECORDINGS)
+    assert report.verdict == "refused"
+    assert "does not serve Gone/run_ok" in (report.reason or "")
+
+
+def _renamed(service: str) -> Recording:
+    document = RUN_OK.to_json()
+    document["invocation"] |= {"target_service_name": service}
+    return Recording.from_json(document)
