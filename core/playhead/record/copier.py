@@ -134,9 +134,9 @@ class JournalCopier:
             invocations=invocations,
             journal=journal,
             events=events,
-            event_ids=_event_ids(events),
             state=pa.concat_tables(states) if states else None,
             state_of=objects,
+            known=[id_ for id_ in found if id_ in self._copied],
             progress=self._progress(invocations, journal),
         )
 
@@ -170,11 +170,6 @@ class JournalCopier:
 
 
 _NOTHING = pa.table({})
-
-
-def _event_ids(events: ArrowTable) -> list[str]:
-    """Invocations whose events are replaced: those the server has events of."""
-    return pc.unique(events.column("id")).to_pylist()
 
 
 def _objects(invocations: ArrowTable) -> list[tuple[str, str]]:

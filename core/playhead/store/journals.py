@@ -37,11 +37,12 @@ class Copy:
     journal: ArrowTable
     """Entries to add or to replace, by (id, index)."""
     events: ArrowTable
-    """All events of the invocations named in `event_ids`."""
-    event_ids: list[str]
+    """All events that the server has of these invocations."""
     state: ArrowTable | None
     state_of: list[tuple[str, str]]
     """(service_name, service_key) whose whole state `state` holds."""
+    known: list[str]
+    """Which of the invocations are in the store already: only they have rows to replace."""
     progress: Mapping[str, CopiedInvocation] = field(default_factory=dict[str, CopiedInvocation])
 
 
@@ -60,12 +61,16 @@ def known_copies(store: Store) -> dict[str, CopiedInvocation]:
 def write_copy(store: Store, copy: Copy) -> None:
     """Write one round in one transaction. What the server has forgotten stays here."""
     with store.transaction() as connection:
-        _replace(connection, "invocations", copy.invocations, "id")
-        _replace(connection, "journal", copy.journal, "id", "index")
-        connection.execute(
-            "DELETE FROM journal_events WHERE id IN (SELECT unnest(?::VARCHAR[]))",
-            [copy.event_ids],
-        )
+        if copy.known:
+            _delete(connection, "invocations", copy.known, copy.invocations, "id")
+            _delete(connection, "journal", copy.known, copy.journal, "id", "index")
+            _delete(connection, "journal_events", copy.known, copy.events, "id")
+            connection.execute(
+                "DELETE FROM journal_copies WHERE id IN (SELECT unnest(?::VARCHAR[]))",
+                [copy.known],
+            )
+        _insert(connection, "invocations", copy.invocations)
+        _insert(connection, "journal", copy.journal)
         _insert(connection, "journal_events", copy.events)
         if copy.state is not None:
             connection.execute(
@@ -79,9 +84,6 @@ def write_copy(store: Store, copy: Copy) -> None:
 
 def _note(connection: duckdb.DuckDBPyConnection, progress: Mapping[str, CopiedInvocation]) -> None:
     ids = list(progress)
-    connection.execute(
-        "DELETE FROM journal_copies WHERE id IN (SELECT unnest(?::VARCHAR[]))", [ids]
-    )
     done = list(progress.values())
     connection.execute(
         "INSERT INTO journal_copies SELECT unnest(?::VARCHAR[]), unnest(?::BIGINT[]), "
@@ -90,22 +92,26 @@ def _note(connection: duckdb.DuckDBPyConnection, progress: Mapping[str, CopiedIn
     )
 
 
-def _replace(
-    connection: duckdb.DuckDBPyConnection, table: str, rows: ArrowTable, *key: str
+def _delete(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    known: list[str],
+    rows: ArrowTable,
+    *key: str,
 ) -> None:
+    """Delete the stored rows that have the key of a new one."""
     if not rows.num_rows:
         return
     connection.register(_BATCH, rows)
     try:
-        names = ", ".join(f'"{name}"' for name in key)
+        same = " AND ".join(f'{table}."{name}" = {_BATCH}."{name}"' for name in key)
         connection.execute(
-            f"DELETE FROM {table} WHERE ({names}) IN (SELECT {names} FROM {_BATCH})"
-            if len(key) > 1
-            else f"DELETE FROM {table} WHERE {names} IN (SELECT {names} FROM {_BATCH})"
+            f"DELETE FROM {table} WHERE id IN (SELECT unnest(?::VARCHAR[])) "
+            f"AND EXISTS (SELECT 1 FROM {_BATCH} WHERE {same})",
+            [known],
         )
     finally:
         connection.unregister(_BATCH)
-    _insert(connection, table, rows)
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, table: str, rows: ArrowTable) -> None:
