@@ -67,7 +67,7 @@ async def find(reader: Reader, wanted: str) -> InvocationDetail:
     """
     from playhead.restate.ids import is_invocation_id
 
-    id_, missing = wanted, ()
+    id_ = wanted
     if not is_invocation_id(wanted):
         page = await reader.invocations(id_prefix=wanted, limit=6)
         if len(page.rows) > 1:
@@ -77,13 +77,14 @@ async def find(reader: Reader, wanted: str) -> InvocationDetail:
                 "\n".join([*few, *(["…"] if len(page.rows) > 5 else [])]),
                 Exit.USAGE,
             )
-        id_, missing = (page.rows[0].id if page.rows else ""), page.missing
+        id_ = page.rows[0].id if page.rows else ""
     detail = await reader.invocation(id_) if id_ else None
     if detail is None:
-        away = reader.recorded is None and bool(missing)
+        missing = (await reader.invocations(limit=1)).missing
+        nothing = len(missing) > 1  # neither source
         raise CliError(
             f"no invocation {wanted!r}",
-            "\n".join([*missing, "`playhead ls` lists what there is."]),
-            Exit.UNREACHABLE if away and len(missing) > 1 else Exit.USAGE,
+            "\n".join([*missing, *([] if nothing else ["`playhead ls` lists what there is."])]),
+            Exit.UNREACHABLE if nothing else Exit.USAGE,
         )
     return detail

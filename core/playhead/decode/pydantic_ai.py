@@ -17,6 +17,7 @@ MODEL_STEPS = ("Model call", "Model stream call")
 _MCP_LIST = "get mcp tools"
 _MCP_TOOL = "Calling mcp tool "
 _TOOL = "Calling "
+_TOOL_RESULTS = ["output", "call_deferred", "approval_required", "model_retry"]
 
 
 def kind(name: str) -> StepKind | None:
@@ -62,7 +63,7 @@ def tool_call(name: str, value: Any) -> ToolCall | None:
         return ToolCall(_MCP_LIST, None, result=list(as_dict(result["output"])))
     if name.startswith(_MCP_TOOL):
         return ToolCall(name.removeprefix(_MCP_TOOL), None, result=result["output"])
-    if not name.startswith(_TOOL) or "kind" not in result:
+    if not name.startswith(_TOOL) or result.get("kind") not in _TOOL_RESULTS:
         return None
     tool = name.removeprefix(_TOOL)
     if result["kind"] == "output":

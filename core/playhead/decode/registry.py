@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from playhead.decode import openai_agents, pydantic_ai
+from playhead.decode import google_adk, langchain, openai_agents, pydantic_ai, vercel_ai
 from playhead.reader.models import LlmCall, StepKind, ToolCall
 
 __all__ = ["MODEL_STEPS", "DecodedRun", "decode_run"]
@@ -32,9 +32,15 @@ class Framework(Protocol):
         ...
 
 
-_FRAMEWORKS: tuple[Framework, ...] = (pydantic_ai, openai_agents)
+_FRAMEWORKS: tuple[Framework, ...] = (
+    pydantic_ai,
+    openai_agents,
+    google_adk,
+    langchain,
+    vercel_ai,
+)
 
-MODEL_STEPS = tuple(name for framework in _FRAMEWORKS for name in framework.MODEL_STEPS)
+MODEL_STEPS = tuple({name: None for framework in _FRAMEWORKS for name in framework.MODEL_STEPS})
 """Names of the durable steps that hold an answer of a model, of all frameworks."""
 
 

@@ -1,0 +1,200 @@
+"""The reading commands as processes, over real agents."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import resource
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from playhead.local import free_port
+
+TOOL_FAILS = "a tool that fails twice, then works"
+WAITS = "an approval that waits for you"
+ESCAPE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def test_ls(cli: Any) -> None:
+    lines = cli("ls").stdout.splitlines()
+    assert lines[0].split("\t")[:3] == ["ID", "TARGET", "STATUS"]
+    rows = {line.split("\t")[0]: line.split("\t") for line in lines[1:]}
+    assert set(rows) == set(cli.ids.values())
+    failing = rows[cli.ids[TOOL_FAILS]]
+    assert (failing[1], failing[2], failing[5], failing[6]) == (
+        "WeatherAgent/run", "succeeded", "3", "2",
+    )  # fmt: skip
+    assert rows[cli.ids[WAITS]][2] == "suspended"
+    assert not ESCAPE.search("\n".join(lines).replace("\t", "").replace("\n", ""))
+
+
+def test_ls_json_and_filters(cli: Any) -> None:
+    document = json.loads(cli("ls", "--json").stdout)
+    assert document["missing"] == []
+    assert {row["id"] for row in document["invocations"]} == set(cli.ids.values())
+    chat = json.loads(cli("ls", "--json", "--service", "ChatAgent", "--limit", "2").stdout)
+    assert len(chat["invocations"]) == 2
+    assert chat["more"] is True
+    [waiting] = json.loads(cli("ls", "--json", "--status", "suspended").stdout)["invocations"]
+    assert waiting["id"] == cli.ids[WAITS]
+    nothing = cli("ls", "--since", "0s")
+    assert nothing.stdout == ""
+    assert "No invocation matches" in nothing.stderr
+    cli("ls", "--since", "soon", code=2)
+    cli("ls", "--status", "happy", code=2)
+
+
+def test_ls_answers_in_time(cli: Any) -> None:
+    """Process time (user and system) under 0.6 s; the least of three, for a busy machine."""
+    spent: list[float] = []
+    for _ in range(3):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        cli("ls")
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        spent.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    assert min(spent) < 0.6, spent
+
+
+def test_show(cli: Any) -> None:
+    id_ = cli.ids[TOOL_FAILS]
+    text = cli("show", id_[:-3]).stdout
+    assert id_ in text
+    assert text.count("\n✗ attempt") == 2
+    assert "✓ attempt 3: completed" in text
+    assert re.search(r"#3 run Get weather.*╳┄+╳", text)
+    assert "TransientError [500] at #3 Get weather" in text
+    assert "playhead_samples.faults.ToolFailure" in text
+    plain = cli("--ascii", "show", id_).stdout
+    assert re.search(r"#3 run Get weather.*x\.+x", plain)
+
+
+def test_show_one_step(cli: Any) -> None:
+    id_ = cli.ids[TOOL_FAILS]
+    text = cli("show", id_, "--step", "5").stdout
+    assert "What is the weather in Denver?" in text
+    assert "answer: assistant" in text
+    document = json.loads(cli("show", id_, "--step", "5", "--json").stdout)
+    assert document["llm"]["prompt"][0]["role"] == "system"
+    assert "Its steps: 0, 1, 3, 5, 7" in cli("show", id_, "--step", "4", code=2).stderr
+
+
+def test_show_json_holds_everything(cli: Any) -> None:
+    document = json.loads(cli("show", cli.ids[TOOL_FAILS], "--json").stdout)
+    assert [a["outcome"] for a in document["attempts"]] == ["failed", "failed", "completed"]
+    assert len(document["timeline"]) > 10
+    assert document["summary"]["tokens"]["input"] > 0
+
+
+def test_show_refuses_what_is_not_there(cli: Any) -> None:
+    assert "beginning of several ids" in cli("show", "inv_1", code=2).stderr
+    assert "no invocation 'inv_1zzz'" in cli("show", "inv_1zzz", code=2).stderr
+
+
+def test_doctor_finds_nothing(cli: Any) -> None:
+    document = json.loads(cli("doctor", "--json").stdout)
+    assert document["faults"] == 0
+    states = {check["name"]: check["state"] for check in document["checks"]}
+    assert set(states.values()) == {"fine"}, document
+    assert {"restate", "version", "recorder", "server spans", "agent spans"} <= set(states)
+    assert "No fault found." in cli("doctor").stdout
+
+
+def test_doctor_says_what_is_away(cli: Any, tmp_path: Any) -> None:
+    closed = f"http://127.0.0.1:{free_port()}"
+    document = json.loads(
+        cli("--admin-url", closed, "--store", tmp_path, "doctor", "--json", code=1).stdout
+    )
+    faults = {c["name"]: c for c in document["checks"] if c["state"] == "fault"}
+    assert {"restate", "recorder", "ports"} == set(faults)
+    assert "playhead record" in faults["recorder"]["hint"]
+    assert "RESTATE_ADMIN_URL" in faults["restate"]["hint"]
+    assert str(cli.stack.settings.api_port) in faults["ports"]["says"]
+
+
+def test_nothing_can_be_read(cli: Any, tmp_path: Any) -> None:
+    closed = f"http://127.0.0.1:{free_port()}"
+    for command in (["ls"], ["stats"], ["show", cli.ids[WAITS]]):
+        done = cli("--admin-url", closed, "--store", tmp_path, *command, code=3)
+        assert done.stdout == ""
+        assert "No Restate server answers" in done.stderr
+
+
+def test_one_source_is_enough(cli: Any, tmp_path: Any) -> None:
+    closed = f"http://127.0.0.1:{free_port()}"
+    recorded = cli("--admin-url", closed, "ls")
+    assert recorded.stdout.count("(recorded)") == len(cli.ids)
+    assert "No Restate server answers" in recorded.stderr
+    live = cli("--store", tmp_path, "ls")
+    assert len(live.stdout.splitlines()) == len(cli.ids) + 1
+    assert "No recording" in live.stderr
+
+
+def test_diff(cli: Any) -> None:
+    a, b = cli.ids[TOOL_FAILS], cli.ids["a simple question"]
+    document = json.loads(cli("diff", a, b, "--json", code=1).stdout)
+    assert [pair["verdict"] for pair in document["steps"]] == ["changed"] * 5
+    assert "Lisbon" in cli("diff", a, b, code=1).stdout
+    assert "5 steps are the same." in cli("diff", a, a).stdout
+    other = cli("diff", a, cli.ids["a conversation begins"], "--json", code=1).stdout
+    verdicts = {pair["verdict"] for pair in json.loads(other)["steps"]}
+    assert {"only A", "only B"} <= verdicts
+
+
+def test_stats(cli: Any) -> None:
+    found = {row["service"]: row for row in json.loads(cli("stats", "--json").stdout)["services"]}
+    assert found["WeatherAgent"]["invocations"] == 3
+    assert found["WeatherAgent"]["attempts"] == 6
+    assert found["WeatherAgent"]["llm_calls"] == 6
+    assert found["ApprovalAgent"]["by_status"] == {"suspended": 1}
+    assert "WeatherAgent\t3\t6\t6\t" in cli("stats").stdout
+
+
+def test_tail(cli: Any) -> None:
+    lines = cli("tail", "--json", "--count", "8").stdout.splitlines()
+    assert {json.loads(line)["invocation"]["id"] for line in lines} == set(cli.ids.values())
+
+
+@pytest.fixture
+def hostile(cli: Any) -> str:
+    """An invocation whose input tries to steer the terminal."""
+    import httpx
+
+    text = "\x1b]0;pwned\x07\x1b[2J[bold red]x[/bold red]\u202e"
+    answer = httpx.post(f"{cli.stack.settings.ingress_url}/WeatherAgent/run/send", json=text)
+    id_: str = answer.json()["invocationId"]
+    return id_
+
+
+@pytest.mark.parametrize("no_colour", [True, False])
+def test_strangers_do_not_steer_the_terminal(cli: Any, hostile: str, no_colour: bool) -> None:
+    main, side = pty.openpty()
+    env = {**os.environ, **cli.stack.environment, "TERM": "xterm-256color", "COLUMNS": "200"}
+    env |= {"NO_COLOR": "1"} if no_colour else {}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "playhead", "show", hostile, "--step", "0"],
+        env=env,
+        stdout=side,
+        stderr=side,
+    )
+    os.close(side)
+    output = b""
+    try:
+        while chunk := os.read(main, 65536):
+            output += chunk
+    except OSError:
+        pass
+    os.close(main)
+    assert process.wait(30) == 0
+    text = output.decode()
+    assert "[bold red]x[/bold red]" in text
+    escapes = set(re.findall(r"\x1b.[^a-zA-Z]*[a-zA-Z]?", text))
+    allowed = r"\x1b\[[0-9;]*m"
+    assert all(re.fullmatch(allowed, escape) for escape in escapes), escapes
+    assert "\u202e" not in text
+    assert "\x07" not in text
+    colours = {e for e in escapes if re.search(r"\[(3\d|9\d|4\d)", e)}
+    assert bool(colours) != no_colour

@@ -1,0 +1,74 @@
+"""Traces as they should not be: orphans, cycles, great depth; and payload budgets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from playhead.reader.models import Span
+from playhead.reader.payloads import Payloads
+from playhead.reader.timeline import timeline
+from playhead.restate.rows import JournalRow, journal_row
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def span(id_: str, parent: str | None, at: float = 0.0) -> Span:
+    begun = START + timedelta(seconds=at)
+    return Span("t", id_, parent, id_, "internal", "agents", "scope", begun,
+                begun + timedelta(seconds=1), "unset", "", {})  # fmt: skip
+
+
+def shown(*spans: Span) -> list[tuple[str, int, str | None]]:
+    return [(r.label, r.depth, r.note) for r in timeline((), (), spans, {})]
+
+
+def test_children_that_came_first_find_their_parent() -> None:
+    assert shown(span("child", "parent", 1), span("parent", None)) == [
+        ("parent", 0, None), ("child", 1, None),
+    ]  # fmt: skip
+
+
+def test_an_orphan_is_labelled() -> None:
+    assert shown(span("a", "never came"), span("b", "a", 1)) == [
+        ("a", 0, "orphan"), ("b", 1, None),
+    ]  # fmt: skip
+
+
+def test_a_cycle_is_labelled_and_shown_once() -> None:
+    rows = shown(span("a", "b"), span("b", "a", 1), span("c", "c", 2), span("fine", None, 3))
+    assert rows == [
+        ("fine", 0, None), ("a", 0, "cycle"), ("b", 1, None), ("c", 0, "cycle"),
+    ]  # fmt: skip
+
+
+def test_a_trace_deeper_than_the_stack() -> None:
+    spans = [span(str(n), str(n - 1) if n else None, n / 1000) for n in range(5000)]
+    rows = shown(*spans)
+    assert len(rows) == 5000
+    assert rows[-1] == ("4999", 4999, None)
+
+
+class Source:
+    def __init__(self) -> None:
+        self.asked: list[list[int]] = []
+
+    async def payloads(self, invocation_id: str, indexes: Sequence[int]) -> dict[int, bytes]:
+        self.asked.append(list(indexes))
+        return {index: bytes([index]) for index in indexes}
+
+
+def entry(index: int, length: int, kind: str = "Notification: Run") -> JournalRow:
+    row: dict[str, Any] = {"index": index, "entry_type": kind, "raw_length": length, "version": 2}
+    return journal_row(row)
+
+
+async def test_payloads_are_read_within_the_limit_and_once() -> None:
+    source, payloads = Source(), Payloads(limit=100)
+    journal = [entry(0, 40), entry(1, 1000), entry(2, 50), entry(3, 5, "Command: Run")]
+    assert set(await payloads.read_along(source, "inv", journal)) == {0, 2}
+    assert source.asked == [[0, 2]]
+    journal.append(entry(4, 10))
+    assert set(await payloads.read_along(source, "inv", journal)) == {0, 2, 4}
+    assert source.asked[1:] == [[4]]

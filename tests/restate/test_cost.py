@@ -1,0 +1,102 @@
+"""What the list and the detail ask of the server: never payloads unless asked, and bounded."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import httpx
+import pytest
+from playhead.local import RestateServer
+from playhead.reader.payloads import MAX_BYTES
+from playhead.reader.reader import Reader
+from playhead.restate.client import RestateClient
+
+PAYLOAD = re.compile(r"\b(raw|entry_json|value|value_utf8|completion_success_value)\b|\*")
+STATUSES = ("running", "backing-off", "ready", "suspended", "paused", "succeeded", "failed",
+            "killed", "cancelled", "pending", "scheduled")  # fmt: skip
+
+
+class Wire(httpx.AsyncHTTPTransport):
+    """Carries requests to the real server and keeps the SQL of each."""
+
+    def __init__(self) -> None:
+        super().__init__(limits=httpx.Limits(max_keepalive_connections=0))
+        self.sql: list[str] = []
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/query":
+            self.sql.append(json.loads(request.content)["query"])
+        return await super().handle_async_request(request)
+
+
+@pytest.fixture
+def wire() -> Wire:
+    return Wire()
+
+
+@pytest.fixture
+def reader(restate: RestateServer, wire: Wire) -> Reader:
+    return Reader(RestateClient(restate.admin_url, transport=wire), None)
+
+
+async def test_the_list_reads_no_payload(handlers: Any, reader: Reader, wire: Wire) -> None:
+    handlers.finish("every/everything", {"key": "cost"})
+    await reader.invocations(limit=50)
+    assert len(wire.sql) == 2, "ids, then rows by id"
+    for status in STATUSES:
+        page = await reader.invocations(limit=2, status=status, service="every", text="every")
+        if page.rows:
+            await reader.invocations(before=page.rows[-1], status=status)
+    await reader.active()
+    assert len(wire.sql) > 13
+    for sql in wire.sql:
+        assert not PAYLOAD.search(sql), sql
+        plan = handlers.sql(f"EXPLAIN {sql}")
+        assert plan, "the server understands the query"
+        physical = " ".join(str(row) for row in plan)
+        assert not re.search(r"\b(raw|entry_json)\b", physical), physical
+    scans = [sql for sql in wire.sql if "sys_invocation " in sql]
+    assert scans
+    assert all(" WHERE id IN (" in sql for sql in scans), "whole rows only by id"
+    await reader.close()
+
+
+async def test_opening_one_reads_its_payloads_once(
+    handlers: Any, reader: Reader, wire: Wire
+) -> None:
+    id_ = handlers.finish("every/everything", {"key": "cost-detail"})
+    found = await reader.invocation(id_)
+    assert found is not None
+    assert len(found.steps) == 10
+    paid = [sql for sql in wire.sql if PAYLOAD.search(sql)]
+    assert len(paid) == 1, "one fetch"
+    assert f"WHERE id = '{id_}' AND \"index\" IN (" in paid[0]
+    wire.sql.clear()
+    again = await reader.invocation(id_)
+    assert again is not None
+    assert again.steps == found.steps
+    assert not [sql for sql in wire.sql if PAYLOAD.search(sql)]
+    assert all(f"'{id_}'" in sql for sql in wire.sql), "every query goes by id"
+    await reader.close()
+
+
+async def test_large_payloads_wait_until_they_are_asked_for(
+    handlers: Any, reader: Reader, wire: Wire
+) -> None:
+    size = MAX_BYTES // 3
+    id_ = handlers.finish("every/large", {"count": 4, "size": size})
+    found = await reader.invocation(id_)
+    assert found is not None
+    large = [step for step in found.steps if step.kind == "run"]
+    assert [step.truncated for step in large].count(False) == 2
+    assert all(step.raw_length and step.raw_length > size for step in large)
+    read = [step for step in large if not step.truncated]
+    assert sum(step.raw_length or 0 for step in read) <= MAX_BYTES
+    assert all(step.output == "x" * size for step in read)
+    unread = next(step for step in large if step.truncated)
+    assert unread.output is None
+    assert unread.notification_index is not None
+    assert await reader.payload(id_, unread.notification_index) == "x" * size
+    await reader.close()
