@@ -59,7 +59,7 @@ def tool_call(name: str, value: Any) -> ToolCall | None:
 
 def _count(value: Any) -> int:
     """A number of tokens: plain up to version 5 of the SDK, `{"total": …}` since version 6."""
-    return as_int(as_dict(value).get("total")) if isinstance(value, dict) else as_int(value)
+    return as_int(as_dict(value).get("total", value))
 
 
 def _cached(usage: Any) -> int:
@@ -69,7 +69,7 @@ def _cached(usage: Any) -> int:
 
 def _reason(value: Any) -> str | None:
     """Why it ended: a word up to version 5 of the SDK, `{"unified": …}` since version 6."""
-    return as_text(as_dict(value).get("unified") if isinstance(value, dict) else value)
+    return as_text(as_dict(value).get("unified", value))
 
 
 def _part(part: Any) -> dict[str, Any]:
