@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -112,7 +113,7 @@ def _stop(recording: Recording, options: dict[str, Any]) -> Exit:
     if options["as_json"]:
         _json(stop.to_json())
         return Exit.FINE
-    for line in lines(stop, session):
+    for line in lines(stop, len(session.stops)):
         click.echo(line)
     return Exit.FINE
 
@@ -132,7 +133,7 @@ def _folder(folder: Path, options: dict[str, Any]) -> Exit:
             Exit.USAGE,
         )
     reports: dict[Path, Report] = {}
-    progress = click.get_text_stream("stderr").isatty() and not options["as_json"]
+    progress = sys.stderr.isatty() and not options["as_json"]
     for path, report in replay_all(
         options["app"],
         paths,

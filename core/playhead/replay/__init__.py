@@ -12,18 +12,26 @@ from playhead.replay.errors import (
 )
 from playhead.replay.recording import Entry, Recording
 from playhead.replay.report import Divergence, Report, Verdict
+from playhead.replay.session import Session
+from playhead.replay.stop import Stop
+from playhead.replay.whatif import Failure, Outcome, what_if
 
 __all__ = [
     "AppError",
     "Divergence",
     "Entry",
+    "Failure",
+    "Outcome",
     "Recording",
     "RecordingError",
     "ReplayError",
     "Report",
+    "Session",
+    "Stop",
     "UnsupportedJournal",
     "Verdict",
     "WorkerError",
     "replay",
     "replay_all",
+    "what_if",
 ]

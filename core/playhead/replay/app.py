@@ -30,7 +30,7 @@ def load_app(spec: str, folder: str | None = None) -> App:
     """Import an app.
 
     Args:
-        spec: `package.module:attribute`, as for uvicorn or hypercorn.
+        spec: `package.module:attribute`, or `package.module:factory()`.
         folder: put first on the import path; the current one when not given.
 
     Raises:
@@ -58,10 +58,16 @@ def load_app(spec: str, folder: str | None = None) -> App:
         raise AppError(
             f"{module_name} cannot be imported: {type(error).__name__}: {error}"
         ) from error
-    for part in attribute.split("."):
+    is_factory = attribute.endswith("()")
+    for part in attribute.removesuffix("()").split("."):
         if not hasattr(found, part):
             raise AppError(f"{module_name} has no attribute {attribute!r}")
         found = getattr(found, part)
+    if is_factory:
+        try:
+            found = found()
+        except Exception as error:
+            raise AppError(f"{spec} raised {type(error).__name__}: {error}") from error
     if not callable(found):
         raise AppError(f"{spec} is a {type(found).__name__}, not an app: give restate.app(...)")
     file = getattr(sys.modules[module_name.partition(".")[0]], "__file__", None)

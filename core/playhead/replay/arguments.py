@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import json
 import re
 import sys
 from collections.abc import Iterator
@@ -119,8 +118,3 @@ def _dumped(value: Any) -> Any:
         return value.model_dump(mode="json")
     except Exception:
         return _ADDRESS.sub("", repr(value))
-
-
-def as_text(value: Any) -> str:
-    """A JSON value on one line."""
-    return json.dumps(value, ensure_ascii=False, default=str)

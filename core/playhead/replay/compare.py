@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from playhead.replay.arguments import LLM_STEPS, as_text, changed_leaves
+from playhead.replay.arguments import LLM_STEPS, changed_leaves
 from playhead.replay.calls import Call, fields_of, key_of, title_of
 from playhead.replay.commands import Command
-from playhead.replay.report import Divergence, readable
+from playhead.replay.report import Divergence, as_text, readable
 
 __all__ = ["compare", "text_of"]
 

@@ -63,6 +63,10 @@ class Runtime(Protocol):
         """The handler raised something that makes the server try again."""
         ...
 
+    def started(self) -> None:
+        """A closure is about to run."""
+        ...
+
     def executed(self, result: ResultKey, value: bytes | Failure) -> None:
         """A closure ran; this is its result, and what it is stored under."""
         ...
@@ -155,6 +159,7 @@ class EmulatedVM:
                 return DO_PROGRESS_CANCEL_SIGNAL_RECEIVED
             case _:
                 if self._to_execute:
+                    self._runtime.started()
                     return DoProgressExecuteRun(self._to_execute.pop(0))
                 return DO_PROGRESS_WAIT_EXTERNAL_PROGRESS
 

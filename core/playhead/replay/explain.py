@@ -29,6 +29,8 @@ class Explanation:
     divergences: tuple[Divergence, ...]
     notes: tuple[str, ...]
     playback: Playback
+    plan: Plan
+    """Which recorded step answered each call."""
 
 
 def explain(app: App, recording: Recording) -> Explanation:
@@ -90,7 +92,7 @@ def _explain(
         else:
             found.append(error)
     found.sort(key=lambda d: d.command_index)
-    return Explanation(tuple(found), tuple(notes), playback)
+    return Explanation(tuple(found), tuple(notes), playback, tuple(taken))
 
 
 def _of_pairs(playback: Playback, taken: Sequence[int | None]) -> Iterator[Divergence]:

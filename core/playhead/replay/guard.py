@@ -7,10 +7,8 @@ runs in a network namespace of its own where the system allows that (see `worker
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
-from collections.abc import Generator
 from typing import Any
 
 __all__ = ["Blocked", "Guard"]
@@ -53,14 +51,13 @@ class Guard:
         """Start blocking. There is no way back: audit hooks cannot be removed."""
         sys.addaudithook(self._audit)
 
-    @contextlib.contextmanager
-    def lifted(self) -> Generator[None]:
-        """Allow everything inside: for a step that the user wants to run for real."""
-        self._allowed += 1
-        try:
-            yield
-        finally:
-            self._allowed -= 1
+    def lift(self, allowed: bool) -> None:
+        """Allow everything while a step runs that the user wants to run for real.
+
+        Args:
+            allowed: True when such a step begins, False when it ends; calls nest.
+        """
+        self._allowed += 1 if allowed else -1
 
     def take(self) -> tuple[str, ...]:
         """What was blocked since the last call, each once, in order."""

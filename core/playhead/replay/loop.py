@@ -23,6 +23,8 @@ class ReplayLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         self.on_idle: Callable[[], bool] | None = None
         """Returns whether it scheduled something, or stopped the loop."""
+        self.busy = 0
+        """How many things run for real; while any does, the loop waits and time passes."""
         self._skipped = 0.0
         self._in_threads = 0
         super().__init__(_Selector(self))
@@ -40,7 +42,7 @@ class ReplayLoop(asyncio.SelectorEventLoop):
 
     def idle(self, timeout: float | None) -> bool:
         """Nothing is ready until `timeout`: whether to go on at once."""
-        if self._in_threads:
+        if self._in_threads or self.busy:
             return False
         if self.on_idle is not None and self.on_idle():
             return True

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from playhead.replay.alternative import alternative
 from playhead.replay.annotate import annotate
 from playhead.replay.app import App
 from playhead.replay.guard import Guard
 from playhead.replay.judge import judge
 from playhead.replay.recording import Recording
+from playhead.replay.snapshots import snapshots
 
 __all__ = ["run"]
 
@@ -29,5 +31,18 @@ def run(app: App, guard: Guard, request: dict[str, Any]) -> Any:
             return judge(app, recording, explained=request.get("explained", True)).to_json()
         case "annotate":
             return annotate(app, recording).to_json()
+        case "snapshots":
+            stops, hits = snapshots(app, recording, request.get("expression"))
+            return {"stops": [stop.to_json() for stop in stops], "hits": hits}
+        case "what_if":
+            return alternative(
+                app,
+                recording,
+                request["changes"],
+                recorded=request["recorded"],
+                answers=request["answers"],
+                live=request.get("live", ()),
+                on_live=guard.lift,
+            ).to_json()
         case other:
             raise ValueError(f"no operation {other!r}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -56,6 +56,7 @@ class Playback:
         matcher: Matcher,
         policy: Policy,
         on_call: Callable[[Call, Playback], None] | None = None,
+        changed: Mapping[ResultKey, Any] | None = None,
     ) -> None:
         """Prepare the run.
 
@@ -65,11 +66,16 @@ class Playback:
             matcher: finds the recorded command for each call.
             policy: what calls without one get.
             on_call: called before each command is answered, in the handler's own stack.
+            changed: results to give instead of the recorded ones, as the SDK hands them out.
         """
         self.app = app
         self.recording = recording
         self.journal = recording.journal()
-        self.results = Results((r.key, sdk_value(r.kind, r.value)) for r in self.journal.results)
+        changed = changed or {}
+        self.results = Results(
+            (r.key, changed[r.key] if r.key in changed else sdk_value(r.kind, r.value))
+            for r in self.journal.results
+        )
         self.pairs: list[Pair] = []
         self.state: dict[str, bytes | None] = {}
         """State as far as the run has seen it; None: known to be absent."""
@@ -83,6 +89,8 @@ class Playback:
         self.ran: dict[ResultKey, Any] = {}
         """Results of closures that were executed."""
         self.attempt = Attempt(app, recording, functools.partial(EmulatedVM, self, recording))
+        self.on_live: Callable[[bool], None] | None = None
+        """Told when a closure begins and ends to run for real."""
         self._matcher, self._policy, self._on_call = matcher, policy, on_call
         self._left = len(self.journal.commands) - 1
 
@@ -136,8 +144,17 @@ class Playback:
         """Note what the handler raised."""
         self.raised = (message, stacktrace)
 
+    def started(self) -> None:
+        """Let time pass for real while a closure runs."""
+        self.attempt.loop.busy += 1
+        if self.on_live is not None:
+            self.on_live(True)
+
     def executed(self, result: ResultKey, value: bytes | Failure) -> None:
         """Note the result of a closure that ran."""
+        self.attempt.loop.busy -= 1
+        if self.on_live is not None:
+            self.on_live(False)
         self.ran[result] = value
 
     # --- helpers

@@ -76,7 +76,7 @@ class _Plugin:
         """A recording of the folder is a file with one test."""
         if not file_path.name.endswith(".journal.json") or self.folder not in file_path.parents:
             return None
-        file: _RecordingFile = _RecordingFile.from_parent(parent, path=file_path)
+        file: _RecordingFile = _RecordingFile.from_parent(parent, path=file_path)  # pyright: ignore[reportUnknownMemberType]
         file.plugin = self
         return file
 
@@ -100,7 +100,7 @@ class _RecordingFile(pytest.File):
     plugin: _Plugin
 
     def collect(self) -> Iterator[pytest.Item]:
-        item: _RecordingItem = _RecordingItem.from_parent(self, name="replay")
+        item: _RecordingItem = _RecordingItem.from_parent(self, name="replay")  # pyright: ignore[reportUnknownMemberType]
         item.plugin = self.plugin
         yield item
 

@@ -92,3 +92,8 @@ def readable(data: bytes | None) -> Any:
         return json.loads(text)
     except ValueError:
         return text
+
+
+def as_text(value: Any) -> str:
+    """A JSON value on one line."""
+    return json.dumps(value, ensure_ascii=False, default=str)

@@ -103,7 +103,7 @@ class Worker:
             return
         self.close()
         command = [
-            *(("unshare", "-rn", "--") if self._namespace else ()),
+            *self.isolation(),
             *(sys.executable, "-m", "playhead.replay.child", self.app, str(self.folder)),
             "guarded" if self._guarded else "open",
         ]
@@ -115,7 +115,7 @@ class Worker:
             stdout=subprocess.PIPE,
             stderr=self._stderr,
             cwd=self.folder,
-            env=self._environment(),
+            env=self.environment(),
         )
         answer = self._receive(IMPORT_SECONDS, f"importing it took over {IMPORT_SECONDS:g} s")
         if "error" in answer:
@@ -133,11 +133,13 @@ class Worker:
             if stream is not None:
                 stream.close()
 
-    @property
-    def _namespace(self) -> bool:
-        return self._guarded and not self._live and namespaces_work()
+    def isolation(self) -> tuple[str, ...]:
+        """The beginning of a command that runs without network; empty where it cannot be had."""
+        wanted = self._guarded and not self._live and namespaces_work()
+        return ("unshare", "-rn", "--") if wanted else ()
 
-    def _environment(self) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
+        """Variables of the process: no Restate server, no tracing, no real keys needed."""
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("RESTATE_")}
         keys = {} if self._live else dict.fromkeys(_PLACEHOLDERS, "replay")
         return {
