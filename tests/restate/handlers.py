@@ -106,6 +106,12 @@ async def trivial(ctx: restate.Context, request: Any) -> None:
     return None
 
 
+@every.handler()
+async def spread(ctx: restate.Context, request: dict[str, Any]) -> None:
+    for _ in range(request["count"]):
+        ctx.service_send(trivial, arg=None)
+
+
 @box.handler()
 async def put(ctx: restate.ObjectContext, request: dict[str, Any]) -> dict[str, Any]:
     old = await ctx.get("value")
