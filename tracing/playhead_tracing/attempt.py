@@ -35,13 +35,13 @@ class Record:
     __slots__ = (
         "_children",
         "_logical",
-        "announced",
         "context",
         "error",
         "handling",
         "kept",
         "live",
         "name",
+        "on_live",
         "ordinal",
         "parent",
         "repeated",
@@ -67,8 +67,8 @@ class Record:
         """Why the attempt failed, when the reason lies under this span."""
         self.kept: bool | None = None
         """Whether it was exported; None while that is open."""
-        self.announced = False
-        """Whether it was sent as pending."""
+        self.on_live: Callable[[], None] | None = None
+        """Called once when `live` becomes true."""
         self.ordinal: object = 0
         """Tells spans of one name under one parent apart: a count, or the tool call's id."""
         self._children: dict[str, int] | None = None
@@ -155,7 +155,7 @@ class Attempt:
         """Whether the attempt can do no more work, so that errors are its echo."""
         return self.suspended or self.broken or self.cancelled or self.over
 
-    def opened(self, span: Span) -> None:
+    def opened(self, span: Span) -> Record:
         """A span of this attempt started."""
         parent = span.parent
         above = self.records.get(parent.span_id) if parent is not None else None
@@ -166,6 +166,7 @@ class Attempt:
             record.ordinal = call_id
         assert record.context is not None
         self.records[record.context.span_id] = record
+        return record
 
     def current(self) -> Record:
         """The record of the span that the running code is in."""
@@ -184,6 +185,8 @@ class Attempt:
             self.on_work(True)
         while not above.live:
             above.live = True
+            if above.on_live is not None:
+                above.on_live()
             if above.parent is None:
                 break
             above = above.parent

@@ -5,16 +5,60 @@ Not here: what the bridge does with them.
 
 from __future__ import annotations
 
+import dataclasses
+import inspect
 from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 from opentelemetry.sdk.trace import SpanProcessor, SynchronousMultiSpanProcessor, TracerProvider
+from restate import server
 from restate.endpoint import Endpoint
 from restate.handler import Handler
+from restate.server_context import ServerInvocationContext
+from restate.vm import VMWrapper
+
+from playhead_tracing.processor import BridgeProcessor
+from playhead_tracing.vm import COMMANDS
+
+_NO_COMMANDS = {
+    "sys_awakeable",
+    "sys_end",
+    "sys_input",
+    "sys_signal",
+    "sys_write_output_failure",
+    "sys_write_output_success",
+}
 
 
 class NotARestateApp(TypeError):  # noqa: N818 - reads as what it says
     """`instrument()` was given something that `restate.app(...)` did not return."""
+
+
+def problems() -> list[str]:
+    """What this version of restate-sdk lacks of what the bridge builds on; empty when all is there.
+
+    Everything here is private to the SDK, so each release may change it.
+    """
+    found: list[str] = []
+    commands = {name for name in vars(VMWrapper) if name.startswith("sys_")} - _NO_COMMANDS
+    watched = {*COMMANDS, "sys_run"}
+    if unknown := commands - watched:
+        found.append(f"journal commands that are not counted: {sorted(unknown)}")
+    needed = watched | {"do_progress", "is_replaying", "take_notification", "take_output"}
+    if missing := needed - set(vars(VMWrapper)):
+        found.append(f"VMWrapper has no {sorted(missing)}")
+    if hasattr(VMWrapper, "__slots__"):
+        found.append("VMWrapper has slots, so that no instance of it can be watched")
+    run: Any = getattr(ServerInvocationContext, "create_run_coroutine", None)
+    if not inspect.iscoroutinefunction(run):
+        found.append("ServerInvocationContext.create_run_coroutine is no coroutine function")
+    elif list(inspect.signature(run).parameters)[:3] != ["self", "handle", "action"]:
+        found.append("ServerInvocationContext.create_run_coroutine has other parameters")
+    if "context_managers" not in {f.name for f in dataclasses.fields(Handler)}:
+        found.append("Handler has no context_managers")
+    if not hasattr(server, "install_shutdown_hook") or not hasattr(server, "_shutdown_hooks"):
+        found.append("restate.server has no shutdown hooks")
+    return found
 
 
 def endpoint_of(app: Any) -> Endpoint:
@@ -38,15 +82,35 @@ def handlers_of(endpoint: Endpoint) -> Iterator[Handler[Any, Any]]:
         yield from cast(Any, service).handlers.values()
 
 
+def sdk_provider(provider: object) -> TracerProvider:
+    """The OpenTelemetry SDK's provider in what a user calls a provider (Logfire's is a proxy).
+
+    Raises:
+        TypeError: there is none.
+    """
+    inside: Any = provider
+    while not isinstance(inside, TracerProvider):
+        inside = getattr(inside, "provider", None)
+        if inside is None:
+            raise TypeError(
+                f"tracer_provider is a {type(provider).__name__}, not a provider of the "
+                "OpenTelemetry SDK: pass an opentelemetry.sdk.trace.TracerProvider, or none."
+            )
+    return inside
+
+
 def wrap_processors(
-    provider: TracerProvider, wrap: Callable[[SpanProcessor], SpanProcessor]
-) -> SpanProcessor:
+    provider: TracerProvider, wrap: Callable[[SpanProcessor], BridgeProcessor]
+) -> BridgeProcessor:
     """Put one processor around all of a provider's, those that are added later included.
 
     Tracers hold the provider's list of processors, not the provider: so the list stays, with the
     new processor as its only member, and additions go to the list inside.
     """
     outer: Any = provider._active_span_processor  # pyright: ignore[reportPrivateUsage]
+    for processor in outer._span_processors:
+        if isinstance(processor, BridgeProcessor):
+            return processor
     inner = SynchronousMultiSpanProcessor()
     for processor in outer._span_processors:
         inner.add_span_processor(processor)

@@ -35,6 +35,18 @@ from playhead_tracing.vm import watch
 _propagator = TraceContextTextMapPropagator()
 
 
+@asynccontextmanager
+async def attach_parent() -> AsyncGenerator[None]:
+    """All that is left on an SDK that the bridge does not know: spans go under the attempt's."""
+    restate = current_context()
+    assert restate is not None
+    token = otel_context.attach(_propagator.extract(restate.request().attempt_headers))
+    try:
+        yield
+    finally:
+        otel_context.detach(token)
+
+
 class Scope:
     """The context manager that handlers run in; calling it gives a new one for an attempt."""
 
