@@ -69,7 +69,7 @@ def stage() -> Callable[..., Any]:
     ) -> AsyncIterator[Stage]:
         connect = more.pop("connect", None) or connector(source, actions)
         app = PlayheadApp(connect, now=more.pop("now", lambda: NOW), **more)
-        async with app.run_test(size=size) as pilot:
+        async with app.run_test(size=size, notifications=True) as pilot:
             await wait_until(pilot, lambda: app.connection is not None)
             yield Stage(app, pilot)
 

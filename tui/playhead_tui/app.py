@@ -61,7 +61,7 @@ class PlayheadApp(App[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("question_mark", "show_keys", "Help"),
         Binding("q", "quit", "Quit"),
-        Binding("colon", "command_palette", "Command palette", show=False),
+        Binding("colon,ctrl+p", "command_palette", "Command palette", show=False),
     ]
 
     def __init__(

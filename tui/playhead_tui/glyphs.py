@@ -53,7 +53,7 @@ UNICODE = Glyphs(
     status={
         "pending": "○", "scheduled": "◷", "inboxed": "○", "ready": "○", "running": "●",
         "backing-off": "↻", "suspended": "◐", "paused": "‖", "succeeded": "✓", "failed": "✗",
-        "killed": "✗", "cancelled": "⊘", "unknown": "?",
+        "killed": "†", "cancelled": "⊘", "unknown": "?",
     },
     kind={
         "input": "→", "output": "←", "run": "▸", "llm": "◆", "tool": "⚒", "state": "≡",

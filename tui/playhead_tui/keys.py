@@ -24,7 +24,7 @@ def rows() -> list[tuple[str, str, str]]:
     from playhead_tui.widgets.waterfall import Waterfall
 
     places: list[tuple[str, list[BindingType]]] = [
-        ("Everywhere", [*PlayheadApp.BINDINGS, Binding("ctrl+p", "", "Command palette")]),
+        ("Everywhere", PlayheadApp.BINDINGS),
         ("Lists", RowsView.BINDINGS),
         ("List and invocation", ReadingScreen.BINDINGS),
         ("Invocations", InvocationsScreen.BINDINGS),

@@ -1,0 +1,202 @@
+"""What changes the server asks first; copying; help; the palette."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+
+import pytest
+from playhead_tui.copying import as_json, curl
+from playhead_tui.keys import rows as key_rows
+from playhead_tui.screens.dialogs import Menu, Prompt
+from tui_fakes import FakeActions, FakeSource
+from tui_stories import details
+
+
+@pytest.fixture
+def source() -> FakeSource:
+    found = FakeSource()
+    found.details = details(found.rows)
+    return found
+
+
+async def at(s, ident: str):
+    screen = s.app.screen
+    await s.until(lambda: screen.listing.rows)
+    screen.listing.go_to(ident)
+    return screen
+
+
+async def test_nothing_is_done_without_a_yes(stage, source) -> None:
+    actions = FakeActions()
+    async with stage(source, actions) as s:
+        await at(s, "inv_1aWeather")
+        for keys in (["x", "escape"], ["x", "c", "n"], ["x", "c", "escape"], ["x", "k", "n"]):
+            for key in keys:
+                await s.press(key)
+                await s.until(lambda: True)
+            await s.until(lambda: len(s.app.screen_stack) == 1)
+        assert actions.done == []
+
+
+@pytest.mark.parametrize(
+    ("ident", "letter", "verb"),
+    [("inv_1aWeather", "c", "cancel"), ("inv_1aWeather", "k", "kill"),
+     ("inv_1aWeather", "p", "pause"), ("inv_1aWeather", "r", "resume"),
+     ("inv_1lPause", "r", "resume")],
+)  # fmt: skip
+async def test_every_verb_after_a_yes(stage, source, ident, letter, verb) -> None:
+    actions = FakeActions()
+    async with stage(source, actions) as s:
+        await at(s, ident)
+        await s.press("x")
+        await s.until(lambda: isinstance(s.app.screen, Menu))
+        await s.press(letter)
+        await s.until(lambda: f"{verb.capitalize()}?" in s.text)
+        await s.press("y")
+        await s.until(lambda: actions.done)
+        assert actions.done == [(verb, ident)]
+
+
+async def test_purging_wants_the_word(stage, source) -> None:
+    actions = FakeActions()
+    async with stage(source, actions) as s:
+        await at(s, "inv_1iFail")
+        await s.press("x")
+        await s.until(lambda: isinstance(s.app.screen, Menu))
+        await s.press("P")
+        await s.until(lambda: isinstance(s.app.screen, Prompt))
+        await s.press("y", "enter")
+        await s.shows("Type the word purge")
+        assert actions.done == []
+        await s.press("backspace", *"purge", "enter")
+        await s.until(lambda: actions.done == [("purge", "inv_1iFail")])
+
+
+@pytest.mark.parametrize(
+    ("keys", "done"),
+    [
+        (["y"], ("resolve_awakeable", "sign_1aBcDeFgHiJk", "True")),
+        (["n"], ("resolve_awakeable", "sign_1aBcDeFgHiJk", "False")),
+        (["v", "backspace", "enter", "backspace", *"{}", "enter"], None),
+        (["r", *"no", "enter"], ("reject_awakeable", "sign_1aBcDeFgHiJk", "no")),
+    ],
+)
+async def test_an_approval_is_answered_from_the_list(stage, source, keys, done) -> None:
+    actions = FakeActions()
+    async with stage(source, actions) as s:
+        await at(s, "inv_1bApprove")
+        await s.press("a")
+        await s.shows("The model wants refund")
+        assert '"amount": 120.0' in s.text
+        for key in keys:
+            await s.press(key)
+            await s.until(lambda: True)
+        if done is None:
+            await s.shows("Not JSON")
+            assert actions.done == []
+        else:
+            await s.until(lambda: actions.done == [done])
+
+
+async def test_the_banner_says_what_waits(stage, source) -> None:
+    async with stage(source, FakeActions()) as s:
+        s.app.open_invocation("inv_1bApprove")
+        await s.shows('Waits for an answer since 1m 34s: refund {"order": "A-1009"')
+        await s.shows("a answers it")
+
+
+async def test_read_only_forbids_and_says_so(stage, source) -> None:
+    actions = FakeActions()
+    async with stage(source, actions, read_only=True) as s:
+        for ident, key in (("inv_1aWeather", "x"), ("inv_1bApprove", "a")):
+            await at(s, ident)
+            await s.press(key)
+            await s.shows("Read-only")
+            assert len(s.app.screen_stack) == 1
+        assert s.app.actions is None
+
+
+async def test_a_refusal_is_shown_and_loses_nothing(stage, source) -> None:
+    class Refusing:
+        async def cancel(self, invocation_id: str) -> None:
+            raise RuntimeError("The server refused: [/] already completed")
+
+    async with stage(source, Refusing()) as s:
+        await at(s, "inv_1aWeather")
+        await s.press("x")
+        await s.until(lambda: isinstance(s.app.screen, Menu))
+        await s.press("c")
+        await s.until(lambda: "Cancel?" in s.text)
+        await s.press("y")
+        await s.shows("The server refused: [/] already")
+
+
+async def test_copies_go_to_the_clipboard(stage, source) -> None:
+    async with stage(source) as s:
+        await at(s, "inv_1aWeather")
+        for key, wanted in (("i", "inv_1aWeather"), ("c", "curl --json"), ("j", '"target"')):
+            await s.press("y")
+            await s.until(lambda: isinstance(s.app.screen, Menu))
+            await s.press(key)
+            await s.until(lambda wanted=wanted: wanted in s.app.clipboard)
+        assert json.loads(s.app.clipboard)["summary"]["id"] == "inv_1aWeather"
+
+
+def test_curl_survives_a_shell(source) -> None:
+    detail = source.details["inv_1gChat"]
+    command = curl(detail, "http://localhost:8080").replace("curl", "printf '%s\\n'", 1)
+    lines = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True)
+    flag, body, url = lines.stdout.splitlines()
+    assert (flag, json.loads(body)) == ("--json", {"message": "Hi, I am Ada"})
+    assert url == "http://localhost:8080/ChatAgent/user-1/message"
+    assert json.loads(as_json(detail))["state"]["messages"][0]["role"] == "user"
+
+
+async def test_help_lists_every_key_of_the_documentation(stage, source) -> None:
+    async with stage(source, size=(120, 40)) as s:
+        await s.press("question_mark")
+        await s.shows("Everywhere")
+        from playhead_tui.widgets.textpane import TextPane
+
+        text = s.app.screen.query_one(TextPane).text
+        for _, key, what in key_rows():
+            assert f"{key}: {what}" in text
+        await s.press("escape")
+        assert len(s.app.screen_stack) == 1
+
+
+def test_keys_are_the_ones_promised() -> None:
+    found = {key for _, keys, _ in key_rows() for key in keys.split()}
+    assert found >= set("jkgGqefnNyaxsSu?/:+[]123t") | {
+        "ctrl+d",
+        "ctrl+u",
+        "ctrl+p",
+        "space",
+        "esc",
+    }
+    assert all(what for _, _, what in key_rows())
+
+
+async def test_the_palette_offers_what_the_keys_do(stage, source) -> None:
+    async with stage(source) as s:
+        await at(s, "inv_1aWeather")
+        commands = {command.title for command in s.app.get_system_commands(s.app.screen)}
+        assert commands >= {"Filter", "Errors only", "Hold", "Act", "Theme", "Quit"}
+        for key in ("colon", "ctrl+p"):
+            await s.press(key)
+            await s.until(lambda: len(s.app.screen_stack) == 2)
+            await s.press("escape")
+            await s.until(lambda: len(s.app.screen_stack) == 1)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+async def test_at_most_seven_keys_in_the_footer(stage, source, size) -> None:
+    from textual.widgets._footer import FooterKey
+
+    async with stage(source, size=size) as s:
+        await at(s, "inv_1aWeather")
+        await s.until(lambda: 0 < len(s.app.screen.query(FooterKey)) <= 7)
+        await s.press("enter")
+        await s.until(lambda: getattr(s.app.screen, "detail", None))
+        await s.until(lambda: 0 < len(s.app.screen.query(FooterKey)) <= 7)

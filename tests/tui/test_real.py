@@ -1,0 +1,184 @@
+"""The dashboard over a real restate-server, a real recorder, real agents' code."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+from conftest import screen_text, wait_until
+from playhead import settings
+from playhead.local import Child, RestateServer, free_port
+from playhead.record.child import start_child
+from playhead_tui.app import PlayheadApp
+from playhead_tui.launch import connector
+
+SERVICE = """
+import sys
+import hypercorn.asyncio, hypercorn.config, asyncio, restate
+from datetime import timedelta
+
+desk = restate.Service("Desk")
+tries = {}
+
+@desk.handler(inactivity_timeout=timedelta(seconds=1))
+async def claim(ctx: restate.Context, amount: int) -> str:
+    async def check() -> dict:
+        tries[amount] = tries.get(amount, 0) + 1
+        if tries[amount] < 3:
+            raise ValueError(f"the [bold]ledger[/] is closed, try {tries[amount]}")
+        return {"checked": amount}
+    await ctx.run_typed("check the ledger", check)
+    ident, answer = ctx.awakeable(type_hint=bool)
+    async def ask() -> str:
+        return ident
+    await ctx.run_typed("ask a person", ask)
+    return "paid" if await answer else "refused"
+
+@desk.handler()
+async def greet(ctx: restate.Context, name: str) -> str:
+    return f"Hello {name}"
+
+app = restate.app([desk])
+config = hypercorn.config.Config()
+config.bind = [f"127.0.0.1:{sys.argv[1]}"]
+asyncio.run(hypercorn.asyncio.serve(app, config))
+"""
+
+
+@pytest.fixture(scope="module")
+def desk(restate: RestateServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    folder = tmp_path_factory.mktemp("desk")
+    script = folder / "desk.py"
+    script.write_text(SERVICE)
+    port = free_port()
+    with Child("desk", [sys.executable, script, str(port)], log=folder / "desk.log") as child:
+        child.wait_until(lambda: answers(port), seconds=30, what="it answered")
+        restate.register(f"http://127.0.0.1:{port}")
+        yield restate
+
+
+def answers(port: int) -> bool:
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/restate/health", timeout=1).is_success
+    except httpx.HTTPError:
+        return False
+
+
+def send(server: RestateServer, handler: str, body: Any) -> str:
+    answer = httpx.post(f"{server.ingress_url}/Desk/{handler}/send", json=body).json()
+    ident: str = answer["invocationId"]
+    return ident
+
+
+@pytest.fixture
+def there(restate: RestateServer, tmp_path: Path) -> settings.Settings:
+    return replace(
+        settings.Settings(),
+        admin_url=restate.admin_url,
+        ingress_url=restate.ingress_url,
+        store=tmp_path / "store",
+        otlp_grpc_port=free_port(),
+        otlp_http_port=free_port(),
+        api_port=free_port(),
+    )
+
+
+async def test_a_claim_fails_twice_waits_and_is_answered_from_the_screen(desk, there) -> None:
+    """From the first paint to the answer, through an own recorder that ends with the app."""
+    ident = send(desk, "claim", 120)
+    greeted = send(desk, "greet", "Ada")
+    app = PlayheadApp(connector(there))
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        screen: Any = app.screen
+        await wait_until(pilot, lambda: screen.listing.rows, 30)
+        assert screen.listing.go_to(greeted)
+        assert "succeeded" in screen_text(app)
+        screen.listing.go_to(ident)
+        await wait_until(pilot, lambda: screen.current.status == "suspended", 30)
+        await wait_until(pilot, lambda: "own recorder" in screen_text(app), 30)
+        recorders = [p for p in psutil.Process().children(recursive=True)
+                     if "record" in p.cmdline() and str(there.store) in p.cmdline()]  # fmt: skip
+        assert recorders
+        await pilot.press("enter")
+        await wait_until(pilot, lambda: "Waits for an answer" in screen_text(app), 30)
+        detail: Any = app.screen
+        checked = next(r.row for r in detail.waterfall.rows if "ledger" in r.row.label)
+        detail.waterfall.go_to(checked.key)
+        await wait_until(pilot, lambda: "the [bold]ledger[/] is closed" in screen_text(app))
+        await pilot.press("a")
+        await wait_until(pilot, lambda: "resolve it with true" in screen_text(app))
+        await pilot.press("y")
+        await wait_until(pilot, lambda: detail.detail.summary.status == "succeeded", 30)
+        last = detail.waterfall.rows[-1].row
+        detail.waterfall.go_to(last.key)
+        await wait_until(pilot, lambda: "paid" in screen_text(app), 30)
+    assert not any(p.is_running() and p.status() != psutil.STATUS_ZOMBIE for p in recorders)
+
+
+async def test_a_recorder_that_was_there_stays(desk, there, tmp_path) -> None:
+    child = start_child(there, tmp_path / "recorder.log")
+    try:
+        app = PlayheadApp(connector(there))
+        async with app.run_test(size=(120, 40)) as pilot:
+            await wait_until(pilot, lambda: app.connection, 30)
+            assert "own recorder" not in screen_text(app)
+            assert app.notes == ()
+        assert child.running
+    finally:
+        child.stop()
+
+
+async def test_without_a_recorder_it_says_why_and_shows_the_server(desk, there) -> None:
+    """The store is a file: no recorder can start there."""
+    there.store.write_text("not a folder")
+    send(desk, "greet", "Bob")
+    app = PlayheadApp(connector(there))
+    async with app.run_test(size=(120, 40)) as pilot:
+        screen: Any = app.screen
+        await wait_until(pilot, lambda: screen.listing.rows, 30)
+        await wait_until(pilot, lambda: "Nothing is being recorded" in screen_text(app), 30)
+        assert screen.listing.rows
+
+
+async def test_without_a_server_it_says_so_and_shows_the_recording(desk, there, tmp_path) -> None:
+    ident = send(desk, "greet", "Cleo")
+    child = start_child(there, tmp_path / "recorder.log")
+    try:
+        app = PlayheadApp(connector(there))
+        async with app.run_test(size=(120, 40)) as pilot:
+            screen: Any = app.screen
+            await wait_until(pilot, lambda: screen.listing.go_to(ident), 30)
+
+        from playhead.record.client import connect
+
+        source = await connect(there)
+        assert source
+        recorded: list[Any] = []
+        while not recorded:
+            recorded = await source.rows("SELECT id FROM invocations WHERE id = ?", [ident])
+        await source.close()
+        away = replace(there, admin_url=f"http://127.0.0.1:{free_port()}")
+        app = PlayheadApp(connector(away))
+        async with app.run_test(size=(120, 40)) as pilot:
+            screen = app.screen
+            await wait_until(pilot, lambda: screen.listing.go_to(ident), 30)
+            await wait_until(pilot, lambda: "No Restate server answers" in screen_text(app), 30)
+    finally:
+        child.stop()
+
+
+async def test_with_neither_it_says_both_and_stays_alive(there) -> None:
+    there.store.write_text("not a folder")
+    away = replace(there, admin_url=f"http://127.0.0.1:{free_port()}")
+    app = PlayheadApp(connector(away))
+    async with app.run_test(size=(100, 30)) as pilot:
+        await wait_until(pilot, lambda: "No Restate server answers" in screen_text(app), 30)
+        await wait_until(pilot, lambda: "Nothing is being recorded" in screen_text(app), 30)
+        await pilot.press("question_mark")
+        await wait_until(pilot, lambda: "Everywhere" in screen_text(app))

@@ -1,0 +1,74 @@
+"""How the screens look, at a fixed time over fixed data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from conftest import wait_until
+from playhead_tui.app import PlayheadApp
+from playhead_tui.palette import LIGHT
+from tui_fakes import NOW, FakeActions, FakeSource, connector
+from tui_stories import details
+
+SIZES = [(80, 24), (120, 40)]
+
+
+def app(**more: Any) -> PlayheadApp:
+    source = FakeSource()
+    source.details = details(source.rows)
+    return PlayheadApp(connector(source, FakeActions()), now=lambda: NOW, **more)
+
+
+def ready(*keys: str) -> Any:
+    async def run(pilot: Any) -> None:
+        await wait_until(pilot, lambda: pilot.app.connection)
+        await wait_until(pilot, lambda: pilot.app.screen.query("Listing").first().rows
+                         if pilot.app.screen.query("Listing")
+                         else pilot.app.screen.waterfall.rows)  # fmt: skip
+        for key in keys:
+            await pilot.press(key)
+            await pilot.pause()
+        pilot.app.screen.set_focus(pilot.app.screen.focused)
+
+    return run
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_list(snap_compare, size) -> None:
+    assert snap_compare(app(), terminal_size=size, run_before=ready("j", "j", "j"))
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("ident", ["inv_1aWeather", "inv_1bApprove", "inv_1gChat"])
+def test_invocation(snap_compare, size, ident) -> None:
+    shown = app(invocation=ident)
+    assert snap_compare(shown, terminal_size=size, run_before=ready(*["j"] * 4))
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_messages(snap_compare, size) -> None:
+    shown = app(invocation="inv_1aWeather")
+    keys = [*["j"] * 4, "right_square_bracket"]
+    assert snap_compare(shown, terminal_size=size, run_before=ready(*keys))
+
+
+def test_light(snap_compare) -> None:
+    shown = app(invocation="inv_1aWeather")
+    shown.theme = LIGHT.name
+    assert snap_compare(shown, terminal_size=(120, 40), run_before=ready())
+
+
+def test_ascii(snap_compare) -> None:
+    shown = app(invocation="inv_1aWeather", ascii_only=True)
+    assert snap_compare(shown, terminal_size=(120, 40), run_before=ready())
+
+
+def test_no_color(snap_compare, monkeypatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert snap_compare(app(), terminal_size=(120, 40), run_before=ready("j"))
+
+
+def test_question(snap_compare) -> None:
+    shown = app(invocation="inv_1bApprove")
+    assert snap_compare(shown, terminal_size=(80, 24), run_before=ready("a"))
