@@ -11,18 +11,22 @@ from __future__ import annotations
 
 import functools
 import os
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
+from datetime import timedelta
 from typing import Any
 
 from openai import AsyncOpenAI
 from pydantic_ai.exceptions import ModelHTTPError
 from pydantic_ai.messages import ModelMessage, ModelResponse
-from pydantic_ai.models import Model, ModelRequestParameters, infer_model
+from pydantic_ai.models import Model, ModelRequestParameters, StreamedResponse, infer_model
 from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.providers import Provider, infer_provider
 from pydantic_ai.providers.openai import OpenAIProvider
 from pydantic_ai.settings import ModelSettings
-from restate.exceptions import TerminalError
+from pydantic_ai.tools import RunContext
+from restate.exceptions import RetryableError, TerminalError
 
 __all__ = ["LOCAL_MODEL", "agent_model", "agents_sdk_model", "openai_client"]
 
@@ -33,8 +37,8 @@ RETRYABLE = (408, 409, 425, 429)
 """Refusals that may turn into an answer; every other 4xx is final."""
 
 
-class FinalRefusals(WrapperModel):
-    """Makes an answer that no retry will change (a 4xx) final for Restate too."""
+class RestateErrors(WrapperModel):
+    """Tells Restate what a provider's refusal means: that it is final, or how long to wait."""
 
     async def request(
         self,
@@ -42,18 +46,43 @@ class FinalRefusals(WrapperModel):
         model_settings: ModelSettings | None,
         model_request_parameters: ModelRequestParameters,
     ) -> ModelResponse:
-        """Ask the model. Raises TerminalError for a final refusal."""
-        try:
+        """Ask the model. Raises TerminalError or RetryableError for a refusal."""
+        with _refusals():
             return await super().request(messages, model_settings, model_request_parameters)
-        except ModelHTTPError as error:
-            if 400 <= error.status_code < 500 and error.status_code not in RETRYABLE:
-                raise TerminalError(str(error), status_code=error.status_code) from error
-            raise
+
+    @asynccontextmanager
+    async def request_stream(
+        self,
+        messages: list[ModelMessage],
+        model_settings: ModelSettings | None,
+        model_request_parameters: ModelRequestParameters,
+        run_context: RunContext[Any] | None = None,
+    ) -> AsyncGenerator[StreamedResponse]:
+        """Ask the model for a stream. Raises as `request` does."""
+        with _refusals():
+            async with super().request_stream(
+                messages, model_settings, model_request_parameters, run_context
+            ) as stream:
+                yield stream
+
+
+@contextmanager
+def _refusals() -> Generator[None]:
+    try:
+        yield
+    except ModelHTTPError as error:
+        status = error.status_code
+        if 400 <= status < 500 and status not in RETRYABLE:
+            raise TerminalError(str(error), status_code=status) from error
+        if error.retry_after is not None:
+            wait = timedelta(seconds=error.retry_after)
+            raise RetryableError(str(error), status_code=status, retry_after=wait) from error
+        raise
 
 
 @functools.cache
 def openai_client() -> AsyncOpenAI:
-    """The OpenAI client, made once: of OpenAI when `PLAYHEAD_MODEL` is set, else of the local server."""
+    """The OpenAI client, made once: OpenAI's when `PLAYHEAD_MODEL` is set, else the local one."""
     timeout = float(os.environ.get("PLAYHEAD_LLM_TIMEOUT", "30"))
     if os.environ.get("PLAYHEAD_MODEL"):
         return AsyncOpenAI(max_retries=0, timeout=timeout)
@@ -67,8 +96,8 @@ def agent_model() -> Model:
     chosen = os.environ.get("PLAYHEAD_MODEL")
     if not chosen:
         provider = OpenAIProvider(openai_client=openai_client())
-        return FinalRefusals(OpenAIChatModel(LOCAL_MODEL, provider=provider))
-    return FinalRefusals(infer_model(chosen, _provider))
+        return RestateErrors(OpenAIChatModel(LOCAL_MODEL, provider=provider))
+    return RestateErrors(infer_model(chosen, _provider))
 
 
 def agents_sdk_model() -> str:

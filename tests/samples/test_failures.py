@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 import pytest
 from lab import Lab
 from playhead_samples.faults import Fault
@@ -15,7 +17,7 @@ ANSWER = "The weather in Denver: sunny, 17 °C."
     ["rate_limit", "server_error", "reset", "malformed", "truncate", "hang", "slow"],
 )
 def test_model_that_fails_once_is_asked_again(lab: Lab, kind: str) -> None:
-    lab.arm(do=kind, agent="weather", seconds=0.2 if kind == "slow" else 10)
+    lab.arm(do=kind, agent="weather", seconds=10 if kind == "hang" else 0.2)
     assert lab.call("/WeatherAgent/run", QUESTION) == ANSWER
     counts = lab.llm_counts()["weather"]
     assert counts["faults"] == {kind: 1}
@@ -25,6 +27,31 @@ def test_model_that_fails_once_is_asked_again(lab: Lab, kind: str) -> None:
     if kind != "slow":
         assert hashes[0] == hashes[1], "the same prompt was sent again"
     assert lab.effects("get_weather") == 1
+
+
+def test_rate_limit_is_waited_out_as_long_as_the_provider_says(lab: Lab) -> None:
+    lab.arm(do="rate_limit", agent="weather", seconds=2)
+    assert lab.call("/WeatherAgent/run", QUESTION) == ANSWER
+    first, second = (datetime.fromisoformat(e["at"]) for e in lab.llm_log("weather")[:2])
+    assert timedelta(seconds=2) <= second - first < timedelta(seconds=6)
+
+
+@pytest.mark.parametrize(
+    ("kind", "requests"), [("rate_limit", 3), ("server_error", 3), ("truncate", 3), ("reset", 3)]
+)
+def test_model_call_that_streams_is_asked_again(lab: Lab, kind: str, requests: int) -> None:
+    lab.arm(do=kind, agent="storyteller", seconds=0.2)
+    story = lab.call("/Storyteller/run", {"topic": lab.key("topic"), "about": "a fox"})
+    assert story.startswith("Once there was a fox.")
+    assert lab.llm_counts()["storyteller"]["requests"] == requests
+    assert lab.effects("draw_setting") == 1
+
+
+def test_refused_stream_is_final(lab: Lab) -> None:
+    lab.arm(do="context_length", agent="storyteller", times=None)
+    request = {"topic": lab.key("topic"), "about": "a fox"}
+    failure = lab.call("/Storyteller/run", request, status=400)
+    assert "context_length_exceeded" in failure["message"]
 
 
 @pytest.mark.parametrize("kind", ["wrong_tool", "invalid_arguments"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from playhead_samples.llm.conversation import Conversation
-from playhead_samples.llm.rules._read import amount
+from playhead_samples.llm.rules._read import CAR, MEDICAL, amount, mentions
 from playhead_samples.llm.script import Answer, call, rule, say
 
 NAME = re.compile(r"\b(?:my name is|i am|i'm)\s+([A-Z][a-z]+)", re.IGNORECASE)
@@ -44,8 +44,7 @@ def approval(conversation: Conversation) -> Answer:
     asked = conversation.result("human_approval")
     if asked is None and amount(conversation.user) > 1000:
         return call(
-            "human_approval",
-            claim={"amount": amount(conversation.user), "reason": conversation.user[:80]},
+            "human_approval", amount=amount(conversation.user), reason=conversation.user[:80]
         )
     if asked is None:
         return say("The claim is approved: it is small enough to decide without a person.")
@@ -55,20 +54,17 @@ def approval(conversation: Conversation) -> Answer:
 @rule("intake", "You are the intake agent of an insurance")
 def intake(conversation: Conversation) -> Answer:
     """Consults the specialists that the claim needs, one after the other."""
-    text = conversation.user.lower()
     needed = [
         tool
         for tool, words in {
-            "consult_medical_specialist": ("hospital", "injur", "surgery", "medical", "doctor"),
-            "consult_car_specialist": ("car", "bumper", "collision", "vehicle"),
+            "consult_medical_specialist": MEDICAL,
+            "consult_car_specialist": CAR,
         }.items()
-        if any(word in text for word in words)
+        if mentions(conversation.user, words)
     ]
     for tool in needed:
         if conversation.result(tool) is None:
-            return call(
-                tool, claim={"amount": amount(conversation.user), "text": conversation.user}
-            )
+            return call(tool, amount=amount(conversation.user), text=conversation.user)
     if not needed:
         return say("I need to know whether this is a medical or a car claim.")
     return say(" ".join(str(r.value) for r in conversation.results))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from playhead_samples.llm.conversation import Conversation
-from playhead_samples.llm.rules._read import amount
+from playhead_samples.llm.rules._read import CAR, MEDICAL, amount, mentions
 from playhead_samples.llm.script import Answer, call, rule, say
 
 SMALL = 1000
@@ -36,14 +36,13 @@ def workflow_approval(conversation: Conversation) -> Answer:
 @rule("claims_desk", "You run the claims desk")
 def claims_desk(conversation: Conversation) -> Answer:
     """Calls the desks that the claim needs, one after the other."""
-    text = conversation.user.lower()
     needed = [
         tool
         for tool, words in {
-            "call_health_desk": ("hospital", "injur", "surgery", "medical", "doctor"),
-            "call_motor_desk": ("car", "bumper", "collision", "vehicle"),
+            "call_health_desk": MEDICAL,
+            "call_motor_desk": CAR,
         }.items()
-        if any(word in text for word in words)
+        if mentions(conversation.user, words)
     ]
     for tool in needed:
         if conversation.result(tool) is None:
