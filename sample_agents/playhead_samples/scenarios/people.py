@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from playhead_samples.scenarios.expect import Acted, Answer, Asked, Fails, Status
-from playhead_samples.scenarios.model import AtLeast, Scenario
+from playhead_samples.scenarios.model import Scenario
 from playhead_samples.scenarios.outages import (
     CrashServer,
     StartAgents,
@@ -13,7 +13,7 @@ from playhead_samples.scenarios.outages import (
 )
 from playhead_samples.scenarios.requests import Child, Decide, Send
 from playhead_samples.scenarios.spans import Attempts, ModelSpans
-from playhead_samples.scenarios.waits import Happened, Is, ended
+from playhead_samples.scenarios.waits import Happened, Is, Recorded, ended
 
 __all__ = ["SCENARIOS"]
 
@@ -31,6 +31,7 @@ SCENARIOS = (
             Timeouts("ApprovalAgent", inactivity="200 ms"),
             Send("ApprovalAgent/run", CLAIM),
             Is("suspended"),
+            Recorded(1, "invocation-attempt"),
             StopAgents(),
             CrashServer(),
             StartServer(),
@@ -43,7 +44,7 @@ SCENARIOS = (
             Answer("approved"),
             Acted("request_review"),
             Asked(2),
-            Attempts(AtLeast(2)),
+            Attempts(2),
             ModelSpans(),
         ),
     ),

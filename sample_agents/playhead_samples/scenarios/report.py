@@ -13,6 +13,8 @@ __all__ = ["as_json", "summary", "table"]
 
 MARKS = {True: "ok", False: "DIFFERS"}
 HEADER = ("", "what", "expected", "observed")
+GAPS = 2 + 3 * 2
+"""Indentation, and what lies between the columns."""
 NARROW = 24
 """A column is not squeezed below this many characters."""
 
@@ -22,7 +24,7 @@ def table(outcome: Outcome, width: int) -> Iterator[str]:
     rows = [HEADER, *((MARKS[c.ok], c.what, c.expected, c.observed) for c in outcome.checks)]
     cells = [[clean(cell) for cell in row] for row in rows]
     widths = [max(len(row[i]) for row in cells) for i in range(len(HEADER))]
-    spare = max(NARROW, (width - widths[0] - widths[1] - 3 * 2) // 2)
+    spare = max(NARROW, (width - widths[0] - widths[1] - GAPS) // 2)
     if widths[2] + widths[3] > 2 * spare:
         widths[2] = min(widths[2], max(spare, 2 * spare - widths[3]))
         widths[3] = min(widths[3], 2 * spare - widths[2])

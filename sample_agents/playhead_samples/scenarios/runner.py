@@ -12,7 +12,7 @@ from playhead_samples.scenarios.model import Needs, Scenario
 from playhead_samples.scenarios.process import Nursery, WarmAgents
 from playhead_samples.stack import Stack
 
-__all__ = ["Shown", "run"]
+__all__ = ["Shown", "run", "stack_for"]
 
 COMMON = {"PLAYHEAD_LLM_TIMEOUT": "3", "OTEL_BSP_SCHEDULE_DELAY": "100"}
 """For every stack's agents: they give up on the LLM soon, and send their spans at once."""
@@ -50,10 +50,7 @@ def run(
         while waiting:
             number += 1
             place = folder / f"{number}-{needs.name}"
-            stack = Stack(place, agent_env={**COMMON, **needs.agents}, say=say)
-            nursery = Nursery(stack.agents)
-            stack.agents = WarmAgents(nursery, stack.agents_port, last=True)
-            with stack:
+            with stack_for(needs, place, say) as stack:
                 while waiting:
                     scenario = waiting.pop(0)
                     say(f"{scenario.name}: {scenario.title}")
@@ -61,6 +58,14 @@ def run(
                     yield outcome
                     if not outcome.ok:
                         break
+
+
+def stack_for(needs: Needs, folder: Path, say: Say) -> Stack:
+    """A stack as these needs want it, with agents that restart at once; not started yet."""
+    stack = Stack(folder, agent_env={**COMMON, **needs.agents}, say=say)
+    nursery = Nursery(stack.agents)
+    stack.agents = WarmAgents(nursery, stack.agents_port, last=True)
+    return stack
 
 
 def _bound(shown: Shown, stack: Stack) -> Callable[[str], None]:

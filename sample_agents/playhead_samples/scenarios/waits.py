@@ -133,18 +133,20 @@ class Noted:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """Until the recorder has this many spans of LLM calls: kill -9 loses what was not sent yet."""
+    """Until the recorder has this many spans of a kind: kill -9 loses what was not sent yet."""
 
     times: int
+    kind: str = "chat"
+    """What the spans' names begin with: LLM calls, `invocation-attempt`, and so on."""
     seconds: float = SECONDS
 
     def __str__(self) -> str:
-        return f"wait until LLM calls are recorded ({self.times})"
+        return f"wait until {self.kind} is recorded ({self.times})"
 
     def play(self, world: World) -> None:
         """Wait."""
         world.wait(
-            lambda: len(world.spans("name LIKE 'chat %'")) >= self.times,
+            lambda: len(world.spans(f"name LIKE '{self.kind} %'")) >= self.times,
             seconds=self.seconds,
             what=str(self),
         )

@@ -18,7 +18,7 @@ from typing import Any
 
 import click
 
-from playhead_samples.app import services
+from playhead_samples.app import names, services
 
 __all__ = ["AGAIN", "main"]
 
@@ -28,6 +28,9 @@ LIBRARIES = (
     "playhead_samples.__main__",
 )
 AGENTS = "playhead_samples.agents."
+UNUSED = ("airline",)
+"""No scenario is about it, and the OpenAI Agents SDK takes seconds to import."""
+USED = [name for name in names() if name not in UNUSED]
 AGAIN = signal.SIGUSR1
 ENDS = (signal.SIGTERM, signal.SIGINT)
 
@@ -41,7 +44,7 @@ def main(order: Path) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel buries the dead
     for library in LIBRARIES:
         importlib.import_module(library)
-    services()
+    services(USED)
     while True:
         wanted = json.loads(order.read_text())
         if os.fork() == 0:
@@ -63,7 +66,7 @@ def _serve(wanted: dict[str, Any]) -> None:
             del sys.modules[module]
     from playhead_samples.__main__ import main as serve
 
-    serve(["--port", str(wanted["port"])])
+    serve(["--port", str(wanted["port"]), *(f"--only={name}" for name in USED)])
     sys.exit(0)
 
 

@@ -1,0 +1,135 @@
+"""`playhead scenario`: clear errors, exit codes, and nothing left behind."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+from click.testing import CliRunner, Result
+from playhead.cli import cli
+from playhead.local import ServerNotFound, server
+from playhead_samples import stack as stack_module
+from playhead_samples.scenarios import catalogue
+
+SECONDS = 60.0
+
+
+def invoke(*arguments: str) -> Result:
+    return CliRunner().invoke(cli, ["scenario", *arguments])
+
+
+def test_list_names_every_scenario() -> None:
+    result = invoke("list")
+    assert result.exit_code == 0
+    for name, scenario in catalogue.everything().items():
+        assert name in result.output
+        assert scenario.title in result.output
+    rows = json.loads(invoke("list", "--json").output)
+    assert [row["name"] for row in rows] == list(catalogue.everything())
+    assert set(rows[0]) == {"name", "title", "family"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["llm-rate-limit"], "Do you mean llm-rate-limited"),
+        (["weather-api-down", "nonsense"], "no scenario is called 'nonsense'"),
+        ([], "Give one or more names, or --all"),
+        (["weather-api-down", "--all"], "Give one or more names, or --all"),
+        (["weather-api-down", "bad-input", "--open"], "--open is for one scenario"),
+        (["weather-api-down", "--open", "--json"], "--open is for one scenario"),
+        (["weather-api-down", "--open"], "--open needs a terminal"),
+    ],
+)
+def test_wrong_usage_is_2_and_says_what_to_do(arguments: list[str], says: str) -> None:
+    result = invoke("run", *arguments)
+    assert result.exit_code == 2
+    assert says in result.output
+
+
+def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("precious")
+    result = invoke("run", "weather-api-down", "--dir", str(tmp_path))
+    assert result.exit_code == 2
+    assert "is not empty" in result.output
+    assert [p.name for p in tmp_path.iterdir()] == ["mine"]
+
+
+def test_without_a_server_it_is_3(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def nowhere() -> Path:
+        raise ServerNotFound("Run `npm install @restatedev/restate-server` here.")
+
+    monkeypatch.setattr(server, "find_server", nowhere)
+    result = invoke("run", "weather-api-down", "--dir", str(tmp_path / "new"))
+    assert result.exit_code == 3
+    assert "no restate-server" in result.output
+    assert "npm install" in result.output
+
+
+def test_a_port_in_use_is_3(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        monkeypatch.setattr(stack_module, "free_port", lambda: port)
+        result = invoke("run", "weather-api-down", "--dir", str(tmp_path / "new"))
+    assert result.exit_code == 3
+    assert "could not run" in result.output
+    assert "may run; stop it, or choose another port" in result.output
+    assert str(port) in result.output
+
+
+def test_json_is_one_document_and_the_recording_is_kept(tmp_path: Path) -> None:
+    folder = tmp_path / "kept"
+    command = [sys.executable, "-m", "playhead", "scenario", "run", "tool-refuses-for-good"]
+    done = subprocess.run(
+        [*command, "--json", "--dir", folder], capture_output=True, text=True, timeout=SECONDS
+    )
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert document["ok"] is True
+    (scenario,) = document["scenarios"]
+    assert scenario["name"] == "tool-refuses-for-good"
+    assert all(check["ok"] for check in scenario["checks"])
+    assert "send run to OrderDesk/run" in done.stderr
+    assert list(folder.glob("*/store/playhead.duckdb"))
+    assert processes_of(folder) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_it_leaves_no_process(number: int, tmp_path: Path) -> None:
+    folder = tmp_path / "interrupted"
+    command = [sys.executable, "-m", "playhead", "scenario", "run", "llm-timeout"]
+    with subprocess.Popen(
+        [*command, "--dir", folder], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as running:
+        assert running.stderr is not None
+        said = ""
+        for line in running.stderr:
+            said += line
+            if "run: running" in line or "wait until run" in line:
+                break
+        assert len(processes_of(folder)) >= 3, said
+        running.send_signal(number)
+        out, err = running.communicate(timeout=SECONDS)
+    assert running.returncode == 130, err
+    assert "interrupted" in err
+    assert out == ""
+    assert processes_of(folder) == []
+
+
+def processes_of(folder: Path) -> list[psutil.Process]:
+    """Every process that has to do with this folder: by its command, or by its variables."""
+    found: list[psutil.Process] = []
+    for process in psutil.process_iter():
+        try:
+            words = [*process.cmdline(), *process.environ().values()]
+        except psutil.Error:
+            continue
+        if process.status() != psutil.STATUS_ZOMBIE and any(str(folder) in word for word in words):
+            found.append(process)
+    return found

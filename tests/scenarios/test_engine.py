@@ -1,0 +1,131 @@
+"""The engine on real servers: it sees what is so, and does not see what is not."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from typing import Any
+
+import pytest
+from playhead_samples.effects import record
+from playhead_samples.scenarios import catalogue
+from playhead_samples.scenarios.engine import Outcome, play
+from playhead_samples.scenarios.expect import Acted, Answer, Asked, Completed, Noted, Status, Steps
+from playhead_samples.scenarios.model import Scenario
+from playhead_samples.scenarios.requests import Cancel, Child, Decide, Send
+from playhead_samples.scenarios.spans import Attempts, ModelSpans, Ran
+from playhead_samples.scenarios.waits import Happened, Is, Tried, ended
+from playhead_samples.stack import Stack
+
+QUICK = (
+    "weather-api-down",
+    "llm-invalid-arguments",
+    "poison-message",
+    "crash-in-rollback",
+    "changed-code-put-back",
+)
+
+
+def run(scenario: Scenario, stack: Stack) -> tuple[Outcome, list[str]]:
+    said: list[str] = []
+    return play(scenario, stack, said.append, lambda invocation: None), said
+
+
+def made(*actions: Any, expect: tuple[Any, ...], **more: Any) -> Scenario:
+    texts = dict.fromkeys(("title", "breaks", "restate", "look"), "A test.")
+    return Scenario(name="made-here", **texts, actions=actions, expect=expect, **more)
+
+
+def verdicts(outcome: Outcome) -> dict[str, bool]:
+    return {check.what: check.ok for check in outcome.checks}
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_a_scenario_goes_as_expected(name: str, stack: Stack) -> None:
+    outcome, said = run(catalogue.find(name), stack)
+    assert [c for c in outcome.checks if not c.ok] == []
+    assert len(outcome.checks) >= len(catalogue.find(name).expect)
+    assert outcome.invocation_id is not None
+    assert any(outcome.invocation_id in line for line in said)
+
+
+def test_every_kind_of_expectation_can_fail(stack: Stack) -> None:
+    wrong = (
+        Status("failed"),
+        Answer("snow in Denver"),
+        Acted("get_weather", 2),
+        Acted("get_weather", 1, {"city": "Oslo"}),
+        Asked(3),
+        Steps("Get weather", 2),
+        Noted("RT0016"),
+        Attempts(4),
+        Ran("Get weather", 2),
+        ModelSpans(lost=1),
+    )
+    good = catalogue.find("weather-api-down")
+    outcome, _ = run(dataclasses.replace(good, expect=wrong), stack)
+    assert [c.what for c in outcome.checks if c.ok] == []
+    assert len(outcome.checks) == len(wrong)
+    assert not outcome.ok
+
+
+def test_an_order_that_is_not_so_is_seen(stack: Stack) -> None:
+    send = [
+        Send("ChatAgent/{key}/message", "My name is Ada.", "one"),
+        Send("ChatAgent/{key}/message", "My name is Bob.", "two"),
+    ]
+    expect = (Completed("one", "two"), Completed("two", "one"))
+    outcome, _ = run(made(*send, *ended("one", "two"), expect=expect, shows="one"), stack)
+    assert [c.ok for c in outcome.checks] == [True, False]
+
+
+def test_a_side_effect_that_restate_did_not_cause_is_counted(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The counts come from the tools themselves, so what happens behind Restate's back shows."""
+
+    class Sneak:
+        def __str__(self) -> str:
+            return "act behind Restate's back"
+
+        def play(self, world: Any) -> None:
+            monkeypatch.setitem(os.environ, "PLAYHEAD_EFFECTS", str(stack.effects_file))
+            record("get_weather", city="Lisbon")
+
+    send = Send("WeatherAgent/run", "What is the weather in Lisbon?")
+    outcome, _ = run(made(send, *ended(), Sneak(), expect=(Acted("get_weather", 1),)), stack)
+    assert [(c.ok, c.observed) for c in outcome.checks] == [(False, "2")]
+
+
+def test_what_does_not_come_about_ends_the_scenario(stack: Stack) -> None:
+    send = Send("WeatherAgent/run", "What is the weather in Lisbon?")
+    scenario = made(send, Is("paused", seconds=0.5), expect=(Status("succeeded"),))
+    outcome, said = run(scenario, stack)
+    assert not outcome.checks[0].ok
+    assert outcome.checks[0].observed == "wait until run is paused: not within 0.5 s"
+    assert len(outcome.checks) == 2
+    assert any("stopped: wait until run is paused" in line for line in said)
+
+
+@pytest.mark.parametrize(
+    ("action", "why"),
+    [
+        (Send("NoSuchAgent/run", "Hello?"), "404"),
+        (Send("WeatherAgent/run", "Hello?", delay="soon"), "400"),
+        (Decide(True), "nobody was asked"),
+        (Cancel("other"), "no request called 'other'"),
+        (Tried(1, "other"), "no request called 'other'"),
+        (Happened("nothing", seconds=0.2), "not within 0.2 s"),
+    ],
+)
+def test_an_action_that_cannot_be_done_says_why(action: Any, why: str, stack: Stack) -> None:
+    outcome, _ = run(made(action, expect=()), stack)
+    assert [c.ok for c in outcome.checks] == [False]
+    assert why in outcome.checks[0].observed
+
+
+def test_a_child_that_never_comes_is_not_waited_for_for_ever(stack: Stack) -> None:
+    send = Send("WeatherAgent/run", "What is the weather in Lisbon?")
+    child = Child("MotorDesk", "motor", seconds=0.3)
+    outcome, _ = run(made(send, child, expect=()), stack)
+    assert outcome.checks[0].observed == "run calls MotorDesk: not within 0.3 s"
