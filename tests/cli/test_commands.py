@@ -196,5 +196,5 @@ def test_strangers_do_not_steer_the_terminal(cli: Any, hostile: str, no_colour: 
     assert all(re.fullmatch(allowed, escape) for escape in escapes), escapes
     assert "\u202e" not in text
     assert "\x07" not in text
-    colours = {e for e in escapes if re.search(r"\[(3\d|9\d|4\d)", e)}
+    colours = {e for e in escapes if re.search(r"[\[;](3\d|9\d|4\d)", e)}
     assert bool(colours) != no_colour

@@ -75,10 +75,13 @@ def handlers(
         log=folder / "handlers.log",
         env={"HANDLERS_LOG": str(log)},
     )
-    with child:
+    child.start()
+    try:
         child.wait_until(_answers(port), seconds=60, what="it answered")
         restate.register(f"http://127.0.0.1:{port}")
         yield Handlers(restate, log)
+    finally:
+        child.kill()  # the SDK takes hypercorn's SIGTERM handler away
 
 
 def _answers(port: int) -> Callable[[], bool]:

@@ -1,0 +1,70 @@
+"""Attempts that the server has not sent yet, or never will."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from playhead.reader.attempts import attempts
+from playhead.reader.models import InvocationSummary, Span, SpanEvent
+from playhead.restate.rows import EventRow
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+HEAD = InvocationSummary("inv", "a/b", "a", "b", None, "running", START)
+
+
+def at(seconds: float) -> datetime:
+    return START + timedelta(seconds=seconds)
+
+
+def tried(id_: str, begin: float, end: float, status: Any = "unset", *events: str) -> Span:
+    told = tuple(SpanEvent(f"restate.invocation.lifecycle.{name}", at(end)) for name in events)
+    return Span("t", id_, None, "invocation-attempt a/b", "internal", "Restate", "", at(begin),
+                at(end), status, "", {}, told)  # fmt: skip
+
+
+def agent(attempt: str, begin: float, end: float | None = None) -> Span:
+    ended = None if end is None else at(end)
+    return Span("t", f"agent-{begin}", attempt, "chat", "client", "agents", "", at(begin), ended,
+                "unset", "", {"playhead.attempt.span_id": attempt})  # fmt: skip
+
+
+def outcomes(head: InvocationSummary, *spans: Span, started: float | None = None) -> list[Any]:
+    since = None if started is None else at(started)
+    return [(a.number, a.span_id, a.outcome) for a in attempts(head, spans, (), since)]
+
+
+def test_one_that_runs_is_known_from_its_agents_spans() -> None:
+    assert outcomes(HEAD, tried("one", 0, 1, "error"), agent("two", 2)) == [
+        (1, "one", "failed"), (2, "two", "running"),
+    ]  # fmt: skip
+
+
+def test_one_that_runs_is_known_from_the_server() -> None:
+    spans = (tried("one", 0, 1, "unset", "suspended"),)
+    assert outcomes(HEAD, *spans, started=5) == [(1, "one", "suspended"), (2, "", "running")]
+    assert outcomes(HEAD, *spans, started=0) == [(1, "one", "suspended")]
+    assert outcomes(replace(HEAD, status="suspended"), *spans, started=5) == [
+        (1, "one", "suspended")
+    ]
+
+
+def test_one_whose_span_never_came_was_interrupted() -> None:
+    head = replace(HEAD, status="succeeded")
+    spans = (agent("killed", 0, 1), tried("two", 5, 6, "ok"))
+    assert outcomes(head, *spans) == [(1, "killed", "interrupted"), (2, "two", "completed")]
+
+
+def test_an_error_that_the_server_did_not_repeat() -> None:
+    spans = (tried("1", 0, 1, "error"), tried("2", 2, 3, "error"), tried("3", 4, 5, "error"))
+    noted = [
+        EventRow(at(1.01), 0, "TransientError", {"error_message": "same"}),
+        EventRow(at(5.01), 0, "TransientError", {"error_message": "other"}),
+    ]
+    found = attempts(replace(HEAD, status="backing-off"), spans, noted, None)
+    assert [a.error for a in found] == ["same", "same", "other"]
+
+
+def test_nothing_recorded_is_nothing_known() -> None:
+    assert outcomes(HEAD) == []
