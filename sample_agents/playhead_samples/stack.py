@@ -188,6 +188,7 @@ class Stack:
             "PLAYHEAD_EFFECTS": str(self.effects_file),
             "PLAYHEAD_FAULTS": str(self.faults_file),
             "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{self.recorder_otlp_http}",
+            "PLAYHEAD_PENDING_SPANS": "1",
             "OTEL_SERVICE_NAME": os.environ.get("OTEL_SERVICE_NAME", "playhead-samples"),
             "RESTATE_INGRESS_URL": self.settings.ingress_url,
         }
