@@ -200,3 +200,24 @@ async def test_at_most_seven_keys_in_the_footer(stage, source, size) -> None:
         await s.press("enter")
         await s.until(lambda: getattr(s.app.screen, "detail", None))
         await s.until(lambda: 0 < len(s.app.screen.query(FooterKey)) <= 7)
+
+
+async def test_ascii_draws_ascii_only(stage, source) -> None:
+    for row in (*source.rows, *(d.summary for d in source.details.values())):
+        if not row.target.isascii():
+            source.rows.remove(row)
+    async with stage(source, FakeActions(), size=(80, 24), ascii_only=True) as s:
+        screen = await at(s, "inv_1aWeather")
+        assert s.text.isascii()
+        await s.press("slash", *"agent")
+        assert s.text.isascii()
+        await s.press("enter", "enter")
+        await s.until(lambda: getattr(s.app.screen, "detail", None))
+        await s.until(lambda: s.app.screen.waterfall.rows)
+        assert s.text.isascii(), s.text
+        await s.press("x")
+        await s.until(lambda: isinstance(s.app.screen, Menu))
+        assert s.text.isascii(), s.text
+        await s.press("escape", "escape", "y")
+        assert screen.listing.rows
+        assert s.text.isascii(), s.text

@@ -57,6 +57,12 @@ class PlayheadApp(App[None]):
     TITLE = "Playhead"
     CSS = """
     Footer { background: $panel; }
+    .ascii ScrollView { scrollbar-size-vertical: 0; }
+    .ascii Dialog > Vertical, .ascii HelpScreen TextPane { border: ascii $primary 60%; }
+    .ascii Dialog Input { border: ascii $primary 40%; }
+    .ascii InvocationScreen #side, .ascii InvocationScreen #state { border-top: ascii $panel; }
+    .ascii InvocationScreen.wide #side { border-top: none; border-left: ascii $panel; }
+    .ascii Toast { border-left: ascii $primary; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("question_mark", "show_keys", "Help"),
@@ -86,6 +92,7 @@ class PlayheadApp(App[None]):
         self.now = now
         self.read_only = read_only
         self.glyphs = ASCII if ascii_only else UNICODE
+        self.set_class(ascii_only, "ascii")
         self.connection: Connection | None = None
         self._connect = connect
         self._first = invocation

@@ -82,8 +82,8 @@ async def answer(app: PlayheadApp, detail: InvocationDetail) -> None:
     choices = [
         Choice("y", "yes", "resolve it with true"),
         Choice("n", "no", "resolve it with false"),
-        Choice("v", "a value …", "resolve it with JSON of your own"),
-        Choice("r", "reject …", "the step fails with a reason you give"),
+        Choice("v", "a value ...", "resolve it with JSON of your own"),
+        Choice("r", "reject ...", "the step fails with a reason you give"),
     ]
     since = duration(seconds_between(step.started_at, app.now()))
     title = f"Waits for an answer{f' since {since}' if since else ''}"
@@ -92,7 +92,7 @@ async def answer(app: PlayheadApp, detail: InvocationDetail) -> None:
     if key is None or actions is None or awakeable is None:
         return
     if key == "r":
-        reason = await app.push_screen_wait(Prompt("Reject, because …", placeholder="the reason"))
+        reason = await app.push_screen_wait(Prompt("Reject, because ...", placeholder="the reason"))
         if reason is not None:
             await _do(app, actions.reject_awakeable(awakeable, reason or "rejected"), "Rejected.")
         return

@@ -44,7 +44,8 @@ class Glyphs:
     """A stretch of time that is not drawn to scale."""
     tick: str
     rule: str
-    stem: str
+    note: str
+    """Before what is missing."""
     notes: dict[str, str]
     """Marks for a timeline row's notes, where there is no room for the words."""
 
@@ -63,7 +64,7 @@ UNICODE = Glyphs(
     cursor="▌", ellipsis="…", none="–", folded="▸", unfolded="▾", descending="↓", ascending="↑",
     failure="✗", answer="↵", waits="?", separator="·", crumb="›", attempt="#", span="·",
     eighths=" ▏▎▍▌▋▊▉█", bar="█", failed="▒", backoff="┄", open="▸", cut="⋯", tick="│",
-    rule="─", stem="│",
+    rule="─", note="⚠",
     notes={"replayed": "↺", "interrupted": "⇥", "orphan": "?", "cycle": "∞"},
 )  # fmt: skip
 
@@ -81,6 +82,6 @@ ASCII = Glyphs(
     cursor=">", ellipsis="~", none="-", folded="+", unfolded="-", descending="v", ascending="^",
     failure="x", answer="<", waits="?", separator="-", crumb=">", attempt="#", span=".",
     eighths="", bar="#", failed="x", backoff="-", open=">", cut="/", tick="|",
-    rule="-", stem="|",
+    rule="-", note="!",
     notes={"replayed": "r", "interrupted": "i", "orphan": "?", "cycle": "@"},
 )  # fmt: skip

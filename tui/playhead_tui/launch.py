@@ -61,12 +61,20 @@ class _Session:
             settings.admin_url, ingress_url=settings.ingress_url, auth_token=settings.auth_token
         )
         self.recording = await connect(settings)
-        running = self.recording is not None and await self.recording.health() is not None
+        running = await self._recorder_runs()
         if running or not record:
             self._tell("" if running else _no_recorder("it was not asked for"))
             return
         self._tell("", starting=True)
         await self._start_recorder()
+
+    async def _recorder_runs(self) -> bool:
+        from playhead.record.client import RecorderError
+
+        try:
+            return self.recording is not None and await self.recording.health() is not None
+        except RecorderError:
+            return False
 
     async def _start_recorder(self) -> None:
         from playhead.local import ChildError

@@ -87,4 +87,4 @@ def unpacked(value: Any) -> Any:
 
 def _short(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) < 200 else text[:199] + "…"
+    return text if len(text) < 200 else text[:197] + "..."

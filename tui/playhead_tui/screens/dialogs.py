@@ -28,7 +28,7 @@ BODY_LINES = 14
 def _content(lines: Sequence[Line]) -> Content:
     shown = list(lines[:BODY_LINES])
     if len(lines) > BODY_LINES:
-        shown[-1] = Line(f"… {len(lines) - BODY_LINES + 1} more lines", "dim")
+        shown[-1] = Line(f"... {len(lines) - BODY_LINES + 1} more lines", "dim")
     return Content("\n").join(
         Content.styled(" " * line.indent + line.text, TONES.get(line.tone, "$foreground"))
         for line in shown
@@ -63,7 +63,10 @@ class Dialog(ModalScreen[str | None]):
         height: auto; max-height: 10; border: none; padding: 0; background: $surface;
     }
     Dialog OptionList:focus { border: none; background-tint: $foreground 0%; }
-    Dialog OptionList > .option-list--option-highlighted { background: $primary 25%; }
+    Dialog OptionList:focus > .option-list--option-highlighted,
+    Dialog OptionList > .option-list--option-highlighted {
+        background: $primary 25%; color: $foreground; text-style: none;
+    }
     Dialog Input { border: tall $primary 40%; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "close", "Close")]

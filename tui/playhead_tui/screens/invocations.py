@@ -134,7 +134,7 @@ class InvocationsScreen(ReadingScreen):
 
     def _why_empty(self) -> str:
         if not self.reads:
-            return "Reading …"
+            return "Reading ..."
         if self._read_rows:
             return "Nothing matches.\n\nEsc takes the filter away."
         if self.shelf.missing:

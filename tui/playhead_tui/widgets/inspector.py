@@ -86,7 +86,7 @@ class Inspector(TextPane):
             if index in self._raw:
                 lines += value_lines(self._raw[index], indent=2)
             else:
-                lines.append(Line("Reading …", "dim", 2))
+                lines.append(Line("Reading ...", "dim", 2))
                 self.post_message(self.RawWanted(index))
             lines.append(Line(""))
         self.show_lines(lines, stay=stay)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from textual.content import Content
 from textual.widgets import Static
 
-from playhead_tui.cells import one_line
+from playhead_tui.cells import fit, one_line
 from playhead_tui.glyphs import Glyphs
 
 __all__ = ["Notes"]
@@ -24,7 +24,7 @@ class Notes(Static):
 
     def __init__(self, *, glyphs: Glyphs) -> None:
         super().__init__(markup=False)
-        self._mark = "!" if not glyphs.eighths else "⚠"
+        self._glyphs = glyphs
         self._notes: tuple[str, ...] = ()
 
     @property
@@ -47,8 +47,9 @@ class Notes(Static):
         self.update(
             Content("\n").join(
                 Content.assemble(
-                    (f"{self._mark} ", "$text-warning"), (line, "$foreground 80%")
-                ).truncate(width, ellipsis=True)
+                    (f"{self._glyphs.note} ", "$text-warning"),
+                    (fit(line, width, ellipsis=self._glyphs.ellipsis), "$foreground 80%"),
+                )
                 for line in lines
             )
         )

@@ -45,7 +45,7 @@ class RowsView(ScrollView, Generic[Row], can_focus=True):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         *MOVES,
-        Binding("enter", "choose", "Open"),
+        Binding("enter", "choose", "Open", key_display="enter"),
     ]
 
     class Moved(Message):
