@@ -87,7 +87,7 @@ name = str(libc.connect(libc.socket(2, 1, 0), {address!r}, 16)) + "/" + str(ctyp
 await ctx.run_typed(name, lambda: 1)"""
     report = run(tmp_path, body)
     added = next(d for d in report.divergences if d.current)
-    assert added.current == "-1/101"  # ENETUNREACH: not even the loopback interface is up
+    assert added.current == "Run -1/101"  # ENETUNREACH: not even the loopback interface is up
     assert seen == []
 
 

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from playhead.replay.app import App
@@ -164,16 +164,30 @@ class Attempt:
 
 @contextlib.contextmanager
 def _vm_factory(make_vm: MakeVm) -> Generator[None]:
-    # The one place where the SDK makes the state machine of an invocation.
+    # The one place where the SDK makes the state machine and the context of an invocation.
     from restate import server
 
     module: Any = server
-    original = module.VMWrapper
-    module.VMWrapper = make_vm
+    original = module.VMWrapper, module.ServerInvocationContext
+    module.VMWrapper, module.ServerInvocationContext = make_vm, _untraced(original[1])
     try:
         yield
     finally:
-        module.VMWrapper = original
+        module.VMWrapper, module.ServerInvocationContext = original
+
+
+def _untraced(make_context: Callable[..., Any]) -> Callable[..., Any]:
+    def make(*, handler: Any, **others: Any) -> Any:
+        # Our tracing bridge would put its own state machine in the place of the replay's.
+        kept = [m for m in handler.context_managers or () if not _is_tracing(m)]
+        return make_context(handler=replace(handler, context_managers=kept), **others)
+
+    return make
+
+
+def _is_tracing(manager: Any) -> bool:
+    owner = getattr(manager, "__module__", None) or type(manager).__module__
+    return owner.partition(".")[0] == "playhead_tracing"
 
 
 @contextlib.contextmanager

@@ -59,12 +59,14 @@ class _Selector(selectors.DefaultSelector):
     def __init__(self, loop: ReplayLoop) -> None:
         super().__init__()
         self._loop = loop
+        self._others = frozenset(threading.enumerate())
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         if timeout is not None and timeout <= 0:
             return super().select(timeout)
-        # Threads of other libraries may be about to call back; nobody can ask them.
-        patience = 0.0 if threading.active_count() == 1 else _THREAD_PATIENCE_SECONDS
+        # Threads that the handler started (anyio's) may be about to call back; ask we cannot.
+        started = any(t not in self._others for t in threading.enumerate())
+        patience = _THREAD_PATIENCE_SECONDS if started else 0.0
         if timeout is not None:
             patience = min(patience, timeout)
         events = super().select(patience)

@@ -76,6 +76,12 @@ class WatchedVM(VMWrapper):
         for call, type_ in CALLS.items():
             setattr(self, call, self._watched(call, type_))
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Refuses to become another class, which could execute closures."""
+        if name == "__class__":
+            raise TypeError("the state machine of a replay cannot be replaced")
+        super().__setattr__(name, value)
+
     def do_progress(self, unresolved_future: Any) -> Any:
         """As the SDK's, but a step to execute is noted and then left waiting."""
         while True:

@@ -67,11 +67,12 @@ class Worker:
             live: keep the network reachable, for steps that are to run for real.
         """
         self.app = app
-        self.folder = Path(folder) if folder else Path.cwd()
+        self.folder = Path(folder).resolve() if folder else Path.cwd()
         self.seconds = seconds
         self._guarded = guarded
         self._live = live
         self._process: subprocess.Popen[bytes] | None = None
+        self._given_up = False
         self._buffer = b""
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the worker
 
@@ -117,6 +118,8 @@ class Worker:
             cwd=self.folder,
             env=self.environment(),
         )
+        if self._given_up:
+            self._process.kill()
         answer = self._receive(IMPORT_SECONDS, f"importing it took over {IMPORT_SECONDS:g} s")
         if "error" in answer:
             self.close()
@@ -132,6 +135,13 @@ class Worker:
         for stream in (process.stdin, process.stdout):
             if stream is not None:
                 stream.close()
+
+    def interrupt(self) -> None:
+        """End the process from another thread, for good: what is asked of it raises WorkerError."""
+        self._given_up = True
+        process = self._process
+        if process is not None:
+            process.kill()
 
     def isolation(self) -> tuple[str, ...]:
         """The beginning of a command that runs without network; empty where it cannot be had."""
