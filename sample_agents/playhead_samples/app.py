@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import sys
 from collections.abc import Collection
 from typing import Any
 
@@ -32,4 +33,16 @@ def services(only: Collection[str] = ()) -> list[Any]:
 
 def create_app(only: Collection[str] = ()) -> Any:
     """The app that hypercorn serves. Spans go where `OTEL_*` says."""
-    return instrument(restate.app(services=services(only)))
+    app = instrument(restate.app(services=services(only)))
+    if "agents" in sys.modules:
+        _trace_agents_sdk()
+    return app
+
+
+def _trace_agents_sdk() -> None:
+    """Spans of the OpenAI Agents SDK, where OpenInference's instrumentor is installed."""
+    try:
+        from openinference.instrumentation.openai_agents import OpenAIAgentsInstrumentor
+    except ImportError:
+        return
+    OpenAIAgentsInstrumentor().instrument()
