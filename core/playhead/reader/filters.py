@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -24,7 +23,5 @@ class Filters:
     """Created at or after."""
     invoked_by: str | None = None
     """Called by this invocation."""
-
-    def narrow(self) -> Mapping[str, object]:
-        """The conditions, by name."""
-        return {name: getattr(self, name) for name in self.__slots__}
+    id_prefix: str | None = None
+    """Its id begins with this."""

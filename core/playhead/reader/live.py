@@ -36,6 +36,7 @@ class Live:
                 before=wanted.before,
                 since=wanted.since,
                 invoked_by=wanted.invoked_by,
+                id_prefix=wanted.id_prefix,
             )
         )
         order = [str(row["id"]) for row in found]

@@ -58,6 +58,7 @@ class Reader:
         before: InvocationSummary | None = None,
         since: datetime | None = None,
         invoked_by: str | None = None,
+        id_prefix: str | None = None,
     ) -> InvocationPage:
         """The newest invocations that match, newest first.
 
@@ -69,6 +70,7 @@ class Reader:
             before: only older than this row: the last of the page before.
             since: created at or after.
             invoked_by: called by the invocation of this id.
+            id_prefix: its id begins with this.
         """
         wanted = Filters(
             statuses=(status,) if isinstance(status, str) else tuple(status or ()),
@@ -77,6 +79,7 @@ class Reader:
             before=(before.created_at, before.id) if before else None,
             since=since,
             invoked_by=invoked_by,
+            id_prefix=id_prefix,
         )
         missing = self._absent()
         live, kept = await asyncio.gather(

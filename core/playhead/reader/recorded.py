@@ -192,6 +192,8 @@ def _where(wanted: Filters) -> tuple[str, list[Any]]:
         add("(contains(lower(target), ?) OR contains(lower(id), ?))", *[wanted.text.lower()] * 2)
     if wanted.invoked_by:
         add("invoked_by_id = ?", wanted.invoked_by)
+    if wanted.id_prefix:
+        add("starts_with(id, ?)", wanted.id_prefix)
     if wanted.since:
         add("created_at >= ?::TIMESTAMPTZ", wanted.since.isoformat())
     if wanted.before:
