@@ -116,6 +116,14 @@ EXAMPLES = (
         models=("analyst",),
     ),
     Example(
+        "wrapped-tools",
+        "wrapped_tools",
+        "Concierge",
+        "run",
+        {"message": "An evening in Lisbon, please."},
+        models=("concierge",),
+    ),
+    Example(
         "parallel-agents",
         "parallel_agents",
         "ReviewBoard",

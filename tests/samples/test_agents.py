@@ -38,6 +38,11 @@ PLAIN: dict[str, tuple[Any, list[str], int]] = {
         ["book_hotel", "book_flight", "book_car"],
         4,
     ),
+    "wrapped-tools": (
+        "Your evening: a table in Lisbon at eight and a cab in Lisbon at half past seven.",
+        ["reserve_table", "order_cab"],
+        2,
+    ),
     "airline": ("Booking QX71 now has seat 12A.", ["write_seat"], 3),
 }
 

@@ -106,6 +106,17 @@ def test_failing_tool_is_retried_and_the_model_is_not_asked_again(lab: Lab) -> N
     assert any("get_weather is down" in e["event_json"] for e in events)
 
 
+def test_wrapped_tool_is_retried_alone_and_in_its_place(lab: Lab) -> None:
+    lab.faults(Fault("order_cab", "raise", call=[1, 2]))
+    invocation = lab.send("/Concierge/run", {"message": "An evening in Lisbon, please."})
+    assert lab.output(invocation).startswith("Your evening: a table")
+    assert lab.effect_names() == ["reserve_table", "order_cab"]
+    assert lab.llm_counts()["concierge"]["requests"] == 2
+    assert lab.steps(invocation) == [
+        "Model call", "Calling reserve_table", "Calling order_cab", "Model call",
+    ]  # fmt: skip
+
+
 def test_fault_of_another_city_does_not_strike(lab: Lab) -> None:
     lab.faults(Fault("get_weather", "terminal", match="Denver"))
     assert "Lisbon" in lab.call("/WeatherAgent/run", {"message": "What is the weather in Lisbon?"})

@@ -6,7 +6,7 @@ import re
 
 from playhead_samples.llm.conversation import Conversation
 from playhead_samples.llm.rules._read import numbers
-from playhead_samples.llm.script import Answer, call, rule, say
+from playhead_samples.llm.script import Answer, call, calls, rule, say
 
 
 @rule("orders", "You answer questions about orders")
@@ -50,6 +50,17 @@ def travel(conversation: Conversation) -> Answer:
         if conversation.result(tool) is None:
             return call(tool, city=city)
     return say(f"Your trip to {city} is booked: hotel, flight and car.")
+
+
+@rule("concierge", "You are a concierge")
+def concierge(conversation: Conversation) -> Answer:
+    """Both tools in one answer."""
+    done = [conversation.result(tool) for tool in ("reserve_table", "order_cab")]
+    if None in done:
+        found = re.search(r"in ([A-Z]\w+)", conversation.user)
+        city = found.group(1) if found else "Lisbon"
+        return calls(("reserve_table", {"city": city}), ("order_cab", {"city": city}))
+    return say(f"Your evening: {' and '.join(r.text for r in done if r)}.")
 
 
 @rule("watchman", "You are a watchman")
