@@ -34,9 +34,11 @@ def test_llm_calls_are_those_that_ran(store: Store, span: Make, select: Select) 
         dressed(span(2), chat(**{"playhead.replayed": True})),
         dressed(span(3), chat(**{"gen_ai.operation.name": "invoke_agent"})),
         dressed(span(4), chat(**{"playhead.replayed": False, "gen_ai.usage.input_tokens": "many"})),
+        dressed(span(5), chat(**{"playhead.interrupted": True})),
     ])  # fmt: skip
     rows = select("SELECT * FROM llm_calls ORDER BY span_id")
-    assert [int(row["span_id"]) for row in rows] == [1, 4]
+    assert [int(row["span_id"]) for row in rows] == [1, 4, 5]
+    assert [row["answered"] for row in rows] == [True, True, False]
     assert rows[0]["invocation_id"] == "inv_1"
     assert (rows[0]["provider"], rows[0]["model"]) == ("openai", "gpt-2026")
     assert (rows[0]["input_tokens"], rows[0]["output_tokens"]) == (10, 3)

@@ -140,6 +140,8 @@ SELECT trace_id, span_id, parent_span_id, invocation_id,
   TRY_CAST(attributes->>'$."gen_ai.usage.output_tokens"' AS BIGINT) AS output_tokens,
   attributes->'$."gen_ai.input.messages"' AS input_messages,
   attributes->'$."gen_ai.output.messages"' AS output_messages,
+  end_unix_nano IS NOT NULL AND status_code <> 'error'
+    AND coalesce(attributes->>'$."playhead.interrupted"', 'false') <> 'true' AS answered,
   status_code, status_message
 FROM spans
 WHERE attributes->>'$."gen_ai.operation.name"' IN ('chat', 'text_completion', 'generate_content')
