@@ -52,12 +52,17 @@ class Session:
         loaded = recording if isinstance(recording, Recording) else Recording.load(recording)
         worker = Worker(app, folder=folder, seconds=seconds)
         try:
-            document, blocked = worker.request("snapshots", loaded)
+            return cls.within(worker, loaded)
         except ReplayError:
             worker.close()
             raise
+
+    @classmethod
+    def within(cls, worker: Worker, recording: Recording) -> Session:
+        """Open a recording in a process that has the app already. Raises as `open` does."""
+        document, blocked = worker.request("snapshots", recording)
         stops = tuple(Stop.from_json(stop) for stop in document["stops"])
-        return cls(loaded, stops, tuple(blocked), worker)
+        return cls(recording, stops, tuple(blocked), worker)
 
     # --- moving
 

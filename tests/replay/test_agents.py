@@ -1,0 +1,167 @@
+"""Recordings of the sample agents: replayed, cut anywhere, travelled through, and changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playhead.replay import Failure, Recording, ReplayError, Report, Session
+from playhead.replay.worker import Worker
+
+AGENTS = Path(__file__).parents[1] / "recordings" / "agents"
+PATHS = sorted(AGENTS.glob("*.journal.json"))
+APP = "playhead_samples.app:create_app()"
+
+
+@pytest.fixture(scope="module")
+def worker() -> Iterator[Worker]:
+    """A warm process with all sample agents."""
+    with Worker(APP) as found:
+        found.start()
+        yield found
+
+
+def session(worker: Worker, name: str) -> Session:
+    recording = Recording.load(AGENTS / f"{name}.journal.json")
+    return Session.within(worker, recording)
+
+
+@pytest.mark.parametrize("path", PATHS, ids=[p.name.partition(".")[0] for p in PATHS])
+def test_an_agent_replays_whole_and_cut_at_every_entry(path: Path, worker: Worker):
+    recording = Recording.load(path)
+    document, blocked = worker.request("judge", recording)
+    report = Report.from_json(document)
+    assert (report.verdict, report.divergences, report.notes) == ("same", (), ())
+    for length in range(1, len(recording.entries)):
+        document, cut = worker.request("judge", recording.prefix(length), explained=False)
+        assert document["verdict"] == "incomplete", (length, document)
+        blocked += cut
+    # Nothing was even attempted: no step's closure ran.
+    assert blocked == []
+
+
+def test_the_openai_agents_sdk_is_among_them():
+    recording = Recording.load(AGENTS / "airline.journal.json")
+    assert "call LLM" in {c.name for c in recording.journal().commands}
+
+
+def test_stepping_shows_source_variables_and_the_conversation_so_far(worker: Worker):
+    travel = session(worker, "weather")
+    assert [s.title for s in travel.stops] == [
+        "Run Model call", "Run Get weather", "Run Model call", "Output",
+    ]  # fmt: skip
+    first = travel.current
+    assert first is not None
+    assert first.asks_model
+    assert [m["role"] for m in first.conversation] == ["system", "user"]
+    assert first.conversation[1]["text"] == "What is the weather in Denver?"
+
+    tool = travel.forward()
+    assert tool is not None
+    assert tool.frame is not None
+    assert (tool.frame.function, tool.frame.variables) == ("get_weather", {"city": "'Denver'"})
+    assert "weather.py" in (tool.where or "")
+    assert tool.arguments["kwargs"] == {"city": "Denver"}
+
+    second = travel.next_model_call()
+    assert second is not None
+    roles = [m["role"] for m in second.conversation]
+    assert roles == ["system", "user", "assistant", "tool"]
+    assert "Denver" in second.conversation[-1]["text"]
+    assert travel.back() == tool
+    assert travel.next_divergence() is None
+
+
+def test_the_conversation_of_the_openai_agents_sdk_is_shown_too(worker: Worker):
+    travel = session(worker, "airline")
+    last = [s for s in travel.stops if s.asks_model][-1]
+    assert {"system", "user"} <= {m["role"] for m in last.conversation}
+
+
+def test_parallel_tools_show_the_stack_of_each_task(worker: Worker):
+    travel = session(worker, "parallel-tools")
+    widest = max(travel.stops, key=lambda s: len(s.stacks))
+    assert len(widest.stacks) >= 2
+    assert len({stack.task for stack in widest.stacks}) == len(widest.stacks)
+
+
+def test_breakpoints_on_a_name_an_entry_and_an_expression(worker: Worker):
+    travel = session(worker, "weather")
+    assert travel.breakpoints(name="Get weather") == [2]
+    tool = travel.stops[1]
+    assert travel.breakpoints(entry=tool.entry) == [2]
+    assert travel.breakpoints(entry=tool.result_entry) == [2]
+    assert travel.breakpoints(expression="city == 'Denver'") == [2]
+    assert travel.breakpoints(expression="city == 'Oslo'") == []
+    with pytest.raises(ReplayError, match="SyntaxError"):
+        travel.breakpoints(expression="city ==")
+
+
+def test_what_if_the_weather_agent_had_answered_at_once(worker: Worker):
+    outcome = session(worker, "weather").what_if({1: "I do not know Denver."})
+    assert outcome.ended
+    assert outcome.output == "I do not know Denver."
+    assert outcome.original_output != outcome.output
+    assert [(r.original, r.new, r.source) for r in outcome.rows] == [
+        ("Run Model call", "Run Model call", "changed"),
+        ("Run Get weather", None, ""),
+        ("Run Model call", None, ""),
+    ]
+
+
+def test_what_if_the_weather_were_another(worker: Worker):
+    travel = session(worker, "weather")
+    report = {"city": "Denver", "temperature_c": -20, "sky": "snow"}
+    dry = travel.what_if({2: report})
+    # The model was asked something else then: nobody knows what it would have said.
+    assert not dry.ended
+    assert "Run Model call" in (dry.stopped or "")
+    assert [r.source for r in dry.rows if r.new] == ["recorded", "changed", "none"]
+
+    recorded = Recording.load(AGENTS / "weather.journal.json")
+    journal = recorded.journal()
+    result = journal.result_of(journal.commands[3])
+    assert result is not None
+    import json
+
+    answer = json.loads(result.value)
+    answer["parts"] = [{"part_kind": "text", "content": "Snow in Denver, -20 degrees."}]
+    told = travel.what_if({2: report}, answers={"Model call": answer})
+    assert told.output == "Snow in Denver, -20 degrees."
+    assert told.rows[-1].source == "answered"
+
+
+@pytest.mark.parametrize(
+    ("decision", "tool"), [(True, "approved"), (False, "rejected")], ids=["yes", "no"]
+)
+def test_what_if_the_person_had_decided_otherwise(worker: Worker, decision: bool, tool: str):
+    travel = session(worker, "approval")
+    outcome = travel.what_if({"awakeable:1": decision})
+    if decision:  # as recorded
+        assert outcome.ended
+        assert outcome.output == outcome.original_output
+        assert all(row.same for row in outcome.rows)
+        return
+    assert "Run Model call" in (outcome.stopped or "")
+    unknown = outcome.rows[-1]
+    assert (unknown.new, unknown.source) == ("Run Model call", "none")
+
+
+def test_what_if_a_tool_had_failed_for_good(worker: Worker):
+    outcome = session(worker, "weather").what_if({2: Failure("no such city", 404)})
+    assert (outcome.ended, outcome.failure) == (True, "404: no such city")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({99: 1}, "no command 99"),
+        ({4: 1}, "has no result to change"),
+        ({"awakeable:1": 1}, "no result of awakeable:1"),
+        ({"signal:x": 1}, "no result of signal:x"),
+    ],
+)
+def test_a_change_of_nothing_is_told(worker: Worker, change: dict[int | str, int], words: str):
+    with pytest.raises(ReplayError, match=words):
+        session(worker, "weather").what_if(change)
