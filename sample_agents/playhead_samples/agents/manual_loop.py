@@ -82,7 +82,9 @@ async def run(ctx: restate.Context, request: Question) -> str:
         results: list[ModelRequestPart] = [
             ToolReturnPart(
                 call.tool_name,
-                await ctx.run_typed("Multiply", multiply, arguments=call.args_as_dict()),
+                await ctx.run_typed(
+                    f"Calling {call.tool_name}", multiply, arguments=call.args_as_dict()
+                ),
                 call.tool_call_id,
             )
             for call in response.tool_calls
