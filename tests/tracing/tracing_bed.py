@@ -106,7 +106,9 @@ class Bed:
         self._client.close()
 
     @contextmanager
-    def process(self) -> Iterator[tuple[Bed, Child]]:
+    def process(
+        self, server_name: str = "hypercorn", env: dict[str, str] | None = None
+    ) -> Iterator[tuple[Bed, Child]]:
         """The same on a server of its own, with the agents in a process that can be killed."""
         port, folder = free_port(), self.world.folder / f"process-{time.time_ns()}"
         child = Child(
@@ -114,20 +116,25 @@ class Bed:
             [
                 sys.executable,
                 Path(__file__).with_name("tracing_service.py"),
+                server_name,
                 str(port),
                 self.world.folder,
                 self.receiver.url,
                 self.mode,
             ],
             log=folder / "agents.log",
+            env=env,
         )
         tracing = f"otlp+{self.receiver.url}"
         with child, RestateServer(folder / "restate", tracing_endpoint=tracing) as server:
             child.wait_until(lambda: not port_is_free(port), seconds=60, what="it listened")
-            server.register(f"http://127.0.0.1:{port}")
+            uri = {"uri": f"http://127.0.0.1:{port}", "use_http_11": server_name == "uvicorn"}
+            httpx.post(f"{server.admin_url}/deployments", json=uri, timeout=60).raise_for_status()
             bed = Bed(server, self.receiver, self.world, self.mode)
-            yield bed, child
-            bed.close()
+            try:
+                yield bed, child
+            finally:
+                bed.close()
 
     def start(self, target: str, body: Any, headers: dict[str, str] | None = None) -> str:
         """Send an invocation; returns its id."""

@@ -1,23 +1,38 @@
-"""The agents as a process of their own, to be killed: PORT WORLD OTLP_URL MODE."""
+"""The agents as a process of their own, to be killed: SERVER PORT WORLD OTLP_URL MODE."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
+import os
 import sys
 from pathlib import Path
 
+import uvicorn
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
+from playhead_tracing import instrument
 from tracing_bed import make_app, make_provider, set_global, switch_on
 from tracing_world import World
 
 
-def main(port: str, world: str, otlp_url: str, mode: str) -> None:
-    provider = make_provider(otlp_url)
-    set_global(provider)
+def main(server: str, port: str, world: str, otlp_url: str, mode: str) -> None:
+    logging.basicConfig(force=True)  # importing FastMCP makes rich draw tracebacks, for seconds
+    app = make_app(World(Path(world)))
+    if mode == "ours":
+        os.environ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"] = otlp_url
+        os.environ["OTEL_BSP_SCHEDULE_DELAY"] = "50"
+        os.environ["OTEL_SERVICE_NAME"] = "agents"
+        app = instrument(app)
+    else:
+        provider = make_provider(otlp_url)
+        set_global(provider)
+        app = switch_on(mode, app, provider)
+    if server == "uvicorn":
+        uvicorn.run(app, port=int(port), lifespan="off", timeout_graceful_shutdown=2)
+        return
     config = Config()
     config.bind = [f"127.0.0.1:{port}"]
-    app = switch_on(mode, make_app(World(Path(world))), provider)
     asyncio.run(serve(app, config))
 
 

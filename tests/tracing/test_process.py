@@ -1,0 +1,59 @@
+"""The bridge with its own provider in a process of its own: live view and the process's end."""
+
+from __future__ import annotations
+
+import signal
+import time
+
+import pytest
+from tracing_bed import Bed
+from tracing_cases import LOOK
+from tracing_otlp import Receiver
+
+
+@pytest.mark.parametrize("server", ["hypercorn", "uvicorn"])
+def test_live_view_and_sigterm(bed: Bed, server: str) -> None:
+    """An open span is seen within a second, ends as cut off at SIGTERM, and the run goes on."""
+    key = f"process-{server}"
+    bed.world.plan(key, [LOOK, "slow once"])
+    with (
+        Receiver() as live,
+        bed.process(server, {"PLAYHEAD_PENDING_SPANS": live.url}) as (own, child),
+    ):
+        invocation = own.start("Agents/ask", key)
+        bed.world.wait(key, "chat 2", seconds=60)
+        asked = time.time_ns()
+        live.wait(lambda rows: sum(r.name == "run Model call" for r in rows))
+        arrived = time.time_ns()
+
+        pending = list(live.rows)
+        chat = next(r for r in pending if r.name == "chat scripted")
+        assert arrived - asked < 1_000_000_000
+        assert {r.name for r in pending} >= {"invoke_agent main", "chat scripted"}
+        for row in pending:
+            assert row.attributes["playhead.pending"] is True
+            assert row.end == 0
+            assert row.attributes["restate.invocation.id"] == invocation
+        assert not [r for r in bed.receiver.rows if "playhead.pending" in r.attributes]
+
+        stopped = time.monotonic()
+        child.signal(signal.SIGTERM)
+        while child.running:
+            assert time.monotonic() - stopped < 20
+            time.sleep(0.05)
+        took = time.monotonic() - stopped
+        assert took < 5, f"{took:.1f} s"
+        cut = bed.receiver.wait(lambda rows: [r for r in rows if r.span_id == chat.span_id])
+        assert len(cut) == 1, "the finished span replaces the pending one"
+        assert cut[0].attributes["playhead.interrupted"] is True
+        assert not cut[0].error
+        assert "playhead.pending" not in cut[0].attributes
+        assert cut[0].parent_span_id == chat.parent_span_id
+        assert any(r.span_id == chat.parent_span_id for r in bed.receiver.rows)
+
+        child.start()
+        assert own.result(invocation)[1] == "slow once"
+        rows = own.trace(invocation)
+        models = bed.world.total(key, "chat")
+        assert sum(r.name == "chat scripted" for r in rows) == models == 3
+        assert sum(r.name == "run Model call" for r in rows) == models
