@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,27 @@ if TYPE_CHECKING:
 @click.option("--at", type=int, metavar="N", help="Show code, variables and state at command N.")
 @click.option("--pdb", is_flag=True, help="Open Python's debugger at command N (or the first).")
 @click.option(
+    "--set",
+    "changes",
+    multiple=True,
+    metavar="N=JSON",
+    help="What if the result of command N were this? Also awakeable:1=JSON, signal:NAME=JSON.",
+)
+@click.option(
+    "--answer",
+    "answers",
+    multiple=True,
+    metavar="STEP=JSON",
+    help="With --set: the result of a step that the recording does not know.",
+)
+@click.option(
+    "--live",
+    multiple=True,
+    metavar="STEP",
+    help="With --set: really execute this step. Asks first.",
+)
+@click.option("--yes", is_flag=True, help="Do not ask before --live.")
+@click.option(
     "--seconds",
     type=click.FloatRange(min=0.1),
     default=30.0,
@@ -41,6 +63,7 @@ def command(ctx: click.Context, target: str, **options: Any) -> None:
 
     TARGET is an invocation id, a recording, or a folder of recordings. The code runs in a
     process of its own, without network, file writes or other processes; no step is executed.
+    With --set the code runs on from a changed result, beside the recorded run.
 
     Exit codes: 0 the journal is accepted, 1 it is not, 3 something could not be loaded.
     """  # fmt: skip
@@ -51,7 +74,9 @@ def command(ctx: click.Context, target: str, **options: Any) -> None:
             code = _folder(Path(target), options)
         else:
             recording = _recording(ctx, target)
-            if options["pdb"] or options["at"] is not None:
+            if options["changes"]:
+                code = _what_if(recording, options)
+            elif options["pdb"] or options["at"] is not None:
                 code = _stop(recording, options)
             else:
                 code = _one(recording, options)
@@ -103,8 +128,10 @@ def _stop(recording: Recording, options: dict[str, Any]) -> Exit:
             if debug(recording, options["app"], options["app_dir"], at or 1) == 0
             else Exit.FOUND
         )
-    session = Session.open(options["app"], recording, folder=options["app_dir"])
-    stop = session.at(at)
+    with Session.open(
+        options["app"], recording, folder=options["app_dir"], seconds=options["seconds"]
+    ) as session:
+        stop = session.at(at)
     if stop is None:
         raise CliError(
             f"There is no command {at}: the code goes through 1 to {len(session.stops)}",
@@ -116,6 +143,50 @@ def _stop(recording: Recording, options: dict[str, Any]) -> Exit:
     for line in lines(stop, len(session.stops)):
         click.echo(line)
     return Exit.FINE
+
+
+def _what_if(recording: Recording, options: dict[str, Any]) -> Exit:
+    from playhead.replay import what_if
+    from playhead.replay.outcome_text import lines
+
+    changes: dict[int | str, Any] = {}
+    for name, value in _pairs("--set", options["changes"]).items():
+        changes[int(name) if name.isdigit() else name] = value
+    if options["live"] and not options["yes"]:
+        names = ", ".join(options["live"])
+        click.confirm(_clean(f"Really execute {names}, with network and files?"), abort=True)
+    outcome = what_if(
+        options["app"],
+        recording,
+        changes,
+        answers=_pairs("--answer", options["answers"]),
+        live=options["live"],
+        folder=options["app_dir"],
+        seconds=options["seconds"],
+    )
+    if options["as_json"]:
+        _json(outcome.to_json())
+        return Exit.FINE
+    for line in lines(outcome):
+        click.echo(line)
+    return Exit.FINE
+
+
+def _pairs(option: str, texts: tuple[str, ...]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        try:
+            if not equals:
+                raise ValueError("there is no =")
+            found[name] = json.loads(value)
+        except ValueError as error:
+            raise CliError(
+                f"{option} {text}: {error}",
+                f"Write it as NAME=JSON, such as {option} '2=\"text\"'",
+                Exit.USAGE,
+            ) from error
+    return found
 
 
 def _folder(folder: Path, options: dict[str, Any]) -> Exit:

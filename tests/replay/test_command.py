@@ -1,0 +1,214 @@
+"""`playhead replay` and the pytest plugin, as people and machines run them."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from playhead.cli import cli
+
+RECORDINGS = Path(__file__).parents[1] / "recordings"
+TRIP = RECORDINGS / "v6" / "trip.journal.json"
+
+
+@pytest.fixture
+def changed(tmp_path: Path) -> Path:
+    """A folder with `myapp.py`, in which one step is renamed and one argument is another."""
+    text = (RECORDINGS / "handlers.py").read_text()
+    text = text.replace('"pay", pay', '"charge", pay').replace("city, 2)", "city.upper(), 2)")
+    (tmp_path / "myapp.py").write_text(text)
+    folder = tmp_path / "recordings"
+    folder.mkdir()
+    for name in ("trip", "run_ok", "approval_waiting"):
+        shutil.copy(RECORDINGS / "v6" / f"{name}.journal.json", folder)
+    return tmp_path
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(cli, ["replay", *map(str, arguments)])
+
+
+def test_a_divergence_is_explained_and_exits_1(changed: Path):
+    result = run(TRIP, "--app", "myapp:app", "--app-dir", changed)
+    assert result.exit_code == 1
+    lines = result.output.splitlines()
+    assert "diverged: 1 difference that Restate would refuse; 5 of 10 commands replayed" in lines
+    renamed = next(i for i, line in enumerate(lines) if "#5 Run pay: renamed" in line)
+    assert "myapp.py:" in lines[renamed]
+    assert lines[renamed + 1].split() == ["recorded:", "pay"]
+    assert lines[renamed + 2].split() == ["now:", "charge"]
+    assert "#2 Run fetch plan: arguments (Restate does not notice)" in result.output
+    assert "args[0] = OSLO" in result.output
+    assert "name: pay != charge" in result.output  # the SDK's own words
+    assert "hint:" in result.output
+
+
+def test_strict_gives_the_sdks_verdict_alone(changed: Path):
+    arguments = (TRIP, "--app", "myapp:app", "--app-dir", changed, "--json", "--strict")
+    result = run(*arguments)
+    assert result.exit_code == 1
+    document = json.loads(result.output)
+    assert document["verdict"] == "diverged"
+    assert [d["kind"] for d in document["divergences"]] == ["mismatch"]
+
+
+def test_a_folder_is_summed_up(changed: Path):
+    arguments = ("--app", "myapp:app", "--app-dir", changed)
+    result = run(changed / "recordings", *arguments)
+    assert result.exit_code == 1
+    assert result.output.splitlines()[-1] == "1 same, 1 incomplete, 1 diverged"
+    result = run(changed / "recordings", *arguments, "--json")
+    document = json.loads(result.output)
+    assert document["summary"] == {"same": 1, "incomplete": 1, "diverged": 1, "refused": 0}
+    assert {Path(name).name for name in document["reports"]} == {
+        "trip.journal.json", "run_ok.journal.json", "approval_waiting.journal.json",
+    }  # fmt: skip
+
+
+def test_a_bad_file_in_a_folder_does_not_hide_the_others(changed: Path):
+    (changed / "recordings" / "bad.journal.json").write_text("{")
+    (changed / "recordings" / "trip.journal.json").unlink()
+    result = run(changed / "recordings", "--app", "myapp:app", "--app-dir", changed)
+    assert result.exit_code == 3
+    assert "1 same, 1 incomplete, 1 refused" in result.output
+    assert "bad.journal.json is no JSON" in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("missing.json", "--app", "handlers:app"), 3, "missing.json: no such file"),
+        ((TRIP,), 2, "Missing option '--app'"),
+        ((TRIP, "--app", "handlers"), 3, "write module:attribute"),
+        ((TRIP, "--app", "nowhere:app"), 3, "No module 'nowhere'"),
+        ((TRIP, "--app", "handlers:app", "--at", "99", "--app-dir", RECORDINGS), 2, "1 to 9"),
+    ],
+)
+def test_mistakes_are_told(arguments: tuple[object, ...], code: int, words: str):
+    result = run(*arguments)
+    assert result.exit_code == code, result.output
+    assert words in result.output
+
+
+def test_at_shows_the_line_the_variables_and_the_state():
+    result = run(TRIP, "--app", "handlers:app", "--app-dir", RECORDINGS, "--at", 5)
+    assert result.exit_code == 0, result.output
+    assert "> " in result.output
+    assert 'receipt = await ctx.run_typed("pay", pay)' in result.output
+    assert "hotel = 'echo hotel in Oslo'" in result.output
+    assert "visits = null" in result.output
+
+
+def test_a_changed_result_is_run_on_beside_the_original():
+    arguments = (TRIP, "--app", "handlers:app", "--app-dir", RECORDINGS, "--set", '2=["rain"]')
+    result = run(*arguments)
+    assert result.exit_code == 0, result.output
+    assert '["rain"]' in result.output
+    assert "ended" in result.output
+    document = json.loads(run(*arguments, "--json").output)
+    assert document["output"]["plan"] == ["rain"]
+    assert document["original_output"]["plan"] == ["Oslo day 0", "Oslo day 1"]
+    bad = run(TRIP, "--app", "handlers:app", "--app-dir", RECORDINGS, "--set", "two")
+    assert bad.exit_code == 2
+
+
+def test_a_live_step_runs_only_when_it_is_confirmed():
+    arguments = (TRIP, "--app", "handlers:app", "--app-dir", RECORDINGS)
+    live = (*arguments, "--set", '2=["rain"]', "--live", "pay")
+    refused = CliRunner().invoke(cli, ["replay", *map(str, live)], input="n\n")
+    assert refused.exit_code == 1
+    assert "Aborted" in refused.output
+    agreed = run(*live, "--yes", "--json")
+    assert agreed.exit_code == 0, agreed.output
+    sources = {row["new"]: row["source"] for row in json.loads(agreed.output)["rows"]}
+    assert sources["Run pay"] == "live"
+    assert sources["Call Helper/echo"] == "recorded"
+
+
+def test_pdb_opens_in_the_users_frame():
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST")}
+    command = [sys.executable, "-m", "playhead", "replay", str(TRIP), "--app", "handlers:app"]
+    done = subprocess.run(
+        [*command, "--app-dir", str(RECORDINGS), "--pdb", "--at", "3"],
+        input="p city, plan\nn\np hotel\nc\n",
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=60,
+        check=True,
+    )
+    assert "('Oslo', ['Oslo day 0', 'Oslo day 1'])" in done.stdout
+    assert "'echo hotel in Oslo'" in done.stdout
+
+
+def test_text_of_strangers_cannot_act_on_the_terminal(changed: Path):
+    text = (changed / "myapp.py").read_text()
+    evil = r'"\x1b]0;owned\x07\x1b[2J"'
+    (changed / "myapp.py").write_text(text.replace('"charge", pay', f"{evil}, pay"))
+    result = run(TRIP, "--app", "myapp:app", "--app-dir", changed)
+    assert result.exit_code == 1
+    assert "\x1b" not in result.output
+    assert "\x07" not in result.output
+
+
+def pytest_run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "pytest", "-p", "no:asyncio", "-q", *arguments]
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST")}
+    return subprocess.run(
+        command,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_pytest_makes_one_test_of_a_recording(changed: Path):
+    options = ("--playhead-app", "myapp:app", "--playhead-recordings", "recordings")
+    done = pytest_run(changed, *options)
+    assert done.returncode == 1, done.stderr
+    assert "1 failed, 2 passed" in done.stdout
+    assert "#5 Run pay: renamed  myapp.py:" in done.stdout
+    assert "recorded: pay" in done.stdout
+    assert "hint: " in done.stdout
+    assert "Traceback" not in done.stdout
+    assert "1 passed, 2 deselected" in pytest_run(changed, *options, "-k", "run_ok").stdout
+
+
+def test_pytest_runs_recordings_beside_ordinary_tests(changed: Path):
+    (changed / "test_mine.py").write_text("def test_mine(): pass\n")
+    (changed / "recordings" / "trip.journal.json").unlink()
+    options = ("--playhead-app", "myapp:app", "--playhead-recordings", "recordings")
+    assert "3 passed" in pytest_run(changed, "test_mine.py", *options).stdout
+    assert "1 passed" in pytest_run(changed, "test_mine.py").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--playhead-app", "myapp:app"), "go together"),
+        (("--playhead-app", "a:b", "--playhead-recordings", "nowhere"), "nowhere is no folder"),
+        (("--playhead-app", "a:b", "--playhead-recordings", "empty"), "holds no *.journal.json"),
+    ],
+)
+def test_pytest_tells_mistakes(arguments: tuple[str, ...], words: str, tmp_path: Path):
+    (tmp_path / "empty").mkdir()
+    done = pytest_run(tmp_path, *arguments)
+    assert done.returncode == 4
+    assert words in done.stderr
+
+
+def test_pytest_shows_an_app_that_cannot_be_imported(changed: Path):
+    (changed / "myapp.py").write_text("import nothing_of_this_name\n")
+    done = pytest_run(changed, "--playhead-app", "myapp:app", "--playhead-recordings", "recordings")
+    assert done.returncode == 1
+    assert "nothing_of_this_name" in done.stdout
+    assert "worker.py" not in done.stdout

@@ -1,0 +1,138 @@
+"""Recordings as files: whole, secret, and wrong in every way."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playhead.replay import Recording, RecordingError, UnsupportedJournal
+from playhead.replay.seed import decode_id, random_seed
+
+RECORDINGS = Path(__file__).parents[1] / "recordings"
+TRIP = RECORDINGS / "v6" / "trip.journal.json"
+
+
+@pytest.mark.parametrize("path", sorted(RECORDINGS.rglob("*.journal.json")), ids=lambda p: p.stem)
+def test_a_file_survives_loading_and_saving(path: Path, tmp_path: Path):
+    recording = Recording.load(path)
+    again = Recording.load(recording.save(tmp_path / "copy.journal.json"))
+    assert again == recording
+
+
+def test_input_headers_are_redacted_unless_asked(tmp_path: Path):
+    recording = Recording.load(TRIP)
+    headers = {h.key: h.value for h in recording.journal().commands[0].message.headers}
+    assert headers["authorization"] == "[redacted]"
+    assert headers["content-type"] == "application/json"
+    assert "a-secret" not in TRIP.read_text()
+
+    entry = recording.entries[0]
+    secret = entry.raw.replace(b"[redacted]", b"top secret")
+    assert secret != entry.raw
+    document = recording.to_json()
+    document["entries"][0]["raw"] = base64.b64encode(secret).decode()
+    opened = Recording.from_json(document)
+    kept = Recording.load(opened.save(tmp_path / "kept.journal.json", keep_headers=True))
+    assert kept.entries[0].raw == secret
+    hidden = Recording.load(opened.save(tmp_path / "hidden.journal.json"))
+    assert hidden.entries[0].raw == entry.raw
+
+
+def edit(**fields: Any) -> Callable[[dict[str, Any]], None]:
+    return lambda document: document.update(fields)
+
+
+def entry(number: int, **fields: Any) -> Callable[[dict[str, Any]], None]:
+    return lambda document: document["entries"][number].update(fields)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (edit(format="other/1"), 'lacks "format": "playhead.journal/1"'),
+        (edit(format="playhead.journal/2"), "this version reads 'playhead.journal/1'"),
+        (edit(entries=[]), '"entries" is empty'),
+        (edit(entries={}), '"entries" is a object, not a list'),
+        (edit(journal_version="2"), '"journal_version" is a text, not a number'),
+        (edit(journal_version=3), "journal version 3 is not known here"),
+        (edit(invocation={}), '"invocation" has no text "id"'),
+        (edit(state={"k": "%"}), "\"state\"['k'] is no base64"),
+        (lambda d: d.pop("state"), '"state" is missing'),
+        (lambda d: d["entries"].pop(3), "entry 3 has index 4: entries must count from 0"),
+        (lambda d: d["entries"].pop(0), "entry 0 has index 1"),
+        (lambda d: d["entries"][2].pop("raw"), 'entry 2: "raw" is missing'),
+        (entry(2, raw="***"), 'entry 2 (Command: Run): "raw" is no base64'),
+        (entry(2, raw="/w=="), "entry 2 (Command: Run): 1 bytes are no RunCommand"),
+        (entry(2, type="Command: Dance"), "no journal entry of type 'Command: Dance'"),
+        (entry(0, type="Command: Output"), "entry 0 must be the Input command"),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_told(
+    change: Callable[[dict[str, Any]], object], words: str, tmp_path: Path
+):
+    document = json.loads(TRIP.read_text())
+    change(document)
+    path = tmp_path / "bad.journal.json"
+    path.write_text(json.dumps(document))
+    with pytest.raises((RecordingError, UnsupportedJournal)) as caught:
+        Recording.load(path)
+    assert words in str(caught.value)
+    assert str(path) in str(caught.value)
+
+
+def test_a_journal_of_version_1_is_refused_with_a_reason(tmp_path: Path):
+    path = tmp_path / "old.journal.json"
+    path.write_text(json.dumps({**json.loads(TRIP.read_text()), "journal_version": 1}))
+    with pytest.raises(UnsupportedJournal, match="protocols up to 4"):
+        Recording.load(path)
+
+
+@pytest.mark.parametrize("length", [0, 1, 100, 1000, -3])
+def test_a_file_that_was_cut_off_is_told(length: int, tmp_path: Path):
+    path = tmp_path / "cut.journal.json"
+    path.write_text(TRIP.read_text()[:length])
+    with pytest.raises(RecordingError, match=r"is no JSON.*line \d+"):
+        Recording.load(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"\xff\xfe", "cannot be read"),
+        (b"[]", "a JSON list, not an object"),
+        (b"3", "a JSON number"),
+    ],
+)
+def test_a_foreign_file_is_told(content: bytes, words: str, tmp_path: Path):
+    path = tmp_path / "foreign.json"
+    path.write_bytes(content)
+    with pytest.raises(RecordingError, match=words):
+        Recording.load(path)
+
+
+def test_missing_and_unwritable_files_are_told(tmp_path: Path):
+    with pytest.raises(RecordingError, match="no such file"):
+        Recording.load(tmp_path / "missing.journal.json")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RecordingError, match="cannot be written"):
+        Recording.load(TRIP).save(tmp_path / "file" / "below.journal.json")
+
+
+def test_the_id_gives_the_bytes_and_the_seed_that_the_server_sends():
+    # From the StartMessage of a real server (1.7.12).
+    ident = "inv_17fD8RA0GIro5rEXc3TWCff1SK84eaqssz"
+    assert decode_id(ident).hex() == "c2a16629e44b78546bba298dc6dc70d20049f45ca566f1b2"
+    assert random_seed(ident) == 16394569283524148920
+
+
+@pytest.mark.parametrize(
+    "ident",
+    ["", "inv_1", "inv_1" + "z" * 33, "inv_1" + "!" * 33, "dp_17fD8RA0GIro5rEXc3TWCff1SK84eaqssz"],
+)
+def test_what_is_no_id_is_refused(ident: str):
+    with pytest.raises(ValueError, match="is no invocation id"):
+        decode_id(ident)
