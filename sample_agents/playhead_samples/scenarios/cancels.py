@@ -163,7 +163,7 @@ SCENARIOS = (
         breaks="The user changes their mind while the agent works on the first wish.",
         restate="Cancels the running task, which cleans up, and starts one that knows both wishes.",
         look="The first task cancelled, with its clean-up step; the second one beside it.",
-        model=(ModelFault(do="slow", agent="coder", call=1, seconds=2.0),),
+        model=(ModelFault(do="hang", agent="coder", seconds=60),),
         actions=(
             Send("CodingAgent/{key}/message", "Write a todo list.", "first"),
             Child("CodingTask", "task", of="first"),

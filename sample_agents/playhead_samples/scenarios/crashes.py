@@ -13,14 +13,13 @@ from playhead_samples.scenarios.outages import (
 )
 from playhead_samples.scenarios.requests import Send
 from playhead_samples.scenarios.spans import Attempts, ModelSpans, Ran
+from playhead_samples.scenarios.waits import Asked as UntilAsked
 from playhead_samples.scenarios.waits import (
-    AgentsGone,
     Happened,
     Recorded,
     Tried,
     ended,
 )
-from playhead_samples.scenarios.waits import Asked as UntilAsked
 
 __all__ = ["SCENARIOS"]
 
@@ -86,14 +85,15 @@ SCENARIOS = (
         "happens at least once, its result is recorded exactly once. Give such a step an "
         "idempotency key.",
         look="One step in the journal, executed in two attempts.",
-        tools=(ToolFault(tool="get_weather", do="exit", when="after", call=1),),
-        actions=(ASK, AgentsGone(), StartAgents(), *ended()),
+        tools=(ToolFault(tool="get_weather", do="hang", when="after", call=1),),
+        actions=(ASK, Happened("get_weather"), Recorded(1), CrashAgents(), StartAgents(), *ended()),
         expect=(
             Status("succeeded"),
             Acted("get_weather", 2),
             Steps("Get weather"),
             Asked(2),
             Attempts(AtLeast(2)),
+            ModelSpans(),
         ),
     ),
     Scenario(

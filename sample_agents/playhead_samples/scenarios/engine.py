@@ -12,6 +12,7 @@ from playhead.record.client import RecorderError
 
 from playhead_samples.scenarios import wording
 from playhead_samples.scenarios.model import Check, Scenario, ScenarioError
+from playhead_samples.scenarios.shown import AnswersShown, StatusShown
 from playhead_samples.scenarios.world import World
 from playhead_samples.stack import Stack
 
@@ -21,6 +22,9 @@ TROUBLE = (ScenarioError, ChildError, RecorderError, httpx.HTTPError)
 OPEN = "status <> 'completed'"
 MARKER = "Marker"
 MARKER_SECONDS = 20.0
+
+ALWAYS = (StatusShown(), AnswersShown())
+"""Held against the truth in every scenario."""
 
 Say = Callable[[str], None]
 
@@ -86,7 +90,7 @@ def _play(scenario: Scenario, world: World) -> Iterator[Check]:
     except TROUBLE as error:
         world.say(f"stopped: {error}")
         yield Check("the scenario could be played", "to its end", str(error), ok=False)
-    for expectation in scenario.expect:
+    for expectation in (*scenario.expect, *ALWAYS):
         try:
             yield expectation.check(world)
         except TROUBLE as error:

@@ -36,11 +36,7 @@ class Status:
 
     def check(self, world: World) -> Check:
         """By the server's SQL."""
-        row = world.row(self.name)
-        status = row.get("status", "unknown to the server")
-        if status == "completed":
-            status = "succeeded" if row.get("completion_result") == "success" else "failed"
-        return Check.of(f"{self.name}: status", self.expected, status)
+        return Check.of(f"{self.name}: status", self.expected, world.status(self.name))
 
 
 @dataclass(frozen=True, slots=True)

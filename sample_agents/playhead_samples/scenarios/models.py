@@ -12,8 +12,8 @@ from playhead_samples.scenarios.expect import (
     Steps,
     Struck,
 )
-from playhead_samples.scenarios.model import IMPATIENT, ModelFault, Scenario
-from playhead_samples.scenarios.outages import LiftFaults
+from playhead_samples.scenarios.model import IMPATIENT, AtLeast, ModelFault, Scenario
+from playhead_samples.scenarios.outages import LiftFaults, Timeouts
 from playhead_samples.scenarios.requests import Resume, Send
 from playhead_samples.scenarios.spans import Attempts, ModelSpans, Ran
 from playhead_samples.scenarios.waits import Is, ended
@@ -72,6 +72,24 @@ SCENARIOS = (
         model=(ModelFault(do="hang", agent="weather", seconds=60),),
         actions=(ASK, *ended()),
         expect=(*SURVIVED, Struck({"hang": 1}), Asked(3), Attempts(2), Noted("timed out")),
+    ),
+    Scenario(
+        name="llm-slower-than-patience",
+        title="The LLM thinks longer than the inactivity time-out",
+        breaks="Every answer takes a second; Restate waits only 0.3 s for a sign of life.",
+        restate="Asks the service to suspend. The step that is under way may finish: its result is "
+        "kept, and the next attempt replays it instead of asking the LLM again.",
+        look="Several attempts, and each LLM call in one of them only.",
+        model=(ModelFault(do="slow", agent="weather", times=2, seconds=1.0),),
+        actions=(Timeouts("WeatherAgent", inactivity="300 ms"), ASK, *ended()),
+        expect=(
+            *SURVIVED,
+            Struck({"slow": 2}),
+            Asked(2),
+            Attempts(AtLeast(2)),
+            Ran("Model call", 2),
+            Steps("Model call", 2),
+        ),
     ),
     Scenario(
         name="llm-connection-reset",

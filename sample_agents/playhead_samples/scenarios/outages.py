@@ -130,10 +130,13 @@ class Timeouts:
     """After this long again, the attempt is broken off."""
 
     def __str__(self) -> str:
-        return f"{self.service}: ask to suspend after {self.inactivity}, abort after {self.abort}"
+        return (
+            f"{self.service}: suspend after {self.inactivity} of silence, abort after {self.abort}"
+        )
 
     def play(self, world: World) -> None:
         """Until the end of the scenario, when the agents are registered anew."""
         body = {"inactivity_timeout": self.inactivity, "abort_timeout": self.abort}
         world.admin("PATCH", f"services/{self.service}", body)
-        world.closing.append(world.stack.register)
+        if world.stack.register not in world.closing:
+            world.closing.append(world.stack.register)

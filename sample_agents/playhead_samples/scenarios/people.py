@@ -32,6 +32,7 @@ SCENARIOS = (
             Send("ApprovalAgent/run", CLAIM),
             Is("suspended"),
             Recorded(1, "invocation-attempt"),
+            Timeouts("ApprovalAgent", inactivity="60 s"),
             StopAgents(),
             CrashServer(),
             StartServer(),

@@ -125,6 +125,13 @@ class World:
         self._follow(name, rows[0])
         return rows[0]
 
+    def status(self, name: str) -> str:
+        """`succeeded` or `failed`, or the server's word for an invocation that has not ended."""
+        row = self.row(name)
+        if row.get("status") != "completed":
+            return str(row.get("status", "unknown to the server"))
+        return "succeeded" if row.get("completion_result") == "success" else "failed"
+
     def steps(self, name: str, step: str) -> int:
         """How many commands of the journal have this name, such as `Model call`."""
         rows = self.sql(
