@@ -13,7 +13,7 @@ import time
 from functools import cache
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import IO, Any
 
 from playhead.replay import errors
 from playhead.replay.recording import Recording
@@ -74,7 +74,7 @@ class Worker:
         self._process: subprocess.Popen[bytes] | None = None
         self._given_up = False
         self._buffer = b""
-        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the worker
+        self._stderr: IO[bytes] | None = None
 
     def request(self, op: str, recording: Recording | Path, **fields: Any) -> tuple[Any, list[str]]:
         """Ask for something; returns the result and what was blocked meanwhile.
@@ -108,7 +108,7 @@ class Worker:
             *(sys.executable, "-m", "playhead.replay.child", self.app, str(self.folder)),
             "guarded" if self._guarded else "open",
         ]
-        self._stderr.truncate(0)
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
         self._buffer = b""
         self._process = subprocess.Popen(
             command,
@@ -135,6 +135,8 @@ class Worker:
         for stream in (process.stdin, process.stdout):
             if stream is not None:
                 stream.close()
+        if self._stderr is not None:
+            self._stderr.close()
 
     def interrupt(self) -> None:
         """End the process from another thread, for good: what is asked of it raises WorkerError."""
@@ -195,9 +197,10 @@ class Worker:
         if why == "it ended":
             code = self._process.wait()
             why = f"it ended with exit code {code}" if code >= 0 else f"it died of signal {-code}"
-        self._stderr.seek(0, os.SEEK_END)
-        self._stderr.seek(max(0, self._stderr.tell() - _TAIL_BYTES))
-        tail = self._stderr.read().decode(errors="replace").strip()
+        tail = ""
+        if self._stderr is not None:
+            self._stderr.seek(max(0, self._stderr.seek(0, os.SEEK_END) - _TAIL_BYTES))
+            tail = self._stderr.read().decode(errors="replace").strip()
         self.close()
         raise errors.WorkerError(
             f"The process running {self.app} was given up: {why}."
@@ -221,4 +224,3 @@ class Worker:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
-        self._stderr.close()
