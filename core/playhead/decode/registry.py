@@ -16,7 +16,7 @@ class Framework(Protocol):
 
     @property
     def MODEL_STEPS(self) -> tuple[str, ...]:  # noqa: N802 - a module's constant
-        """Names of the steps that hold an answer of a model."""
+        """Names of the steps that may hold an answer of a model, as patterns of SQL's LIKE."""
         ...
 
     def kind(self, name: str) -> StepKind | None:
@@ -41,7 +41,8 @@ _FRAMEWORKS: tuple[Framework, ...] = (
 )
 
 MODEL_STEPS = tuple({name: None for framework in _FRAMEWORKS for name in framework.MODEL_STEPS})
-"""Names of the durable steps that hold an answer of a model, of all frameworks."""
+"""Names of the durable steps that may hold an answer of a model, of all frameworks, as patterns
+of SQL's LIKE; the shape of the result decides."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,8 @@ from playhead.reader.models import LlmCall, Message, StepKind, Tokens, ToolCall
 
 __all__ = ["MODEL_STEPS", "kind", "llm_call", "tool_call"]
 
-MODEL_STEPS: tuple[str, ...] = ()
-"""None: the names hold the provider and so cannot be listed."""
+MODEL_STEPS = ("calling %",)
+"""The provider stands behind the word."""
 _STEP = re.compile(r"calling ([a-z0-9][a-z0-9._-]*)")
 """Providers are spelled like `openai.responses`, `amazon-bedrock`, `mock-provider`."""
 

@@ -54,7 +54,7 @@ _JOURNALED = """
 WITH models AS (
   SELECT id, (entry_lite_json->>'$.Command.Run.completion_id')::UINTEGER AS completion, name
   FROM journal WHERE entry_type = 'Command: Run' AND id IN (SELECT unnest(?::VARCHAR[]))
-    AND name IN (SELECT unnest(?::VARCHAR[]))
+    AND list_bool_or([name LIKE pattern FOR pattern IN ?::VARCHAR[]])
 )
 SELECT models.id AS id, models.name AS name, hex(results.raw) AS raw
 FROM models JOIN journal results ON results.id = models.id

@@ -1,0 +1,66 @@
+"""LLM calls of agents that sent no spans, counted in a recorded file that no recorder holds."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from playhead.reader.models import Tokens
+from playhead.reader.recorded import Recorded
+from playhead.record.client import connect
+from playhead.replay import Recording
+from playhead.restate import protocol
+from playhead.settings import Settings
+from playhead.store.database import Store
+
+FOLDER = Path(__file__).parent.parent / "recordings" / "frameworks"
+# What the recorded services were made to say, two answers each.
+SAID = {
+    "vercel_ai": Tokens(72 + 96, 14 + 11),
+    "google_adk": Tokens(72 + 96, 14 + 11),
+    "langchain": Tokens(62 + 92, 8 + 9),
+}
+
+
+def lite(kind: str, raw: bytes) -> str | None:
+    """What the server's `entry_lite_json` says of a durable step and of its result."""
+    if kind == "Command: Run":
+        completion = protocol.parse_entry(kind, raw).result_completion_id
+        return json.dumps({"Command": {"Run": {"completion_id": completion}}})
+    if kind == "Notification: Run":
+        completion = protocol.parse_entry(kind, raw).completion_id
+        return json.dumps({"Notification": {"id": {"CompletionId": completion}}})
+    return None
+
+
+def store_recordings(folder: Path) -> dict[str, str]:
+    """Write the recordings into a store; invocation id to framework."""
+    store = Store(folder)
+    cursor = store.cursor()
+    ids: dict[str, str] = {}
+    for name in SAID:
+        recording = Recording.load(FOLDER / f"{name}.journal.json")
+        id_ = recording.invocation["id"]
+        ids[id_] = name
+        for entry in recording.entries:
+            cursor.execute(
+                'INSERT INTO journal (id, "index", entry_type, name, entry_lite_json, raw) '
+                "VALUES (?, ?, ?, ?, ?, ?)",
+                [id_, entry.index, entry.type, entry.name, lite(entry.type, entry.raw), entry.raw],
+            )
+    cursor.close()
+    store.close()
+    return ids
+
+
+async def test_every_framework_is_counted(tmp_path: Path) -> None:
+    ids = store_recordings(tmp_path / "store")
+    source = await connect(Settings(store=tmp_path / "store"))
+    assert source is not None
+    try:
+        counts = await Recorded(source).counts(list(ids))
+    finally:
+        await source.close()
+    assert {ids[id_]: (found.llm_calls, found.tokens) for id_, found in counts.items()} == {
+        name: (2, tokens) for name, tokens in SAID.items()
+    }
