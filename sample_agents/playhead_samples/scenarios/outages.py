@@ -5,12 +5,10 @@ from __future__ import annotations
 import signal
 from dataclasses import dataclass
 
-from playhead_samples.scenarios import wording
-from playhead_samples.scenarios.model import ModelFault, ScenarioError, ToolFault
+from playhead_samples.scenarios.model import ScenarioError
 from playhead_samples.scenarios.world import World
 
 __all__ = [
-    "Arm",
     "CrashAgents",
     "CrashServer",
     "LiftFaults",
@@ -19,22 +17,6 @@ __all__ = [
     "StopAgents",
     "Timeouts",
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Arm:
-    """Place further faults while the scenario runs."""
-
-    tools: tuple[ToolFault, ...] = ()
-    model: tuple[ModelFault, ...] = ()
-
-    def __str__(self) -> str:
-        tools = [wording.of_tool_fault(fault) for fault in self.tools]
-        return "; ".join([*tools, *(wording.of_model_fault(fault) for fault in self.model)])
-
-    def play(self, world: World) -> None:
-        """Each counts from now."""
-        world.arm(self.tools, self.model)
 
 
 @dataclass(frozen=True, slots=True)

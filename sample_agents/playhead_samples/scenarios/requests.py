@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -29,7 +30,8 @@ class Send:
 
     def __str__(self) -> str:
         later = f", to start in {self.delay}" if self.delay else ""
-        return f"send {self.name} to {self.path}{later}: {str(self.message)[:70]}"
+        text = "" if self.message is None else f": {textwrap.shorten(str(self.message), 70)}"
+        return f"send {self.name} to {self.path}{later}{text}"
 
     def play(self, world: World) -> None:
         """Send it, and remember its id by `name`."""

@@ -13,7 +13,6 @@ __all__ = [
     "Happened",
     "Is",
     "Noted",
-    "Reached",
     "Recorded",
     "Tried",
     "ended",
@@ -56,7 +55,8 @@ class Happened:
     seconds: float = SECONDS
 
     def __str__(self) -> str:
-        return f"wait until {self.effect} has happened ({self.times})"
+        often = "" if self.times == 1 else f" {self.times} times"
+        return f"wait until {self.effect} has happened{often}"
 
     def play(self, world: World) -> None:
         """Wait."""
@@ -76,33 +76,13 @@ class Asked:
     seconds: float = SECONDS
 
     def __str__(self) -> str:
-        return f"wait until the LLM was asked by {self.agent or 'anybody'} ({self.times})"
+        whose = f" of {self.agent}" if self.agent else ""
+        return f"wait until request {self.times}{whose} reaches the LLM"
 
     def play(self, world: World) -> None:
         """Wait."""
         world.wait(
             lambda: sum(self.agent in (None, e["agent"]) for e in world.model_log()) >= self.times,
-            seconds=self.seconds,
-            what=str(self),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Reached:
-    """Until the journal holds this many steps of that name."""
-
-    step: str
-    times: int = 1
-    name: str = "run"
-    seconds: float = SECONDS
-
-    def __str__(self) -> str:
-        return f"wait until {self.name} has reached {self.step!r} ({self.times})"
-
-    def play(self, world: World) -> None:
-        """Wait."""
-        world.wait(
-            lambda: world.steps(self.name, self.step) >= self.times,
             seconds=self.seconds,
             what=str(self),
         )
@@ -141,7 +121,7 @@ class Recorded:
     seconds: float = SECONDS
 
     def __str__(self) -> str:
-        return f"wait until {self.kind} is recorded ({self.times})"
+        return f"wait until {self.times} {self.kind} spans are recorded"
 
     def play(self, world: World) -> None:
         """Wait."""
@@ -161,7 +141,7 @@ class Tried:
     seconds: float = SECONDS
 
     def __str__(self) -> str:
-        return f"wait until {self.name} has failed {self.times} times"
+        return f"wait until {self.name} has been tried {self.times} times"
 
     def play(self, world: World) -> None:
         """Wait."""
