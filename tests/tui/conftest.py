@@ -1,11 +1,11 @@
-"""Pilots that wait on conditions; a fixed time zone."""
+"""A fixed time zone, and a stage to put the app on."""
 
 from __future__ import annotations
 
 import os
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -17,56 +17,17 @@ os.environ["TZ"] = "UTC"
 time.tzset()
 
 
-async def wait_until(pilot: Any, predicate: Callable[[], object], seconds: float = 10.0) -> None:
-    """Let the app work until the predicate holds."""
-    deadline = time.monotonic() + seconds
-    while not predicate():
-        assert time.monotonic() < deadline, (
-            f"never came true: {predicate}\n{screen_text(pilot.app)}"
-        )
-        await pilot.pause(0.01)
-    await pilot.pause()
-
-
-def screen_text(app: Any) -> str:
-    """What is on the screen, as text."""
-    height = app.screen.size.height
-    lines = app.screen._compositor.render_strips()
-    return "\n".join("".join(s.text for s in line).rstrip() for line in lines[:height])
-
-
-class Stage:
-    """A running app under test."""
-
-    def __init__(self, app: Any, pilot: Any) -> None:
-        self.app = app
-        self.pilot = pilot
-
-    async def until(self, predicate: Callable[[], object]) -> None:
-        await wait_until(self.pilot, predicate)
-
-    async def press(self, *keys: str) -> None:
-        await self.pilot.press(*keys)
-        await self.pilot.pause()
-
-    @property
-    def text(self) -> str:
-        return screen_text(self.app)
-
-    async def shows(self, text: str) -> None:
-        await wait_until(self.pilot, lambda: text in self.text)
-
-
 @pytest.fixture
 def stage() -> Callable[..., Any]:
     """`async with stage(source, …) as s`: the app over that source, its rows on screen."""
     from playhead_tui.app import PlayheadApp
     from tui_fakes import NOW, connector
+    from tui_stage import Stage, wait_until
 
     @asynccontextmanager
     async def run(
         source: Any, actions: Any = None, *, size: tuple[int, int] = (120, 40), **more: Any
-    ) -> AsyncIterator[Stage]:
+    ) -> AsyncGenerator[Any]:
         connect = more.pop("connect", None) or connector(source, actions)
         app = PlayheadApp(connect, now=more.pop("now", lambda: NOW), **more)
         async with app.run_test(size=size, notifications=True) as pilot:

@@ -77,6 +77,7 @@ def test_work_is_never_idle() -> None:
     start = min(row.started_at for row in detail.timeline if row.started_at)
     gaps = idle(detail.timeline, detail.attempts, start, NOW)
     for row in detail.timeline:
-        if row.span and row.span.name.startswith(("chat", "execute_tool")):
-            assert all(row.ended_at <= a or row.started_at >= b for a, b in gaps)
+        if row.span and row.ended_at and row.span.name.startswith(("chat", "execute_tool")):
+            begin, end = row.span.start, row.ended_at
+            assert all(end <= a or begin >= b for a, b in gaps)
     assert len([1 for a, b in gaps if (b - a).total_seconds() > 1]) >= 2

@@ -197,7 +197,7 @@ async def test_hostile_text_is_only_text(stage, source, size) -> None:
             check(s)
         await s.press("slash", *"bold", "enter")
         check(s)
-        s.app.notify(HOSTILE, markup=False)
+        s.app.notify(HOSTILE)
         await s.press("x")
         check(s)
 

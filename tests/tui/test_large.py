@@ -50,4 +50,4 @@ async def test_a_megabyte_opens_at_once_and_is_cut_with_a_word(stage) -> None:
             await s.press("2")
             await s.until(lambda: inspector.has_focus)
             await s.press("G")
-            await s.shows("copies all")
+            await s.shows("copies")

@@ -229,7 +229,7 @@ async def test_sources_that_cannot_be_opened_are_told(stage) -> None:
         raise OSError("the store is not a folder [/nowhere]")
 
     app = PlayheadApp(connect)
-    from conftest import screen_text, wait_until
+    from tui_stage import screen_text, wait_until
 
     async with app.run_test(size=(100, 20)) as pilot:
         await wait_until(pilot, lambda: "not a folder [/nowhere]" in screen_text(app))

@@ -11,12 +11,12 @@ from typing import Any
 import httpx
 import psutil
 import pytest
-from conftest import screen_text, wait_until
 from playhead import settings
 from playhead.local import Child, RestateServer, free_port
 from playhead.record.child import start_child
 from playhead_tui.app import PlayheadApp
 from playhead_tui.launch import connector
+from tui_stage import screen_text, wait_until
 
 SERVICE = """
 import sys

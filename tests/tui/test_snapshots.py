@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from conftest import wait_until
 from playhead_tui.app import PlayheadApp
 from playhead_tui.palette import LIGHT
 from tui_fakes import NOW, FakeActions, FakeSource, connector
+from tui_stage import wait_until
 from tui_stories import details
 
 SIZES = [(80, 24), (120, 40)]

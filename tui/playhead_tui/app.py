@@ -9,10 +9,12 @@ from functools import partial
 from typing import Any, ClassVar
 
 from playhead.reader.models import InvocationSummary
+from playhead.text import clean
 from textual import work
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.message import Message
+from textual.notifications import SeverityLevel
 from textual.screen import Screen
 
 from playhead_tui.glyphs import ASCII, UNICODE
@@ -24,6 +26,9 @@ from playhead_tui.widgets.notes import Notes
 from playhead_tui.widgets.topline import TopLine
 
 __all__ = ["PlayheadApp"]
+
+FIRST_FRAME_SECONDS = 0.15
+"""Opening the sources imports much; until the first frame is written it would slow it down."""
 
 
 def _utc_now() -> datetime:
@@ -106,7 +111,7 @@ class PlayheadApp(App[None]):
 
     def on_mount(self) -> None:
         """Open the sources once the first frame is on screen."""
-        self.call_after_refresh(self._open_sources)
+        self.call_after_refresh(self.set_timer, FIRST_FRAME_SECONDS, self._open_sources)
 
     @work(group="sources")
     async def _open_sources(self) -> None:
@@ -127,7 +132,7 @@ class PlayheadApp(App[None]):
             if isinstance(screen, ReadingScreen):
                 screen.begin()
         if message.connection.news:
-            self.notify(message.connection.news, markup=False)
+            self.notify(message.connection.news)
         first, self._first = self._first, None
         if first:
             self.open_invocation(first)
@@ -166,6 +171,20 @@ class PlayheadApp(App[None]):
         self.push_screen(screen)
         if self.connection:
             screen.begin()
+
+    def notify(
+        self,
+        message: str,
+        *,
+        title: str = "",
+        severity: SeverityLevel = "information",
+        timeout: float | None = None,
+        markup: bool = False,
+    ) -> None:
+        """A message for a moment. Plain text always: part of it may come from strangers."""
+        super().notify(
+            clean(message), title=title, severity=severity, timeout=timeout, markup=False
+        )
 
     def read_now(self) -> None:
         """Let every screen read at once, after something was changed."""

@@ -74,7 +74,7 @@ async def answer(app: PlayheadApp, detail: InvocationDetail) -> None:
     """Show what an invocation waits for, and answer it."""
     waiting = waiting_for(detail)
     if not waiting:
-        app.notify("It does not wait for an answer.", markup=False)
+        app.notify("It does not wait for an answer.")
         return
     if not _allowed(app):
         return
@@ -134,7 +134,7 @@ def _asked(detail: InvocationDetail, waiting: Step) -> list[Line]:
 
 def _allowed(app: PlayheadApp) -> bool:
     if app.read_only:
-        app.notify("Read-only: started with --read-only.", severity="warning", markup=False)
+        app.notify("Read-only: started with --read-only.", severity="warning")
         return False
     return _live(app)
 
@@ -142,7 +142,7 @@ def _allowed(app: PlayheadApp) -> bool:
 def _live(app: PlayheadApp) -> bool:
     if app.actions is None:
         app.notify("No Restate server to ask: only the recording is here.",
-                   severity="warning", markup=False)  # fmt: skip
+                   severity="warning")  # fmt: skip
         return False
     return True
 
@@ -153,7 +153,7 @@ async def _do(app: PlayheadApp, work: Awaitable[None], done: str) -> None:
     except Exception as error:
         hint = getattr(error, "hint", "")
         text = one_line(f"{error or type(error).__name__} {hint}")
-        app.notify(text, title="Not done", severity="error", markup=False)
+        app.notify(text, title="Not done", severity="error")
         return
-    app.notify(done, markup=False)
+    app.notify(done)
     app.read_now()
