@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import dataclasses
 import inspect
+import re
 import sys
 import textwrap
 from collections.abc import Callable
@@ -33,9 +34,7 @@ def command_line() -> str:
 
 
 def _help(command: click.Command, path: str, parent: click.Context | None) -> str:
-    context = click.Context(
-        command, info_name=path.split()[-1], parent=parent, terminal_width=96
-    )
+    context = click.Context(command, info_name=path.split()[-1], parent=parent, terminal_width=96)
     text = f"## `{path}`\n\n```text\n{command.get_help(context)}\n```\n"
     if isinstance(command, click.Group):
         for name in command.list_commands(context):
@@ -89,10 +88,53 @@ def keys_page() -> str:
     return text
 
 
+def agents_page() -> str:
+    """Every sample agent: what it shows, and which request to send."""
+    import importlib
+    import pkgutil
+
+    from playhead_samples import agents
+
+    text = (
+        "# Sample agents\n\nEach is one file in `sample_agents/playhead_samples/agents/`. "
+        "`make demo` starts them; `playhead_samples/catalog.py` has their requests as data. With "
+        "`PLAYHEAD_MODEL=openai:gpt-…` (any Pydantic AI model string) and its key they use a real "
+        "model instead of the local one.\n"
+    )
+    for module in sorted(m.name for m in pkgutil.iter_modules(agents.__path__)):
+        said = importlib.import_module(f"{agents.__name__}.{module}").__doc__ or ""
+        head, _, rest = said.strip().partition("\n")
+        if module.startswith("_"):
+            continue
+        text += f"\n## {module}\n\n{head}\n\n{_as_markdown(rest)}\n"
+    return text
+
+
+def _as_markdown(text: str) -> str:
+    """Indented requests become code blocks."""
+    blocks = textwrap.dedent(text).strip().split("\n\n")
+    return "\n\n".join(
+        # A request over two lines of the docstring is one line of shell.
+        f"```sh\n{re.sub(' {2,}', ' ', textwrap.dedent(block))}\n```"
+        if block.startswith("    ")
+        else block
+        for block in blocks
+    )
+
+
+def scenarios_page() -> str:
+    """Every scenario: what breaks, what Restate does, what to look at."""
+    from playhead_samples.scenarios import docs
+
+    return docs.page()
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "command-line.md": command_line,
     "settings.md": settings_page,
     "keys.md": keys_page,
+    "agents.md": agents_page,
+    "scenarios.md": scenarios_page,
 }
 
 
