@@ -21,6 +21,8 @@ VARIABLES = {
     "PLAYHEAD_OTLP_GRPC_PORT": "otlp_grpc_port",
     "PLAYHEAD_OTLP_HTTP_PORT": "otlp_http_port",
     "PLAYHEAD_API_PORT": "api_port",
+    "PLAYHEAD_APP": "app",
+    "PLAYHEAD_APP_DIR": "app_dir",
 }
 
 
@@ -46,6 +48,10 @@ class Settings:
     """Port on which the recorder takes OTLP over HTTP."""
     api_port: int = 4319
     """Port of the recorder's query API."""
+    app: str | None = None
+    """The Restate app for replays in the dashboard, as `module:attribute`."""
+    app_dir: str | None = None
+    """Folder to import that app from; the current one when not given."""
 
     @property
     def api_url(self) -> str:

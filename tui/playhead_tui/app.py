@@ -21,7 +21,7 @@ from playhead_tui.glyphs import ASCII, UNICODE
 from playhead_tui.palette import DARK, LIGHT
 from playhead_tui.screens.invocations import InvocationsScreen
 from playhead_tui.screens.reading import ReadingScreen
-from playhead_tui.source import Actions, Connect, Connection, Source
+from playhead_tui.source import Actions, Code, Connect, Connection, Source
 from playhead_tui.widgets.notes import Notes
 from playhead_tui.widgets.topline import TopLine
 
@@ -99,6 +99,8 @@ class PlayheadApp(App[None]):
         self.glyphs = ASCII if ascii_only else UNICODE
         self.set_class(ascii_only, "ascii")
         self.connection: Connection | None = None
+        self.code = Code("")
+        """The app that was replayed last, else the one that the settings name."""
         self._connect = connect
         self._first = invocation
         self.register_theme(DARK)
@@ -123,6 +125,8 @@ class PlayheadApp(App[None]):
     def on_opened(self, message: Opened) -> None:
         """Begin to read on every screen there is."""
         self.connection = message.connection
+        if not self.code.app:
+            self.code = message.connection.code
         self.read_now()
         for screen in self.screen_stack:
             for line in screen.query(TopLine):
@@ -171,6 +175,12 @@ class PlayheadApp(App[None]):
         self.push_screen(screen)
         if self.connection:
             screen.begin()
+
+    def open_replay(self, invocation_id: str, target: str) -> None:
+        """Push the replay of one invocation."""
+        from playhead_tui.screens.replay import ReplayScreen
+
+        self.push_screen(ReplayScreen(invocation_id, target, glyphs=self.glyphs))
 
     def notify(
         self,

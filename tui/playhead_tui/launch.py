@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from playhead_tui.source import Connect, Connection
+from playhead_tui.source import Code, Connect, Connection
 
 if TYPE_CHECKING:
     from playhead.local import Child
-    from playhead.record.client import Source as Recording
+    from playhead.record.client import Source as Recorded
+    from playhead.replay import Recording
     from playhead.restate.client import RestateClient
     from playhead.settings import Settings
 
@@ -46,7 +47,7 @@ class _Session:
     settings: Settings
     tell: Callable[[Connection], object]
     client: RestateClient | None = None
-    recording: Recording | None = None
+    recording: Recorded | None = None
     child: Child | None = None
     closed: bool = False
     _starting: asyncio.Future[Child] | None = field(default=None, repr=False)
@@ -118,9 +119,16 @@ class _Session:
                 notes=(fault,) if fault else (),
                 news=news,
                 ingress_url=self.settings.ingress_url,
+                recording=self._fetch,
+                code=Code(self.settings.app or "", self.settings.app_dir or ""),
                 close=self.close,
             )
         )
+
+    async def _fetch(self, invocation_id: str) -> Recording:
+        from playhead.replay.fetch import find
+
+        return await find(self.settings, invocation_id)
 
     async def close(self) -> None:
         """End the child and let go of both sources."""

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from playhead.reader.models import InvocationDetail, InvocationPage, InvocationSummary, Status
 
-__all__ = ["Actions", "Connect", "Connection", "Source"]
+if TYPE_CHECKING:
+    from playhead.replay import Recording
+
+__all__ = ["Actions", "Code", "Connect", "Connection", "Source"]
 
 
 class Source(Protocol):
@@ -81,6 +84,16 @@ async def _nothing_to_close() -> None:
 
 
 @dataclass(frozen=True)
+class Code:
+    """The user's app, for replays."""
+
+    app: str
+    """`module:attribute`; empty when it is not known."""
+    folder: str = ""
+    """Where it is imported from; the current folder when empty."""
+
+
+@dataclass(frozen=True)
 class Connection:
     """Both sources, opened."""
 
@@ -94,6 +107,10 @@ class Connection:
     news: str = ""
     """Something that was done for them; shown for a moment."""
     ingress_url: str = "http://localhost:8080"
+    recording: Callable[[str], Awaitable[Recording]] | None = None
+    """Fetches a whole journal for a replay, from the server or from what was recorded."""
+    code: Code = Code("")
+    """The app that the settings name."""
     close: Callable[[], Awaitable[None]] = field(default=_nothing_to_close)
 
 

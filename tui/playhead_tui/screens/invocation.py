@@ -80,13 +80,14 @@ class InvocationScreen(ReadingScreen):
         Binding("escape", "back", "Back"),
         Binding("right_square_bracket", "tab(1)", "Next tab"),
         Binding("left_square_bracket", "tab(-1)", "Previous tab", show=False),
-        Binding("plus,equals_sign", "zoom", "Zoom"),
+        Binding("plus,equals_sign", "zoom", "Zoom", show=False),
         Binding("x", "act", "Act"),
         Binding("slash", "filter", "Filter", show=False),
         Binding("e", "errors", "Errors only", show=False),
         Binding("1", "pane('timeline')", "Timeline", show=False),
         Binding("2", "pane('inspector')", "Inspector", show=False),
         Binding("3", "pane('state')", "State of the object", show=False),
+        Binding("r", "replay", "Replay"),
         Binding("u", "parent", "Open the caller", show=False),
     ]
     FILTER_HINT = "words in name, type or error; rows above a match stay"
@@ -353,6 +354,11 @@ class InvocationScreen(ReadingScreen):
             self.playhead.open_invocation(caller)
         else:
             self.notify("Nothing called it: it came from outside.")
+
+    def action_replay(self) -> None:
+        """Replay it with today's code."""
+        target = self.detail.summary.target if self.detail else self.invocation_id
+        self.playhead.open_replay(self.invocation_id, target)
 
     def action_act(self) -> None:
         """Choose what to do with the invocation."""

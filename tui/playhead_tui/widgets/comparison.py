@@ -1,0 +1,99 @@
+"""The original run and the new one, step by step beside each other."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from playhead.replay import Outcome
+from playhead.replay.whatif import Row
+from rich.segment import Segment
+from rich.style import Style
+
+from playhead_tui.cells import cell, fit
+from playhead_tui.glyphs import UNICODE, Glyphs
+from playhead_tui.palette import Palette
+from playhead_tui.widgets.rows import RowsView
+
+__all__ = ["Comparison", "Pair"]
+
+SOURCE_WIDTH = 9
+SHORT = 400
+
+Pair = tuple[int, Row]
+"""Number of the row, and the row."""
+
+
+class Comparison(RowsView[Pair]):
+    """One step a line: what it was, what it is, where its result came from."""
+
+    def __init__(self, *, glyphs: Glyphs = UNICODE, widget_id: str | None = None) -> None:
+        super().__init__(widget_id=widget_id, glyphs=glyphs)
+        self.first_difference: int | None = None
+
+    def show_outcome(self, outcome: Outcome) -> None:
+        """Show these rows, the cursor on the first difference."""
+        rows = list(enumerate(outcome.rows))
+        self.first_difference = next((n for n, row in rows if not row.same), None)
+        self.show_rows(rows)
+        if self.first_difference is not None:
+            self.go_to(str(self.first_difference))
+
+    def key_of(self, row: Pair) -> str:
+        """Its number."""
+        return str(row[0])
+
+    def _widths(self, width: int) -> tuple[int, int]:
+        side = max(8, (width - 3 - SOURCE_WIDTH - 1) // 2)
+        return side, max(8, width - 3 - SOURCE_WIDTH - 1 - side)
+
+    def draw_head(self, width: int, palette: Palette) -> Iterable[Segment]:
+        """Names of the columns."""
+        left, right = self._widths(width)
+        yield Segment("   ", palette.dim)
+        yield cell("ORIGINAL", left, palette.dim)
+        yield Segment(" ")
+        yield cell("NEW RUN", right - 1, palette.dim)
+        yield Segment(" ")
+        yield cell("FROM", SOURCE_WIDTH - 1, palette.dim)
+
+    def draw_row(self, row: Pair, width: int, palette: Palette) -> Iterable[Segment]:
+        """Both sides; what differs is marked, the first of it more strongly."""
+        number, pair = row
+        left, right = self._widths(width)
+        differs = "≠" if self.glyphs.eighths else "!"
+        tone = palette.warn if not pair.same else palette.dim
+        if number == self.first_difference:
+            tone = palette.strong + palette.bad
+        yield Segment(f"{differs if not pair.same else ' '}  ", tone)
+        known = palette.text if pair.same else palette.strong
+        yield from self._side(pair.original, pair.original_result, left, known, palette)
+        yield Segment(" ")
+        yield from self._side(pair.new, pair.new_result, right - 1, tone if not pair.same
+                              else palette.text, palette)  # fmt: skip
+        yield Segment(" ")
+        yield cell(pair.source, SOURCE_WIDTH - 1, _source_style(pair.source, palette),
+                   ellipsis=self.glyphs.ellipsis)  # fmt: skip
+
+    def _side(
+        self, title: str | None, result: Any, width: int, style: Style, palette: Palette
+    ) -> Iterable[Segment]:
+        if title is None:
+            yield Segment(fit(self.glyphs.none, width), palette.faint)
+            return
+        text = "" if result is None else json.dumps(result, ensure_ascii=False, default=str)[:SHORT]
+        name = min(len(title), width if not text else max(width // 2, width - len(text) - 1))
+        yield cell(title, name, style, ellipsis=self.glyphs.ellipsis)
+        if width > name:
+            yield Segment(" ")
+            yield cell(text, width - name - 1, palette.dim, ellipsis=self.glyphs.ellipsis)
+
+
+def _source_style(source: str, palette: Palette) -> Style:
+    return {
+        "changed": palette.warn,
+        "answered": palette.llm,
+        "live": palette.bad,
+        "none": palette.wait,
+    }.get(source, palette.dim)

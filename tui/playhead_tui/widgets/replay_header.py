@@ -1,0 +1,99 @@
+"""Which recording is replayed with which app, and whether the code accepts it."""
+
+from __future__ import annotations
+
+from playhead.replay import Report, Stop, Verdict
+from playhead.replay.report_text import headline
+from rich.segment import Segment
+from rich.style import Style
+from textual.strip import Strip
+from textual.widget import Widget
+
+from playhead_tui.cells import fit, one_line
+from playhead_tui.glyphs import Glyphs
+from playhead_tui.palette import Palette, palette_of
+
+__all__ = ["ReplayHeader", "verdict_mark", "verdict_style"]
+
+
+def verdict_mark(verdict: Verdict, glyphs: Glyphs) -> str:
+    """Its mark; the word stands beside it."""
+    return {
+        "same": glyphs.status["succeeded"],
+        "diverged": glyphs.status["failed"],
+        "incomplete": glyphs.status["suspended"],
+        "refused": glyphs.status["cancelled"],
+    }[verdict]
+
+
+def verdict_style(verdict: Verdict, palette: Palette) -> Style:
+    """Its colour."""
+    return {
+        "same": palette.good,
+        "diverged": palette.bad,
+        "incomplete": palette.wait,
+        "refused": palette.bad,
+    }[verdict]
+
+
+class ReplayHeader(Widget):
+    """Two lines: target, app and place; the verdict."""
+
+    DEFAULT_CSS = """
+    ReplayHeader { height: 2; background: $panel; }
+    """
+
+    def __init__(self, *, glyphs: Glyphs) -> None:
+        super().__init__()
+        self.glyphs = glyphs
+        self._target = self._app = self._place = ""
+        self._report: Report | None = None
+        self._busy = ""
+
+    def tell(
+        self, *, target: str, app: str, place: str, report: Report | None, busy: str = ""
+    ) -> None:
+        """Show what is replayed, where the playhead is, and the verdict or what is going on."""
+        self._target, self._app, self._place = one_line(target), one_line(app), place
+        self._report, self._busy = report, busy
+        self.refresh()
+
+    @staticmethod
+    def place_of(stop: Stop | None, position: int, total: int) -> str:
+        """Where the playhead is."""
+        if stop is None:
+            return "no stops"
+        entry = "not in the journal" if stop.entry is None else f"entry {stop.entry}"
+        return f"{position + 1} of {total}, {entry}"
+
+    def render_line(self, y: int) -> Strip:
+        """One of the lines."""
+        palette = palette_of(self)
+        width = self.size.width
+        strip = Strip(self._first(palette, width) if y == 0 else self._second(palette, width))
+        return strip.adjust_cell_length(width).apply_style(self.rich_style)
+
+    def _first(self, palette: Palette, width: int) -> list[Segment]:
+        right = Segment(f"{self._place} ", palette.text)
+        path = f" replay {self.glyphs.crumb} "
+        name = Segment(self._target, palette.strong)
+        with_app = Segment(f"  {self._app}", palette.dim)
+        room = width - len(path) - right.cell_length - 1
+        if name.cell_length + with_app.cell_length > room:
+            with_app = Segment("")
+            name = Segment(fit(self._target, room, ellipsis=self.glyphs.ellipsis), palette.strong)
+        gap = room + 1 - name.cell_length - with_app.cell_length
+        return [Segment(path, palette.dim), name, with_app, Segment(" " * max(0, gap)), right]
+
+    def _second(self, palette: Palette, width: int) -> list[Segment]:
+        if self._busy:
+            return [Segment(f" {self.glyphs.status['running']} {self._busy}", palette.accent)]
+        if self._report is None:
+            return []
+        style = verdict_style(self._report.verdict, palette)
+        word, _, rest = one_line(headline(self._report)).partition(":")
+        mark = verdict_mark(self._report.verdict, self.glyphs)
+        head = Segment(f" {mark} {word}", palette.strong + style)
+        room = width - head.cell_length - 1
+        tail = fit(f":{rest}", room, ellipsis=self.glyphs.ellipsis) if rest else ""
+        return [head, Segment(tail, palette.text)]

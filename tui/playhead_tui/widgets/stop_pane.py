@@ -1,0 +1,74 @@
+"""What is known where the playhead stands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import ClassVar
+
+from playhead.replay import Report, Stop
+from textual.binding import Binding, BindingType
+
+from playhead_tui.document import Line
+from playhead_tui.facts import stop as facts
+from playhead_tui.glyphs import UNICODE, Glyphs
+from playhead_tui.widgets.textpane import TextPane
+
+__all__ = ["SCROLLING", "StopPane"]
+
+SCROLLING: list[BindingType] = [
+    Binding("j,down", "scroll_lines(1)", "Down", show=False),
+    Binding("k,up", "scroll_lines(-1)", "Up", show=False),
+    Binding("ctrl+d,pagedown,space", "scroll_pages(1)", "Page down", show=False),
+    Binding("ctrl+u,pageup", "scroll_pages(-1)", "Page up", show=False),
+]
+"""Left and right, first and last belong to the playhead."""
+NAMES = ("Variables", "Step", "Conversation", "State", "Differences")
+
+
+class StopPane(TextPane, inherit_bindings=False):
+    """Tabs about one stop. The tab is kept from stop to stop."""
+
+    BINDINGS: ClassVar[list[BindingType]] = SCROLLING
+
+    def __init__(self, *, glyphs: Glyphs = UNICODE, widget_id: str | None = None) -> None:
+        super().__init__(NAMES[0], glyphs=glyphs, widget_id=widget_id)
+        self.tabs = NAMES
+        self._stop: Stop | None = None
+        self._before: Stop | None = None
+        self._report: Report | None = None
+        self._level = 0
+
+    def tell(
+        self, stop: Stop | None, before: Stop | None, level: int, report: Report | None
+    ) -> None:
+        """Show this stop, with the stop before it, the selected frame, and the report."""
+        stay = self.tabs[self.tab] == NAMES[4] or stop is self._stop
+        self._stop, self._before, self._level, self._report = stop, before, level, report
+        differ = len(report.divergences) if report else 0
+        self.tabs = (*NAMES[:4], f"{NAMES[4]} {differ}" if differ else NAMES[4])
+        self._show(stay=stay)
+
+    def action_tab(self, step: int) -> None:
+        """Show the next or previous tab."""
+        self.open_tab((self.tab + step) % len(NAMES))
+
+    def open_tab(self, tab: int) -> None:
+        """Show this tab."""
+        self.tab = tab
+        self._show(stay=False)
+
+    def _show(self, *, stay: bool) -> None:
+        stop, report = self._stop, self._report
+        if NAMES[self.tab] == "Differences":
+            self.show_lines(list(facts.differences(report)), stay=stay)
+            return
+        if stop is None:
+            self.show_lines([Line("The code goes through no command.", "dim")], stay=False)
+            return
+        makers: tuple[Callable[[], Iterable[Line]], ...] = (
+            lambda: facts.variables(stop, self._before, self._level, self.glyphs.open),
+            lambda: facts.step(stop, report),
+            lambda: facts.conversation(stop),
+            lambda: facts.state(stop),
+        )
+        self.show_lines(list(makers[self.tab]()), stay=stay)
