@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from playhead.replay import Divergence, Report, Stop
@@ -15,6 +16,7 @@ __all__ = ["conversation", "differences", "frames", "state", "step", "variables"
 
 ROLES: dict[str, Tone] = {"assistant": "llm", "tool": "tool"}
 SHORT_NAME = 11
+_ADDRESS = re.compile(r" (object )?at 0x[0-9a-f]+>$")
 LIMIT = 20_000
 
 
@@ -48,9 +50,14 @@ def variables(stop: Stop, before: Stop | None, level: int, mark: str = ">") -> I
         place = f"{frame.file.replace(chr(92), '/').rpartition('/')[2]}:{frame.line}"
         yield Line(f"{selected}{frame.function}  {place}", "strong" if number == level else "dim")
         known = old.get((task, frame.file, frame.function))
-        for name, value in frame.variables.items():
-            changed = known is not None and known.get(name) != value
-            yield from _variable(name, value, changed)
+        for name, value in sorted(frame.variables.items(), key=lambda item: item[1][:1] == "<"):
+            changed = known is not None and _short(known.get(name, "")) != _short(value)
+            yield from _variable(name, _short(value), changed)
+
+
+def _short(value: str) -> str:
+    """An object that shows no more than its address, without the address."""
+    return _ADDRESS.sub(">", value) if value.startswith("<") else value
 
 
 def _variable(name: str, value: str, changed: bool) -> Iterator[Line]:

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar
 
-from playhead.replay import Recording, Report, Session, Stop
-from textual import events, work
+from playhead.replay import Stop
+from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Container
-from textual.screen import Screen
-from textual.widget import Widget
 from textual.widgets import Footer
 
-from playhead_tui.facts.progress import fault_lines, progress_lines
 from playhead_tui.facts.stop import frames
 from playhead_tui.glyphs import Glyphs
 from playhead_tui.python_source import SourceFile, read_source
-from playhead_tui.replaying import Replayer, WhatIf
+from playhead_tui.replaying import WhatIf
 from playhead_tui.screens.replay_messages import (
     Fault,
     Found,
@@ -27,47 +22,31 @@ from playhead_tui.screens.replay_messages import (
     Loaded,
     RanOn,
     SourceRead,
-    Stage,
 )
-from playhead_tui.source import Code
+from playhead_tui.screens.replay_opening import OpeningScreen
 from playhead_tui.widgets.chips import Chips
 from playhead_tui.widgets.filter_bar import FilterBar
 from playhead_tui.widgets.journal_strip import JournalStrip
 from playhead_tui.widgets.notes import Notes
 from playhead_tui.widgets.replay_header import ReplayHeader
-from playhead_tui.widgets.source_pane import SourcePane
-from playhead_tui.widgets.stop_pane import StopPane
+from playhead_tui.widgets.replay_panes import ReplayPanes
+from playhead_tui.widgets.rows import RowsView
 from playhead_tui.widgets.textpane import TextPane
 
 if TYPE_CHECKING:
-    from playhead_tui.app import PlayheadApp
     from playhead_tui.screens.outcome import Next
 
 __all__ = ["ReplayScreen"]
 
-WIDE = 110
-"""Columns from which source and facts stand side by side."""
 
-
-class ReplayScreen(Screen[None]):
+class ReplayScreen(OpeningScreen):
     """Strip on top; source and what is known of the stop below it."""
 
     DEFAULT_CSS = """
     ReplayScreen #progress { height: 1fr; padding: 1 2; }
-    ReplayScreen #panes { display: none; layout: vertical; height: 1fr; }
-    ReplayScreen JournalStrip { display: none; }
-    ReplayScreen.ready #panes, ReplayScreen.ready JournalStrip { display: block; }
+    ReplayScreen ReplayPanes, ReplayScreen JournalStrip { display: none; }
+    ReplayScreen.ready ReplayPanes, ReplayScreen.ready JournalStrip { display: block; }
     ReplayScreen.ready #progress { display: none; }
-    ReplayScreen #source { height: 1fr; }
-    ReplayScreen #facts { height: 1fr; border-top: solid $panel; }
-    ReplayScreen.wide #panes { layout: horizontal; }
-    ReplayScreen.wide #source { width: 11fr; height: 100%; }
-    ReplayScreen.wide #facts { width: 9fr; height: 100%; border-top: none;
-        border-left: solid $panel; }
-    ReplayScreen.zoom-source #facts, ReplayScreen.zoom-facts #source { display: none; }
-    ReplayScreen.zoom-facts #facts { border: none; }
-    .ascii ReplayScreen #facts { border-top: ascii $panel; }
-    .ascii ReplayScreen.wide #facts { border-top: none; border-left: ascii $panel; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "back", "Back", show=False),
@@ -85,6 +64,7 @@ class ReplayScreen(Screen[None]):
         Binding("d", "frame(-1)", "Called frame", show=False),
         Binding("1", "pane('source')", "Source", show=False),
         Binding("2", "pane('facts')", "What is known of the stop", show=False),
+        Binding("3", "pane('steps')", "List of steps", show=False),
         Binding("plus,equals_sign", "zoom", "Zoom", show=False),
         Binding("r", "again", "Again, with the code as it is now", show=False),
         Binding("o", "other", "Another app or folder", show=False),
@@ -93,31 +73,15 @@ class ReplayScreen(Screen[None]):
     SEARCH_HINT = "a step's name; #12 for a journal entry; = expression, true in your frame"
 
     def __init__(self, invocation_id: str, target: str, *, glyphs: Glyphs) -> None:
-        super().__init__()
-        self.invocation_id = invocation_id
-        self.target = target
-        self.glyphs = glyphs
-        self.code = Code("")
-        self.session: Session | None = None
-        self.report: Report | None = None
-        self.replayer: Replayer | None = None
+        super().__init__(invocation_id, target, glyphs=glyphs)
         self.level = 0
         """Number of the selected frame."""
         self.search = ""
         self.hits: frozenset[int] = frozenset()
         """Positions at which the search holds."""
-        self.fault: Exception | None = None
-        self._stages: list[tuple[str, float]] = []
         self._files: dict[str, SourceFile] = {}
         self._reading: set[str] = set()
-        self._zoomed = ""
         self._busy = ""
-        self._notes: tuple[str, ...] = ()
-
-    @property
-    def playhead(self) -> PlayheadApp:
-        """The app, with its type."""
-        return cast("PlayheadApp", self.app)  # pyright: ignore[reportUnknownMemberType]
 
     def compose(self) -> ComposeResult:
         """Header, strip, chips, panes, notes, keys."""
@@ -125,97 +89,30 @@ class ReplayScreen(Screen[None]):
         yield JournalStrip(glyphs=self.glyphs)
         yield Chips()
         yield TextPane("Replay", glyphs=self.glyphs, widget_id="progress")
-        with Container(id="panes"):
-            yield SourcePane(glyphs=self.glyphs, widget_id="source")
-            yield StopPane(glyphs=self.glyphs, widget_id="facts")
+        yield ReplayPanes(glyphs=self.glyphs)
         notes = Notes(glyphs=self.glyphs)
         notes.id = "notes"
         yield notes
         yield Footer(show_command_palette=False)
 
-    def on_mount(self) -> None:
-        """Open at once when the app is known, else ask."""
-        self.set_interval(0.25, self._tick)
-        self._tell_header()
-        known = self.playhead.code
-        if known.app:
-            self.open(known)
-        else:
-            self.ask()
-
-    def on_unmount(self) -> None:
-        """End the process that holds the code."""
-        if self.replayer:
-            self.replayer.close()
-
-    def on_resize(self, event: events.Resize) -> None:
-        """Side by side, or one above the other."""
-        self.set_class(event.size.width >= WIDE, "wide")
+    @property
+    def panes(self) -> ReplayPanes:
+        """Source, steps, and what is known of the stop."""
+        return self.query_one(ReplayPanes)
 
     # Opening.
 
-    @work(group="dialogs", exclusive=True)
-    async def ask(self) -> None:
-        """Ask for the app; without an answer and without a replay, go back."""
-        from playhead_tui.screens.code_dialog import CodeDialog
-
-        dialog = CodeDialog(self.code if self.code.app else self.playhead.code)
-        if await self.playhead.push_screen_wait(dialog):
-            self.open(dialog.code)
-        elif self.session is None and self.fault is None:
-            self.dismiss()
-
-    def open(self, code: Code) -> None:
-        """Run this app on the recording, from the beginning."""
-        self.code = self.playhead.code = code
-        self.fault = self.report = None
-        self._files.clear()
-        self._stages.clear()
-        self.remove_class("ready")
-        self.query_one("#progress").focus()
-        if self.replayer:
-            self.replayer.close()
-        self._open(code)
-
-    @work(group="open", exclusive=True)
-    async def _open(self, code: Code) -> None:
-        try:
-            self.post_message(Stage("Reading the journal"))
-            recording = await self._fetch()
-            self.post_message(Stage(f"{len(recording.entries)} entries. Importing {code.app}"))
-            self.replayer = replayer = Replayer(code, recording)
-            await replayer.start()
-            self.post_message(Stage("Running the code against the journal"))
-            self.post_message(Loaded(await replayer.session()))
-            self.post_message(Judged(await replayer.report()))
-        except Exception as error:
-            self.post_message(Fault(error, opening=True))
-
-    async def _fetch(self) -> Recording:
-        fetch = self.playhead.connection.recording if self.playhead.connection else None
-        if fetch is None:
-            raise RuntimeError("There is neither a server nor a recording to read it from.")
-        return await fetch(self.invocation_id)
-
-    def on_stage(self, message: Stage) -> None:
-        """Show how far it has come."""
-        self._stages.append((message.what, time.monotonic()))
-        self._tick()
-
-    def _tick(self) -> None:
-        if self._stages and not self.fault and not self.has_class("ready"):
-            lines = list(progress_lines(self._stages, time.monotonic()))
-            self.query_one("#progress", TextPane).show_lines(lines, stay=True)
-
     def on_loaded(self, message: Loaded) -> None:
         """Show the stops; the playhead goes back to where it was before, if it was."""
-        before, self.session = self.session, message.session
-        if before:
-            self.session.position = max(0, min(before.position, len(self.session.stops) - 1))
+        self.session = session = message.session
+        session.position = max(0, min(self.resume_at, len(session.stops) - 1))
+        self._files.clear()
         self.add_class("ready")
+        self.panes.steps.show_rows(session.stops)
         if not isinstance(self.focused, FilterBar):
-            self.query_one(StopPane).focus()
-        self._tell_notes(f"Blocked, nothing happened: {what}" for what in message.session.blocked)
+            self.panes.facts.focus()
+        blocked = message.session.blocked
+        self.query_one(Notes).tell([f"Blocked, nothing happened: {what}" for what in blocked])
         self.set_filter(self.search)
 
     def on_judged(self, message: Judged) -> None:
@@ -226,17 +123,11 @@ class ReplayScreen(Screen[None]):
     def on_fault(self, message: Fault) -> None:
         """Say what went wrong; what is on screen stays when it was only a question."""
         self._busy = ""
-        if not message.opening:
-            self._tell_notes(str(message.error).splitlines())
-            self._tell_header()
-            return
-        self.fault = message.error
-        self.remove_class("ready")
-        pane = self.query_one("#progress", TextPane)
-        lines = fault_lines(message.error, self.code.app, self.code.folder)
-        pane.show_lines(list(lines), stay=False)
-        pane.focus()
-        self._tell_header()
+        if message.opening:
+            self.show_fault(message.error)
+        else:
+            self.query_one(Notes).tell(str(message.error).splitlines())
+            self.tell_header()
 
     # Showing.
 
@@ -247,13 +138,12 @@ class ReplayScreen(Screen[None]):
 
     def show(self) -> None:
         """Show the stop under the playhead."""
-        session, stop = self.session, self.stop
+        session = self.session
         if session is None:
             return
-        self._tell_header()
+        self.tell_header()
         self.query_one(JournalStrip).tell(session.stops, session.position, self.hits)
-        before = session.stops[session.position - 1] if session.position else None
-        self.query_one(StopPane).tell(stop, before, self.level, self.report)
+        self.panes.tell(session, self.level, self.report, self.hits)
         self._show_source()
         chips: list[tuple[str, str]] = []
         tail = ""
@@ -262,7 +152,8 @@ class ReplayScreen(Screen[None]):
             tail = f"{len(self.hits)} of {len(session.stops)} stops"
         self.query_one(Chips).tell(chips, tail)
 
-    def _tell_header(self) -> None:
+    def tell_header(self) -> None:
+        """Say where the playhead is, and the verdict or what is going on."""
         place = ""
         if self.session:
             position, total = self.session.position, len(self.session.stops)
@@ -274,12 +165,8 @@ class ReplayScreen(Screen[None]):
             target=self.target, app=self.code.app, place=place, report=self.report, busy=busy
         )
 
-    def _tell_notes(self, notes: object) -> None:
-        self._notes = tuple(notes)  # type: ignore[arg-type]
-        self.query_one(Notes).tell(self._notes)
-
     def _show_source(self) -> None:
-        pane, stop = self.query_one(SourcePane), self.stop
+        pane, stop = self.panes.source, self.stop
         shown = frames(stop) if stop else []
         if not shown:
             ended = stop is not None and stop.type == "Output"
@@ -327,6 +214,12 @@ class ReplayScreen(Screen[None]):
         if self.session:
             self.go(end * len(self.session.stops))
 
+    def on_rows_view_moved(self, message: RowsView.Moved) -> None:
+        """The list of steps moves the playhead as well."""
+        place = self.panes.steps.place
+        if self.session and self.session.stops and place != self.session.position:
+            self.go(place)
+
     def on_journal_strip_picked(self, message: JournalStrip.Picked) -> None:
         """The stop that was clicked."""
         self.go(message.position)
@@ -367,7 +260,7 @@ class ReplayScreen(Screen[None]):
     def on_filter_bar_closed(self, message: FilterBar.Closed) -> None:
         """Take the line away and go to the first stop that matches from here on."""
         self.query(FilterBar).remove()
-        self.query_one(StopPane).focus()
+        self.panes.facts.focus()
         self.set_filter(message.text)
         if self.session and self.search and self.session.position not in self.hits and self.hits:
             self.action_match(1)
@@ -419,7 +312,7 @@ class ReplayScreen(Screen[None]):
     def run_on(self, question: WhatIf) -> None:
         """Run the code with changed results, in a worker."""
         self._busy = "running on from the changed result"
-        self._tell_header()
+        self.tell_header()
         self._run_on(question)
 
     @work(group="what if", exclusive=True)
@@ -435,7 +328,7 @@ class ReplayScreen(Screen[None]):
         from playhead_tui.screens.outcome import OutcomeScreen
 
         self._busy = ""
-        self._tell_header()
+        self.tell_header()
         screen = OutcomeScreen(message.outcome, message.question, self.target, glyphs=self.glyphs)
         self.playhead.push_screen(screen, self._after_outcome)
 
@@ -446,34 +339,17 @@ class ReplayScreen(Screen[None]):
 
     # Other keys.
 
-    def action_again(self) -> None:
-        """Run it again, with the code and the journal as they are now."""
-        if self.code.app:
-            self.open(self.code)
-
-    def action_other(self) -> None:
-        """Ask for another app."""
-        self.ask()
-
     def action_tab(self, step: int) -> None:
         """Next or previous tab."""
-        self.query_one(StopPane).action_tab(step)
+        self.panes.facts.action_tab(step)
 
     def action_pane(self, name: str) -> None:
         """Go to a pane; a zoomed one gives way."""
-        if self._zoomed:
-            self._zoom(name)
-        self.query_one(f"#{name}", Widget).focus()
+        self.panes.open_pane(name)
 
     def action_zoom(self) -> None:
         """Give the pane with the focus the whole room, or end that."""
-        focused = self.focused.id if self.focused else None
-        self._zoom("" if self._zoomed else focused or "source")
-
-    def _zoom(self, name: str) -> None:
-        for pane in ("source", "facts"):
-            self.set_class(pane == name, f"zoom-{pane}")
-        self._zoomed = name
+        self.panes.toggle_zoom()
 
     @work(group="dialogs", exclusive=True)
     async def action_copy(self) -> None:
@@ -481,16 +357,16 @@ class ReplayScreen(Screen[None]):
         from playhead_tui.asking import choose_stop_copy
 
         if self.session:
-            tab = self.query_one(StopPane).text
+            tab = self.panes.facts.text
             await choose_stop_copy(
                 self.playhead, self.session, code=self.code, report=self.report, tab=tab
             )
 
     def action_back(self) -> None:
-        """Undo one layer: zoom, the breakpoint, this screen."""
-        if self._zoomed:
-            self._zoom("")
-        elif self.search:
+        """Undo one layer: zoom, the list of steps, the breakpoint, this screen."""
+        if self.panes.undo():
+            return
+        if self.search:
             self.set_filter("")
         else:
             self.dismiss()

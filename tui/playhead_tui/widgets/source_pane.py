@@ -124,7 +124,9 @@ class SourcePane(ScrollView, can_focus=True, inherit_bindings=False):
 
     def _source(self, number: int, palette: Palette) -> Iterator[Segment]:
         current = number == self._line
-        mark = self.glyphs.open if current else self.glyphs.waits if number in self._others else " "
+        mark = self.glyphs.open if current else " "
+        if number in self._others and not current:
+            mark = self.glyphs.status["suspended"]
         yield Segment(f" {mark} ", palette.strong + palette.accent if current else palette.wait)
         digits = len(str(len(self._file.lines)))
         yield Segment(f"{number:>{digits}}  ", palette.text if current else palette.faint)
