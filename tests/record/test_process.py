@@ -18,6 +18,7 @@ import pytest
 from playhead.local import Child
 from playhead.record.access import RUNNING, read_running
 from playhead.record.child import start_child
+from playhead.record.client import RecorderError, connect
 from playhead.settings import Settings
 from playhead.store.database import Store
 
@@ -125,6 +126,24 @@ def test_its_files_are_its_owners_alone(settings: Settings, tmp_path: Path) -> N
         assert len(files) >= 5
         for path in files:
             assert path.stat().st_mode & 0o077 == 0, path
+
+
+async def test_a_client_finds_a_recorder_that_came_back_on_other_ports(
+    settings: Settings, tmp_path: Path
+) -> None:
+    with child(settings, tmp_path):
+        source = await connect(settings)
+        assert source is not None
+        before = source.describe()
+        assert await source.rows("SELECT 1 AS one") == [{"one": 1}]
+    try:
+        with pytest.raises(RecorderError, match="does not answer"):
+            await source.rows("SELECT 1 AS one")
+        with child(settings, tmp_path):
+            assert await source.rows("SELECT 1 AS one") == [{"one": 1}]
+            assert source.describe() != before
+    finally:
+        await source.close()
 
 
 def test_a_second_recorder_is_told(settings: Settings, tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ async def connect(settings: Settings) -> Source | None:
     """The recording of `settings.store`: by its recorder, else its file; None without either."""
     running, token = read_running(settings.store), read_token(settings.store)
     if running is not None and token is not None:
-        source = _RecorderSource(running, token)
+        source = _RecorderSource(settings.store, running, token)
         try:
             if await source.health() is not None:
                 return source
@@ -90,16 +90,10 @@ async def connect(settings: Settings) -> Source | None:
 
 
 class _RecorderSource:
-    def __init__(self, running: Running, token: str) -> None:
+    def __init__(self, store: Path, running: Running, token: str) -> None:
+        self._store = store
         self._running = running
-        self._http = httpx.AsyncClient(
-            base_url=running.api_url,
-            headers={"authorization": f"Bearer {token}"},
-            timeout=QUERY_SECONDS,
-            trust_env=False,
-            # Plain HTTP on this machine; loading certificates takes longer than most queries.
-            verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
-        )
+        self._http = _client(running, token)
 
     async def rows(self, sql: str, params: Sequence[Any] = ()) -> list[dict[str, Any]]:
         content = await self._ask(sql, params, "application/json")
@@ -128,10 +122,15 @@ class _RecorderSource:
         await self._http.aclose()
 
     async def _ask(self, sql: str, params: Sequence[Any], accept: str) -> bytes:
+        body = {"sql": sql, "params": list(params)}
+        headers = {"accept": accept}
         try:
-            response = await self._http.post(
-                "/query", json={"sql": sql, "params": list(params)}, headers={"accept": accept}
-            )
+            try:
+                response = await self._http.post("/query", json=body, headers=headers)
+            except httpx.TransportError:
+                if not await self._moved():
+                    raise
+                response = await self._http.post("/query", json=body, headers=headers)
         except (httpx.HTTPError, OSError) as error:
             raise RecorderError(
                 f"The recorder at {self._running.api_url} does not answer: {error}"
@@ -146,6 +145,26 @@ class _RecorderSource:
                 f"{_reason(response)}"
             )
         return response.content
+
+    async def _moved(self) -> bool:
+        """Whether a recorder that was restarted listens elsewhere now; then it is asked there."""
+        running, token = read_running(self._store), read_token(self._store)
+        if running is None or token is None or running == self._running:
+            return False
+        await self._http.aclose()
+        self._running, self._http = running, _client(running, token)
+        return True
+
+
+def _client(running: Running, token: str) -> httpx.AsyncClient:
+    return httpx.AsyncClient(
+        base_url=running.api_url,
+        headers={"authorization": f"Bearer {token}"},
+        timeout=QUERY_SECONDS,
+        trust_env=False,
+        # Plain HTTP on this machine; loading certificates takes longer than most queries.
+        verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
+    )
 
 
 def _reason(response: httpx.Response) -> str:
