@@ -75,9 +75,11 @@ def test_a_stubborn_process_is_killed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])
 def test_children_do_not_outlive_a_killed_parent(tmp_path: Path, number: int) -> None:
+    # Whoever runs the tests may ignore SIGHUP (nohup does), and children inherit that.
     script = f"""
-import subprocess, sys, time, pathlib
+import pathlib, signal, time
 from playhead.local import Child
+signal.signal({int(number)}, signal.SIG_DFL) if {int(number)} != signal.SIGKILL else None
 child = Child("c", {SLEEPER!r}, log=pathlib.Path({str(tmp_path / "log")!r})).start()
 print(child.pid, flush=True)
 time.sleep(600)
@@ -90,7 +92,7 @@ time.sleep(600)
         child_pid = int(parent.stdout.readline())
         assert not gone(child_pid)
         parent.send_signal(number)
-        parent.wait()
+        parent.wait(timeout=10)
     wait_until_gone(child_pid)
 
 

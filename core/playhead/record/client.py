@@ -92,8 +92,8 @@ async def connect(settings: Settings) -> Source | None:
 class _RecorderSource:
     def __init__(self, store: Path, running: Running, token: str) -> None:
         self._store = store
-        self._running = running
-        self._http = _client(running, token)
+        self._running: Running = running
+        self._http: httpx.AsyncClient = _client(running, token)
 
     async def rows(self, sql: str, params: Sequence[Any] = ()) -> list[dict[str, Any]]:
         content = await self._ask(sql, params, "application/json")
