@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from playhead.reader.models import InvocationDetail, InvocationSummary, Step
@@ -50,14 +51,14 @@ async def choose_action(app: PlayheadApp, row: InvocationSummary) -> None:
     choices = _possible(row)
     key = await app.push_screen_wait(Menu("What to do with it", choices, body))
     verb = next((choice.label for choice in choices if choice.key == key), None)
-    if verb is None or not await _confirmed(app, verb, body):
+    if verb is None or not await _confirmed(app, row, verb, body):
         return
     actions = app.actions
     assert actions is not None
     await _do(app, getattr(actions, verb)(row.id), f"{DONE[verb]}: {one_line(row.target)}")
 
 
-async def _confirmed(app: PlayheadApp, verb: str, body: list[Line]) -> bool:
+async def _confirmed(app: PlayheadApp, row: InvocationSummary, verb: str, body: list[Line]) -> bool:
     if verb == "purge":
         body = [*body, Line(""), Line("This cannot be undone. Type purge to go on.", "warn")]
         wrong = "Type the word purge, or press Esc."
@@ -67,7 +68,15 @@ async def _confirmed(app: PlayheadApp, verb: str, body: list[Line]) -> bool:
         )  # fmt: skip
         return typed is not None
     choices = [Choice("y", f"yes, {verb} it"), Choice("n", "no")]
-    return await app.push_screen_wait(Menu(f"{verb.capitalize()}?", choices, body)) == "y"
+    menu = Menu(f"{verb.capitalize()}?", choices, body)
+    if verb == "resume":
+        from playhead_tui.checking import check
+        from playhead_tui.screens.checked_menu import CheckedMenu
+
+        checking = "Checking whether today's code accepts the journal ..."
+        checks = partial(check, app, row.id)
+        menu = CheckedMenu(menu.title_text, choices, body, check=checks, checking=checking)
+    return await app.push_screen_wait(menu) == "y"
 
 
 async def answer(app: PlayheadApp, detail: InvocationDetail) -> None:

@@ -14,12 +14,16 @@ def rows() -> list[tuple[str, str, str]]:
     """Every key: where it works, how it is written, what it does."""
     from playhead_tui.app import PlayheadApp
     from playhead_tui.screens.dialogs import Dialog, Menu
+    from playhead_tui.screens.edit_result import EditResult
     from playhead_tui.screens.invocation import InvocationScreen
     from playhead_tui.screens.invocations import InvocationsScreen
+    from playhead_tui.screens.outcome import OutcomeScreen
     from playhead_tui.screens.reading import ReadingScreen
+    from playhead_tui.screens.replay import ReplayScreen
     from playhead_tui.widgets.filter_bar import FilterBar
     from playhead_tui.widgets.inspector import Inspector
     from playhead_tui.widgets.rows import RowsView
+    from playhead_tui.widgets.stop_pane import SCROLLING
     from playhead_tui.widgets.textpane import TextPane
     from playhead_tui.widgets.waterfall import Waterfall
 
@@ -31,6 +35,9 @@ def rows() -> list[tuple[str, str, str]]:
         ("Invocation", InvocationScreen.BINDINGS),
         ("Timeline", Waterfall.BINDINGS),
         ("Inspector and state", [*TextPane.BINDINGS, *Inspector.BINDINGS]),
+        ("Replay", [*ReplayScreen.BINDINGS, *SCROLLING]),
+        ("Changing a result", EditResult.BINDINGS),
+        ("Both runs side by side", OutcomeScreen.BINDINGS),
         ("Filter line", FilterBar.BINDINGS),
         ("Dialogs", [*Dialog.BINDINGS, *Menu.BINDINGS]),
     ]

@@ -17,7 +17,7 @@ from textual.widgets.option_list import Option
 
 from playhead_tui.document import Line
 
-__all__ = ["Choice", "Menu", "Prompt"]
+__all__ = ["Choice", "Dialog", "Menu", "Prompt", "content"]
 
 TONES = {"text": "$foreground", "strong": "$foreground bold", "dim": "$foreground 60%",
          "bad": "$text-error", "warn": "$text-warning", "good": "$text-success",
@@ -25,7 +25,8 @@ TONES = {"text": "$foreground", "strong": "$foreground bold", "dim": "$foregroun
 BODY_LINES = 14
 
 
-def _content(lines: Sequence[Line]) -> Content:
+def content(lines: Sequence[Line]) -> Content:
+    """Lines of a document in the colours of the theme, cut at a limit."""
     shown = list(lines[:BODY_LINES])
     if len(lines) > BODY_LINES:
         shown[-1] = Line(f"... {len(lines) - BODY_LINES + 1} more lines", "dim")
@@ -81,7 +82,7 @@ class Dialog(ModalScreen[str | None]):
         with Vertical() as box:
             box.border_title = Content(self.title_text)
             if self.body:
-                yield Static(_content(self.body), classes="body", markup=False)
+                yield Static(content(self.body), classes="body", markup=False)
             yield from self.inside()
 
     def inside(self) -> ComposeResult:
