@@ -38,7 +38,10 @@ class GreedyMatcher:
         if position is None:
             return None
         same = self._free[self._keys[position]]
-        same.remove(position)
+        if same[-1] == position:  # nearly always
+            same.pop()
+        else:
+            same.remove(position)
         self._next = max(self._next, position + 1)
         return self._steps[position]
 

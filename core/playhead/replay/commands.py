@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from playhead.replay.errors import RecordingError
@@ -60,7 +61,7 @@ class Command:
         return getattr(self.message, "invocation_id_notification_idx", None) or None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Journal:
     """All commands in order, and all results in the order in which they were stored."""
 
@@ -99,7 +100,7 @@ class Journal:
             return None
         return self.by_key.get(("completion", command.completion_id))
 
-    @property
+    @cached_property
     def by_key(self) -> dict[ResultKey, Result]:
         """The results by what they answer."""
         return {r.key: r for r in self.results}

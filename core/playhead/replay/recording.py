@@ -7,6 +7,7 @@ import binascii
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +39,7 @@ class Entry:
     """When the server stored it, ISO 8601 in UTC."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Recording:
     """A journal, and what is needed to run code against it."""
 
@@ -89,6 +90,10 @@ class Recording:
         Raises:
             RecordingError: an entry's bytes are not what its type says.
         """
+        return self._journal
+
+    @cached_property
+    def _journal(self) -> Journal:
         from playhead.replay.commands import Journal
 
         return Journal.of(self)

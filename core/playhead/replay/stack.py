@@ -21,6 +21,8 @@ _LIBRARY = tuple(
     {str(Path(sysconfig.get_path(name)).resolve()) for name in ("stdlib", "purelib", "platlib")}
 )
 _MAX_LOCALS = 40
+_TASK_STEP = asyncio.Handle._run.__code__  # pyright: ignore[reportPrivateUsage, reportUnknownMemberType, reportAttributeAccessIssue, reportUnknownVariableType]
+"""Below this lies what runs the event loop."""
 
 _repr = reprlib.Repr()
 _repr.maxstring = _repr.maxother = 120
@@ -60,8 +62,8 @@ class UserCode:
 
 
 def frames_above(user: UserCode, frame: FrameType | None) -> Iterator[FrameType]:
-    """The user's frames from this one outwards, innermost first."""
-    while frame is not None:
+    """The user's frames of the running task, from this one outwards, innermost first."""
+    while frame is not None and frame.f_code is not _TASK_STEP:
         if user.owns(frame.f_code.co_filename):
             yield frame
         frame = frame.f_back

@@ -58,8 +58,9 @@ class _Judge:
         self.written += 1
         if type_ == "Output":
             self.output = ("failure" if call.endswith("failure") else "value", args[0])
-        else:
-            self.last_where = where(self.app.user)
+
+    def refused(self) -> None:
+        self.last_where = where(self.app.user)
 
     def wanted(self, name: str) -> None:
         self.wanted_steps.append(name)

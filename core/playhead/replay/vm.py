@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from restate._internal import VMException  # pyright: ignore[reportMissingModuleSource, reportAttributeAccessIssue, reportUnknownVariableType]
 from restate.vm import DoProgressExecuteRun, VMWrapper
 
 __all__ = ["CALLS", "Observer", "WatchedVM"]
@@ -44,6 +45,10 @@ class Observer(Protocol):
 
     def command(self, type_: str, call: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """The handler is about to write a command."""
+        ...
+
+    def refused(self) -> None:
+        """The state machine did not accept the command that it was told of last."""
         ...
 
     def wanted(self, name: str) -> None:
@@ -102,7 +107,11 @@ class WatchedVM(VMWrapper):
         @functools.wraps(original)
         def watched(*args: Any, **kwargs: Any) -> Any:
             command(type_, call, args, kwargs)
-            result = original(*args, **kwargs)
+            try:
+                result = original(*args, **kwargs)
+            except VMException:
+                self._observer.refused()
+                raise
             if type_ == "Run":
                 self._run_names[result.handle] = args[0]
             return result

@@ -145,6 +145,11 @@ class Worker:
         if process is not None:
             process.kill()
 
+    @property
+    def pid(self) -> int | None:
+        """Process id; None while it does not run."""
+        return None if self._process is None else self._process.pid
+
     def isolation(self) -> tuple[str, ...]:
         """The beginning of a command that runs without network; empty where it cannot be had."""
         wanted = self._guarded and not self._live and namespaces_work()
