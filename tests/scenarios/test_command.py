@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
+import pty
+import select
 import signal
 import socket
+import struct
 import subprocess
 import sys
+import termios
+import time
 from pathlib import Path
 
 import psutil
@@ -14,6 +21,7 @@ import pytest
 from click.testing import CliRunner, Result
 from playhead.cli import cli
 from playhead.local import ServerNotFound, server
+from playhead.text import clean
 from playhead_samples import stack as stack_module
 from playhead_samples.scenarios import catalogue
 
@@ -120,6 +128,40 @@ def test_interrupted_it_leaves_no_process(number: int, tmp_path: Path) -> None:
     assert "interrupted" in err
     assert out == ""
     assert processes_of(folder) == []
+
+
+def test_open_shows_the_invocation_while_its_servers_run() -> None:
+    command = [sys.executable, "-m", "playhead", "scenario", "run", "tool-asks-again", "--open"]
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 140, 0, 0))
+    with subprocess.Popen(
+        command,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env={**os.environ, "TERM": "xterm-256color"},
+    ) as running:
+        os.close(theirs)
+        try:
+            before = read_until(ours, "Query orders")
+            assert "OrderDesk" in before
+            os.write(ours, b"q")
+            after = read_until(ours, "tool-asks-again: as expected")
+            assert "Traceback" not in after
+            assert running.wait(SECONDS) == 0
+        finally:
+            running.terminate()
+            os.close(ours)
+
+
+def read_until(terminal: int, text: str) -> str:
+    """What appears on a terminal, without escape sequences, until this does."""
+    seen, deadline = b"", time.monotonic() + SECONDS
+    while text not in clean(seen.decode(errors="replace")):
+        assert time.monotonic() < deadline, clean(seen.decode(errors="replace"))[-2000:]
+        if select.select([terminal], [], [], 0.2)[0]:
+            seen += os.read(terminal, 65536)
+    return clean(seen.decode(errors="replace"))
 
 
 def processes_of(folder: Path) -> list[psutil.Process]:

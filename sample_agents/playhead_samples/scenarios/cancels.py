@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from playhead_samples.scenarios.expect import Acted, ActedInOrder, Answer, Asked, Fails, Status
 from playhead_samples.scenarios.model import AtLeast, ModelFault, Scenario, ToolFault
-from playhead_samples.scenarios.outages import StartAgents
+from playhead_samples.scenarios.outages import CrashAgents, StartAgents
 from playhead_samples.scenarios.requests import Cancel, Child, Kill, Send
 from playhead_samples.scenarios.spans import Attempts, ModelSpans
-from playhead_samples.scenarios.waits import AgentsGone, ended
 from playhead_samples.scenarios.waits import Asked as UntilAsked
+from playhead_samples.scenarios.waits import Reached, Recorded, ended
 
 __all__ = ["SCENARIOS"]
 
@@ -50,8 +50,15 @@ SCENARIOS = (
         restate="Replays the failure and goes on with the rollback where it was; no compensation "
         "is left out or repeated.",
         look="The second attempt begins among the cancellations.",
-        tools=(NO_CAR, ToolFault(tool="cancel_flight", do="exit", call=1)),
-        actions=(TRIP, AgentsGone(), StartAgents(), *ended()),
+        tools=(NO_CAR, ToolFault(tool="cancel_flight", do="hang", call=1)),
+        actions=(
+            TRIP,
+            Reached("Cancel flight"),
+            Recorded(3),
+            CrashAgents(),
+            StartAgents(),
+            *ended(),
+        ),
         expect=(
             Status("failed"),
             Fails("no car is left"),
@@ -66,6 +73,7 @@ SCENARIOS = (
             ),
             Asked(3),
             Attempts(AtLeast(2)),
+            ModelSpans(),
         ),
     ),
     Scenario(
@@ -121,11 +129,12 @@ SCENARIOS = (
         breaks="The process dies just before the motor desk signs.",
         restate="Retries the child alone; the caller waits for its result as if nothing happened.",
         look="The tree: the child has two attempts, its answer is in the caller's journal once.",
-        tools=(ToolFault(tool="sign_opinion", do="exit", match="motor", call=1),),
+        tools=(ToolFault(tool="sign_opinion", do="hang", match="motor", call=1),),
         actions=(
             Send("ClaimsDesk/run", "Collision: my car needs 4000 USD of repairs."),
             Child("MotorDesk", "motor"),
-            AgentsGone(),
+            Recorded(2),
+            CrashAgents(),
             StartAgents(),
             *ended("motor", "run"),
         ),
@@ -136,6 +145,7 @@ SCENARIOS = (
             Asked(1, "motor_desk"),
             Asked(2, "claims_desk"),
             Attempts(AtLeast(2), "motor"),
+            ModelSpans(),
         ),
     ),
     Scenario(

@@ -57,17 +57,17 @@ SCENARIOS = (
     Scenario(
         name="delayed-send",
         title="A request for later",
-        breaks="Nothing: the request is to start in two seconds.",
+        breaks="Nothing: the request is to start in three seconds.",
         restate="Keeps it in its log and starts it when it is due; no scheduler is needed.",
         look="The status `scheduled`, and the gap between creation and the first attempt.",
         actions=(
-            Send("WeatherAgent/run", "What is the weather in Rome?", delay="2s"),
+            Send("WeatherAgent/run", "What is the weather in Rome?", delay="3s"),
             Is("scheduled"),
             *ended(),
         ),
         expect=(
             Status("succeeded"),
-            Began(1.9),
+            Began(2.9),
             Acted("get_weather"),
             Asked(2),
             Attempts(1),
@@ -81,7 +81,7 @@ SCENARIOS = (
         restate="One at a time for each key: the second waits in the queue and sees the history "
         "with the first. A shared handler may read meanwhile.",
         look="The second invocation is `pending` until the first has ended.",
-        model=(ModelFault(do="slow", agent="chat", call=1, seconds=1.5),),
+        model=(ModelFault(do="slow", agent="chat", call=1, seconds=3),),
         actions=(
             Send(CHAT, "Hello, my name is Ada."),
             UntilAsked(1),

@@ -14,7 +14,7 @@ from playhead_samples.stack import Stack
 
 __all__ = ["Shown", "run", "stack_for"]
 
-COMMON = {"PLAYHEAD_LLM_TIMEOUT": "3", "OTEL_BSP_SCHEDULE_DELAY": "100"}
+COMMON = {"PLAYHEAD_LLM_TIMEOUT": "5", "OTEL_BSP_SCHEDULE_DELAY": "100"}
 """For every stack's agents: they give up on the LLM soon, and send their spans at once."""
 
 Shown = Callable[[Settings, str], None]

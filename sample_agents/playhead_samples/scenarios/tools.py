@@ -101,7 +101,7 @@ SCENARIOS = (
         restate="Keeps the results that are in the journal and repeats the failed step alone.",
         look="Three bars side by side, of which one has a failed try.",
         tools=(
-            ToolFault(tool="check_fraud", do="slow", call=1, seconds=0.5),
+            ToolFault(tool="check_fraud", do="slow", call=1, seconds=1),
             ToolFault(tool="check_fraud", do="raise", call=1, message="no fraud data"),
         ),
         actions=(Send("ClaimAnalyst/run", "Assess a claim of 7000 USD."), *ended()),
@@ -126,7 +126,7 @@ SCENARIOS = (
         look="An attempt without an end of its own, and the error that names the time-out.",
         tools=(ToolFault(tool="get_weather", do="hang", call=1),),
         actions=(
-            Timeouts("WeatherAgent", inactivity="500 ms", abort="500 ms"),
+            Timeouts("WeatherAgent", inactivity="1 s", abort="2 s"),
             Send("WeatherAgent/run", "What is the weather in Quito?"),
             *ended(),
         ),

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from playhead_samples.scenarios.world import World
 
 __all__ = [
-    "AgentsGone",
     "Asked",
     "Happened",
     "Is",
     "Noted",
+    "Reached",
     "Recorded",
     "Tried",
     "ended",
@@ -89,6 +89,24 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
+class Reached:
+    """Until the journal holds a step of that name: what came before it is safe there."""
+
+    step: str
+    name: str = "run"
+    seconds: float = SECONDS
+
+    def __str__(self) -> str:
+        return f"wait until {self.name} has reached {self.step!r}"
+
+    def play(self, world: World) -> None:
+        """Wait."""
+        world.wait(
+            lambda: world.steps(self.name, self.step) > 0, seconds=self.seconds, what=str(self)
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Noted:
     """Until the server has noted an event that has this in it, such as `RT0016`."""
 
@@ -150,17 +168,3 @@ class Tried:
             seconds=self.seconds,
             what=str(self),
         )
-
-
-@dataclass(frozen=True, slots=True)
-class AgentsGone:
-    """Until the agents' process has ended."""
-
-    seconds: float = SECONDS
-
-    def __str__(self) -> str:
-        return "wait until the agents' process is dead"
-
-    def play(self, world: World) -> None:
-        """Wait."""
-        world.wait(lambda: not world.stack.agents.running, seconds=self.seconds, what=str(self))
