@@ -1,7 +1,7 @@
 """The truth table of docs/tracing-truth.md: what ran against what three ways of tracing export.
 
-    python -m benchmarks.bridge_truth            # prints the table (some minutes)
-    python -m benchmarks.bridge_truth --write    # and puts it into docs/tracing-truth.md
+python -m benchmarks.bridge_truth            # prints the table (some minutes)
+python -m benchmarks.bridge_truth --write    # and puts it into docs/tracing-truth.md
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "tracing-truth.md"
 TESTS = ROOT / "tests" / "tracing"
 MODES = {"plain": "without bridge", "sdk": "SDK's bridge", "ours": "Playhead"}
+KINDS = ("agent", "LLM", "tool", "step", "user")
 MARK = "<!-- the table: python -m benchmarks.bridge_truth --write -->"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description="The truth table of tracing.")
     parser.add_argument("--write", action="store_true", help="put the table into the page")
     parser.add_argument("--only", nargs="*", help="ids of cases")
     parser.add_argument("--mode", choices=MODES, help=argparse.SUPPRESS)
@@ -52,11 +53,11 @@ def measure(mode: str, only: list[str] | None) -> list[dict[str, Any]]:
     """Run every case in this process under one way of tracing."""
     sys.path.insert(0, str(TESTS))
     from playhead.local import RestateServer
-    from tracing_bed import Bed, Serving, make_app, make_provider, set_global, switch_on
-    from tracing_cases import CASES
-    from tracing_openai import ModelServer
-    from tracing_otlp import Receiver
-    from tracing_world import World
+    from tracing_bed import Bed, Serving, make_app, make_provider, set_global, switch_on  # pyright: ignore[reportMissingImports]
+    from tracing_cases import CASES  # pyright: ignore[reportMissingImports]
+    from tracing_openai import ModelServer  # pyright: ignore[reportMissingImports]
+    from tracing_otlp import Receiver  # pyright: ignore[reportMissingImports]
+    from tracing_world import World  # pyright: ignore[reportMissingImports]
 
     results: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as name:
@@ -141,7 +142,9 @@ def render(found: dict[str, list[dict[str, Any]]]) -> str:
 
 
 def _cell(kinds: dict[str, int]) -> str:
-    return " ".join(f"{kinds[k]} {k}" for k in ("agent", "LLM", "tool", "step", "user") if k in kinds)
+    return " ".join(
+        f"{kinds[k]} {k}" for k in ("agent", "LLM", "tool", "step", "user") if k in kinds
+    )
 
 
 def _judged(row: dict[str, Any]) -> str:
@@ -149,7 +152,7 @@ def _judged(row: dict[str, Any]) -> str:
         return f"handler broke ({row['failed']})"
     expected, exported = row["expected"], row["exported"]
     wrong: list[str] = []
-    for kind in ("agent", "LLM", "tool", "step", "user"):
+    for kind in KINDS:
         want, have = expected.get(kind, 0), exported.get(kind, 0)
         if want != have:
             wrong.append(f"{have} {kind}" + (" (none)" if have == 0 else ""))

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry.context import Context, get_current
 from opentelemetry.sdk.trace import ReadableSpan, Span
@@ -142,30 +142,30 @@ class Attempt:
         self.replayed_runs: set[int] = set()
         self.held: list[tuple[Record, ReadableSpan, BaseException]] = []
         self.suspended = self.broken = self.cancelled = self.over = False
+        self._replaying = True
         self._seen_context: Context | None = None
         self._seen_record = self.root
 
     @property
     def replaying(self) -> bool:
         """Whether the journal holds commands that the handler has not come to yet."""
-        return not self.over and self.vm.is_replaying()
+        if self._replaying and (self.over or not self.vm.is_replaying()):
+            self._replaying = False  # and never again in this attempt
+        return self._replaying
 
     @property
     def stopping(self) -> bool:
         """Whether the attempt can do no more work, so that errors are its echo."""
         return self.suspended or self.broken or self.cancelled or self.over
 
-    def opened(self, span: Span) -> Record:
+    def opened(self, span: Span, name: str, parent: SpanContext | None, attributes: Any) -> Record:
         """A span of this attempt started."""
-        parent = span.parent
         above = self.records.get(parent.span_id) if parent is not None else None
-        record = Record(above or self.root, span.name, span)
-        call_id = span.attributes.get(TOOL_CALL_ID) if span.attributes else None
-        if call_id is not None:
+        record = Record(above or self.root, name, span)
+        if "tool" in name and attributes and TOOL_CALL_ID in attributes:
             # Parallel tools begin in any order; the call's id is part of the model's answer.
-            record.ordinal = call_id
-        assert record.context is not None
-        self.records[record.context.span_id] = record
+            record.ordinal = attributes[TOOL_CALL_ID]
+        self.records[span.get_span_context().span_id] = record
         return record
 
     def current(self) -> Record:
@@ -217,7 +217,11 @@ class Attempt:
             return
         # Where the journal ends a span may come further than before, so that Pydantic AI must
         # not take it for replayed; except a model call, whose metrics it leaves out by this.
-        if self.on_work is not None and (record.name.startswith("chat ") or self.replaying):
+        if (
+            record is not self.root
+            and self.on_work is not None
+            and (self.replaying or record.name.startswith("chat "))
+        ):
             self.on_work(False)
         above: Record | None = record
         while above is not None and not above.repeated:

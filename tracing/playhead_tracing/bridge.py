@@ -23,6 +23,7 @@ from playhead_tracing.compat import (
 from playhead_tracing.export import make_provider
 from playhead_tracing.frameworks import instrument_pydantic_ai as switch_on_pydantic_ai
 from playhead_tracing.intake import Intake, current_intake
+from playhead_tracing.lazy import install
 from playhead_tracing.pending import pending_exporter
 from playhead_tracing.processor import BridgeProcessor
 from playhead_tracing.redaction import Redact
@@ -64,6 +65,7 @@ def instrument(
     provider = _provider(tracer_provider)
     wrap = partial(BridgeProcessor, redact=redact, pending=pending_exporter())
     processor = wrap_processors(provider, wrap)
+    install(provider, processor.opened_lazily, processor.is_repeat)
     unknown = problems()
     if unknown:
         _log.warning(

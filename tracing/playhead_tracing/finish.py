@@ -30,6 +30,12 @@ def finished(
     attributes["playhead.logical_span_id"] = record.logical_id()
     if record.repeated or (not record.touched and attempt.replaying):
         attributes["playhead.replayed"] = True
+    if cut is None and not attempt.history.carried:
+        # The SDK makes this object for the end of the span alone: nobody else has it.
+        known: Any = span
+        known._attributes = attributes
+        known._parent = _parent(attempt, record, span)
+        return span
     context, parent, start_time = span.get_span_context(), None, span.start_time
     carried = attempt.history.carried.get(record.logical_id()) if attempt.history.carried else None
     if carried is not None:

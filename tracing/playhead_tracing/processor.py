@@ -6,15 +6,17 @@ import asyncio
 import sys
 import weakref
 from functools import partial
+from typing import Any
 
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from opentelemetry.sdk.trace.export import SpanExporter
-from opentelemetry.trace import StatusCode
+from opentelemetry.trace import SpanContext, StatusCode
 
 from playhead_tracing.attempt import Attempt, Record, Step, current_attempt
 from playhead_tracing.finish import finished, open_span
 from playhead_tracing.history import Carried, History
+from playhead_tracing.lazy import LazySpan
 from playhead_tracing.pending import Pending
 from playhead_tracing.redaction import Redact, redacted
 from playhead_tracing.verdict import Verdict, causes, cut_off, judge
@@ -54,13 +56,50 @@ class BridgeProcessor(SpanProcessor):
         if attempt is None:
             self._inner.on_start(span, parent_context)
             return
-        record = attempt.opened(span)
+        self._opened(attempt, span, span.name, span.parent, span.attributes, parent_context)
+
+    def opened_lazily(self, attempt: Attempt, span: LazySpan, context: Context | None) -> Record:
+        """A lazy span opened, of which the SDK does not tell."""
+        return self._opened(attempt, span, *span.identity, span.given, context)
+
+    def _opened(
+        self,
+        attempt: Attempt,
+        span: Span,
+        name: str,
+        parent: SpanContext | None,
+        attributes: Any,
+        parent_context: Context | None,
+    ) -> Record:
+        record = attempt.opened(span, name, parent, attributes)
         if attempt.replaying:
             record.on_live = partial(self._inner.on_start, span, parent_context)
         else:
             self._inner.on_start(span, parent_context)
         if self._pending is not None:
             self._pending.opened(attempt, record)
+        return record
+
+    def is_repeat(self, attempt: Attempt, record: Record, raised: BaseException | None) -> bool:
+        """Whether a lazy span that ends is dropped; if not, it ends as a real one."""
+        if record.kept is not None:  # given up at SIGTERM
+            return True
+        if record.live or not record.touched or record.error is not None:
+            return False
+        cut = self._cut(attempt, record, raised, error=False)
+        if judge(attempt, record, record.logical_id(), error=False, cut=cut) is not Verdict.DROP:
+            return False
+        record.span, record.kept = None, False
+        return True
+
+    @staticmethod
+    def _cut(
+        attempt: Attempt, record: Record, raised: BaseException | None, *, error: bool
+    ) -> BaseException | None:
+        """The exception by which Restate ended a span, if so."""
+        if raised is None or id(raised) == record.handling:
+            return InterruptedError() if error and attempt.stopping else None
+        return cut_off(attempt, raised)
 
     def on_end(self, span: ReadableSpan) -> None:
         """A span ended: export it, drop it, or hold it."""
@@ -79,12 +118,10 @@ class BridgeProcessor(SpanProcessor):
         if record.kept is not None:  # given up at SIGTERM
             return
         raised = sys.exc_info()[1]
-        if raised is not None and id(raised) == record.handling:
-            raised = None
         error = span.status.status_code is StatusCode.ERROR
         cut = None
-        if raised is not None or (error and attempt.stopping):
-            cut = cut_off(attempt, raised) if raised is not None else InterruptedError()
+        if raised is not None or error:
+            cut = self._cut(attempt, record, raised, error=error)
         logical_id = record.logical_id()
         verdict = judge(attempt, record, logical_id, error=error, cut=cut)
         if verdict is Verdict.DROP:
@@ -113,6 +150,9 @@ class BridgeProcessor(SpanProcessor):
 
     def _export(self, attempt: Attempt, record: Record, span: ReadableSpan) -> None:
         record.kept = True
+        if record.span is None and record.context is not None:
+            # Its children need no other parent then.
+            attempt.records.pop(record.context.span_id, None)
         if record.parent is not None:
             attempt.work(record.parent)
         self._send(span)

@@ -62,7 +62,7 @@ class WatchedVM(VMWrapper):
         """A durable step is asked for."""
         attempt = self.attempt
         attempt.commands += 1
-        replaying = VMWrapper.is_replaying(self)
+        replaying = attempt.replaying
         run = VMWrapper.sys_run(self, name)
         if run.replayed:
             attempt.touch()
@@ -94,7 +94,9 @@ class WatchedVM(VMWrapper):
     def take_notification(self, handle: int) -> Any:
         """The handler takes a result."""
         result = VMWrapper.take_notification(self, handle)
-        if isinstance(result, Exception):
+        if isinstance(result, bytes):
+            self.attempt.deliver(handle)
+        elif isinstance(result, Exception):
             self.attempt.broken = True
         elif isinstance(result, Suspended):
             self.attempt.suspended = True
@@ -136,7 +138,7 @@ def _counted(name: str) -> Callable[..., Any]:
     def call(self: WatchedVM, *args: Any, **kwargs: Any) -> Any:
         attempt = self.attempt
         attempt.commands += 1
-        replaying = VMWrapper.is_replaying(self)
+        replaying = attempt.replaying
         result = method(self, *args, **kwargs)
         if replaying:
             attempt.touch()

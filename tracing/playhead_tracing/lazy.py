@@ -1,0 +1,248 @@
+"""Spans that are opened while an attempt replays, which mostly turn out to be repeats.
+
+A repeat is dropped at its end, so most of what the OpenTelemetry SDK does for a span is in vain.
+A lazy span is the SDK's span whose state is made when somebody first asks for it. This is an
+optimization alone: where the SDK has changed too much for it, `install` does nothing.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from time import time_ns
+from types import TracebackType
+from typing import Any
+
+from opentelemetry import trace
+from opentelemetry.context import Context, attach, detach
+from opentelemetry.sdk import trace as sdk
+from opentelemetry.sdk.trace import Tracer, TracerProvider
+from opentelemetry.sdk.trace.sampling import DEFAULT_ON
+from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode
+from opentelemetry.util.types import AttributeValue
+
+from playhead_tracing.attempt import Attempt, Record, current_attempt
+
+_Span: Any = getattr(sdk, "_Span", None)
+_Base: Any = _Span or object
+Opened = Callable[[Attempt, Any, Context | None], Record]
+IsRepeat = Callable[[Attempt, Record, BaseException | None], bool]
+
+
+def install(provider: TracerProvider, opened: Opened, is_repeat: IsRepeat) -> None:
+    """Let the provider's tracers open lazy spans while an attempt replays.
+
+    Args:
+        provider: the SDK's provider; tracers that it handed out already are changed too.
+        opened: told of a new span.
+        is_repeat: asked at a span's end whether it is to be dropped.
+    """
+    tracers: Any = getattr(provider, "_tracers", None)
+    if _Span is None or not isinstance(tracers, dict):
+        return
+
+    def change(tracer: Any) -> Any:
+        if type(tracer) is Tracer:
+            lazy: Any = tracer
+            lazy.__class__ = LazyTracer
+            lazy.opened, lazy.is_repeat = opened, is_repeat
+        return tracer
+
+    for tracer in tracers.values():  # pyright: ignore[reportUnknownVariableType]
+        change(tracer)
+    get_tracer: Any = provider.get_tracer
+
+    def get_lazy_tracer(*args: Any, **kwargs: Any) -> Any:
+        return change(get_tracer(*args, **kwargs))
+
+    provider.get_tracer = get_lazy_tracer
+
+
+class LazyTracer(Tracer):
+    """The SDK's tracer, except while an attempt replays under the SDK's default sampler."""
+
+    opened: Opened
+    is_repeat: IsRepeat
+
+    def start_span(
+        self,
+        name: str,
+        context: Context | None = None,
+        kind: SpanKind = SpanKind.INTERNAL,
+        attributes: Any = None,
+        links: Sequence[Link] | None = (),
+        start_time: int | None = None,
+        record_exception: bool = True,
+        set_status_on_exception: bool = True,
+    ) -> trace.Span:
+        """A span; see OpenTelemetry."""
+        attempt = current_attempt.get()
+        if attempt is not None and self.sampler is DEFAULT_ON and attempt.replaying:
+            parent = trace.get_current_span(context).get_span_context()
+            if parent.trace_flags & 1 and parent.is_valid and self._is_enabled():
+                options = (
+                    kind,
+                    attributes,
+                    links or (),
+                    start_time,
+                    record_exception,
+                    set_status_on_exception,
+                )
+                span: Any = LazySpan(self, attempt, name, parent, options)
+                span._record = self.opened(attempt, span, context)
+                return span
+        return Tracer.start_span(
+            self,
+            name,
+            context,
+            kind,
+            attributes,
+            links,
+            start_time,
+            record_exception,
+            set_status_on_exception,
+        )
+
+    def start_as_current_span(self, name: str, *args: Any, **kwargs: Any) -> Any:
+        """A span around a block; see OpenTelemetry."""
+        if current_attempt.get() is None or args:
+            return Tracer.start_as_current_span(self, name, *args, **kwargs)
+        return _Current(self, name, kwargs)
+
+
+class _Current:
+    """What the SDK's `start_as_current_span` returns, as a class, at half its price."""
+
+    __slots__ = ("_name", "_options", "_span", "_token", "_tracer")
+
+    def __init__(self, tracer: LazyTracer, name: str, options: dict[str, Any]) -> None:
+        self._tracer = tracer
+        self._name = name
+        self._options = options
+
+    def __call__(self, function: Any) -> Any:
+        """As a decorator."""
+        sdks: Any = Tracer.start_as_current_span(self._tracer, self._name, **self._options)
+        return sdks(function)
+
+    def __enter__(self) -> trace.Span:
+        options = self._options
+        if "end_on_exit" in options:
+            options = {k: v for k, v in options.items() if k != "end_on_exit"}
+        self._span = span = self._tracer.start_span(self._name, **options)
+        self._token = attach(trace.set_span_in_context(span))
+        return span
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        detach(self._token)
+        span, options = self._span, self._options
+        if error is not None and isinstance(error, Exception) and span.is_recording():
+            if options.get("record_exception", True):
+                span.record_exception(error)
+            if options.get("set_status_on_exception", True):
+                span.set_status(Status(StatusCode.ERROR, f"{type(error).__name__}: {error}"))
+        if options.get("end_on_exit", True):
+            span.end()
+
+
+class LazySpan(_Base):
+    """An SDK span that has only its identity yet; whoever asks for more makes it a real one."""
+
+    _record: Record
+
+    def __init__(
+        self,
+        tracer: LazyTracer,
+        attempt: Attempt,
+        name: str,
+        parent: SpanContext,
+        options: tuple[Any, ...],
+    ) -> None:
+        self._context = SpanContext(
+            parent.trace_id,
+            tracer.id_generator.generate_span_id(),
+            False,
+            parent.trace_flags,
+            parent.trace_state,
+        )
+        self._parent = parent
+        self._name = name
+        self._lazy = (tracer, attempt, options, options[3] or time_ns())
+        self._late: list[dict[str, AttributeValue]] = []
+        self._recording = True
+
+    @property
+    def identity(self) -> tuple[str, SpanContext]:
+        """Its name and what it goes under."""
+        return self._name, self._parent
+
+    @property
+    def given(self) -> dict[str, Any] | None:
+        """The attributes it was started with."""
+        return self._lazy[2][1]
+
+    def get_span_context(self) -> SpanContext:
+        """Its identity."""
+        return self._context
+
+    def is_recording(self) -> bool:
+        """Whether it is open."""
+        return self._recording
+
+    def set_attribute(self, key: str, value: AttributeValue) -> None:
+        """Keep an attribute."""
+        self._late.append({key: value})
+
+    def set_attributes(self, attributes: Any) -> None:
+        """Keep attributes."""
+        self._late.append(attributes)
+
+    def end(self, end_time: int | None = None) -> None:
+        """Drop it when it is a repeat; else end the real span."""
+        if not self._recording:
+            return
+        tracer, attempt, _, _ = self._lazy
+        if tracer.is_repeat(attempt, self._record, sys.exc_info()[1]):
+            self._recording = False
+            return
+        self._become_real()
+        self.end(end_time)
+
+    def __getattr__(self, name: str) -> Any:
+        """State of the SDK's span is asked for."""
+        if name.startswith("__") or "_lazy" not in self.__dict__:
+            raise AttributeError(name)
+        self._become_real()
+        return getattr(self, name)
+
+    def _become_real(self) -> None:
+        lazy_tracer, _, options, start_time = self._lazy
+        tracer: Any = lazy_tracer
+        kind, attributes, links, _, record_exception, set_status_on_exception = options
+        late = self._late
+        self.__class__ = _Span
+        _Span.__init__(
+            self,
+            name=self._name,
+            context=self._context,
+            parent=self._parent,
+            sampler=tracer.sampler,
+            resource=tracer.resource,
+            attributes=attributes,
+            span_processor=tracer.span_processor,
+            kind=kind,
+            links=links,
+            instrumentation_info=tracer.instrumentation_info,
+            record_exception=record_exception,
+            set_status_on_exception=set_status_on_exception,
+            limits=tracer._span_limits,
+            instrumentation_scope=tracer._instrumentation_scope,
+        )
+        self._start_time = start_time
+        for given in late:
+            self.set_attributes(given)
