@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playhead.replay import Failure, Recording, ReplayError, Report, Session
+from playhead.replay import Failure, Recording, ReplayError, Report, Session, replay
 from playhead.replay.worker import Worker
 
 AGENTS = Path(__file__).parents[1] / "recordings" / "agents"
@@ -165,3 +165,23 @@ def test_what_if_a_tool_had_failed_for_good(worker: Worker):
 def test_a_change_of_nothing_is_told(worker: Worker, change: dict[int | str, int], words: str):
     with pytest.raises(ReplayError, match=words):
         session(worker, "weather").what_if(change)
+
+
+def test_a_changed_prompt_is_shown_though_restate_does_not_notice(tmp_path: Path):
+    from playhead_samples.agents import __file__ as package
+
+    text = (Path(package).parent / "weather.py").read_text()
+    old = "You are a weather agent."
+    assert text.count(old) == 1
+    text = text.replace(old, "You are a grumpy weather agent.")
+    (tmp_path / "grumpy.py").write_text(f"{text}\napp = restate.app(SERVICES)\n")
+    report = replay("grumpy:app", AGENTS / "weather.journal.json", folder=tmp_path)
+    assert report.verdict == "same"
+    assert {(d.kind, d.fatal) for d in report.divergences} == {("prompt", False)}
+    first = report.divergences[0]
+    assert (first.command_index, first.name) == (1, "Run Model call")
+    assert first.recorded is not None
+    assert first.current is not None
+    assert first.recorded.startswith("message 1 (system): You are a weather agent")
+    assert first.current.startswith("message 1 (system): You are a grumpy weather agent")
+    assert len(report.divergences) == 2  # the same message, in both calls of the model

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import os
 import sys
 from dataclasses import dataclass
@@ -70,6 +71,12 @@ def load_app(spec: str, folder: str | None = None) -> App:
             raise AppError(f"{spec} raised {type(error).__name__}: {error}") from error
     if not callable(found):
         raise AppError(f"{spec} is a {type(found).__name__}, not an app: give restate.app(...)")
+    try:
+        inspect.signature(found).bind("scope", "receive", "send")
+    except TypeError as error:
+        raise AppError(
+            f"{spec} is no ASGI app; when it is a function that makes one, write {spec}()"
+        ) from error
     file = getattr(sys.modules[module_name.partition(".")[0]], "__file__", None)
     root = str(Path(file).resolve().parent) if file and "." in module_name else file
     return App(spec, found, UserCode(root))

@@ -6,15 +6,14 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from playhead.replay.arguments import LLM_STEPS, changed_leaves
 from playhead.replay.calls import Call, fields_of, key_of, title_of
 from playhead.replay.commands import Command
+from playhead.replay.prompts import argument_differences
 from playhead.replay.report import Divergence, as_text, readable
 
 __all__ = ["compare", "text_of"]
 
 _CUT = 400
-_MOST_LEAVES = 8
 _SLACK_MS = 250
 _SLACK = 0.05
 _KINDS = {
@@ -55,12 +54,9 @@ def compare(
             yield divergence(kind, text_of(before), text_of(after))
     yield from _durations(recorded, old, call, noted, divergence)
     if noted and call.type == "Run" and "arguments" in noted:
-        kind = "prompt" if call.about in LLM_STEPS else "arguments"
-        leaves = list(changed_leaves(noted["arguments"], call.arguments or {}))
-        for path, before, after in leaves[:_MOST_LEAVES]:
-            yield divergence(kind, f"{path} = {_cut(before)}", f"{path} = {_cut(after)}", False)
-        if len(leaves) > _MOST_LEAVES:
-            yield divergence(kind, None, f"and {len(leaves) - _MOST_LEAVES} more places", False)
+        found = argument_differences(call.about, noted["arguments"], call.arguments or {})
+        for kind, before, after in found:
+            yield divergence(kind, before, after, False)
 
 
 def text_of(value: Any) -> str | None:
