@@ -24,7 +24,11 @@ if TYPE_CHECKING:
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Where to import the app from.  [default: this folder]",
 )
-@click.option("--strict", is_flag=True, help="Only the SDK's verdict, without the explanation.")
+@click.option(
+    "--strict/--explain",
+    default=False,
+    help="Only the SDK's verdict, or every difference.  [default: --explain]",
+)
 @click.option("--at", type=int, metavar="N", help="Show code, variables and state at command N.")
 @click.option("--pdb", is_flag=True, help="Open Python's debugger at command N (or the first).")
 @click.option(

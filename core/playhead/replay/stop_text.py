@@ -56,11 +56,13 @@ def lines(stop: Stop, total: int) -> Iterator[str]:
 
 
 def _source(frame: Frame) -> Iterator[str]:
-    for number in range(max(1, frame.line - _AROUND), frame.line + _AROUND + 1):
-        line = linecache.getline(frame.file, number).rstrip("\n")
-        if line or number <= frame.line:
-            mark = ">" if number == frame.line else " "
-            yield f"  {mark} {number:>4}  {clean(line.expandtabs(4))}"
+    first = max(1, frame.line - _AROUND)
+    for number, line in enumerate(
+        linecache.getlines(frame.file)[first - 1 : frame.line + _AROUND], first
+    ):
+        mark = ">" if number == frame.line else " "
+        text = clean(line.rstrip("\n").expandtabs(4))
+        yield f"  {mark} {number:>4}  {text}".rstrip()
 
 
 def _cut(text: str) -> str:
