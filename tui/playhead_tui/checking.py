@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SECONDS", "check", "told"]
 
-SECONDS = 20.0
+SECONDS = 30.0
 """Time limit of a check, with the app's import."""
 
 

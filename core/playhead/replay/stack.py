@@ -10,13 +10,18 @@ import sysconfig
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
+from importlib.util import find_spec
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
 __all__ = ["Frame", "UserCode", "frames_above", "frames_of_tasks"]
 
-_PACKAGE = str(Path(__file__).resolve().parents[1])
+_TRACING = find_spec("playhead_tracing")
+_OURS = (
+    str(Path(__file__).resolve().parents[1]),
+    *(str(Path(p).resolve()) for p in (_TRACING and _TRACING.submodule_search_locations) or ()),
+)
 _LIBRARY = tuple(
     {str(Path(sysconfig.get_path(name)).resolve()) for name in ("stdlib", "purelib", "platlib")}
 )
@@ -58,7 +63,7 @@ class UserCode:
         path = str(Path(filename).resolve())
         if self._root is not None and path.startswith(self._root):
             return True
-        return not path.startswith((*_LIBRARY, _PACKAGE))
+        return not path.startswith((*_LIBRARY, *_OURS))
 
 
 def frames_above(user: UserCode, frame: FrameType | None) -> Iterator[FrameType]:

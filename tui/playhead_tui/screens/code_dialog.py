@@ -15,8 +15,8 @@ from playhead_tui.source import Code
 __all__ = ["CodeDialog", "code_fault"]
 
 BODY = (
-    Line("Today's code is run against the recorded journal, in a process of its own:"),
-    Line("no network, no files written, no step executed. Nothing reaches the server."),
+    Line("Runs today's code against the recorded journal, in a process of"),
+    Line("its own: no network, no files written, no step executed."),
 )
 _APP = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*(\(\))?")
 

@@ -42,6 +42,7 @@ class EditResult(ModalScreen[WhatIf | None]):
     }
     EditResult TextArea { height: 1fr; border: none; padding: 0; background: $background; }
     EditResult TextArea:focus { border: none; }
+    .ascii EditResult > Vertical { border: ascii $primary 60%; }
     EditResult .what { height: auto; color: $foreground 60%; }
     EditResult .error { color: $text-error; height: auto; max-height: 3; display: none; }
     EditResult .error.some { display: block; }

@@ -54,7 +54,7 @@ class OutcomeScreen(Screen[Next | None]):
     .ascii OutcomeScreen.wide TextPane { border-top: none; border-left: ascii $panel; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "back", "Back"),
+        Binding("escape", "back", "Back", show=False),
         Binding("n", "match(1)", "Next difference"),
         Binding("N", "match(-1)", "Previous difference", show=False),
         Binding("e", "edit", "Change again"),
@@ -104,6 +104,10 @@ class OutcomeScreen(Screen[Next | None]):
         comparison.show_outcome(self.outcome)
         comparison.focus()
         self._show(stay=False)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """An answer can be given only to a run that waits for one."""
+        return action != "answer" or bool(unknown(self.outcome))
 
     def on_resize(self, event: events.Resize) -> None:
         """Side by side, or one above the other."""

@@ -50,7 +50,7 @@ class ReplayScreen(OpeningScreen):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "back", "Back", show=False),
-        Binding("right,l", "step(1)", "Step", key_display="←/→"),
+        Binding("right,l", "step(1)", "Step", key_display="h/l"),
         Binding("left,h", "step(-1)", "Step back", show=False),
         Binding("g,home", "edge(0)", "First stop", show=False),
         Binding("G,end", "edge(1)", "Last stop", show=False),

@@ -58,7 +58,7 @@ class StopsView(RowsView[Stop], inherit_bindings=False):
         yield Segment(f"  {self.glyphs.kind[kind]} ", palette.kind(kind))
         room = max(8, width - 12)
         text = row.failure or ""
-        if row.failure is None and row.result_entry is not None:
+        if row.failure is None and row.result is not None:
             text = json.dumps(row.result, ensure_ascii=False, default=str)[:SHORT]
         name = min(len(row.title) + 1, room if not text else max(room // 2, room - len(text)))
         ellipsis = self.glyphs.ellipsis
