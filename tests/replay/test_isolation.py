@@ -133,17 +133,24 @@ def test_no_other_process_starts_nor_ends(tmp_path: Path):
     [
         ("while True: pass", "did not finish within 1 s"),
         ("time.sleep(60)", "did not finish within 1 s"),
+        ("while True: print('x' * 1000)", "did not finish within 1 s"),
         ("os._exit(7)", "exit code 7"),
         ("import ctypes; ctypes.string_at(0)", "signal 11"),
         ("sys.stdout.write('{}\\n'); sys.stdout.flush(); sys.exit(3)", "exit code"),
     ],
-    ids=["endless loop", "blocking sleep", "exit", "crash", "sys.exit"],
+    ids=["endless loop", "blocking sleep", "endless output", "exit", "crash", "sys.exit"],
 )
 def test_code_that_ends_or_hangs_the_process_makes_a_refusal(tmp_path: Path, body: str, words: str):
     seconds = 1.0 if "finish" in words else 20.0
     report = run(tmp_path, body, seconds=seconds)
     assert report.verdict == "refused"
     assert words in (report.reason or "")
+
+
+def test_a_handler_cannot_take_all_memory(tmp_path: Path):
+    report = run(tmp_path, "hoard = bytearray(1 << 36)")
+    assert report.verdict == "diverged"
+    assert any("MemoryError" in (d.current or "") for d in report.divergences)
 
 
 def test_the_next_request_after_a_crash_gets_a_new_process(tmp_path: Path):

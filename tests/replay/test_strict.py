@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 from playhead.replay import Recording
 from playhead.replay.app import App
+from playhead.replay.attempt import Attempt, attempt_body
 from playhead.replay.commands import result_value
 from playhead.replay.report import readable
 from playhead.replay.strict import strict
+from restate.vm import VMWrapper
 
 RECORDINGS = sorted((Path(__file__).parents[1] / "recordings").glob("v[67]/*.journal.json"))
 NAMES = [f"{path.parent.name}-{path.name.partition('.')[0]}" for path in RECORDINGS]
@@ -43,6 +45,12 @@ def test_unchanged_code_gives_the_recorded_end(path: Path, handlers_app: App, ex
             assert report.output == readable(value)
         assert report.replayed == report.commands == len(recording.journal().commands)
     assert executed == []
+
+
+def test_the_sdk_alone_would_execute_the_closures(handlers_app: App, executed: list[str]):
+    prefix = Recording.load(RECORDINGS[0].parent / "run_ok.journal.json").prefix(2)
+    Attempt(handlers_app, prefix, VMWrapper).run(attempt_body(prefix))
+    assert executed == ["first"]
 
 
 @pytest.mark.parametrize("path", RECORDINGS, ids=NAMES)

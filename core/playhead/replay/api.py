@@ -90,6 +90,9 @@ def replay_all(
                     return
                 except ReplayError as error:
                     done.put((path, Report("refused", reason=str(error))))
+                except Exception as error:  # the caller waits for one answer a file
+                    reason = f"replaying failed: {type(error).__name__}: {error}"
+                    done.put((path, Report("refused", reason=reason)))
 
     for number in range(min(jobs or os.cpu_count() or 1, count)):
         threading.Thread(target=work, name=f"replay-{number}", daemon=True).start()

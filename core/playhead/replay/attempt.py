@@ -68,6 +68,10 @@ class Attempt:
         self.loop = ReplayLoop()
         self.on_idle: Callable[[], bool] | None = None
         """Called when everything waits; returns whether it made something happen."""
+        self.parked = False
+        """The handler waits for a result that there is not; the state machine tells."""
+        self.replaying: Callable[[], bool] = lambda: False
+        """Whether the journal has commands that the handler has not written yet."""
         self._task: asyncio.Task[None] | None = None
         self._output = bytearray()
 
@@ -78,6 +82,9 @@ class Attempt:
             AppError: the app does not serve this handler, or is no Restate app.
         """
         self.loop.on_idle = self._idle
+        # What has no result may be given up by a timeout; but not while other tasks that wait
+        # for a timer still have recorded commands to write.
+        self.loop.may_skip = lambda: not self.parked or self.replaying()
         asyncio.set_event_loop(self.loop)
         try:
             with _vm_factory(self.make_vm), _quiet():
@@ -142,7 +149,7 @@ class Attempt:
         return True
 
     def _wind_up(self) -> None:
-        self.loop.on_idle = None
+        self.loop.on_idle, self.loop.may_skip = None, lambda: True
         rest = asyncio.all_tasks(self.loop)
         for task in rest:
             task.cancel()

@@ -20,11 +20,14 @@ from playhead.replay.guard import Guard
 __all__ = ["main"]
 
 _PR_SET_PDEATHSIG = 1
+_LOG_BYTES = 64 << 20
+_MEMORY_BYTES = 4 << 30
 
 
 def main() -> None:
     """Load the app, say so, and serve requests until the parent closes the pipe."""
     _end_with_parent()
+    _limit()
     sys.dont_write_bytecode = True
     spec, folder, guarded = sys.argv[1], sys.argv[2], sys.argv[3] == "guarded"
     requests, answers = _private_streams()
@@ -79,6 +82,21 @@ def _private_streams() -> tuple[IO[str], IO[str]]:
     os.dup2(null, 0)
     os.dup2(2, 1)
     return requests, answers
+
+
+def _limit() -> None:
+    # What the code prints goes to a file, and what it allocates to a machine that others use.
+    with contextlib.suppress(ImportError, OSError, ValueError):
+        import resource
+
+        for what, most in (
+            (resource.RLIMIT_FSIZE, _LOG_BYTES),
+            (resource.RLIMIT_DATA, _MEMORY_BYTES),
+            (resource.RLIMIT_CORE, 0),
+        ):
+            _, hard = resource.getrlimit(what)
+            if hard == resource.RLIM_INFINITY or hard > most:
+                resource.setrlimit(what, (most, most))
 
 
 def _end_with_parent() -> None:

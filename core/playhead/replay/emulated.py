@@ -63,6 +63,10 @@ class Runtime(Protocol):
         """The handler raised something that makes the server try again."""
         ...
 
+    def parked(self, waiting: bool) -> None:
+        """The handler awaits something; `waiting`: there is no result."""
+        ...
+
     def started(self) -> None:
         """A closure is about to run."""
         ...
@@ -152,7 +156,9 @@ class EmulatedVM:
         return self._runtime.results.visible(self._keys[handle])
 
     def do_progress(self, unresolved_future: Any) -> Any:
-        match self._runtime.results.advance(unresolved_future, self._keys):
+        state = self._runtime.results.advance(unresolved_future, self._keys)
+        self._runtime.parked(state == "waiting" and not self._to_execute)
+        match state:
             case "completed":
                 return DO_PROGRESS_ANY_COMPLETED
             case "cancelled":

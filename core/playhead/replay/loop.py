@@ -12,13 +12,15 @@ __all__ = ["ReplayLoop"]
 
 _THREAD_PATIENCE_SECONDS = 0.2
 _ASK_EVERY = 64
+_MOST_SKIPS = 10_000
+"""After so many timers something ticks for ever."""
 
 
 class ReplayLoop(asyncio.SelectorEventLoop):
     """Runs a handler whose durable operations are answered from a recording.
 
-    When no callback is ready, `on_idle` is asked to make something happen. If it cannot, the
-    clock jumps to the next timer, so that an `asyncio.sleep` in a handler costs nothing.
+    When no callback is ready, the clock jumps to the next timer, so that an `asyncio.sleep` in a
+    handler costs nothing, unless `may_skip` says no. Without timers `on_idle` is told.
     """
 
     def __init__(self) -> None:
@@ -26,7 +28,10 @@ class ReplayLoop(asyncio.SelectorEventLoop):
         """Returns whether it scheduled something, or stopped the loop."""
         self.busy = 0
         """How many things run for real; while any does, the loop waits and time passes."""
+        self.may_skip: Callable[[], bool] = lambda: True
+        """Whether timers may fire now."""
         self._skipped = 0.0
+        self._skips = 0
         self._in_threads = 0
         super().__init__(_Selector(self))
 
@@ -45,12 +50,11 @@ class ReplayLoop(asyncio.SelectorEventLoop):
         """Nothing is ready until `timeout`: whether to go on at once."""
         if self._in_threads or self.busy:
             return False
-        if self.on_idle is not None and self.on_idle():
-            return True
-        if timeout is not None:
+        if timeout is not None and self._skips < _MOST_SKIPS and self.may_skip():
+            self._skips += 1
             self._skipped += timeout
             return True
-        return False
+        return self.on_idle is not None and self.on_idle()
 
     def _left_thread(self, _: object) -> None:
         self._in_threads -= 1

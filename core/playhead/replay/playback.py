@@ -101,6 +101,7 @@ class Playback:
             AppError: the app does not serve this handler.
         """
         self.attempt.on_idle = self._note_where
+        self.attempt.replaying = lambda: self.replaying
         self.attempt.run()
         return self
 
@@ -143,6 +144,10 @@ class Playback:
     def failed(self, message: str, stacktrace: str) -> None:
         """Note what the handler raised."""
         self.raised = (message, stacktrace)
+
+    def parked(self, waiting: bool) -> None:
+        """Note whether the handler waits for what is not there."""
+        self.attempt.parked = waiting
 
     def started(self) -> None:
         """Let time pass for real while a closure runs."""

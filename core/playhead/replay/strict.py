@@ -35,6 +35,7 @@ def strict(app: App, recording: Recording) -> Report:
     attempt = Attempt(app, recording, functools.partial(WatchedVM, judge))
     judge.attempt = attempt
     attempt.on_idle = judge.idle
+    attempt.replaying = lambda: judge.written < len(judge.journal.commands)
     outcome = attempt.run(attempt_body(recording))
     return judge.report(outcome.first(ERROR))
 
@@ -61,6 +62,10 @@ class _Judge:
 
     def refused(self) -> None:
         self.last_where = where(self.app.user)
+
+    def parked(self, waiting: bool) -> None:
+        assert self.attempt is not None
+        self.attempt.parked = waiting
 
     def wanted(self, name: str) -> None:
         self.wanted_steps.append(name)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from restate._internal import VMException  # pyright: ignore[reportMissingModuleSource, reportAttributeAccessIssue, reportUnknownVariableType]
-from restate.vm import DoProgressExecuteRun, VMWrapper
+from restate.vm import DoProgressExecuteRun, DoProgressWaitExternalProgress, VMWrapper
 
 __all__ = ["CALLS", "Observer", "WatchedVM"]
 
@@ -51,6 +51,10 @@ class Observer(Protocol):
         """The state machine did not accept the command that it was told of last."""
         ...
 
+    def parked(self, waiting: bool) -> None:
+        """The handler awaits something; `waiting`: there is no result."""
+        ...
+
     def wanted(self, name: str) -> None:
         """The handler awaits a step that has no result; its closure is not executed."""
         ...
@@ -92,6 +96,7 @@ class WatchedVM(VMWrapper):
         while True:
             progress = super().do_progress(unresolved_future)
             if not isinstance(progress, DoProgressExecuteRun):
+                self._observer.parked(isinstance(progress, DoProgressWaitExternalProgress))
                 return progress
             self._observer.wanted(self._run_names.get(progress.handle, "?"))
 
