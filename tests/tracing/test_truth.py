@@ -53,10 +53,11 @@ def check(bed: Bed, expected: Outcome, rows: list[Row], *, attempts: bool = True
             tools were begun more often; model calls and steps are exact all the same.
     """
     ours = [r for r in rows if r.service != SERVER]
-    spans = Counter(r.name for r in ours if not r.name.startswith(MCP_SPANS))
+    counted = [r for r in ours if not r.name.startswith(MCP_SPANS)]
+    spans = Counter(r.name for r in counted)
     if attempts:
         assert spans == expected.spans
-        assert Counter(r.name for r in ours if r.error) == expected.errors
+        assert Counter(r.name for r in counted if r.error) == expected.errors
     else:
         exact = [n for n in expected.spans if n.startswith(("chat", "run"))]
         assert {n: spans[n] for n in exact} == {n: expected.spans[n] for n in exact}

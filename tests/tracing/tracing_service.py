@@ -33,6 +33,7 @@ def main(server: str, port: str, world: str, otlp_url: str, mode: str) -> None:
         return
     config = Config()
     config.bind = [f"127.0.0.1:{port}"]
+    config.graceful_timeout = 1
     asyncio.run(serve(app, config))
 
 

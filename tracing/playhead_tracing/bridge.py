@@ -65,7 +65,7 @@ def instrument(
     provider = _provider(tracer_provider)
     wrap = partial(BridgeProcessor, redact=redact, pending=pending_exporter())
     processor = wrap_processors(provider, wrap)
-    install(provider, processor.opened_lazily, processor.is_repeat)
+    install(provider, processor.opened_lazily, processor.ended_lazily)
     unknown = problems()
     if unknown:
         _log.warning(

@@ -9,6 +9,7 @@ from opentelemetry.sdk.trace import Event, ReadableSpan, Span
 from opentelemetry.trace import SpanContext, Status, StatusCode
 
 from playhead_tracing.attempt import Attempt, Record
+from playhead_tracing.lazy import LazySpan
 
 _OF_THE_ATTEMPT = ("playhead.attempt.span_id", "playhead.attempt.number")
 
@@ -74,25 +75,26 @@ def open_span(attempt: Attempt, record: Record, span: Span, *, ended: bool) -> R
         span: the span.
         ended: True to give it up as cut off here, False to call it pending.
     """
-    attributes: dict[str, Any] = dict(span.attributes or {})
+    now = span.peek() if isinstance(span, LazySpan) else span
+    attributes: dict[str, Any] = dict(now.attributes or {})
     attributes.update(attempt.attributes)
     attributes["playhead.logical_span_id"] = record.logical_id()
     attributes["playhead.interrupted" if ended else "playhead.pending"] = True
     if record.repeated:
         attributes["playhead.replayed"] = True
     return ReadableSpan(
-        name=span.name,
-        context=span.get_span_context(),
+        name=now.name,
+        context=now.get_span_context(),
         parent=_parent(attempt, record, span),
-        resource=span.resource,
+        resource=now.resource,
         attributes=attributes,
-        events=span.events,
-        links=span.links,
-        kind=span.kind,
-        status=span.status,
-        start_time=span.start_time,
+        events=now.events,
+        links=now.links,
+        kind=now.kind,
+        status=now.status,
+        start_time=now.start_time,
         end_time=time.time_ns() if ended else None,
-        instrumentation_scope=span.instrumentation_scope,
+        instrumentation_scope=now.instrumentation_scope,
     )
 
 

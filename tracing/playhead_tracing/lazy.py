@@ -1,8 +1,8 @@
-"""Spans that are opened while an attempt replays, which mostly turn out to be repeats.
+"""The spans of attempts, cheap: most that open while an attempt replays are dropped at their end.
 
-A repeat is dropped at its end, so most of what the OpenTelemetry SDK does for a span is in vain.
-A lazy span is the SDK's span whose state is made when somebody first asks for it. This is an
-optimization alone: where the SDK has changed too much for it, `install` does nothing.
+A lazy span is the OpenTelemetry SDK's span whose state is made when somebody first asks for it;
+nobody does for a span that gets attributes and ends. This is an optimization alone: where the SDK
+has changed too much for it, or has another sampler, spans are the SDK's own.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from types import TracebackType
 from typing import Any
 
 from opentelemetry import trace
+from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.context import Context, attach, detach
 from opentelemetry.sdk import trace as sdk
-from opentelemetry.sdk.trace import Tracer, TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, Tracer, TracerProvider
 from opentelemetry.sdk.trace.sampling import DEFAULT_ON
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode
 from opentelemetry.util.types import AttributeValue
@@ -26,16 +27,16 @@ from playhead_tracing.attempt import Attempt, Record, current_attempt
 _Span: Any = getattr(sdk, "_Span", None)
 _Base: Any = _Span or object
 Opened = Callable[[Attempt, Any, Context | None], Record]
-IsRepeat = Callable[[Attempt, Record, BaseException | None], bool]
+Ended = Callable[[Attempt, Record, "LazySpan", int | None, BaseException | None], None]
 
 
-def install(provider: TracerProvider, opened: Opened, is_repeat: IsRepeat) -> None:
-    """Let the provider's tracers open lazy spans while an attempt replays.
+def install(provider: TracerProvider, opened: Opened, ended: Ended) -> None:
+    """Let the provider's tracers open lazy spans inside of attempts.
 
     Args:
         provider: the SDK's provider; tracers that it handed out already are changed too.
         opened: told of a new span.
-        is_repeat: asked at a span's end whether it is to be dropped.
+        ended: told of its end, unless it became a real one before.
     """
     tracers: Any = getattr(provider, "_tracers", None)
     if _Span is None or not isinstance(tracers, dict):
@@ -45,7 +46,7 @@ def install(provider: TracerProvider, opened: Opened, is_repeat: IsRepeat) -> No
         if type(tracer) is Tracer:
             lazy: Any = tracer
             lazy.__class__ = LazyTracer
-            lazy.opened, lazy.is_repeat = opened, is_repeat
+            lazy.opened, lazy.ended = opened, ended
         return tracer
 
     for tracer in tracers.values():  # pyright: ignore[reportUnknownVariableType]
@@ -59,10 +60,10 @@ def install(provider: TracerProvider, opened: Opened, is_repeat: IsRepeat) -> No
 
 
 class LazyTracer(Tracer):
-    """The SDK's tracer, except while an attempt replays under the SDK's default sampler."""
+    """The SDK's tracer, except inside of an attempt under the SDK's default sampler."""
 
     opened: Opened
-    is_repeat: IsRepeat
+    ended: Ended
 
     def start_span(
         self,
@@ -77,13 +78,12 @@ class LazyTracer(Tracer):
     ) -> trace.Span:
         """A span; see OpenTelemetry."""
         attempt = current_attempt.get()
-        if attempt is not None and self.sampler is DEFAULT_ON and attempt.replaying:
+        if attempt is not None and self.sampler is DEFAULT_ON and not links:
             parent = trace.get_current_span(context).get_span_context()
             if parent.trace_flags & 1 and parent.is_valid and self._is_enabled():
                 options = (
                     kind,
                     attributes,
-                    links or (),
                     start_time,
                     record_exception,
                     set_status_on_exception,
@@ -157,7 +157,7 @@ class LazySpan(_Base):
 
     def __init__(
         self,
-        tracer: LazyTracer,
+        tracer: Any,
         attempt: Attempt,
         name: str,
         parent: SpanContext,
@@ -172,7 +172,7 @@ class LazySpan(_Base):
         )
         self._parent = parent
         self._name = name
-        self._lazy = (tracer, attempt, options, options[3] or time_ns())
+        self._lazy = (tracer, attempt, options, options[2] or time_ns())
         self._late: list[dict[str, AttributeValue]] = []
         self._recording = True
 
@@ -203,28 +203,43 @@ class LazySpan(_Base):
         self._late.append(attributes)
 
     def end(self, end_time: int | None = None) -> None:
-        """Drop it when it is a repeat; else end the real span."""
-        if not self._recording:
-            return
-        tracer, attempt, _, _ = self._lazy
-        if tracer.is_repeat(attempt, self._record, sys.exc_info()[1]):
+        """End it, without ever having been real."""
+        if self._recording:
             self._recording = False
-            return
-        self._become_real()
-        self.end(end_time)
+            tracer, attempt, _, _ = self._lazy
+            tracer.ended(attempt, self._record, self, end_time, sys.exc_info()[1])
+
+    def peek(self, end_time: int | None = None) -> ReadableSpan:
+        """The span as it is now, or as it ends."""
+        tracer, _, options, start_time = self._lazy
+        limits = tracer._span_limits
+        attributes = BoundedAttributes(
+            limits.max_span_attributes,
+            options[1],
+            immutable=False,
+            max_value_len=limits.max_span_attribute_length,
+        )
+        for late in self._late:
+            attributes.update(late)
+        return ReadableSpan(
+            name=self._name,
+            context=self._context,
+            parent=self._parent,
+            resource=tracer.resource,
+            attributes=attributes,
+            kind=options[0],
+            start_time=start_time,
+            end_time=end_time,
+            instrumentation_scope=tracer._instrumentation_scope,
+        )
 
     def __getattr__(self, name: str) -> Any:
-        """State of the SDK's span is asked for."""
+        """State of the SDK's span is asked for: from here on it is one."""
         if name.startswith("__") or "_lazy" not in self.__dict__:
             raise AttributeError(name)
-        self._become_real()
-        return getattr(self, name)
-
-    def _become_real(self) -> None:
-        lazy_tracer, _, options, start_time = self._lazy
-        tracer: Any = lazy_tracer
-        kind, attributes, links, _, record_exception, set_status_on_exception = options
-        late = self._late
+        tracer, _, options, start_time = self._lazy
+        kind, attributes, _, record_exception, set_status_on_exception = options
+        late, ended = self._late, not self._recording
         self.__class__ = _Span
         _Span.__init__(
             self,
@@ -236,7 +251,6 @@ class LazySpan(_Base):
             attributes=attributes,
             span_processor=tracer.span_processor,
             kind=kind,
-            links=links,
             instrumentation_info=tracer.instrumentation_info,
             record_exception=record_exception,
             set_status_on_exception=set_status_on_exception,
@@ -246,3 +260,6 @@ class LazySpan(_Base):
         self._start_time = start_time
         for given in late:
             self.set_attributes(given)
+        if ended:
+            self._end_time = time_ns()
+        return getattr(self, name)

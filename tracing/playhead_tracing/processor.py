@@ -6,6 +6,7 @@ import asyncio
 import sys
 import weakref
 from functools import partial
+from time import time_ns
 from typing import Any
 
 from opentelemetry.context import Context
@@ -80,17 +81,24 @@ class BridgeProcessor(SpanProcessor):
             self._pending.opened(attempt, record)
         return record
 
-    def is_repeat(self, attempt: Attempt, record: Record, raised: BaseException | None) -> bool:
-        """Whether a lazy span that ends is dropped; if not, it ends as a real one."""
-        if record.kept is not None:  # given up at SIGTERM
-            return True
-        if record.live or not record.touched or record.error is not None:
-            return False
-        cut = self._cut(attempt, record, raised, error=False)
-        if judge(attempt, record, record.logical_id(), error=False, cut=cut) is not Verdict.DROP:
-            return False
-        record.span, record.kept = None, False
-        return True
+    def ended_lazily(
+        self,
+        attempt: Attempt,
+        record: Record,
+        span: LazySpan,
+        end_time: int | None,
+        raised: BaseException | None,
+    ) -> None:
+        """A lazy span ended, of which the SDK does not tell."""
+        record.span = None
+        if record.kept is None:  # else given up at SIGTERM
+            cut = self._cut(attempt, record, raised, error=False) if raised is not None else None
+            verdict = judge(attempt, record, error=False, cut=cut)
+            if verdict is Verdict.DROP:
+                record.kept = False
+            else:
+                ended = span.peek(end_time or time_ns())
+                self._settle(attempt, record, ended, verdict, cut, raised)
 
     @staticmethod
     def _cut(
@@ -122,11 +130,21 @@ class BridgeProcessor(SpanProcessor):
         cut = None
         if raised is not None or error:
             cut = self._cut(attempt, record, raised, error=error)
-        logical_id = record.logical_id()
-        verdict = judge(attempt, record, logical_id, error=error, cut=cut)
+        verdict = judge(attempt, record, error=error, cut=cut)
         if verdict is Verdict.DROP:
             record.kept = False
-            return
+        else:
+            self._settle(attempt, record, span, verdict, cut, raised)
+
+    def _settle(
+        self,
+        attempt: Attempt,
+        record: Record,
+        span: ReadableSpan,
+        verdict: Verdict,
+        cut: BaseException | None,
+        raised: BaseException | None,
+    ) -> None:
         ended = finished(attempt, record, span, cut)
         if cut is not None and record.error is None:
             handles = frozenset(h for h, asker in attempt.unread.items() if asker is record)
@@ -136,8 +154,8 @@ class BridgeProcessor(SpanProcessor):
             record.kept = False
             attempt.held.append((record, ended, raised))
             return
-        if cut is None and not error:
-            attempt.history.completed.add(logical_id)
+        if cut is None and span.status.status_code is not StatusCode.ERROR:
+            attempt.history.completed.add(record.logical_id())
         self._export(attempt, record, ended)
 
     def release(self, attempt: Attempt, error: BaseException) -> None:

@@ -25,15 +25,12 @@ class Verdict(Enum):
     HOLD = "hold until it is known whether the attempt fails with this error"
 
 
-def judge(
-    attempt: Attempt, record: Record, logical_id: str, *, error: bool, cut: BaseException | None
-) -> Verdict:
+def judge(attempt: Attempt, record: Record, *, error: bool, cut: BaseException | None) -> Verdict:
     """Whether a span that ends did anything new.
 
     Args:
         attempt: the attempt it belongs to.
         record: the span.
-        logical_id: its id that is the same in every attempt.
         error: whether it ended with an error of its own.
         cut: the exception by which Restate ended it, if so.
     """
@@ -49,7 +46,7 @@ def judge(
         return Verdict.HOLD if error else Verdict.DROP
     # All it found was received before, but here the journal ends: no attempt may have come to
     # its end, as when a tool fails after its last step.
-    first = attempt.history.complete and logical_id not in attempt.history.completed
+    first = attempt.history.complete and record.logical_id() not in attempt.history.completed
     return Verdict.EXPORT if error or first else Verdict.DROP
 
 

@@ -116,9 +116,10 @@ class WatchedVM(VMWrapper):
             self.attempt.cancelled = True
             self.attempt.work()
         elif isinstance(result, Exception):
-            self.attempt.broken = True
-            if self.attempt.root.error is None:
+            # After a suspension or a failure this only says that the handler still goes on.
+            if not self.attempt.stopping and self.attempt.root.error is None:
                 self.attempt.fail(self.attempt.current(), result)
+            self.attempt.broken = True
         return result
 
     def _known_completion_id(self, command_index: int) -> Callable[[], int | None]:
