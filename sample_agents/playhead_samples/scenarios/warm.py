@@ -20,7 +20,7 @@ import click
 
 from playhead_samples.app import names, services
 
-__all__ = ["AGAIN", "main"]
+__all__ = ["AGAIN", "USED", "main"]
 
 LIBRARIES = (
     "hypercorn.asyncio",

@@ -63,11 +63,8 @@ class World:
         self.model("DELETE", "log")
 
     def fill(self, text: str) -> str:
-        """The text with this run's key, and the ids of invocations by `{id:NAME}`."""
-        text = text.replace("{key}", self.key)
-        for name, invocation in self.invocations.items():
-            text = text.replace(f"{{id:{name}}}", invocation)
-        return text
+        """The text with this run's key in place of `{key}`."""
+        return text.replace("{key}", self.key)
 
     def id_of(self, name: str) -> str:
         """The invocation of the request of this name. Raises ScenarioError."""
