@@ -155,7 +155,7 @@ def _judged(row: dict[str, Any]) -> str:
     for kind in KINDS:
         want, have = expected.get(kind, 0), exported.get(kind, 0)
         if want != have:
-            wrong.append(f"{have} {kind}" + (" (none)" if have == 0 else ""))
+            wrong.append(f"{have or 'no'} {kind}")
     if row["strays"]:
         wrong.append(f"{row['strays']} in other traces")
     if row["orphans"]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from datetime import timedelta
 from typing import Any
 
@@ -49,7 +50,7 @@ FAST: dict[str, Any] = {
         max_attempts=100_000,
     ),
     "inactivity_timeout": timedelta(seconds=1),
-    "abort_timeout": timedelta(seconds=1),
+    "abort_timeout": timedelta(seconds=20),
 }
 
 
@@ -170,7 +171,12 @@ def build(world: World, model_url: str | None = None) -> list[Any]:
         """One durable step."""
         return await step(ctx.deps, name)
 
+    root = logging.getLogger()
+    handlers = list(root.handlers)
     tools = MCPServer("tools")
+    # It makes rich draw every traceback that is logged, which takes a second each.
+    root.handlers[:] = handlers
+    logging.getLogger("restate").setLevel(logging.CRITICAL)
 
     @tools.tool()
     async def remote(key: str, name: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import sys
 from pathlib import Path
@@ -17,7 +16,6 @@ from tracing_world import World
 
 
 def main(server: str, port: str, world: str, otlp_url: str, mode: str) -> None:
-    logging.basicConfig(force=True)  # importing FastMCP makes rich draw tracebacks, for seconds
     app = make_app(World(Path(world)))
     if mode == "ours":
         os.environ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"] = otlp_url
