@@ -157,9 +157,15 @@ def test_text_of_strangers_cannot_act_on_the_terminal(changed: Path):
     assert "\x07" not in result.output
 
 
-def pytest_run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "pytest", "-p", "no:asyncio", "-q", *arguments]
+def pytest_run(
+    folder: Path, *arguments: str, installed: bool = False
+) -> subprocess.CompletedProcess[str]:
+    """Run pytest; with all installed plugins, found by their entry points, or ours alone."""
+    plugin = "no:asyncio" if installed else "playhead.replay.pytest_plugin"
+    command = [sys.executable, "-m", "pytest", "-p", plugin, "-q", *arguments]
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST")}
+    if not installed:
+        environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     return subprocess.run(
         command,
         cwd=folder,
@@ -173,7 +179,7 @@ def pytest_run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str
 
 def test_pytest_makes_one_test_of_a_recording(changed: Path):
     options = ("--playhead-app", "myapp:app", "--playhead-recordings", "recordings")
-    done = pytest_run(changed, *options)
+    done = pytest_run(changed, *options, installed=True)
     assert done.returncode == 1, done.stderr
     assert "1 failed, 2 passed" in done.stdout
     assert "#5 Run pay: renamed  myapp.py:" in done.stdout

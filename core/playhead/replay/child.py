@@ -9,8 +9,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import signal
 import sys
+import threading
+import time
 import traceback
 from collections.abc import Iterable
 from typing import IO, Any
@@ -19,7 +20,7 @@ from playhead.replay.guard import Guard
 
 __all__ = ["main"]
 
-_PR_SET_PDEATHSIG = 1
+_WATCH_SECONDS = 0.5
 _LOG_BYTES = 64 << 20
 _MEMORY_BYTES = 4 << 30
 
@@ -101,10 +102,14 @@ def _limit() -> None:
 
 def _end_with_parent() -> None:
     # An endless loop of the user's code must not outlive a parent that was killed.
-    with contextlib.suppress(OSError, AttributeError):
-        import ctypes
+    parent = os.getppid()
 
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(_WATCH_SECONDS)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()
 
 
 if __name__ == "__main__":
