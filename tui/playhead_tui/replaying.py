@@ -12,7 +12,7 @@ from playhead.replay import Outcome, Recording, Report, Session, Stop
 from playhead.replay.api import judged
 from playhead.replay.errors import ReplayError
 from playhead.replay.whatif import request_fields
-from playhead.replay.worker import Worker
+from playhead.replay.worker import SECONDS, Worker
 
 from playhead_tui.source import Code
 
@@ -41,12 +41,14 @@ class Replayer:
     The child ends with the thread that started it (PR_SET_PDEATHSIG), so there is only one.
     """
 
-    def __init__(self, code: Code, recording: Recording) -> None:
+    def __init__(self, code: Code, recording: Recording, *, seconds: float = SECONDS) -> None:
         self.code = code
         self.recording = recording
         self.closed = False
         self._thread = ThreadPoolExecutor(1, "replay")
-        self._worker = Worker(code.app, folder=code.folder or None)
+        self.seconds = seconds
+        """How long the code may take for one question."""
+        self._worker = Worker(code.app, folder=code.folder or None, seconds=seconds)
         self._live: Worker | None = None
 
     async def start(self) -> None:
@@ -98,7 +100,7 @@ class Replayer:
             worker = self._worker
             if question.live:
                 worker = self._live = Worker(
-                    self.code.app, folder=self.code.folder or None, live=True
+                    self.code.app, folder=self.code.folder or None, seconds=self.seconds, live=True
                 )
             try:
                 document, blocked = worker.request(

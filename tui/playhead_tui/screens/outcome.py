@@ -42,7 +42,6 @@ class OutcomeScreen(Screen[Next | None]):
     """Steps of both runs; below or beside them how it ended, and the selected step."""
 
     DEFAULT_CSS = """
-    OutcomeScreen #title { height: 1; background: $panel; }
     OutcomeScreen #panes { layout: vertical; height: 1fr; }
     OutcomeScreen Comparison { height: 1fr; }
     OutcomeScreen TextPane { height: 1fr; border-top: solid $panel; }
@@ -50,8 +49,8 @@ class OutcomeScreen(Screen[Next | None]):
     OutcomeScreen.wide Comparison { width: 3fr; height: 100%; }
     OutcomeScreen.wide TextPane { width: 2fr; height: 100%; border-top: none;
         border-left: solid $panel; }
-    .ascii OutcomeScreen TextPane { border-top: ascii $panel; }
-    .ascii OutcomeScreen.wide TextPane { border-top: none; border-left: ascii $panel; }
+    OutcomeScreen.plain TextPane { border-top: ascii $panel; }
+    OutcomeScreen.plain.wide TextPane { border-top: none; border-left: ascii $panel; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "back", "Back", show=False),
@@ -72,6 +71,7 @@ class OutcomeScreen(Screen[Next | None]):
         self.question = question
         self.target = target
         self.glyphs = glyphs
+        self.set_class(not glyphs.eighths, "plain")
 
     @property
     def playhead(self) -> PlayheadApp:

@@ -44,8 +44,8 @@ class ReplayPanes(Container):
     ReplayPanes.zoom-steps #steps { display: block; border-top: none; max-height: 100%; }
     ReplayPanes.zoom-facts #code { display: none; }
     ReplayPanes.zoom-facts #facts { border: none; }
-    .ascii ReplayPanes #facts, .ascii ReplayPanes.tall #steps { border-top: ascii $panel; }
-    .ascii ReplayPanes.wide #facts { border-top: none; border-left: ascii $panel; }
+    ReplayPanes.plain #facts, ReplayPanes.plain.tall #steps { border-top: ascii $panel; }
+    ReplayPanes.plain.wide #facts { border-top: none; border-left: ascii $panel; }
     """
 
     def __init__(self, *, glyphs: Glyphs) -> None:
@@ -54,6 +54,7 @@ class ReplayPanes(Container):
         self.source = SourcePane(glyphs=glyphs, widget_id="source")
         self.steps = StopsView(glyphs=glyphs, widget_id="steps")
         self.facts = StopPane(glyphs=glyphs, widget_id="facts")
+        self.set_class(not glyphs.eighths, "plain")
         self.zoomed = ""
         """Id of the pane that has the whole room; empty for none."""
 

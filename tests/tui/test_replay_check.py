@@ -1,0 +1,76 @@
+"""Before a resume: whether today's code accepts the journal; the resume never waits for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from playhead.replay import RecordingError
+from playhead_tui import checking
+from playhead_tui.screens.checked_menu import CheckedMenu
+from playhead_tui.screens.dialogs import Menu
+from playhead_tui.source import Code
+from tui_fakes import FakeActions
+from tui_replays import HANDLERS, RECORDINGS, connecting, until
+
+
+async def resuming(s: Any) -> None:
+    """The question whether to resume the paused invocation."""
+    listing = s.app.screen.listing
+    await s.until(lambda: listing.rows)
+    listing.go_to("inv_1lPause")
+    await s.press("x")
+    await s.until(lambda: isinstance(s.app.screen, Menu))
+    await s.press("r")
+    await s.until(lambda: isinstance(s.app.screen, CheckedMenu))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("", "", "accepts the journal: 10 of 10 commands replayed."),
+        ('"pay", pay', '"charge", pay', "does not accept the journal: 5 of 10 commands replayed"),
+    ],
+)
+async def test_the_code_that_is_known_is_asked(stage, tmp_path, old, new, said) -> None:
+    text = (RECORDINGS / "handlers.py").read_text()
+    assert old in text
+    (tmp_path / "agent.py").write_text(text.replace(old, new) if old else text)
+    actions = FakeActions()
+    connect = connecting("trip", Code("agent:app", str(tmp_path)), actions=actions)
+    async with stage(None, connect=connect) as s:
+        await resuming(s)
+        await until(s, lambda: said in " ".join(s.text.replace("│", " ").split()))
+        assert actions.done == []
+        await s.press("y")
+        await s.until(lambda: actions.done == [("resume", "inv_1lPause")])
+
+
+async def test_without_an_app_it_says_how_to_name_one(stage) -> None:
+    async with stage(None, connect=connecting("trip", Code(""), actions=FakeActions())) as s:
+        await resuming(s)
+        await s.shows("Set PLAYHEAD_APP=module:attribute")
+
+
+async def test_a_resume_does_not_wait_for_the_check(stage, tmp_path) -> None:
+    (tmp_path / "slow.py").write_text("import time\ntime.sleep(600)\n")
+    actions = FakeActions()
+    connect = connecting("trip", Code("slow:app", str(tmp_path)), actions=actions)
+    async with stage(None, connect=connect) as s:
+        await resuming(s)
+        await s.shows("Checking whether today's code accepts")
+        await s.press("y")
+        await s.until(lambda: actions.done == [("resume", "inv_1lPause")])
+
+
+async def test_what_takes_too_long_or_fails_is_said(stage, tmp_path, monkeypatch) -> None:
+    (tmp_path / "slow.py").write_text("import time\ntime.sleep(600)\n")
+    monkeypatch.setattr(checking, "SECONDS", 0.5)
+    connect = connecting("trip", Code("slow:app", str(tmp_path)), actions=FakeActions())
+    async with stage(None, connect=connect) as s:
+        await resuming(s)
+        await s.shows("Not checked: slow:app took over 0.5 s")
+    error = RecordingError("no [journal]")
+    async with stage(None, connect=connecting(error, HANDLERS, actions=FakeActions())) as s:
+        await resuming(s)
+        await s.shows("Not checked: no [journal]")
