@@ -105,6 +105,18 @@ def test_at_shows_the_line_the_variables_and_the_state():
     assert "visits = null" in result.output
 
 
+@pytest.mark.parametrize(
+    ("at", "command"), [("pay", 5), ("'hotel' in locals()", 4), ("visits == 7", None)]
+)
+def test_at_takes_a_step_or_an_expression(at: str, command: int | None):
+    result = run(TRIP, "--app", "handlers:app", "--app-dir", RECORDINGS, "--at", at, "--json")
+    if command is None:
+        assert result.exit_code == 2
+        assert "There is no command visits == 7" in result.output
+    else:
+        assert json.loads(result.output)["index"] == command
+
+
 def test_a_changed_result_is_run_on_beside_the_original():
     arguments = (TRIP, "--app", "handlers:app", "--app-dir", RECORDINGS, "--set", '2=["rain"]')
     result = run(*arguments)
@@ -114,6 +126,9 @@ def test_a_changed_result_is_run_on_beside_the_original():
     document = json.loads(run(*arguments, "--json").output)
     assert document["output"]["plan"] == ["rain"]
     assert document["original_output"]["plan"] == ["Oslo day 0", "Oslo day 1"]
+    dry = json.loads(run(*arguments, "--dry", "--json").output)
+    assert not dry["ended"]
+    assert "Call Helper/echo" in dry["stopped"]
     bad = run(TRIP, "--app", "handlers:app", "--app-dir", RECORDINGS, "--set", "two")
     assert bad.exit_code == 2
 

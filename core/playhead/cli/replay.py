@@ -13,7 +13,7 @@ import click
 from playhead.cli.errors import CliError, Exit
 
 if TYPE_CHECKING:
-    from playhead.replay import Recording, Report
+    from playhead.replay import Recording, Report, Session
 
 
 @click.command()
@@ -29,8 +29,15 @@ if TYPE_CHECKING:
     default=False,
     help="Only the SDK's verdict, or every difference.  [default: --explain]",
 )
-@click.option("--at", type=int, metavar="N", help="Show code, variables and state at command N.")
-@click.option("--pdb", is_flag=True, help="Open Python's debugger at command N (or the first).")
+@click.option(
+    "--at",
+    metavar="N|STEP|EXPR",
+    help="Show code, variables and state at command N, at the first step of that name, or where "
+    "a Python expression first holds in the user's frame.",
+)
+@click.option(
+    "--pdb", is_flag=True, help="Open Python's debugger at --at, or at the first command."
+)
 @click.option(
     "--set",
     "changes",
@@ -50,6 +57,9 @@ if TYPE_CHECKING:
     multiple=True,
     metavar="STEP",
     help="With --set: really execute this step. Asks first.",
+)
+@click.option(
+    "--dry", is_flag=True, help="With --set: nothing is answered from the recording after it."
 )
 @click.option("--yes", is_flag=True, help="Do not ask before --live.")
 @click.option(
@@ -121,32 +131,34 @@ def _one(recording: Recording, options: dict[str, Any]) -> Exit:
 
 def _stop(recording: Recording, options: dict[str, Any]) -> Exit:
     from playhead.replay import Session
+    from playhead.replay.debug import debug
     from playhead.replay.stop_text import lines
 
-    at = options["at"]
-    if options["pdb"]:
-        from playhead.replay.debug import debug
-
-        return (
-            Exit.FINE
-            if debug(recording, options["app"], options["app_dir"], at or 1) == 0
-            else Exit.FOUND
-        )
     with Session.open(
         options["app"], recording, folder=options["app_dir"], seconds=options["seconds"]
     ) as session:
-        stop = session.at(at)
+        stop = session.at(_index(session, options["at"] or "1"))
     if stop is None:
         raise CliError(
-            f"There is no command {at}: the code goes through 1 to {len(session.stops)}",
-            exit_code=Exit.USAGE,
+            f"There is no command {options['at']}: the code goes through 1 to {len(session.stops)}",
+            "Give an ordinal, the name of a step, or a Python expression.",
+            Exit.USAGE,
         )
-    if options["as_json"]:
+    if options["pdb"]:
+        debug(recording, options["app"], options["app_dir"], stop.index)
+    elif options["as_json"]:
         _json(stop.to_json())
-        return Exit.FINE
-    for line in lines(stop, len(session.stops)):
-        click.echo(line)
+    else:
+        for line in lines(stop, len(session.stops)):
+            click.echo(line)
     return Exit.FINE
+
+
+def _index(session: Session, at: str) -> int:
+    if at.isdigit():
+        return int(at)
+    found = session.breakpoints(name=at) or session.breakpoints(expression=at)
+    return found[0] if found else -1
 
 
 def _what_if(recording: Recording, options: dict[str, Any]) -> Exit:
@@ -165,6 +177,7 @@ def _what_if(recording: Recording, options: dict[str, Any]) -> Exit:
         changes,
         answers=_pairs("--answer", options["answers"]),
         live=options["live"],
+        recorded=not options["dry"],
         folder=options["app_dir"],
         seconds=options["seconds"],
     )
