@@ -108,8 +108,11 @@ def test_json_is_one_document_and_the_recording_is_kept(tmp_path: Path) -> None:
     assert processes_of(folder) == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_interrupted_it_leaves_no_process(number: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("number", "when"),
+    [(signal.SIGINT, "wait until run"), (signal.SIGTERM, "starting restate-server")],
+)
+def test_interrupted_it_leaves_no_process(number: int, when: str, tmp_path: Path) -> None:
     folder = tmp_path / "interrupted"
     command = [sys.executable, "-m", "playhead", "scenario", "run", "llm-timeout"]
     with subprocess.Popen(
@@ -119,7 +122,7 @@ def test_interrupted_it_leaves_no_process(number: int, tmp_path: Path) -> None:
         said = ""
         for line in running.stderr:
             said += line
-            if "run: running" in line or "wait until run" in line:
+            if when in line:
                 break
         assert len(processes_of(folder)) >= 3, said
         running.send_signal(number)
