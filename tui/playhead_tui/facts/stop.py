@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from playhead.decode.registry import decode_run
 from playhead.replay import Divergence, Report, Stop
 from playhead.replay.report_text import HINT
 from playhead.replay.stack import Frame
 
 from playhead_tui.document import Line, Tone, heading, pair, text_lines, value_lines
-from playhead_tui.facts.messages import unpacked
+from playhead_tui.facts.messages import tool_call, unpacked
 
 __all__ = ["conversation", "differences", "frames", "state", "step", "variables"]
 
@@ -106,7 +107,14 @@ def conversation(stop: Stop) -> Iterator[Line]:
         yield from text_lines(message["text"], indent=2, limit=LIMIT)
     if stop.asks_model and stop.result_entry is not None:
         yield from heading("recorded answer", "llm")
-        yield from value_lines(unpacked(stop.result), indent=2, limit=LIMIT)
+        llm = decode_run(stop.name, stop.result, known=True).llm
+        if llm is None or not (llm.text or llm.tool_calls):
+            yield from value_lines(unpacked(stop.result), indent=2, limit=LIMIT)
+            return
+        if llm.text:
+            yield from text_lines(llm.text, indent=2, limit=LIMIT)
+        for call in llm.tool_calls:
+            yield from tool_call(call.name, call.arguments)
 
 
 def state(stop: Stop) -> Iterator[Line]:

@@ -54,10 +54,10 @@ class OutcomeScreen(Screen[Next | None]):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "back", "Back", show=False),
-        Binding("n", "match(1)", "Next difference"),
+        Binding("n", "match(1)", "Difference"),
         Binding("N", "match(-1)", "Previous difference", show=False),
-        Binding("e", "edit", "Change again"),
-        Binding("a", "answer", "Give an answer"),
+        Binding("e", "edit", "Change"),
+        Binding("a", "answer", "Answer"),
         Binding("right_square_bracket", "tab(1)", "Tab"),
         Binding("left_square_bracket", "tab(-1)", "Previous tab", show=False),
         Binding("1", "pane('comparison')", "Both runs", show=False),
@@ -90,11 +90,11 @@ class OutcomeScreen(Screen[Next | None]):
 
     def on_mount(self) -> None:
         """Show all of it; it does not change any more."""
-        chips = [(f"what if {one_line(self.target, 30)}", "primary")]
+        chips = [(f"what if {one_line(self.target, 20)}", "primary")]
         for key, value in self.question.changes.items():
             shown = value.message if isinstance(value, Failure) else json.dumps(value, default=str)
             name = f"#{key}" if isinstance(key, int) else key
-            chips.append((f"{name} = {one_line(shown, 30)}", "warning"))
+            chips.append((f"{name} = {one_line(shown, 18)}", "warning"))
         if self.question.live:
             chips.append((f"live: {', '.join(self.question.live)}", "error"))
         differ = sum(not row.same for row in self.outcome.rows)

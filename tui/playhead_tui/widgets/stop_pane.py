@@ -22,7 +22,7 @@ SCROLLING: list[BindingType] = [
     Binding("ctrl+u,pageup", "scroll_pages(-1)", "Page up", show=False),
 ]
 """Left and right, first and last belong to the playhead."""
-NAMES = ("Variables", "Step", "Conversation", "State", "Differences")
+NAMES = ("Variables", "Step", "Messages", "State", "Differences")
 
 
 class StopPane(TextPane, inherit_bindings=False):
