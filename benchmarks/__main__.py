@@ -14,7 +14,7 @@ SLOW = {"scale", "scenarios"}
 
 def main() -> int:
     """Run each in a process of its own, so that none inherits another's memory."""
-    known = sorted(m.name for m in pkgutil.iter_modules(benchmarks.__path__) if "_" != m.name[0])
+    known = sorted(m.name for m in pkgutil.iter_modules(benchmarks.__path__) if m.name[0] != "_")
     runnable = [name for name in known if name != "__main__"]
     chosen = sys.argv[1:] or [name for name in runnable if name not in SLOW]
     if unknown := set(chosen) - set(runnable):

@@ -15,6 +15,13 @@ from playhead.local import Child, RestateServer, free_port
 from playhead.restate.client import RestateClient
 
 
+@pytest.fixture(scope="session")
+def restate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RestateServer]:
+    """A server of this folder alone: its tests count deployments and expect all to live."""
+    with RestateServer(tmp_path_factory.mktemp("restate-folder")) as server:
+        yield server
+
+
 class Handlers:
     """Calls the handlers, and tells how often what they count really ran."""
 

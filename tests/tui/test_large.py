@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
+from typing import Any
 
+import pytest
+from playhead_tui.widgets.waterfall import Waterfall
+from textual.strip import Strip
 from tui_fakes import FakeSource
 from tui_stories import long_journal, step, step_row
 
-PROMPT_ENOUGH = 0.5
-"""Seconds of processor time between a key and the finished picture; most need a tenth."""
+# How long a key takes on 20,000 rows against 200 is measured by benchmarks/long_journal.py.
 
 
-async def test_20_000_entries_open_scroll_and_refresh(stage) -> None:
+async def test_20_000_entries_open_scroll_and_refresh(
+    stage: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[int] = []
+    draw = Waterfall.render_line
+
+    def counted(self: Waterfall, y: int) -> Strip:
+        drawn.append(y)
+        return draw(self, y)
+
+    monkeypatch.setattr(Waterfall, "render_line", counted)
     source = FakeSource()
     row = source.rows[0]
     source.details[row.id] = long_journal(row, 20_000)
@@ -22,9 +34,10 @@ async def test_20_000_entries_open_scroll_and_refresh(stage) -> None:
         await s.until(lambda: len(s.app.screen.waterfall.rows) == 20_000)
         screen = s.app.screen
         for key in ("G", "g", "j", "ctrl+d", "ctrl+u", "e", "escape", "right_square_bracket"):
-            started = time.process_time()
+            drawn.clear()
             await s.press(key)
-            assert time.process_time() - started < PROMPT_ENOUGH, key
+            # A few repaints of what is on screen, never the whole journal.
+            assert len(drawn) <= 10 * screen.size.height, key
         await s.press("slash", *"19999", "enter")
         await s.until(lambda: screen.waterfall.cursor == "step:19999")
         assert len(screen.waterfall.rows) == 1
@@ -42,9 +55,7 @@ async def test_a_megabyte_opens_at_once_and_is_cut_with_a_word(stage) -> None:
         await s.shows("xxxxxx")
         inspector = s.app.screen.inspector
         for name in ("Input", "Output"):
-            started = time.process_time()
             await s.press("right_square_bracket")
-            assert time.process_time() - started < PROMPT_ENOUGH
             assert inspector.tabs[inspector.tab] == name
             assert inspector.text.endswith("not shown; y copies all")
             await s.press("2")

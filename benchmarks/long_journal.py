@@ -1,0 +1,61 @@
+"""Keys on the invocation screen: a journal of 20,000 entries against one of 200.
+
+The time is this process's own, from a key until the screen is idle again. Prints the ratio for
+each key; a screen that draws only what is on it stays near 1.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import statistics
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "tui"))
+
+from playhead_tui.app import PlayheadApp
+from tui_fakes import NOW, FakeSource, connector
+from tui_stage import Stage, wait_until
+from tui_stories import long_journal
+
+KEYS = ("G", "g", "j", "ctrl+d", "ctrl+u")
+ROUNDS = 5
+
+
+async def measure(entries: int) -> dict[str, float]:
+    """Median processor seconds a key, and of opening the screen."""
+    source = FakeSource()
+    row = source.rows[0]
+    source.details[row.id] = long_journal(row, entries)
+    app = PlayheadApp(connector(source, None), now=lambda: NOW)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await wait_until(pilot, lambda: app.connection is not None)
+        stage: Any = Stage(app, pilot)
+        started = time.process_time()
+        app.open_invocation(row.id)
+        await stage.until(lambda: getattr(app.screen, "detail", None))
+        await stage.until(lambda: len(stage.app.screen.waterfall.rows) == entries)
+        found = {"open": time.process_time() - started}
+        for key in KEYS:
+            spent: list[float] = []
+            for _ in range(ROUNDS):
+                started = time.process_time()
+                await stage.press(key)
+                spent.append(time.process_time() - started)
+            found[key] = statistics.median(spent)
+    return found
+
+
+def main() -> None:
+    """Print both and their ratio."""
+    short, long = asyncio.run(measure(200)), asyncio.run(measure(20_000))
+    for name, seconds in long.items():
+        ratio = seconds / short[name]
+        print(json.dumps({"what": name, "200": short[name], "20000": seconds, "ratio": ratio}))
+
+
+if __name__ == "__main__":
+    main()
