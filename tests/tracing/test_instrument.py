@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import playhead_tracing
@@ -74,7 +75,7 @@ def test_keeps_the_users_context_managers(provider: TracerProvider) -> None:
     from contextlib import asynccontextmanager
 
     @asynccontextmanager
-    async def mine() -> Any:
+    async def mine() -> AsyncGenerator[None]:
         yield
 
     service = restate.Service("Managed", invocation_context_managers=[mine])
@@ -84,8 +85,9 @@ def test_keeps_the_users_context_managers(provider: TracerProvider) -> None:
 
     on(restate.app([service]), provider)
     (handler,) = service.handlers.values()
-    assert isinstance(handler.context_managers[0], Scope)
-    assert handler.context_managers[1:] == [mine]
+    managers = handler.context_managers or []
+    assert isinstance(managers[0], Scope)
+    assert managers[1:] == [mine]
 
 
 def test_spans_outside_of_handlers_pass(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -84,7 +85,7 @@ def build(world: World, model_url: str | None = None) -> list[Any]:
             ]
         )
 
-    async def stream(messages: list[ModelMessage], info: AgentInfo) -> Any:
+    async def stream(messages: list[ModelMessage], info: AgentInfo) -> AsyncIterator[Any]:
         _, number, planned_answer = planned(messages)
         if isinstance(planned_answer, str):
             for word in planned_answer.split():

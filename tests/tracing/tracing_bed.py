@@ -6,7 +6,7 @@ import asyncio
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -108,7 +108,7 @@ class Bed:
     @contextmanager
     def process(
         self, server_name: str = "hypercorn", env: dict[str, str] | None = None
-    ) -> Iterator[tuple[Bed, Child]]:
+    ) -> Generator[tuple[Bed, Child]]:
         """The same on a server of its own, with the agents in a process that can be killed."""
         port, folder = free_port(), self.world.folder / f"process-{time.time_ns()}"
         child = Child(

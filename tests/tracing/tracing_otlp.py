@@ -62,7 +62,7 @@ class Receiver:
                 self.send_header("content-type", "application/x-protobuf")
                 self.end_headers()
 
-            def log_message(self, *args: object) -> None:
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002
                 pass
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
