@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 
 import httpx
-from make_recordings import SECONDS, Server, listens
+from make_recordings import SECONDS, Server, listens, without_paths
 from playhead.local import Child, RestateServer, free_port
 from playhead.replay import Recording
 from playhead.replay.annotate import annotate
@@ -50,8 +50,8 @@ def record(server: Server, app: App, example: Example, effects: Path) -> None:
     if example.waits and example.name != "approval-timeout":
         approve(server, effects)
     server.wait(example.name, server.ended(ident))
-    recording = annotate(app, asyncio.run(Recording.fetch(server.restate.admin_url, ident)))
-    recording.save(FOLDER / f"{example.name}.journal.json")
+    recording = without_paths(asyncio.run(Recording.fetch(server.restate.admin_url, ident)))
+    annotate(app, recording).save(FOLDER / f"{example.name}.journal.json")
     print(f"{example.name}: {len(recording.entries)} entries")  # noqa: T201
 
 

@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -147,8 +147,21 @@ def record(server: Server, app: App, name: str, case: Case, folder: Path) -> Non
     recording = asyncio.run(Recording.fetch(server.restate.admin_url, ident))
     version = recording.invocation["pinned_service_protocol_version"]
     assert f"v{version}" == folder.name, f"{name} was recorded in protocol v{version}"
-    annotate(app, recording).save(folder / f"{name}.journal.json")
+    annotate(app, without_paths(recording)).save(folder / f"{name}.journal.json")
     print(f"{folder.name}/{name}: {len(recording.entries)} entries")  # noqa: T201
+
+
+def without_paths(recording: Recording) -> Recording:
+    """Stack traces name the machine's folders; nobody needs them."""
+    folders = [str(HERE), sys.prefix, str(Path(json.__file__).parents[1])]
+
+    def cleaned(value: Any) -> Any:
+        for folder in folders if isinstance(value, str) else ():
+            value = value.replace(folder, "...")
+        return value
+
+    events = ({name: cleaned(value) for name, value in e.items()} for e in recording.events)
+    return replace(recording, events=tuple(events))
 
 
 def main(names: list[str]) -> None:
