@@ -61,6 +61,7 @@ class Stack:
             otlp_grpc_port=free_port(),
             otlp_http_port=self.recorder_otlp_http,
             api_port=free_port(),
+            app="playhead_samples.app:create_app()",
         )
         self.llm_port = free_port()
         self.agents_port = free_port()
