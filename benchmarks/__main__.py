@@ -8,7 +8,7 @@ import sys
 
 import benchmarks
 
-SLOW = {"scale", "scenarios"}
+SLOW = {"bridge_truth", "scale", "scenarios"}
 """These take minutes; they run when named."""
 
 

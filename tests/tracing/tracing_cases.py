@@ -124,8 +124,7 @@ def killed(bed: Bed, key: str) -> Outcome:
     with bed.process() as (own, child):
         invocation = own.start("Agents/ask", key)
         bed.world.wait(key, "chat 2")
-        bed.receiver.wait(lambda rows: any(r.name == "run a" for r in rows))
-        bed.settled(0.3)
+        bed.settled()
         child.kill()
         child.start()
         own.result(invocation)
