@@ -14,7 +14,7 @@ from playhead.replay.recording import SUFFIX, Recording
 from playhead.replay.report import Report
 from playhead.replay.worker import SECONDS, Worker
 
-__all__ = ["annotated", "judged", "recordings_in", "replay", "replay_all"]
+__all__ = ["annotated", "judged", "judged_file", "recordings_in", "replay", "replay_all"]
 
 
 def replay(
@@ -84,7 +84,7 @@ def replay_all(
                     return
                 try:
                     worker.start()
-                    done.put((path, _judged_file(worker, path, explained)))
+                    done.put((path, judged_file(worker, path, explained=explained)))
                 except AppError as error:
                     done.put(error)
                     return
@@ -117,7 +117,12 @@ def recordings_in(folder: Path) -> list[Path]:
     return sorted(folder.rglob(f"*{SUFFIX}"))
 
 
-def _judged_file(worker: Worker, path: Path, explained: bool) -> Report:
+def judged_file(worker: Worker, path: Path, *, explained: bool = True) -> Report:
+    """The report on one file, which the worker reads by itself.
+
+    Raises:
+        ReplayError: the file is no recording, or the app or its process failed.
+    """
     document, blocked = worker.request("judge", path, explained=explained)
     return changed(Report.from_json(document), blocked=tuple(blocked))
 

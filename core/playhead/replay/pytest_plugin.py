@@ -82,13 +82,12 @@ class _Plugin:
 
     def report(self, path: Path) -> Report:
         """Replay one recording in the warm process."""
-        from playhead.replay.api import judged
-        from playhead.replay.recording import Recording
+        from playhead.replay.api import judged_file
         from playhead.replay.worker import Worker
 
         if self.worker is None:
             self.worker = Worker(self.app, folder=os.getcwd())  # noqa: PTH109
-        return judged(self.worker, Recording.load(path))
+        return judged_file(self.worker, path)
 
     def pytest_sessionfinish(self) -> None:
         """End the process."""
