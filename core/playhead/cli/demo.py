@@ -7,7 +7,6 @@ import contextlib
 import fcntl
 import os
 import shutil
-import signal
 import sys
 import threading
 import time
@@ -18,6 +17,7 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from playhead.cli.errors import CliError, Exit
+from playhead.cli.interruptible import interruptible
 
 if TYPE_CHECKING:
     from playhead_samples.demo import Sent
@@ -65,7 +65,7 @@ def command(ctx: click.Context, headless: bool, folder: Path, as_json: bool) -> 
         ) from error
     from playhead.local import ChildError, ServerNotFound
 
-    with _interruptible(), _own_folder(folder.resolve()) as home:
+    with interruptible(), _own_folder(folder.resolve()) as home:
         try:
             stack = Stack(home, external=_external(ctx.obj), say=_say)
             started = time.monotonic()
@@ -99,23 +99,6 @@ def _shown(path: Path) -> str:
 
 def _external(settings: Settings) -> Settings | None:
     return settings if os.environ.get("RESTATE_ADMIN_URL") else None
-
-
-@contextlib.contextmanager
-def _interruptible() -> Generator[None]:
-    """SIGTERM and SIGHUP end the demo as Ctrl+C does: everything it started is stopped."""
-
-    def interrupt(number: int, frame: object) -> None:
-        raise KeyboardInterrupt
-
-    # What is ignored already (SIGHUP under nohup) stays ignored.
-    numbers = [n for n in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) != signal.SIG_IGN]
-    before = {n: signal.signal(n, interrupt) for n in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextlib.contextmanager
