@@ -97,7 +97,9 @@ def agents_page() -> str:
 
     text = (
         "# Sample agents\n\nEach is one file in `sample_agents/playhead_samples/agents/`. "
-        "`make demo` starts them; `playhead_samples/catalog.py` has their requests as data. With "
+        "`make demo` starts the first four (approval, chat, intake, weather); `python -m "
+        "playhead_samples --port N` serves them all, to be registered with a restate-server, and "
+        "`playhead_samples/catalog.py` has their requests as data. With "
         "`PLAYHEAD_MODEL=openai:gpt-…` (any Pydantic AI model string) and its key they use a real "
         "model instead of the local one.\n"
     )

@@ -74,7 +74,7 @@ async def show(stack: Stack, ids: dict[str, str]) -> None:
 
 def main() -> None:
     """Run the demo's traffic, then take the pictures."""
-    with tempfile.TemporaryDirectory() as folder, Stack(Path(folder)) as stack:
+    with tempfile.TemporaryDirectory() as folder, Stack(Path(folder), only=demo.AGENTS) as stack:
         demo.arm(stack)
         ids = {sent.request.message.rstrip("?").split()[-1]: sent.invocation_id
                for sent in demo.send(stack)}  # fmt: skip

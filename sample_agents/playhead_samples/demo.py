@@ -55,6 +55,9 @@ REQUESTS = (
     ),
 )
 
+AGENTS = ("approval", "chat", "intake", "weather")
+"""Files of the agents that they go to."""
+
 TOOL_FAULTS = [
     faults.Fault(
         tool="get_weather",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import httpx
@@ -32,6 +32,7 @@ class Stack:
         external: Settings | None = None,
         restate_env: dict[str, str] | None = None,
         agent_env: dict[str, str] | None = None,
+        only: Sequence[str] = (),
         say: Say = lambda line: None,
     ) -> None:
         """Describe the stack; nothing starts yet.
@@ -41,22 +42,27 @@ class Stack:
             external: a Restate server of the user's to use instead of one of our own.
             restate_env: further `RESTATE_*` settings for our own server.
             agent_env: further variables for the agents' process.
+            only: the agents to serve, by their files' names; all when empty. Few start faster.
             say: told what is being started.
         """
         self.folder = folder
         self.say = say
         self.recorder_otlp_http = free_port()
         self.restate: RestateServer | None = None
-        if external is None:
+        server = external
+        if server is None:
             self.restate = RestateServer(
                 folder / "restate",
                 tracing_endpoint=f"otlp+http://127.0.0.1:{self.recorder_otlp_http}/v1/traces",
                 env=restate_env,
             )
+            server = Settings(
+                admin_url=self.restate.admin_url, ingress_url=self.restate.ingress_url
+            )
         self.settings = Settings(
-            admin_url=self.restate.admin_url if self.restate else external.admin_url,  # type: ignore[union-attr]
-            ingress_url=self.restate.ingress_url if self.restate else external.ingress_url,  # type: ignore[union-attr]
-            auth_token=external.auth_token if external else None,
+            admin_url=server.admin_url,
+            ingress_url=server.ingress_url,
+            auth_token=server.auth_token,
             store=folder / "store",
             otlp_grpc_port=free_port(),
             otlp_http_port=self.recorder_otlp_http,
@@ -72,7 +78,8 @@ class Stack:
             "agents",
             "playhead_samples",
             self.agents_port,
-            {**self._agent_env(), **(agent_env or {})},
+            *(part for name in only for part in ("--only", name)),
+            env={**self._agent_env(), **(agent_env or {})},
         )
 
     @property
@@ -195,9 +202,14 @@ class Stack:
         }
 
     def _python(
-        self, name: str, module: str, port: int, env: dict[str, str] | None = None
+        self,
+        name: str,
+        module: str,
+        port: int,
+        *arguments: str,
+        env: dict[str, str] | None = None,
     ) -> Child:
-        command = [sys.executable, "-m", module, "--port", str(port)]
+        command = [sys.executable, "-m", module, "--port", str(port), *arguments]
         log = self.folder / "logs" / f"{module.rpartition('.')[2]}.log"
         return Child(name, command, log=log, env=env)
 

@@ -27,7 +27,7 @@ class Ran:
 
 @pytest.fixture(scope="session")
 def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ran]:
-    with Stack(tmp_path_factory.mktemp("stack")) as stack:
+    with Stack(tmp_path_factory.mktemp("stack"), only=demo.AGENTS) as stack:
         demo.arm(stack)
         ids = {sent.request.what: sent.invocation_id for sent in demo.send(stack)}
         deadline = time.monotonic() + SECONDS

@@ -24,9 +24,8 @@ from playhead.replay.app import App, load_app
 from playhead_samples.catalog import EXAMPLES, Example
 
 FOLDER = Path(__file__).parent / "agents"
-LEFT_OUT = {"scheduled", "changing-code", "approval-workflow", "streaming", "chat", "bank"}
-"""They never end, change their own code, put the time into their state (so that they do not
-replay), or repeat what others show at greater length."""
+LEFT_OUT = {"scheduled", "changing-code", "approval-workflow", "streaming"}
+"""They never end, change their own code, or repeat what others show at greater length."""
 
 
 def approve(server: Server, effects: Path) -> None:

@@ -56,6 +56,7 @@ def command(ctx: click.Context, headless: bool, folder: Path, as_json: bool) -> 
     """
     headless = headless or as_json or not (sys.stdin.isatty() and sys.stdout.isatty())
     try:
+        from playhead_samples import demo
         from playhead_samples.stack import Stack
     except ImportError as error:
         raise CliError(
@@ -67,7 +68,7 @@ def command(ctx: click.Context, headless: bool, folder: Path, as_json: bool) -> 
 
     with interruptible(), _own_folder(folder.resolve()) as home:
         try:
-            stack = Stack(home, external=_external(ctx.obj), say=_say)
+            stack = Stack(home, external=_external(ctx.obj), only=demo.AGENTS, say=_say)
             started = time.monotonic()
             with stack:
                 _say(f"ready after {time.monotonic() - started:.1f} s")

@@ -80,6 +80,11 @@ async def ask(messages: list[ModelMessage]) -> ModelResponse:
     return await model_request(model, messages, model_request_parameters=parameters)
 
 
+async def kept(messages: list[ModelMessage]) -> Any:
+    """The conversation as the first attempt saw it, as JSON."""
+    return MESSAGES.dump_python(messages, mode="json")
+
+
 async def use_tool(ctx: restate.ObjectContext, call: ToolCallPart) -> Any:
     """Do what the model wants, as a call to another object."""
     customer = ctx.key()
@@ -111,7 +116,9 @@ async def message(ctx: restate.ObjectContext, request: UserMessage) -> str:
         response = await ctx.run_typed("Model call", ask, AS_RESPONSE, messages=messages)
         messages.append(response)
         if not response.tool_calls:
-            ctx.set("messages", MESSAGES.dump_python(messages, mode="json"))
+            # Messages carry the time they were made. State is compared on replay, so what
+            # differs from attempt to attempt has to pass through a step.
+            ctx.set("messages", await ctx.run_typed("Keep messages", kept, messages=messages))
             return response.text or ""
         results: list[ModelRequestPart] = [
             ToolReturnPart(call.tool_name, await use_tool(ctx, call), call.tool_call_id)

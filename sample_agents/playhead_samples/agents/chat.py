@@ -43,6 +43,7 @@ class HistorySerde(Serde[list[ModelMessage]]):
 
 
 HISTORY = HistorySerde()
+AS_HISTORY = restate.RunOptions[list[ModelMessage]](serde=HISTORY)
 
 chat_agent = Agent(
     agent_model(),
@@ -58,9 +59,17 @@ async def message(ctx: restate.ObjectContext, request: ChatMessage) -> str:
     """Answer with the whole conversation in mind, and remember the answer."""
     history = await ctx.get("history", serde=HISTORY) or []
     result = await durable_agent.run(request.message, message_history=history)
-    ctx.set("history", result.all_messages(), serde=HISTORY)
+    # Messages carry the time they were made and the run's id. State is compared on replay, so
+    # what differs from attempt to attempt has to pass through a step.
+    history = await ctx.run_typed("Keep history", kept, AS_HISTORY, messages=result.all_messages())
+    ctx.set("history", history, serde=HISTORY)
     await ctx.run_typed("Deliver answer", act_delivered, key=ctx.key(), text=result.output)
     return result.output
+
+
+async def kept(messages: list[ModelMessage]) -> list[ModelMessage]:
+    """The history as the first attempt saw it."""
+    return messages
 
 
 async def act_delivered(key: str, text: str) -> None:
