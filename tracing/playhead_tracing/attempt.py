@@ -201,7 +201,8 @@ class Attempt:
     def deliver(self, handle: int) -> None:
         """The handler received a result, in the current span."""
         history = self.history
-        self.unread.pop(handle, None)
+        if self.unread:
+            self.unread.pop(handle, None)
         if handle in history.delivered:
             new = False
         else:
@@ -210,6 +211,8 @@ class Attempt:
             # by them; at its end a step's was too, as they ran it, and others came since.
             new = history.complete or not (handle in self.replayed_runs or self.replaying)
         record = self.current()
+        if not new and record is self.root and record.repeated:
+            return
         if new:
             self.work(record)
             if self.on_work is not None:

@@ -19,6 +19,7 @@ class Intake:
         self._receive = receive
         self._chunks: list[bytes] = []
         self._open = True
+        self._last_command: int | None = None
 
     async def __call__(self) -> Event:
         """ASGI's receive."""
@@ -35,6 +36,12 @@ class Intake:
         if start is not None and start.known_entries <= 1:
             self._chunks = []
         return start
+
+    def holds_command(self, index: int) -> bool:
+        """Whether the journal has a command of this index already."""
+        if self._last_command is None:
+            self._last_command = wire.last_command(self.journal())
+        return index <= self._last_command
 
     def journal(self) -> bytes:
         """Start message and journal, as received."""

@@ -62,14 +62,13 @@ class WatchedVM(VMWrapper):
         """A durable step is asked for."""
         attempt = self.attempt
         attempt.commands += 1
-        replaying = attempt.replaying
         run = VMWrapper.sys_run(self, name)
         if run.replayed:
             attempt.touch()
             if not attempt.history.complete:
                 attempt.replayed_runs.add(run.handle)
             return run
-        if replaying:
+        if self.intake is not None and self.intake.holds_command(attempt.commands):
             attempt.touch()
             completion_id = self._known_completion_id(attempt.commands)
         else:
@@ -94,7 +93,7 @@ class WatchedVM(VMWrapper):
     def take_notification(self, handle: int) -> Any:
         """The handler takes a result."""
         result = VMWrapper.take_notification(self, handle)
-        if isinstance(result, bytes):
+        if type(result) is bytes:
             self.attempt.deliver(handle)
         elif isinstance(result, Exception):
             self.attempt.broken = True

@@ -60,6 +60,11 @@ def command_at(body: bytes, index: int) -> tuple[int, int | None] | None:
     return None
 
 
+def last_command(body: bytes) -> int:
+    """Index of a journal's last command; -1 when there is none."""
+    return sum(kind in _COMMANDS for kind, _, _ in frames(body)) - 1
+
+
 def run_completion_ids(body: bytes) -> Iterator[int | None]:
     """The completion id of every Run command of a body, in order."""
     for kind, begin, end in frames(body):
