@@ -64,3 +64,34 @@ async def test_every_framework_is_counted(tmp_path: Path) -> None:
     assert {ids[id_]: (found.llm_calls, found.tokens) for id_, found in counts.items()} == {
         name: (2, tokens) for name, tokens in SAID.items()
     }
+
+
+async def test_a_killed_agent_takes_no_answer_with_it(tmp_path: Path) -> None:
+    """Two attempts, and the span of one answer: the journal has both."""
+    ids = store_recordings(tmp_path / "store")
+    id_ = next(iter(ids))
+    store = Store(tmp_path / "store")
+    cursor = store.cursor()
+    answer = {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.usage.input_tokens": 1,
+        "gen_ai.usage.output_tokens": 1,
+    }
+    for number, (name, attributes) in enumerate(
+        [("invocation-attempt T", {}), ("invocation-attempt T", {}), ("chat", answer)], 1
+    ):
+        cursor.execute(
+            "INSERT INTO spans (trace_id, span_id, name, start_unix_nano, end_unix_nano, "
+            "status_code, attributes, invocation_id) VALUES (?, ?, ?, ?, ?, 'unset', ?, ?)",
+            ["a" * 32, f"{number:016x}", name, number, number + 1, json.dumps(attributes), id_],
+        )
+    cursor.close()
+    store.close()
+    source = await connect(Settings(store=tmp_path / "store"))
+    assert source is not None
+    try:
+        counts = await Recorded(source).counts([id_])
+    finally:
+        await source.close()
+    found = counts[id_]
+    assert (found.attempts, found.llm_calls, found.tokens) == (2, 2, SAID[ids[id_]])

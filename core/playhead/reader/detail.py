@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from playhead.decode.shape import as_list
-from playhead.decode.spans import answered, is_llm_call, llm_call
+from playhead.decode.spans import answered, llm_call
 from playhead.reader.attempts import attempt_at, attempts
 from playhead.reader.models import (
     Attempt,
@@ -84,14 +84,12 @@ def _counted(
     """The summary with attempts, LLM calls and tokens.
 
     Calls are answers that a model really gave: spans of requests that were answered, not
-    replayed, not cut off. Where no agent sent such spans, the answers in the journal count.
+    replayed, not cut off. Where the journal holds more answers, those count: no agent sent spans,
+    or its process was killed before it could.
     """
-    asked = [span for span in spans if is_llm_call(span)]
-    calls = (
-        [llm_call(span) for span in asked if answered(span)]
-        if asked
-        else [step.llm for step in steps if step.llm and step.state == "done"]
-    )
+    sent = [llm_call(span) for span in spans if answered(span)]
+    kept = [step.llm for step in steps if step.llm and step.state == "done"]
+    calls = kept if len(kept) > len(sent) else sent
     return replace(
         head,
         attempts=len(tries) or None,

@@ -98,26 +98,35 @@ class Recorded:
     async def counts(self, ids: Sequence[str]) -> dict[str, Counts]:
         """Attempts, LLM calls and tokens of these invocations, all in one query.
 
-        A second one reads the LLM answers in the journals of those whose agents sent no spans.
+        A second one reads the LLM answers in the journals of those whose agents sent no spans,
+        or were started again: a killed process takes the span of an answer with it that the
+        journal has. What knows more answers counts.
         """
         if not ids:
             return {}
         rows = await self.source.rows(_COUNTS, [list(ids)])
         found = {str(row["id"]): _counts(row) for row in rows}
-        silent = [id_ for id_ in ids if id_ not in found or found[id_].llm_calls is None]
-        if not silent:
-            return found
-        rows = await self.source.rows(_JOURNALED, [silent, list(MODEL_STEPS), silent])
+        doubtful = [
+            id_
+            for id_ in ids
+            if (seen := found.get(id_, Counts())).llm_calls is None or (seen.attempts or 0) > 1
+        ]
+        kept = await self._journaled(doubtful) if doubtful else {}
+        for id_, (calls, tokens) in kept.items():
+            seen = found.get(id_, Counts())
+            if calls > (seen.llm_calls or 0):
+                found[id_] = replace(seen, llm_calls=calls, tokens=tokens)
+        return found
+
+    async def _journaled(self, ids: Sequence[str]) -> dict[str, tuple[int, Tokens]]:
+        """LLM answers in these journals, and their tokens."""
+        rows = await self.source.rows(_JOURNALED, [list(ids), list(MODEL_STEPS), list(ids)])
+        found: dict[str, tuple[int, Tokens]] = {}
         for row in rows:
-            raw = parse_bytes(row["raw"])
-            llm = decode_run(row["name"], run_result(raw), known=True).llm
+            llm = decode_run(row["name"], run_result(parse_bytes(row["raw"])), known=True).llm
             if llm is not None:
-                before = found.get(str(row["id"]), Counts())
-                found[str(row["id"])] = replace(
-                    before,
-                    llm_calls=(before.llm_calls or 0) + 1,
-                    tokens=(before.tokens or Tokens()) + (llm.tokens or Tokens()),
-                )
+                calls, tokens = found.get(str(row["id"]), (0, Tokens()))
+                found[str(row["id"])] = (calls + 1, tokens + (llm.tokens or Tokens()))
         return found
 
     async def journal(self, invocation_id: str) -> list[JournalRow]:
