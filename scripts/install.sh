@@ -50,4 +50,6 @@ if [ -z "$uv" ] || ! with_uv; then
   with_pip || fail "the Python packages could not be installed." \
     "The lines above say why; check the network, then run the same command again."
 fi
+# The first start is not to wait for the compiler, also where Python may not write its cache.
+"$venv/bin/python" -m compileall -q core tui tracing/playhead_tracing sample_agents || true
 touch "$stamp"

@@ -1,0 +1,56 @@
+"""`playhead ls` with a server and a recorder, against a process that only imports what it needs.
+
+Processor time (user and system) of cold processes, medians of ten. Prints the ratio as JSON;
+exits 1 when `ls` takes 0.6 s or more.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+from playhead.local import RestateServer
+from playhead.record.child import start_child
+from playhead.settings import Settings
+
+LIMIT_SECONDS = 0.6
+ROUNDS = 10
+FLOOR = [sys.executable, "-c", "import asyncio, click, httpx, rich.console, rich.table"]
+
+
+def seconds(command: list[str], env: dict[str, str]) -> float:
+    """Median processor seconds of the command."""
+    spent: list[float] = []
+    for _ in range(ROUNDS):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run(command, env=env, check=True, capture_output=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        spent.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    return statistics.median(spent)
+
+
+def main() -> int:
+    """Measure both; returns the exit code."""
+    with tempfile.TemporaryDirectory() as folder, RestateServer(Path(folder, "restate")) as server:
+        settings = replace(Settings(), store=Path(folder, "store"), admin_url=server.admin_url)
+        recorder = start_child(settings, Path(folder, "recorder.log"), free_ports=True)
+        try:
+            env = {**os.environ, "RESTATE_ADMIN_URL": server.admin_url,
+                   "PLAYHEAD_STORE": str(settings.store)}  # fmt: skip
+            floor = seconds(FLOOR, env)
+            ls = seconds([sys.executable, "-m", "playhead", "ls"], env)
+        finally:
+            recorder.stop()
+    print(json.dumps({"ls": ls, "imports alone": floor, "ratio": ls / floor}))
+    return int(ls >= LIMIT_SECONDS)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
