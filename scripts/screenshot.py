@@ -66,9 +66,11 @@ async def show(stack: Stack, ids: dict[str, str]) -> None:
     async with app.run_test(size=SIZE) as pilot:
         await wait_for_text(pilot, "attempt 3", "Get weather")
         await pilot.pause(1)
-        for _ in range(7):
-            await pilot.press("j")
-        await pilot.pause(1)
+        await pilot.press("G", "k")
+        await wait_for_text(pilot, "Messages")
+        while "You are a weather agent" not in app.export_screenshot().replace("&#160;", " "):
+            await pilot.press("right_square_bracket")
+            await pilot.pause(0.5)
         save(app, "invocation")
 
 
