@@ -72,6 +72,8 @@ def command(ctx: click.Context, headless: bool, folder: Path, as_json: bool) -> 
             started = time.monotonic()
             with stack:
                 _say(f"ready after {time.monotonic() - started:.1f} s")
+                if stack.restate is None:
+                    _say("your server's own traces go elsewhere: attempts are not known (-)")
                 if headless:
                     _run_to_the_end(stack, as_json)
                 else:
