@@ -1,8 +1,10 @@
-"""A handler as long as its recording, for `benchmarks.replay`."""
+"""Handlers as long as their recordings, for `benchmarks.replay`."""
+
+from datetime import timedelta
 
 import restate
 
-service = restate.Service("Long")
+service = restate.VirtualObject("Long")
 
 
 def step() -> int:
@@ -11,11 +13,24 @@ def step() -> int:
 
 
 @service.handler()
-async def loop(ctx: restate.Context, steps: int) -> int:
+async def loop(ctx: restate.ObjectContext, steps: int) -> int:
     """Sum the results of that many steps."""
     total = 0
     for _ in range(steps):
         total += await ctx.run_typed("step", step)
+    return total
+
+
+@service.handler()
+async def mixed(ctx: restate.ObjectContext, rounds: int) -> int:
+    """The sum of so many calls, with a step, a state value and a sleep before each."""
+    total = 0
+    for number in range(rounds):
+        await ctx.run_typed("step", step)
+        await ctx.get("total", type_hint=int)
+        ctx.set("total", total)
+        await ctx.sleep(timedelta(seconds=1))
+        total += await ctx.object_call(loop, "another", number)
     return total
 
 

@@ -14,6 +14,7 @@ from playhead.replay.errors import AppError
 from playhead.replay.loop import ReplayLoop
 from playhead.replay.recording import Recording
 from playhead.replay.seed import decode_id, random_seed
+from playhead.replay.shortcuts import shortcuts
 from playhead.replay.wire import CONTENT_TYPE, START, frame, frames
 
 __all__ = ["Attempt", "Outcome", "attempt_body"]
@@ -87,7 +88,7 @@ class Attempt:
         self.loop.may_skip = lambda: not self.parked or self.replaying()
         asyncio.set_event_loop(self.loop)
         try:
-            with _vm_factory(self.make_vm), _quiet():
+            with _vm_factory(self.make_vm), shortcuts(), _quiet():
                 self._task = self.loop.create_task(self._serve(body), name="handler")
                 with contextlib.suppress(asyncio.CancelledError):
                     self.loop.run_until_complete(self._task)
