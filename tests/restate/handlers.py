@@ -94,6 +94,12 @@ async def naps(ctx: restate.Context, request: Any) -> str:
     return "woke"
 
 
+@every.handler(inactivity_timeout=SOON, journal_retention=timedelta(0))
+async def forgetful(ctx: restate.Context, request: Any) -> str:
+    await ctx.sleep(timedelta(hours=1))
+    return "woke"
+
+
 @every.handler()
 async def large(ctx: restate.Context, request: dict[str, Any]) -> int:
     for number in range(request["count"]):

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
 from playhead.restate.client import RestateClient
-from playhead.restate.errors import RestateError
+from playhead.restate.errors import NotFound, Refused, RestateError
+from playhead.restate.ids import is_invocation_id
 
 __all__ = ["Control", "Deployment"]
+
+_ENDING_CHECKS = 100
+_ENDING_PAUSE = 0.1
+"""Seconds between two looks whether a killed invocation has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +81,34 @@ class Control:
         new: str = answer["new_invocation_id"]
         return new
 
+    async def kill_and_restart(
+        self, invocation_id: str, *, from_entry: int | None = None, deployment: str | None = None
+    ) -> str:
+        """Kill an invocation that has not ended, and restart it as new; returns the new id.
+
+        The server restarts only what has ended, and of what is killed it keeps the journal only
+        where the handler has a journal retention. Without one nothing is killed (Refused).
+        Arguments as for `restart_as_new`.
+        """
+        row = await self._row(invocation_id)
+        if row["status"] != "completed":
+            if not any(digit in row.get("journal_retention", "") for digit in "123456789"):
+                raise Refused(
+                    "Its handler keeps no journal (journal retention 0), and without the journal "
+                    "it could not be restarted: nothing was done",
+                    "Send its input again, then kill it.",
+                )
+            await self.kill(invocation_id)
+            for _ in range(_ENDING_CHECKS):
+                if (await self._row(invocation_id))["status"] == "completed":
+                    break
+                await asyncio.sleep(_ENDING_PAUSE)
+            else:
+                raise Refused("It was asked to end and has not ended yet", "Restart it later.")
+        return await self.restart_as_new(
+            invocation_id, from_entry=from_entry, deployment=deployment
+        )
+
     async def deployments(self) -> list[Deployment]:
         """The registered deployments, as the server lists them."""
         document = await self._client.get("/deployments")
@@ -103,6 +137,16 @@ class Control:
         return (
             f"{self._client.ingress_url}/restate/awakeables/{quote(awakeable_id, safe='')}/{verb}"
         )
+
+    async def _row(self, invocation_id: str) -> dict[str, Any]:
+        rows: list[dict[str, Any]] = []
+        if is_invocation_id(invocation_id):
+            rows = await self._client.query(
+                f"SELECT status, journal_retention FROM sys_invocation WHERE id = '{invocation_id}'"
+            )
+        if not rows:
+            raise NotFound(f"The server has no invocation {invocation_id}")
+        return rows[0]
 
     async def _verb(self, invocation_id: str, verb: str, **parameters: Any) -> Any:
         given = [f"{k}={quote(str(v))}" for k, v in parameters.items() if v is not None]

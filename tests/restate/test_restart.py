@@ -1,0 +1,117 @@
+"""Restart as new: what the server begins with, and whether the code then accepts it."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playhead.replay import Recording, RecordingError
+from playhead.replay.api import judged
+from playhead.replay.restarted import restarted
+from playhead.replay.worker import Worker
+from playhead.restate.client import RestateClient
+from playhead.restate.control import Control
+from playhead.restate.errors import NotFound, Refused
+from playhead.restate.protocol import parse_entry
+
+HERE = Path(__file__).parent
+
+
+async def recorded(client: RestateClient, id_: str) -> Recording:
+    return await Recording.fetch(client.admin_url, id_)
+
+
+async def settled(handlers: Any, id_: str) -> str:
+    """`completed`, or why the code does not accept the journal."""
+    for _ in range(600):
+        [row] = handlers.sql(
+            f"SELECT status, last_failure FROM sys_invocation WHERE id = '{id_}'"
+        )  # fmt: skip
+        if row["status"] == "completed" or "last_failure" in row:
+            return row.get("last_failure") or "completed"
+        await asyncio.sleep(0.05)
+    raise AssertionError(f"{id_} does not settle")
+
+
+async def test_the_server_begins_with_the_journal_that_is_checked(
+    handlers: Any, client: RestateClient
+) -> None:
+    control = Control(client)
+    whole = await recorded(client, handlers.finish("every/everything", {"key": "restarted"}))
+    verdicts: set[str] = set()
+    with Worker("handlers:app", folder=HERE) as worker:
+        for last in range(len(whole.entries)):
+            kept = restarted(whole, last)
+            new = await control.restart_as_new(whole.id, from_entry=last)
+            end = await settled(handlers, new)
+            now = await recorded(client, new)
+            told = [(e.index, e.type, e.raw) for e in kept.entries]
+            assert [(e.index, e.type, e.raw) for e in now.entries[: len(told)]] == told, last
+
+            report = judged(worker, kept)
+            verdicts.add(report.verdict)
+            # The awakeable that the code completed before was the other invocation's.
+            assert (report.verdict == "diverged") == ("mismatch" in end), (last, end, report)
+            if end != "completed":
+                await control.kill(new)
+    assert verdicts == {"incomplete", "diverged"}
+
+
+async def test_what_has_no_result_is_not_kept(handlers: Any, client: RestateClient) -> None:
+    control = Control(client)
+    id_ = handlers.send("every/naps", {})
+    await handlers.until(id_, "suspended")
+    await control.kill(id_)
+    await handlers.until(id_, "completed")
+    recording = await recorded(client, id_)
+    assert len(restarted(recording, 0).entries) == 1
+    with pytest.raises(RecordingError, match=r"Sleep \(entry 1\) has no result yet"):
+        restarted(recording, 1)
+    with pytest.raises(Refused, match="without respective Completions"):
+        await control.restart_as_new(id_, from_entry=1)
+
+
+async def test_random_numbers_are_others(handlers: Any, client: RestateClient) -> None:
+    recording = await recorded(client, handlers.finish("every/trivial", {}))
+    kept = restarted(recording)
+    assert kept.id != recording.id
+    assert restarted(kept).id != kept.id
+    message = parse_entry(kept.entries[0].type, kept.entries[0].raw)
+    assert message == parse_entry(recording.entries[0].type, recording.entries[0].raw)
+
+
+async def test_what_runs_is_killed_first(handlers: Any, client: RestateClient) -> None:
+    control = Control(client)
+    id_ = handlers.send("every/naps", {"as": "before"})
+    await handlers.until(id_, "suspended")
+    with pytest.raises(Refused, match="still running"):
+        await control.restart_as_new(id_)
+    new = await control.kill_and_restart(id_)
+    await handlers.until(new, "suspended")
+    rows = handlers.sql(
+        f"SELECT id, status, restarted_from FROM sys_invocation WHERE id IN ('{id_}', '{new}')"
+    )
+    assert {row["id"]: row["status"] for row in rows} == {id_: "completed", new: "suspended"}
+    assert {row.get("restarted_from") for row in rows} == {None, id_}
+    again = await control.kill_and_restart(id_)  # It has ended: nothing to kill.
+    for running in (new, again):
+        await handlers.until(running, "suspended")
+        await control.kill(running)
+
+
+async def test_what_could_not_be_restarted_is_not_killed(
+    handlers: Any, client: RestateClient
+) -> None:
+    control = Control(client)
+    id_ = handlers.send("every/forgetful", {})
+    await handlers.until(id_, "suspended")
+    with pytest.raises(Refused, match="keeps no journal"):
+        await control.kill_and_restart(id_)
+    await handlers.until(id_, "suspended")
+    await control.kill(id_)
+    with pytest.raises(NotFound, match="no invocation inv_1nonsense"):
+        await control.kill_and_restart("inv_1nonsense")
+    with pytest.raises(NotFound):
+        await control.kill_and_restart("inv_1' OR status = 'x")
