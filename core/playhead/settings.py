@@ -49,7 +49,7 @@ class Settings:
     api_port: int = 4319
     """Port of the recorder's query API."""
     app: str | None = None
-    """The Restate app for replays in the dashboard, as `module:attribute`."""
+    """The Restate app for replays, as `module:attribute`."""
     app_dir: str | None = None
     """Folder to import that app from; the current one when not given."""
 

@@ -12,9 +12,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from playhead.cli import cli
+from playhead.replay import Recording
 
 RECORDINGS = Path(__file__).parents[1] / "recordings"
 TRIP = RECORDINGS / "v6" / "trip.journal.json"
+
+ENTRIES = {4: 3, 6: 3, 9: 5, 10: 5}
+"""Journal entries of `trip`, counted in the file: the command that each belongs to."""
 
 
 @pytest.fixture
@@ -30,8 +34,8 @@ def changed(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(*arguments: object) -> Result:
-    return CliRunner().invoke(cli, ["replay", *map(str, arguments)])
+def run(*arguments: object, **env: str) -> Result:
+    return CliRunner().invoke(cli, ["replay", *map(str, arguments)], env=env)
 
 
 def test_a_divergence_is_explained_and_exits_1(changed: Path):
@@ -84,10 +88,13 @@ def test_a_bad_file_in_a_folder_does_not_hide_the_others(changed: Path):
     ("arguments", "code", "words"),
     [
         (("missing.json", "--app", "handlers:app"), 3, "missing.json: no such file"),
-        ((TRIP,), 2, "Missing option '--app'"),
+        ((TRIP,), 2, "Give --app module:attribute, or set PLAYHEAD_APP"),
         ((TRIP, "--app", "handlers"), 3, "write module:attribute"),
         ((TRIP, "--app", "nowhere:app"), 3, "No module 'nowhere'"),
         ((TRIP, "--app", "handlers:app", "--at", "99", "--app-dir", RECORDINGS), 2, "1 to 9"),
+        ((RECORDINGS, "--app", "handlers:app", "--at", "#1"), 2, "--at needs one recording"),
+        ((RECORDINGS, "--app", "a:b", "--restart-from", "0"), 2, "--restart-from needs one"),
+        ((RECORDINGS, "--app", "a:b", "--set", "1=2"), 2, "--set needs one recording"),
     ],
 )
 def test_mistakes_are_told(arguments: tuple[object, ...], code: int, words: str):
@@ -106,15 +113,44 @@ def test_at_shows_the_line_the_variables_and_the_state():
 
 
 @pytest.mark.parametrize(
-    ("at", "command"), [("pay", 5), ("'hotel' in locals()", 4), ("visits == 7", None)]
+    ("at", "command"),
+    [("pay", 5), ("'hotel' in locals()", 4), ("visits == 7", None)]
+    + [(f"#{entry}", command) for entry, command in ENTRIES.items()]
+    + [("#999", None)],
 )
-def test_at_takes_a_step_or_an_expression(at: str, command: int | None):
+def test_at_takes_a_step_an_entry_or_an_expression(at: str, command: int | None):
     result = run(TRIP, "--app", "handlers:app", "--app-dir", RECORDINGS, "--at", at, "--json")
     if command is None:
         assert result.exit_code == 2
-        assert "There is no command visits == 7" in result.output
+        assert f"There is no command {at}" in result.output
     else:
         assert json.loads(result.output)["index"] == command
+
+
+def test_a_breakpoint_on_an_entry_stops_at_its_command():
+    journal = Recording.load(TRIP).journal()
+    for entry, command in ENTRIES.items():
+        owner = journal.commands[command]
+        result = journal.result_of(owner)
+        assert entry in (owner.index, result and result.index)
+
+
+def test_the_app_of_the_settings_is_the_default():
+    result = run(TRIP, PLAYHEAD_APP="handlers:app", PLAYHEAD_APP_DIR=str(RECORDINGS))
+    assert result.exit_code == 0, result.output
+    assert "same" in result.output
+
+
+def test_what_a_restart_would_keep_is_replayed_alone(changed: Path):
+    """The renamed step is the fifth command: a restart from before it goes on."""
+    app = ("--app", "myapp:app", "--app-dir", changed)
+    before = Recording.load(TRIP).journal().commands[4].index
+    assert run(TRIP, *app).exit_code == 1
+    result = run(TRIP, *app, "--restart-from", before)
+    assert result.exit_code == 0, result.output
+    assert "incomplete: 5 of 5 commands replayed" in result.output
+    result = run(TRIP, *app, "--restart-from", before + 20)
+    assert result.exit_code == 1
 
 
 def test_a_changed_result_is_run_on_beside_the_original():

@@ -76,6 +76,14 @@ def send(server: RestateServer, handler: str, body: Any) -> str:
     return ident
 
 
+def on_server(server: RestateServer) -> dict[str, dict[str, Any]]:
+    """How invocations ended and what they were restarted from, by id."""
+    sql = "SELECT id, completion_failure, restarted_from FROM sys_invocation"
+    headers = {"accept": "application/json"}
+    answer = httpx.post(f"{server.admin_url}/query", json={"query": sql}, headers=headers)
+    return {row["id"]: row for row in answer.json()["rows"]}
+
+
 @pytest.fixture
 def there(restate: RestateServer, tmp_path: Path) -> settings.Settings:
     return replace(
@@ -119,6 +127,33 @@ async def test_a_claim_fails_twice_waits_and_is_answered_from_the_screen(desk, t
         detail.waterfall.go_to(last.key)
         await wait_until(pilot, lambda: "paid" in screen_text(app), 30)
     assert not any(p.is_running() and p.status() != psutil.STATUS_ZOMBIE for p in recorders)
+
+
+async def test_a_claim_that_waits_is_restarted_and_keeps_its_checked_ledger(desk, there) -> None:
+    ident = send(desk, "claim", 7)
+    app = PlayheadApp(connector(there))
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        await wait_until(pilot, lambda: app.connection, 30)
+        app.open_invocation(ident)
+        await wait_until(pilot, lambda: "Waits for an answer" in screen_text(app), 30)
+        old: Any = app.screen
+        old.waterfall.go_to(next(r.row.key for r in old.waterfall.rows if "ledger" in r.row.label))
+        for key, shown in (
+            ("x", "restart as new"), ("n", "all up to #1 check the ledger"), ("s", "It is killed"),
+        ):  # fmt: skip
+            await pilot.press(key)
+            await wait_until(pilot, lambda shown=shown: shown in screen_text(app), 30)
+        await pilot.press("y")
+        await wait_until(pilot, lambda: getattr(app.screen, "invocation_id", ident) != ident, 30)
+        new: Any = app.screen
+        await wait_until(pilot, lambda: "Waits for an answer" in screen_text(app), 30)
+        assert new.detail.summary.target == "Desk/claim"
+    found = on_server(desk)
+    assert found[ident]["completion_failure"] == "[409] killed"
+    assert found[new.invocation_id]["restarted_from"] == ident
+    # The step was not done again: a fourth try would have been one of the new invocation.
+    kept = next(step for step in new.detail.steps if step.name == "check the ledger")
+    assert (kept.output, kept.events) == ({"checked": 7}, ())
 
 
 async def test_a_recorder_that_was_there_stays(desk, there, tmp_path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from playhead.replay import RecordingError
+from playhead.replay import Recording, RecordingError
 from playhead_tui import checking
 from playhead_tui.screens.checked_menu import CheckedMenu
 from playhead_tui.screens.dialogs import Menu
@@ -44,6 +44,28 @@ async def test_the_code_that_is_known_is_asked(stage, tmp_path, old, new, said) 
         assert actions.done == []
         await s.press("y")
         await s.until(lambda: actions.done == [("resume", "inv_1lPause")])
+
+
+async def test_a_resume_can_go_on_with_the_newest_deployment(stage) -> None:
+    actions = FakeActions()
+    async with stage(None, connect=connecting("trip", Code(""), actions=actions)) as s:
+        await resuming(s)
+        await s.press("l")
+        await s.until(lambda: actions.done == [("resume", "inv_1lPause", "deployment=latest")])
+
+
+async def test_what_fails_after_the_journal_is_said(stage, tmp_path) -> None:
+    text = (RECORDINGS / "handlers.py").read_text()
+    second = '    two = await ctx.run_typed("second"'
+    assert second in text
+    broken = text.replace(second, '    raise ValueError("not [yet]")\n' + second)
+    (tmp_path / "agent.py").write_text(broken)
+    recording = Recording.load(RECORDINGS / "v6" / "run_ok.journal.json").prefix(3)
+    code = Code("agent:app", str(tmp_path))
+    async with stage(None, connect=connecting(recording, code, actions=FakeActions())) as s:
+        await resuming(s)
+        await until(s, lambda: "accepts the journal: 2 of 2 commands" in s.text)
+        await s.shows("But past the end of the journal the handler raises")
 
 
 async def test_without_an_app_it_says_how_to_name_one(stage) -> None:

@@ -117,8 +117,9 @@ class FakeActions:
         self.done: list[tuple[str, ...]] = []
 
     def __getattr__(self, name: str) -> Any:
-        async def act(*args: Any) -> None:
-            self.done.append((name, *map(str, args)))
+        async def act(*args: Any, **how: Any) -> str:
+            self.done.append((name, *map(str, args), *(f"{k}={v}" for k, v in how.items())))
+            return "inv_1eLegal"
 
         return act
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, ClassVar
 
-from playhead.reader.models import InvocationSummary
+from playhead.reader.models import InvocationSummary, Step
 from playhead.text import clean
 from textual import work
 from textual.app import App, SystemCommand
@@ -221,11 +221,11 @@ class PlayheadApp(App[None]):
                 yield SystemCommand(what, f"Key {self.get_key_display(binding.binding)}", action)
 
     @work(group="dialogs", exclusive=True)
-    async def choose_action(self, row: InvocationSummary) -> None:
-        """Ask what to do with an invocation, and do it."""
+    async def choose_action(self, row: InvocationSummary, step: Step | None = None) -> None:
+        """Ask what to do with an invocation, of which a step is selected, and do it."""
         from playhead_tui.doing import choose_action
 
-        await choose_action(self, row)
+        await choose_action(self, row, step)
 
     @work(group="dialogs", exclusive=True)
     async def choose_copy(

@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from playhead.replay import Report
+from playhead.replay.restarted import restarted
 
 from playhead_tui.cells import one_line
 from playhead_tui.document import Line
@@ -20,8 +21,14 @@ SECONDS = 30.0
 """Time limit of a check, with the app's import."""
 
 
-async def check(app: PlayheadApp, invocation_id: str) -> list[Line]:
-    """Run the journal strictly under the app that is known, and say how it went."""
+async def check(app: PlayheadApp, invocation_id: str, *, kept: int | None = None) -> list[Line]:
+    """Run the journal strictly under the app that is known, and say how it went.
+
+    Args:
+        app: knows the code.
+        invocation_id: whose journal.
+        kept: the last entry that a restart as new keeps; None: it goes on with all.
+    """
     code = app.code
     fetch = app.connection.recording if app.connection else None
     if not code.app or fetch is None:
@@ -32,7 +39,10 @@ async def check(app: PlayheadApp, invocation_id: str) -> list[Line]:
     replayer = None
     try:
         async with asyncio.timeout(SECONDS):
-            replayer = Replayer(code, await fetch(invocation_id))
+            recording = await fetch(invocation_id)
+            if kept is not None:
+                recording = restarted(recording, kept)
+            replayer = Replayer(code, recording)
             return told(await replayer.report(explained=False), code.app)
     except TimeoutError:
         return [Line(f"Not checked: {code.app} took over {SECONDS:g} s.", "warn")]
@@ -44,11 +54,15 @@ async def check(app: PlayheadApp, invocation_id: str) -> list[Line]:
 
 
 def told(report: Report, app: str) -> list[Line]:
-    """A strict verdict for somebody who is about to resume."""
+    """A strict verdict for somebody who is about to resume or restart."""
     went = f"{report.replayed} of {report.commands} commands replayed"
     match report.verdict:
         case "same" | "incomplete":
-            return [Line(f"Today's code ({app}) accepts the journal: {went}.", "good")]
+            what = "takes the input" if report.commands == 1 else f"accepts the journal: {went}"
+            found = [Line(f"Today's code ({app}) {what}.", "good")]
+            if report.sdk_message:  # It fails, but later than the journal reaches.
+                found.append(Line(one_line(f"But {report.reason}", 200), "warn", 2))
+            return found
         case "diverged":
             why = report.sdk_message or report.failure or ""
             return [

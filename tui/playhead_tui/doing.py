@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["answer", "choose_action"]
 
+RESTART = "restart as new"
 DONE = {
     "cancel": "Asked to cancel",
     "kill": "Killed",
@@ -30,8 +31,9 @@ DONE = {
 
 
 def _possible(row: InvocationSummary) -> list[Choice]:
+    again = Choice("n", RESTART, "another invocation, with the same input")
     if row.ended:
-        return [Choice("P", "purge", "forget it and its journal, for ever")]
+        return [again, Choice("P", "purge", "forget it and its journal, for ever")]
     found = [Choice("c", "cancel", "let it clean up, then end")]
     if row.status == "paused":
         found.append(Choice("r", "resume", "try again from where it stopped"))
@@ -40,25 +42,46 @@ def _possible(row: InvocationSummary) -> list[Choice]:
         if row.status == "backing-off":
             found.append(Choice("r", "resume", "try again now"))
     found.append(Choice("k", "kill", "end it at once, without cleaning up"))
+    if row.status != "scheduled":
+        found.append(again)
     return found
 
 
-async def choose_action(app: PlayheadApp, row: InvocationSummary) -> None:
-    """Ask what to do with an invocation, ask again, and do it."""
+async def choose_action(app: PlayheadApp, row: InvocationSummary, step: Step | None = None) -> None:
+    """Ask what to do with an invocation, ask again, and do it.
+
+    Args:
+        app: asks.
+        row: the invocation.
+        step: the one under the cursor, when a restart may keep what led to it.
+    """
     if not _allowed(app) or (row.origin == "recorded" and not _live(app)):
         return
     body = [Line(one_line(row.target), "strong"), Line(f"{row.status}, {row.id}", "dim")]
     choices = _possible(row)
     key = await app.push_screen_wait(Menu("What to do with it", choices, body))
     verb = next((choice.label for choice in choices if choice.key == key), None)
-    if verb is None or not await _confirmed(app, row, verb, body):
+    if verb is None:
         return
+    if verb == RESTART:
+        from playhead_tui.restarting import ask_restart, restart
+
+        asked = await ask_restart(app, row, step, body)
+        if asked is not None:
+            await _do(app, restart(app, row, *asked), f"Started anew: {one_line(row.target)}")
+        return
+    answer = await _confirmed(app, row, verb, body)
     actions = app.actions
-    assert actions is not None
-    await _do(app, getattr(actions, verb)(row.id), f"{DONE[verb]}: {one_line(row.target)}")
+    if answer is None or actions is None:
+        return
+    how = {"deployment": "latest"} if answer == "l" else {}
+    await _do(app, getattr(actions, verb)(row.id, **how), f"{DONE[verb]}: {one_line(row.target)}")
 
 
-async def _confirmed(app: PlayheadApp, row: InvocationSummary, verb: str, body: list[Line]) -> bool:
+async def _confirmed(
+    app: PlayheadApp, row: InvocationSummary, verb: str, body: list[Line]
+) -> str | None:
+    """`y`, or `l` for the latest deployment; None for no."""
     if verb == "purge":
         body = [*body, Line(""), Line("This cannot be undone. Type purge to go on.", "warn")]
         wrong = "Type the word purge, or press Esc."
@@ -66,17 +89,23 @@ async def _confirmed(app: PlayheadApp, row: InvocationSummary, verb: str, body: 
             Prompt("Purge?", body, placeholder="purge",
                    check=lambda text: None if text.strip() == "purge" else wrong)
         )  # fmt: skip
-        return typed is not None
+        return "y" if typed is not None else None
     choices = [Choice("y", f"yes, {verb} it"), Choice("n", "no")]
     menu = Menu(f"{verb.capitalize()}?", choices, body)
     if verb == "resume":
         from playhead_tui.checking import check
         from playhead_tui.screens.checked_menu import CheckedMenu
 
+        choices = [
+            Choice("y", "yes, on the deployment that it ran on"),
+            Choice("l", "yes, on the newest deployment"),
+            Choice("n", "no"),
+        ]
         checking = "Checking whether today's code accepts the journal ..."
         checks = partial(check, app, row.id)
         menu = CheckedMenu(menu.title_text, choices, body, check=checks, checking=checking)
-    return await app.push_screen_wait(menu) == "y"
+    answer = await app.push_screen_wait(menu)
+    return answer if answer in ("y", "l") else None
 
 
 async def answer(app: PlayheadApp, detail: InvocationDetail) -> None:

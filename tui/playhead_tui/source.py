@@ -62,8 +62,20 @@ class Actions(Protocol):
         """No further tries until it is resumed."""
         ...
 
-    async def resume(self, invocation_id: str) -> None:
-        """Try again now."""
+    async def resume(self, invocation_id: str, *, deployment: str | None = None) -> None:
+        """Try again now; `latest`: on the newest deployment."""
+        ...
+
+    async def restart_as_new(
+        self, invocation_id: str, *, from_entry: int | None = None, deployment: str | None = None
+    ) -> str:
+        """Begin one that has ended anew, keeping entries up to that; the new one's id."""
+        ...
+
+    async def kill_and_restart(
+        self, invocation_id: str, *, from_entry: int | None = None, deployment: str | None = None
+    ) -> str:
+        """The same for one that has not ended."""
         ...
 
     async def purge(self, invocation_id: str) -> None:

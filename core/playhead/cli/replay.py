@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("target", metavar="ID|FILE|DIR")
-@click.option("--app", required=True, metavar="MODULE:ATTR", help="The Restate app to replay.")
+@click.option("--app", metavar="MODULE:ATTR", help="The Restate app to replay.  [PLAYHEAD_APP]")
 @click.option(
     "--app-dir",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Where to import the app from.  [default: this folder]",
+    help="Where to import the app from.  [PLAYHEAD_APP_DIR, or this folder]",
 )
 @click.option(
     "--strict/--explain",
@@ -30,10 +30,16 @@ if TYPE_CHECKING:
     help="Only the SDK's verdict, or every difference.  [default: --explain]",
 )
 @click.option(
+    "--restart-from",
+    type=click.IntRange(min=0),
+    metavar="ENTRY",
+    help="Only what a restart as new would keep: the journal up to this entry, with its results.",
+)
+@click.option(
     "--at",
-    metavar="N|STEP|EXPR",
-    help="Show code, variables and state at command N, at the first step of that name, or where "
-    "a Python expression first holds in the user's frame.",
+    metavar="N|#ENTRY|STEP|EXPR",
+    help="Show code, variables and state at command N, at an entry of the journal ('#12'), at the "
+    "first step of that name, or where a Python expression first holds in the user's frame.",
 )
 @click.option(
     "--pdb", is_flag=True, help="Open Python's debugger at --at, or at the first command."
@@ -82,12 +88,21 @@ def command(ctx: click.Context, target: str, **options: Any) -> None:
     Exit codes: 0 the journal is accepted, 1 it is not, 3 something could not be loaded.
     """  # fmt: skip
     from playhead.replay.errors import ReplayError
+    from playhead.replay.restarted import restarted
 
+    options["app"] = options["app"] or ctx.obj.app
+    options["app_dir"] = options["app_dir"] or ctx.obj.app_dir
+    if not options["app"]:
+        raise CliError(
+            "Which code?", "Give --app module:attribute, or set PLAYHEAD_APP.", Exit.USAGE
+        )
     try:
         if Path(target).is_dir():
             code = _folder(Path(target), options)
         else:
             recording = _recording(ctx, target)
+            if options["restart_from"] is not None:
+                recording = restarted(recording, options["restart_from"])
             if options["changes"]:
                 code = _what_if(recording, options)
             elif options["pdb"] or options["at"] is not None:
@@ -141,7 +156,7 @@ def _stop(recording: Recording, options: dict[str, Any]) -> Exit:
     if stop is None:
         raise CliError(
             f"There is no command {options['at']}: the code goes through 1 to {len(session.stops)}",
-            "Give an ordinal, the name of a step, or a Python expression.",
+            "Give an ordinal, # and a journal entry, the name of a step, or a Python expression.",
             Exit.USAGE,
         )
     if options["pdb"]:
@@ -157,7 +172,10 @@ def _stop(recording: Recording, options: dict[str, Any]) -> Exit:
 def _index(session: Session, at: str) -> int:
     if at.isdigit():
         return int(at)
-    found = session.breakpoints(name=at) or session.breakpoints(expression=at)
+    if at[:1] == "#" and at[1:].isdigit():
+        found = session.breakpoints(entry=int(at[1:]))
+    else:
+        found = session.breakpoints(name=at) or session.breakpoints(expression=at)
     return found[0] if found else -1
 
 
@@ -211,8 +229,14 @@ def _folder(folder: Path, options: dict[str, Any]) -> Exit:
     from playhead.replay.api import recordings_in
     from playhead.replay.report_text import lines
 
-    if options["pdb"] or options["at"] is not None:
-        raise CliError("--at and --pdb need one recording", exit_code=Exit.USAGE)
+    for option, given in (
+        ("--pdb", options["pdb"]),
+        ("--at", options["at"] is not None),
+        ("--restart-from", options["restart_from"] is not None),
+        ("--set", options["changes"]),
+    ):
+        if given:
+            raise CliError(f"{option} needs one recording", exit_code=Exit.USAGE)
     paths = recordings_in(folder)
     if not paths:
         raise CliError(

@@ -363,7 +363,9 @@ class InvocationScreen(ReadingScreen):
     def action_act(self) -> None:
         """Choose what to do with the invocation."""
         if self.detail:
-            self.playhead.choose_action(self.detail.summary)
+            self.playhead.choose_action(
+                self.detail.summary, self.current.step if self.current else None
+            )
 
     def action_answer(self) -> None:
         """Answer the approval that it waits for."""

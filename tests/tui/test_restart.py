@@ -1,0 +1,134 @@
+"""Restart as new: what is kept, where it runs, what is checked before, what is done after a yes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from playhead.replay import Recording
+from playhead_tui.screens.checked_menu import CheckedMenu
+from playhead_tui.screens.dialogs import Menu
+from playhead_tui.source import Code
+from tui_fakes import FakeActions, FakeSource
+from tui_replays import HANDLERS, RECORDINGS, connecting, until
+from tui_stories import details
+
+TRIP = Recording.load(RECORDINGS / "v6" / "trip.journal.json")
+
+
+async def asked(s: Any, ident: str, *keys: str) -> None:
+    """The last question, asked from the list."""
+    listing = s.app.screen.listing
+    await s.until(lambda: listing.rows)
+    listing.go_to(ident)
+    await s.press("x")
+    await s.until(lambda: isinstance(s.app.screen, Menu))
+    await s.press("n", *keys)
+    await s.until(lambda: isinstance(s.app.screen, CheckedMenu))
+
+
+@pytest.mark.parametrize(
+    ("ident", "key", "verb", "deployment"),
+    [
+        ("inv_1iFail", "y", "restart_as_new", "latest"),
+        ("inv_1eLegal", "o", "restart_as_new", "keep"),
+        ("inv_1jKill", "y", "restart_as_new", "latest"),
+        ("inv_1lPause", "y", "kill_and_restart", "latest"),
+        ("inv_1aWeather", "o", "kill_and_restart", "keep"),
+    ],
+)
+async def test_with_the_input_alone(stage, ident, key, verb, deployment) -> None:
+    actions = FakeActions()
+    async with stage(None, connect=connecting(TRIP, actions=actions)) as s:
+        await asked(s, ident)
+        assert ("It is killed first" in s.text) == (verb == "kill_and_restart")
+        await until(s, lambda: "(handlers:app) takes the input." in s.text)
+        assert actions.done == []
+        await s.press(key)
+        await s.until(lambda: actions.done)
+        assert actions.done == [(verb, ident, "from_entry=0", f"deployment={deployment}")]
+        # The new one is on screen.
+        await s.until(lambda: getattr(s.app.screen, "invocation_id", "") == "inv_1eLegal")
+
+
+@pytest.mark.parametrize("keys", [["n"], ["escape"]])
+async def test_nothing_is_done_without_a_yes(stage, keys) -> None:
+    actions = FakeActions()
+    async with stage(None, connect=connecting(TRIP, actions=actions)) as s:
+        await asked(s, "inv_1iFail")
+        await s.press(*keys)
+        await s.until(lambda: len(s.app.screen_stack) == 1)
+        assert actions.done == []
+
+
+async def selected(s: Any, source: FakeSource, ident: str) -> Any:
+    """The invocation's screen, at a step in the middle; returns the step."""
+    s.app.open_invocation(ident)
+    await s.until(lambda: getattr(s.app.screen, "detail", None))
+    screen = s.app.screen
+    step = next(t for t in source.details[ident].steps if t.kind == "llm" and t.state == "done")
+    await s.until(lambda: screen.waterfall.rows)
+    screen.waterfall.go_to(next(r.row.key for r in screen.waterfall.rows if r.row.step == step))
+    return step
+
+
+def told(actions: Any, recording: Recording, source: FakeSource) -> Any:
+    """Opens a source that knows the details of its invocations, and a recording for all."""
+    connect = connecting(recording, HANDLERS, actions=actions)
+
+    async def with_source(tell: Any) -> None:
+        from dataclasses import replace
+
+        await connect(lambda connection: tell(replace(connection, source=source)))
+
+    return with_source
+
+
+@pytest.fixture
+def source() -> FakeSource:
+    found = FakeSource()
+    found.details = details(found.rows)
+    return found
+
+
+async def test_with_all_up_to_the_selected_step(stage, source) -> None:
+    actions = FakeActions()
+    async with stage(None, connect=told(actions, TRIP, source), size=(120, 40)) as s:
+        step = await selected(s, source, "inv_1gChat")
+        await s.press("x")
+        await s.until(lambda: isinstance(s.app.screen, Menu))
+        await s.press("n")
+        await s.shows(f"all up to #{step.command_index} {step.name}")
+        await s.press("s")
+        await s.until(lambda: isinstance(s.app.screen, CheckedMenu))
+        await s.shows(f"Keeps all up to #{step.command_index} {step.name}.")
+        await until(s, lambda: "accepts the journal" in s.text)
+        await s.press("y")
+        await s.until(lambda: actions.done)
+        wanted = ("inv_1gChat", f"from_entry={step.index}", "deployment=latest")
+        assert actions.done == [("restart_as_new", *wanted)]
+
+
+async def test_what_could_not_be_kept_is_not_killed(stage, source) -> None:
+    actions = FakeActions()
+    step = next(t for t in source.details["inv_1aWeather"].steps if t.kind == "llm")
+    cut = TRIP.prefix(step.index + 1)  # The step's result is missing.
+    async with stage(None, connect=told(actions, cut, source), size=(120, 40)) as s:
+        await selected(s, source, "inv_1aWeather")
+        for key in ("x", "n", "s"):
+            await s.press(key)
+            await s.until(lambda: isinstance(s.app.screen, Menu))
+        await s.until(lambda: isinstance(s.app.screen, CheckedMenu))
+        await s.shows("It is killed first")
+        await s.shows("has no result yet")
+        await s.press("y")
+        await s.until(lambda: len(s.app.screen_stack) == 2)
+        await s.shows("Not done")
+        assert actions.done == []
+
+
+async def test_without_an_app_it_says_how_to_name_one(stage) -> None:
+    connect = connecting(TRIP, Code(""), actions=FakeActions())
+    async with stage(None, connect=connect) as s:
+        await asked(s, "inv_1iFail")
+        await s.shows("Set PLAYHEAD_APP=module:attribute")
