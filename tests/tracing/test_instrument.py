@@ -135,7 +135,9 @@ def test_redacts_before_export(
     span.set_status(trace.StatusCode.ERROR, "the key again")
     span.end()
     (exported,) = exporter.get_finished_spans()
-    assert dict(exported.attributes or {}) == {"text": "***", "number": 1}
+    assert dict(exported.attributes or {}) == {
+        "text": "***", "number": 1, "playhead.redacted": ("secret", "broken", "text"),
+    }  # fmt: skip
     assert (exported.events[0].attributes or {})["exception.message"] == "***"
     assert exported.status.description == "***"
 

@@ -16,6 +16,9 @@ Asked for the attributes of spans and of their events (`exception.message` among
 `status.message` for the text of a span's error.
 """
 
+REDACTED = "playhead.redacted"
+"""Names of a span's attributes that are not what they were: nobody should compare them."""
+
 
 def redacted(span: ReadableSpan, redact: Redact) -> ReadableSpan:
     """The span with every attribute put through the hook.
@@ -26,12 +29,16 @@ def redacted(span: ReadableSpan, redact: Redact) -> ReadableSpan:
     if status.description is not None:
         text = _ask(redact, "status.message", status.description)
         status = Status(status.status_code, None if text is None else str(text))
+    attributes = _all(redact, span.attributes)
+    changed = [n for n, value in (span.attributes or {}).items() if attributes.get(n) != value]
+    if changed:
+        attributes[REDACTED] = tuple(changed)
     return ReadableSpan(
         name=span.name,
         context=span.get_span_context(),
         parent=span.parent,
         resource=span.resource,
-        attributes=_all(redact, span.attributes),
+        attributes=attributes,
         events=[Event(e.name, _all(redact, e.attributes), e.timestamp) for e in span.events],
         links=span.links,
         kind=span.kind,
