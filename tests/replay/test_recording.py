@@ -69,6 +69,12 @@ def entry(number: int, **fields: Any) -> Callable[[dict[str, Any]], None]:
         (entry(2, raw="/w=="), "entry 2 (Command: Run): 1 bytes are no RunCommand"),
         (entry(2, type="Command: Dance"), "no journal entry of type 'Command: Dance'"),
         (entry(0, type="Command: Output"), "entry 0 must be the Input command"),
+        (edit(steps=[]), '"steps" is a list, not an object'),
+        (edit(steps={"one": {}}), "\"steps\"['one']: steps are named by the ordinal"),
+        (edit(steps={"1": []}), "\"steps\"['1'] is a list, not an object"),
+        (edit(steps={"1": {"messages": "Hi"}}), '"messages" is a text, not a list'),
+        (edit(steps={"1": {"messages": [{"role": "user"}]}}), "message 0 has no texts"),
+        (edit(steps={"1": {"messages": ["Hi"]}}), "message 0 has no texts"),
     ],
 )
 def test_what_is_wrong_with_a_file_is_told(

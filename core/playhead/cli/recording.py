@@ -42,7 +42,8 @@ def save(
     """Save the journal of invocation ID to FILE.
 
     Reads it from the live server, else from the recorder's store, where it stays after the
-    server has dropped it. FILE should end in .journal.json for folders of recordings.
+    server has dropped it. What models were asked is noted as the recorder's spans tell it.
+    FILE should end in .journal.json for folders of recordings.
     """
     from playhead.replay.api import annotated
     from playhead.replay.errors import ReplayError
@@ -56,12 +57,27 @@ def save(
     except ReplayError as error:
         title, _, hint = str(error).partition("\n")
         raise CliError(title, hint) from error
+    prompts = sum("messages" in noted for noted in recording.steps.values())
+    arguments = len(recording.steps) - prompts
     if as_json:
         from playhead.cli.document import echo_json
 
-        echo_json({"file": str(file), "id": recording.id, "entries": len(recording.entries)})
+        echo_json(
+            {
+                "file": str(file),
+                "id": recording.id,
+                "entries": len(recording.entries),
+                "prompts": prompts,
+                "arguments": arguments,
+            }
+        )
         return
     from playhead.text import clean
 
-    noted = f", arguments of {len(recording.steps)} steps" if recording.steps else ""
+    counts = {"prompts": prompts, "arguments": arguments}
+    noted = "".join(f", {what} of {_steps(n)}" for what, n in counts.items() if n)
     click.echo(clean(f"{file}: {recording.target}, {len(recording.entries)} entries{noted}"))
+
+
+def _steps(count: int) -> str:
+    return f"{count} step" if count == 1 else f"{count} steps"

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from playhead.decode.shape import as_dict, as_int, as_json, as_list, as_text
 from playhead.reader.models import LlmCall, Message, Span, Tokens, ToolCall
 
-__all__ = ["LLM_OPERATIONS", "answered", "is_llm_call", "llm_call", "messages"]
+__all__ = ["LLM_OPERATIONS", "answered", "is_llm_call", "llm_call", "messages", "whole_prompt"]
 
 LLM_OPERATIONS = ("chat", "text_completion", "generate_content")
 """Values of `gen_ai.operation.name` that ask a model."""
+_INPUT = "gen_ai.input.messages"
+_INSTRUCTIONS = "gen_ai.system_instructions"
 
 
 def is_llm_call(span: Span) -> bool:
@@ -69,6 +71,39 @@ def messages(value: object) -> tuple[Message, ...]:
     )
 
 
+def whole_prompt(attributes: Mapping[str, Any]) -> tuple[Message, ...] | None:
+    """All that a model was told; None where any of it is missing.
+
+    Missing are texts while content capture is off, what a limit of attributes' length cut, and
+    what was redacted.
+    """
+    redacted = as_list(attributes.get("playhead.redacted"))
+    if any(name in redacted for name in (_INSTRUCTIONS, _INPUT)):
+        return None
+    asked = as_json(attributes.get(_INPUT))
+    instructions = as_json(attributes.get(_INSTRUCTIONS, "[]"))
+    if not _are_messages(asked) or not _are_parts(instructions):
+        return None
+    told = tuple(Message(message["role"], tuple(message["parts"])) for message in asked)
+    if instructions:
+        told = (Message("system", tuple(instructions)), *told)
+    texts = [p.get("content") for m in told for p in m.parts if p["type"] == "text"]
+    return told if texts and all(isinstance(text, str) for text in texts) else None
+
+
+def _are_messages(value: Any) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(message.get("role"), str) and _are_parts(message.get("parts"))
+        for message in map(as_dict, cast("list[Any]", value))
+    )
+
+
+def _are_parts(value: Any) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(part.get("type"), str) for part in map(as_dict, cast("list[Any]", value))
+    )
+
+
 def _parts(message: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     if isinstance(content := message.get("content"), str):
         return [{"type": "text", "content": content}]
@@ -76,8 +111,8 @@ def _parts(message: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _prompt(attributes: Mapping[str, Any]) -> tuple[Message, ...] | None:
-    asked = messages(attributes.get("gen_ai.input.messages"))
-    instructions = as_list(as_json(attributes.get("gen_ai.system_instructions")))
+    asked = messages(attributes.get(_INPUT))
+    instructions = as_list(as_json(attributes.get(_INSTRUCTIONS)))
     if instructions and not any(message.role == "system" for message in asked):
         parts = tuple(part for part in map(as_dict, instructions) if part)
         asked = (Message("system", parts), *asked)

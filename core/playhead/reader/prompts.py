@@ -11,7 +11,7 @@ from playhead.decode.spans import is_llm_call, llm_call
 from playhead.reader.attempts import attempt_at
 from playhead.reader.models import Attempt, LlmCall, Span, Step
 
-__all__ = ["executions", "failed_tries", "with_prompts"]
+__all__ = ["executions", "failed_tries", "requests", "with_prompts"]
 
 COMPLETION_ID = "playhead.journal.completion_id"
 COMMAND_INDEX = "playhead.journal.command_index"
@@ -36,13 +36,23 @@ def with_prompts(
     steps: Sequence[Step], runs: Mapping[int, Sequence[Span]], spans: Sequence[Span]
 ) -> list[Step]:
     """The steps, LLM calls with what their spans tell: above all the prompt."""
-    by_id = {span.span_id: span for span in spans}
+    asked = requests(steps, runs, spans)
     return [
-        replace(step, llm=_joined(step.llm, asked))
-        if step.kind == "llm" and (asked := _request(runs.get(step.index, ()), by_id))
-        else step
+        replace(step, llm=_joined(step.llm, asked[step.index])) if step.index in asked else step
         for step in steps
     ]
+
+
+def requests(
+    steps: Sequence[Step], runs: Mapping[int, Sequence[Span]], spans: Sequence[Span]
+) -> Mapping[int, Span]:
+    """The span of the request that the last execution of each LLM step made, by journal index."""
+    by_id = {span.span_id: span for span in spans}
+    return {
+        step.index: asked
+        for step in steps
+        if step.kind == "llm" and (asked := _request(runs.get(step.index, ()), by_id))
+    }
 
 
 def _joined(journaled: LlmCall | None, asked: Span) -> LlmCall:

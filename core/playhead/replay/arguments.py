@@ -13,7 +13,7 @@ from typing import Any, cast
 from restate.context import Context
 from restate.server_context import ServerInvocationContext
 
-__all__ = ["LLM_STEPS", "changed_leaves", "step_arguments"]
+__all__ = ["LLM_STEPS", "StepCall", "changed_leaves", "described", "step_call"]
 
 LLM_STEPS = frozenset({"Model call", "Model stream call", "call LLM", "Call LLM"})
 """Names that the SDK's integrations give to steps that ask a model."""
@@ -26,20 +26,19 @@ _NEW_EACH_TIME = frozenset(
 _DEPTH = 12
 _FRAMES = 8
 
+StepCall = tuple[Any, tuple[Any, ...], dict[str, Any]]
+"""A step's closure and the arguments that it is to be called with."""
 
-def step_arguments() -> Any:
-    """The arguments of the step that is being registered by a caller of this function.
 
-    Returns:
-        `{"args": […], "kwargs": {…}, "variables": {…}}` as JSON data, without empty members.
-    """
+def step_call() -> StepCall | None:
+    """What the step does that is being registered by a caller of this function."""
     frame: FrameType | None = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]
     for _ in range(_FRAMES):
         if frame is None:
             return None
         if frame.f_code in _STEP_CODES:
             names = frame.f_locals
-            return _describe(names["action"], names.get("args") or (), names.get("kwargs") or {})
+            return names["action"], tuple(names.get("args") or ()), names.get("kwargs") or {}
         frame = frame.f_back
     return None
 
@@ -61,7 +60,13 @@ def changed_leaves(recorded: Any, current: Any, path: str = "") -> Iterator[tupl
         yield (path, recorded, current)
 
 
-def _describe(action: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def described(call: StepCall) -> Any:
+    """What a step's closure is given.
+
+    Returns:
+        `{"args": […], "kwargs": {…}, "variables": {…}}` as JSON data, without empty members.
+    """
+    action, args, kwargs = call
     while isinstance(action, functools.partial):
         partial = cast("functools.partial[Any]", action)
         args, kwargs = (*partial.args, *args), {**partial.keywords, **kwargs}

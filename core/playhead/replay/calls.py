@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from playhead.replay.commands import Command, result_value
+from playhead.replay.messages import Messages
 
 __all__ = ["Call", "Key", "key_of", "title_of"]
 
@@ -36,6 +37,8 @@ class Call:
     """`file:line` of the user's code."""
     arguments: Any = None
     """Of a step: what its closure was given, as JSON data; None for other commands."""
+    messages: Messages | None = None
+    """Of a step that asks a model: the prompt; None where nobody asked for it, or it is unsure."""
 
     @property
     def key(self) -> Key:

@@ -8,7 +8,7 @@ from typing import Any
 
 from playhead.replay.calls import Call, fields_of, key_of, title_of
 from playhead.replay.commands import Command
-from playhead.replay.prompts import argument_differences
+from playhead.replay.prompts import argument_differences, message_differences
 from playhead.replay.report import Divergence, as_text, readable
 
 __all__ = ["compare", "text_of"]
@@ -33,7 +33,7 @@ def compare(
     Args:
         recorded: the command of the journal.
         call: what the code does now.
-        noted: what the recording says about the step's arguments, when it does.
+        noted: what the recording says about the step's arguments or prompt, when it does.
     """
 
     def divergence(kind: str, old: str | None, new: str | None, fatal: bool = True) -> Divergence:
@@ -57,6 +57,9 @@ def compare(
         found = argument_differences(call.about, noted["arguments"], call.arguments or {})
         for kind, before, after in found:
             yield divergence(kind, before, after, False)
+    elif noted and "messages" in noted and call.messages is not None:
+        for before, after in message_differences(noted["messages"], call.messages):
+            yield divergence("prompt", before, after, False)
 
 
 def text_of(value: Any) -> str | None:

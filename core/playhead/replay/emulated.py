@@ -22,8 +22,10 @@ from restate.vm import (
     Run,
 )
 
-from playhead.replay.arguments import step_arguments
+from playhead.replay.arguments import LLM_STEPS, described, step_call
+from playhead.replay.asked import asked
 from playhead.replay.commands import ResultKey
+from playhead.replay.messages import Messages
 from playhead.replay.recording import Recording
 from playhead.replay.results import Results
 from playhead.replay.seed import decode_id, random_seed
@@ -50,9 +52,14 @@ class Runtime(Protocol):
     results: Results
 
     def command(
-        self, type_: str, about: str, fields: dict[str, Any], arguments: Any = None
+        self,
+        type_: str,
+        about: str,
+        fields: dict[str, Any],
+        arguments: Any = None,
+        messages: Messages | None = None,
     ) -> Answer:
-        """The code writes a command."""
+        """The code writes a command; of a step also what its closure is given."""
         ...
 
     def output(self, value: bytes | None, failure: Failure | None) -> None:
@@ -102,6 +109,7 @@ class EmulatedVM:
         self._runtime = runtime
         self._recording = recording
         self._ident = decode_id(recording.id)
+        self._prompts_noted = any("messages" in noted for noted in recording.steps.values())
         self._keys: dict[int, ResultKey] = {}
         self._to_execute: list[int] = []
         self._executed: set[int] = set()
@@ -178,7 +186,10 @@ class EmulatedVM:
     # --- commands
 
     def sys_run(self, name: str) -> Run:
-        answer = self._runtime.command("Run", name, {}, step_arguments())
+        call = step_call()
+        arguments = None if call is None else described(call)
+        messages = asked(call) if call and self._prompts_noted and name in LLM_STEPS else None
+        answer = self._runtime.command("Run", name, {}, arguments, messages)
         handle = self._handle(answer.result)
         if answer.execute:
             self._to_execute.append(handle)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -14,10 +15,12 @@ from playhead.replay.validate import refuse_version
 if TYPE_CHECKING:
     from playhead.settings import Settings
 
-__all__ = ["find", "from_rows", "from_server", "from_store"]
+__all__ = ["find", "from_rows", "from_server", "from_store", "with_prompts"]
 
 _ID = re.compile(r"inv_[0-9A-Za-z]{34}")
 _SECONDS = 30.0
+_PROMPT_SECONDS = 10.0
+"""How long a recorder may take to tell prompts, without which a recording is good enough."""
 
 Rows = list[dict[str, Any]]
 Query = Callable[[str], Awaitable[Rows]]
@@ -89,19 +92,45 @@ async def from_store(settings: Settings, invocation_id: str) -> Recording:
 
 
 async def find(settings: Settings, invocation_id: str) -> Recording:
-    """The recording from the live server, else from the recorder's store.
+    """The recording from the live server, else from the recorder's store, with the prompts.
 
     Raises:
         RecordingError: neither has it; the text tells what each said.
         UnsupportedJournal: the journal is of a version that cannot be replayed.
     """
     try:
-        return await from_server(settings.admin_url, invocation_id, token=settings.auth_token)
+        found = await from_server(settings.admin_url, invocation_id, token=settings.auth_token)
     except RecordingError as live:
         try:
-            return await from_store(settings, invocation_id)
+            found = await from_store(settings, invocation_id)
         except Exception as stored:
             raise RecordingError(f"{live}\n{stored}") from stored
+    return await with_prompts(settings, found)
+
+
+async def with_prompts(settings: Settings, recording: Recording) -> Recording:
+    """The recording with the prompts that the recorder's spans tell (see `prompted`).
+
+    As it was where there is no recorder, no store, or one that cannot be read.
+    """
+    from playhead.reader.recorded import Recorded
+    from playhead.record.client import connect
+    from playhead.replay.prompted import asks_a_model, prompted
+
+    if not asks_a_model(recording):
+        return recording
+    try:
+        async with asyncio.timeout(_PROMPT_SECONDS):
+            source = await connect(settings)
+            if source is None:
+                return recording
+            try:
+                spans = await Recorded(source).spans(recording.id)
+            finally:
+                await source.close()
+        return prompted(recording, spans)
+    except Exception:  # whatever is wrong with a store: the journal is what was asked for
+        return recording
 
 
 def from_rows(

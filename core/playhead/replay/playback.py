@@ -14,6 +14,7 @@ from playhead.replay.attempt import Attempt
 from playhead.replay.calls import Call, type_of
 from playhead.replay.commands import Command, Result, ResultKey
 from playhead.replay.emulated import Answer, EmulatedVM
+from playhead.replay.messages import Messages
 from playhead.replay.recording import Recording
 from playhead.replay.results import Results
 from playhead.replay.stack import frames_of_tasks, where
@@ -117,10 +118,16 @@ class Playback:
         return self._left > 0
 
     def command(
-        self, type_: str, about: str, fields: dict[str, Any], arguments: Any = None
+        self,
+        type_: str,
+        about: str,
+        fields: dict[str, Any],
+        arguments: Any = None,
+        messages: Messages | None = None,
     ) -> Answer:
         """Answer a command from the recording, or as the policy says."""
-        call = Call(len(self.pairs) + 1, type_, about, fields, where(self.app.user), arguments)
+        at = where(self.app.user)
+        call = Call(len(self.pairs) + 1, type_, about, fields, at, arguments, messages)
         if self._on_call is not None:
             self._on_call(call, self)
         recorded = self._matcher.match(call)

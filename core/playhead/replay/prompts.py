@@ -8,9 +8,10 @@ from typing import Any
 
 from playhead.replay.arguments import LLM_STEPS, changed_leaves
 from playhead.replay.conversation import conversation
+from playhead.replay.messages import Messages
 from playhead.replay.report import as_text
 
-__all__ = ["argument_differences"]
+__all__ = ["argument_differences", "message_differences"]
 
 _MOST = 8
 _AROUND = 60
@@ -31,25 +32,30 @@ def argument_differences(
     if step not in LLM_STEPS or not (old or new):
         yield from _leaves("arguments", recorded, current)
         return
+    changed = False
+    for left, right in message_differences(old, new):
+        changed = True
+        yield "prompt", left, right
+    if not changed:
+        # The same messages: settings, tools or the output's schema differ.
+        yield from _leaves("prompt", recorded, current)
+
+
+def message_differences(old: Messages, new: Messages) -> Iterator[tuple[str | None, str | None]]:
+    """The messages that differ as (recorded, current); None where one side has none."""
     before = [(m["role"], m["text"]) for m in old]
     after = [(m["role"], m["text"]) for m in new]
-    changed = False
     for tag, i1, i2, j1, j2 in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
         if tag == "equal":
             continue
-        changed = True
         for offset in range(max(i2 - i1, j2 - j1)):
             left = before[i1 + offset] if i1 + offset < i2 else None
             right = after[j1 + offset] if j1 + offset < j2 else None
             start = _first_difference(left, right)
             yield (
-                "prompt",
                 None if left is None else _message(i1 + offset, left, start),
                 None if right is None else _message(j1 + offset, right, start),
             )
-    if not changed:
-        # The same messages: settings, tools or the output's schema differ.
-        yield from _leaves("prompt", recorded, current)
 
 
 def _leaves(kind: str, recorded: Any, current: Any) -> Iterator[tuple[str, str | None, str | None]]:

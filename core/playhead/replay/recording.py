@@ -56,7 +56,12 @@ class Recording:
     random_seed: int | None = None
     """The seed of the SDK's random numbers; None: the one derived from the id."""
     steps: Mapping[int, Mapping[str, Any]] = field(default_factory=dict[int, Mapping[str, Any]])
-    """Arguments of steps by command index, as the code of that day passed them (optional)."""
+    """What is known of steps that no journal holds, by command index (optional).
+
+    `arguments` and `millis`, as the code of that day passed them (see `annotate`), or
+    `messages`, the prompt of a step that asked a model, each `{"role", "text"}`, as its span
+    told it.
+    """
 
     @property
     def id(self) -> str:
@@ -228,6 +233,8 @@ class Recording:
         cls, admin_url: str, invocation_id: str, *, token: str | None = None
     ) -> Recording:
         """Read it from a live server through its admin API.
+
+        Prompts are not in it: those come from a recorder, which `playhead recording save` asks.
 
         Raises:
             RecordingError: the server cannot be reached, or does not have the invocation.

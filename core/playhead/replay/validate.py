@@ -56,6 +56,7 @@ def check(document: Any, source: str) -> None:
     refuse_version(fields["journal_version"], source)
     _check_state(fields["state"], source)
     _check_entries(fields["entries"], source)
+    _check_steps(fields.get("steps", {}), source)
 
 
 def refuse_version(version: int, source: str) -> None:
@@ -98,6 +99,24 @@ def _check_entries(entries: list[Any], source: str) -> None:
             raise RecordingError(f'{where}: "type" is a {_word(fields["type"])}, not a text')
         if not _is_base64(fields["raw"]):
             raise RecordingError(f'{where} ({fields["type"]}): "raw" is no base64')
+
+
+def _check_steps(steps: Any, source: str) -> None:
+    if not isinstance(steps, dict):
+        raise RecordingError(f'{source}: "steps" is a {_word(steps)}, not an object')
+    for name, noted in cast("dict[str, Any]", steps).items():
+        where = f'{source}: "steps"[{name!r}]'
+        if not name.isdecimal():
+            raise RecordingError(f"{where}: steps are named by the ordinal of their command")
+        if not isinstance(noted, dict):
+            raise RecordingError(f"{where} is a {_word(noted)}, not an object")
+        messages: Any = cast("dict[str, Any]", noted).get("messages", [])
+        if not isinstance(messages, list):
+            raise RecordingError(f'{where}: "messages" is a {_word(messages)}, not a list')
+        for position, message in enumerate(cast("list[Any]", messages)):
+            fields = cast("dict[str, Any]", message) if isinstance(message, dict) else {}
+            if not all(isinstance(fields.get(member), str) for member in ("role", "text")):
+                raise RecordingError(f'{where}: message {position} has no texts "role" and "text"')
 
 
 def _is_base64(value: Any) -> bool:

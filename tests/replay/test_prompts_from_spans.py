@@ -1,0 +1,448 @@
+"""Prompts that the recorder's spans tell, against a real server, recorder and agents."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import httpx
+import pytest
+from click.testing import CliRunner
+from playhead.cli import cli
+from playhead.local import Child, free_port
+from playhead.reader.models import Span
+from playhead.reader.recorded import Recorded
+from playhead.record.client import connect
+from playhead.replay import Recording, RecordingError, Report
+from playhead.replay.api import judged
+from playhead.replay.fetch import find, from_server, from_store
+from playhead.replay.prompted import prompted
+from playhead.replay.worker import Worker
+from playhead.settings import Settings
+from playhead_samples.agents import __file__ as agents_package
+from playhead_samples.catalog import example
+from playhead_samples.stack import Stack
+from playhead_tui.launch import connector
+from playhead_tui.source import Connection
+
+HERE = Path(__file__).parent
+SAMPLES = "playhead_samples.app:create_app()"
+AGENTS = ("weather", "approval", "parallel_tools", "chat", "airline", "streaming", "wrapped_tools")
+SECONDS = 60.0
+ODD = "tools: measure describe nothing picture thing refuse"
+
+
+class World:
+    def __init__(self, stack: Stack) -> None:
+        self.stack = stack
+        self.settings: Settings = stack.settings
+
+    def send(self, path: str, body: Any) -> str:
+        url = f"{self.settings.ingress_url}{path}"
+        answer = httpx.post(f"{url}/send", json=body, timeout=SECONDS).raise_for_status()
+        return answer.json()["invocationId"]
+
+    def ended(self, path: str, body: Any) -> str:
+        ident = self.send(path, body)
+        url = f"{self.settings.ingress_url}/restate/invocation/{ident}/attach"
+        httpx.get(url, timeout=SECONDS).raise_for_status()
+        return ident
+
+    def spans(self, ident: str) -> list[Span]:
+        async def ask() -> list[Span]:
+            source = await connect(self.settings)
+            assert source is not None
+            try:
+                return await Recorded(source).spans(ident)
+            finally:
+                await source.close()
+
+        return asyncio.run(ask())
+
+    def recorded(self, ident: str) -> list[Span]:
+        """The spans, once all of them have come: what a handler's server sends, it sends last."""
+
+        def come() -> list[Span]:
+            found = self.spans(ident)
+            names = [span.name.partition(" ")[0] for span in found]
+            steps = names.count("run")
+            journal = asyncio.run(from_server(self.settings.admin_url, ident)).journal()
+            runs = sum(command.type == "Run" for command in journal.commands)
+            whole = steps >= runs and all(span.end for span in found)
+            return found if whole and "invocation-attempt" in names else []
+
+        return until(come)
+
+    def found(self, ident: str) -> Recording:
+        self.recorded(ident)
+        return asyncio.run(find(self.settings, ident))
+
+
+def until(condition: Callable[[], Any]) -> Any:
+    deadline = time.monotonic() + SECONDS
+    while not (found := condition()):
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)
+    return found
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A recorder, a server that traces into it, sample agents, and the odd agent."""
+    folder = tmp_path_factory.mktemp("prompts")
+    with Stack(folder, only=AGENTS) as stack:
+        port = free_port()
+        command = [sys.executable, "-m", "hypercorn", "prompt_agents:app", "-b"]
+        env = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{stack.recorder_otlp_http}"}
+        log = folder / "odd.log"
+        with Child("odd", [*command, f"127.0.0.1:{port}"], log=log, cwd=HERE, env=env) as child:
+            child.wait_until(lambda: listens(port), seconds=SECONDS, what="it listened")
+            url = f"{stack.settings.admin_url}/deployments"
+            httpx.post(url, json={"uri": f"http://127.0.0.1:{port}"}).raise_for_status()
+            yield World(stack)
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as sock:
+        return sock.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.fixture(scope="module")
+def samples() -> Iterator[Worker]:
+    """A warm process with the sample agents as they are."""
+    with Worker(SAMPLES) as worker:
+        yield worker
+
+
+@pytest.fixture(scope="module")
+def weather(world: World) -> Recording:
+    """An invocation of the weather agent, with prompts."""
+    return world.found(world.ended("/WeatherAgent/run", example("weather").body))
+
+
+@pytest.fixture(scope="module")
+def weather_spans(world: World, weather: Recording) -> list[Span]:
+    return world.recorded(weather.id)
+
+
+def noted(recording: Recording) -> dict[int, list[tuple[str, str]]]:
+    return {
+        index: [(m["role"], m["text"]) for m in step["messages"]]
+        for index, step in recording.steps.items()
+        if "messages" in step
+    }
+
+
+def asking(recording: Recording) -> list[int]:
+    """The steps that ask a model, by their names."""
+    named = ("Model call", "Model stream call", "call LLM")
+    return [c.command_index for c in recording.journal().commands if c.name in named]
+
+
+def prompts(report: Report) -> list[tuple[int, str | None, str | None]]:
+    assert {(d.kind, d.fatal) for d in report.divergences} <= {("prompt", False)}
+    return [(d.command_index, d.recorded, d.current) for d in report.divergences]
+
+
+PROMPTS = {
+    "weather": ("You are a weather agent.", "You are a grumpy weather agent."),
+    "chat": ("You are a friendly chat", "You are a grumpy chat"),
+    "approval": ("You evaluate insurance claims", "You grumble at insurance claims"),
+    "parallel-tools": ("You are a claim analyst", "You are a grumpy claim analyst"),
+    "streaming": ("You are a storyteller", "You are a grumpy storyteller"),
+    "wrapped-tools": ("You are a concierge", "You are a grumpy concierge"),
+}
+"""Of sample agents: the beginning of the system prompt, and what it is changed to."""
+
+
+def edited(source: Path, target: Path, old: str, new: str) -> None:
+    text = source.read_text()
+    assert text.count(old) == 1, f"{old!r} occurs {text.count(old)} times"
+    target.write_text(text.replace(old, new))
+
+
+@pytest.fixture(scope="module")
+def changed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `grumpy:app`, where every sample agent has another prompt, and `calm:app`."""
+    folder = tmp_path_factory.mktemp("changed")
+    modules = {name: f"grumpy_{example(name).module}" for name in PROMPTS}
+    for name, (old, new) in PROMPTS.items():
+        source = Path(agents_package).parent / f"{example(name).module}.py"
+        edited(source, folder / f"{modules[name]}.py", old, new)
+    imports = "".join(f"import {module}\n" for module in modules.values())
+    services = ", ".join(f"*{module}.SERVICES" for module in modules.values())
+    (folder / "grumpy.py").write_text(f"import restate\n{imports}app = restate.app([{services}])\n")
+    (folder / "calm.py").write_text(
+        "import restate\nfrom playhead_samples.agents import weather\n"
+        "app = restate.app(weather.SERVICES)\n"
+    )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def grumpy(changed: Path) -> Iterator[Worker]:
+    with Worker("grumpy:app", folder=changed) as worker:
+        yield worker
+
+
+@pytest.mark.parametrize("name", PROMPTS)
+def test_the_same_code_differs_in_nothing_and_another_prompt_is_told(
+    name: str, world: World, samples: Worker, grumpy: Worker
+):
+    one = example(name)
+    path = one.path.replace(f"/{one.key}/", f"/{name}-{time.monotonic_ns()}/")
+    if one.waits:  # for a person: its first step is there, its end is not
+        ident = world.send(path, one.body)
+        until(lambda: any(s.name.startswith("chat") and s.end for s in world.spans(ident)))
+        recording = asyncio.run(find(world.settings, ident))
+    else:
+        recording = world.found(world.ended(path, one.body))
+    assert list(noted(recording)) == asking(recording)
+
+    report = judged(samples, recording)
+    assert report.verdict == ("incomplete" if one.waits else "same")
+    assert report.divergences == ()
+
+    old, new = PROMPTS[name]
+    told = judged(grumpy, recording)
+    assert told.verdict == report.verdict
+    assert [index for index, *_ in prompts(told)] == asking(recording)
+    for _, recorded, current in prompts(told):
+        assert (recorded or "").startswith(f"message 1 (system): {old}")
+        assert (current or "").startswith(f"message 1 (system): {new}")
+
+
+def test_a_conversation_goes_on_from_the_state(world: World, samples: Worker):
+    key = f"key-{time.monotonic_ns()}"
+    world.ended(f"/ChatAgent/{key}/message", {"message": "My name is Ada."})
+    recording = world.found(world.ended(f"/ChatAgent/{key}/message", {"message": "My name?"}))
+    (messages,) = noted(recording).values()
+    assert [role for role, _ in messages] == ["system", "user", "assistant", "user"]
+    assert judged(samples, recording).divergences == ()
+
+
+def test_spans_of_the_openai_agents_sdk_tell_no_prompts(world: World, samples: Worker):
+    one = example("airline")
+    recording = world.found(world.ended(one.path, one.body))
+    assert asking(recording)
+    assert recording.steps == {}
+    assert judged(samples, recording).divergences == ()
+
+
+def test_the_request_that_was_answered_counts(world: World, samples: Worker):
+    httpx.post(
+        f"{world.stack.llm_url}/control/faults",
+        json={"do": "server_error", "agent": "weather", "prompt": "Bergen", "times": 2},
+    ).raise_for_status()
+    body = {"message": "What is the weather in Bergen?"}
+    recording = world.found(world.ended("/WeatherAgent/run", body))
+    spans = world.recorded(recording.id)
+    assert sum(span.name == "run Model call" for span in spans) == 4
+    assert list(noted(recording)) == asking(recording)
+    assert judged(samples, recording).divergences == ()
+    # Without the span of the answer, the failed ones tell nothing.
+    answer = next(s for s in spans if s.name.startswith("chat") and s.status != "error")
+    rest = [span for span in spans if span is not answer]
+    bare = asyncio.run(from_server(world.settings.admin_url, recording.id))
+    assert list(noted(prompted(bare, rest))) == asking(recording)[1:]
+
+
+@pytest.fixture(scope="module")
+def odd() -> Iterator[Worker]:
+    with Worker("prompt_agents:app", folder=HERE) as worker:
+        yield worker
+
+
+def test_odd_contents_are_no_differences(world: World, odd: Worker, tmp_path: Path):
+    recording = world.found(world.ended("/Odd/look", ODD))
+    messages = noted(recording)
+    assert list(messages) == asking(recording) == [1, 2, 3]
+    assert messages[1][:2] == [
+        ("system", "Be exact.\n\n  Keep   spaces."),
+        ("system", "You <b>look</b> at [odd] things: \x1b[31mé\u202e😀\x00."),
+    ]
+    assert messages[1][3:] == [("user", "(a file)")] * 2
+    told = [text for _, text in messages[3]]
+    assert 'describe → {"city": "Oslo", "n": 1}' in told
+    assert 'measure({"n": 1})' in told
+    assert "hm" not in told
+    report = judged(odd, recording)
+    assert (report.verdict, report.divergences) == ("same", ())
+
+    saved = Recording.load(recording.save(tmp_path / "odd.journal.json"))
+    assert saved.steps == recording.steps
+    edited(HERE / "prompt_agents.py", tmp_path / "brief.py", "Be exact.", "Be brief.")
+    with Worker("brief:app", folder=tmp_path) as worker:
+        found = prompts(judged(worker, saved))
+    assert [index for index, *_ in found] == [1, 2, 3]
+    assert found[0][2] == "message 1 (system): Be brief.\n\n  Keep   spaces."
+
+
+def test_a_set_in_a_prompt_is_not_compared(world: World, odd: Worker):
+    recording = world.found(world.ended("/Odd/look", "tools: names"))
+    assert judged(odd, recording).divergences == ()
+
+
+def test_what_the_service_redacted_is_not_noted(world: World, odd: Worker):
+    recording = world.found(world.ended("/Odd/look", "I am ada@example.com"))
+    assert asking(recording)
+    assert recording.steps == {}
+    assert judged(odd, recording).divergences == ()
+
+
+def test_a_prompt_of_a_megabyte(world: World, samples: Worker, grumpy: Worker):
+    body = {"message": "What is the weather in Denver? " + "abc é\n" * 180_000}
+    recording = world.found(world.ended("/WeatherAgent/run", body))
+    assert noted(recording)[1][1] == ("user", body["message"])
+    assert judged(samples, recording).divergences == ()
+    assert len(prompts(judged(grumpy, recording))) == 2
+
+
+def altered(spans: Sequence[Span], **attributes: Any) -> list[Span]:
+    """The spans with other attributes of requests; None leaves one out."""
+    new = {f"gen_ai.{name}": value for name, value in attributes.items()}
+    return [
+        replace(s, attributes={k: v for k, v in {**s.attributes, **new}.items() if v is not None})
+        if s.name.startswith("chat")
+        else s
+        for s in spans
+    ]
+
+
+UNSURE = {
+    "no content": {
+        "input.messages": '[{"role": "user", "parts": [{"type": "text"}]}]',
+    },
+    "no content but of a tool": {
+        "input.messages": '[{"role": "user", "parts": [{"type": "tool_call_response"}]}]',
+    },
+    "no attribute": {"input.messages": None},
+    "cut off": {"input.messages": '[{"role": "user", "parts": [{"type": "te'},
+    "instructions cut off": {"system_instructions": '[{"type": "text", "conte'},
+    "not messages": {"input.messages": '["a text"]'},
+    "parts of another form": {"input.messages": '[{"role": "user", "parts": ["a text"]}]'},
+    "no parts": {"input.messages": '[{"role": "user", "content": "a text"}]'},
+    "another answer": {
+        "output.messages": '[{"role": "assistant", "parts": [{"type": "text", "content": "x"}]}]',
+    },
+    "an answer that was not captured": {"output.messages": None},
+}
+
+
+@pytest.mark.parametrize("attributes", UNSURE.values(), ids=UNSURE)
+def test_what_is_unsure_is_not_noted(
+    attributes: dict[str, Any], weather: Recording, weather_spans: list[Span]
+):
+    bare = replace(weather, steps={})
+    assert prompted(bare, weather_spans).steps == weather.steps
+    assert prompted(bare, altered(weather_spans, **attributes)).steps == {}
+
+
+def test_spans_that_are_no_proof_are_not_noted(weather: Recording, weather_spans: list[Span]):
+    bare = replace(weather, steps={})
+    requests = [span for span in weather_spans if span.name.startswith("chat")]
+
+    def without(**fields: Any) -> list[Span]:
+        return [replace(s, **fields) if s in requests else s for s in weather_spans]
+
+    for fields in (
+        {"status": "error"},
+        {"end": None},
+        {"scope_name": "another.instrumentation"},
+        {"attributes": {**requests[0].attributes, "playhead.interrupted": True}},
+    ):
+        assert prompted(bare, without(**fields)).steps == {}
+    # One request above two steps: a model that goes on in parts tells only the first prompt.
+    first = requests[0].span_id
+    runs = {s.span_id for s in weather_spans if s.name == "run Model call"}
+    both = [replace(s, parent_span_id=first) if s.span_id in runs else s for s in weather_spans]
+    assert prompted(bare, both).steps == {}
+
+
+def test_it_is_the_same_after_the_server_has_forgotten(
+    world: World, samples: Worker, grumpy: Worker
+):
+    recording = world.found(world.ended("/WeatherAgent/run", example("weather").body))
+
+    def copied() -> bool:
+        try:
+            kept = asyncio.run(from_store(world.settings, recording.id))
+        except RecordingError:
+            return False
+        return len(kept.entries) == len(recording.entries)
+
+    until(copied)
+    purge = f"{world.settings.admin_url}/invocations/{recording.id}/purge"
+    httpx.patch(purge).raise_for_status()
+    with pytest.raises(RecordingError):
+        asyncio.run(from_server(world.settings.admin_url, recording.id))
+    kept = asyncio.run(find(world.settings, recording.id))
+    assert kept.steps == recording.steps
+    assert judged(samples, kept).divergences == ()
+    assert [index for index, *_ in prompts(judged(grumpy, kept))] == [1, 3]
+
+
+def test_the_command_line_says_what_it_noted_and_prompts_are_told_as_from_arguments(
+    world: World,
+    weather: Recording,
+    grumpy: Worker,
+    changed: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    file = tmp_path / "weather.journal.json"
+    save = ["recording", "save", weather.id, str(file)]
+
+    def run(*arguments: str, code: int = 0) -> str:
+        result = CliRunner().invoke(cli, arguments, env=world.stack.environment)
+        assert result.exit_code == code, result.output
+        return result.stdout
+
+    assert run(*save).endswith("8 entries, prompts of 2 steps\n")
+    assert noted(Recording.load(file)) == noted(weather)
+    counts = json.loads(run(*save, "--json"))
+    assert (counts["prompts"], counts["arguments"]) == (2, 0)
+
+    # Arguments tell more than prompts: where both are known they stay alone.
+    monkeypatch.chdir(changed)
+    assert run(*save, "--app", "calm:app").endswith("8 entries, arguments of 3 steps\n")
+    both = Recording.load(file)
+    assert noted(both) == {}
+    assert prompted(both, world.spans(weather.id)) == both
+    assert judged(grumpy, both).divergences == judged(grumpy, weather).divergences
+
+    old, new = PROMPTS["weather"]
+    told = run("replay", weather.id, "--app", "grumpy:app")
+    assert "#1 Run Model call: prompt (Restate does not notice)" in told
+    assert f"recorded: message 1 (system): {old}" in told
+    assert f"now:      message 1 (system): {new}" in told
+
+
+async def test_the_dashboard_gets_the_prompts(world: World, weather: Recording):
+    told: list[Connection] = []
+    await connector(world.settings, record=False)(told.append)
+    (connection,) = told
+    assert connection.recording is not None
+    assert connection.close is not None
+    recording = await connection.recording(weather.id)
+    await connection.close()
+    assert recording.steps == weather.steps
+
+
+def test_a_broken_store_does_not_disturb(world: World, weather: Recording, tmp_path: Path):
+    garbage, other = tmp_path / "garbage", tmp_path / "other"
+    for folder in (garbage, other):
+        folder.mkdir()
+    (garbage / "playhead.duckdb").write_bytes(b"no database")
+    duckdb.connect(str(other / "playhead.duckdb")).close()
+    for store in (tmp_path / "none", garbage, other):
+        recording = asyncio.run(find(replace(world.settings, store=store), weather.id))
+        assert recording == replace(weather, steps={})
