@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,79 +18,22 @@ from click.testing import CliRunner
 from playhead.cli import cli
 from playhead.local import Child, free_port
 from playhead.reader.models import Span
-from playhead.reader.recorded import Recorded
-from playhead.record.client import connect
 from playhead.replay import Recording, RecordingError, Report
 from playhead.replay.api import judged
 from playhead.replay.fetch import find, from_server, from_store
 from playhead.replay.prompted import prompted
 from playhead.replay.worker import Worker
-from playhead.settings import Settings
 from playhead_samples.agents import __file__ as agents_package
 from playhead_samples.catalog import example
 from playhead_samples.stack import Stack
 from playhead_tui.launch import connector
 from playhead_tui.source import Connection
+from prompt_world import SECONDS, World, listens, until
 
 HERE = Path(__file__).parent
 SAMPLES = "playhead_samples.app:create_app()"
 AGENTS = ("weather", "approval", "parallel_tools", "chat", "airline", "streaming", "wrapped_tools")
-SECONDS = 60.0
 ODD = "tools: measure describe nothing picture thing refuse"
-
-
-class World:
-    def __init__(self, stack: Stack) -> None:
-        self.stack = stack
-        self.settings: Settings = stack.settings
-
-    def send(self, path: str, body: Any) -> str:
-        url = f"{self.settings.ingress_url}{path}"
-        answer = httpx.post(f"{url}/send", json=body, timeout=SECONDS).raise_for_status()
-        return answer.json()["invocationId"]
-
-    def ended(self, path: str, body: Any) -> str:
-        ident = self.send(path, body)
-        url = f"{self.settings.ingress_url}/restate/invocation/{ident}/attach"
-        httpx.get(url, timeout=SECONDS).raise_for_status()
-        return ident
-
-    def spans(self, ident: str) -> list[Span]:
-        async def ask() -> list[Span]:
-            source = await connect(self.settings)
-            assert source is not None
-            try:
-                return await Recorded(source).spans(ident)
-            finally:
-                await source.close()
-
-        return asyncio.run(ask())
-
-    def recorded(self, ident: str) -> list[Span]:
-        """The spans, once all of them have come: what a handler's server sends, it sends last."""
-
-        def come() -> list[Span]:
-            found = self.spans(ident)
-            names = [span.name.partition(" ")[0] for span in found]
-            steps = names.count("run")
-            journal = asyncio.run(from_server(self.settings.admin_url, ident)).journal()
-            runs = sum(command.type == "Run" for command in journal.commands)
-            whole = steps >= runs and all(span.end for span in found)
-            return found if whole and "invocation-attempt" in names else []
-
-        return until(come)
-
-    def found(self, ident: str) -> Recording:
-        self.recorded(ident)
-        return asyncio.run(find(self.settings, ident))
-
-
-def until(condition: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + SECONDS
-    while not (found := condition()):
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.05)
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -108,11 +50,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             url = f"{stack.settings.admin_url}/deployments"
             httpx.post(url, json={"uri": f"http://127.0.0.1:{port}"}).raise_for_status()
             yield World(stack)
-
-
-def listens(port: int) -> bool:
-    with socket.socket() as sock:
-        return sock.connect_ex(("127.0.0.1", port)) == 0
 
 
 @pytest.fixture(scope="module")
