@@ -47,7 +47,9 @@ CHANGES = [
         "a step added", PAY, f'{PAY}\n    await ctx.run_typed("audit", pay)', "added", 6, None,
         "Run audit", at='"audit"',
     ),
-    Change("a step removed", PAY, 'receipt = "paid"', "removed", 5, "Run pay", None),
+    Change(
+        "a step removed", PAY, 'receipt = "paid"', "removed", 5, "Run pay", None, at="object_send",
+    ),
     Change(
         "a step moved", f"{SLEEP}\n    {PAY}", f"{PAY}\n    {SLEEP}", "moved", 4, "Sleep think",
         "now after Run pay", at='name="think"',
@@ -70,7 +72,7 @@ CHANGES = [
     ),
     Change(
         "a call made a send", HOTEL, 'ctx.service_send(echo, f"hotel in {city}") and "echo"',
-        "removed", 3, "Call Helper/echo", None,
+        "removed", 3, "Call Helper/echo", None, at='name="think"',
     ),
     Change(
         "a duration", "milliseconds=30), name", "minutes=5), name", "duration", 4, "0.03 s",
@@ -98,11 +100,11 @@ CHANGES = [
     ),
     Change(
         "the output", RETURN, RETURN.replace('"approved"', '"answer"'), "output", 9,
-        '"approved": "yes"', '"answer": "yes"',
+        '"approved": "yes"', '"answer": "yes"', at="return {",
     ),
     Change(
         "an error instead of the end", SET, 'raise TerminalError("no room", 409)', "output", 9,
-        None, "409: no room",
+        None, "409: no room", at="raise TerminalError",
     ),
     Change(
         "an exception", PAY, f'{PAY}\n    raise ValueError("oops")', "error", 6,

@@ -185,3 +185,5 @@ def test_a_changed_prompt_is_shown_though_restate_does_not_notice(tmp_path: Path
     assert first.recorded.startswith("message 1 (system): You are a weather agent")
     assert first.current.startswith("message 1 (system): You are a grumpy weather agent")
     assert len(report.divergences) == 2  # the same message, in both calls of the model
+    runs = 1 + text[: text.index("durable_agent.run(")].count("\n")
+    assert [d.where for d in report.divergences] == [f"{tmp_path / 'grumpy.py'}:{runs}"] * 2

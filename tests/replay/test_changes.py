@@ -60,8 +60,8 @@ def test_a_change_produces_its_difference(change: Change, version: str, tmp_path
         (change.current, difference.current),
     ):
         assert wanted is None or wanted in (shown or ""), (wanted, shown)
-    if change.at is not None:
-        assert change.at in line_of(difference.where)
+    assert change.at
+    assert change.at in line_of(difference.where)
 
 
 def test_all_differences_are_found_at_once(tmp_path: Path):

@@ -45,19 +45,26 @@ async def greet(ctx: restate.Context, name: str) -> str:
     return f"Hello {name}"
 
 app = restate.app([desk])
-config = hypercorn.config.Config()
-config.bind = [f"127.0.0.1:{sys.argv[1]}"]
-asyncio.run(hypercorn.asyncio.serve(app, config))
+if __name__ == "__main__":
+    config = hypercorn.config.Config()
+    config.bind = [f"127.0.0.1:{sys.argv[1]}"]
+    asyncio.run(hypercorn.asyncio.serve(app, config))
 """
 
 
 @pytest.fixture(scope="module")
-def desk(restate: RestateServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def code(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with `desk.py`."""
     folder = tmp_path_factory.mktemp("desk")
-    script = folder / "desk.py"
-    script.write_text(SERVICE)
+    (folder / "desk.py").write_text(SERVICE)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def desk(restate: RestateServer, code: Path) -> Iterator[Any]:
     port = free_port()
-    with Child("desk", [sys.executable, script, str(port)], log=folder / "desk.log") as child:
+    command = [sys.executable, code / "desk.py", str(port)]
+    with Child("desk", command, log=code / "desk.log") as child:
         child.wait_until(lambda: answers(port), seconds=30, what="it answered")
         restate.register(f"http://127.0.0.1:{port}")
         yield restate
@@ -129,9 +136,11 @@ async def test_a_claim_fails_twice_waits_and_is_answered_from_the_screen(desk, t
     assert not any(p.is_running() and p.status() != psutil.STATUS_ZOMBIE for p in recorders)
 
 
-async def test_a_claim_that_waits_is_restarted_and_keeps_its_checked_ledger(desk, there) -> None:
+async def test_a_claim_that_waits_is_restarted_and_keeps_its_checked_ledger(
+    desk, code, there
+) -> None:
     ident = send(desk, "claim", 7)
-    app = PlayheadApp(connector(there))
+    app = PlayheadApp(connector(replace(there, app="desk:app", app_dir=str(code))))
     async with app.run_test(size=(120, 40), notifications=True) as pilot:
         await wait_until(pilot, lambda: app.connection, 30)
         app.open_invocation(ident)
@@ -143,6 +152,7 @@ async def test_a_claim_that_waits_is_restarted_and_keeps_its_checked_ledger(desk
         ):  # fmt: skip
             await pilot.press(key)
             await wait_until(pilot, lambda shown=shown: shown in screen_text(app), 30)
+        await wait_until(pilot, lambda: "accepts the journal: 2 of 2" in screen_text(app), 60)
         await pilot.press("y")
         await wait_until(pilot, lambda: getattr(app.screen, "invocation_id", ident) != ident, 30)
         new: Any = app.screen
@@ -181,7 +191,9 @@ async def test_without_a_recorder_it_says_why_and_shows_the_server(desk, there) 
         assert screen.listing.rows
 
 
-async def test_without_a_server_it_says_so_and_shows_the_recording(desk, there, tmp_path) -> None:
+async def test_without_a_server_it_says_so_and_replays_the_recording(
+    desk, code, there, tmp_path
+) -> None:
     ident = send(desk, "greet", "Cleo")
     child = start_child(there, tmp_path / "recorder.log")
     try:
@@ -198,12 +210,21 @@ async def test_without_a_server_it_says_so_and_shows_the_recording(desk, there, 
         while not recorded:
             recorded = await source.rows("SELECT id FROM invocations WHERE id = ?", [ident])
         await source.close()
-        away = replace(there, admin_url=f"http://127.0.0.1:{free_port()}")
+        away = replace(
+            there, admin_url=f"http://127.0.0.1:{free_port()}", app="desk:app", app_dir=str(code)
+        )
         app = PlayheadApp(connector(away))
         async with app.run_test(size=(120, 40)) as pilot:
             screen = app.screen
             await wait_until(pilot, lambda: screen.listing.go_to(ident), 30)
             await wait_until(pilot, lambda: "No Restate server answers" in screen_text(app), 30)
+            await pilot.press("enter")
+            await wait_until(pilot, lambda: getattr(app.screen, "detail", None), 30)
+            await pilot.press("r")
+            await wait_until(pilot, lambda: getattr(app.screen, "report", None), 60)
+            replay: Any = app.screen
+            assert replay.report.verdict == "same"
+            await wait_until(pilot, lambda: 'return f"Hello {name}"' in screen_text(app), 30)
     finally:
         child.stop()
 

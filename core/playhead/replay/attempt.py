@@ -10,11 +10,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from playhead.replay.app import App
+from playhead.replay.ending import Ending
 from playhead.replay.errors import AppError
 from playhead.replay.loop import ReplayLoop
 from playhead.replay.recording import Recording
 from playhead.replay.seed import decode_id, random_seed
 from playhead.replay.shortcuts import shortcuts
+from playhead.replay.stack import HANDLER_TASK
 from playhead.replay.wire import CONTENT_TYPE, START, frame, frames
 
 __all__ = ["Attempt", "Outcome", "attempt_body"]
@@ -66,6 +68,7 @@ class Attempt:
         self.recording = recording
         self.make_vm = make_vm
         self.outcome = Outcome()
+        self.ending = Ending(app.user)
         self.loop = ReplayLoop()
         self.on_idle: Callable[[], bool] | None = None
         """Called when everything waits; returns whether it made something happen."""
@@ -88,8 +91,8 @@ class Attempt:
         self.loop.may_skip = lambda: not self.parked or self.replaying()
         asyncio.set_event_loop(self.loop)
         try:
-            with _vm_factory(self.make_vm), shortcuts(), _quiet():
-                self._task = self.loop.create_task(self._serve(body), name="handler")
+            with _vm_factory(self.make_vm, self.ending), shortcuts(), _quiet():
+                self._task = self.loop.create_task(self._serve(body), name=HANDLER_TASK)
                 with contextlib.suppress(asyncio.CancelledError):
                     self.loop.run_until_complete(self._task)
                 self._wind_up()
@@ -171,24 +174,25 @@ class Attempt:
 
 
 @contextlib.contextmanager
-def _vm_factory(make_vm: MakeVm) -> Generator[None]:
+def _vm_factory(make_vm: MakeVm, ending: Ending) -> Generator[None]:
     # The one place where the SDK makes the state machine and the context of an invocation.
     from restate import server
 
     module: Any = server
     original = module.VMWrapper, module.ServerInvocationContext
-    module.VMWrapper, module.ServerInvocationContext = make_vm, _untraced(original[1])
+    module.VMWrapper, module.ServerInvocationContext = make_vm, _context(original[1], ending)
     try:
         yield
     finally:
         module.VMWrapper, module.ServerInvocationContext = original
 
 
-def _untraced(make_context: Callable[..., Any]) -> Callable[..., Any]:
+def _context(make_context: Callable[..., Any], ending: Ending) -> Callable[..., Any]:
     def make(*, handler: Any, **others: Any) -> Any:
         # Our tracing bridge would put its own state machine in the place of the replay's.
         kept = [m for m in handler.context_managers or () if not _is_tracing(m)]
-        return make_context(handler=replace(handler, context_managers=kept), **others)
+        watched = replace(handler, context_managers=kept, fn=ending.watched(handler.fn))
+        return make_context(handler=watched, **others)
 
     return make
 

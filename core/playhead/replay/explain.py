@@ -77,7 +77,11 @@ def _explain(
     reached = max((p for p in taken if p is not None), default=-1)
     matched = {p for p in taken if p is not None}
     end = len(steps) if playback.ended is not None else reached
-    found += [_removed(c) for i, c in enumerate(steps[:end]) if i not in matched]
+    found += [
+        _removed(c, _went_on(playback, taken, i))
+        for i, c in enumerate(steps[:end])
+        if i not in matched
+    ]
     if end < len(steps) and len(steps) - 1 > reached:
         notes.append(f"{len(steps) - 1 - reached} recorded commands were not reached")
     recorded_output = playback.journal.output
@@ -113,9 +117,17 @@ def _of_pairs(playback: Playback, taken: Sequence[int | None]) -> Iterator[Diver
         yield from compare(recorded, call, playback.recording.steps.get(recorded.command_index))
 
 
-def _removed(command: Command) -> Divergence:
+def _removed(command: Command, where: str | None) -> Divergence:
     title = title_of(command)
-    return Divergence(command.command_index, "removed", title, None, None, True, title)
+    return Divergence(command.command_index, "removed", title, None, where, True, title)
+
+
+def _went_on(playback: Playback, taken: Sequence[int | None], position: int) -> str | None:
+    """Where the code went on without the recorded step at that position."""
+    for pair, other in zip(playback.pairs, taken, strict=True):
+        if other is not None and other > position:
+            return pair.call.where
+    return None if playback.ended is None else playback.ended.where
 
 
 def _error(playback: Playback, recorded_output: Command) -> Divergence:

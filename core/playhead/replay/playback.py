@@ -17,7 +17,7 @@ from playhead.replay.emulated import Answer, EmulatedVM
 from playhead.replay.messages import Messages
 from playhead.replay.recording import Recording
 from playhead.replay.results import Results
-from playhead.replay.stack import frames_of_tasks, where
+from playhead.replay.stack import HANDLER_TASK, frames_of_tasks, handler_at, where
 
 __all__ = ["Matcher", "Pair", "Playback", "Policy"]
 
@@ -126,7 +126,7 @@ class Playback:
         messages: Messages | None = None,
     ) -> Answer:
         """Answer a command from the recording, or as the policy says."""
-        at = where(self.app.user)
+        at = where(self.app.user) or handler_at(self.app.user, self.attempt.loop)
         call = Call(len(self.pairs) + 1, type_, about, fields, at, arguments, messages)
         if self._on_call is not None:
             self._on_call(call, self)
@@ -144,7 +144,7 @@ class Playback:
         """Note how the handler ended."""
         text = None if failure is None else f"{failure.code}: {failure.message}"
         fields = {"value": value, "failure": text}
-        self.ended = Call(len(self.pairs) + 1, "Output", "", fields)
+        self.ended = Call(len(self.pairs) + 1, "Output", "", fields, self.attempt.ending.where)
         if self._on_call is not None:
             self._on_call(self.ended, self)
 
@@ -215,7 +215,7 @@ class Playback:
 def waiting_at(app: App, attempt: Attempt) -> str | None:
     """`file:line` where the user's code waits; tasks of its own are nearer than the handler."""
     stacks = frames_of_tasks(app.user, attempt.loop)
-    for name in sorted(stacks, key=lambda n: n == "handler"):
+    for name in sorted(stacks, key=lambda n: n == HANDLER_TASK):
         frame = stacks[name][0]
         return f"{frame.f_code.co_filename}:{frame.f_lineno}"
     return None

@@ -118,6 +118,9 @@ class _Run:
     def _note(self, call: Call, playback: Playback) -> None:
         frame = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]
         mine = list(frames_above(self.app.user, frame))
+        ended = playback.attempt.ending.frame
+        if call.type == "Output" and ended is not None:
+            mine = [ended]
         stacks = [TaskStack("", tuple(describe(f) for f in mine))] if mine else []
         waiting = frames_of_tasks(self.app.user, playback.attempt.loop)
         for name, frames in list(waiting.items())[:_TASKS]:

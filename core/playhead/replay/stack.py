@@ -26,6 +26,8 @@ _LIBRARY = tuple(
     {str(Path(sysconfig.get_path(name)).resolve()) for name in ("stdlib", "purelib", "platlib")}
 )
 _MAX_LOCALS = 40
+HANDLER_TASK = "handler"
+"""Name of the task in which an attempt runs its handler."""
 _TASK_STEP = asyncio.Handle._run.__code__  # pyright: ignore[reportPrivateUsage, reportUnknownMemberType, reportAttributeAccessIssue, reportUnknownVariableType]
 """Below this lies what runs the event loop."""
 
@@ -122,6 +124,15 @@ def frames_of_tasks(
         if frames:
             found[task.get_name()] = tuple(reversed(frames))
     return found
+
+
+def handler_at(user: UserCode, loop: asyncio.AbstractEventLoop) -> str | None:
+    """`file:line` of the user's innermost frame in the handler's own task, while it waits.
+
+    For what frameworks do in tasks of their own: the handler asked for it there.
+    """
+    frames = frames_of_tasks(user, loop).get(HANDLER_TASK)
+    return f"{frames[0].f_code.co_filename}:{frames[0].f_lineno}" if frames else None
 
 
 def _awaited(awaitable: Any) -> Iterator[FrameType]:
