@@ -28,8 +28,8 @@ node_modules/.installed: package-lock.json
 demo: .venv/.run node_modules/.installed ## run agents, failures and the dashboard; everything is local
 	@$(BIN)/playhead demo $(ARGS)
 
-test: install ## run the tests
-	@$(BIN)/python -m pytest $(ARGS)
+test: install ## run the tests, those of a file in one process
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 check: install ## format, lint, types, import rules, generated docs
 	@$(BIN)/ruff format --check .

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import contextlib
+import copy
 import functools
 import gc
 import inspect
 import random
 import weakref
 from collections.abc import Generator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -29,6 +31,7 @@ from playhead.replay.stack import UserCode
 from playhead.replay.strict import strict
 from playhead.restate.protocol import MESSAGES
 from restate import server_context
+from restate.serde import JsonSerde
 from restate.vm import VMWrapper
 
 RECORDINGS = sorted((Path(__file__).parents[1] / "recordings").glob("v[67]/*.journal.json"))
@@ -238,6 +241,46 @@ def test_signatures_are_those_of_inspect():
     assert ours.iscoroutinefunction is inspect.iscoroutinefunction
     with pytest.raises(TypeError):
         ours.signature(7, eval_str=True)
+
+
+def test_options_are_copied_as_copy_does():
+    ours = REPLACED["copy"]
+    options = restate.RunOptions(serde=JsonSerde(), max_attempts=3, type_hint=int)
+    copied = ours.copy(options)
+    assert copied == copy.copy(options) == options
+    assert copied is not options
+    copied.type_hint = str
+    assert options.type_hint is int
+
+    @dataclass
+    class Others(restate.RunOptions[int]):
+        note: str = ""
+
+    assert ours.copy(Others(note="kept")) == Others(note="kept")
+    assert ours.copy([1]) == [1]
+    assert ours.deepcopy is copy.deepcopy
+
+
+def test_what_stands_for_a_type_is_only_cast_to():
+    """Nothing else of the SDK looks at it."""
+    source = Path(inspect.getfile(server_context)).read_text()
+    tree = ast.parse(source)
+    annotations = {
+        id(name)
+        for node in ast.walk(tree)
+        for hint in (getattr(node, "annotation", None), getattr(node, "returns", None))
+        if hint is not None
+        for name in ast.walk(hint)
+    }
+    casts = {
+        id(name)
+        for call in ast.walk(tree)
+        if isinstance(call, ast.Call) and ast.unparse(call.func) == "typing.cast"
+        for name in ast.walk(call.args[0])
+    }
+    uses = [n for n in ast.walk(tree) if isinstance(n, ast.Name) and n.id == "RunAction"]
+    assert uses
+    assert {id(use) for use in uses} <= annotations | casts
 
 
 def test_a_function_that_is_gone_is_forgotten():

@@ -101,6 +101,25 @@ async def test_what_runs_is_killed_first(handlers: Any, client: RestateClient) -
         await control.kill(running)
 
 
+async def test_the_deployment_is_chosen(handlers: Any, client: RestateClient) -> None:
+    """As the dashboard offers it: for a restart always, for a resume only of what is paused."""
+    control = Control(client)
+    id_ = handlers.send("every/always_raises", {})
+    await handlers.until(id_, "backing-off")
+    with pytest.raises(Refused, match="deployment id cannot be changed"):
+        await control.resume(id_, deployment="latest")
+    await control.pause(id_)
+    await handlers.until(id_, "paused")
+    await control.resume(id_, deployment="latest")
+    await handlers.until(id_, "backing-off")
+    await control.kill(id_)
+    await handlers.until(id_, "completed")
+    for deployment in ("latest", "keep"):
+        new = await control.restart_as_new(id_, from_entry=0, deployment=deployment)
+        await handlers.until(new, "backing-off")
+        await control.kill(new)
+
+
 async def test_what_could_not_be_restarted_is_not_killed(
     handlers: Any, client: RestateClient
 ) -> None:

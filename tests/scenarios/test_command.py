@@ -137,12 +137,13 @@ def test_open_shows_the_invocation_while_its_servers_run() -> None:
     command = [sys.executable, "-m", "playhead", "scenario", "run", "tool-asks-again", "--open"]
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 140, 0, 0))
+    env = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES")}
     with subprocess.Popen(
         command,
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
-        env={**os.environ, "TERM": "xterm-256color"},
+        env={**env, "TERM": "xterm-256color"},
     ) as running:
         os.close(theirs)
         try:

@@ -96,11 +96,12 @@ async def _confirmed(
         from playhead_tui.checking import check
         from playhead_tui.screens.checked_menu import CheckedMenu
 
-        choices = [
-            Choice("y", "yes, on the deployment that it ran on"),
-            Choice("l", "yes, on the newest deployment"),
-            Choice("n", "no"),
-        ]
+        if row.status == "paused":  # Of others the server does not change the deployment.
+            choices = [
+                Choice("y", "yes, on the deployment that it ran on"),
+                Choice("l", "yes, on the newest deployment"),
+                Choice("n", "no"),
+            ]
         checking = "Checking whether today's code accepts the journal ..."
         checks = partial(check, app, row.id)
         menu = CheckedMenu(menu.title_text, choices, body, check=checks, checking=checking)

@@ -7,6 +7,7 @@ are taken away from the user's code: it reads nothing and prints to standard err
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
 import sys
@@ -49,6 +50,8 @@ def main() -> None:
         hint = _blame(guard.take())
         _answer(answers, {"error": type(error).__name__, "text": f"{error}{hint}"})
         return
+    # All that was imported stays: it need not be looked through for garbage again and again.
+    gc.freeze()
     _answer(answers, {"ready": spec, "blocked": guard.take()})
     for line in requests:
         request = json.loads(line)

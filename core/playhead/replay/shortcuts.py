@@ -1,6 +1,6 @@
 """What the SDK does at every durable step, made cheaper where the outcome is the same.
 
-Both take the place of a name in `restate.server_context` for the time of one attempt. Without
+Each takes the place of a name in `restate.server_context` for the time of one attempt. Without
 them a replay spends most of its time here.
 """
 
@@ -9,16 +9,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
+import copy
 import inspect
 from collections.abc import Coroutine, Generator
 from types import FunctionType
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from restate import server_context
+from restate import RunOptions, server_context
 
 __all__ = ["REPLACED", "shortcuts"]
 
+_options: Any = RunOptions
 _signatures: WeakKeyDictionary[Any, inspect.Signature] = WeakKeyDictionary()
 
 
@@ -38,6 +40,27 @@ class _Inspect:
         if found is None:
             found = _signatures[known_by] = inspect.signature(action, eval_str=True)
         return found
+
+
+class _Copy:
+    """`copy`, which takes no detours for the options of a step."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(copy, name)
+
+    def copy(self, value: Any) -> Any:
+        if type(value) is not _options:
+            return copy.copy(value)
+        found: Any = object.__new__(_options)
+        found.__dict__.update(value.__dict__)
+        return found
+
+
+class _AnyType:
+    """A type that only `typing.cast` sees, and that is not made anew at each step."""
+
+    def __getitem__(self, parameters: Any) -> _AnyType:
+        return self
 
 
 class _LazyFuture(server_context.LazyFuture[Any]):
@@ -103,7 +126,12 @@ class _Rest:
                 return end.value
 
 
-REPLACED: dict[str, Any] = {"LazyFuture": _LazyFuture, "inspect": _Inspect()}
+REPLACED: dict[str, Any] = {
+    "LazyFuture": _LazyFuture,
+    "RunAction": _AnyType(),
+    "copy": _Copy(),
+    "inspect": _Inspect(),
+}
 """Names of `restate.server_context`, and what takes their place."""
 
 

@@ -82,6 +82,8 @@ class WatchedVM(VMWrapper):
         super().__init__(headers, disable_payload_checks, explicit_recovery=False)
         self._observer = observer
         self._run_names: dict[int, str] = {}
+        """Of the steps that the journal does not hold."""
+        self._parked = False
         for call, type_ in CALLS.items():
             setattr(self, call, self._watched(call, type_))
 
@@ -93,12 +95,15 @@ class WatchedVM(VMWrapper):
 
     def do_progress(self, unresolved_future: Any) -> Any:
         """As the SDK's, but a step to execute is noted and then left waiting."""
-        while True:
-            progress = super().do_progress(unresolved_future)
-            if not isinstance(progress, DoProgressExecuteRun):
-                self._observer.parked(isinstance(progress, DoProgressWaitExternalProgress))
-                return progress
+        progress = super().do_progress(unresolved_future)
+        while isinstance(progress, DoProgressExecuteRun):
             self._observer.wanted(self._run_names.get(progress.handle, "?"))
+            progress = super().do_progress(unresolved_future)
+        waiting = isinstance(progress, DoProgressWaitExternalProgress)
+        if waiting != self._parked:
+            self._parked = waiting
+            self._observer.parked(waiting)
+        return progress
 
     def notify_error(self, error: str, stacktrace: str, delay_override: Any = None) -> None:
         """As the SDK's, told to the observer first."""
@@ -107,7 +112,7 @@ class WatchedVM(VMWrapper):
 
     def _watched(self, call: str, type_: str) -> Callable[..., Any]:
         original = getattr(super(), call)
-        command = self._observer.command
+        command, is_run = self._observer.command, type_ == "Run"
 
         @functools.wraps(original)
         def watched(*args: Any, **kwargs: Any) -> Any:
@@ -117,7 +122,7 @@ class WatchedVM(VMWrapper):
             except VMException:
                 self._observer.refused()
                 raise
-            if type_ == "Run":
+            if is_run and not result.replayed:
                 self._run_names[result.handle] = args[0]
             return result
 
