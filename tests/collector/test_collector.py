@@ -24,6 +24,9 @@ ROOT = Path(__file__).parent.parent.parent
 CONFIG = ROOT / "otel-collector.yaml"
 WAIT_SECONDS = 30.0
 
+pytestmark = pytest.mark.timeout(120, func_only=True)
+"""Building the Collector has a limit of its own: with empty caches it takes minutes."""
+
 
 def wait_for(condition: Callable[[], bool], what: str) -> None:
     deadline = time.monotonic() + WAIT_SECONDS
