@@ -120,6 +120,23 @@ async def test_the_deployment_is_chosen(handlers: Any, client: RestateClient) ->
         await control.kill(new)
 
 
+async def test_a_restart_that_fails_says_that_it_was_killed(
+    handlers: Any, client: RestateClient
+) -> None:
+    control = Control(client)
+    id_ = handlers.send("every/naps", {})
+    await handlers.until(id_, "suspended")
+    with pytest.raises(Refused, match="It was killed, but not restarted: ") as refused:
+        await control.kill_and_restart(id_, from_entry=1)  # the sleep, which has no result
+    assert "restart it as new once more" in refused.value.hint
+    await handlers.until(id_, "completed")
+    with pytest.raises(Refused, match=r"^The prefix of the journal"):
+        await control.kill_and_restart(id_, from_entry=1)
+    new = await control.kill_and_restart(id_)
+    await handlers.until(new, "suspended")
+    await control.kill(new)
+
+
 async def test_what_could_not_be_restarted_is_not_killed(
     handlers: Any, client: RestateClient
 ) -> None:

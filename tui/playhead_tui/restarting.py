@@ -70,7 +70,7 @@ async def restart(app: PlayheadApp, row: InvocationSummary, last: int, deploymen
     """Do it, and open the new invocation.
 
     Raises:
-        Exception: it was refused; the text says why. Then nothing was killed.
+        Exception: it was not restarted; the text says why, and whether it was killed.
     """
     actions = app.actions
     assert actions is not None
@@ -88,9 +88,10 @@ async def _must_be_kept(app: PlayheadApp, invocation_id: str, last: int) -> None
     from playhead.replay.restarted import restarted
 
     fetch = app.connection.recording if app.connection else None
-    if fetch is not None:
-        recording: Recording = await fetch(invocation_id)
-        restarted(recording, last)
+    if fetch is None:
+        raise LookupError("Its journal cannot be read, so it was not killed.")
+    recording: Recording = await fetch(invocation_id)
+    restarted(recording, last)
 
 
 def _can_be_kept(step: Step) -> bool:

@@ -87,11 +87,12 @@ class Control:
         """Kill an invocation that has not ended, and restart it as new; returns the new id.
 
         The server restarts only what has ended, and of what is killed it keeps the journal only
-        where the handler has a journal retention. Without one nothing is killed (Refused).
-        Arguments as for `restart_as_new`.
+        where the handler has a journal retention. Without one nothing is killed (Refused). What
+        goes wrong after the kill says that it was killed. Arguments as for `restart_as_new`.
         """
         row = await self._row(invocation_id)
-        if row["status"] != "completed":
+        killed = row["status"] != "completed"
+        if killed:
             if not any(digit in row.get("journal_retention", "") for digit in "123456789"):
                 raise Refused(
                     "Its handler keeps no journal (journal retention 0), and without the journal "
@@ -99,15 +100,25 @@ class Control:
                     "Send its input again, then kill it.",
                 )
             await self.kill(invocation_id)
-            for _ in range(_ENDING_CHECKS):
-                if (await self._row(invocation_id))["status"] == "completed":
-                    break
-                await asyncio.sleep(_ENDING_PAUSE)
-            else:
-                raise Refused("It was asked to end and has not ended yet", "Restart it later.")
-        return await self.restart_as_new(
-            invocation_id, from_entry=from_entry, deployment=deployment
-        )
+        try:
+            await self._ended(invocation_id)
+            return await self.restart_as_new(
+                invocation_id, from_entry=from_entry, deployment=deployment
+            )
+        except RestateError as error:
+            if killed:
+                raise type(error)(
+                    f"It was killed, but not restarted: {error.title}",
+                    "Its journal is kept: restart it as new once more.",
+                ) from error
+            raise
+
+    async def _ended(self, invocation_id: str) -> None:
+        for _ in range(_ENDING_CHECKS):
+            if (await self._row(invocation_id))["status"] == "completed":
+                return
+            await asyncio.sleep(_ENDING_PAUSE)
+        raise Refused("it has not ended yet")
 
     async def deployments(self) -> list[Deployment]:
         """The registered deployments, as the server lists them."""
