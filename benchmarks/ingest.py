@@ -19,12 +19,12 @@ import time
 from pathlib import Path
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from playhead.record.access import Running, read_running, read_token
-from playhead.record.child import start_child
+from playhead.record.endpoint import Running, read_running, read_token
 from playhead.record.otlp import from_protobuf
+from playhead.record.process import start_child
 from playhead.settings import Settings
 from playhead.store.database import Store
-from playhead.store.spans import SpanWriter
+from playhead.store.span_writer import SpanWriter
 
 SPANS = 512
 CONNECTIONS = 4

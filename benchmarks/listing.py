@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from playhead.local import RestateServer
-from playhead.record.child import start_child
+from playhead.record.process import start_child
 from playhead.settings import Settings
 
 LIMIT_SECONDS = 0.6

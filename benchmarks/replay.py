@@ -24,13 +24,13 @@ from typing import Any
 from unittest.mock import patch
 
 import psutil
+from playhead.journal.recording import SUFFIX, Entry
 from playhead.replay import Recording
-from playhead.replay.app import App, load_app
-from playhead.replay.attempt import Attempt, attempt_body
-from playhead.replay.explain import explain
-from playhead.replay.recording import SUFFIX, Entry
-from playhead.replay.snapshots import snapshots
-from playhead.replay.strict import strict
+from playhead.replay.child.snapshots import snapshots
+from playhead.replay.differences.explain import explain
+from playhead.replay.engine.app import App, load_app
+from playhead.replay.engine.handler_run import HandlerRun, attempt_body
+from playhead.replay.engine.strict import strict
 from playhead.replay.worker import Worker
 from playhead.restate.protocol import MESSAGES
 from restate.vm import VMWrapper
@@ -127,8 +127,8 @@ def in_process(app: App) -> bool:
     long = steps(STEPS)
 
     def sdk_alone() -> None:
-        with patch("playhead.replay.attempt.shortcuts", contextlib.nullcontext):
-            Attempt(app, long, VMWrapper).run(attempt_body(long))
+        with patch("playhead.replay.engine.handler_run.shortcuts", contextlib.nullcontext):
+            HandlerRun(app, long, VMWrapper).run(attempt_body(long))
 
     def strictly(recording: Recording) -> None:
         assert strict(app, recording).verdict == "same"

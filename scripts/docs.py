@@ -76,7 +76,7 @@ def _field_docs(cls: type) -> dict[str, str]:
 
 def keys_page() -> str:
     """Every key of every screen."""
-    from playhead_tui import keys
+    from playhead_tui import key_table as keys
 
     text = "# Keys\n\nThe footer shows a handful; `?` shows those of the screen you are on.\n"
     screen = None

@@ -12,11 +12,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import cairosvg  # pyright: ignore[reportMissingTypeStubs]
-from playhead.local import ChildError
-from playhead_samples import demo
+from playhead.errors import ProcessError
+from playhead_samples import demo_requests as demo
 from playhead_samples.stack import Stack
 from playhead_tui.app import PlayheadApp
-from playhead_tui.launch import connector
+from playhead_tui.connector import connector
 from textual.pilot import Pilot
 
 IMAGES = Path(__file__).resolve().parent.parent / "docs" / "images"
@@ -87,7 +87,7 @@ def main() -> None:
                 break
             asyncio.run(asyncio.sleep(0.2))
         else:
-            raise ChildError("the demo's invocations did not complete")
+            raise ProcessError("the demo's invocations did not complete")
         asyncio.run(show(stack, ids))
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from playhead.settings import Settings, SettingsError, load
+from playhead.errors import SettingsError
+from playhead.settings import Settings, load
 
 
 def test_defaults(tmp_path: Path) -> None:

@@ -11,7 +11,10 @@ from typing import Any
 
 import platformdirs
 
-__all__ = ["Settings", "SettingsError", "config_file", "load"]
+from playhead.errors import SettingsError
+
+__all__ = ["Settings", "config_file", "load"]
+
 
 VARIABLES = {
     "RESTATE_ADMIN_URL": "admin_url",
@@ -24,10 +27,6 @@ VARIABLES = {
     "PLAYHEAD_APP": "app",
     "PLAYHEAD_APP_DIR": "app_dir",
 }
-
-
-class SettingsError(Exception):
-    """A setting has a value that cannot be used; the text says which, from where, and why."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from playhead_samples import faults
+from playhead_samples import tool_faults as faults
 
 __all__ = ["VARIABLE", "Effect", "act", "count", "read", "record"]
 

@@ -13,7 +13,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import httpx
-from playhead.local import Child, ChildError, RestateServer, free_port
+from playhead.errors import ProcessError
+from playhead.local import Child, RestateServer, free_port
 from playhead.settings import Settings
 
 START_SECONDS = 60.0
@@ -115,7 +116,7 @@ class Stack:
         """Start everything side by side and wait until all of it answers.
 
         Raises:
-            ChildError: something did not come up; what did has been stopped again.
+            ProcessError: something did not come up; what did has been stopped again.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         try:
@@ -144,14 +145,14 @@ class Stack:
         """Start the agents again after they ended, and wait until they answer.
 
         Raises:
-            ChildError: they did not come up.
+            ProcessError: they did not come up.
         """
         self.agents.kill()  # whatever is left of their process group
         self.agents.start()
         self._wait_for_agents()
 
     def register(self, *, force: bool = True) -> None:
-        """Register the agents' address with the server. Raises ChildError when it refuses."""
+        """Register the agents' address with the server. Raises ProcessError when it refuses."""
         token = self.settings.auth_token
         try:
             response = httpx.post(
@@ -161,11 +162,11 @@ class Stack:
                 timeout=START_SECONDS,
             )
         except httpx.HTTPError as error:
-            raise ChildError(
+            raise ProcessError(
                 f"Restate's admin API at {self.settings.admin_url} does not answer: {error}"
             ) from error
         if response.is_error:
-            raise ChildError(f"Restate refused the sample agents: {response.text}")
+            raise ProcessError(f"Restate refused the sample agents: {response.text}")
         self.deployment_id = response.json()["id"]
 
     def stop(self) -> None:

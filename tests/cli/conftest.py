@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playhead_samples import demo
+from playhead_samples import demo_requests as demo
 from playhead_samples.stack import Stack
 
 SECONDS = 60.0

@@ -55,7 +55,7 @@ def test_show(cli: Any) -> None:
     assert "✓ attempt 3: completed" in text
     assert re.search(r"#3 run Get weather.*╳┄+╳", text)
     assert "TransientError [500] at #3 Get weather" in text
-    assert "playhead_samples.faults.ToolFailure" in text
+    assert "playhead_samples.tool_faults.ToolFailure" in text
     plain = cli("--ascii", "show", id_).stdout
     assert re.search(r"#3 run Get weather.*x\.+x", plain)
 

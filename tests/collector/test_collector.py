@@ -16,8 +16,8 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from playhead.local import Child, free_port
-from playhead.record.child import start_child
 from playhead.record.client import connect
+from playhead.record.process import start_child
 from playhead.settings import Settings
 
 ROOT = Path(__file__).parent.parent.parent

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 from playhead.decode import openai_agents, pydantic_ai
-from playhead.decode.payload import decode_value
 from playhead.decode.registry import MODEL_STEPS, decode_run
 from playhead.decode.spans import llm_call, messages
-from playhead.reader.models import Tokens
+from playhead.model import Tokens
 from playhead.reader.spans import span
+from playhead.values import decode_value
 
 JUNK: tuple[Any, ...] = (
     None, True, 7, -1.5, "", "text", b"\xff", [], [None], [[]], {}, {"parts": None}, {"parts": 3},

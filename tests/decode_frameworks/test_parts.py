@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from playhead.decode import google_adk, langchain, vercel_ai
-from playhead.reader.models import Tokens
+from playhead.model import Tokens
 
 
 def test_vercel_ai_version_6_counts_and_reasons() -> None:

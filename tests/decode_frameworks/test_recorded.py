@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 from playhead.decode.registry import MODEL_STEPS, decode_run
-from playhead.reader.models import Tokens
+from playhead.journal.entries import run_result
+from playhead.model import Tokens
 from playhead.replay import Recording
-from playhead.restate.entries import run_result
 
 FOLDER = Path(__file__).parent.parent / "recordings" / "frameworks"
 # name: step, tool, model, provider, finish reasons, text of the first and the last answer, tokens

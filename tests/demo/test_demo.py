@@ -15,7 +15,7 @@ from pathlib import Path
 import duckdb
 import psutil
 import pytest
-from playhead_samples.demo import REQUESTS
+from playhead_samples.demo_requests import REQUESTS
 
 DEMO = [sys.executable, "-m", "playhead", "demo"]
 ROOT = Path(__file__).parent.parent.parent

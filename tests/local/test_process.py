@@ -11,7 +11,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from playhead.local import Child, ChildError
+from playhead.errors import ProcessError
+from playhead.local import Child
 
 SLEEPER = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(600)"]
 
@@ -40,7 +41,7 @@ def test_start_stop_and_start_again(tmp_path: Path) -> None:
     child.start()
     child.wait_until(lambda: up(child), seconds=10, what="it was up")
     first = child.pid
-    with pytest.raises(ChildError, match="runs already"):
+    with pytest.raises(ProcessError, match="runs already"):
         child.start()
     child.stop()
     child.stop()
@@ -52,7 +53,7 @@ def test_start_stop_and_start_again(tmp_path: Path) -> None:
 
 
 def test_a_program_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(ChildError, match=r"nothing cannot be started"):
+    with pytest.raises(ProcessError, match=r"nothing cannot be started"):
         Child("nothing", [tmp_path / "no-such-program"], log=tmp_path / "log").start()
 
 
@@ -61,7 +62,7 @@ def test_an_early_end_shows_the_log(tmp_path: Path) -> None:
         "early", [sys.executable, "-c", "print('the reason'); exit(7)"], log=tmp_path / "log"
     )
     child.start()
-    with pytest.raises(ChildError, match=r"(?s)exit code 7.*the reason"):
+    with pytest.raises(ProcessError, match=r"(?s)exit code 7.*the reason"):
         child.wait_until(lambda: False, seconds=10, what="it was ready")
 
 

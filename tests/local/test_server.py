@@ -6,7 +6,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playhead.local import ChildError, RestateServer, ServerNotFound, find_server, port_is_free
+from playhead.errors import ProcessError, ServerNotFoundError
+from playhead.local import RestateServer, find_server, port_is_free
 from playhead.local import server as server_module
 
 
@@ -36,20 +37,20 @@ def test_settings_of_the_user_do_not_leak_in(
 
 def test_a_server_that_does_not_come_up_shows_its_log(tmp_path: Path) -> None:
     server = RestateServer(tmp_path, env={"RESTATE_DEFAULT_NUM_PARTITIONS": "many"})
-    with pytest.raises(ChildError, match=r"(?s)restate-server ended.*Last lines of"):
+    with pytest.raises(ProcessError, match=r"(?s)restate-server ended.*Last lines of"):
         server.start()
     assert not server.child.running
 
 
 def test_a_refused_registration_says_why(restate: RestateServer) -> None:
-    with pytest.raises(ChildError, match=r"refused http://127\.0\.0\.1:1"):
+    with pytest.raises(ProcessError, match=r"refused http://127\.0\.0\.1:1"):
         restate.register("http://127.0.0.1:1")
 
 
 def test_no_server_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(server_module, "__file__", str(tmp_path / "a" / "b" / "c" / "d.py"))
-    with pytest.raises(ServerNotFound, match="make install"):
+    with pytest.raises(ServerNotFoundError, match="make install"):
         find_server(tmp_path)
 
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import pytest
 from playhead.reader.reader import Reader
-from playhead.record.client import Source, connect
+from playhead.record.client import StoreClient, connect
 from playhead.restate.client import RestateClient
-from playhead_samples import demo
+from playhead_samples import demo_requests as demo
 from playhead_samples.stack import Stack
 
 SECONDS = 60.0
@@ -45,7 +45,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ran]:
 
 
 @pytest.fixture
-async def source(ran: Ran) -> AsyncIterator[Source]:
+async def source(ran: Ran) -> AsyncIterator[StoreClient]:
     found = await connect(ran.stack.settings)
     assert found is not None
     yield found
@@ -59,7 +59,7 @@ async def client(ran: Ran) -> AsyncIterator[RestateClient]:
 
 
 @pytest.fixture
-async def reader(client: RestateClient, source: Source, ran: Ran) -> Reader:
+async def reader(client: RestateClient, source: StoreClient, ran: Ran) -> Reader:
     """Both sources, after the recorder has every attempt of what ended, and its copy."""
     import asyncio
 

@@ -6,12 +6,12 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from playhead.model import Invocation, Span, SpanEvent
 from playhead.reader.attempts import attempts
-from playhead.reader.models import InvocationSummary, Span, SpanEvent
 from playhead.restate.rows import EventRow
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
-HEAD = InvocationSummary("inv", "a/b", "a", "b", None, "running", START)
+HEAD = Invocation("inv", "a/b", "a", "b", None, "running", START)
 
 
 def at(seconds: float) -> datetime:
@@ -30,7 +30,7 @@ def agent(attempt: str, begin: float, end: float | None = None) -> Span:
                 "unset", "", {"playhead.attempt.span_id": attempt})  # fmt: skip
 
 
-def outcomes(head: InvocationSummary, *spans: Span, started: float | None = None) -> list[Any]:
+def outcomes(head: Invocation, *spans: Span, started: float | None = None) -> list[Any]:
     since = None if started is None else at(started)
     return [(a.number, a.span_id, a.outcome) for a in attempts(head, spans, (), since)]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from playhead.reader.models import Tokens
+from playhead.model import Tokens
 from playhead.reader.recorded import Recorded
 from playhead.record.client import connect
 from playhead.replay import Recording

@@ -6,9 +6,9 @@ import itertools
 from typing import Any
 
 import httpx
-from playhead.reader.models import InvocationDetail, Tokens
+from playhead.model import InvocationDetail, Tokens
 from playhead.reader.reader import Reader
-from playhead.record.client import Source
+from playhead.record.client import StoreClient
 from playhead.restate.client import RestateClient
 
 TOOL_FAILS = "a tool that fails twice, then works"
@@ -136,7 +136,9 @@ async def test_what_waits_is_pending(reader: Reader, ran: Any) -> None:
     assert (awakeable.awakeable_id or "").startswith("sign_1")
 
 
-async def test_the_recording_alone_tells_the_same(reader: Reader, source: Source, ran: Any) -> None:
+async def test_the_recording_alone_tells_the_same(
+    reader: Reader, source: StoreClient, ran: Any
+) -> None:
     alone = Reader(None, source)
     page = await alone.invocations(limit=100)
     assert any("No Restate server" in sentence for sentence in page.missing)
@@ -154,7 +156,9 @@ async def test_the_recording_alone_tells_the_same(reader: Reader, source: Source
         assert kept.state == both.state
 
 
-async def test_filters(reader: Reader, client: RestateClient, source: Source, ran: Any) -> None:
+async def test_filters(
+    reader: Reader, client: RestateClient, source: StoreClient, ran: Any
+) -> None:
     everything = (await reader.invocations(limit=100)).rows
     for one in (reader, Reader(client, None), Reader(None, source)):
         newest = await one.invocations(limit=3)

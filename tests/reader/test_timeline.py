@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from playhead.reader.models import Span
+from playhead.model import Span
 from playhead.reader.payloads import Payloads
 from playhead.reader.timeline import timeline
 from playhead.restate.rows import JournalRow, journal_row

@@ -7,8 +7,9 @@ from typing import Any
 import httpx
 import pyarrow as pa
 import pytest
-from playhead.record import access
-from playhead.record.client import QueryError, QueryLimit, RecorderError, Source, connect
+from playhead.errors import QueryError, QueryLimitError, RecorderError
+from playhead.record import endpoint as access
+from playhead.record.client import StoreClient, connect
 from playhead.record.recorder import Recorder, open_recorder
 from playhead.settings import Settings
 
@@ -103,7 +104,7 @@ async def test_errors_of_queries(recorder: Recorder, settings: Settings) -> None
             else:
                 with pytest.raises(QueryError):
                     await run(sql, params)
-    with pytest.raises(QueryLimit, match="LIMIT"):
+    with pytest.raises(QueryLimitError, match="LIMIT"):
         await source.rows("SELECT * FROM range(1000001)")
     await source.close()
 
@@ -134,7 +135,7 @@ async def test_the_file_itself_without_a_recorder(settings: Settings) -> None:
         await again.close()
 
 
-async def refuses_to_write(source: Source) -> None:
+async def refuses_to_write(source: StoreClient) -> None:
     for sql in ("DELETE FROM spans", "SELECT * FROM read_text('/etc/hostname')"):
         with pytest.raises(QueryError):
             await source.rows(sql)

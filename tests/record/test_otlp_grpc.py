@@ -10,7 +10,7 @@ from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExport
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceServiceStub
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from playhead.record.recorder import PortTaken, Recorder, open_recorder
+from playhead.record.recorder import PortInUseError, Recorder, open_recorder
 from playhead.settings import Settings
 
 from helpers import FREE  # isort: skip
@@ -79,7 +79,7 @@ async def test_a_taken_port_is_named(recorder: Recorder, tmp_path: Path, name: s
     from dataclasses import replace
 
     taken = getattr(recorder.running, name)
-    with pytest.raises(PortTaken, match=str(taken)) as caught:
+    with pytest.raises(PortInUseError, match=str(taken)) as caught:
         async with open_recorder(Settings(store=tmp_path / "b"), replace(FREE, **{name: taken})):
             pass
     assert caught.value.setting == name

@@ -14,7 +14,7 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from playhead.record.otlp import Malformed, from_json, from_protobuf
+from playhead.record.otlp import MalformedRequestError, from_json, from_protobuf
 from playhead.record.recorder import Recorder
 
 from helpers import eventually  # isort: skip
@@ -233,7 +233,7 @@ def test_any_bytes_decode_or_are_called_malformed() -> None:
                     body[at] ^= 1 << rng.randrange(8)
         try:
             decoded = decode(bytes(body))
-        except Malformed:
+        except MalformedRequestError:
             outcomes["malformed"] += 1
         else:
             outcomes["decoded"] += 1
@@ -296,7 +296,7 @@ async def test_a_store_that_fails_acknowledges_nothing(
         raise OSError("disk full")
 
     with monkeypatch.context() as patch:
-        patch.setattr("playhead.store.spans._insert", fail)
+        patch.setattr("playhead.store.span_writer._insert", fail)
         response = await post(recorder, request(3).SerializeToString())
         assert response.status_code == 503
         assert b"disk full" in response.content

@@ -15,10 +15,11 @@ from pathlib import Path
 
 import httpx
 import pytest
+from playhead.errors import RecorderError
 from playhead.local import Child
-from playhead.record.access import RUNNING, read_running
-from playhead.record.child import start_child
-from playhead.record.client import RecorderError, connect
+from playhead.record.client import connect
+from playhead.record.endpoint import RUNNING, read_running
+from playhead.record.process import start_child
 from playhead.settings import Settings
 from playhead.store.database import Store
 

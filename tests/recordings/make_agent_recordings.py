@@ -19,9 +19,9 @@ import httpx
 from make_recordings import SECONDS, Server, listens, without_paths
 from playhead.local import Child, RestateServer, free_port
 from playhead.replay import Recording
-from playhead.replay.annotate import annotate
-from playhead.replay.app import App, load_app
-from playhead_samples.catalog import EXAMPLES, Example
+from playhead.replay.child.annotation import annotate
+from playhead.replay.engine.app import App, load_app
+from playhead_samples.sample_requests import EXAMPLES, Example
 
 FOLDER = Path(__file__).parent / "agents"
 LEFT_OUT = {"scheduled", "changing-code", "approval-workflow", "streaming"}

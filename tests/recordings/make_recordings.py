@@ -22,8 +22,8 @@ from typing import Any
 import httpx
 from playhead.local import Child, RestateServer, free_port
 from playhead.replay import Recording
-from playhead.replay.annotate import annotate
-from playhead.replay.app import App, load_app
+from playhead.replay.child.annotation import annotate
+from playhead.replay.engine.app import App, load_app
 
 HERE = Path(__file__).parent
 PROTOCOLS = {"v6": {}, "v7": {"RESTATE_EXPERIMENTAL_ENABLE_PROTOCOL_V7": "true"}}

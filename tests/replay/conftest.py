@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playhead.replay.app import App, load_app
+from playhead.replay.engine.app import App, load_app
 
 sys.path.append(str(Path(__file__).parent))
 RECORDINGS = Path(__file__).parents[1] / "recordings"

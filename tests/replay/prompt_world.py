@@ -9,11 +9,11 @@ from collections.abc import Callable
 from typing import Any
 
 import httpx
-from playhead.reader.models import Span
+from playhead.model import Span
 from playhead.reader.recorded import Recorded
+from playhead.reader.recordings import find_recording
 from playhead.record.client import connect
 from playhead.replay import Recording
-from playhead.replay.fetch import find, from_server
 from playhead.settings import Settings
 from playhead_samples.stack import Stack
 
@@ -54,7 +54,7 @@ class World:
             found = self.spans(ident)
             names = [span.name.partition(" ")[0] for span in found]
             steps = names.count("run")
-            journal = asyncio.run(from_server(self.settings.admin_url, ident)).journal()
+            journal = asyncio.run(Recording.fetch(self.settings.admin_url, ident)).journal()
             runs = sum(command.type == "Run" for command in journal.commands)
             whole = steps >= runs and all(span.end for span in found)
             return found if whole and "invocation-attempt" in names else []
@@ -63,7 +63,7 @@ class World:
 
     def found(self, ident: str) -> Recording:
         self.recorded(ident)
-        return asyncio.run(find(self.settings, ident))
+        return asyncio.run(find_recording(self.settings, ident))
 
 
 def until(condition: Callable[[], Any]) -> Any:

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from changes import CHANGES, Change
 from playhead.replay import Recording
-from playhead.replay.app import App, load_app
-from playhead.replay.judge import judge
+from playhead.replay.child.judge import judge
+from playhead.replay.engine.app import App, load_app
 
 RECORDINGS = Path(__file__).parents[1] / "recordings"
 _numbers = itertools.count()

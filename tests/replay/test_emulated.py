@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 from playhead.replay import Recording
-from playhead.replay.align import GreedyMatcher
-from playhead.replay.app import App
-from playhead.replay.explain import explain
-from playhead.replay.playback import Playback
-from playhead.replay.policies import Dry
-from playhead.replay.report import readable
-from playhead.replay.strict import strict
+from playhead.replay.differences.align import GreedyMatcher
+from playhead.replay.differences.explain import explain
+from playhead.replay.engine.app import App
+from playhead.replay.engine.playback import Playback
+from playhead.replay.engine.policies import Dry
+from playhead.replay.engine.strict import strict
+from playhead.values import readable
 
 RECORDINGS = sorted((Path(__file__).parents[1] / "recordings").glob("v[67]/*.journal.json"))
 NAMES = [f"{path.parent.name}-{path.name.partition('.')[0]}" for path in RECORDINGS]

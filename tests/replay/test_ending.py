@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 from playhead.replay import Recording
-from playhead.replay.app import App
-from playhead.replay.ending import Ending
-from playhead.replay.snapshots import snapshots
-from playhead.replay.stack import UserCode
+from playhead.replay.child.snapshots import snapshots
+from playhead.replay.engine.app import App
+from playhead.replay.engine.ending import Ending
+from playhead.replay.engine.stack import UserCode
 
 TRIP = Recording.load(Path(__file__).parents[1] / "recordings" / "v6" / "trip.journal.json")
 HERE = Path(__file__)

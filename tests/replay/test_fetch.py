@@ -15,8 +15,8 @@ import pytest
 from click.testing import CliRunner
 from playhead.cli import cli
 from playhead.local import Child, RestateServer, free_port
-from playhead.replay import Recording, RecordingError, UnsupportedJournal, replay
-from playhead.replay.fetch import from_rows
+from playhead.replay import Recording, RecordingError, UnsupportedJournalError, replay
+from playhead.restate.invocation_tables import InvocationTables
 
 RECORDINGS = Path(__file__).parents[1] / "recordings"
 MISSING = "inv_17fD8RA0GIro5rEXc3TWCff1SK84eaqssz"
@@ -134,7 +134,7 @@ def test_a_journal_is_saved_from_the_store_after_the_server_purged_it(
 
 def _stored(environment: dict[str, str], ident: str) -> bool:
     from playhead import settings
-    from playhead.replay.fetch import from_store
+    from playhead.reader.recordings import from_store
 
     try:
         recording = asyncio.run(from_store(settings.load(environ=environment), ident))
@@ -147,15 +147,20 @@ def rows(**changes: Any) -> dict[str, Any]:
     row = {"id": MISSING, "target_service_name": "S", "target_handler_name": "h", "status": "x"}
     entry = {"index": 0, "entry_type": "Command: Input", "name": "", "raw": "", "version": 2}
     found: dict[str, Any] = {"invocations": [row], "journal": [entry], "events": [], "state": []}
-    return {**found, **changes, "invocation_id": MISSING, "where": "it", "decode": base64.b64decode}
+    return {
+        "tables": InvocationTables(**{**found, **changes}),
+        "invocation_id": MISSING,
+        "where": "it",
+        "decode": base64.b64decode,
+    }
 
 
 def test_a_journal_of_version_1_is_refused_when_fetched():
-    entry = {**rows()["journal"][0], "version": 1}
-    with pytest.raises(UnsupportedJournal, match="version 1"):
-        from_rows(**rows(journal=[entry]))
+    entry = {**rows()["tables"].journal[0], "version": 1}
+    with pytest.raises(UnsupportedJournalError, match="version 1"):
+        Recording.from_rows(**rows(journal=[entry]))
 
 
 def test_a_dropped_journal_is_told():
-    with pytest.raises(RecordingError, match=r"has no journal .* the recorder keeps it"):
-        from_rows(**rows(journal=[]))
+    with pytest.raises(RecordingError, match=r"has no journal"):
+        Recording.from_rows(**rows(journal=[]))

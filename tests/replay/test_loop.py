@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 from playhead.replay import Recording, Report
-from playhead.replay.app import load_app
-from playhead.replay.judge import judge
+from playhead.replay.child.judge import judge
+from playhead.replay.engine.app import load_app
 
 RECORDED = Path(__file__).parents[1] / "recordings" / "v6" / "run_ok.journal.json"
 RUN_OK = replace(Recording.load(RECORDED), steps={})

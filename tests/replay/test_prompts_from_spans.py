@@ -17,17 +17,17 @@ import pytest
 from click.testing import CliRunner
 from playhead.cli import cli
 from playhead.local import Child, free_port
-from playhead.reader.models import Span
+from playhead.model import Span
+from playhead.reader.prompts import prompted
+from playhead.reader.recordings import find_recording, from_store
 from playhead.replay import Recording, RecordingError, Report
-from playhead.replay.api import judged
-from playhead.replay.fetch import find, from_server, from_store
-from playhead.replay.prompted import prompted
+from playhead.replay.replays import judged
 from playhead.replay.worker import Worker
 from playhead_samples.agents import __file__ as agents_package
-from playhead_samples.catalog import example
+from playhead_samples.sample_requests import example
 from playhead_samples.stack import Stack
-from playhead_tui.launch import connector
-from playhead_tui.source import Connection
+from playhead_tui.connector import connector
+from playhead_tui.interfaces import Connection
 from prompt_world import SECONDS, World, listens, until
 
 HERE = Path(__file__).parent
@@ -139,7 +139,7 @@ def test_the_same_code_differs_in_nothing_and_another_prompt_is_told(
     if one.waits:  # for a person: its first step is there, its end is not
         ident = world.send(path, one.body)
         until(lambda: any(s.name.startswith("chat") and s.end for s in world.spans(ident)))
-        recording = asyncio.run(find(world.settings, ident))
+        recording = asyncio.run(find_recording(world.settings, ident))
     else:
         recording = world.found(world.ended(path, one.body))
     assert list(noted(recording)) == asking(recording)
@@ -188,7 +188,7 @@ def test_the_request_that_was_answered_counts(world: World, samples: Worker):
     # Without the span of the answer, the failed ones tell nothing.
     answer = next(s for s in spans if s.name.startswith("chat") and s.status != "error")
     rest = [span for span in spans if span is not answer]
-    bare = asyncio.run(from_server(world.settings.admin_url, recording.id))
+    bare = asyncio.run(Recording.fetch(world.settings.admin_url, recording.id))
     assert list(noted(prompted(bare, rest))) == asking(recording)[1:]
 
 
@@ -320,8 +320,8 @@ def test_it_is_the_same_after_the_server_has_forgotten(
     purge = f"{world.settings.admin_url}/invocations/{recording.id}/purge"
     httpx.patch(purge).raise_for_status()
     with pytest.raises(RecordingError):
-        asyncio.run(from_server(world.settings.admin_url, recording.id))
-    kept = asyncio.run(find(world.settings, recording.id))
+        asyncio.run(Recording.fetch(world.settings.admin_url, recording.id))
+    kept = asyncio.run(find_recording(world.settings, recording.id))
     assert kept.steps == recording.steps
     assert judged(samples, kept).divergences == ()
     assert [index for index, *_ in prompts(judged(grumpy, kept))] == [1, 3]
@@ -381,5 +381,5 @@ def test_a_broken_store_does_not_disturb(world: World, weather: Recording, tmp_p
     (garbage / "playhead.duckdb").write_bytes(b"no database")
     duckdb.connect(str(other / "playhead.duckdb")).close()
     for store in (tmp_path / "none", garbage, other):
-        recording = asyncio.run(find(replace(world.settings, store=store), weather.id))
+        recording = asyncio.run(find_recording(replace(world.settings, store=store), weather.id))
         assert recording == replace(weather, steps={})

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playhead.replay import Recording, RecordingError, UnsupportedJournal
-from playhead.replay.seed import decode_id, random_seed
+from playhead.replay import Recording, RecordingError, UnsupportedJournalError
+from playhead.replay.engine.seed import random_seed
+from playhead.restate.ids import decode_invocation_id
 
 RECORDINGS = Path(__file__).parents[1] / "recordings"
 TRIP = RECORDINGS / "v6" / "trip.journal.json"
@@ -84,7 +85,7 @@ def test_what_is_wrong_with_a_file_is_told(
     change(document)
     path = tmp_path / "bad.journal.json"
     path.write_text(json.dumps(document))
-    with pytest.raises((RecordingError, UnsupportedJournal)) as caught:
+    with pytest.raises((RecordingError, UnsupportedJournalError)) as caught:
         Recording.load(path)
     assert words in str(caught.value)
     assert str(path) in str(caught.value)
@@ -93,7 +94,7 @@ def test_what_is_wrong_with_a_file_is_told(
 def test_a_journal_of_version_1_is_refused_with_a_reason(tmp_path: Path):
     path = tmp_path / "old.journal.json"
     path.write_text(json.dumps({**json.loads(TRIP.read_text()), "journal_version": 1}))
-    with pytest.raises(UnsupportedJournal, match="protocols up to 4"):
+    with pytest.raises(UnsupportedJournalError, match="protocols up to 4"):
         Recording.load(path)
 
 
@@ -131,7 +132,7 @@ def test_missing_and_unwritable_files_are_told(tmp_path: Path):
 def test_the_id_gives_the_bytes_and_the_seed_that_the_server_sends():
     # From the StartMessage of a real server (1.7.12).
     ident = "inv_17fD8RA0GIro5rEXc3TWCff1SK84eaqssz"
-    assert decode_id(ident).hex() == "c2a16629e44b78546bba298dc6dc70d20049f45ca566f1b2"
+    assert decode_invocation_id(ident).hex() == "c2a16629e44b78546bba298dc6dc70d20049f45ca566f1b2"
     assert random_seed(ident) == 16394569283524148920
 
 
@@ -141,4 +142,4 @@ def test_the_id_gives_the_bytes_and_the_seed_that_the_server_sends():
 )
 def test_what_is_no_id_is_refused(ident: str):
     with pytest.raises(ValueError, match="is no invocation id"):
-        decode_id(ident)
+        decode_invocation_id(ident)

@@ -20,15 +20,15 @@ from unittest.mock import patch
 
 import pytest
 import restate
+from playhead.journal.recording import Entry
 from playhead.replay import Recording
-from playhead.replay.app import App
-from playhead.replay.attempt import Attempt, attempt_body
-from playhead.replay.playback import Playback
-from playhead.replay.policies import Assume
-from playhead.replay.recording import Entry
-from playhead.replay.shortcuts import REPLACED, shortcuts
-from playhead.replay.stack import UserCode
-from playhead.replay.strict import strict
+from playhead.replay.engine.app import App
+from playhead.replay.engine.handler_run import HandlerRun, attempt_body
+from playhead.replay.engine.playback import Playback
+from playhead.replay.engine.policies import Assume
+from playhead.replay.engine.shortcuts import REPLACED, shortcuts
+from playhead.replay.engine.stack import UserCode
+from playhead.replay.engine.strict import strict
 from playhead.restate.protocol import MESSAGES
 from restate import server_context
 from restate.serde import JsonSerde
@@ -61,14 +61,14 @@ class LoggingVM(VMWrapper):
 @contextlib.contextmanager
 def as_the_sdk() -> Generator[None]:
     """No shortcuts."""
-    with patch("playhead.replay.attempt.shortcuts", contextlib.nullcontext):
+    with patch("playhead.replay.engine.handler_run.shortcuts", contextlib.nullcontext):
         yield
 
 
 def events(app: App, recording: Recording) -> tuple[list[Any], list[int]]:
     """What the run did, and the types of the messages that it sent."""
     EVENTS.clear()
-    outcome = Attempt(app, recording, LoggingVM).run(attempt_body(recording))
+    outcome = HandlerRun(app, recording, LoggingVM).run(attempt_body(recording))
     return list(EVENTS), [code for code, _ in outcome.sent]
 
 

@@ -14,7 +14,7 @@ HEAVY = ("restate", "duckdb", "textual", "httpx", "google.protobuf", "pydantic")
 def test_the_public_names_are_these():
     assert sorted(playhead.replay.__all__) == [
         "AppError", "Divergence", "Entry", "Failure", "Outcome", "Recording", "RecordingError",
-        "ReplayError", "Report", "Session", "Stop", "UnsupportedJournal", "Verdict",
+        "ReplayError", "Report", "Session", "Stop", "UnsupportedJournalError", "Verdict",
         "WorkerError", "replay", "replay_all", "what_if",
     ]  # fmt: skip
     for name in playhead.replay.__all__:
@@ -34,8 +34,8 @@ def test_the_sdk_still_has_what_replay_takes_hold_of():
     """Private places of the SDK: a new version that moves them has to be looked at."""
     import inspect
 
-    from playhead.replay.emulated import EmulatedVM
-    from playhead.replay.vm import CALLS
+    from playhead.replay.engine.emulated_vm import EmulatedVM
+    from playhead.replay.engine.watched_vm import CALLS
     from restate import server, server_context
     from restate.vm import VMWrapper
 

@@ -9,10 +9,16 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
+from playhead.errors import (
+    NotFoundError,
+    QueryFailedError,
+    RefusedError,
+    UnauthorizedError,
+    UnreachableError,
+)
 from playhead.local import free_port
 from playhead.restate.client import RestateClient
 from playhead.restate.control import Control
-from playhead.restate.errors import NotFound, QueryFailed, Refused, Unauthorised, Unreachable
 from playhead.restate.ids import awakeable_id, decode_invocation_id, is_invocation_id
 from playhead.restate.queries import journal
 from playhead.restate.rows import parse_bytes
@@ -63,13 +69,13 @@ async def test_json_and_arrow_give_the_same_rows(handlers: Any, client: RestateC
 
 
 async def test_a_bad_query_says_why(client: RestateClient) -> None:
-    with pytest.raises(QueryFailed, match="nonsense"):
+    with pytest.raises(QueryFailedError, match="nonsense"):
         await client.query("SELECT * FROM nonsense")
 
 
 async def test_nobody_there() -> None:
     async with RestateClient(f"http://127.0.0.1:{free_port()}") as client:
-        with pytest.raises(Unreachable, match="No Restate server answers") as caught:
+        with pytest.raises(UnreachableError, match="No Restate server answers") as caught:
             await client.query("SELECT 1")
     assert "RESTATE_ADMIN_URL" in caught.value.hint
 
@@ -94,7 +100,7 @@ async def test_a_server_that_stays_busy_is_given_up() -> None:
 
     with answering((429, "")) as (url, asked):
         async with RestateClient(url, sleep=sleep) as client:
-            with pytest.raises(Unreachable, match="limits requests"):
+            with pytest.raises(UnreachableError, match="limits requests"):
                 await client.query("SELECT 1")
     assert len(asked) == 6
 
@@ -102,7 +108,7 @@ async def test_a_server_that_stays_busy_is_given_up() -> None:
 async def test_the_token_is_sent_and_its_refusal_explained() -> None:
     with answering((401, "")) as (url, asked):
         async with RestateClient(url, auth_token="secret") as client:
-            with pytest.raises(Unauthorised) as caught:
+            with pytest.raises(UnauthorizedError) as caught:
                 await client.query("SELECT 1")
     assert asked[0]["authorization"] == "Bearer secret"
     assert "RESTATE_AUTH_TOKEN" in caught.value.hint
@@ -112,9 +118,9 @@ async def test_the_token_is_sent_and_its_refusal_explained() -> None:
 async def test_somebody_else_answers(body: str) -> None:
     with answering((200, body)) as (url, _):
         async with RestateClient(url) as client:
-            with pytest.raises(QueryFailed, match="something else than rows"):
+            with pytest.raises(QueryFailedError, match="something else than rows"):
                 await client.query("SELECT 1")
-            with pytest.raises(QueryFailed, match="no Arrow stream"):
+            with pytest.raises(QueryFailedError, match="no Arrow stream"):
                 await client.query_arrow("SELECT 1")
 
 
@@ -146,7 +152,7 @@ async def test_awakeables(handlers: Any, client: RestateClient) -> None:
     await handlers.until(id_, "completed")
     [row] = handlers.sql(f"SELECT completion_failure AS f FROM sys_invocation WHERE id = '{id_}'")
     assert "not today" in row["f"]
-    with pytest.raises((NotFound, Refused)):
+    with pytest.raises((NotFoundError, RefusedError)):
         await control.resolve_awakeable("sign_1nonsense", 1)
 
 
@@ -182,9 +188,9 @@ async def test_verbs(handlers: Any, client: RestateClient) -> None:
     else:
         pytest.fail("it was not purged")
 
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFoundError):
         await control.cancel(first)
-    with pytest.raises(Refused, match="completed"):
+    with pytest.raises(RefusedError, match="completed"):
         await control.resume(again)
     [deployment] = await control.deployments()
     assert {"every", "box", "flow", "ai"} <= set(deployment.services)

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playhead.decode.payload import decode_value
+from playhead.journal import entries
+from playhead.journal.steps import steps, unrelated_events
+from playhead.model import Step
 from playhead.reader.live import Live
-from playhead.reader.models import Step
-from playhead.restate import entries
 from playhead.restate.client import RestateClient
-from playhead.restate.journal import steps, unrelated_events
+from playhead.values import decode_value
 
 
 async def read(client: RestateClient, id_: str) -> list[Step]:

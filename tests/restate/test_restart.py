@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playhead.errors import NotFoundError, RefusedError
+from playhead.journal.restart import restarted
 from playhead.replay import Recording, RecordingError
-from playhead.replay.api import judged
-from playhead.replay.restarted import restarted
+from playhead.replay.replays import judged
 from playhead.replay.worker import Worker
 from playhead.restate.client import RestateClient
 from playhead.restate.control import Control
-from playhead.restate.errors import NotFound, Refused
 from playhead.restate.protocol import parse_entry
 
 HERE = Path(__file__).parent
@@ -69,7 +69,7 @@ async def test_what_has_no_result_is_not_kept(handlers: Any, client: RestateClie
     assert len(restarted(recording, 0).entries) == 1
     with pytest.raises(RecordingError, match=r"Sleep \(entry 1\) has no result yet"):
         restarted(recording, 1)
-    with pytest.raises(Refused, match="without respective Completions"):
+    with pytest.raises(RefusedError, match="without respective Completions"):
         await control.restart_as_new(id_, from_entry=1)
 
 
@@ -86,7 +86,7 @@ async def test_what_runs_is_killed_first(handlers: Any, client: RestateClient) -
     control = Control(client)
     id_ = handlers.send("every/naps", {"as": "before"})
     await handlers.until(id_, "suspended")
-    with pytest.raises(Refused, match="still running"):
+    with pytest.raises(RefusedError, match="still running"):
         await control.restart_as_new(id_)
     new = await control.kill_and_restart(id_)
     await handlers.until(new, "suspended")
@@ -106,7 +106,7 @@ async def test_the_deployment_is_chosen(handlers: Any, client: RestateClient) ->
     control = Control(client)
     id_ = handlers.send("every/always_raises", {})
     await handlers.until(id_, "backing-off")
-    with pytest.raises(Refused, match="deployment id cannot be changed"):
+    with pytest.raises(RefusedError, match="deployment id cannot be changed"):
         await control.resume(id_, deployment="latest")
     await control.pause(id_)
     await handlers.until(id_, "paused")
@@ -126,11 +126,11 @@ async def test_a_restart_that_fails_says_that_it_was_killed(
     control = Control(client)
     id_ = handlers.send("every/naps", {})
     await handlers.until(id_, "suspended")
-    with pytest.raises(Refused, match="It was killed, but not restarted: ") as refused:
+    with pytest.raises(RefusedError, match="It was killed, but not restarted: ") as refused:
         await control.kill_and_restart(id_, from_entry=1)  # the sleep, which has no result
     assert "restart it as new once more" in refused.value.hint
     await handlers.until(id_, "completed")
-    with pytest.raises(Refused, match=r"^The prefix of the journal"):
+    with pytest.raises(RefusedError, match=r"^The prefix of the journal"):
         await control.kill_and_restart(id_, from_entry=1)
     new = await control.kill_and_restart(id_)
     await handlers.until(new, "suspended")
@@ -143,11 +143,11 @@ async def test_what_could_not_be_restarted_is_not_killed(
     control = Control(client)
     id_ = handlers.send("every/forgetful", {})
     await handlers.until(id_, "suspended")
-    with pytest.raises(Refused, match="keeps no journal"):
+    with pytest.raises(RefusedError, match="keeps no journal"):
         await control.kill_and_restart(id_)
     await handlers.until(id_, "suspended")
     await control.kill(id_)
-    with pytest.raises(NotFound, match="no invocation inv_1nonsense"):
+    with pytest.raises(NotFoundError, match="no invocation inv_1nonsense"):
         await control.kill_and_restart("inv_1nonsense")
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFoundError):
         await control.kill_and_restart("inv_1' OR status = 'x")

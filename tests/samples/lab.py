@@ -12,7 +12,8 @@ from typing import Any
 
 import httpx
 from playhead.local import Child, RestateServer, free_port
-from playhead_samples import effects, faults
+from playhead_samples import effects
+from playhead_samples import tool_faults as faults
 
 WAIT_SECONDS = 40.0
 LLM_TIMEOUT = "1.0"

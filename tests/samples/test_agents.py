@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from lab import Lab
-from playhead_samples.catalog import EXAMPLES, example
+from playhead_samples.sample_requests import EXAMPLES, example
 
 PLAIN: dict[str, tuple[Any, list[str], int]] = {
     # name: answer, side effects in order, requests to the model

@@ -8,7 +8,10 @@ import re
 from pathlib import Path
 
 import pytest
-from playhead_samples import app, catalog, effects, faults, model
+from playhead_samples import agent_model as model
+from playhead_samples import app, effects
+from playhead_samples import sample_requests as catalog
+from playhead_samples import tool_faults as faults
 from playhead_samples.llm import rules, script
 from pydantic_ai.models.openai import OpenAIChatModel, OpenAIResponsesModel
 from pydantic_ai.models.wrapper import WrapperModel

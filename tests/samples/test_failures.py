@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 from lab import Lab
-from playhead_samples.faults import Fault
+from playhead_samples.tool_faults import Fault
 
 QUESTION = {"message": "What is the weather in Denver?"}
 ANSWER = "The weather in Denver: sunny, 17 °C."

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from lab import Lab
 from playhead.local import free_port
-from playhead_samples.faults import Fault
+from playhead_samples.tool_faults import Fault
 
 QUESTION = {"message": "What is the weather in Denver?"}
 ANSWER = "The weather in Denver: sunny, 17 °C."

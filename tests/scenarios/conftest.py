@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from playhead_samples.scenarios import runner
-from playhead_samples.scenarios.model import SHARED
+from playhead_samples.scenarios.scenario import SHARED
 from playhead_samples.stack import Stack
 
 

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from playhead_samples.app import services
 from playhead_samples.llm import rules, script
-from playhead_samples.scenarios import catalogue, docs
-from playhead_samples.scenarios.expect import Acted, ActedInOrder, Asked
-from playhead_samples.scenarios.model import Scenario
+from playhead_samples.scenarios import docs
+from playhead_samples.scenarios import registry as catalogue
+from playhead_samples.scenarios.expectations import Acted, ActedInOrder, Asked
 from playhead_samples.scenarios.requests import Child, Send
+from playhead_samples.scenarios.scenario import Scenario
 from playhead_samples.scenarios.warm import USED
 
 ALL = list(catalogue.everything().values())
@@ -75,10 +76,10 @@ def test_its_faults_of_the_model_are_for_agents_that_exist(scenario: Scenario) -
 
 
 def test_the_nearest_names_are_offered() -> None:
-    with pytest.raises(catalogue.UnknownScenario) as found:
+    with pytest.raises(catalogue.UnknownScenarioError) as found:
         catalogue.find("llm-rate-limit")
     assert found.value.near[0] == "llm-rate-limited"
-    with pytest.raises(catalogue.UnknownScenario) as found:
+    with pytest.raises(catalogue.UnknownScenarioError) as found:
         catalogue.find("zzzzzzzzzzzz")
     assert found.value.near == []
 

@@ -20,10 +20,11 @@ import psutil
 import pytest
 from click.testing import CliRunner, Result
 from playhead.cli import cli
-from playhead.local import ServerNotFound, server
+from playhead.errors import ServerNotFoundError
+from playhead.local import server
 from playhead.text import clean
 from playhead_samples import stack as stack_module
-from playhead_samples.scenarios import catalogue
+from playhead_samples.scenarios import registry as catalogue
 
 SECONDS = 60.0
 
@@ -71,7 +72,7 @@ def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
 
 def test_without_a_server_it_is_3(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def nowhere() -> Path:
-        raise ServerNotFound("Run `npm install @restatedev/restate-server` here.")
+        raise ServerNotFoundError("Run `npm install @restatedev/restate-server` here.")
 
     monkeypatch.setattr(server, "find_server", nowhere)
     result = invoke("run", "weather-api-down", "--dir", str(tmp_path / "new"))

@@ -9,12 +9,20 @@ from typing import Any
 import httpx
 import pytest
 from playhead_samples.effects import record
-from playhead_samples.scenarios import catalogue
+from playhead_samples.scenarios import registry as catalogue
 from playhead_samples.scenarios.engine import ALWAYS, Outcome, play
-from playhead_samples.scenarios.expect import Acted, Answer, Asked, Completed, Noted, Status, Steps
-from playhead_samples.scenarios.model import Check, Scenario
+from playhead_samples.scenarios.expectations import (
+    Acted,
+    Answer,
+    Asked,
+    Completed,
+    Noted,
+    Status,
+    Steps,
+)
 from playhead_samples.scenarios.requests import Cancel, Child, Decide, Send
-from playhead_samples.scenarios.spans import Attempts, ModelSpans, Ran
+from playhead_samples.scenarios.scenario import Check, Scenario
+from playhead_samples.scenarios.span_expectations import Attempts, ModelSpans, Ran
 from playhead_samples.scenarios.waits import Happened, Is, Tried, ended
 from playhead_samples.stack import Stack
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from playhead_samples.scenarios.link import SlowLink
+from playhead_samples.scenarios.slow_link import SlowLink
 
 DELAY = 0.15
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 
 import pytest
-from playhead_samples.faults import Fault as ToolFault
 from playhead_samples.llm.faults import Fault as ModelFault
-from playhead_samples.scenarios import catalogue, report, wording
+from playhead_samples.scenarios import fault_text as wording
+from playhead_samples.scenarios import registry as catalogue
+from playhead_samples.scenarios import report
 from playhead_samples.scenarios.engine import Outcome
-from playhead_samples.scenarios.model import AtLeast, Check
+from playhead_samples.scenarios.scenario import AtLeast, Check
+from playhead_samples.tool_faults import Fault as ToolFault
 
 SCENARIO = catalogue.find("weather-api-down")
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playhead.store.database import Store
 from playhead.store.query import to_rows
-from playhead.store.spans import SpanRow
+from playhead.store.span_writer import SpanRow
 
 TRACE = "a" * 32
 

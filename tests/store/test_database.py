@@ -5,12 +5,12 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from playhead.store import StoreError, StoreLocked
+from playhead.errors import StoreError, StoreLockedError
 from playhead.store.database import DATABASE, Store
 
 
 def test_a_second_owner_is_told_who_has_it(store: Store) -> None:
-    with pytest.raises(StoreLocked, match=str(os.getpid())):
+    with pytest.raises(StoreLockedError, match=str(os.getpid())):
         Store(store.folder)
 
 

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playhead.store import QueryError, QueryLimit
+from playhead.errors import QueryError, QueryLimitError
 from playhead.store.database import Store
 from playhead.store.query import Limits, to_arrow, to_rows
-from playhead.store.spans import SpanRow, SpanWriter
+from playhead.store.span_writer import SpanRow, SpanWriter
 
 READING = [
     "SELECT 1 AS one",
@@ -165,7 +165,7 @@ def test_a_query_that_takes_too_long_is_stopped(store: Store) -> None:
         "WITH RECURSIVE t AS (SELECT 1 AS x UNION ALL SELECT x + 1 FROM t) SELECT max(x) FROM t"
     )
     started = time.monotonic()
-    with pytest.raises(QueryLimit, match="longer than"):
+    with pytest.raises(QueryLimitError, match="longer than"):
         to_rows(cursor, endless, limits=Limits(seconds=0.3))
     assert time.monotonic() - started < 10
     assert to_rows(cursor, "SELECT 1 AS n") == [{"n": 1}]
@@ -177,10 +177,10 @@ def test_a_result_over_the_limit_is_an_error_and_never_cut(
     store: Store, run: Callable[..., object]
 ) -> None:
     cursor = store.cursor()
-    with pytest.raises(QueryLimit, match="More than 1000 rows"):
+    with pytest.raises(QueryLimitError, match="More than 1000 rows"):
         run(cursor, "SELECT * FROM range(1001)", limits=Limits(rows=1000))
     run(cursor, "SELECT * FROM range(1000)", limits=Limits(rows=1000))
-    with pytest.raises(QueryLimit, match="bytes"):
+    with pytest.raises(QueryLimitError, match="bytes"):
         run(cursor, "SELECT repeat('x', 1000) FROM range(5000)", limits=Limits(bytes=1_000_000))
     cursor.close()
 

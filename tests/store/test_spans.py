@@ -6,11 +6,11 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from playhead.store import seen
+from playhead.store import span_ids as seen
 from playhead.store.database import Store
-from playhead.store.lineage import resolve
-from playhead.store.seen import SeenKeys
-from playhead.store.spans import SpanRow, SpanWriter
+from playhead.store.span_ids import SeenKeys
+from playhead.store.span_invocations import resolve
+from playhead.store.span_writer import SpanRow, SpanWriter
 
 Make = Callable[..., SpanRow]
 Select = Callable[..., list[dict[str, Any]]]

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from playhead.store.database import Store
-from playhead.store.spans import SpanRow, SpanWriter
+from playhead.store.span_writer import SpanRow, SpanWriter
 
 Make = Callable[..., SpanRow]
 Select = Callable[..., list[dict[str, Any]]]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 
-from playhead_tui.arrange import SORTS, Arrangement
-from playhead_tui.fold import fold, row_fails, row_matches
+from playhead_tui.folding import fold, row_fails, row_matches
+from playhead_tui.list_query import SORTS, Arrangement
 from tui_fakes import some_rows
 from tui_stories import details
 

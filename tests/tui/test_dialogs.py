@@ -6,8 +6,8 @@ import json
 import subprocess
 
 import pytest
-from playhead_tui.copying import as_json, curl
-from playhead_tui.keys import rows as key_rows
+from playhead_tui.actions.copy import as_json, curl
+from playhead_tui.key_table import rows as key_rows
 from playhead_tui.screens.dialogs import Menu, Prompt
 from tui_fakes import FakeActions, FakeSource
 from tui_stories import details
@@ -157,7 +157,7 @@ async def test_help_lists_every_key_of_the_documentation(stage, source) -> None:
     async with stage(source, size=(120, 40)) as s:
         await s.press("question_mark")
         await s.shows("Everywhere")
-        from playhead_tui.widgets.textpane import TextPane
+        from playhead_tui.widgets.text_pane import TextPane
 
         text = s.app.screen.query_one(TextPane).text
         for _, key, what in key_rows():

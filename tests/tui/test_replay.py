@@ -9,10 +9,10 @@ from typing import Any
 
 import psutil
 import pytest
-from playhead.replay import RecordingError, UnsupportedJournal
+from playhead.replay import RecordingError, UnsupportedJournalError
+from playhead_tui.interfaces import Code
 from playhead_tui.replaying import Replayer
 from playhead_tui.screens.code_dialog import CodeDialog
-from playhead_tui.source import Code
 from playhead_tui.widgets.chips import Chips
 from playhead_tui.widgets.filter_bar import FilterBar
 from tui_replays import HANDLERS, RECORDINGS, connecting, opened, until
@@ -156,7 +156,7 @@ async def test_what_the_code_does_wrong_is_said_and_harms_nothing(
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (UnsupportedJournal("inv_1 has journal version 1: too old"), "cannot be replayed"),
+        (UnsupportedJournalError("inv_1 has journal version 1: too old"), "cannot be replayed"),
         (RecordingError("No Restate admin API answers\nno store either"), "no store either"),
     ],
 )

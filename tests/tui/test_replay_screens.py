@@ -8,24 +8,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playhead.replay import Divergence, Outcome, Report
-from playhead.replay.whatif import Row
+from playhead.replay import Divergence, Report, WhatIfResult
+from playhead.replay.changes import WhatIfRow
 from playhead_tui.app import PlayheadApp
+from playhead_tui.interfaces import Code
 from playhead_tui.palette import LIGHT
-from playhead_tui.screens.outcome import OutcomeScreen
-from playhead_tui.source import Code
+from playhead_tui.screens.what_if import OutcomeScreen
 from playhead_tui.widgets.chips import Chips
 from tui_fakes import NOW
 from tui_replays import REPORT, SOURCE, HandMade, connecting, opened, some_stops, stop
 from tui_stage import wait_until
 
 SIZES = [(80, 24), (120, 40)]
-OUTCOME = Outcome(
+OUTCOME = WhatIfResult(
     rows=(
-        Row("Run Model call", {"parts": ["yes"]}, "Run Model call", {"parts": ["yes"]}, "recorded"),
-        Row("Run look up", {"paid": 120.0}, "Run look up", {"paid": 20.0}, "changed", "desk.py:13"),
-        Row("Run pay [bold]back[/]", None, None, None, ""),
-        Row(None, None, "Call Mail/refuse", None, "none", "desk.py:15"),
+        WhatIfRow("Run Model call", {"parts": ["yes"]}, "Run Model call", {"parts": ["yes"]}, "recorded"),
+        WhatIfRow("Run look up", {"paid": 120.0}, "Run look up", {"paid": 20.0}, "changed", "desk.py:13"),
+        WhatIfRow("Run pay [bold]back[/]", None, None, None, ""),
+        WhatIfRow(None, None, "Call Mail/refuse", None, "none", "desk.py:15"),
     ),
     ended=False, stopped="the recording does not know the result of Call Mail/refuse",
     waiting_at="desk.py:15", original_output="paid",
@@ -122,8 +122,10 @@ async def test_hostile_text_stays_text(stage, by_hand, monkeypatch) -> None:
     monkeypatch.setattr(HandMade, "stops", stops)
     monkeypatch.setattr(HandMade, "report_", report)
     by_hand.write_text(f"x = 1\n# {evil}\n" + SOURCE)
-    row = Row(f"Run {evil}", evil, f"Run {evil}", {evil: 1}, "changed", evil)
-    monkeypatch.setattr(HandMade, "outcome", Outcome((row,), True, output=evil, blocked=(evil,)))
+    row = WhatIfRow(f"Run {evil}", evil, f"Run {evil}", {evil: 1}, "changed", evil)
+    monkeypatch.setattr(
+        HandMade, "outcome", WhatIfResult((row,), True, output=evil, blocked=(evil,))
+    )
     code = Code("desk:app", str(by_hand.parent))
     async with stage(None, connect=connecting("run_ok", code)) as s:
         await opened(s)

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from playhead.replay import Failure
+from playhead_tui.interfaces import Code
 from playhead_tui.screens.dialogs import Menu, Prompt
 from playhead_tui.screens.edit_result import EditResult, editable
-from playhead_tui.screens.outcome import OutcomeScreen
-from playhead_tui.source import Code
+from playhead_tui.screens.what_if import OutcomeScreen
 from playhead_tui.widgets.chips import Chips
 from playhead_tui.widgets.comparison import Comparison
-from playhead_tui.widgets.textpane import TextPane
+from playhead_tui.widgets.text_pane import TextPane
 from textual.widgets import Input, TextArea
 from tui_replays import RECORDINGS, connecting, opened, until
 

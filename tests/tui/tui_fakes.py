@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from playhead.reader.models import (
+from playhead.model import (
+    Invocation,
     InvocationDetail,
     InvocationPage,
-    InvocationSummary,
     Tokens,
 )
-from playhead_tui.source import Connection
+from playhead_tui.interfaces import Connection
 
 NOW = datetime(2026, 3, 14, 15, 9, 26, 535_000, tzinfo=UTC)
 
@@ -20,11 +20,11 @@ def ago(seconds: float) -> datetime:
     return NOW - timedelta(seconds=seconds)
 
 
-def summary(ident: str, target: str, status: str, age: float, **more: Any) -> InvocationSummary:
+def summary(ident: str, target: str, status: str, age: float, **more: Any) -> Invocation:
     parts = target.split("/")
     long = more.pop("took", None)
     created = ago(age)
-    return InvocationSummary(
+    return Invocation(
         id=ident,
         target=target,
         service=parts[0],
@@ -37,7 +37,7 @@ def summary(ident: str, target: str, status: str, age: float, **more: Any) -> In
     )
 
 
-def some_rows() -> list[InvocationSummary]:
+def some_rows() -> list[Invocation]:
     return [
         summary("inv_1aWeather", "WeatherAgent/run", "backing-off", 14.2, attempts=3, llm_calls=1,
                 tokens=Tokens(412, 38), retry_count=3, next_retry_at=ago(-3.4),
@@ -60,7 +60,7 @@ def some_rows() -> list[InvocationSummary]:
                 last_failure="[429] Too Many Requests, retry after 2 s"),
         summary("inv_1iFail", "WeatherAgent/run", "failed", 3700, took=12.5, attempts=6,
                 llm_calls=4, tokens=Tokens(15200, 1100),
-                last_failure="[400] [bold red]Refused[/] by policy: no city called 'Atlantis'"),
+                last_failure="[400] [bold red]RefusedError[/] by policy: no city called 'Atlantis'"),
         summary("inv_1jKill", "ReportAgent/nightly", "killed", 86500, took=7300.0, attempts=14,
                 llm_calls=188, tokens=Tokens(1_802_000, 91_000), last_failure="killed"),
         summary("inv_1kCancel", "ReportAgent/nightly", "cancelled", 172800, took=41.0, attempts=1,
@@ -74,7 +74,7 @@ def some_rows() -> list[InvocationSummary]:
 class FakeSource:
     """Answers from memory; a test changes `rows` and `details` as the world would."""
 
-    def __init__(self, rows: list[InvocationSummary] | None = None) -> None:
+    def __init__(self, rows: list[Invocation] | None = None) -> None:
         self.rows = some_rows() if rows is None else rows
         self.details: dict[str, InvocationDetail] = {}
         self.missing: tuple[str, ...] = ()

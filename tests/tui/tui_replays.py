@@ -6,11 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from playhead.replay import Divergence, Outcome, Recording, Report, Session, Stop
-from playhead.replay.stack import Frame
-from playhead.replay.stop import TaskStack
+from playhead.replay import Divergence, Recording, Report, Session, Stop, WhatIfResult
+from playhead.replay.stop import Frame, TaskStack
+from playhead_tui.interfaces import Code, Connection
 from playhead_tui.replaying import WhatIf
-from playhead_tui.source import Code, Connection
 from tui_fakes import FakeSource
 from tui_stage import Stage, wait_until
 
@@ -118,7 +117,7 @@ class HandMade:
 
     stops: tuple[Stop, ...] = ()
     report_: Report = REPORT
-    outcome: Outcome | None = None
+    outcome: WhatIfResult | None = None
 
     def __init__(self, code: Code, recording: Recording) -> None:
         self.code, self.recording = code, recording
@@ -133,7 +132,7 @@ class HandMade:
     async def report(self, *, explained: bool = True) -> Report:
         return self.report_
 
-    async def what_if(self, question: WhatIf) -> Outcome:
+    async def what_if(self, question: WhatIf) -> WhatIfResult:
         self.asked.append(question)
         assert self.outcome
         return self.outcome

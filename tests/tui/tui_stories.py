@@ -6,10 +6,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from playhead.reader.models import (
+from playhead.model import (
     Attempt,
+    Invocation,
     InvocationDetail,
-    InvocationSummary,
     LlmCall,
     Message,
     Span,
@@ -117,7 +117,7 @@ def attempts(start: datetime, *told: tuple[float, float | None, str]) -> tuple[A
     )
 
 
-def weather(row: InvocationSummary) -> InvocationDetail:
+def weather(row: Invocation) -> InvocationDetail:
     start = row.created_at
     tries = attempts(start, (0.01, 2.9, "failed"), (4.4, 0.31, "failed"), (10.4, 0.42, "failed"))
     llm = LlmCall(
@@ -181,7 +181,7 @@ def weather(row: InvocationSummary) -> InvocationDetail:
     return InvocationDetail(row, steps, tries, spans, timeline, {})
 
 
-def approval(row: InvocationSummary) -> InvocationDetail:
+def approval(row: Invocation) -> InvocationDetail:
     start = row.created_at
     tries = attempts(start, (0.01, 2.1, "suspended"))
     llm = LlmCall(
@@ -202,7 +202,7 @@ def approval(row: InvocationSummary) -> InvocationDetail:
                                      "send traces to the recorder.",))  # fmt: skip
 
 
-def intake(row: InvocationSummary) -> InvocationDetail:
+def intake(row: Invocation) -> InvocationDetail:
     start = row.created_at
     tries = attempts(start, (0.01, None, "running"))
     steps = (
@@ -216,7 +216,7 @@ def intake(row: InvocationSummary) -> InvocationDetail:
     return InvocationDetail(row, steps, tries, (), rows, {})
 
 
-def chat(row: InvocationSummary) -> InvocationDetail:
+def chat(row: Invocation) -> InvocationDetail:
     start = row.created_at
     tries = attempts(start, (0.01, 1.86, "completed"))
     llm = LlmCall("gpt-4o-mini", "openai", Tokens(310, 44), "Nice to meet you, Ada! 🙂",
@@ -238,7 +238,7 @@ def chat(row: InvocationSummary) -> InvocationDetail:
     return InvocationDetail(row, steps, tries, (), rows, state)
 
 
-def long_journal(row: InvocationSummary, entries: int) -> InvocationDetail:
+def long_journal(row: Invocation, entries: int) -> InvocationDetail:
     start = row.created_at
     steps = tuple(
         step(start, i * 0.01, 0.008, "run", f"step {i}", i, output={"n": i}) for i in range(entries)
@@ -246,7 +246,7 @@ def long_journal(row: InvocationSummary, entries: int) -> InvocationDetail:
     return InvocationDetail(row, steps, (), (), tuple(step_row(s, 0) for s in steps), {})
 
 
-def details(rows: list[InvocationSummary]) -> dict[str, InvocationDetail]:
+def details(rows: list[Invocation]) -> dict[str, InvocationDetail]:
     by = {"inv_1aWeather": weather, "inv_1bApprove": approval, "inv_1cIntake": intake,
           "inv_1gChat": chat}  # fmt: skip
     return {row.id: by[row.id](row) for row in rows if row.id in by}

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, ClassVar
 
-from playhead.reader.models import InvocationSummary, Step
+from playhead.model import Invocation, Step
 from playhead.text import clean
 from textual import work
 from textual.app import App, SystemCommand
@@ -18,12 +18,12 @@ from textual.notifications import SeverityLevel
 from textual.screen import Screen
 
 from playhead_tui.glyphs import ASCII, UNICODE
+from playhead_tui.interfaces import Actions, Code, Connect, Connection, Source
 from playhead_tui.palette import DARK, LIGHT
 from playhead_tui.screens.invocations import InvocationsScreen
-from playhead_tui.screens.reading import ReadingScreen
-from playhead_tui.source import Actions, Code, Connect, Connection, Source
+from playhead_tui.screens.polling import ReadingScreen
 from playhead_tui.widgets.notes import Notes
-from playhead_tui.widgets.topline import TopLine
+from playhead_tui.widgets.top_line import TopLine
 
 __all__ = ["PlayheadApp"]
 
@@ -221,25 +221,25 @@ class PlayheadApp(App[None]):
                 yield SystemCommand(what, f"Key {self.get_key_display(binding.binding)}", action)
 
     @work(group="dialogs", exclusive=True)
-    async def choose_action(self, row: InvocationSummary, step: Step | None = None) -> None:
+    async def choose_action(self, row: Invocation, step: Step | None = None) -> None:
         """Ask what to do with an invocation, of which a step is selected, and do it."""
-        from playhead_tui.doing import choose_action
+        from playhead_tui.actions.invocation import choose_action
 
         await choose_action(self, row, step)
 
     @work(group="dialogs", exclusive=True)
     async def choose_copy(
-        self, row: InvocationSummary, more: dict[str, tuple[str, Callable[[], str]]] | None = None
+        self, row: Invocation, more: dict[str, tuple[str, Callable[[], str]]] | None = None
     ) -> None:
         """Ask what to copy, and copy it."""
-        from playhead_tui.copying import choose_copy
+        from playhead_tui.actions.copy import choose_copy
 
         await choose_copy(self, row, more or {})
 
     @work(group="dialogs", exclusive=True)
     async def answer(self, invocation_id: str) -> None:
         """Answer what an invocation waits for."""
-        from playhead_tui.doing import answer
+        from playhead_tui.actions.invocation import answer
 
         detail = await self.source.invocation(invocation_id)
         if detail:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from playhead.reader.models import Status, StepKind
+from playhead.model import Status, StepKind
 
 __all__ = ["ASCII", "UNICODE", "Glyphs"]
 

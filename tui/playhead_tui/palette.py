@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from playhead.reader.models import Status, StepKind
+from playhead.model import Status, StepKind
 from rich.style import Style
 from textual.color import Color
 from textual.theme import Theme

@@ -8,13 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from playhead.replay import Outcome, Recording, Report, Session, Stop
-from playhead.replay.api import judged
-from playhead.replay.errors import ReplayError
-from playhead.replay.whatif import request_fields
+from playhead.errors import ReplayError
+from playhead.replay import Recording, Report, Session, Stop, WhatIfResult
+from playhead.replay.changes import request_fields
+from playhead.replay.replays import judged
 from playhead.replay.worker import SECONDS, Worker
 
-from playhead_tui.source import Code
+from playhead_tui.interfaces import Code
 
 __all__ = ["Replayer", "WhatIf"]
 
@@ -86,7 +86,7 @@ class Replayer:
         """
         return await self._call(lambda: frozenset(session.breakpoints(expression=expression)))
 
-    async def what_if(self, question: WhatIf) -> Outcome:
+    async def what_if(self, question: WhatIf) -> WhatIfResult:
         """Run on with changed results; only steps named as live reach the world outside.
 
         Raises:
@@ -96,7 +96,7 @@ class Replayer:
             question.changes, recorded=question.recorded, answers=question.answers
         )
 
-        def run() -> Outcome:
+        def run() -> WhatIfResult:
             worker = self._worker
             if question.live:
                 worker = self._live = Worker(
@@ -109,7 +109,7 @@ class Replayer:
             finally:
                 if worker is not self._worker:
                     worker.__exit__(None, None, None)
-            return Outcome.from_json({**document, "blocked": blocked})
+            return WhatIfResult.from_json({**document, "blocked": blocked})
 
         return await self._call(run)
 

@@ -11,7 +11,7 @@ import click
 from playhead.cli.errors import Exit
 
 if TYPE_CHECKING:
-    from playhead.reader.models import InvocationDetail, Step
+    from playhead.model import InvocationDetail, Step
     from playhead.reader.reader import Reader
 
 
@@ -39,7 +39,7 @@ def command(ctx: click.Context, a: str, b: str, everything: bool, as_json: bool)
     state, input, output and error are compared, times and ids are not. Exits with 1 when they
     differ.
     """
-    from playhead.cli.sources import find, read
+    from playhead.cli.reading import find, read
 
     async def ask(reader: Reader) -> tuple[InvocationDetail, InvocationDetail]:
         return await find(reader, a), await find(reader, b)
@@ -48,7 +48,7 @@ def command(ctx: click.Context, a: str, b: str, everything: bool, as_json: bool)
     pairs = list(align(first.steps, second.steps))
     different = [pair for pair in pairs if pair.verdict != "same"]
     if as_json:
-        from playhead.cli.document import echo_json
+        from playhead.cli.json_output import echo_json
 
         echo_json({"a": first.summary, "b": second.summary, "steps": pairs,
                    "different": len(different)})  # fmt: skip
@@ -79,7 +79,7 @@ def align(a: Sequence[Step], b: Sequence[Step]) -> Iterator[Pair]:
 
 def _differs(a: Step, b: Step) -> tuple[str, ...]:
     """Names of the fields that differ; of an LLM call, what it said, not its ids and times."""
-    from playhead.reader.models import LlmCall
+    from playhead.model import LlmCall
 
     def said(llm: LlmCall) -> object:
         return llm.model, llm.text, [(call.name, call.arguments) for call in llm.tool_calls]
@@ -91,7 +91,7 @@ def _differs(a: Step, b: Step) -> tuple[str, ...]:
 
 def _write(a: InvocationDetail, b: InvocationDetail, pairs: Sequence[Pair], same: int) -> None:
     from playhead.cli import words
-    from playhead.cli.render import console, paint
+    from playhead.cli.output import console, paint
 
     out = console()
     for name, detail in (("A", a), ("B", b)):

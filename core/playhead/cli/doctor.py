@@ -27,12 +27,12 @@ def command(ctx: click.Context, as_json: bool) -> None:
     store, and whether spans of the newest invocations arrived from server and agents. Exits
     with 1 when it finds a fault.
     """
-    from playhead.cli.sources import run
+    from playhead.cli.reading import run
 
     checks = run(_checks(ctx.obj))
     faults = [check for check in checks if check.state == "fault"]
     if as_json:
-        from playhead.cli.document import echo_json
+        from playhead.cli.json_output import echo_json
 
         echo_json({"checks": checks, "faults": len(faults)})
     else:
@@ -41,9 +41,10 @@ def command(ctx: click.Context, as_json: bool) -> None:
 
 
 async def _checks(settings: Settings) -> list[Check]:
-    from playhead.doctor import recording, server, spans
-    from playhead.record.access import read_running
+    from playhead.doctor import recorder as recording
+    from playhead.doctor import server, spans
     from playhead.record.client import connect
+    from playhead.record.endpoint import read_running
     from playhead.restate.client import RestateClient
 
     source = await connect(settings)
@@ -65,7 +66,7 @@ async def _checks(settings: Settings) -> list[Check]:
 
 
 def _write(checks: list[Check], *, ascii_only: bool) -> None:
-    from playhead.cli.render import console, paint
+    from playhead.cli.output import console, paint
 
     out = console()
     for check in checks:

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from playhead.cli import words
-from playhead.cli.render import paint
+from playhead.cli.output import paint
 from playhead.cli.waterfall import waterfall
 
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from playhead.reader.models import InvocationDetail, StepEvent
+    from playhead.model import InvocationDetail, StepEvent
 
 __all__ = ["event_lines", "heading", "lines"]
 

@@ -11,7 +11,7 @@ import click
 from playhead.cli.errors import CliError, Exit
 
 if TYPE_CHECKING:
-    from playhead.reader.models import InvocationPage, InvocationSummary
+    from playhead.model import Invocation, InvocationPage
 
 STATUSES = (
     "running", "backing-off", "suspended", "paused", "succeeded", "failed", "killed", "cancelled",
@@ -78,7 +78,7 @@ def command(
     On a terminal, ids are cut as far as `playhead show` understands them; in a pipe, fields are
     separated by tabs and whole.
     """
-    from playhead.cli.sources import read
+    from playhead.cli.reading import read
 
     page = read(
         ctx.obj,
@@ -90,7 +90,7 @@ def command(
         raise CliError("neither a Restate server nor a recording can be read",
                        "\n".join(page.missing), Exit.UNREACHABLE)  # fmt: skip
     if as_json:
-        from playhead.cli.document import echo_json
+        from playhead.cli.json_output import echo_json
 
         echo_json({"invocations": page.rows, "more": page.more, "missing": page.missing})
         return
@@ -98,7 +98,7 @@ def command(
 
 
 def _write(page: InvocationPage, *, filtered: bool) -> None:
-    from playhead.cli.render import is_terminal, note, table
+    from playhead.cli.output import is_terminal, note, table
 
     if page.rows:
         short = _shortest([row.id for row in page.rows]) if is_terminal() else None
@@ -119,7 +119,7 @@ def _write(page: InvocationPage, *, filtered: bool) -> None:
         note(sentence)
 
 
-def _cells(row: InvocationSummary, short: int | None) -> Sequence[str | tuple[str, str]]:
+def _cells(row: Invocation, short: int | None) -> Sequence[str | tuple[str, str]]:
     from playhead.cli import words
 
     status: str = row.status if row.origin == "live" else f"{row.status} (recorded)"

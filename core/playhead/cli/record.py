@@ -39,8 +39,8 @@ def command(
     Receives OpenTelemetry traces (OTLP over HTTP and gRPC) and copies journals from the
     Restate server; everything listens on 127.0.0.1. Stop it with Ctrl+C.
     """
-    from playhead.record.recorder import Options, PortTaken
-    from playhead.store import StoreError
+    from playhead.errors import StoreError
+    from playhead.record.recorder import Options, PortInUseError
 
     options = Options(
         otlp_grpc_port=_given(otlp_grpc_port, settings.otlp_grpc_port),
@@ -52,7 +52,7 @@ def command(
     os.umask(0o077)
     try:
         asyncio.run(_record(settings, options))
-    except PortTaken as error:
+    except PortInUseError as error:
         flag = "--" + error.setting.replace("_", "-")
         variable = "PLAYHEAD_" + error.setting.upper()
         raise CliError(

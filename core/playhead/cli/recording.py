@@ -45,12 +45,12 @@ def save(
     server has dropped it. What models were asked is noted as the recorder's spans tell it.
     FILE should end in .journal.json for folders of recordings.
     """
-    from playhead.replay.api import annotated
-    from playhead.replay.errors import ReplayError
-    from playhead.replay.fetch import find
+    from playhead.errors import ReplayError
+    from playhead.reader.recordings import find_recording
+    from playhead.replay.replays import annotated
 
     try:
-        recording = asyncio.run(find(ctx.obj, invocation_id))
+        recording = asyncio.run(find_recording(ctx.obj, invocation_id))
         if app is not None:
             recording = annotated(app, recording)
         recording.save(file, keep_headers=keep_headers)
@@ -60,7 +60,7 @@ def save(
     prompts = sum("messages" in noted for noted in recording.steps.values())
     arguments = len(recording.steps) - prompts
     if as_json:
-        from playhead.cli.document import echo_json
+        from playhead.cli.json_output import echo_json
 
         echo_json(
             {

@@ -87,8 +87,8 @@ def command(ctx: click.Context, target: str, **options: Any) -> None:
 
     Exit codes: 0 the journal is accepted, 1 it is not, 3 something could not be loaded.
     """  # fmt: skip
-    from playhead.replay.errors import ReplayError
-    from playhead.replay.restarted import restarted
+    from playhead.errors import ReplayError
+    from playhead.journal.restart import restarted
 
     options["app"] = options["app"] or ctx.obj.app
     options["app_dir"] = options["app_dir"] or ctx.obj.app_dir
@@ -116,17 +116,17 @@ def command(ctx: click.Context, target: str, **options: Any) -> None:
 
 
 def _recording(ctx: click.Context, target: str) -> Recording:
+    from playhead.reader.recordings import find_recording
     from playhead.replay import Recording
-    from playhead.replay.fetch import find
 
     if target.startswith("inv_") and not Path(target).exists():
-        return asyncio.run(find(ctx.obj, target))
+        return asyncio.run(find_recording(ctx.obj, target))
     return Recording.load(target)
 
 
 def _one(recording: Recording, options: dict[str, Any]) -> Exit:
     from playhead.replay import replay
-    from playhead.replay.report_text import lines
+    from playhead.replay.text import report_lines as lines
 
     report = replay(
         options["app"],
@@ -146,8 +146,8 @@ def _one(recording: Recording, options: dict[str, Any]) -> Exit:
 
 def _stop(recording: Recording, options: dict[str, Any]) -> Exit:
     from playhead.replay import Session
-    from playhead.replay.debug import debug
-    from playhead.replay.stop_text import lines
+    from playhead.replay.debugger import debug
+    from playhead.replay.text import stop_lines as lines
 
     with Session.open(
         options["app"], recording, folder=options["app_dir"], seconds=options["seconds"]
@@ -181,7 +181,7 @@ def _index(session: Session, at: str) -> int:
 
 def _what_if(recording: Recording, options: dict[str, Any]) -> Exit:
     from playhead.replay import what_if
-    from playhead.replay.outcome_text import lines
+    from playhead.replay.text import what_if_lines as lines
 
     changes: dict[int | str, Any] = {}
     for name, value in _pairs("--set", options["changes"]).items():
@@ -226,8 +226,8 @@ def _pairs(option: str, texts: tuple[str, ...]) -> dict[str, Any]:
 
 def _folder(folder: Path, options: dict[str, Any]) -> Exit:
     from playhead.replay import replay_all
-    from playhead.replay.api import recordings_in
-    from playhead.replay.report_text import lines
+    from playhead.replay.replays import recordings_in
+    from playhead.replay.text import report_lines as lines
 
     for option, given in (
         ("--pdb", options["pdb"]),
@@ -282,7 +282,7 @@ def _exit(reports: list[Report]) -> Exit:
 
 
 def _json(document: Any) -> None:
-    from playhead.cli.document import echo_json
+    from playhead.cli.json_output import echo_json
 
     echo_json(document)
 

@@ -9,7 +9,7 @@ import click
 from playhead.cli.errors import CliError, Exit
 
 if TYPE_CHECKING:
-    from playhead.reader.models import InvocationDetail, Step
+    from playhead.model import InvocationDetail, Step
     from playhead.reader.reader import Reader
 
 
@@ -24,7 +24,7 @@ def command(ctx: click.Context, invocation_id: str, index: int | None, as_json: 
     ID may be the beginning of an id where only one begins so. In the timeline, bars are drawn
     from the first moment to the last; x marks tries that failed, dots the waiting between them.
     """
-    from playhead.cli.sources import find, read
+    from playhead.cli.reading import find, read
 
     async def ask(reader: Reader) -> tuple[InvocationDetail, Step | None]:
         detail = await find(reader, invocation_id)
@@ -32,12 +32,12 @@ def command(ctx: click.Context, invocation_id: str, index: int | None, as_json: 
 
     detail, step = read(ctx.obj, ask)
     if as_json:
-        from playhead.cli.document import echo_json
+        from playhead.cli.json_output import echo_json
 
         echo_json(detail if step is None else step)
         return
     from playhead.cli import invocation_text, step_text
-    from playhead.cli.render import console, is_terminal, note
+    from playhead.cli.output import console, is_terminal, note
 
     out = console()
     lines = (

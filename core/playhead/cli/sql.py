@@ -40,7 +40,8 @@ def command(settings: Settings, query: str, as_json: bool, as_csv: bool) -> None
 
 
 async def _rows(settings: Settings, query: str) -> list[dict[str, Any]]:
-    from playhead.record.client import QueryError, RecorderError, connect
+    from playhead.errors import QueryError, RecorderError
+    from playhead.record.client import connect
 
     source = await connect(settings)
     if source is None:

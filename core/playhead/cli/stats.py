@@ -14,7 +14,7 @@ from playhead.cli.errors import CliError, Exit
 from playhead.cli.ls import since_when
 
 if TYPE_CHECKING:
-    from playhead.reader.models import InvocationSummary
+    from playhead.model import Invocation
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ def command(
 
     P50 and P95 are durations of those that ended. - means that nobody recorded it.
     """
-    from playhead.cli.sources import read
+    from playhead.cli.reading import read
 
     page = read(
         ctx.obj, lambda reader: reader.invocations(limit=limit, service=service, since=since)
@@ -64,13 +64,13 @@ def command(
                        "\n".join(page.missing), Exit.UNREACHABLE)  # fmt: skip
     found = stats(page.rows)
     if as_json:
-        from playhead.cli.document import echo_json
+        from playhead.cli.json_output import echo_json
 
         echo_json({"services": found, "invocations": len(page.rows), "more": page.more,
                    "missing": page.missing})  # fmt: skip
         return
     _write(found)
-    from playhead.cli.render import note
+    from playhead.cli.output import note
 
     if not found:
         note("No invocations yet." if not (service or since) else "No invocation matches.")
@@ -80,15 +80,15 @@ def command(
         note(sentence)
 
 
-def stats(rows: Sequence[InvocationSummary]) -> list[ServiceStats]:
+def stats(rows: Sequence[Invocation]) -> list[ServiceStats]:
     """One a service, by name."""
-    groups: dict[str, list[InvocationSummary]] = defaultdict(list)
+    groups: dict[str, list[Invocation]] = defaultdict(list)
     for row in rows:
         groups[row.service].append(row)
     return [_service(name, groups[name]) for name in sorted(groups)]
 
 
-def _service(name: str, rows: Sequence[InvocationSummary]) -> ServiceStats:
+def _service(name: str, rows: Sequence[Invocation]) -> ServiceStats:
     times = sorted((r.completed_at - r.created_at).total_seconds() for r in rows if r.completed_at)
     spent = [row.tokens for row in rows if row.tokens is not None]
     return ServiceStats(
@@ -118,7 +118,7 @@ def _quantile(ordered: Sequence[float], part: float) -> float | None:
 
 def _write(found: Sequence[ServiceStats]) -> None:
     from playhead.cli import words
-    from playhead.cli.render import table
+    from playhead.cli.output import table
 
     if not found:
         return

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from playhead.cli import words
 from playhead.cli.invocation_text import event_lines, heading
-from playhead.cli.render import paint
+from playhead.cli.output import paint
 
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from playhead.reader.models import LlmCall, Message, Step
+    from playhead.model import LlmCall, Message, Step
 
 __all__ = ["lines"]
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from playhead.reader.models import InvocationSummary
+    from playhead.model import Invocation
     from playhead.reader.reader import Reader
 
 WATCHED = 200
@@ -47,7 +47,7 @@ def command(
     """
     import contextlib
 
-    from playhead.cli.sources import open_reader, run
+    from playhead.cli.reading import open_reader, run
 
     async def follow() -> None:
         written = 0
@@ -64,11 +64,11 @@ def command(
 
 async def _changes(
     reader: Reader, service: str | None, last: int, interval: float
-) -> AsyncIterator[tuple[InvocationSummary, str]]:
+) -> AsyncIterator[tuple[Invocation, str]]:
     """Every invocation with what happened to it, oldest first."""
-    from playhead.cli.render import note
+    from playhead.cli.output import note
 
-    known: dict[str, InvocationSummary] | None = None
+    known: dict[str, Invocation] | None = None
     said: set[str] = set()
     while True:
         begun = time.monotonic()
@@ -83,7 +83,7 @@ async def _changes(
         await asyncio.sleep(max(interval, EASE * (time.monotonic() - begun)))
 
 
-def _differs(before: InvocationSummary | None, now: InvocationSummary) -> bool:
+def _differs(before: Invocation | None, now: Invocation) -> bool:
     if before is None:
         return True
     return (before.status, before.retry_count, before.last_failure) != (
@@ -91,14 +91,14 @@ def _differs(before: InvocationSummary | None, now: InvocationSummary) -> bool:
     )  # fmt: skip
 
 
-def _write(row: InvocationSummary, what: str, *, as_json: bool) -> None:
+def _write(row: Invocation, what: str, *, as_json: bool) -> None:
     if as_json:
-        from playhead.cli.document import echo_json
+        from playhead.cli.json_output import echo_json
 
         echo_json({"what": what, "invocation": row}, lines=True)
         return
     from playhead.cli import words
-    from playhead.cli.render import console, paint
+    from playhead.cli.output import console, paint
 
     at = row.completed_at or row.modified_at or row.created_at
     line = paint(f"{at:%H:%M:%S}  {row.id}  ")

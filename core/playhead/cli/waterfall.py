@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from playhead.cli import words
-from playhead.cli.render import paint
+from playhead.cli.output import paint
 
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from playhead.reader.models import TimelineRow
+    from playhead.model import TimelineRow
 
 __all__ = ["bar", "waterfall"]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from playhead.text import clean
 
 if TYPE_CHECKING:
-    from playhead.reader.models import InvocationSummary, Tokens
+    from playhead.model import Invocation, Tokens
 
 __all__ = [
     "STYLES",
@@ -59,12 +59,12 @@ def age(at: datetime, now: datetime | None = None) -> str:
     return f"{seconds}s"
 
 
-def seconds_of(row: InvocationSummary, now: datetime | None = None) -> float:
+def seconds_of(row: Invocation, now: datetime | None = None) -> float:
     """Seconds from creation to completion, or to now."""
     return ((row.completed_at or now or datetime.now(UTC)) - row.created_at).total_seconds()
 
 
-def elapsed(row: InvocationSummary) -> str:
+def elapsed(row: Invocation) -> str:
     """How long it took; of what has not ended, so far."""
     text = duration(seconds_of(row))
     return text if row.ended else f"{text}…"

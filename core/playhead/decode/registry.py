@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from playhead.decode import google_adk, langchain, openai_agents, pydantic_ai, vercel_ai
-from playhead.reader.models import LlmCall, StepKind, ToolCall
+from playhead.model import LlmCall, StepKind, ToolCall
 
 __all__ = ["MODEL_STEPS", "DecodedRun", "decode_run"]
 

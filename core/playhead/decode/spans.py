@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
-from playhead.decode.shape import as_dict, as_int, as_json, as_list, as_text
-from playhead.reader.models import LlmCall, Message, Span, Tokens, ToolCall
+from playhead.model import LlmCall, Message, Span, Tokens, ToolCall
+from playhead.values import as_dict, as_int, as_json, as_list, as_text
 
 __all__ = ["LLM_OPERATIONS", "answered", "is_llm_call", "llm_call", "messages", "whole_prompt"]
 

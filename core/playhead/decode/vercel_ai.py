@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from playhead.decode.shape import as_dict, as_int, as_json, as_list, as_text
-from playhead.reader.models import LlmCall, Message, StepKind, Tokens, ToolCall
+from playhead.model import LlmCall, Message, StepKind, Tokens, ToolCall
+from playhead.values import as_dict, as_int, as_json, as_list, as_text
 
 __all__ = ["MODEL_STEPS", "kind", "llm_call", "tool_call"]
 

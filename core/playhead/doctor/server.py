@@ -11,9 +11,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from playhead.doctor.check import Check, fault, fine, skipped, warning
+from playhead.errors import RestateError
 from playhead.restate.client import RestateClient
 from playhead.restate.control import Control
-from playhead.restate.errors import RestateError
 
 __all__ = ["MAX_SKEW_SECONDS", "server"]
 

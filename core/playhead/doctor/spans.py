@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from playhead.doctor.check import Check, fault, fine, skipped, warning
-from playhead.record.client import QueryError, RecorderError, Source
+from playhead.errors import QueryError, RecorderError, RestateError
+from playhead.record.client import StoreClient
 from playhead.restate import queries
 from playhead.restate.client import RestateClient
-from playhead.restate.errors import RestateError
 
 __all__ = ["spans"]
 
@@ -41,7 +41,7 @@ WHERE id IN (SELECT unnest(?::VARCHAR[])) AND entry_type = 'Command: Run'
 """
 
 
-async def spans(client: RestateClient, source: Source | None, otlp_port: int) -> list[Check]:
+async def spans(client: RestateClient, source: StoreClient | None, otlp_port: int) -> list[Check]:
     """Looks at the newest invocations that have run and ended."""
     names = ("server spans", "agent spans", "agent clocks")
     try:

@@ -4,14 +4,12 @@ Not here: talking to them (see `playhead.restate` and `playhead.record`).
 """
 
 from playhead.local.ports import free_port, port_is_free
-from playhead.local.process import Child, ChildError
-from playhead.local.server import RestateServer, ServerNotFound, find_server
+from playhead.local.process import Child
+from playhead.local.server import RestateServer, find_server
 
 __all__ = [
     "Child",
-    "ChildError",
     "RestateServer",
-    "ServerNotFound",
     "find_server",
     "free_port",
     "port_is_free",

@@ -13,18 +13,12 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
+from playhead.errors import ProcessError
 from playhead.local import reaper
 
 POLL_SECONDS = 0.02
 LOG_TAIL_LINES = 12
 _INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
-class ChildError(Exception):
-    """A process that Playhead started did not come up, or ended before its time.
-
-    The text names the process, what happened, and the last lines of its log.
-    """
 
 
 @contextlib.contextmanager
@@ -112,9 +106,9 @@ class Child:
 
     @property
     def pid(self) -> int:
-        """The process id; raises ChildError when it was never started."""
+        """The process id; raises ProcessError when it was never started."""
         if self._process is None:
-            raise ChildError(f"{self.name} was not started")
+            raise ProcessError(f"{self.name} was not started")
         return self._process.pid
 
     @property
@@ -128,9 +122,9 @@ class Child:
         return self._process is not None and self._process.poll() is None
 
     def start(self) -> Child:
-        """Start it. Raises ChildError when the program cannot be run."""
+        """Start it. Raises ProcessError when the program cannot be run."""
         if self.running:
-            raise ChildError(f"{self.name} runs already (pid {self.pid})")
+            raise ProcessError(f"{self.name} runs already (pid {self.pid})")
         self.log.parent.mkdir(parents=True, exist_ok=True)
         output: IO[bytes]
         with self.log.open("ab") as output, _uninterrupted():
@@ -145,21 +139,21 @@ class Child:
                     start_new_session=True,
                 )
             except OSError as error:
-                raise ChildError(f"{self.name} cannot be started: {error}") from error
+                raise ProcessError(f"{self.name} cannot be started: {error}") from error
             _reaper.tell("+", self._process.pid)
         return self
 
     def wait_until(self, ready: Callable[[], bool], *, seconds: float, what: str) -> None:
-        """Wait until `ready()`; raises ChildError when the process ends or time runs out first."""
+        """Wait until `ready()`; raises ProcessError when the process ends or time runs out first."""
         deadline = time.monotonic() + seconds
         while not ready():
             if not self.running:
-                raise ChildError(
+                raise ProcessError(
                     f"{self.name} ended (exit code {self.returncode}) before {what}.\n"
                     f"{self.log_tail()}"
                 )
             if time.monotonic() > deadline:
-                raise ChildError(
+                raise ProcessError(
                     f"{self.name}: {what} took longer than {seconds:g} s.\n{self.log_tail()}"
                 )
             time.sleep(POLL_SECONDS)

@@ -10,21 +10,18 @@ from pathlib import Path
 
 import httpx
 
+from playhead.errors import ProcessError, ServerNotFoundError
 from playhead.local.ports import LOOPBACK, free_port
-from playhead.local.process import Child, ChildError
+from playhead.local.process import Child
 
 START_SECONDS = 30.0
-
-
-class ServerNotFound(Exception):  # noqa: N818 - reads as what it says
-    """No restate-server binary was found; the text says where we looked and what to do."""
 
 
 def find_server(start: Path | None = None) -> Path:
     """The restate-server binary: on PATH, else what npm installed in this folder or above it.
 
     Raises:
-        ServerNotFound: neither is there.
+        ServerNotFoundError: neither is there.
     """
     on_path = shutil.which("restate-server")
     if on_path:
@@ -39,7 +36,7 @@ def find_server(start: Path | None = None) -> Path:
     for folder in (here, *here.parents, checkout):
         if (folder / inside).is_file():
             return folder / inside
-    raise ServerNotFound(
+    raise ServerNotFoundError(
         "No restate-server was found: not on PATH, and not in node_modules.\n"
         "Run `npm install @restatedev/restate-server` here (or `make install` in a checkout), "
         "or put restate-server on PATH."
@@ -121,11 +118,11 @@ class RestateServer:
         return self._child
 
     def start(self) -> RestateServer:
-        """Start it and wait until admin and ingress answer. Raises ChildError."""
+        """Start it and wait until admin and ingress answer. Raises ProcessError."""
         self._child.start()
         try:
             self._child.wait_until(self._healthy, seconds=START_SECONDS, what="it was healthy")
-        except ChildError:
+        except ProcessError:
             self._child.kill()
             raise
         return self
@@ -142,7 +139,7 @@ class RestateServer:
         """Register a service endpoint; returns the deployment id.
 
         Raises:
-            ChildError: the server refused, with its reason.
+            ProcessError: the server refused, with its reason.
         """
         response = httpx.post(
             f"{self.admin_url}/deployments",
@@ -150,7 +147,7 @@ class RestateServer:
             timeout=START_SECONDS,
         )
         if response.is_error:
-            raise ChildError(f"restate-server refused {service_url}: {response.text}")
+            raise ProcessError(f"restate-server refused {service_url}: {response.text}")
         deployment: str = response.json()["id"]
         return deployment
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 
-from playhead.reader.models import Attempt, InvocationSummary, Span
+from playhead.model import Attempt, Invocation, Span
 from playhead.restate.rows import EventRow
 
 __all__ = ["ATTEMPT_SPAN", "SERVER_MARKS", "attempt_at", "attempts"]
@@ -22,7 +22,7 @@ Outcome = Literal["completed", "failed", "suspended", "running", "interrupted"]
 
 
 def attempts(
-    head: InvocationSummary,
+    head: Invocation,
     spans: Sequence[Span],
     events: Sequence[EventRow],
     started: datetime | None,
@@ -71,7 +71,7 @@ def attempt_at(found: Sequence[Attempt], at: datetime | None) -> Attempt | None:
     return begun[-1] if begun else None
 
 
-def _outcome(span: Span | None, head: InvocationSummary, *, last: bool) -> Outcome:
+def _outcome(span: Span | None, head: Invocation, *, last: bool) -> Outcome:
     if span is None or span.end is None:
         if last and not head.ended:
             return "running" if head.status == "running" else "interrupted"

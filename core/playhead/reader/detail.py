@@ -6,28 +6,28 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from playhead.decode.shape import as_list
 from playhead.decode.spans import answered, llm_call
-from playhead.reader.attempts import attempt_at, attempts
-from playhead.reader.models import (
+from playhead.journal.steps import steps as journal_steps
+from playhead.journal.steps import unrelated_events
+from playhead.model import (
     Attempt,
+    Invocation,
     InvocationDetail,
-    InvocationSummary,
     Span,
     Step,
     Tokens,
 )
-from playhead.reader.prompts import executions, with_prompts
+from playhead.reader.attempts import attempt_at, attempts
+from playhead.reader.executions import executions, with_prompts
 from playhead.reader.timeline import timeline
-from playhead.restate.journal import steps as journal_steps
-from playhead.restate.journal import unrelated_events
 from playhead.restate.rows import EventRow, JournalRow, parse_time
+from playhead.values import as_list
 
 __all__ = ["build_detail"]
 
 
 def build_detail(
-    head: InvocationSummary,
+    head: Invocation,
     row: Mapping[str, Any],
     *,
     journal: Sequence[JournalRow],
@@ -79,8 +79,8 @@ def build_detail(
 
 
 def _counted(
-    head: InvocationSummary, steps: Sequence[Step], tries: Sequence[Attempt], spans: Sequence[Span]
-) -> InvocationSummary:
+    head: Invocation, steps: Sequence[Step], tries: Sequence[Attempt], spans: Sequence[Span]
+) -> Invocation:
     """The summary with attempts, LLM calls and tokens.
 
     Calls are answers that a model really gave: spans of requests that were answered, not

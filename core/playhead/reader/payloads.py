@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from playhead.restate.entries import has_payload
+from playhead.journal.entries import has_payload
 from playhead.restate.rows import JournalRow
 
 __all__ = ["MAX_BYTES", "Payloads"]

@@ -1,102 +1,86 @@
-"""Joins steps and spans: what was sent to a model, and which spans executed a step."""
+"""Notes on a recording what its models were asked, as the recorder's spans tell it."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from typing import Any
 
-from playhead.decode.spans import is_llm_call, llm_call
-from playhead.reader.attempts import attempt_at
-from playhead.reader.models import Attempt, LlmCall, Span, Step
+from playhead.decode.prompts import plain_messages
+from playhead.decode.pydantic_ai import MODEL_STEPS, llm_call
+from playhead.decode.spans import answered, whole_prompt
+from playhead.decode.spans import llm_call as told_call
+from playhead.journal.commands import Command
+from playhead.journal.recording import Recording
+from playhead.model import LlmCall, Span, Step
+from playhead.reader.executions import executions, requests
+from playhead.values import decode_value
 
-__all__ = ["executions", "failed_tries", "requests", "with_prompts"]
+__all__ = ["asks_a_model", "prompted"]
 
-COMPLETION_ID = "playhead.journal.completion_id"
-COMMAND_INDEX = "playhead.journal.command_index"
-
-
-def executions(steps: Sequence[Step], spans: Sequence[Span]) -> Mapping[int, list[Span]]:
-    """The spans that executed each step, oldest first, by the step's journal index."""
-    by_completion = {s.completion_id: s.index for s in steps if s.type == "Command: Run"}
-    by_command = {s.command_index: s.index for s in steps if s.type == "Command: Run"}
-    found: dict[int, list[Span]] = defaultdict(list)
-    for span in sorted(spans, key=lambda span: span.start):
-        if span.attributes.get("playhead.replayed") or COMPLETION_ID not in span.attributes:
-            continue
-        index = by_completion.get(span.attributes[COMPLETION_ID])
-        if index is None or index != by_command.get(span.attributes.get(COMMAND_INDEX), index):
-            continue
-        found[index].append(span)
-    return found
+_SCOPE = "pydantic-ai"
+"""Whose spans have the form that `asked` gives to prompts of today."""
 
 
-def with_prompts(
-    steps: Sequence[Step], runs: Mapping[int, Sequence[Span]], spans: Sequence[Span]
-) -> list[Step]:
-    """The steps, LLM calls with what their spans tell: above all the prompt."""
-    asked = requests(steps, runs, spans)
-    return [
-        replace(step, llm=_joined(step.llm, asked[step.index])) if step.index in asked else step
-        for step in steps
-    ]
+def asks_a_model(recording: Recording) -> bool:
+    """Whether there are steps whose prompts spans could tell."""
+    return any(True for _ in _model_steps(recording))
 
 
-def requests(
-    steps: Sequence[Step], runs: Mapping[int, Sequence[Span]], spans: Sequence[Span]
-) -> Mapping[int, Span]:
-    """The span of the request that the last execution of each LLM step made, by journal index."""
-    by_id = {span.span_id: span for span in spans}
-    return {
-        step.index: asked
-        for step in steps
-        if step.kind == "llm" and (asked := _request(runs.get(step.index, ()), by_id))
-    }
+def prompted(recording: Recording, spans: Sequence[Span]) -> Recording:
+    """The recording with the prompt of each step that asked a model, as `messages`.
 
-
-def _joined(journaled: LlmCall | None, asked: Span) -> LlmCall:
-    told = llm_call(asked)
-    if journaled is None:
-        return told
-    return replace(
-        journaled,
-        prompt=told.prompt,
-        model=journaled.model or told.model,
-        provider=journaled.provider or told.provider,
-        finish_reason=journaled.finish_reason or told.finish_reason,
-    )
-
-
-def _request(runs: Sequence[Span], by_id: Mapping[str, Span]) -> Span | None:
-    """The span of the request that the last execution of a step made."""
-    above = by_id.get(runs[-1].parent_span_id or "") if runs else None
-    seen: set[str] = set()
-    while above is not None and above.span_id not in seen:
-        if is_llm_call(above):
-            return above
-        seen.add(above.span_id)
-        above = by_id.get(above.parent_span_id or "")
-    return None
-
-
-def failed_tries(
-    step: Step, runs: Sequence[Span], attempts: Sequence[Attempt]
-) -> tuple[tuple[datetime, datetime], ...]:
-    """The intervals in which the step was executed in vain; between them lies backoff.
-
-    From its spans; without them from the errors that the server noted, whose attempts tell
-    when they began.
+    Steps whose arguments are noted stay as they are: those tell more. Nothing is noted where it
+    is not certain: the span of the request was not recorded, is not the one whose answer the
+    journal holds, or does not hold all that was sent.
     """
-    if runs:
-        return tuple((s.start, s.end) for s in runs if s.status == "error" and s.end)
-    if step.type != "Command: Run" or step.started_at is None:
-        return ()
-    found: list[tuple[datetime, datetime]] = []
-    for event in step.events:
-        if event.kind != "TransientError":
+    steps = [
+        Step(
+            index=command.index,
+            command_index=command.command_index,
+            kind="llm",
+            type="Command: Run",
+            name=command.name,
+            state="done",
+            started_at=None,
+            ended_at=None,
+            completion_id=command.completion_id,
+            llm=_journaled(recording, command),
+        )
+        for command in _model_steps(recording)
+    ]
+    asked = requests(steps, executions(steps, spans), spans)
+    steps_of = Counter(span.span_id for span in asked.values())
+    noted: dict[int, Mapping[str, Any]] = dict(recording.steps)
+    for step in steps:
+        span = asked.get(step.index)
+        if span is None or steps_of[span.span_id] > 1 or not _answers(span, step.llm):
             continue
-        within = attempt_at(attempts, event.at)
-        begun = within.started_at if within else step.started_at if not found else event.at
-        found.append((max(begun, step.started_at), event.at))
-    return tuple(found)
+        prompt = whole_prompt(span.attributes)
+        if prompt is not None and step.command_index is not None:
+            messages = {"messages": plain_messages(prompt)}
+            noted.setdefault(step.command_index, messages)
+    return replace(recording, steps=dict(sorted(noted.items())))
+
+
+def _model_steps(recording: Recording) -> Iterator[Command]:
+    return (c for c in recording.journal().steps() if c.type == "Run" and c.name in MODEL_STEPS)
+
+
+def _journaled(recording: Recording, command: Command) -> LlmCall | None:
+    result = recording.journal().result_of(command)
+    if result is None or result.kind != "value":
+        return None
+    return llm_call(command.name, decode_value(result.value))
+
+
+def _answers(span: Span, journaled: LlmCall | None) -> bool:
+    """Whether the answer that the journal holds is the one that this request got."""
+    if journaled is None or span.scope_name != _SCOPE or not answered(span):
+        return False
+    return _answer(told_call(span)) == _answer(journaled)
+
+
+def _answer(llm: LlmCall) -> tuple[Any, ...]:
+    return llm.text, [(call.name, call.arguments or None) for call in llm.tool_calls]

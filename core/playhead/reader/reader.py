@@ -8,18 +8,19 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeVar
 
-from playhead.decode.payload import decode_value
+from playhead.errors import QueryError, RecorderError, RestateError
+from playhead.journal import entries
+from playhead.model import Invocation, InvocationDetail, InvocationPage
 from playhead.reader.detail import build_detail
 from playhead.reader.filters import Filters
 from playhead.reader.live import Live
-from playhead.reader.models import InvocationDetail, InvocationPage, InvocationSummary
 from playhead.reader.payloads import Payloads
 from playhead.reader.recorded import Counts, Recorded
 from playhead.reader.summary import summary
-from playhead.record.client import QueryError, RecorderError, Source
-from playhead.restate import entries, queries
+from playhead.record.client import StoreClient
+from playhead.restate import queries
 from playhead.restate.client import RestateClient
-from playhead.restate.errors import RestateError
+from playhead.values import decode_value
 
 __all__ = ["Reader"]
 
@@ -37,7 +38,7 @@ class Reader:
     never raises: the answer says what is missing.
     """
 
-    def __init__(self, client: RestateClient | None, source: Source | None) -> None:
+    def __init__(self, client: RestateClient | None, source: StoreClient | None) -> None:
         """Either may be None.
 
         Args:
@@ -55,7 +56,7 @@ class Reader:
         status: str | Iterable[str] | None = None,
         service: str | None = None,
         text: str | None = None,
-        before: InvocationSummary | None = None,
+        before: Invocation | None = None,
         since: datetime | None = None,
         invoked_by: str | None = None,
         id_prefix: str | None = None,
@@ -182,7 +183,7 @@ class Reader:
 
     async def _current(
         self, kept: set[str], live: set[str], missing: list[str]
-    ) -> dict[str, InvocationSummary]:
+    ) -> dict[str, Invocation]:
         """The live rows of invocations that only the recording listed.
 
         Its copy may be behind: the server decides about those it still has.
@@ -192,15 +193,15 @@ class Reader:
         return {str(row["id"]): summary(row, "live") for row in rows or ()}
 
     async def _with_counts(
-        self, page: Sequence[InvocationSummary], missing: list[str]
-    ) -> list[InvocationSummary]:
+        self, page: Sequence[Invocation], missing: list[str]
+    ) -> list[Invocation]:
         counts = await _try(
             self.recorded.counts([row.id for row in page]) if self.recorded else None, missing
         )
         return [_counted(row, (counts or {}).get(row.id)) for row in page]
 
 
-def _counted(row: InvocationSummary, counts: Counts | None) -> InvocationSummary:
+def _counted(row: Invocation, counts: Counts | None) -> Invocation:
     """The row with its counts.
 
     The server sends an attempt's span when the attempt ends, so that one that runs now is one

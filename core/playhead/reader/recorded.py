@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from playhead.decode.registry import MODEL_STEPS, decode_run
+from playhead.journal.entries import run_result
+from playhead.model import Span, Tokens
 from playhead.reader.filters import Filters
-from playhead.reader.models import Span, Tokens
 from playhead.reader.spans import SPAN_COLUMNS, span
-from playhead.record.client import Source
-from playhead.restate.entries import run_result
+from playhead.record.client import StoreClient
 from playhead.restate.rows import EventRow, JournalRow, event_row, journal_row, parse_bytes
 
 __all__ = ["Counts", "Recorded"]
@@ -76,7 +76,7 @@ class Counts:
 class Recorded:
     """Reads the recorder. Every method raises RecorderError or QueryError."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: StoreClient) -> None:
         self.source = source
 
     async def newest(self, limit: int, wanted: Filters) -> list[dict[str, Any]]:

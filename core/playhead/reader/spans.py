@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from playhead.decode.shape import as_dict, as_list
-from playhead.reader.models import Span, SpanEvent
+from playhead.model import Span, SpanEvent
 from playhead.restate.rows import parse_json
+from playhead.values import as_dict, as_list
 
 __all__ = ["SPAN_COLUMNS", "span"]
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, cast, get_args
 
-from playhead.decode.shape import as_int, as_text
-from playhead.reader.models import InvocationSummary, Origin, Status
+from playhead.model import Invocation, Origin, Status
 from playhead.restate.rows import parse_time
+from playhead.values import as_int, as_text
 
 __all__ = ["summary"]
 
@@ -16,11 +16,11 @@ _ENDINGS: Mapping[str, Status] = {"[409] killed": "killed", "[409] cancelled": "
 _STATUSES = frozenset(get_args(Status))
 
 
-def summary(row: Mapping[str, Any], origin: Origin) -> InvocationSummary:
+def summary(row: Mapping[str, Any], origin: Origin) -> Invocation:
     """A row of sys_invocation, or of the recording's copy of it, without counts."""
     status = _status(row)
     created = parse_time(row.get("created_at")) or datetime.fromtimestamp(0, UTC)
-    return InvocationSummary(
+    return Invocation(
         id=str(row["id"]),
         target=str(row.get("target") or ""),
         service=str(row.get("target_service_name") or ""),

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
+from playhead.model import Attempt, Span, Step, StepState, TimelineRow
 from playhead.reader.attempts import ATTEMPT_SPAN, SERVER_MARKS, attempt_at
-from playhead.reader.models import Attempt, Span, Step, StepState, TimelineRow
-from playhead.reader.prompts import failed_tries
+from playhead.reader.executions import failed_tries
 
 __all__ = ["step_key", "timeline"]
 

@@ -18,9 +18,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from playhead.record.access import HOSTS
-from playhead.record.body import BadBody, read_body
-from playhead.store import QueryError, QueryLimit
+from playhead.errors import QueryError, QueryLimitError
+from playhead.record.endpoint import HOSTS
+from playhead.record.request_body import RequestBodyError, read_body
 from playhead.store.arrow import pa
 from playhead.store.database import Store
 from playhead.store.query import Limits, to_arrow, to_rows
@@ -53,13 +53,13 @@ def app(
     async def query(request: Request) -> Response:
         try:
             sql, params = _parse(await read_body(request, BODY_LIMIT))
-        except BadBody as error:
+        except RequestBodyError as error:
             return _error(error.status, error.reason)
         as_json = "application/json" in request.headers.get("accept", "")
         run = _rows if as_json else _arrow
         try:
             content = await anyio.to_thread.run_sync(run, store, sql, params, limits, limiter=slots)
-        except QueryLimit as error:
+        except QueryLimitError as error:
             return _error(413, str(error))
         except QueryError as error:
             return _error(400, str(error))
@@ -95,9 +95,9 @@ def _parse(body: bytes) -> tuple[str, list[Any]]:
         sql: Any = document["sql"]
         params: Any = document.get("params") or []
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise BadBody(400, 'expected {"sql": "SELECT …", "params": […]}') from error
+        raise RequestBodyError(400, 'expected {"sql": "SELECT …", "params": […]}') from error
     if not isinstance(sql, str) or not isinstance(params, list):
-        raise BadBody(400, "sql is text and params a list")
+        raise RequestBodyError(400, "sql is text and params a list")
     return sql, cast("list[Any]", params)
 
 

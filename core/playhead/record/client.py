@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import httpx
 
-from playhead.record.access import Running, read_running, read_token
+from playhead.errors import QueryError, QueryLimitError, RecorderError
+from playhead.record.endpoint import Running, read_running, read_token
 from playhead.settings import Settings
-from playhead.store import QueryError, QueryLimit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,18 +22,14 @@ if TYPE_CHECKING:
 
     from playhead.store.arrow import ArrowTable
 
-__all__ = ["QueryError", "QueryLimit", "RecorderError", "Source", "connect"]
+__all__ = ["StoreClient", "connect"]
 
 _T = TypeVar("_T")
 HEALTH_SECONDS = 2.0
 QUERY_SECONDS = 60.0
 
 
-class RecorderError(Exception):
-    """The recording cannot be reached any more; connect again."""
-
-
-class Source(Protocol):
+class StoreClient(Protocol):
     """Where recorded rows come from."""
 
     async def rows(self, sql: str, params: Sequence[Any] = ()) -> list[dict[str, Any]]:
@@ -43,7 +39,7 @@ class Source(Protocol):
         columns JSON text, integers of any size int.
 
         Raises:
-            QueryError: the SQL is wrong or does more than read; QueryLimit: over a limit.
+            QueryError: the SQL is wrong or does more than read; QueryLimitError: over a limit.
             RecorderError: unreachable.
         """
         ...
@@ -65,11 +61,11 @@ class Source(Protocol):
         ...
 
 
-async def connect(settings: Settings) -> Source | None:
+async def connect(settings: Settings) -> StoreClient | None:
     """The recording of `settings.store`: by its recorder, else its file; None without either."""
     running, token = read_running(settings.store), read_token(settings.store)
     if running is not None and token is not None:
-        source = _RecorderSource(settings.store, running, token)
+        source = _RecorderClient(settings.store, running, token)
         try:
             if await source.health() is not None:
                 return source
@@ -81,7 +77,7 @@ async def connect(settings: Settings) -> Source | None:
     path = settings.store / DATABASE
     if not path.is_file():
         return None
-    source = _FileSource(path)
+    source = _FileClient(path)
     try:
         await source.rows("SELECT 1")
     except RecorderError:
@@ -89,7 +85,7 @@ async def connect(settings: Settings) -> Source | None:
     return source
 
 
-class _RecorderSource:
+class _RecorderClient:
     def __init__(self, store: Path, running: Running, token: str) -> None:
         self._store = store
         self._running: Running = running
@@ -136,7 +132,7 @@ class _RecorderSource:
                 f"The recorder at {self._running.api_url} does not answer: {error}"
             ) from error
         if response.status_code == 413:
-            raise QueryLimit(_reason(response))
+            raise QueryLimitError(_reason(response))
         if response.status_code == 400:
             raise QueryError(_reason(response))
         if response.is_error:
@@ -174,7 +170,7 @@ def _reason(response: httpx.Response) -> str:
         return response.text[:500]
 
 
-class _FileSource:
+class _FileClient:
     """Opens the file for each query alone: while it is open, no recorder can start."""
 
     def __init__(self, path: Path) -> None:

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 from playhead.record.otlp import Spans
 from playhead.store.database import Store
-from playhead.store.lineage import resolve
-from playhead.store.spans import SpanWriter
+from playhead.store.span_invocations import resolve
+from playhead.store.span_writer import SpanWriter
 
-__all__ = ["Full", "Ingest", "StoreFailed"]
+__all__ = ["CommitError", "Ingest", "QueueFullError"]
 
 COMMIT_SPANS = 8192
 """A commit takes waiting requests up to about this many spans."""
@@ -24,11 +24,11 @@ IDLE_SECONDS = 2.0
 """The store is checkpointed when no request came for so long."""
 
 
-class Full(Exception):  # noqa: N818 - reads as what it says
+class QueueFullError(Exception):
     """Too much waits to be committed; the sender shall try again."""
 
 
-class StoreFailed(Exception):  # noqa: N818 - reads as what it says
+class CommitError(Exception):
     """The store could not take the rows; nothing of the request is acknowledged."""
 
 
@@ -88,11 +88,11 @@ class Ingest:
             size: bytes of the request, for the limit.
 
         Raises:
-            Full: over the limit, or the recorder is stopping.
-            StoreFailed: the rows could not be committed.
+            QueueFullError: over the limit, or the recorder is stopping.
+            CommitError: the rows could not be committed.
         """
         if self._stopping or (self._held and self._held + size > self._capacity):
-            raise Full
+            raise QueueFullError
         self._held += size
         queued = False
         try:
@@ -157,7 +157,7 @@ class Ingest:
             )
         except Exception as error:  # the senders hear of it, and try again
             self._note(error)
-            self._answer(group, StoreFailed(str(error)))
+            self._answer(group, CommitError(str(error)))
         else:
             self._unresolved |= written.traces
             self._answer(group, None)

@@ -15,9 +15,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from playhead.store.spans import SpanRow
+from playhead.store.span_writer import SpanRow
 
-__all__ = ["Malformed", "Spans", "from_json", "from_message", "from_protobuf"]
+__all__ = ["MalformedRequestError", "Spans", "from_json", "from_message", "from_protobuf"]
 
 KINDS = ("unspecified", "internal", "server", "client", "producer", "consumer")
 STATUSES = ("unset", "ok", "error")
@@ -31,7 +31,7 @@ _encode: Callable[[Any], str] = json.JSONEncoder(
 ).encode
 
 
-class Malformed(Exception):  # noqa: N818 - reads as what it says
+class MalformedRequestError(Exception):
     """The request is not what its content type says; the text says where."""
 
 
@@ -51,28 +51,28 @@ class Spans:
 
 
 def from_protobuf(body: bytes) -> Spans:
-    """Decode a binary ExportTraceServiceRequest. Raises Malformed."""
+    """Decode a binary ExportTraceServiceRequest. Raises MalformedRequestError."""
     try:
         return from_message(ExportTraceServiceRequest.FromString(body))
     except DecodeError as error:
-        raise Malformed(f"no ExportTraceServiceRequest: {error}") from error
+        raise MalformedRequestError(f"no ExportTraceServiceRequest: {error}") from error
 
 
 def from_json(body: bytes) -> Spans:
-    """Decode OTLP/JSON: ids are hex, 64-bit integers strings or numbers. Raises Malformed."""
+    """Decode OTLP/JSON: ids are hex, 64-bit integers strings or numbers. Raises MalformedRequestError."""
     try:
         document: Any = json.loads(body)
         if not isinstance(document, dict):
-            raise Malformed("the JSON is no object")
+            raise MalformedRequestError("the JSON is no object")
         _hex_to_base64(cast("dict[str, Any]", document))
         message = ExportTraceServiceRequest()
         json_format.ParseDict(cast("dict[str, Any]", document), message, ignore_unknown_fields=True)
     except json_format.ParseError as error:
-        raise Malformed(f"no ExportTraceServiceRequest: {error}") from error
+        raise MalformedRequestError(f"no ExportTraceServiceRequest: {error}") from error
     except (ValueError, TypeError, AttributeError, KeyError, OverflowError) as error:
-        raise Malformed(f"no OTLP/JSON: {error}") from error
+        raise MalformedRequestError(f"no OTLP/JSON: {error}") from error
     except RecursionError as error:
-        raise Malformed("the JSON is nested too deeply") from error
+        raise MalformedRequestError("the JSON is nested too deeply") from error
     return from_message(message)
 
 

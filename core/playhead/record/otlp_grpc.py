@@ -16,15 +16,11 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import (
     add_TraceServiceServicer_to_server,  # pyright: ignore[reportUnknownVariableType]
 )
 
-from playhead.record.ingest import Full, Ingest, StoreFailed
+from playhead.record.ingest import CommitError, Ingest, QueueFullError
 from playhead.record.otlp import from_message
 from playhead.record.otlp_http import response_message
 
-__all__ = ["PortInUse", "serve"]
-
-
-class PortInUse(OSError):  # noqa: N818 - reads as what it says
-    """The port is taken."""
+__all__ = ["serve"]
 
 
 class _Traces(TraceServiceServicer):
@@ -38,13 +34,13 @@ class _Traces(TraceServiceServicer):
             spans = await self._ingest.submit(
                 functools.partial(from_message, request), request.ByteSize()
             )
-        except Full:
+        except QueueFullError:
             # Senders repeat UNAVAILABLE; RESOURCE_EXHAUSTED only with further details.
             await context.abort(
                 grpc.StatusCode.UNAVAILABLE, "too much waits to be committed; try again"
             )
             raise
-        except StoreFailed as error:
+        except CommitError as error:
             await context.abort(grpc.StatusCode.UNAVAILABLE, f"the store failed: {error}")
             raise
         return response_message(spans)
@@ -54,7 +50,7 @@ async def serve(ingest: Ingest, port: int, *, limit: int) -> tuple[Any, int]:
     """Start the receiver on 127.0.0.1; returns the server and its port (asked 0: a free one).
 
     Raises:
-        PortInUse: another process listens there.
+        OSError: another process listens there.
     """
     server = grpc.aio.server(
         options=[
@@ -67,8 +63,8 @@ async def serve(ingest: Ingest, port: int, *, limit: int) -> tuple[Any, int]:
     try:
         bound = server.add_insecure_port(f"127.0.0.1:{port}")
     except RuntimeError as error:
-        raise PortInUse(str(error)) from error
+        raise OSError(str(error)) from error
     if not bound:
-        raise PortInUse(f"port {port} is taken")
+        raise OSError(f"port {port} is taken")
     await server.start()
     return server, bound

@@ -14,10 +14,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from playhead.record.access import HOSTS
-from playhead.record.body import BadBody, read_body
-from playhead.record.ingest import Full, Ingest, StoreFailed
-from playhead.record.otlp import Malformed, Spans, from_json, from_protobuf
+from playhead.record.endpoint import HOSTS
+from playhead.record.ingest import CommitError, Ingest, QueueFullError
+from playhead.record.otlp import MalformedRequestError, Spans, from_json, from_protobuf
+from playhead.record.request_body import RequestBodyError, read_body
 
 __all__ = ["app", "response_message"]
 
@@ -38,13 +38,13 @@ def app(ingest: Ingest, *, limit: int) -> Starlette:
             body = await read_body(request, limit)
             decode = from_json if kind == JSON else from_protobuf
             spans = await ingest.submit(functools.partial(decode, body), len(body))
-        except BadBody as error:
+        except RequestBodyError as error:
             return _error(error.status, error.reason, kind)
-        except Malformed as error:
+        except MalformedRequestError as error:
             return _error(400, str(error), kind)
-        except Full:
+        except QueueFullError:
             return _error(503, "too much waits to be committed; try again", kind, _RETRY)
-        except StoreFailed as error:
+        except CommitError as error:
             return _error(503, f"the store failed: {error}", kind, _RETRY)
         except ClientDisconnect:
             return Response(status_code=400)

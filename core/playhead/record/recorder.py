@@ -11,22 +11,23 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from playhead.record import access, api, otlp_grpc, otlp_http
-from playhead.record.copier import JournalCopier
-from playhead.record.http import HttpServer, listen
+from playhead.record import api, otlp_grpc, otlp_http
+from playhead.record import endpoint as access
+from playhead.record.http_server import HttpServer, listen
 from playhead.record.ingest import Ingest
+from playhead.record.journal_copier import JournalCopier
 from playhead.restate.client import RestateClient
 from playhead.settings import Settings
 from playhead.store.database import Store
 from playhead.store.query import Limits
 
-__all__ = ["Options", "PortTaken", "Recorder", "open_recorder"]
+__all__ = ["Options", "PortInUseError", "Recorder", "open_recorder"]
 
 BODY_LIMIT = 64 * 1024 * 1024
 STOP_SECONDS = 2.0
 
 
-class PortTaken(Exception):  # noqa: N818 - reads as what it says
+class PortInUseError(Exception):
     """A port that the recorder needs is taken."""
 
     def __init__(self, what: str, port: int, setting: str) -> None:
@@ -98,7 +99,7 @@ async def open_recorder(settings: Settings, options: Options) -> AsyncGenerator[
 
     Raises:
         StoreError: the store cannot be opened, or another process records into it.
-        PortTaken: a port is taken.
+        PortInUseError: a port is taken.
     """
     async with contextlib.AsyncExitStack() as stack:
         store = Store(settings.store)
@@ -113,9 +114,9 @@ async def open_recorder(settings: Settings, options: Options) -> AsyncGenerator[
             grpc_server, grpc_port = await otlp_grpc.serve(
                 ingest, options.otlp_grpc_port, limit=options.body_limit
             )
-        except otlp_grpc.PortInUse as error:
+        except OSError as error:
             port = options.otlp_grpc_port
-            raise PortTaken("OTLP over gRPC", port, "otlp_grpc_port") from error
+            raise PortInUseError("OTLP over gRPC", port, "otlp_grpc_port") from error
         stack.push_async_callback(grpc_server.stop, STOP_SECONDS)
         copier = await _start_copier(stack, settings, store) if options.journals else None
         running = access.Running(
@@ -141,7 +142,7 @@ def _listen(stack: contextlib.AsyncExitStack, what: str, port: int, setting: str
     try:
         sock = listen(port)
     except OSError as error:
-        raise PortTaken(what, port, setting) from error
+        raise PortInUseError(what, port, setting) from error
     stack.callback(sock.close)
     return sock
 

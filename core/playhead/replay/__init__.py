@@ -2,34 +2,35 @@
 
 from __future__ import annotations
 
-from playhead.replay.api import replay, replay_all
-from playhead.replay.errors import (
+from playhead.errors import (
     AppError,
     RecordingError,
     ReplayError,
-    UnsupportedJournal,
+    UnsupportedJournalError,
     WorkerError,
 )
-from playhead.replay.recording import Entry, Recording
+from playhead.journal.commands import Entry
+from playhead.journal.recording import Recording
+from playhead.replay.changes import Failure, WhatIfResult
+from playhead.replay.replays import replay, replay_all, what_if
 from playhead.replay.report import Divergence, Report, Verdict
 from playhead.replay.session import Session
 from playhead.replay.stop import Stop
-from playhead.replay.whatif import Failure, Outcome, what_if
 
 __all__ = [
     "AppError",
     "Divergence",
     "Entry",
     "Failure",
-    "Outcome",
     "Recording",
     "RecordingError",
     "ReplayError",
     "Report",
     "Session",
     "Stop",
-    "UnsupportedJournal",
+    "UnsupportedJournalError",
     "Verdict",
+    "WhatIfResult",
     "WorkerError",
     "replay",
     "replay_all",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["pytest_addoption", "pytest_configure"]
 
 
-class Diverged(Exception):  # noqa: N818 - shown to nobody, carries the report
+class DivergedError(Exception):
     """The recording is not accepted by the code."""
 
     def __init__(self, report: Report) -> None:
@@ -82,7 +82,7 @@ class _Plugin:
 
     def report(self, path: Path) -> Report:
         """Replay one recording in the warm process."""
-        from playhead.replay.api import judged_file
+        from playhead.replay.replays import judged_file
         from playhead.replay.worker import Worker
 
         if self.worker is None:
@@ -110,14 +110,14 @@ class _RecordingItem(pytest.Item):
     def runtest(self) -> None:
         report = self.plugin.report(self.path)
         if report.verdict in ("diverged", "refused"):
-            raise Diverged(report)
+            raise DivergedError(report)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        from playhead.replay.errors import ReplayError
+        from playhead.errors import ReplayError
         from playhead.text import clean
 
-        if isinstance(excinfo.value, Diverged):
-            from playhead.replay.report_text import lines
+        if isinstance(excinfo.value, DivergedError):
+            from playhead.replay.text import report_lines as lines
 
             report = excinfo.value.report
             return "\n".join([f"{clean(report.target)}  {report.invocation_id}", *lines(report)])

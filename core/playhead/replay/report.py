@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
@@ -78,22 +77,3 @@ class Report:
         for name in ("blocked", "notes"):
             values[name] = tuple(values.get(name, ()))
         return cls(**values)
-
-
-def readable(data: bytes | None) -> Any:
-    """Payload bytes for people: decoded JSON, else text, else hex."""
-    if data is None:
-        return None
-    try:
-        text = data.decode()
-    except UnicodeDecodeError:
-        return data.hex()
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
-
-
-def as_text(value: Any) -> str:
-    """A JSON value on one line."""
-    return json.dumps(value, ensure_ascii=False, default=str)

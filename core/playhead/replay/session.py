@@ -8,11 +8,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from playhead.replay.errors import ReplayError
-from playhead.replay.recording import Recording
+from playhead.errors import ReplayError
+from playhead.journal.recording import Recording
+from playhead.replay.changes import WhatIfResult, request_fields
 from playhead.replay.report import Report
 from playhead.replay.stop import Stop
-from playhead.replay.whatif import Outcome, request_fields
 from playhead.replay.worker import SECONDS, Worker
 
 __all__ = ["Session"]
@@ -127,7 +127,7 @@ class Session:
 
     def report(self) -> Report:
         """The verdict and all differences."""
-        from playhead.replay.api import judged
+        from playhead.replay.replays import judged
 
         return judged(self._worker, self.recording)
 
@@ -137,8 +137,8 @@ class Session:
         *,
         recorded: bool = True,
         answers: Mapping[str, Any] | None = None,
-    ) -> Outcome:
-        """Change results and run on; see `playhead.replay.what_if`. Nothing runs for real.
+    ) -> WhatIfResult:
+        """Change results and run on; see `playhead.replay.changes`. Nothing runs for real.
 
         Raises:
             ReplayError: a change names no result of this journal.
@@ -146,7 +146,7 @@ class Session:
         """
         fields = request_fields(changes, recorded=recorded, answers=answers)
         document, blocked = self._worker.request("what_if", self.recording, **fields)
-        return Outcome.from_json({**document, "blocked": blocked})
+        return WhatIfResult.from_json({**document, "blocked": blocked})
 
     def close(self) -> None:
         """End the process that holds the code."""

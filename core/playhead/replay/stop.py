@@ -5,9 +5,22 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from playhead.replay.stack import Frame
+__all__ = ["Frame", "Stop", "TaskStack"]
 
-__all__ = ["Stop", "TaskStack"]
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One level of a call stack, with its variables as text."""
+
+    file: str
+    line: int
+    function: str
+    variables: dict[str, str] = field(default_factory=dict[str, str])
+
+    @property
+    def where(self) -> str:
+        """`file:line`."""
+        return f"{self.file}:{self.line}"
 
 
 @dataclass(frozen=True, slots=True)

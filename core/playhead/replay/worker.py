@@ -15,8 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
-from playhead.replay import errors
-from playhead.replay.recording import Recording
+from playhead import errors
+from playhead.journal.recording import Recording
 
 __all__ = ["Worker", "namespaces_work"]
 

@@ -9,13 +9,13 @@ from typing import Any, cast
 
 import httpx
 
-from playhead.restate.errors import (
-    NotFound,
-    QueryFailed,
-    Refused,
+from playhead.errors import (
+    NotFoundError,
+    QueryFailedError,
+    RefusedError,
     RestateError,
-    Unauthorised,
-    Unreachable,
+    UnauthorizedError,
+    UnreachableError,
 )
 
 __all__ = ["RestateClient"]
@@ -83,13 +83,13 @@ class RestateClient:
         Columns that are NULL in a row are absent from it.
 
         Raises:
-            RestateError: Unreachable, Unauthorised or QueryFailed.
+            RestateError: UnreachableError, UnauthorizedError or QueryFailedError.
         """
         response = await self._query(sql, "application/json")
         try:
             rows: list[dict[str, Any]] = json.loads(response.content)["rows"]
         except (ValueError, KeyError, TypeError) as error:
-            raise QueryFailed(
+            raise QueryFailedError(
                 f"{self.admin_url} answered a query with something else than rows",
                 "Is this Restate's admin API (port 9070 by default)?",
             ) from error
@@ -99,7 +99,7 @@ class RestateClient:
         """The rows of a query as a pyarrow Table: for journals in bulk.
 
         Raises:
-            RestateError: Unreachable, Unauthorised or QueryFailed.
+            RestateError: UnreachableError, UnauthorizedError or QueryFailedError.
         """
         import pyarrow
 
@@ -110,7 +110,7 @@ class RestateClient:
             with pa.ipc.open_stream(response.content) as reader:
                 return reader.read_all()
         except pa.ArrowInvalid as error:
-            raise QueryFailed(f"{self.admin_url} sent no Arrow stream: {error}") from error
+            raise QueryFailedError(f"{self.admin_url} sent no Arrow stream: {error}") from error
 
     async def get(self, path: str) -> Any:
         """The JSON document at a path of the admin API. Raises RestateError."""
@@ -120,7 +120,7 @@ class RestateClient:
         """Call a REST verb that changes something; the answer's JSON or None.
 
         Raises:
-            RestateError: NotFound, Refused, Unreachable or Unauthorised.
+            RestateError: NotFoundError, RefusedError, UnreachableError or UnauthorizedError.
         """
         return _json(await self.send(method, self.admin_url + path, body=body))
 
@@ -157,11 +157,11 @@ class RestateClient:
         try:
             return await self._http.request(method, url, headers=headers, content=content)
         except httpx.TimeoutException as error:
-            raise Unreachable(
+            raise UnreachableError(
                 f"Restate at {url} did not answer in time", "It may be overloaded; see its log."
             ) from error
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-            raise Unreachable(
+            raise UnreachableError(
                 f"No Restate server answers at {_base(url)}: {error}",
                 "Start restate-server, or set RESTATE_ADMIN_URL to its admin API.",
             ) from error
@@ -171,8 +171,8 @@ class RestateClient:
             return await self.send(
                 "POST", f"{self.admin_url}/query", body={"query": sql}, accept=accept
             )
-        except (NotFound, Refused) as error:
-            raise QueryFailed(
+        except (NotFoundError, RefusedError) as error:
+            raise QueryFailedError(
                 f"Restate could not run a query: {error.title}", error.hint
             ) from error
 
@@ -180,17 +180,17 @@ class RestateClient:
         where = str(response.request.url)
         reason = _reason(response)
         if response.status_code in (401, 403):
-            return Unauthorised(
+            return UnauthorizedError(
                 f"{where} refused the token ({response.status_code})",
                 "Set RESTATE_AUTH_TOKEN to an API key of this server.",
             )
         if response.status_code == 404:
-            return NotFound(reason or f"{where} does not exist")
+            return NotFoundError(reason or f"{where} does not exist")
         if response.status_code == 429:
-            return Unreachable(f"{where} limits requests", "Try again later.")
+            return UnreachableError(f"{where} limits requests", "Try again later.")
         if response.status_code in (502, 503, 504):
-            return Unreachable(f"{where} is not ready: {reason}", "Try again in a moment.")
-        return Refused(reason or f"{where} answered {response.status_code}")
+            return UnreachableError(f"{where} is not ready: {reason}", "Try again in a moment.")
+        return RefusedError(reason or f"{where} answered {response.status_code}")
 
 
 def _json(response: httpx.Response) -> Any:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+from playhead.errors import NotFoundError, RefusedError, RestateError
 from playhead.restate.client import RestateClient
-from playhead.restate.errors import NotFound, Refused, RestateError
 from playhead.restate.ids import is_invocation_id
 
 __all__ = ["Control", "Deployment"]
@@ -30,7 +30,7 @@ class Deployment:
 
 
 class Control:
-    """The verbs. Every one raises RestateError: NotFound, Refused, Unreachable, Unauthorised."""
+    """The verbs. Every one raises RestateError: NotFoundError, RefusedError, UnreachableError, UnauthorizedError."""
 
     def __init__(self, client: RestateClient) -> None:
         self._client = client
@@ -87,14 +87,14 @@ class Control:
         """Kill an invocation that has not ended, and restart it as new; returns the new id.
 
         The server restarts only what has ended, and of what is killed it keeps the journal only
-        where the handler has a journal retention. Without one nothing is killed (Refused). What
+        where the handler has a journal retention. Without one nothing is killed (RefusedError). What
         goes wrong after the kill says that it was killed. Arguments as for `restart_as_new`.
         """
         row = await self._row(invocation_id)
         killed = row["status"] != "completed"
         if killed:
             if not any(digit in row.get("journal_retention", "") for digit in "123456789"):
-                raise Refused(
+                raise RefusedError(
                     "Its handler keeps no journal (journal retention 0), and without the journal "
                     "it could not be restarted: nothing was done",
                     "Send its input again, then kill it.",
@@ -118,7 +118,7 @@ class Control:
             if (await self._row(invocation_id))["status"] == "completed":
                 return
             await asyncio.sleep(_ENDING_PAUSE)
-        raise Refused("it has not ended yet")
+        raise RefusedError("it has not ended yet")
 
     async def deployments(self) -> list[Deployment]:
         """The registered deployments, as the server lists them."""
@@ -156,7 +156,7 @@ class Control:
                 f"SELECT status, journal_retention FROM sys_invocation WHERE id = '{invocation_id}'"
             )
         if not rows:
-            raise NotFound(f"The server has no invocation {invocation_id}")
+            raise NotFoundError(f"The server has no invocation {invocation_id}")
         return rows[0]
 
     async def _verb(self, invocation_id: str, verb: str, **parameters: Any) -> Any:

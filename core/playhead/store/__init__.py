@@ -2,7 +2,3 @@
 
 Not here: where rows come from (`playhead.record`), and what they mean (`playhead.decode`).
 """
-
-from playhead.store.errors import QueryError, QueryLimit, StoreError, StoreLocked
-
-__all__ = ["QueryError", "QueryLimit", "StoreError", "StoreLocked"]

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import duckdb
 
+from playhead.errors import StoreError, StoreLockedError
 from playhead.store import schema
-from playhead.store.errors import StoreError, StoreLocked
 from playhead.store.locks import FileLock
 
 __all__ = ["DATABASE", "SETTINGS", "Store"]
@@ -47,7 +47,7 @@ class Store:
         """Open the store in this folder, made when it is not there.
 
         Raises:
-            StoreLocked: another process has it.
+            StoreLockedError: another process has it.
             StoreError: the folder or the file cannot be used.
         """
         self.folder = folder
@@ -62,7 +62,7 @@ class Store:
             raise StoreError(f"The store {folder} cannot be used: {error}") from error
         if holder is not None:
             who = f"process {holder}" if holder else "another process"
-            raise StoreLocked(f"The store {folder} is in use: {who} records into it.")
+            raise StoreLockedError(f"The store {folder} is in use: {who} records into it.")
         try:
             self._connection = self._open()
         except BaseException:
@@ -79,7 +79,9 @@ class Store:
                 if "lock" not in str(error).lower():
                     raise StoreError(f"{self.path} cannot be opened: {error}") from error
                 if time.monotonic() > deadline:
-                    raise StoreLocked(f"Another process has {self.path} open: {error}") from error
+                    raise StoreLockedError(
+                        f"Another process has {self.path} open: {error}"
+                    ) from error
                 time.sleep(0.05)
             except duckdb.Error as error:
                 raise StoreError(f"{self.path} is no usable database: {error}") from error

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import duckdb
 
-from playhead.store.errors import QueryError, QueryLimit
-from playhead.store.values import plain_rows
+from playhead.errors import QueryError, QueryLimitError
+from playhead.store.json_rows import plain_rows
 
 if TYPE_CHECKING:
     from playhead.store.arrow import ArrowTable
@@ -43,11 +43,11 @@ class Limits:
     """Of an Arrow result; of the texts in other results."""
 
     def check(self, rows: int, size: int) -> None:
-        """Raise QueryLimit when a result has become too large."""
+        """Raise QueryLimitError when a result has become too large."""
         if rows > self.rows:
-            raise QueryLimit(f"More than {self.rows} rows; add a LIMIT.")
+            raise QueryLimitError(f"More than {self.rows} rows; add a LIMIT.")
         if size > self.bytes:
-            raise QueryLimit(f"More than {self.bytes} bytes; select fewer columns or rows.")
+            raise QueryLimitError(f"More than {self.bytes} bytes; select fewer columns or rows.")
 
 
 def check(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
@@ -94,11 +94,11 @@ def to_rows(
     params: Sequence[Any] = (),
     limits: Limits = Limits(),
 ) -> list[dict[str, Any]]:
-    """Rows as values that JSON can hold (see `playhead.store.values`).
+    """Rows as values that JSON can hold (see `playhead.store.json_rows`).
 
     Raises:
         QueryError: not a query that reads, or wrong SQL.
-        QueryLimit: over a limit.
+        QueryLimitError: over a limit.
     """
     with _Reading(connection, limits) as reading:
         rows: list[dict[str, Any]] = []
@@ -167,6 +167,6 @@ class _Reading:
         if isinstance(error, QueryError) or error is None:
             return
         if self._late:
-            raise QueryLimit(f"It took longer than {self._limits.seconds:g} s.") from error
+            raise QueryLimitError(f"It took longer than {self._limits.seconds:g} s.") from error
         if isinstance(error, duckdb.Error):
             raise QueryError(str(error)) from error

@@ -25,8 +25,8 @@ from pydantic import BaseModel
 from restate import TerminalError
 from restate.ext.openai import DurableRunner, durable_function_tool, restate_context
 
+from playhead_samples.agent_model import agents_sdk_model, openai_client
 from playhead_samples.effects import act
-from playhead_samples.model import agents_sdk_model, openai_client
 from playhead_samples.service_options import retries
 
 MODEL = agents_sdk_model()

@@ -7,10 +7,10 @@ from pydantic import BaseModel
 from pydantic_ai import Agent
 from restate.ext.pydantic import RestateAgent
 
+from playhead_samples.agent_model import agent_model
 from playhead_samples.agents import bank_account
 from playhead_samples.agents.bank_account import Transaction
 from playhead_samples.effects import act
-from playhead_samples.model import agent_model
 from playhead_samples.service_options import retries
 
 BY_A_PERSON = 10_000

@@ -17,8 +17,8 @@ from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, Text
 from restate.ext.pydantic import RestateAgent
 from restate.serde import Serde
 
+from playhead_samples.agent_model import agent_model
 from playhead_samples.effects import act
-from playhead_samples.model import agent_model
 from playhead_samples.service_options import retries
 
 

@@ -18,8 +18,8 @@ from pydantic_ai import Agent
 from restate import RestateDurableFuture, TerminalError
 from restate.ext.pydantic import RestateAgent
 
+from playhead_samples.agent_model import agent_model
 from playhead_samples.effects import act
-from playhead_samples.model import agent_model
 from playhead_samples.service_options import retries
 
 CLEAN_UP_LIMIT = timedelta(seconds=30)

@@ -27,8 +27,8 @@ from pydantic_ai.tools import ToolDefinition
 from restate import RunOptions, TerminalError
 from restate.ext.pydantic import PydanticTypeAdapter
 
+from playhead_samples.agent_model import agent_model
 from playhead_samples.effects import act
-from playhead_samples.model import agent_model
 from playhead_samples.service_options import retries
 
 MAX_TURNS = 8

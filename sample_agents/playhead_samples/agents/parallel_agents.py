@@ -14,8 +14,8 @@ from pydantic import BaseModel
 from pydantic_ai import Agent
 from restate.ext.pydantic import RestateAgent
 
+from playhead_samples.agent_model import agent_model
 from playhead_samples.effects import act
-from playhead_samples.model import agent_model
 from playhead_samples.service_options import retries
 
 Aspect = Literal["tone", "facts", "grammar"]

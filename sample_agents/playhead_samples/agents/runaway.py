@@ -17,8 +17,8 @@ from pydantic_ai.usage import UsageLimits
 from restate import TerminalError
 from restate.ext.pydantic import RestateAgent, restate_context
 
+from playhead_samples.agent_model import agent_model
 from playhead_samples.effects import act
-from playhead_samples.model import agent_model
 from playhead_samples.service_options import retries
 
 MAX_REQUESTS = 5

@@ -18,8 +18,8 @@ from pydantic_ai.messages import AgentStreamEvent, FunctionToolCallEvent, Functi
 from pydantic_ai.models import StreamedResponse
 from restate.ext.pydantic import RestateAgent, restate_context
 
+from playhead_samples.agent_model import agent_model
 from playhead_samples.effects import act
-from playhead_samples.model import agent_model
 from playhead_samples.service_options import retries
 
 progress = restate.VirtualObject("Progress", invocation_retry_policy=retries())

@@ -15,7 +15,7 @@ RETRY_MARKS = ("Fix the errors and try again.", "An error occurred while calling
 refusals Pydantic AI sends `{"error": …}` instead."""
 
 
-class BadRequest(ValueError):  # noqa: N818 - the protocol's own word
+class BadRequest(ValueError):
     """The body is not a request of the OpenAI API; the text says what is wrong."""
 
 

@@ -19,7 +19,7 @@ FaultKind = Literal[
 reset · half an answer · a tool that does not exist · arguments against the schema · 400."""
 
 
-class BadFault(ValueError):  # noqa: N818 - reads as what it says
+class BadFault(ValueError):
     """A fault cannot be armed as written; the text says why."""
 
 

@@ -11,7 +11,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from playhead_samples.llm import delivery, rules, script, strike, tokens
+from playhead_samples.llm import delivery, rules, script, tokens
+from playhead_samples.llm import fault_injection as strike
 from playhead_samples.llm.conversation import BadRequest, Conversation
 from playhead_samples.llm.faults import Armoury, BadFault, Fault
 from playhead_samples.llm.request_log import RequestLog

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from playhead_samples.scenarios.deployments import ChangeCode, CutLine, Deploy, SlowLine
-from playhead_samples.scenarios.expect import Acted, Answer, Asked, Noted, Status, Steps
-from playhead_samples.scenarios.model import IMPATIENT, AtLeast, ModelFault, Scenario
+from playhead_samples.scenarios.expectations import Acted, Answer, Asked, Noted, Status, Steps
 from playhead_samples.scenarios.outages import StartAgents, StopAgents, Timeouts
 from playhead_samples.scenarios.requests import Decide, Resume, Send
-from playhead_samples.scenarios.spans import Attempts, ModelSpans, Ran
+from playhead_samples.scenarios.scenario import IMPATIENT, AtLeast, ModelFault, Scenario
+from playhead_samples.scenarios.span_expectations import Attempts, ModelSpans, Ran
 from playhead_samples.scenarios.waits import Asked as UntilAsked
 from playhead_samples.scenarios.waits import Is, ended
 from playhead_samples.scenarios.waits import Noted as UntilNoted

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from playhead_samples.scenarios.expect import Acted, Answer, Asked, State, Status, Steps
-from playhead_samples.scenarios.model import AtLeast, ModelFault, Scenario, ToolFault
+from playhead_samples.scenarios.expectations import Acted, Answer, Asked, State, Status, Steps
 from playhead_samples.scenarios.outages import (
     CrashAgents,
     CrashServer,
@@ -12,7 +11,8 @@ from playhead_samples.scenarios.outages import (
     StopAgents,
 )
 from playhead_samples.scenarios.requests import Child, Send
-from playhead_samples.scenarios.spans import Attempts, ModelSpans, Ran
+from playhead_samples.scenarios.scenario import AtLeast, ModelFault, Scenario, ToolFault
+from playhead_samples.scenarios.span_expectations import Attempts, ModelSpans, Ran
 from playhead_samples.scenarios.waits import Asked as UntilAsked
 from playhead_samples.scenarios.waits import (
     Happened,

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 import httpx
 from playhead.local import free_port
 
-from playhead_samples.scenarios.link import SlowLink
-from playhead_samples.scenarios.model import ScenarioError
 from playhead_samples.scenarios.process import WarmAgents
+from playhead_samples.scenarios.scenario import ScenarioError
+from playhead_samples.scenarios.slow_link import SlowLink
 from playhead_samples.scenarios.world import World
 
 __all__ = ["ChangeCode", "CutLine", "Deploy", "SlowLine"]

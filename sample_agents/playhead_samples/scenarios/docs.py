@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from playhead_samples.scenarios import catalogue, wording
-from playhead_samples.scenarios.model import Scenario
+from playhead_samples.scenarios import fault_text as wording
+from playhead_samples.scenarios import registry as catalogue
+from playhead_samples.scenarios.scenario import Scenario
 
 __all__ = ["page"]
 

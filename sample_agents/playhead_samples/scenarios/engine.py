@@ -7,18 +7,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import httpx
-from playhead.local import ChildError
-from playhead.record.client import RecorderError
+from playhead.errors import ProcessError, RecorderError
 
-from playhead_samples.scenarios import wording
-from playhead_samples.scenarios.model import Check, Scenario, ScenarioError
-from playhead_samples.scenarios.shown import AnswersShown, StatusShown
+from playhead_samples.scenarios import fault_text as wording
+from playhead_samples.scenarios.display_expectations import AnswersShown, StatusShown
+from playhead_samples.scenarios.scenario import Check, Scenario, ScenarioError
 from playhead_samples.scenarios.world import World
 from playhead_samples.stack import Stack
 
 __all__ = ["Outcome", "play"]
 
-TROUBLE = (ScenarioError, ChildError, RecorderError, httpx.HTTPError)
+TROUBLE = (ScenarioError, ProcessError, RecorderError, httpx.HTTPError)
 OPEN = "status <> 'completed'"
 MARKER = "Marker"
 MARKER_SECONDS = 20.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from dataclasses import dataclass
 
-from playhead_samples.scenarios.model import ScenarioError
+from playhead_samples.scenarios.scenario import ScenarioError
 from playhead_samples.scenarios.world import World
 
 __all__ = [

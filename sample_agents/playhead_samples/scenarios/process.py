@@ -11,7 +11,8 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from playhead.local import Child, ChildError
+from playhead.errors import ProcessError
+from playhead.local import Child
 
 from playhead_samples.scenarios.warm import AGAIN
 
@@ -71,11 +72,11 @@ class WarmAgents(Child):
 
     @property
     def pid(self) -> int:
-        """Of the process that serves. Raises ChildError while it is on its way."""
+        """Of the process that serves. Raises ProcessError while it is on its way."""
         try:
             return int(self._pid_file.read_text())
         except (OSError, ValueError):
-            raise ChildError(f"{self.name} were not started") from None
+            raise ProcessError(f"{self.name} were not started") from None
 
     @property
     def returncode(self) -> int | None:
@@ -87,24 +88,24 @@ class WarmAgents(Child):
         """Whether the process that serves is alive, or on its way."""
         try:
             return _alive(self.pid)
-        except ChildError:
+        except ProcessError:
             return self.nursery.child.running
 
     def start(self) -> Child:
-        """Start them, the first time or again. Raises ChildError."""
+        """Start them, the first time or again. Raises ProcessError."""
         self.nursery.fork(self.port, self._pid_file, self.switches)
         return self
 
     def signal(self, number: int) -> None:
         """To the process that serves, if there is one."""
-        with contextlib.suppress(ProcessLookupError, ChildError):
+        with contextlib.suppress(ProcessLookupError, ProcessError):
             os.kill(self.pid, number)
 
     def kill(self) -> None:
         """SIGKILL to the process that serves; it is gone when this returns."""
         self.signal(signal.SIGKILL)
         deadline = time.monotonic() + FORK_SECONDS
-        with contextlib.suppress(ChildError):
+        with contextlib.suppress(ProcessError):
             while _alive(self.pid) and time.monotonic() < deadline:
                 time.sleep(POLL_SECONDS)
 

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from playhead_samples.scenarios.model import ScenarioError
+from playhead_samples.scenarios.scenario import ScenarioError
 from playhead_samples.scenarios.world import World
 
 __all__ = ["Cancel", "Child", "Decide", "Kill", "Resume", "Send"]

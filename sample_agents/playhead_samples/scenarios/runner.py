@@ -8,8 +8,8 @@ from pathlib import Path
 from playhead.settings import Settings
 
 from playhead_samples.scenarios.engine import Outcome, Say, play
-from playhead_samples.scenarios.model import Needs, Scenario
 from playhead_samples.scenarios.process import Nursery, WarmAgents
+from playhead_samples.scenarios.scenario import Needs, Scenario
 from playhead_samples.stack import Stack
 
 __all__ = ["Shown", "run", "stack_for"]
@@ -38,8 +38,8 @@ def run(
         shown: called after each scenario, while its stack still runs.
 
     Raises:
-        ChildError: a process of a stack does not come up.
-        ServerNotFound: there is no restate-server.
+        ProcessError: a process of a stack does not come up.
+        ServerNotFoundError: there is no restate-server.
     """
     groups: dict[Needs, list[Scenario]] = {}
     for scenario in scenarios:

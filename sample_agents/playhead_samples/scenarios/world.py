@@ -14,9 +14,10 @@ from typing import Any
 import httpx
 from playhead.record import client as recorder
 
-from playhead_samples import effects, faults
-from playhead_samples.scenarios.link import SlowLink
-from playhead_samples.scenarios.model import ModelFault, ScenarioError, ToolFault
+from playhead_samples import effects
+from playhead_samples import tool_faults as faults
+from playhead_samples.scenarios.scenario import ModelFault, ScenarioError, ToolFault
+from playhead_samples.scenarios.slow_link import SlowLink
 from playhead_samples.stack import Stack
 
 __all__ = ["POLL_SECONDS", "World"]
@@ -204,7 +205,7 @@ class World:
         self.ended = time.time()
 
     def start_server(self) -> None:
-        """Start restate-server again and wait until it answers queries. Raises ChildError."""
+        """Start restate-server again and wait until it answers queries. Raises ProcessError."""
         if self.stack.restate is not None:
             self.stack.restate.start()
             self.wait(
@@ -214,7 +215,7 @@ class World:
             )
 
     def restore(self) -> None:
-        """Start again what was stopped. Raises ChildError."""
+        """Start again what was stopped. Raises ProcessError."""
         server = self.stack.restate
         if server is not None and not server.child.running:
             self.start_server()

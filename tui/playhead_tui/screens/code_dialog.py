@@ -9,8 +9,8 @@ from textual.app import ComposeResult
 from textual.widgets import Input, Static
 
 from playhead_tui.document import Line
+from playhead_tui.interfaces import Code
 from playhead_tui.screens.dialogs import Dialog
-from playhead_tui.source import Code
 
 __all__ = ["CodeDialog", "code_fault"]
 

@@ -9,8 +9,8 @@ from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 
 from playhead_tui.document import Line
-from playhead_tui.keys import rows
-from playhead_tui.widgets.textpane import TextPane
+from playhead_tui.key_table import rows
+from playhead_tui.widgets.text_pane import TextPane
 
 __all__ = ["HelpScreen"]
 

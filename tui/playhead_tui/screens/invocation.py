@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar, Literal
 
-from playhead.reader.models import InvocationDetail, TimelineRow
+from playhead.model import InvocationDetail, TimelineRow
 from textual import events, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -14,17 +14,17 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Footer
 
-from playhead_tui.copying import as_json
+from playhead_tui.actions.copy import as_json
 from playhead_tui.document import Line, value_lines
-from playhead_tui.fold import row_fails, row_matches
+from playhead_tui.folding import row_fails, row_matches
 from playhead_tui.glyphs import Glyphs
-from playhead_tui.screens.reading import Failed, ReadingScreen
+from playhead_tui.screens.polling import Failed, ReadingScreen
 from playhead_tui.widgets.chips import Chips
 from playhead_tui.widgets.inspector import Inspector
 from playhead_tui.widgets.invocation_header import InvocationHeader
 from playhead_tui.widgets.notes import Notes
 from playhead_tui.widgets.rows import RowsView
-from playhead_tui.widgets.textpane import TextPane
+from playhead_tui.widgets.text_pane import TextPane
 from playhead_tui.widgets.waterfall import Waterfall
 
 __all__ = ["InvocationScreen"]

@@ -5,21 +5,21 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from playhead.reader.models import InvocationSummary
+from playhead.model import Invocation
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.widgets import Footer, Static
 
-from playhead_tui.arrange import SORTS, Arrangement, is_failing
 from playhead_tui.glyphs import Glyphs
-from playhead_tui.screens.reading import Failed, ReadingScreen
-from playhead_tui.shelf import PAGE, Reading, Shelf
+from playhead_tui.invocation_cache import PAGE, Reading, Shelf
+from playhead_tui.list_query import SORTS, Arrangement, is_failing
+from playhead_tui.screens.polling import Failed, ReadingScreen
 from playhead_tui.widgets.chips import Chips
-from playhead_tui.widgets.listing import Listing
+from playhead_tui.widgets.invocation_list import Listing
 from playhead_tui.widgets.notes import Notes
 from playhead_tui.widgets.rows import RowsView
-from playhead_tui.widgets.topline import TopLine
+from playhead_tui.widgets.top_line import TopLine
 
 __all__ = ["InvocationsScreen"]
 
@@ -63,7 +63,7 @@ class InvocationsScreen(ReadingScreen):
         self.shelf = Shelf()
         self.reads = 0
         """Rounds of reading so far."""
-        self.held: tuple[InvocationSummary, ...] | None = None
+        self.held: tuple[Invocation, ...] | None = None
         """The rows on screen while the view is held."""
 
     def compose(self) -> ComposeResult:
@@ -92,7 +92,7 @@ class InvocationsScreen(ReadingScreen):
         return self.query_one(Listing)
 
     @property
-    def current(self) -> InvocationSummary | None:
+    def current(self) -> Invocation | None:
         """The invocation under the cursor."""
         return self.listing.current
 
@@ -129,7 +129,7 @@ class InvocationsScreen(ReadingScreen):
         self._tell_chips()
 
     @property
-    def _read_rows(self) -> tuple[InvocationSummary, ...]:
+    def _read_rows(self) -> tuple[Invocation, ...]:
         return self.shelf.rows if self.held is None else self.held
 
     def _why_empty(self) -> str:

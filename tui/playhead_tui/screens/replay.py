@@ -11,8 +11,8 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import Footer
 
-from playhead_tui.facts.stop import frames
 from playhead_tui.glyphs import Glyphs
+from playhead_tui.inspector.stop import frames
 from playhead_tui.python_source import SourceFile, read_source
 from playhead_tui.replaying import WhatIf
 from playhead_tui.screens.replay_messages import (
@@ -31,10 +31,10 @@ from playhead_tui.widgets.notes import Notes
 from playhead_tui.widgets.replay_header import ReplayHeader
 from playhead_tui.widgets.replay_panes import ReplayPanes
 from playhead_tui.widgets.rows import RowsView
-from playhead_tui.widgets.textpane import TextPane
+from playhead_tui.widgets.text_pane import TextPane
 
 if TYPE_CHECKING:
-    from playhead_tui.screens.outcome import Next
+    from playhead_tui.screens.what_if import Next
 
 __all__ = ["ReplayScreen"]
 
@@ -302,7 +302,7 @@ class ReplayScreen(OpeningScreen):
     @work(group="dialogs", exclusive=True)
     async def ask_what_if(self, question: WhatIf | None) -> None:
         """Ask for another result, from what was asked before, and run on from it."""
-        from playhead_tui.asking import ask_what_if
+        from playhead_tui.actions.what_if import ask_what_if
 
         if self.session:
             question = await ask_what_if(self.playhead, self.session, question)
@@ -325,7 +325,7 @@ class ReplayScreen(OpeningScreen):
 
     def on_ran_on(self, message: RanOn) -> None:
         """Show both runs side by side."""
-        from playhead_tui.screens.outcome import OutcomeScreen
+        from playhead_tui.screens.what_if import OutcomeScreen
 
         self._busy = ""
         self.tell_header()
@@ -354,7 +354,7 @@ class ReplayScreen(OpeningScreen):
     @work(group="dialogs", exclusive=True)
     async def action_copy(self) -> None:
         """Choose what to copy."""
-        from playhead_tui.asking import choose_stop_copy
+        from playhead_tui.actions.what_if import choose_stop_copy
 
         if self.session:
             tab = self.panes.facts.text

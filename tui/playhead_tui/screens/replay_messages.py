@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from playhead.replay import Outcome, Report, Session
+from playhead.replay import Report, Session, WhatIfResult
 from textual.message import Message
 
 from playhead_tui.python_source import SourceFile
@@ -64,7 +64,7 @@ class SourceRead(Message, bubble=False):
 class RanOn(Message, bubble=False):
     """A question was answered."""
 
-    def __init__(self, question: WhatIf, outcome: Outcome) -> None:
+    def __init__(self, question: WhatIf, outcome: WhatIfResult) -> None:
         super().__init__()
         self.question = question
         self.outcome = outcome

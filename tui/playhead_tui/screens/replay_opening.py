@@ -9,12 +9,12 @@ from playhead.replay import Recording, Report, Session
 from textual import work
 from textual.screen import Screen
 
-from playhead_tui.facts.progress import fault_lines, progress_lines
 from playhead_tui.glyphs import Glyphs
+from playhead_tui.inspector.progress import fault_lines, progress_lines
+from playhead_tui.interfaces import Code
 from playhead_tui.replaying import Replayer
 from playhead_tui.screens.replay_messages import Fault, Judged, Loaded, Stage
-from playhead_tui.source import Code
-from playhead_tui.widgets.textpane import TextPane
+from playhead_tui.widgets.text_pane import TextPane
 
 if TYPE_CHECKING:
     from playhead_tui.app import PlayheadApp

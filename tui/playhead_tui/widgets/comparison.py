@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from playhead.replay import Outcome
-from playhead.replay.whatif import Row
+from playhead.replay import WhatIfResult
+from playhead.replay.changes import WhatIfRow
 from rich.segment import Segment
 from rich.style import Style
 
@@ -21,7 +21,7 @@ __all__ = ["Comparison", "Pair"]
 SOURCE_WIDTH = 9
 SHORT = 400
 
-Pair = tuple[int, Row]
+Pair = tuple[int, WhatIfRow]
 """Number of the row, and the row."""
 
 
@@ -32,7 +32,7 @@ class Comparison(RowsView[Pair]):
         super().__init__(widget_id=widget_id, glyphs=glyphs)
         self.first_difference: int | None = None
 
-    def show_outcome(self, outcome: Outcome) -> None:
+    def show_outcome(self, outcome: WhatIfResult) -> None:
         """Show these rows, the cursor on the first difference."""
         rows = list(enumerate(outcome.rows))
         self.first_difference = next((n for n, row in rows if not row.same), None)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from playhead.reader.models import InvocationDetail, TimelineRow
+from playhead.model import InvocationDetail, TimelineRow
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
 from playhead_tui.document import Line, value_lines
-from playhead_tui.facts.tabs import RAW, Tab, tabs_of
 from playhead_tui.glyphs import UNICODE, Glyphs
-from playhead_tui.widgets.textpane import TextPane
+from playhead_tui.inspector.tabs import RAW, Tab, tabs_of
+from playhead_tui.widgets.text_pane import TextPane
 
 __all__ = ["Inspector"]
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from playhead.reader.models import InvocationDetail, Step
+from playhead.model import InvocationDetail, Step
 from rich.cells import cell_len
 from rich.segment import Segment
 from textual.strip import Strip

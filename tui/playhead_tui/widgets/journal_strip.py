@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from playhead.decode.registry import decode_run
-from playhead.reader.models import StepKind
+from playhead.model import StepKind
 from playhead.replay import Stop
 from rich.segment import Segment
 from rich.style import Style

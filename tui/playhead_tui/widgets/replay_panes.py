@@ -12,8 +12,8 @@ from textual.widget import Widget
 
 from playhead_tui.glyphs import Glyphs
 from playhead_tui.widgets.source_pane import SourcePane
+from playhead_tui.widgets.stop_list import StopsView
 from playhead_tui.widgets.stop_pane import StopPane
-from playhead_tui.widgets.stops_view import StopsView
 
 __all__ = ["ReplayPanes"]
 

@@ -9,9 +9,9 @@ from playhead.replay import Report, Stop
 from textual.binding import Binding, BindingType
 
 from playhead_tui.document import Line
-from playhead_tui.facts import stop as facts
 from playhead_tui.glyphs import UNICODE, Glyphs
-from playhead_tui.widgets.textpane import TextPane
+from playhead_tui.inspector import stop as facts
+from playhead_tui.widgets.text_pane import TextPane
 
 __all__ = ["SCROLLING", "StopPane"]
 

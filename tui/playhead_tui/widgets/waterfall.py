@@ -6,19 +6,19 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import ClassVar
 
-from playhead.reader.models import Attempt, TimelineRow
+from playhead.model import Attempt, TimelineRow
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual.binding import Binding, BindingType
 
-from playhead_tui.axis import Axis, idle, tried_again, waits
-from playhead_tui.bars import Canvas
+from playhead_tui.bar_canvas import Canvas
 from playhead_tui.cells import cell, fit, one_line
-from playhead_tui.fold import FoldedRow, fold
+from playhead_tui.folding import FoldedRow, fold
 from playhead_tui.glyphs import UNICODE, Glyphs
 from playhead_tui.measure import duration, seconds_between
 from playhead_tui.palette import Palette
+from playhead_tui.time_axis import Axis, idle, tried_again, waits
 from playhead_tui.widgets.rows import RowsView
 
 __all__ = ["Waterfall"]

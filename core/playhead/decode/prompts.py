@@ -1,0 +1,80 @@
+"""A prompt in the plain form in which two of them can be held against each other.
+
+Spans and running code tell the same prompt in several forms: tool arguments as text or as data,
+tool results under one role or another. Here they all become one.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, cast
+
+from playhead.model import Message
+from playhead.values import as_dict, as_json
+
+__all__ = ["Messages", "plain_messages"]
+
+Messages = Sequence[Mapping[str, str]]
+"""The messages of a prompt in order, each `{"role", "text"}`."""
+
+_FILE = "(a file)"
+"""Contents of files are not compared: recorders and settings leave them out as they like."""
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
+
+
+def plain_messages(prompt: Iterable[Message]) -> list[dict[str, str]]:
+    """One message for each part.
+
+    Left out are thinking, which no two frameworks send back alike, and what a provider's own
+    tools did: both are parts of answers, which the journal holds.
+    """
+    return [
+        {"role": role, "text": _clean(text)}
+        for message in prompt
+        for role, text in (_plain(message.role, part) for part in message.parts)
+        if role
+    ]
+
+
+def _plain(role: str, part: Mapping[str, Any]) -> tuple[str, str]:
+    match part.get("type"):
+        case "text":
+            return role, str(part.get("content") or "")
+        case "tool_call" if not part.get("builtin"):
+            return "assistant", f"{part.get('name')}({_text(part.get('arguments'))})"
+        case "tool_call_response" if not part.get("builtin"):
+            return "tool", f"{part.get('name')} → {_text(part.get('result'))}"
+        case "thinking" | "reasoning" | "tool_call" | "tool_call_response":
+            return "", ""
+        case _:
+            return role, _FILE
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        found: Any = as_json(value)
+        return _written(found) if isinstance(found, dict | list) else value
+    return _written(value)
+
+
+def _written(value: Any) -> str:
+    return json.dumps(_data(value), ensure_ascii=False)
+
+
+def _data(value: Any) -> Any:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, list):
+        return [_data(item) for item in cast("list[Any]", value)]
+    if not isinstance(value, dict):
+        return value
+    if value.get("kind") == "binary" and "media_type" in value:  # pyright: ignore[reportUnknownMemberType]
+        return _FILE
+    return {name: _data(item) for name, item in sorted(as_dict(cast("object", value)).items())}
+
+
+def _clean(text: str) -> str:
+    """Without what differs from process to process, or cannot be written to a file."""
+    return _ADDRESS.sub("", text).encode(errors="replace").decode()

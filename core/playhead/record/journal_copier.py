@@ -1,0 +1,196 @@
+"""Copies invocations, journals, events and state from Restate's admin SQL API, incrementally."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from playhead.errors import RestateError
+from playhead.record.changed_invocations import Changes
+from playhead.restate.client import RestateClient
+from playhead.restate.queries import quote
+from playhead.store.arrow import ArrowTable, pa, pc
+from playhead.store.database import Store
+from playhead.store.journal_writer import CopiedInvocation, Copy, known_copies, write_copy
+from playhead.store.schema import INVOCATION_COLUMNS, JOURNAL_COLUMNS
+
+__all__ = ["JournalCopier"]
+
+ROUND_SECONDS = 0.4
+AWAY_SECONDS = 1.0
+BULK_IDS = 25
+LONG_JOURNAL = 200
+"""A journal with more copied entries than this is continued, not read again."""
+
+_INVOCATION = ", ".join(INVOCATION_COLUMNS)
+_JOURNAL = ", ".join(f'"{name}"' for name in JOURNAL_COLUMNS)
+_KEYED = ("virtual_object", "workflow")
+
+
+class JournalCopier:
+    """Keeps the store's copy of one server up to date.
+
+    What the server purges stays in the store. An absent server is no error: it is asked again.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        client: RestateClient,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Prepare; `run` does the work."""
+        self._store = store
+        self._ask: Callable[[str], Awaitable[ArrowTable]] = client.query_arrow  # pyright: ignore[reportUnknownMemberType]
+        self._copied = known_copies(store)
+        self._changes = Changes(client, self._copied, clock=clock)
+        self.last_copy: datetime | None = None
+        """When the store last held all that was found changed."""
+        self.behind = 0
+        """Changed invocations that are not copied yet."""
+        self.problem: str | None = "not connected yet"
+        """What is wrong with the server, for people; None while all is well."""
+        self.errors = 0
+
+    @property
+    def invocations(self) -> int:
+        """Number of invocations in the store."""
+        return len(self._copied)
+
+    @property
+    def lag_seconds(self) -> float | None:
+        """Age of the copy; None before the first."""
+        if self.last_copy is None:
+            return None
+        return (datetime.now(UTC) - self.last_copy).total_seconds()
+
+    @property
+    def scan_seconds(self) -> float:
+        """How long the server's last status scan took."""
+        return self._changes.scan_seconds
+
+    async def run(self) -> None:
+        """Copy until cancelled."""
+        while True:
+            started = time.monotonic()
+            try:
+                await self.copy_changes()
+                pause = ROUND_SECONDS - (time.monotonic() - started)
+            except RestateError as error:
+                self.problem = error.title
+                self.errors += 1
+                self._changes.scan_now()
+                pause = AWAY_SECONDS
+            except Exception as error:  # a row we cannot store must not end the recording
+                self.problem = f"{type(error).__name__}: {error}"
+                self.errors += 1
+                self._changes.scan_now()
+                pause = AWAY_SECONDS
+            await asyncio.sleep(max(pause, 0.05))
+
+    async def copy_changes(self) -> int:
+        """Copy what has changed now; returns how many invocations. Raises RestateError."""
+        ids = await self._changes.find()
+        self.behind = len(ids)
+        for chunk in _chunks(ids, BULK_IDS):
+            copy = await self._read(chunk)
+            await asyncio.to_thread(write_copy, self._store, copy)
+            self._copied.update(copy.progress)
+            self.behind -= len(chunk)
+        self.last_copy = datetime.now(UTC)
+        self.problem = None
+        return len(ids)
+
+    async def _read(self, ids: Sequence[str]) -> Copy:
+        # The row first: what changes while the journal is read changes modified_at again.
+        invocations = await self._ask(
+            f"SELECT {_INVOCATION} FROM sys_invocation WHERE id IN ({_list(ids)})"
+        )
+        found: list[str] = invocations.column("id").to_pylist()
+        long = [id_ for id_ in found if self._entries(id_) > LONG_JOURNAL]
+        short = [id_ for id_ in found if self._entries(id_) <= LONG_JOURNAL]
+        wheres = [f"id IN ({_list(short)})"] if short else []
+        wheres += [f'id = {quote(id_)} AND "index" >= {self._entries(id_)}' for id_ in long]
+        journals = [
+            await self._ask(f"SELECT {_JOURNAL} FROM sys_journal WHERE {where}") for where in wheres
+        ]
+        events = await self._ask(
+            f"SELECT * FROM sys_journal_events WHERE id IN ({_list(found or ids)})"
+        )
+        objects = _objects(invocations)
+        states = [
+            await self._ask(
+                f"SELECT * FROM state WHERE service_name = {quote(service)} "
+                f"AND service_key = {quote(key)}"
+            )
+            for service, key in objects
+        ]
+        journal = pa.concat_tables(journals) if journals else _NOTHING
+        return Copy(
+            invocations=invocations,
+            journal=journal,
+            events=events,
+            state=pa.concat_tables(states) if states else None,
+            state_of=objects,
+            known=[id_ for id_ in found if id_ in self._copied],
+            progress=self._progress(invocations, journal),
+        )
+
+    def _entries(self, id_: str) -> int:
+        known = self._copied.get(id_)
+        return known.entries if known else 0
+
+    def _progress(
+        self, invocations: ArrowTable, journal: ArrowTable
+    ) -> dict[str, CopiedInvocation]:
+        ends: dict[str, int] = {}
+        if journal.num_rows:
+            for id_, index in zip(
+                journal.column("id").to_pylist(), journal.column("index").to_pylist(), strict=True
+            ):
+                ends[id_] = max(ends.get(id_, 0), index + 1)
+        modified = pc.cast(
+            pc.cast(invocations.column("modified_at"), pa.timestamp("ms", "UTC")), pa.int64()
+        ).to_pylist()
+        columns = (
+            invocations.column("id").to_pylist(),
+            modified,
+            invocations.column("completed_at").to_pylist(),
+        )
+        return {
+            id_: CopiedInvocation(
+                at or 0, max(ends.get(id_, 0), self._entries(id_)), completed is not None
+            )
+            for id_, at, completed in zip(*columns, strict=True)
+        }
+
+
+_NOTHING = pa.table({})
+
+
+def _objects(invocations: ArrowTable) -> list[tuple[str, str]]:
+    """The virtual objects and workflows that these invocations ran on."""
+    columns: list[list[Any]] = [
+        invocations.column(name).to_pylist()
+        for name in ("target_service_ty", "target_service_name", "target_service_key")
+    ]
+    return sorted(
+        {
+            (service, key)
+            for kind, service, key in zip(*columns, strict=True)
+            if kind in _KEYED and key is not None
+        }
+    )
+
+
+def _chunks(ids: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    for start in range(0, len(ids), size):
+        yield ids[start : start + size]
+
+
+def _list(ids: Sequence[str]) -> str:
+    return ", ".join(map(quote, ids))

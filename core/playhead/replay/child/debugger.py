@@ -1,0 +1,64 @@
+"""Opens Python's debugger at a command of a replay; run by `playhead.replay.debugger`."""
+
+from __future__ import annotations
+
+import os
+import pdb
+import sys
+from types import FrameType
+
+from playhead.journal.recording import Recording
+
+__all__ = ["main"]
+
+
+def main() -> int:
+    """Replay one recording in this process, and open the debugger at the command."""
+    from playhead.replay.child.guard import Guard
+    from playhead.replay.differences.align import GreedyMatcher
+    from playhead.replay.engine.app import load_app
+    from playhead.replay.engine.calls import Call
+    from playhead.replay.engine.playback import Playback
+    from playhead.replay.engine.policies import Assume
+    from playhead.replay.engine.stack import frames_above
+
+    spec, folder, path, index = sys.argv[1:]
+    recording = Recording.load(path)
+    Guard().install()
+    app = load_app(spec, folder)
+    reached: list[Call] = []
+
+    def stop(call: Call, playback: Playback) -> None:
+        if call.index != int(index):
+            return
+        reached.append(call)
+        frame = next(frames_above(app.user, sys._getframe(1)), None)  # pyright: ignore[reportPrivateUsage]
+        sys.stdout.write(f"Before command {call.index}: {call.title}\n")
+        if frame is not None:
+            _interact(frame)
+
+    matcher = GreedyMatcher(tuple(recording.journal().steps()))
+    Playback(app, recording, matcher, Assume(), on_call=stop).run()
+    if not reached:
+        sys.stderr.write(f"playhead: the code does not reach command {index}\n")
+        return 1
+    return 0
+
+
+def _interact(frame: FrameType) -> None:
+    # `set_trace` would stop at the next line to be executed, which is one of the replay's own.
+    debugger = pdb.Pdb(nosigint=True, readrc=False)
+    debugger.reset()
+    outer: FrameType | None = frame
+    while outer is not None:
+        outer.f_trace = debugger.trace_dispatch
+        debugger.botframe, outer = outer, outer.f_back
+    debugger.interaction(frame, None)
+    if debugger.quitting:
+        sys.stdout.flush()
+        os._exit(0)
+    sys.settrace(debugger.trace_dispatch)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,108 @@
+"""Keeps the user's code from touching the world outside its process.
+
+An audit hook refuses network, file writes and subprocesses of Python code, and notes what it
+refused. It cannot see what native code does by itself; on Linux the process therefore also
+runs in a network namespace of its own where the system allows that (see `worker`).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+__all__ = ["BlockedError", "Guard"]
+
+_NETWORK = frozenset(
+    {
+        "socket.connect", "socket.bind", "socket.sendto", "socket.sendmsg", "socket.getaddrinfo",
+        "socket.gethostbyname", "socket.gethostbyaddr",
+    }
+)  # fmt: skip
+_PROCESSES = frozenset(
+    {
+        "subprocess.Popen", "os.system", "os.exec", "os.fork", "os.forkpty", "os.posix_spawn",
+        "os.spawn", "pty.spawn", "os.kill", "os.killpg", "os.startfile",
+    }
+)  # fmt: skip
+_FILES = frozenset(
+    {
+        "os.remove", "os.rename", "os.rmdir", "os.mkdir", "os.link", "os.symlink", "os.truncate",
+        "os.chmod", "os.chown", "os.utime", "os.setxattr", "os.removexattr", "os.chflags",
+    }
+)  # fmt: skip
+_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+_HARMLESS = frozenset({os.devnull, b"/dev/null"})
+_MOST = 50
+
+
+class BlockedError(PermissionError):
+    """The replay does not allow this; nothing happened."""
+
+
+class Guard:
+    """Blocks side effects from `install()` on, for as long as the process lives."""
+
+    def __init__(self) -> None:
+        self._blocked: list[str] = []
+        self._allowed = 0
+
+    def install(self) -> None:
+        """Start blocking. There is no way back: audit hooks cannot be removed."""
+        sys.addaudithook(self._audit)
+
+    def lift(self, allowed: bool) -> None:
+        """Allow everything while a step runs that the user wants to run for real.
+
+        Args:
+            allowed: True when such a step begins, False when it ends; calls nest.
+        """
+        self._allowed += 1 if allowed else -1
+
+    def take(self) -> tuple[str, ...]:
+        """What was blocked since the last call, each once, in order."""
+        found = tuple(dict.fromkeys(self._blocked))
+        self._blocked.clear()
+        return found
+
+    def _audit(self, event: str, args: tuple[Any, ...]) -> None:
+        if self._allowed:
+            return
+        what = _forbidden(event, args)
+        if what is None:
+            return
+        if len(self._blocked) < _MOST:
+            self._blocked.append(what)
+        raise BlockedError(f"the replay allows no side effect, and blocked: {what}")
+
+
+def _forbidden(event: str, args: tuple[Any, ...]) -> str | None:
+    if event == "open":
+        path, _, flags = args
+        if isinstance(path, int) or path in _HARMLESS or not flags & _WRITING:
+            return None
+        return f"write file {_text(path)}"
+    if event in _NETWORK:
+        # Calls on a socket have it first and the address second; look-ups begin with the host.
+        address = list(args[:2]) if event.startswith("socket.get") else list(args[1:2])
+        return f"network {event.partition('.')[2]} {_text(address)}"
+    if event in _PROCESSES:
+        words = [*args[1:2]] or [*args[:1]]
+        return f"process {event.rpartition('.')[2]} {_text(words)}".rstrip()
+    if event in _FILES:
+        return f"file {event.partition('.')[2]} {_text(args[0])}"
+    if event == "sqlite3.connect" and args[0] != ":memory:":
+        return f"write file {_text(args[0])}"
+    return None
+
+
+def _text(value: Any) -> str:
+    match value:
+        case bytes():
+            return value.decode(errors="replace")[:200]
+        case [str() | bytes() as host, int() as port, *_]:
+            return f"{_text(host)}:{port}"
+        case [*parts]:
+            return " ".join(_text(part) for part in parts)[:200]
+        case _:
+            return str(value)[:200]

@@ -1,0 +1,133 @@
+"""Which recorded command answers which call, when the code is not what it was."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from playhead.journal.commands import Command, Key, key_of
+from playhead.replay.engine.calls import Call
+
+__all__ = ["GreedyMatcher", "Plan", "best_plan"]
+
+Plan = tuple[int | None, ...]
+"""For each call in order the position of the recorded step that answers it; None: none does."""
+
+_LIMIT = 1_000_000
+"""Largest table of calls times recorded steps that is worth its time."""
+
+
+class GreedyMatcher:
+    """Follows a plan where it has one, else takes the nearest recorded step of the same key."""
+
+    def __init__(self, steps: Sequence[Command], plan: Plan = ()) -> None:
+        """`steps`: the recorded commands between Input and Output."""
+        self._steps = steps
+        self._keys = [key_of(step) for step in steps]
+        self._plan = plan
+        self._free: dict[Key, list[int]] = {}
+        for position in range(len(steps) - 1, -1, -1):
+            self._free.setdefault(self._keys[position], []).append(position)
+        self._next = 0
+        self.taken: list[int | None] = []
+        """The plan as it was followed."""
+
+    def match(self, call: Call) -> Command | None:
+        """The recorded command for a call."""
+        position = self._choose(call)
+        self.taken.append(position)
+        if position is None:
+            return None
+        same = self._free[self._keys[position]]
+        if same[-1] == position:  # nearly always
+            same.pop()
+        else:
+            same.remove(position)
+        self._next = max(self._next, position + 1)
+        return self._steps[position]
+
+    def _choose(self, call: Call) -> int | None:
+        if call.index <= len(self._plan):
+            planned = self._plan[call.index - 1]
+            if planned is None or self._keys[planned][0] != call.type:
+                return None
+            return planned if planned in self._free[self._keys[planned]] else None
+        same = self._free.get(call.key)
+        if not same:
+            return None
+        # Positions lie in falling order: the next one ahead, else one that was passed over.
+        if same[-1] >= self._next:
+            return same[-1]
+        return next((p for p in reversed(same) if p >= self._next), same[-1])
+
+
+def best_plan(calls: Sequence[Call], steps: Sequence[Command], *, ended: bool) -> Plan | None:
+    """The pairing of calls and recorded steps with the fewest differences.
+
+    Same type with another name counts as one difference (renamed), as does a step that only one
+    side has. Steps after the last call are free when the handler did not end.
+
+    Returns:
+        The plan; None when the two are too long to compare.
+    """
+    keys = [call.key for call in calls]
+    recorded = [key_of(step) for step in steps]
+    start = 0
+    while start < min(len(keys), len(recorded)) and keys[start] == recorded[start]:
+        start += 1
+    head: list[int | None] = list(range(start))
+    tail = _aligned(keys[start:], recorded[start:], ended=ended)
+    if tail is None:
+        return None
+    plan = head + [None if p is None else p + start for p in tail]
+    return tuple(_with_moves(plan, keys, recorded))
+
+
+def _aligned(a: Sequence[Key], b: Sequence[Key], *, ended: bool) -> list[int | None] | None:
+    if len(a) * len(b) > _LIMIT:
+        return None
+    # cost[i][j]: fewest differences of a[i:] and b[j:]
+    cost = [[0] * (len(b) + 1) for _ in range(len(a) + 1)]
+    for j in range(len(b) - 1, -1, -1):
+        cost[len(a)][j] = len(b) - j if ended else 0
+    for i in range(len(a) - 1, -1, -1):
+        cost[i][len(b)] = len(a) - i
+        for j in range(len(b) - 1, -1, -1):
+            cost[i][j] = min(
+                _pair(a[i], b[j]) + cost[i + 1][j + 1], 1 + cost[i + 1][j], 1 + cost[i][j + 1]
+            )
+    plan: list[int | None] = []
+    j = 0
+    for i in range(len(a)):
+        while j < len(b):
+            if cost[i][j] == _pair(a[i], b[j]) + cost[i + 1][j + 1]:
+                plan.append(j)
+                j += 1
+                break
+            if cost[i][j] == 1 + cost[i][j + 1]:
+                j += 1
+                continue
+            plan.append(None)
+            break
+        else:
+            plan.append(None)
+    return plan
+
+
+def _pair(call: Key, recorded: Key) -> int:
+    if call == recorded:
+        return 0
+    return 1 if call[0] == recorded[0] else 3
+
+
+def _with_moves(
+    plan: list[int | None], keys: Sequence[Key], recorded: Sequence[Key]
+) -> list[int | None]:
+    taken = {p for p in plan if p is not None}
+    left = [p for p in range(len(recorded)) if p not in taken]
+    for i, position in enumerate(plan):
+        if position is None:
+            found = next((p for p in left if recorded[p] == keys[i]), None)
+            if found is not None:
+                left.remove(found)
+                plan[i] = found
+    return plan

@@ -1,0 +1,115 @@
+"""What differs between a recorded command and the call that it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from playhead.journal.commands import Command, fields_of, key_of, title_of
+from playhead.replay.differences.prompts import argument_differences, message_differences
+from playhead.replay.engine.calls import Call
+from playhead.replay.report import Divergence
+from playhead.values import readable, to_json_line
+
+__all__ = ["compare", "text_of"]
+
+_CUT = 400
+_SLACK_MS = 250
+_SLACK = 0.05
+_KINDS = {
+    "key": "target",
+    "target": "target",
+    "parameter": "parameter",
+    "headers": "headers",
+    "idempotency_key": "idempotency key",
+}
+
+
+def compare(
+    recorded: Command, call: Call, noted: Mapping[str, Any] | None = None
+) -> Iterator[Divergence]:
+    """The differences of one pair.
+
+    Args:
+        recorded: the command of the journal.
+        call: what the code does now.
+        noted: what the recording says about the step's arguments or prompt, when it does.
+    """
+
+    def divergence(kind: str, old: str | None, new: str | None, fatal: bool = True) -> Divergence:
+        index, title = recorded.command_index, title_of(recorded)
+        return Divergence(index, kind, old, new, call.where, fatal, title)
+
+    if key_of(recorded) != call.key:
+        kind = "renamed" if call.type in ("Run", "Sleep") else "target"
+        yield divergence(kind, key_of(recorded)[1] or "(no name)", call.about or "(no name)")
+    old = fields_of(recorded)
+    for name, kind in _KINDS.items():
+        if name in old and name in call.fields and old[name] != call.fields[name]:
+            yield divergence(kind, text_of(old[name]), text_of(call.fields[name]))
+    if "value" in old and "value" in call.fields:
+        before, after = _end(old), _end(call.fields)
+        if before != after:
+            kind = "output" if call.type == "Output" else "value"
+            yield divergence(kind, text_of(before), text_of(after))
+    yield from _durations(recorded, old, call, noted, divergence)
+    if noted and call.type == "Run" and "arguments" in noted:
+        found = argument_differences(call.about, noted["arguments"], call.arguments or {})
+        for kind, before, after in found:
+            yield divergence(kind, before, after, False)
+    elif noted and "messages" in noted and call.messages is not None:
+        for before, after in message_differences(noted["messages"], call.messages):
+            yield divergence("prompt", before, after, False)
+
+
+def text_of(value: Any) -> str | None:
+    """A field for people; None where there is none."""
+    if value is None:
+        return None
+    return _cut(readable(value) if isinstance(value, bytes) else value)
+
+
+def _durations(
+    recorded: Command,
+    old: Mapping[str, Any],
+    call: Call,
+    noted: Mapping[str, Any] | None,
+    divergence: Callable[..., Divergence],
+) -> Iterator[Divergence]:
+    now: int | None = call.fields.get("millis")
+    due: int | None = old.get("wake_up_time") or old.get("invoke_time")
+    before: int | None = (noted or {}).get("millis")
+    if before is None and due is not None:
+        began = _milliseconds(recorded.appended_at)
+        if began is None:
+            return
+        # The SDK's clock says when, the server's when it was told: the two differ a little.
+        before = max(due - began, 0)
+        if now is not None and abs(before - now) <= max(_SLACK_MS, _SLACK * max(before, now)):
+            return
+    if before != now:
+        yield divergence("duration", _seconds(before), _seconds(now), False)
+
+
+def _seconds(millis: int | None) -> str | None:
+    return None if millis is None else f"{millis / 1000:g} s"
+
+
+def _end(fields: Mapping[str, Any]) -> Any:
+    failure = fields.get("failure")
+    return fields["value"] if failure is None else f"failure {failure}"
+
+
+def _milliseconds(at: str | None) -> int | None:
+    if at is None:
+        return None
+    try:
+        return int(datetime.fromisoformat(at.replace("Z", "+00:00")).timestamp() * 1000)
+    except ValueError:
+        return None
+
+
+def _cut(value: Any) -> str:
+    text = value if isinstance(value, str) else to_json_line(value)
+    return text if len(text) <= _CUT else f"{text[:_CUT]}… ({len(text)} characters)"

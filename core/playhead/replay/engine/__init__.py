@@ -1,0 +1,4 @@
+"""Runs a handler against a journal, inside the child process.
+
+`sdk.py` alone touches private parts of restate-sdk, asyncio and Pydantic AI.
+"""

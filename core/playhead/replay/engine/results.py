@@ -1,0 +1,84 @@
+"""Which results a handler can see, and in which order, as the SDK's state machine has it."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from typing import Any
+
+from restate.vm import (
+    AllCompletedUnresolvedFuture,
+    FirstCompletedUnresolvedFuture,
+    SingleUnresolvedFuture,
+)
+
+from playhead.journal.commands import ResultKey
+from playhead.restate.protocol import CANCEL_SIGNAL
+
+__all__ = ["CANCEL", "Results"]
+
+CANCEL: ResultKey = ("signal", CANCEL_SIGNAL)
+
+
+class Results:
+    """Results wait in the order in which they were stored, and become visible one by one.
+
+    A handler that awaits something makes visible what was stored up to its result, and nothing
+    later: so `select` finds the winner that it found when the journal was written.
+    """
+
+    def __init__(self, stored: Iterable[tuple[ResultKey, Any]]) -> None:
+        """`stored`: what the journal holds, in its order; values as the SDK hands them out."""
+        self._stored = deque(stored)
+        self._visible: dict[ResultKey, Any] = {}
+
+    def add(self, key: ResultKey, value: Any) -> None:
+        """A result that came after all others."""
+        self._stored.append((key, value))
+
+    def show(self, key: ResultKey, value: Any) -> None:
+        """A result that is there at once."""
+        self._visible[key] = value
+
+    def visible(self, key: ResultKey) -> bool:
+        """Whether it can be taken."""
+        return key in self._visible
+
+    def take(self, key: ResultKey) -> Any:
+        """The value of a visible result."""
+        return self._visible.pop(key)
+
+    def advance(self, future: Any, keys: dict[int, ResultKey]) -> str:
+        """Make results visible until `future` is resolved.
+
+        Args:
+            future: the SDK's tree of handles.
+            keys: what each handle waits for.
+
+        Returns:
+            `completed`, `cancelled` (the cancel signal came first, and is used up), or
+            `waiting` when the stored results do not resolve it.
+        """
+        while True:
+            if self._visible.pop(CANCEL, _MISSING) is not _MISSING:
+                return "cancelled"
+            if self._resolved(future, keys):
+                return "completed"
+            if not self._stored:
+                return "waiting"
+            key, value = self._stored.popleft()
+            self._visible[key] = value
+
+    def _resolved(self, future: Any, keys: dict[int, ResultKey]) -> bool:
+        match future:
+            case SingleUnresolvedFuture():
+                return keys.get(future.handle) in self._visible
+            case FirstCompletedUnresolvedFuture():
+                return any(self._resolved(child, keys) for child in future.children)
+            case AllCompletedUnresolvedFuture():
+                return all(self._resolved(child, keys) for child in future.children)
+            case _:
+                raise TypeError(f"unknown future {future!r}: the SDK is newer than this replay")
+
+
+_MISSING = object()

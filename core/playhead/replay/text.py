@@ -1,0 +1,176 @@
+"""Reports, what-if results and stops as lines of plain text, safe for any terminal."""
+
+from __future__ import annotations
+
+import linecache
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from playhead.replay.changes import WhatIfResult, WhatIfRow
+from playhead.replay.report import Divergence, Report
+from playhead.replay.stop import Frame, Stop
+from playhead.text import clean
+from playhead.values import to_json_line
+
+__all__ = ["HINT", "headline", "report_lines", "stop_lines", "what_if_lines"]
+
+_RESULT_WIDTH = 60
+_SOURCE_LINES = 3
+_VALUE_LENGTH = 300
+
+HINT = (
+    "Invocations in flight would fail with error 570. Deploy the change as a new deployment and "
+    "let old invocations finish on the old one, or keep the recorded order of steps."
+)
+
+
+def headline(report: Report) -> str:
+    """The verdict in one line."""
+    went = f"{report.replayed} of {report.commands} commands replayed"
+    match report.verdict:
+        case "same":
+            end = f"fails as recorded: {report.failure}" if report.failure else "same output"
+            return clean(f"same: {went}, {end}")
+        case "diverged":
+            count = sum(d.fatal for d in report.divergences)
+            differences = "1 difference" if count == 1 else f"{count} differences"
+            return clean(f"diverged: {differences} that Restate would refuse; {went}")
+        case "incomplete":
+            at = f" (at {_short(report.waiting_at)})" if report.waiting_at else ""
+            return clean(f"incomplete: {went}, then {report.reason}{at}")
+        case "refused":
+            return clean(f"refused: {(report.reason or '').splitlines()[0]}")
+
+
+def report_lines(report: Report) -> Iterator[str]:
+    """The whole report; nothing in it can act on a terminal."""
+    yield headline(report)
+    if report.verdict == "refused":
+        yield from (f"  {clean(line)}" for line in (report.reason or "").splitlines()[1:])
+    for divergence in report.divergences:
+        yield from _divergence(divergence)
+    if report.verdict == "diverged" and report.sdk_message:
+        yield "  The SDK says:"
+        yield from (f"    {clean(line)}" for line in report.sdk_message.splitlines() if line)
+    for note in report.notes:
+        yield f"  note: {clean(note)}"
+    for what in report.blocked:
+        yield f"  blocked: {clean(what)}"
+    if report.verdict == "diverged":
+        yield f"  hint: {HINT}"
+
+
+def _divergence(divergence: Divergence) -> Iterator[str]:
+    mark = "" if divergence.fatal else " (Restate does not notice)"
+    where = f"  {_short(divergence.where)}" if divergence.where else ""
+    title = clean(divergence.name)
+    yield f"  #{divergence.command_index} {title}: {divergence.kind}{mark}{clean(where)}"
+    if divergence.recorded is not None:
+        yield f"      recorded: {clean(divergence.recorded)}"
+    if divergence.current is not None:
+        yield f"      now:      {clean(divergence.current)}"
+
+
+def _short(where: str | None) -> str:
+    """The path from here, when it is below."""
+    if where is None:
+        return ""
+    path, _, line = where.rpartition(":")
+    try:
+        return f"{Path(path).relative_to(Path.cwd())}:{line}"
+    except ValueError:
+        return where
+
+
+def what_if_lines(result: WhatIfResult) -> Iterator[str]:
+    """The comparison, a line a command, and how both ended."""
+    left = [_side(row.original, row.original_result) for row in result.rows]
+    width = max((len(text) for text in (*left, "recorded")), default=0)
+    yield f"   {'recorded':<{width}}   what if"
+    for row, text in zip(result.rows, left, strict=True):
+        mark = (
+            "=" if row.same else ("+" if row.original is None else "-" if row.new is None else "~")
+        )
+        yield f" {mark} {text:<{width}}   {_side(row.new, row.new_result)}{_result_source(row)}".rstrip()
+    yield f"recorded: {_end(result.original_output, result.original_failure)}"
+    if result.ended:
+        yield f"what if:  {_end(result.output, result.failure)}"
+    elif result.raised is not None:
+        yield f"what if:  raised {clean(result.raised)}; Restate would try again"
+    else:
+        at = f" (at {clean(result.waiting_at)})" if result.waiting_at else ""
+        yield f"what if:  stands still, {clean(result.stopped or 'waiting')}{at}"
+    for what in result.blocked:
+        yield f"blocked: {clean(what)}"
+
+
+def _side(title: str | None, result: Any) -> str:
+    if title is None:
+        return ""
+    shown = "" if result is None else f" → {to_json_line(result)}"
+    text = clean(f"{title}{shown}")
+    return text if len(text) <= _RESULT_WIDTH else f"{text[: _RESULT_WIDTH - 1]}…"
+
+
+def _result_source(row: WhatIfRow) -> str:
+    return f"  [{row.source}]" if row.source in ("changed", "answered", "live", "none") else ""
+
+
+def _end(output: Any, failure: str | None) -> str:
+    if failure is not None:
+        return f"failed with {clean(failure)}"
+    return f"ended with {clean(to_json_line(output))}"
+
+
+def stop_lines(stop: Stop, total: int) -> Iterator[str]:
+    """Source with the current line, stack, variables, state and conversation.
+
+    Args:
+        stop: where the playhead stands.
+        total: how many commands the run has.
+    """
+    journal = "not in the journal" if stop.entry is None else f"journal entry {stop.entry}"
+    yield clean(f"#{stop.index} of {total}  {stop.title}  ({journal})")
+    if stop.divergences:
+        yield clean(f"  differs: {', '.join(stop.divergences)}")
+    if stop.failure is not None:
+        yield clean(f"  failed: {stop.failure}")
+    elif stop.result_entry is not None:
+        yield f"  result: {_cut(to_json_line(stop.result))}"
+    for stack in stop.stacks:
+        for depth, frame in enumerate(stack.frames):
+            yield ""
+            task = f"  [task {clean(stack.task)}]" if stack.task and depth == 0 else ""
+            yield f"{clean(frame.where)} in {clean(frame.function)}{task}"
+            if depth == 0:
+                yield from _source(frame)
+            for name, value in frame.variables.items():
+                yield f"    {clean(name)} = {clean(value)}"
+    if stop.state:
+        yield ""
+        yield "state"
+        for key, value in sorted(stop.state.items()):
+            yield f"    {clean(key)} = {_cut(to_json_line(value))}"
+    if stop.conversation:
+        yield ""
+        yield "conversation"
+        for message in stop.conversation:
+            yield f"    {clean(message['role'])}: {_cut(message['text'])}"
+
+
+def _source(frame: Frame) -> Iterator[str]:
+    first = max(1, frame.line - _SOURCE_LINES)
+    for number, line in enumerate(
+        linecache.getlines(frame.file)[first - 1 : frame.line + _SOURCE_LINES], first
+    ):
+        mark = ">" if number == frame.line else " "
+        text = clean(line.rstrip("\n").expandtabs(4))
+        yield f"  {mark} {number:>4}  {text}".rstrip()
+
+
+def _cut(text: str) -> str:
+    text = clean(text)
+    return (
+        text if len(text) <= _VALUE_LENGTH else f"{text[:_VALUE_LENGTH]}… ({len(text)} characters)"
+    )

@@ -1,0 +1,63 @@
+"""All rows about one invocation, whole: from Restate's system tables or the store's copy of them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from playhead.restate.queries import quote
+
+__all__ = ["SERVER_TABLES", "STORE_TABLES", "InvocationTables", "read_tables"]
+
+Rows = list[dict[str, Any]]
+Query = Callable[[str], Awaitable[Rows]]
+"""Runs one SELECT and returns its rows."""
+
+SERVER_TABLES = ("sys_invocation", "sys_journal", "sys_journal_events", "state")
+STORE_TABLES = ("invocations", "journal", "journal_events", "state")
+
+
+@dataclass(frozen=True, slots=True)
+class InvocationTables:
+    """Rows of one invocation, as the source gave them."""
+
+    invocations: Rows
+    """At most one."""
+    journal: Rows
+    """Its entries, with `raw`, in no order."""
+    events: Rows
+    state: Rows
+    """Key and value pairs of the virtual object or workflow; empty for a service."""
+
+
+async def read_tables(
+    query: Query, invocation_id: str, tables: tuple[str, str, str, str]
+) -> InvocationTables:
+    """Read all rows of an invocation.
+
+    Args:
+        query: runs one SELECT.
+        invocation_id: a whole id.
+        tables: `SERVER_TABLES` or `STORE_TABLES`.
+
+    Raises:
+        Exception: whatever `query` raises.
+    """
+    invocations, journal, events, state = tables
+    id_ = quote(invocation_id)
+    found = await query(f"SELECT * FROM {invocations} WHERE id = {id_}")
+    entries = await query(
+        'SELECT "index", entry_type, name, raw, version, appended_at '
+        f"FROM {journal} WHERE id = {id_}"
+    )
+    notes = await query(f"SELECT * FROM {events} WHERE id = {id_}")
+    values: Rows = []
+    if found and found[0].get("target_service_key") is not None:
+        service, key = (
+            quote(str(found[0][name])) for name in ("target_service_name", "target_service_key")
+        )
+        values = await query(
+            f"SELECT key, value FROM {state} WHERE service_name = {service} AND service_key = {key}"
+        )
+    return InvocationTables(found, entries, notes, values)

@@ -1,0 +1,1 @@
+"""The commands `playhead demo` and `playhead scenario`, found by entry point."""

@@ -1,0 +1,76 @@
+"""Which rows of a timeline are visible: folding, a filter, failures only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence, Set
+from dataclasses import dataclass
+
+from playhead.model import TimelineRow
+
+__all__ = ["FoldedRow", "fold", "row_fails", "row_matches"]
+
+
+@dataclass(frozen=True, slots=True)
+class FoldedRow:
+    """One visible row."""
+
+    row: TimelineRow
+    has_children: bool
+    folded: bool
+    match: bool
+    """Whether it matches itself, and is not shown for a descendant's sake."""
+
+
+def row_fails(row: TimelineRow) -> bool:
+    """Whether it failed or had to be tried again."""
+    return row.state in ("failed", "retrying") or bool(row.failed_tries)
+
+
+def row_matches(row: TimelineRow, text: str) -> bool:
+    """Whether every word is in its label, type, note or error."""
+    parts = [row.label, row.note or ""]
+    if row.step:
+        parts += [row.step.type, row.step.name, row.step.kind, row.step.error or ""]
+        parts += [event.message for event in row.step.events]
+    if row.span:
+        parts += [row.span.name, row.span.service_name, row.span.status_message]
+    hay = " ".join(parts).casefold()
+    return all(word in hay for word in text.casefold().split())
+
+
+def fold(
+    rows: Sequence[TimelineRow],
+    folded: Set[str],
+    keep: Callable[[TimelineRow], bool] | None = None,
+) -> list[FoldedRow]:
+    """The visible rows. With `keep`, those that match and their ancestors, unfolded.
+
+    Args:
+        rows: the timeline in order; a row's children follow it with greater depth.
+        folded: keys of rows whose descendants are hidden; not heeded while filtering.
+        keep: what the filter lets through.
+    """
+    matching = [keep is None or keep(row) for row in rows]
+    shown = list(matching)
+    if keep is not None:
+        needed = 0
+        for place in range(len(rows) - 1, -1, -1):
+            depth = rows[place].depth
+            if depth < needed:
+                shown[place] = True
+            if shown[place]:
+                needed = depth
+    visible: list[FoldedRow] = []
+    hidden_below: int | None = None
+    for place, row in enumerate(rows):
+        if hidden_below is not None and row.depth > hidden_below:
+            continue
+        hidden_below = None
+        if not shown[place]:
+            continue
+        children = place + 1 < len(rows) and rows[place + 1].depth > row.depth
+        is_folded = keep is None and children and row.key in folded
+        if is_folded:
+            hidden_below = row.depth
+        visible.append(FoldedRow(row, children, is_folded, matching[place]))
+    return visible

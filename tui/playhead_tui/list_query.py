@@ -1,0 +1,66 @@
+"""Which invocations the list shows, and in which order: filter, errors only, sort key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from playhead.model import Invocation, Status
+
+__all__ = ["FAILING", "SORTS", "Arrangement", "is_failing"]
+
+_EPOCH = datetime.fromtimestamp(0, UTC)
+
+
+def _length(row: Invocation) -> float:
+    end = row.completed_at or row.modified_at or row.created_at
+    return (end - row.created_at).total_seconds()
+
+
+SORTS: dict[str, Callable[[Invocation], float]] = {
+    "age": lambda row: (row.created_at - _EPOCH).total_seconds(),
+    "duration": _length,
+    "attempts": lambda row: row.attempts or row.retry_count,
+    "LLM calls": lambda row: row.llm_calls or 0,
+    "tokens": lambda row: row.tokens.total if row.tokens else 0,
+}
+"""Sort keys by the name of their column; largest (newest) first."""
+
+
+FAILING: tuple[Status, ...] = ("failed", "killed", "backing-off", "paused")
+"""Statuses that `e` shows."""
+
+
+def is_failing(row: Invocation) -> bool:
+    """Whether it failed, or fails now and is tried again."""
+    return row.status in FAILING
+
+
+@dataclass(frozen=True)
+class Arrangement:
+    """What the list shows of the rows that were read."""
+
+    text: str = ""
+    errors_only: bool = False
+    sort: str = "age"
+    reverse: bool = False
+    """Smallest (oldest) first."""
+
+    def matches(self, row: Invocation) -> bool:
+        """Whether the row is shown. All words of the filter must be found, in any column."""
+        if self.errors_only and not is_failing(row):
+            return False
+        if not self.text:
+            return True
+        hay = f"{row.target} {row.id} {row.status} {row.key or ''} {row.last_failure or ''}"
+        hay = hay.casefold()
+        return all(word in hay for word in self.text.casefold().split())
+
+    def apply(self, rows: Iterable[Invocation]) -> tuple[Invocation, ...]:
+        """The rows shown, in order; equal ones by age, then id, so that none jumps."""
+        by = SORTS[self.sort]
+        shown = sorted((row for row in rows if self.matches(row)), key=lambda row: row.id)
+        shown.sort(key=SORTS["age"], reverse=True)
+        shown.sort(key=by, reverse=not self.reverse)
+        return tuple(shown)

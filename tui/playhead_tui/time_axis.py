@@ -1,0 +1,136 @@
+"""Time to columns. Long stretches in which nothing works may be cut; every cut is marked."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from math import ceil
+
+from playhead.model import Attempt, TimelineRow
+
+__all__ = ["Axis", "idle", "tried_again", "waits"]
+
+CUT_CELLS = 4.0
+"""What a cut stretch takes of the width."""
+CUT_SHARE = 0.2
+"""Only stretches longer than this share of the whole are cut."""
+CUT_SECONDS = 2.0
+"""And never shorter ones than this."""
+WAITING = ("sleep", "awakeable", "promise", "call", "signal", "attach")
+
+Interval = tuple[datetime, datetime]
+
+
+def waits(row: TimelineRow) -> bool:
+    """Whether the bar is time in which this invocation itself does nothing."""
+    return row.step is not None and row.step.kind in WAITING
+
+
+def tried_again(row: TimelineRow, attempts: Sequence[Attempt]) -> datetime | None:
+    """When the try after the last failed one began: not before the next attempt did."""
+    if not row.failed_tries:
+        return row.started_at
+    failed = row.failed_tries[-1][1]
+    later = [a.started_at for a in attempts if a.started_at >= failed]
+    again = min(later, default=failed)
+    return min(again, row.ended_at) if row.ended_at else again
+
+
+def idle(
+    rows: Sequence[TimelineRow], attempts: Sequence[Attempt], start: datetime, end: datetime
+) -> list[Interval]:
+    """Stretches in which no leaf of the timeline works: backoff, sleeps, waiting for others."""
+    busy: list[Interval] = []
+    for place, row in enumerate(rows):
+        leaf = place + 1 == len(rows) or rows[place + 1].depth <= row.depth
+        if row.started_at is None or row.kind == "attempt" or not leaf or waits(row):
+            continue
+        busy += row.failed_tries
+        again = tried_again(row, attempts)
+        if row.state != "retrying" and again:
+            busy.append((again, row.ended_at or end))
+        else:
+            busy.append((row.started_at, row.started_at))
+    found: list[Interval] = []
+    reached = start
+    for begin, finish in sorted(busy):
+        if begin > reached:
+            found.append((reached, begin))
+        reached = max(reached, finish)
+    if end > reached:
+        found.append((reached, end))
+    return found
+
+
+class Axis:
+    """A piecewise linear scale over `width` cells."""
+
+    def __init__(
+        self, start: datetime, end: datetime, width: int, gaps: Iterable[Interval] = ()
+    ) -> None:
+        """Lay out the scale.
+
+        Args:
+            start: time at the left edge.
+            end: time at the right edge.
+            width: cells.
+            gaps: idle stretches; the long ones are cut.
+        """
+        self.start = start
+        self.width = max(1, width)
+        self.total = max(1e-6, (end - start).total_seconds())
+        long = max(CUT_SECONDS, self.total * CUT_SHARE)
+        spans = [((a - start).total_seconds(), (b - start).total_seconds()) for a, b in gaps]
+        self.cuts = [(a, b) for a, b in spans if b - a > long]
+        if len(self.cuts) * CUT_CELLS > self.width / 2:
+            self.cuts = []
+        cut_time = sum(b - a for a, b in self.cuts)
+        scale = (self.width - CUT_CELLS * len(self.cuts)) / max(1e-6, self.total - cut_time)
+        self._times = [0.0]
+        self._cells = [0.0]
+        for a, b in self.cuts:
+            self._add(a, (a - self._times[-1]) * scale)
+            self._add(b, CUT_CELLS)
+        self._add(self.total, (self.total - self._times[-1]) * scale)
+
+    def _add(self, seconds: float, cells: float) -> None:
+        self._times.append(seconds)
+        self._cells.append(self._cells[-1] + cells)
+
+    def at(self, seconds: float) -> float:
+        """Cells from the left edge for seconds since the start, within the width."""
+        seconds = max(0.0, min(seconds, self.total))
+        place = max(1, min(bisect_right(self._times, seconds), len(self._times) - 1))
+        before, after = self._times[place - 1], self._times[place]
+        left, right = self._cells[place - 1], self._cells[place]
+        part = (seconds - before) / (after - before) if after > before else 1.0
+        return min(left + part * (right - left), float(self.width))
+
+    def x(self, moment: datetime) -> float:
+        """Cells from the left edge, within the width."""
+        return self.at((moment - self.start).total_seconds())
+
+    def ticks(self, room: int = 9) -> list[tuple[int, float]]:
+        """Column and seconds of round times, at least `room` cells apart, outside cuts."""
+        cut_time = sum(b - a for a, b in self.cuts)
+        step = _round_step((self.total - cut_time) * room / self.width)
+        found: list[tuple[int, float]] = []
+        edges = [0.0, *(edge for cut in self.cuts for edge in cut), self.total]
+        for begin, end in zip(edges[::2], edges[1::2], strict=True):
+            for number in range(ceil(begin / step - 1e-9), int(end / step + 1e-9) + 1):
+                column = int(self.at(number * step))
+                if not found or column - found[-1][0] >= room:
+                    found.append((column, number * step))
+        return found
+
+
+def _round_step(seconds: float) -> float:
+    """The next of 1, 2, 5 times a power of ten; of minutes and hours from there on."""
+    for step in (60, 120, 300, 600, 1800, 3600, 7200, 18000, 43200, 86400):
+        if 30 < seconds <= step:
+            return float(step)
+    power = 1e-6
+    while power * 10 < seconds:
+        power *= 10
+    return next(power * m for m in (1, 2, 5, 10) if power * m >= seconds * 0.999999)

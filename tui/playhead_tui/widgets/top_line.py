@@ -1,0 +1,88 @@
+"""The first line of the list: what is connected, and how many invocations are in which status."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from playhead.model import Invocation, Status
+from rich.segment import Segment
+from textual.strip import Strip
+from textual.widget import Widget
+
+from playhead_tui.cells import one_line
+from playhead_tui.glyphs import Glyphs
+from playhead_tui.measure import count
+from playhead_tui.palette import Palette, palette_of
+
+__all__ = ["TopLine"]
+
+ORDER: tuple[Status, ...] = (
+    "running", "backing-off", "paused", "suspended", "scheduled", "inboxed", "pending", "ready",
+    "succeeded", "failed", "killed", "cancelled", "unknown",
+)  # fmt: skip
+ENDED = ("succeeded", "failed", "killed", "cancelled")
+"""These have many rows and well-known marks: they stay without a word."""
+
+
+class TopLine(Widget):
+    """Name, sources, and counters of the invocations that were read."""
+
+    DEFAULT_CSS = """
+    TopLine { height: 1; background: $panel; }
+    """
+
+    def __init__(self, *, glyphs: Glyphs) -> None:
+        super().__init__()
+        self.glyphs = glyphs
+        self._labels: tuple[str, ...] = ()
+        self._counts: Counter[Status] = Counter()
+        self._more = False
+
+    def tell(
+        self,
+        *,
+        labels: Sequence[str] | None = None,
+        rows: Iterable[Invocation] | None = None,
+        more: bool = False,
+    ) -> None:
+        """Show other sources or count other rows; `more` when older ones are not counted."""
+        if labels is not None:
+            self._labels = tuple(labels)
+        if rows is not None:
+            self._counts = Counter(row.status for row in rows)
+            self._more = more
+        self.refresh()
+
+    def _counters(self, palette: Palette, words: bool) -> list[Segment]:
+        segments: list[Segment] = []
+        for status in ORDER:
+            if number := self._counts[status]:
+                named = words and status not in ENDED
+                text = f"{self.glyphs.status[status]} {number}" + (f" {status}" if named else "")
+                segments += [Segment(text, palette.status(status)), Segment("  ")]
+        total = sum(self._counts.values())
+        if total:
+            what = f"newest {count(total)}" if self._more else f"{count(total)} in all"
+            segments.append(Segment(f"{what} ", palette.dim))
+        return segments
+
+    def render_line(self, y: int) -> Strip:
+        """The only line."""
+        palette = palette_of(self)
+        width = self.size.width
+        left = [Segment(" Playhead", palette.accent + palette.strong)]
+        for label in self._labels:
+            left.append(Segment(f"  {one_line(label)}", palette.dim))
+        right = self._counters(palette, words=True)
+        if _length(left) + _length(right) + 2 > width:
+            right = self._counters(palette, words=False)
+        if _length(left) + _length(right) + 2 > width:
+            left = left[:1]
+        gap = max(1, width - _length(left) - _length(right))
+        strip = Strip([*left, Segment(" " * gap), *right])
+        return strip.adjust_cell_length(width).apply_style(self.rich_style)
+
+
+def _length(segments: Iterable[Segment]) -> int:
+    return sum(segment.cell_length for segment in segments)
