@@ -143,7 +143,7 @@ async def test_the_recording_alone_tells_the_same(
     page = await alone.invocations(limit=100)
     assert any("No Restate server" in sentence for sentence in page.missing)
     assert {row.id for row in page.rows} == set(ran.ids.values())
-    assert {row.origin for row in page.rows} == {"recorded"}
+    assert {row.origin for row in page.rows} == {"stored"}
     for what, id_ in ran.ids.items():
         both, kept = await reader.invocation(id_), await alone.invocation(id_)
         assert both is not None

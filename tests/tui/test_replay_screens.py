@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from playhead.replay import Divergence, Report, WhatIfResult
-from playhead.replay.changes import WhatIfRow
+from playhead.replay.changes import WhatIfRow as Row
 from playhead_tui.app import PlayheadApp
 from playhead_tui.interfaces import Code
 from playhead_tui.palette import LIGHT
@@ -22,10 +22,10 @@ from tui_stage import wait_until
 SIZES = [(80, 24), (120, 40)]
 OUTCOME = WhatIfResult(
     rows=(
-        WhatIfRow("Run Model call", {"parts": ["yes"]}, "Run Model call", {"parts": ["yes"]}, "recorded"),
-        WhatIfRow("Run look up", {"paid": 120.0}, "Run look up", {"paid": 20.0}, "changed", "desk.py:13"),
-        WhatIfRow("Run pay [bold]back[/]", None, None, None, ""),
-        WhatIfRow(None, None, "Call Mail/refuse", None, "none", "desk.py:15"),
+        Row("Run Model call", {"parts": ["yes"]}, "Run Model call", {"parts": ["yes"]}, "recorded"),
+        Row("Run look up", {"paid": 120.0}, "Run look up", {"paid": 20.0}, "changed", "desk.py:13"),
+        Row("Run pay [bold]back[/]", None, None, None, ""),
+        Row(None, None, "Call Mail/refuse", None, "none", "desk.py:15"),
     ),
     ended=False, stopped="the recording does not know the result of Call Mail/refuse",
     waiting_at="desk.py:15", original_output="paid",
@@ -122,7 +122,7 @@ async def test_hostile_text_stays_text(stage, by_hand, monkeypatch) -> None:
     monkeypatch.setattr(HandMade, "stops", stops)
     monkeypatch.setattr(HandMade, "report_", report)
     by_hand.write_text(f"x = 1\n# {evil}\n" + SOURCE)
-    row = WhatIfRow(f"Run {evil}", evil, f"Run {evil}", {evil: 1}, "changed", evil)
+    row = Row(f"Run {evil}", evil, f"Run {evil}", {evil: 1}, "changed", evil)
     monkeypatch.setattr(
         HandMade, "outcome", WhatIfResult((row,), True, output=evil, blocked=(evil,))
     )

@@ -60,7 +60,7 @@ def some_rows() -> list[Invocation]:
                 last_failure="[429] Too Many Requests, retry after 2 s"),
         summary("inv_1iFail", "WeatherAgent/run", "failed", 3700, took=12.5, attempts=6,
                 llm_calls=4, tokens=Tokens(15200, 1100),
-                last_failure="[400] [bold red]RefusedError[/] by policy: no city called 'Atlantis'"),
+                last_failure="[400] [bold red]Refused[/] by policy: no city called 'Atlantis'"),
         summary("inv_1jKill", "ReportAgent/nightly", "killed", 86500, took=7300.0, attempts=14,
                 llm_calls=188, tokens=Tokens(1_802_000, 91_000), last_failure="killed"),
         summary("inv_1kCancel", "ReportAgent/nightly", "cancelled", 172800, took=41.0, attempts=1,

@@ -57,8 +57,8 @@ def _header(detail: InvocationDetail) -> Iterator[Text]:
     row = detail.summary
     title = paint(f"{row.target}  ", "bold")
     title.append_text(paint(row.status, words.STYLES[row.status]))
-    if row.origin == "recorded":
-        title.append_text(paint("  (recorded)", "yellow"))
+    if row.origin == "stored":
+        title.append_text(paint("  (stored)", "yellow"))
     yield title
     facts = (
         ("id", row.id),

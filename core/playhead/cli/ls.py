@@ -122,7 +122,7 @@ def _write(page: InvocationPage, *, filtered: bool) -> None:
 def _cells(row: Invocation, short: int | None) -> Sequence[str | tuple[str, str]]:
     from playhead.cli import words
 
-    status: str = row.status if row.origin == "live" else f"{row.status} (recorded)"
+    status: str = row.status if row.origin == "live" else f"{row.status} (stored)"
     return (
         row.id[:short],
         row.target,

@@ -144,7 +144,7 @@ class Child:
         return self
 
     def wait_until(self, ready: Callable[[], bool], *, seconds: float, what: str) -> None:
-        """Wait until `ready()`; raises ProcessError when the process ends or time runs out first."""
+        """Wait until `ready()`; raises ProcessError if the process ends or time runs out first."""
         deadline = time.monotonic() + seconds
         while not ready():
             if not self.running:

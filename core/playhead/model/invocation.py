@@ -26,7 +26,7 @@ The server's words, with its `completed` split by its result: `succeeded` and `f
 """
 
 
-Origin = Literal["live", "recorded"]
+Origin = Literal["live", "stored"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Invocation:
     trace_id: str | None = None
     deployment_id: str | None = None
     origin: Origin = "live"
-    """`recorded` when the server does not have it any more, or is away."""
+    """`stored` when the server no longer has it, or does not answer."""
 
     @property
     def ended(self) -> bool:

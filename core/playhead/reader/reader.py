@@ -87,7 +87,7 @@ class Reader:
             _try(self.live.newest(limit + 1, wanted) if self.live else None, missing),
             _try(self.recorded.newest(limit + 1, wanted) if self.recorded else None, missing),
         )
-        rows = {str(row["id"]): summary(row, "recorded") for row in kept or ()}
+        rows = {str(row["id"]): summary(row, "stored") for row in kept or ()}
         rows.update(await self._current(set(rows), {str(row["id"]) for row in live or ()}, missing))
         rows |= {str(row["id"]): summary(row, "live") for row in live or ()}
         if wanted.statuses:
@@ -119,7 +119,7 @@ class Reader:
             return None
         source = self.live if live and self.live else self.recorded
         assert source is not None
-        head = summary(row, "live" if source is self.live else "recorded")
+        head = summary(row, "live" if source is self.live else "stored")
         journal, events, state, spans = await asyncio.gather(
             _try(source.journal(invocation_id), missing),
             _try(source.events(invocation_id), missing),

@@ -59,7 +59,11 @@ def from_protobuf(body: bytes) -> Spans:
 
 
 def from_json(body: bytes) -> Spans:
-    """Decode OTLP/JSON: ids are hex, 64-bit integers strings or numbers. Raises MalformedRequestError."""
+    """Decode OTLP/JSON: ids are hex, 64-bit integers strings or numbers.
+
+    Raises:
+        MalformedRequestError: the body is not OTLP/JSON.
+    """
     try:
         document: Any = json.loads(body)
         if not isinstance(document, dict):

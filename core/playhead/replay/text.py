@@ -92,7 +92,8 @@ def what_if_lines(result: WhatIfResult) -> Iterator[str]:
         mark = (
             "=" if row.same else ("+" if row.original is None else "-" if row.new is None else "~")
         )
-        yield f" {mark} {text:<{width}}   {_side(row.new, row.new_result)}{_result_source(row)}".rstrip()
+        right = f"{_side(row.new, row.new_result)}{_result_source(row)}"
+        yield f" {mark} {text:<{width}}   {right}".rstrip()
     yield f"recorded: {_end(result.original_output, result.original_failure)}"
     if result.ended:
         yield f"what if:  {_end(result.output, result.failure)}"

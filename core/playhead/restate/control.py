@@ -30,7 +30,7 @@ class Deployment:
 
 
 class Control:
-    """The verbs. Every one raises RestateError: NotFoundError, RefusedError, UnreachableError, UnauthorizedError."""
+    """Changes to a server. Every method raises RestateError."""
 
     def __init__(self, client: RestateClient) -> None:
         self._client = client
@@ -86,9 +86,12 @@ class Control:
     ) -> str:
         """Kill an invocation that has not ended, and restart it as new; returns the new id.
 
-        The server restarts only what has ended, and of what is killed it keeps the journal only
-        where the handler has a journal retention. Without one nothing is killed (RefusedError). What
-        goes wrong after the kill says that it was killed. Arguments as for `restart_as_new`.
+        The server restarts only invocations that have ended, and keeps the journal of a killed one
+        only if its handler has a journal retention. Arguments as for `restart_as_new`.
+
+        Raises:
+            RefusedError: the handler keeps no journal; nothing was killed.
+            RestateError: the restart failed; the title says whether the invocation was killed.
         """
         row = await self._row(invocation_id)
         killed = row["status"] != "completed"

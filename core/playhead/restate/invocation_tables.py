@@ -1,4 +1,4 @@
-"""All rows about one invocation, whole: from Restate's system tables or the store's copy of them."""
+"""All rows of one invocation: from Restate's system tables, or from the store's copy of them."""
 
 from __future__ import annotations
 

@@ -8,14 +8,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-__all__ = ["BadRequest", "Call", "Conversation", "Result", "Turn"]
+__all__ = ["BadRequestError", "Call", "Conversation", "Result", "Turn"]
 
 RETRY_MARKS = ("Fix the errors and try again.", "An error occurred while calling the tool:")
 """What Pydantic AI and the OpenAI Agents SDK write into a tool result that is a refusal; for some
 refusals Pydantic AI sends `{"error": …}` instead."""
 
 
-class BadRequest(ValueError):
+class BadRequestError(ValueError):
     """The body is not a request of the OpenAI API; the text says what is wrong."""
 
 
@@ -123,7 +123,7 @@ class Conversation:
 
     @classmethod
     def from_chat(cls, body: Mapping[str, Any]) -> Conversation:
-        """Read the body of a Chat Completions request. Raises BadRequest."""
+        """Read the body of a Chat Completions request. Raises BadRequestError."""
         system: list[str] = []
         turns: list[Turn] = []
         for message in _objects(body, "messages"):
@@ -142,7 +142,7 @@ class Conversation:
 
     @classmethod
     def from_responses(cls, body: Mapping[str, Any]) -> Conversation:
-        """Read the body of a Responses request. Raises BadRequest."""
+        """Read the body of a Responses request. Raises BadRequestError."""
         system = [str(body["instructions"])] if body.get("instructions") else []
         given = body.get("input")
         items: list[Mapping[str, Any]] = (
@@ -173,7 +173,7 @@ class Conversation:
     ) -> Conversation:
         model = body.get("model")
         if not isinstance(model, str) or not model:
-            raise BadRequest("you must provide a model parameter")
+            raise BadRequestError("you must provide a model parameter")
         return cls(
             model=model,
             system="\n".join(system),
@@ -191,10 +191,10 @@ def _tools(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 def _objects(body: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
     value: Any = body.get(name)
     if not isinstance(value, list) or not value:
-        raise BadRequest(f"'{name}' must be a list that is not empty")
+        raise BadRequestError(f"'{name}' must be a list that is not empty")
     items = cast("list[Any]", value)
     if not all(isinstance(item, dict) for item in items):
-        raise BadRequest(f"every item of '{name}' must be an object")
+        raise BadRequestError(f"every item of '{name}' must be an object")
     return cast("list[Mapping[str, Any]]", items)
 
 

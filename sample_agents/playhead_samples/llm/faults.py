@@ -9,7 +9,7 @@ from typing import Any, Literal, cast, get_args
 
 from playhead_samples.llm.conversation import Conversation
 
-__all__ = ["Armoury", "BadFault", "Fault", "FaultKind"]
+__all__ = ["Armoury", "BadFaultError", "Fault", "FaultKind"]
 
 FaultKind = Literal[
     "rate_limit", "server_error", "hang", "slow", "malformed", "reset", "truncate",
@@ -19,7 +19,7 @@ FaultKind = Literal[
 reset · half an answer · a tool that does not exist · arguments against the schema · 400."""
 
 
-class BadFault(ValueError):
+class BadFaultError(ValueError):
     """A fault cannot be armed as written; the text says why."""
 
 
@@ -51,15 +51,17 @@ class Fault:
 
     @classmethod
     def read(cls, given: Any) -> Fault:
-        """Make one from JSON. Raises BadFault."""
+        """Make one from JSON. Raises BadFaultError."""
         if not isinstance(given, Mapping):
-            raise BadFault(f"a fault is an object such as {{'do': 'rate_limit'}}, not {given!r}")
+            raise BadFaultError(
+                f"a fault is an object such as {{'do': 'rate_limit'}}, not {given!r}"
+            )
         values = cast("Mapping[str, Any]", given)
         known = {f.name for f in dataclasses.fields(cls)}
         if unknown := set(values) - known:
-            raise BadFault(f"a fault has no {sorted(unknown)}; it has {sorted(known)}")
+            raise BadFaultError(f"a fault has no {sorted(unknown)}; it has {sorted(known)}")
         if values.get("do") not in get_args(FaultKind):
-            raise BadFault(f"'do' must be one of {', '.join(get_args(FaultKind))}")
+            raise BadFaultError(f"'do' must be one of {', '.join(get_args(FaultKind))}")
         return cls(**values)
 
 

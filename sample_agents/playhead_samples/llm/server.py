@@ -13,8 +13,8 @@ from starlette.types import ASGIApp
 
 from playhead_samples.llm import delivery, rules, script, tokens
 from playhead_samples.llm import fault_injection as strike
-from playhead_samples.llm.conversation import BadRequest, Conversation
-from playhead_samples.llm.faults import Armoury, BadFault, Fault
+from playhead_samples.llm.conversation import BadRequestError, Conversation
+from playhead_samples.llm.faults import Armoury, BadFaultError, Fault
 from playhead_samples.llm.request_log import RequestLog
 
 __all__ = ["create_app"]
@@ -82,14 +82,14 @@ class _Server:
         try:
             body: Any = json.loads(await request.body())
             if not isinstance(body, dict):
-                raise BadRequest("the body must be a JSON object")
+                raise BadRequestError("the body must be a JSON object")
             read = Conversation.from_chat if api == "chat" else Conversation.from_responses
             conversation = read(cast("dict[str, Any]", body))
             agent, answer = script.answer(conversation)
             fault = self._armoury.strike(agent, conversation)
             if HEADER in request.headers:
                 fault = Fault.read({"do": request.headers[HEADER]})
-        except (BadRequest, BadFault, ValueError, KeyError, TypeError) as error:
+        except (BadRequestError, BadFaultError, ValueError, KeyError, TypeError) as error:
             return strike.refusal(400, f"invalid request: {error}", "invalid_request_error")
         if fault is not None:
             answer = strike.spoiled(answer, fault, conversation)

@@ -55,7 +55,7 @@ async def choose_action(app: PlayheadApp, row: Invocation, step: Step | None = N
         row: the invocation.
         step: the one under the cursor, when a restart may keep what led to it.
     """
-    if not _allowed(app) or (row.origin == "recorded" and not _live(app)):
+    if not _allowed(app) or (row.origin == "stored" and not _live(app)):
         return
     body = [Line(one_line(row.target), "strong"), Line(f"{row.status}, {row.id}", "dim")]
     choices = _possible(row)

@@ -98,7 +98,7 @@ class InvocationHeader(Widget):
         if summary.next_retry_at and not summary.ended:
             wait = seconds_between(self.now(), summary.next_retry_at)
             right.append(Segment(f"  next try in {duration(wait)}", palette.warn))
-        if summary.origin == "recorded":
+        if summary.origin == "stored":
             right.append(Segment("  recorded", palette.dim))
         right.append(Segment(" "))
         room = self.size.width - sum(segment.cell_length for segment in right)

@@ -1,8 +1,8 @@
 """The random seed that the server derives from an invocation id.
 
-The server seeds the SDK's random numbers with the SipHash-1-3 (zero key) of the id's 24 bytes as
-Rust hashes an array: the length as little-endian u64, then the bytes. A server with unique random seeds
-(experimental) draws the seed instead; a recording then has to carry it.
+The server seeds the SDK's random numbers with the SipHash-1-3 (zero key) of the id's 24 bytes, as
+Rust hashes an array: the length as little-endian u64, then the bytes. A server with the
+experimental unique random seeds draws the seed instead; a recording then has to carry it.
 """
 
 from __future__ import annotations

@@ -1,0 +1,58 @@
+"""Waiting in tests: on a condition that can fail, never on time alone."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+__all__ = ["until", "until_async"]
+
+_T = TypeVar("_T")
+
+SECONDS = 30.0
+PAUSE_SECONDS = 0.02
+
+
+def until(condition: Callable[[], _T], what: str | None = None, *, seconds: float = SECONDS) -> _T:
+    """Wait until the condition is true; returns its value.
+
+    Args:
+        condition: called again and again; what it raises ends the wait.
+        what: named when time runs out; the condition's own source when not given.
+        seconds: how long to wait before the test fails.
+    """
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
+        _check(deadline, condition, what, value)
+        time.sleep(PAUSE_SECONDS)
+    return value
+
+
+async def until_async(
+    condition: Callable[[], Awaitable[_T] | _T],
+    what: str | None = None,
+    *,
+    seconds: float = SECONDS,
+) -> _T:
+    """Wait, in an event loop, until the condition or what it awaits is true; returns the value."""
+    deadline = time.monotonic() + seconds
+    while True:
+        found: Any = condition()
+        value = await found if inspect.isawaitable(found) else found
+        if value:
+            return value
+        _check(deadline, condition, what, value)
+        await asyncio.sleep(PAUSE_SECONDS)
+
+
+def _check(deadline: float, condition: object, what: str | None, value: object) -> None:
+    if time.monotonic() < deadline:
+        return
+    try:
+        said = what or inspect.getsource(condition).strip()  # pyright: ignore[reportArgumentType]
+    except (OSError, TypeError):
+        said = repr(condition)
+    raise AssertionError(f"never became true: {said} (last value: {value!r})")
