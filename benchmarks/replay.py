@@ -185,18 +185,18 @@ def memory() -> bool:
     """The worker's memory after the largest recording, and after many of them."""
     large = steps(500, size=2_000)
     megabytes = len(json.dumps(large.to_json())) / 1e6
-    with Worker(APP, folder=ROOT) as worker:
+    with Worker(APP, app_dir=ROOT) as worker:
 
         def used() -> float:
             return psutil.Process(worker.pid).memory_info().rss / 1e6
 
-        worker.request("judge", steps(1))
+        worker.report(steps(1))
         idle = used()
         for _ in range(3):
-            worker.request("judge", large)
+            worker.report(large)
         once = used()
         for _ in range(60):
-            worker.request("judge", large)
+            worker.report(large)
         many = used()
     print(
         f"worker: {idle:.0f} MB idle, {once:.0f} MB after 3 recordings of {megabytes:.1f} MB, "

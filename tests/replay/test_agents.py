@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playhead.replay import Failure, Recording, ReplayError, Report, Session, replay
+from playhead.replay import Failure, Recording, ReplayError, Session, replay
 from playhead.replay.worker import Worker
 
 AGENTS = Path(__file__).parents[1] / "recordings" / "agents"
@@ -30,15 +30,13 @@ def session(worker: Worker, name: str) -> Session:
 @pytest.mark.parametrize("path", PATHS, ids=[p.name.partition(".")[0] for p in PATHS])
 def test_an_agent_replays_whole_and_cut_at_every_entry(path: Path, worker: Worker):
     recording = Recording.load(path)
-    document, blocked = worker.request("judge", recording)
-    report = Report.from_json(document)
+    report = worker.report(recording)
     assert (report.verdict, report.divergences, report.notes) == ("same", (), ())
     for length in range(1, len(recording.entries)):
-        document, cut = worker.request("judge", recording.prefix(length), explained=False)
-        assert document["verdict"] == "incomplete", (length, document)
-        blocked += cut
-    # Nothing was even attempted: no step's closure ran.
-    assert blocked == []
+        cut = worker.report(recording.prefix(length), explain=False)
+        assert (cut.verdict, cut.blocked) == ("incomplete", ()), (length, cut)
+    # No step's closure ran: nothing was even attempted.
+    assert report.blocked == ()
 
 
 def test_the_openai_agents_sdk_is_among_them():
@@ -175,7 +173,7 @@ def test_a_changed_prompt_is_shown_though_restate_does_not_notice(tmp_path: Path
     assert text.count(old) == 1
     text = text.replace(old, "You are a grumpy weather agent.")
     (tmp_path / "grumpy.py").write_text(f"{text}\napp = restate.app(SERVICES)\n")
-    report = replay("grumpy:app", AGENTS / "weather.journal.json", folder=tmp_path)
+    report = replay("grumpy:app", AGENTS / "weather.journal.json", app_dir=tmp_path)
     assert report.verdict == "same"
     assert {(d.kind, d.fatal) for d in report.divergences} == {("prompt", False)}
     first = report.divergences[0]

@@ -21,7 +21,6 @@ from playhead.model import Span
 from playhead.reader.prompts import prompted
 from playhead.reader.recordings import find_recording, from_store
 from playhead.replay import Recording, RecordingError, Report
-from playhead.replay.replays import judged
 from playhead.replay.worker import Worker
 from playhead_samples.agents import __file__ as agents_package
 from playhead_samples.sample_requests import example
@@ -126,7 +125,7 @@ def changed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def grumpy(changed: Path) -> Iterator[Worker]:
-    with Worker("grumpy:app", folder=changed) as worker:
+    with Worker("grumpy:app", app_dir=changed) as worker:
         yield worker
 
 
@@ -144,12 +143,12 @@ def test_the_same_code_differs_in_nothing_and_another_prompt_is_told(
         recording = world.found(world.ended(path, one.body))
     assert list(noted(recording)) == asking(recording)
 
-    report = judged(samples, recording)
+    report = samples.report(recording)
     assert report.verdict == ("incomplete" if one.waits else "same")
     assert report.divergences == ()
 
     old, new = PROMPTS[name]
-    told = judged(grumpy, recording)
+    told = grumpy.report(recording)
     assert told.verdict == report.verdict
     assert [index for index, *_ in prompts(told)] == asking(recording)
     for _, recorded, current in prompts(told):
@@ -163,7 +162,7 @@ def test_a_conversation_goes_on_from_the_state(world: World, samples: Worker):
     recording = world.found(world.ended(f"/ChatAgent/{key}/message", {"message": "My name?"}))
     (messages,) = noted(recording).values()
     assert [role for role, _ in messages] == ["system", "user", "assistant", "user"]
-    assert judged(samples, recording).divergences == ()
+    assert samples.report(recording).divergences == ()
 
 
 def test_spans_of_the_openai_agents_sdk_tell_no_prompts(world: World, samples: Worker):
@@ -171,7 +170,7 @@ def test_spans_of_the_openai_agents_sdk_tell_no_prompts(world: World, samples: W
     recording = world.found(world.ended(one.path, one.body))
     assert asking(recording)
     assert recording.steps == {}
-    assert judged(samples, recording).divergences == ()
+    assert samples.report(recording).divergences == ()
 
 
 def test_the_request_that_was_answered_counts(world: World, samples: Worker):
@@ -184,7 +183,7 @@ def test_the_request_that_was_answered_counts(world: World, samples: Worker):
     spans = world.recorded(recording.id)
     assert sum(span.name == "run Model call" for span in spans) == 4
     assert list(noted(recording)) == asking(recording)
-    assert judged(samples, recording).divergences == ()
+    assert samples.report(recording).divergences == ()
     # Without the span of the answer, the failed ones tell nothing.
     answer = next(s for s in spans if s.name.startswith("chat") and s.status != "error")
     rest = [span for span in spans if span is not answer]
@@ -194,7 +193,7 @@ def test_the_request_that_was_answered_counts(world: World, samples: Worker):
 
 @pytest.fixture(scope="module")
 def odd() -> Iterator[Worker]:
-    with Worker("prompt_agents:app", folder=HERE) as worker:
+    with Worker("prompt_agents:app", app_dir=HERE) as worker:
         yield worker
 
 
@@ -211,36 +210,36 @@ def test_odd_contents_are_no_differences(world: World, odd: Worker, tmp_path: Pa
     assert 'describe → {"city": "Oslo", "n": 1}' in told
     assert 'measure({"n": 1})' in told
     assert "hm" not in told
-    report = judged(odd, recording)
+    report = odd.report(recording)
     assert (report.verdict, report.divergences) == ("same", ())
 
     saved = Recording.load(recording.save(tmp_path / "odd.journal.json"))
     assert saved.steps == recording.steps
     edited(HERE / "prompt_agents.py", tmp_path / "brief.py", "Be exact.", "Be brief.")
-    with Worker("brief:app", folder=tmp_path) as worker:
-        found = prompts(judged(worker, saved))
+    with Worker("brief:app", app_dir=tmp_path) as worker:
+        found = prompts(worker.report(saved))
     assert [index for index, *_ in found] == [1, 2, 3]
     assert found[0][2] == "message 1 (system): Be brief.\n\n  Keep   spaces."
 
 
 def test_a_set_in_a_prompt_is_not_compared(world: World, odd: Worker):
     recording = world.found(world.ended("/Odd/look", "tools: names"))
-    assert judged(odd, recording).divergences == ()
+    assert odd.report(recording).divergences == ()
 
 
 def test_what_the_service_redacted_is_not_noted(world: World, odd: Worker):
     recording = world.found(world.ended("/Odd/look", "I am ada@example.com"))
     assert asking(recording)
     assert recording.steps == {}
-    assert judged(odd, recording).divergences == ()
+    assert odd.report(recording).divergences == ()
 
 
 def test_a_prompt_of_a_megabyte(world: World, samples: Worker, grumpy: Worker):
     body = {"message": "What is the weather in Denver? " + "abc é\n" * 180_000}
     recording = world.found(world.ended("/WeatherAgent/run", body))
     assert noted(recording)[1][1] == ("user", body["message"])
-    assert judged(samples, recording).divergences == ()
-    assert len(prompts(judged(grumpy, recording))) == 2
+    assert samples.report(recording).divergences == ()
+    assert len(prompts(grumpy.report(recording))) == 2
 
 
 def altered(spans: Sequence[Span], **attributes: Any) -> list[Span]:
@@ -323,8 +322,8 @@ def test_it_is_the_same_after_the_server_has_forgotten(
         asyncio.run(Recording.fetch(world.settings.admin_url, recording.id))
     kept = asyncio.run(find_recording(world.settings, recording.id))
     assert kept.steps == recording.steps
-    assert judged(samples, kept).divergences == ()
-    assert [index for index, *_ in prompts(judged(grumpy, kept))] == [1, 3]
+    assert samples.report(kept).divergences == ()
+    assert [index for index, *_ in prompts(grumpy.report(kept))] == [1, 3]
 
 
 def test_the_command_line_says_what_it_noted_and_prompts_are_told_as_from_arguments(
@@ -354,7 +353,7 @@ def test_the_command_line_says_what_it_noted_and_prompts_are_told_as_from_argume
     both = Recording.load(file)
     assert noted(both) == {}
     assert prompted(both, world.spans(weather.id)) == both
-    assert judged(grumpy, both).divergences == judged(grumpy, weather).divergences
+    assert grumpy.report(both).divergences == grumpy.report(weather).divergences
 
     old, new = PROMPTS["weather"]
     told = run("replay", weather.id, "--app", "grumpy:app")

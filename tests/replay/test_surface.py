@@ -13,12 +13,13 @@ HEAVY = ("restate", "duckdb", "textual", "httpx", "google.protobuf", "pydantic")
 
 def test_the_public_names_are_these():
     assert sorted(playhead.replay.__all__) == [
-        "AppError", "Divergence", "Entry", "Failure", "Outcome", "Recording", "RecordingError",
-        "ReplayError", "Report", "Session", "Stop", "UnsupportedJournalError", "Verdict",
-        "WorkerError", "replay", "replay_all", "what_if",
+        "AppError", "DEPLOYMENT_HINT", "Divergence", "Failure", "Frame", "Recording",
+        "RecordingError", "ReplayError", "Replayer", "Report", "Session", "Stop", "TaskStack",
+        "UnsupportedJournalError", "Verdict", "WhatIfQuestion", "WhatIfResult", "WhatIfRow",
+        "WorkerError", "headline", "replay", "replay_all", "report_lines", "restarted", "what_if",
     ]  # fmt: skip
     for name in playhead.replay.__all__:
-        assert getattr(playhead.replay, name).__doc__ or name == "Verdict"
+        assert getattr(playhead.replay, name).__doc__ or name in ("DEPLOYMENT_HINT", "Verdict")
 
 
 @pytest.mark.parametrize("module", ["playhead.replay", "playhead.replay.pytest_plugin"])

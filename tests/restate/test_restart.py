@@ -10,7 +10,6 @@ import pytest
 from playhead.errors import NotFoundError, RefusedError
 from playhead.journal.restart import restarted
 from playhead.replay import Recording, RecordingError
-from playhead.replay.replays import judged
 from playhead.replay.worker import Worker
 from playhead.restate.client import RestateClient
 from playhead.restate.control import Control
@@ -41,7 +40,7 @@ async def test_the_server_begins_with_the_journal_that_is_checked(
     control = Control(client)
     whole = await recorded(client, handlers.finish("every/everything", {"key": "restarted"}))
     verdicts: set[str] = set()
-    with Worker("handlers:app", folder=HERE) as worker:
+    with Worker("handlers:app", app_dir=HERE) as worker:
         for last in range(len(whole.entries)):
             kept = restarted(whole, last)
             new = await control.restart_as_new(whole.id, from_entry=last)
@@ -50,7 +49,7 @@ async def test_the_server_begins_with_the_journal_that_is_checked(
             told = [(e.index, e.type, e.raw) for e in kept.entries]
             assert [(e.index, e.type, e.raw) for e in now.entries[: len(told)]] == told, last
 
-            report = judged(worker, kept)
+            report = worker.report(kept)
             verdicts.add(report.verdict)
             # The awakeable that the code completed before was the other invocation's.
             assert (report.verdict == "diverged") == ("mismatch" in end), (last, end, report)

@@ -9,9 +9,8 @@ from typing import Any
 
 import psutil
 import pytest
-from playhead.replay import RecordingError, UnsupportedJournalError
+from playhead.replay import RecordingError, Replayer, UnsupportedJournalError
 from playhead_tui.interfaces import Code
-from playhead_tui.replaying import Replayer
 from playhead_tui.screens.code_dialog import CodeDialog
 from playhead_tui.widgets.chips import Chips
 from playhead_tui.widgets.filter_bar import FilterBar
@@ -126,7 +125,7 @@ async def test_breakpoints_by_name_entry_and_expression(stage) -> None:
     ("source", "said"),
     [
         ("raise ValueError('no [red]config[/]')", "ValueError: no [red]config[/]"),
-        ("import os; os.abort()", "died of signal 6"),
+        ("import os; os.abort()", "killed by signal 6"),
         ("import restate\nthings = restate.VirtualObject('Counter')\n@things.handler()\n"
          "async def trip(ctx, city: str) -> str:\n    while True: pass\n"
          "app = restate.app([things])\n", "it did not finish within 1 s"),
@@ -136,7 +135,7 @@ async def test_what_the_code_does_wrong_is_said_and_harms_nothing(
     stage, tmp_path, monkeypatch, source, said
 ) -> None:
     monkeypatch.setattr(
-        "playhead_tui.screens.replay_opening.Replayer", partial(Replayer, seconds=1.0)
+        "playhead_tui.screens.replay_opening.Replayer", partial(Replayer, timeout=1.0)
     )
     (tmp_path / "agent.py").write_text(source)
     code = Code("agent:app", str(tmp_path))

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from playhead.replay import Divergence, Report, WhatIfResult
-from playhead.replay.changes import WhatIfRow as Row
+from playhead.replay import WhatIfRow as Row
 from playhead_tui.app import PlayheadApp
 from playhead_tui.interfaces import Code
 from playhead_tui.palette import LIGHT

@@ -6,10 +6,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from playhead.replay import Divergence, Recording, Report, Session, Stop, WhatIfResult
-from playhead.replay.stop import Frame, TaskStack
+from playhead.replay import (
+    Divergence,
+    Frame,
+    Recording,
+    Report,
+    Session,
+    Stop,
+    TaskStack,
+    WhatIfQuestion,
+    WhatIfResult,
+)
 from playhead_tui.interfaces import Code, Connection
-from playhead_tui.replaying import WhatIf
 from tui_fakes import FakeSource
 from tui_stage import Stage, wait_until
 
@@ -119,9 +127,9 @@ class HandMade:
     report_: Report = REPORT
     outcome: WhatIfResult | None = None
 
-    def __init__(self, code: Code, recording: Recording) -> None:
-        self.code, self.recording = code, recording
-        self.asked: list[WhatIf] = []
+    def __init__(self, app: str, recording: Recording, *, app_dir: str | None = None) -> None:
+        self.app, self.app_dir, self.recording = app, app_dir, recording
+        self.asked: list[WhatIfQuestion] = []
 
     async def start(self) -> None:
         return None
@@ -129,10 +137,10 @@ class HandMade:
     async def session(self) -> Session:
         return Session(self.recording, self.stops, (), None)  # type: ignore[arg-type]
 
-    async def report(self, *, explained: bool = True) -> Report:
+    async def report(self, *, explain: bool = True) -> Report:
         return self.report_
 
-    async def what_if(self, question: WhatIf) -> WhatIfResult:
+    async def what_if(self, question: WhatIfQuestion) -> WhatIfResult:
         self.asked.append(question)
         assert self.outcome
         return self.outcome

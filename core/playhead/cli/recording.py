@@ -7,8 +7,6 @@ from pathlib import Path
 
 import click
 
-from playhead.cli.errors import CliError
-
 
 @click.group()
 def command() -> None:
@@ -45,18 +43,13 @@ def save(
     server has dropped it. What models were asked is noted as the recorder's spans tell it.
     FILE should end in .journal.json for folders of recordings.
     """
-    from playhead.errors import ReplayError
     from playhead.reader.recordings import find_recording
-    from playhead.replay.replays import annotated
+    from playhead.replay.replays import annotate
 
-    try:
-        recording = asyncio.run(find_recording(ctx.obj, invocation_id))
-        if app is not None:
-            recording = annotated(app, recording)
-        recording.save(file, keep_headers=keep_headers)
-    except ReplayError as error:
-        title, _, hint = str(error).partition("\n")
-        raise CliError(title, hint) from error
+    recording = asyncio.run(find_recording(ctx.obj, invocation_id))
+    if app is not None:
+        recording = annotate(app, recording, app_dir=ctx.obj.app_dir)
+    recording.save(file, keep_headers=keep_headers)
     prompts = sum("messages" in noted for noted in recording.steps.values())
     arguments = len(recording.steps) - prompts
     if as_json:

@@ -69,10 +69,11 @@ if TYPE_CHECKING:
 )
 @click.option("--yes", is_flag=True, help="Do not ask before --live.")
 @click.option(
-    "--seconds",
+    "--timeout",
     type=click.FloatRange(min=0.1),
     default=30.0,
     show_default=True,
+    metavar="SECONDS",
     help="Time limit of one replay.",
 )
 @click.option("--jobs", type=click.IntRange(min=1), help="Processes for a folder.")
@@ -87,8 +88,7 @@ def command(ctx: click.Context, target: str, **options: Any) -> None:
 
     Exit codes: 0 the journal is accepted, 1 it is not, 3 something could not be loaded.
     """  # fmt: skip
-    from playhead.errors import ReplayError
-    from playhead.journal.restart import restarted
+    from playhead.replay import restarted
 
     options["app"] = options["app"] or ctx.obj.app
     options["app_dir"] = options["app_dir"] or ctx.obj.app_dir
@@ -96,22 +96,18 @@ def command(ctx: click.Context, target: str, **options: Any) -> None:
         raise CliError(
             "Which code?", "Give --app module:attribute, or set PLAYHEAD_APP.", Exit.USAGE
         )
-    try:
-        if Path(target).is_dir():
-            code = _folder(Path(target), options)
+    if Path(target).is_dir():
+        code = _folder(Path(target), options)
+    else:
+        recording = _recording(ctx, target)
+        if options["restart_from"] is not None:
+            recording = restarted(recording, options["restart_from"])
+        if options["changes"]:
+            code = _what_if(recording, options)
+        elif options["pdb"] or options["at"] is not None:
+            code = _stop(recording, options)
         else:
-            recording = _recording(ctx, target)
-            if options["restart_from"] is not None:
-                recording = restarted(recording, options["restart_from"])
-            if options["changes"]:
-                code = _what_if(recording, options)
-            elif options["pdb"] or options["at"] is not None:
-                code = _stop(recording, options)
-            else:
-                code = _one(recording, options)
-    except ReplayError as error:
-        title, _, hint = str(error).partition("\n")
-        raise CliError(title, hint) from error
+            code = _one(recording, options)
     ctx.exit(int(code))
 
 
@@ -131,9 +127,9 @@ def _one(recording: Recording, options: dict[str, Any]) -> Exit:
     report = replay(
         options["app"],
         recording,
-        folder=options["app_dir"],
-        seconds=options["seconds"],
-        explained=not options["strict"],
+        app_dir=options["app_dir"],
+        timeout=options["timeout"],
+        explain=not options["strict"],
     )
     if options["as_json"]:
         _json(report.to_json())
@@ -146,11 +142,11 @@ def _one(recording: Recording, options: dict[str, Any]) -> Exit:
 
 def _stop(recording: Recording, options: dict[str, Any]) -> Exit:
     from playhead.replay import Session
-    from playhead.replay.debugger import debug
+    from playhead.replay.replays import debug
     from playhead.replay.text import stop_lines as lines
 
     with Session.open(
-        options["app"], recording, folder=options["app_dir"], seconds=options["seconds"]
+        options["app"], recording, app_dir=options["app_dir"], timeout=options["timeout"]
     ) as session:
         stop = session.at(_index(session, options["at"] or "1"))
     if stop is None:
@@ -160,7 +156,7 @@ def _stop(recording: Recording, options: dict[str, Any]) -> Exit:
             Exit.USAGE,
         )
     if options["pdb"]:
-        debug(recording, options["app"], options["app_dir"], stop.index)
+        debug(options["app"], recording, stop.index, app_dir=options["app_dir"])
     elif options["as_json"]:
         _json(stop.to_json())
     else:
@@ -196,8 +192,8 @@ def _what_if(recording: Recording, options: dict[str, Any]) -> Exit:
         answers=_pairs("--answer", options["answers"]),
         live=options["live"],
         recorded=not options["dry"],
-        folder=options["app_dir"],
-        seconds=options["seconds"],
+        app_dir=options["app_dir"],
+        timeout=options["timeout"],
     )
     if options["as_json"]:
         _json(outcome.to_json())
@@ -249,9 +245,9 @@ def _folder(folder: Path, options: dict[str, Any]) -> Exit:
     for path, report in replay_all(
         options["app"],
         paths,
-        folder=options["app_dir"],
-        seconds=options["seconds"],
-        explained=not options["strict"],
+        app_dir=options["app_dir"],
+        timeout=options["timeout"],
+        explain=not options["strict"],
         jobs=options["jobs"],
     ):
         reports[path] = report

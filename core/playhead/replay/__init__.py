@@ -1,6 +1,19 @@
-"""Replay: a journal as a file, and today's code run against it without a single side effect."""
+"""Replay: today's code run against a recorded journal, without side effects.
+
+    from playhead.replay import Recording, replay, what_if
+
+    report = replay("agent:app", Recording.load("weather.journal.json"))
+    assert report.verdict == "same", report.divergences
+
+`Session` and `Replayer` go through a recording stop by stop: `Session` blocks, `Replayer` is for
+event loops. Importing this package imports neither the Restate SDK nor protobuf; the user's code
+runs in a process of its own (`playhead.replay.child`, `playhead.replay.engine`).
+"""
 
 from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from playhead.errors import (
     AppError,
@@ -9,30 +22,50 @@ from playhead.errors import (
     UnsupportedJournalError,
     WorkerError,
 )
-from playhead.journal.commands import Entry
-from playhead.journal.recording import Recording
-from playhead.replay.changes import Failure, WhatIfResult
+from playhead.replay.changes import Failure, WhatIfQuestion, WhatIfResult, WhatIfRow
 from playhead.replay.replays import replay, replay_all, what_if
 from playhead.replay.report import Divergence, Report, Verdict
-from playhead.replay.session import Session
-from playhead.replay.stop import Stop
+from playhead.replay.session import Replayer, Session
+from playhead.replay.stop import Frame, Stop, TaskStack
+from playhead.replay.text import DEPLOYMENT_HINT, headline, report_lines
+
+if TYPE_CHECKING:
+    from playhead.journal.recording import Recording
+    from playhead.journal.restart import restarted
 
 __all__ = [
+    "DEPLOYMENT_HINT",
     "AppError",
     "Divergence",
-    "Entry",
     "Failure",
+    "Frame",
     "Recording",
     "RecordingError",
     "ReplayError",
+    "Replayer",
     "Report",
     "Session",
     "Stop",
+    "TaskStack",
     "UnsupportedJournalError",
     "Verdict",
+    "WhatIfQuestion",
     "WhatIfResult",
+    "WhatIfRow",
     "WorkerError",
+    "headline",
     "replay",
     "replay_all",
+    "report_lines",
+    "restarted",
     "what_if",
 ]
+
+_LAZY = {"Recording": "playhead.journal.recording", "restarted": "playhead.journal.restart"}
+"""Names whose modules import protobuf."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_LAZY[name]), name)

@@ -1,12 +1,12 @@
-"""Changed results: what a what-if replay is given, and what comes of it."""
+"""Changed results: the question of a what-if replay, and its result."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
-__all__ = ["Failure", "WhatIfResult", "WhatIfRow", "request_fields"]
+__all__ = ["Failure", "WhatIfQuestion", "WhatIfResult", "WhatIfRow"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,73 +17,108 @@ class Failure:
     code: int = 500
 
 
+@dataclass(frozen=True)
+class WhatIfQuestion:
+    """What would the code do if these results were different?"""
+
+    changes: Mapping[int | str, Any]
+    """New results, as JSON values or `Failure`.
+
+    The key is the journal index of a command or of its result, `command N` (ordinal; Input is
+    0), `awakeable:N` (from 1), or `signal:NAME`. Text as the result of a model call replaces the
+    text of the model's answer.
+    """
+    recorded: bool = True
+    """Answer commands after the change from the recording if their arguments are the same."""
+    answers: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """Results by step name, or by `service/handler` of a call, for commands without one."""
+    live: tuple[str, ...] = ()
+    """Names of steps to execute for real."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a JSON document."""
+        return {
+            "changes": {str(key): _document(value) for key, value in self.changes.items()},
+            "recorded": self.recorded,
+            "answers": {name: _document(value) for name, value in self.answers.items()},
+            "live": list(self.live),
+        }
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> WhatIfQuestion:
+        """Return the question that `to_json` described; every key is text."""
+        return cls(
+            {key: _value(value) for key, value in document["changes"].items()},
+            document["recorded"],
+            {name: _value(value) for name, value in document["answers"].items()},
+            tuple(document["live"]),
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class WhatIfRow:
-    """One line of the comparison, side by side."""
+    """One command of the comparison, both runs side by side."""
 
     original: str | None
-    """The command in the journal; None: the new run has one more here."""
+    """The command in the journal; None: only the new run has it."""
     original_result: Any
     """Its recorded result, decoded; for SetState the value that was set."""
     new: str | None
-    """The command of the new run; None: the new run lacks it."""
+    """The command of the new run; None: only the journal has it."""
     new_result: Any
     source: str
     """Where the new result came from: `recorded`, `changed`, `answered`, `live`, `at once` (sleeps,
-    state), `none` (it waits), or empty."""
+    state), `none` (the run waits for it), or empty."""
     where: str | None = None
     """`file:line` of the new command."""
 
     @property
     def same(self) -> bool:
-        """Whether both sides did the same, to the same result."""
+        """Whether both runs have the same command with the same result."""
         return self.original == self.new and self.original_result == self.new_result
 
 
 @dataclass(frozen=True, slots=True)
 class WhatIfResult:
-    """How the handler went on."""
+    """The new run beside the recorded one, and how both ended."""
 
     rows: tuple[WhatIfRow, ...]
     ended: bool
-    """Whether the handler came to an end."""
+    """Whether the handler returned or failed."""
     output: Any = None
+    """What the handler returned: decoded JSON, else text."""
     failure: str | None = None
     """The terminal error it ended with."""
     raised: str | None = None
-    """What it raised, when Restate would try again."""
+    """What it raised, if Restate would retry the attempt."""
     stopped: str | None = None
-    """Why it stands still: what it waits for, and what to give it."""
+    """Why the run is blocked, and what to give it."""
     waiting_at: str | None = None
-    """`file:line` where it waits."""
+    """`file:line` where the handler waits."""
     original_output: Any = None
     original_failure: str | None = None
     blocked: tuple[str, ...] = ()
+    """Side effects that the code attempted and the replay blocked."""
 
     def to_json(self) -> dict[str, Any]:
-        """A JSON document."""
+        """Return a JSON document."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> WhatIfResult:
-        """The outcome that `to_json` described."""
+        """Return the result that `to_json` described."""
         rows = tuple(WhatIfRow(**row) for row in document["rows"])
         values: dict[str, Any] = {**document, "rows": rows, "blocked": tuple(document["blocked"])}
         return cls(**values)
-
-
-def request_fields(
-    changes: Mapping[int | str, Any], *, recorded: bool, answers: Mapping[str, Any] | None
-) -> dict[str, Any]:
-    """The fields of a `what_if` request to a worker."""
-    return {
-        "changes": {str(k): _document(v) for k, v in changes.items()},
-        "recorded": recorded,
-        "answers": {name: _document(value) for name, value in (answers or {}).items()},
-    }
 
 
 def _document(value: Any) -> dict[str, Any]:
     if isinstance(value, Failure):
         return {"failure": value.message, "code": value.code}
     return {"value": value}
+
+
+def _value(document: dict[str, Any]) -> Any:
+    if "failure" in document:
+        return Failure(str(document["failure"]), int(document["code"]))
+    return document["value"]

@@ -82,12 +82,11 @@ class _Plugin:
 
     def report(self, path: Path) -> Report:
         """Replay one recording in the warm process."""
-        from playhead.replay.replays import judged_file
         from playhead.replay.worker import Worker
 
         if self.worker is None:
-            self.worker = Worker(self.app, folder=os.getcwd())  # noqa: PTH109
-        return judged_file(self.worker, path)
+            self.worker = Worker(self.app, app_dir=os.getcwd())  # noqa: PTH109
+        return self.worker.report(path)
 
     def pytest_sessionfinish(self) -> None:
         """End the process."""
@@ -113,16 +112,14 @@ class _RecordingItem(pytest.Item):
             raise DivergedError(report)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        from playhead.errors import ReplayError
         from playhead.text import clean
 
         if isinstance(excinfo.value, DivergedError):
             from playhead.replay.text import report_lines as lines
 
             report = excinfo.value.report
-            return "\n".join([f"{clean(report.target)}  {report.invocation_id}", *lines(report)])
-        if isinstance(excinfo.value, ReplayError):
-            return clean(str(excinfo.value), lines=True)
+            title = [f"{clean(report.target)}  {report.invocation_id}"] if report.target else []
+            return "\n".join([*title, *lines(report)])
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, int | None, str]:

@@ -1,71 +1,76 @@
-"""Replays as callers ask for them: in a process of their own, one or many."""
+"""Replays in a process of their own: one recording, many, or one with changed results."""
 
 from __future__ import annotations
 
 import os
 import queue
+import subprocess
+import sys
+import tempfile
 import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import replace as changed
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from playhead.errors import AppError, ReplayError
-from playhead.journal.recording import SUFFIX, Recording
-from playhead.replay.changes import WhatIfResult, request_fields
+from playhead.replay.changes import WhatIfQuestion, WhatIfResult
 from playhead.replay.report import Report
-from playhead.replay.worker import SECONDS, Worker
+from playhead.replay.worker import TIMEOUT, Worker
 
-__all__ = ["annotated", "judged", "judged_file", "recordings_in", "replay", "replay_all", "what_if"]
+if TYPE_CHECKING:
+    from playhead.journal.recording import Recording
+
+__all__ = ["annotate", "debug", "loaded", "recordings_in", "replay", "replay_all", "what_if"]
 
 
 def replay(
     app: str,
     recording: Recording | Path | str,
     *,
-    folder: Path | str | None = None,
-    seconds: float = SECONDS,
-    explained: bool = True,
+    app_dir: Path | str | None = None,
+    timeout: float = TIMEOUT,
+    explain: bool = True,
 ) -> Report:
     """Run today's code against a recording, without side effects.
 
     Args:
         app: `module:attribute` of the Restate app.
         recording: a recording, or the path of its file.
-        folder: where to import the app from; the current folder when not given.
-        seconds: how long the code may take, apart from being imported.
-        explained: list all differences, not only the first that the SDK refuses.
+        app_dir: directory to import the app from; default: the current directory.
+        timeout: time limit in seconds, not counting the import of the app.
+        explain: list all differences, not only the first that the SDK refuses.
 
     Raises:
         AppError: the app cannot be imported.
-        RecordingError: the file is no recording.
-        UnsupportedJournalError: it is one of a kind that cannot be replayed.
+        RecordingError: the file is not a recording.
+        UnsupportedJournalError: the journal's version cannot be replayed.
+        WorkerError: importing the app crashed the process or took too long.
     """
-    with Worker(app, folder=folder, seconds=seconds) as worker:
+    with Worker(app, app_dir=app_dir, timeout=timeout) as worker:
         worker.start()
-        return judged(worker, _loaded(recording), explained=explained)
+        return worker.report(loaded(recording), explain=explain)
 
 
 def replay_all(
     app: str,
     paths: Iterable[Path],
     *,
-    folder: Path | str | None = None,
-    seconds: float = SECONDS,
-    explained: bool = True,
+    app_dir: Path | str | None = None,
+    timeout: float = TIMEOUT,
+    explain: bool = True,
     jobs: int | None = None,
 ) -> Iterator[tuple[Path, Report]]:
-    """Replay many files in parallel; yields each report as it is ready, in no order.
+    """Replay many files in parallel; yield each file's report as it is ready, in no order.
 
-    A file that cannot be read, or a crash of the code, makes a report of verdict `refused`.
+    An unreadable file, or a crash of the code, makes a report with the verdict `refused`.
 
     Args:
         app: `module:attribute` of the Restate app.
         paths: the files.
-        folder: where to import the app from; the current folder when not given.
-        seconds: how long one replay may take.
-        explained: list all differences, not only the first that the SDK refuses.
-        jobs: processes to use; one a processor when not given.
+        app_dir: directory to import the app from; default: the current directory.
+        timeout: time limit of each replay, in seconds.
+        explain: list all differences, not only the first that the SDK refuses.
+        jobs: number of processes; default: one per processor.
 
     Raises:
         AppError: the app cannot be imported.
@@ -78,7 +83,7 @@ def replay_all(
     done = queue.SimpleQueue[tuple[Path, Report] | AppError]()
 
     def work() -> None:
-        with Worker(app, folder=folder, seconds=seconds) as worker:
+        with Worker(app, app_dir=app_dir, timeout=timeout) as worker:
             while True:
                 try:
                     path = waiting.get_nowait()
@@ -86,13 +91,13 @@ def replay_all(
                     return
                 try:
                     worker.start()
-                    done.put((path, judged_file(worker, path, explained=explained)))
+                    done.put((path, worker.report(path, explain=explain)))
                 except AppError as error:
                     done.put(error)
                     return
                 except ReplayError as error:
-                    done.put((path, Report("refused", reason=str(error))))
-                except Exception as error:  # the caller waits for one answer a file
+                    done.put((path, Report("refused", reason=error.title)))
+                except Exception as error:  # the caller waits for one answer per file
                     reason = f"replaying failed: {type(error).__name__}: {error}"
                     done.put((path, Report("refused", reason=reason)))
 
@@ -113,74 +118,85 @@ def what_if(
     recorded: bool = True,
     answers: Mapping[str, Any] | None = None,
     live: Collection[str] = (),
-    folder: Path | str | None = None,
-    seconds: float = SECONDS,
+    app_dir: Path | str | None = None,
+    timeout: float = TIMEOUT,
 ) -> WhatIfResult:
     """Change recorded results and run the code on from there.
 
-    Nothing talks to a Restate server. Sleeps take no time. A command after the change is
-    answered, in this order: from `answers`; live, if it is named there; from the recording, if
-    it was given the same arguments then; else not at all, and the handler waits.
+    Nothing reaches a Restate server, and sleeps take no time. The first of these that applies
+    answers a command after the change: `answers`; executing it, if `live` names it; the
+    recording, if the command had the same arguments there. Otherwise the handler waits.
 
     Args:
         app: `module:attribute` of the Restate app.
         recording: a recording, or the path of its file.
-        changes: new results, as JSON values or `Failure`: by ordinal of the command (Input is
-            0), or `awakeable:N` (from 1), or `signal:NAME`. Text as the result of a model call
-            is the model's answer in words.
-        recorded: whether to answer from the recording after the first change.
-        answers: results by step name, or `service/handler` of calls, for what is new.
-        live: names of steps whose code is executed for real, each time they are reached.
-        folder: where to import the app from; the current folder when not given.
-        seconds: how long the code may take.
+        changes: new results, as JSON values or `Failure`; see `WhatIfQuestion.changes`.
+        recorded: answer from the recording after the first change.
+        answers: results by step name, or by `service/handler` of a call.
+        live: names of steps to execute for real, each time they are reached.
+        app_dir: directory to import the app from; default: the current directory.
+        timeout: time limit in seconds.
 
     Raises:
-        AppError: the app cannot be imported, or does not serve the handler.
+        AppError: the app cannot be imported or does not serve the handler.
+        RecordingError: the file is not a recording.
         ReplayError: a change names no result of this journal.
-        WorkerError: the code crashed or took too long.
+        WorkerError: the code crashed or exceeded the time limit.
     """
-    loaded = _loaded(recording)
-    fields = request_fields(changes, recorded=recorded, answers=answers)
-    with Worker(app, folder=folder, seconds=seconds, live=bool(live)) as worker:
-        document, blocked = worker.request("what_if", loaded, live=list(live), **fields)
-    return WhatIfResult.from_json({**document, "blocked": blocked})
+    question = WhatIfQuestion(changes, recorded, answers or {}, tuple(live))
+    with Worker(app, app_dir=app_dir, timeout=timeout, live=bool(live)) as worker:
+        return worker.what_if(loaded(recording), question)
 
 
-def judged(worker: Worker, recording: Recording, *, explained: bool = True) -> Report:
-    """The report on one recording by a running worker; what goes wrong makes it `refused`."""
-    try:
-        document, blocked = worker.request("judge", recording, explained=explained)
-    except ReplayError as error:
-        return Report("refused", recording.id, recording.target, reason=str(error))
-    return changed(Report.from_json(document), blocked=tuple(blocked))
+def annotate(app: str, recording: Recording, *, app_dir: Path | str | None = None) -> Recording:
+    """Return the recording with the arguments that this code passes to its steps.
+
+    Use the code that made the recording: later replays then show which arguments and prompts
+    have changed since.
+
+    Raises:
+        AppError: the app cannot be imported or does not serve the handler.
+        WorkerError: the code crashed or exceeded the time limit.
+    """
+    with Worker(app, app_dir=app_dir) as worker:
+        return worker.annotate(recording)
+
+
+def debug(
+    app: str, recording: Recording, command_index: int, *, app_dir: Path | str | None = None
+) -> int:
+    """Open Python's debugger in the user's code at a command; return the process's exit code.
+
+    Args:
+        app: `module:attribute` of the Restate app.
+        recording: what to replay.
+        command_index: ordinal of the command in the run; Input is 0.
+        app_dir: directory to import the app from; default: the current directory.
+    """
+    worker = Worker(app, app_dir=app_dir)
+    directory = str(worker.app_dir)
+    with tempfile.TemporaryDirectory() as scratch:
+        path = recording.save(Path(scratch) / "recording.journal.json", keep_headers=True)
+        module = [sys.executable, "-m", "playhead.replay.child.debugger"]
+        command = [*worker.isolation(), *module, app, directory, str(path), str(command_index)]
+        done = subprocess.run(command, cwd=directory, env=worker.environment(), check=False)
+    return done.returncode
 
 
 def recordings_in(folder: Path) -> list[Path]:
-    """The recordings in a folder and those below it, sorted."""
+    """Return the recordings in a folder and in those below it, sorted."""
+    from playhead.journal.recording import SUFFIX
+
     return sorted(folder.rglob(f"*{SUFFIX}"))
 
 
-def judged_file(worker: Worker, path: Path, *, explained: bool = True) -> Report:
-    """The report on one file, which the worker reads by itself.
+def loaded(recording: Recording | Path | str) -> Recording:
+    """Return the recording itself, or the one in the file.
 
     Raises:
-        ReplayError: the file is no recording, or the app or its process failed.
+        RecordingError: the file is not a recording.
+        UnsupportedJournalError: the journal's version cannot be replayed.
     """
-    document, blocked = worker.request("judge", path, explained=explained)
-    return changed(Report.from_json(document), blocked=tuple(blocked))
+    from playhead.journal.recording import Recording
 
-
-def _loaded(recording: Recording | Path | str) -> Recording:
     return recording if isinstance(recording, Recording) else Recording.load(recording)
-
-
-def annotated(app: str, recording: Recording, *, folder: Path | str | None = None) -> Recording:
-    """The recording with the arguments that this code passes to its steps (see `annotate`).
-
-    Raises:
-        AppError: the app cannot be imported, or does not serve the handler.
-        WorkerError: the code crashed or took too long.
-    """
-    with Worker(app, folder=folder) as worker:
-        document, _ = worker.request("annotate", recording)
-    return Recording.from_json(document)

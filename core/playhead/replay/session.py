@@ -2,33 +2,41 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from playhead.errors import ReplayError
-from playhead.journal.recording import Recording
-from playhead.replay.changes import WhatIfResult, request_fields
+from playhead.replay.changes import WhatIfQuestion, WhatIfResult
+from playhead.replay.replays import loaded
 from playhead.replay.report import Report
 from playhead.replay.stop import Stop
-from playhead.replay.worker import SECONDS, Worker
+from playhead.replay.worker import TIMEOUT, Worker
 
-__all__ = ["Session"]
+if TYPE_CHECKING:
+    from playhead.journal.recording import Recording
+
+__all__ = ["Replayer", "Session"]
+
+_Result = TypeVar("_Result")
 
 
 @dataclass
 class Session:
-    """A recording opened with an app; the playhead stands on one of its stops.
+    """A recording opened with an app; the playhead is at one of its stops.
 
-    Blocking: from an event loop, call it in a thread. Not for several threads at once.
+    Blocks while the code runs: in an event loop, use `Replayer`. Not safe for use by several
+    threads at once.
     """
 
     recording: Recording
     stops: tuple[Stop, ...]
     blocked: tuple[str, ...]
-    """What the code tried to do to the world outside, and was kept from."""
+    """Side effects that the code attempted and the replay blocked."""
     _worker: Worker = field(repr=False)
     position: int = 0
     """Index into `stops`."""
@@ -39,80 +47,85 @@ class Session:
         app: str,
         recording: Recording | Path | str,
         *,
-        folder: Path | str | None = None,
-        seconds: float = SECONDS,
+        app_dir: Path | str | None = None,
+        timeout: float = TIMEOUT,
     ) -> Session:
         """Run the recording once and keep all its stops; close the session afterwards.
 
+        Args:
+            app: `module:attribute` of the Restate app.
+            recording: a recording, or the path of its file.
+            app_dir: directory to import the app from; default: the current directory.
+            timeout: time limit of each run, in seconds.
+
         Raises:
-            AppError: the app cannot be imported, or does not serve the handler.
-            RecordingError: the file is no recording.
-            WorkerError: the code crashed or took too long.
+            AppError: the app cannot be imported or does not serve the handler.
+            RecordingError: the file is not a recording.
+            WorkerError: the code crashed or exceeded the time limit.
         """
-        loaded = recording if isinstance(recording, Recording) else Recording.load(recording)
-        worker = Worker(app, folder=folder, seconds=seconds)
+        source = loaded(recording)
+        worker = Worker(app, app_dir=app_dir, timeout=timeout)
         try:
-            return cls.within(worker, loaded)
+            return cls.within(worker, source)
         except ReplayError:
             worker.close()
             raise
 
     @classmethod
     def within(cls, worker: Worker, recording: Recording) -> Session:
-        """Open a recording in a process that has the app already. Raises as `open` does."""
-        document, blocked = worker.request("snapshots", recording)
-        stops = tuple(Stop.from_json(stop) for stop in document["stops"])
-        return cls(recording, stops, tuple(blocked), worker)
+        """Open a recording in a running process; raises as `open` does."""
+        stops, blocked = worker.stops(recording)
+        return cls(recording, stops, blocked, worker)
 
     # --- moving
 
     @property
     def current(self) -> Stop | None:
-        """The stop under the playhead; None when the code writes no command at all."""
+        """The stop under the playhead; None if the code writes no command at all."""
         return self.stops[self.position] if self.stops else None
 
     def forward(self) -> Stop | None:
-        """One stop on; the last one stays."""
+        """Move to the next stop, or stay at the last one."""
         return self._go(self.position + 1)
 
     def back(self) -> Stop | None:
-        """One stop back; the first one stays."""
+        """Move to the previous stop, or stay at the first one."""
         return self._go(self.position - 1)
 
     def at(self, index: int) -> Stop | None:
-        """Go to the command with this ordinal in the run; None when there is none."""
+        """Move to the command with this ordinal in the run; None if there is none."""
         return self._find(lambda stop: stop.index == index, range(len(self.stops)))
 
     def next(self, wanted: Callable[[Stop], bool]) -> Stop | None:
-        """Go to the next stop that `wanted` says yes to; None when none follows."""
+        """Move to the next stop for which `wanted` returns true; None if none follows."""
         return self._find(wanted, range(self.position + 1, len(self.stops)))
 
     def previous(self, wanted: Callable[[Stop], bool]) -> Stop | None:
-        """Go back to the last stop before that `wanted` says yes to; None when there is none."""
+        """Move to the last earlier stop for which `wanted` returns true; None if there is none."""
         return self._find(wanted, range(self.position - 1, -1, -1))
 
     def next_model_call(self) -> Stop | None:
-        """Go to the next step that asks a model."""
+        """Move to the next model call."""
         return self.next(lambda stop: stop.asks_model)
 
     def next_divergence(self) -> Stop | None:
-        """Go to the next command that differs from the journal or is not in it."""
+        """Move to the next command that differs from the journal or is missing in it."""
         return self.next(lambda stop: bool(stop.divergences) or stop.recorded_index is None)
 
-    # --- asking
+    # --- questions
 
     def breakpoints(
         self, *, name: str | None = None, entry: int | None = None, expression: str | None = None
     ) -> list[int]:
-        """Ordinals of the commands at which a breakpoint holds.
+        """Return the ordinals of the commands at which all given conditions hold.
 
         Args:
             name: the step's name.
             entry: a journal index, of the command or of its result.
-            expression: Python, true in the user's innermost frame; what raises counts as false.
+            expression: Python, true in the user's innermost frame; raising counts as false.
 
         Raises:
-            ReplayError: the expression is no Python.
+            ReplayError: the expression is not valid Python.
         """
         found = [
             s.index
@@ -122,14 +135,12 @@ class Session:
         ]
         if expression is None:
             return found
-        document, _ = self._worker.request("snapshots", self.recording, expression=expression)
-        return [index for index in found if index in document["hits"]]
+        hits = self._worker.hits(self.recording, expression)
+        return [index for index in found if index in hits]
 
-    def report(self) -> Report:
-        """The verdict and all differences."""
-        from playhead.replay.replays import judged
-
-        return judged(self._worker, self.recording)
+    def report(self, *, explain: bool = True) -> Report:
+        """Return the verdict and all differences."""
+        return self._worker.report(self.recording, explain=explain)
 
     def what_if(
         self,
@@ -138,18 +149,17 @@ class Session:
         recorded: bool = True,
         answers: Mapping[str, Any] | None = None,
     ) -> WhatIfResult:
-        """Change results and run on; see `playhead.replay.changes`. Nothing runs for real.
+        """Change results and run on; nothing is executed for real. See `playhead.replay.what_if`.
 
         Raises:
             ReplayError: a change names no result of this journal.
-            WorkerError: the code crashed or took too long.
+            WorkerError: the code crashed or exceeded the time limit.
         """
-        fields = request_fields(changes, recorded=recorded, answers=answers)
-        document, blocked = self._worker.request("what_if", self.recording, **fields)
-        return WhatIfResult.from_json({**document, "blocked": blocked})
+        question = WhatIfQuestion(changes, recorded, answers or {})
+        return self._worker.what_if(self.recording, question)
 
     def close(self) -> None:
-        """End the process that holds the code."""
+        """End the process that runs the code."""
         self._worker.close()
 
     def __enter__(self) -> Session:
@@ -172,3 +182,103 @@ class Session:
             if wanted(self.stops[position]):
                 return self._go(position)
         return None
+
+
+class Replayer:
+    """Replays one recording with one app, for event loops.
+
+    All blocking work happens in one thread: the child process ends with the thread that started
+    it (PR_SET_PDEATHSIG).
+    """
+
+    def __init__(
+        self,
+        app: str,
+        recording: Recording,
+        *,
+        app_dir: Path | str | None = None,
+        timeout: float = TIMEOUT,
+    ) -> None:
+        """Describe the replay; the process starts with `start` or the first question.
+
+        Args:
+            app: `module:attribute` of the Restate app.
+            recording: what to replay.
+            app_dir: directory to import the app from; default: the current directory.
+            timeout: time limit of each question, in seconds.
+        """
+        self.app = app
+        self.recording = recording
+        self.closed = False
+        self._app_dir = app_dir
+        self._timeout = timeout
+        self._thread = ThreadPoolExecutor(1, "replay")
+        self._worker = Worker(app, app_dir=app_dir, timeout=timeout)
+        self._live: Worker | None = None
+
+    async def start(self) -> None:
+        """Import the app.
+
+        Raises:
+            AppError: the app cannot be imported.
+            WorkerError: importing it crashed the process or took too long.
+        """
+        await self._call(self._worker.start)
+
+    async def session(self) -> Session:
+        """Run the recording once and return all its stops.
+
+        Raises:
+            ReplayError: the recording cannot be replayed, or the code crashed or exceeded the time
+                limit.
+        """
+        return await self._call(lambda: Session.within(self._worker, self.recording))
+
+    async def report(self, *, explain: bool = True) -> Report:
+        """Return the verdict and all differences; an error makes the verdict `refused`."""
+        return await self._call(lambda: self._worker.report(self.recording, explain=explain))
+
+    async def hits(self, session: Session, expression: str) -> frozenset[int]:
+        """Return the ordinals of the commands at which a Python expression is true.
+
+        Raises:
+            ReplayError: the expression is not valid Python, or the code crashed or exceeded the
+                time limit.
+        """
+        return await self._call(lambda: frozenset(session.breakpoints(expression=expression)))
+
+    async def what_if(self, question: WhatIfQuestion) -> WhatIfResult:
+        """Run on with changed results; only steps that the question names as live are executed.
+
+        Raises:
+            ReplayError: a change names no result, or the code crashed or exceeded the time limit.
+        """
+        return await self._call(lambda: self._what_if(question))
+
+    def close(self) -> None:
+        """End the process at once; a question under way raises."""
+        if self.closed:
+            return
+        self.closed = True
+        for worker in (self._worker, self._live):
+            if worker:
+                worker.interrupt()
+        self._thread.submit(self._worker.close)
+        self._thread.shutdown(wait=False)
+
+    def _what_if(self, question: WhatIfQuestion) -> WhatIfResult:
+        if not question.live:
+            return self._worker.what_if(self.recording, question)
+        with Worker(self.app, app_dir=self._app_dir, timeout=self._timeout, live=True) as worker:
+            self._live = worker
+            if self.closed:
+                worker.interrupt()
+            try:
+                return worker.what_if(self.recording, question)
+            finally:
+                self._live = None
+
+    async def _call(self, work: Callable[[], _Result]) -> _Result:
+        if self.closed:
+            raise ReplayError("The replay was closed.")
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)

@@ -13,13 +13,13 @@ from playhead.replay.stop import Frame, Stop
 from playhead.text import clean
 from playhead.values import to_json_line
 
-__all__ = ["HINT", "headline", "report_lines", "stop_lines", "what_if_lines"]
+__all__ = ["DEPLOYMENT_HINT", "headline", "report_lines", "stop_lines", "what_if_lines"]
 
 _RESULT_WIDTH = 60
 _SOURCE_LINES = 3
 _VALUE_LENGTH = 300
 
-HINT = (
+DEPLOYMENT_HINT = (
     "Invocations in flight would fail with error 570. Deploy the change as a new deployment and "
     "let old invocations finish on the old one, or keep the recorded order of steps."
 )
@@ -58,7 +58,7 @@ def report_lines(report: Report) -> Iterator[str]:
     for what in report.blocked:
         yield f"  blocked: {clean(what)}"
     if report.verdict == "diverged":
-        yield f"  hint: {HINT}"
+        yield f"  hint: {DEPLOYMENT_HINT}"
 
 
 def _divergence(divergence: Divergence) -> Iterator[str]:

@@ -1,4 +1,8 @@
-"""The parent's side of the process that runs the user's code."""
+"""The parent's side of the process that runs the user's code.
+
+The process stays warm, since importing an agent app takes a second or two. It reads one JSON
+request per line and answers each with one JSON line; see `playhead.replay.child`.
+"""
 
 from __future__ import annotations
 
@@ -10,31 +14,37 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from playhead import errors
-from playhead.journal.recording import Recording
+from playhead.replay.changes import WhatIfQuestion, WhatIfResult
+from playhead.replay.report import Report
+from playhead.replay.stop import Stop
 
-__all__ = ["Worker", "namespaces_work"]
+if TYPE_CHECKING:
+    from playhead.journal.recording import Recording
 
-SECONDS = 30.0
-"""Time limit of one request."""
-IMPORT_SECONDS = 60.0
-"""Time limit for importing the app."""
-_TAIL_BYTES = 2000
+__all__ = ["IMPORT_TIMEOUT", "TIMEOUT", "Worker", "namespaces_work"]
+
+TIMEOUT = 30.0
+"""Default time limit of one request, in seconds."""
+IMPORT_TIMEOUT = 60.0
+"""Time limit for importing the app, in seconds."""
+_STDERR_BYTES = 2000
 _PLACEHOLDERS = (
     "OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GOOGLE_API_KEY", "GEMINI_API_KEY", "MISTRAL_API_KEY",
     "GROQ_API_KEY", "CO_API_KEY", "DEEPSEEK_API_KEY", "OPENROUTER_API_KEY",
 )  # fmt: skip
-"""Clients of models refuse to be made without a key, which a replay never uses."""
+"""Model clients refuse to start without a key, which a replay never uses."""
 
 
 @cache
 def namespaces_work() -> bool:
-    """Whether this system lets us put a process into a network namespace of its own."""
+    """Return whether this system lets a process have a network namespace of its own."""
     program = shutil.which("unshare")
     if program is None:
         return False
@@ -43,69 +53,138 @@ def namespaces_work() -> bool:
 
 
 class Worker:
-    """A warm child process for one app; it is started again after a crash or a timeout.
+    """A warm child process for one app; a crash or a timeout ends it, the next request restarts it.
 
-    Not for several threads at once.
+    Not safe for use by several threads at once, except `interrupt`.
     """
 
     def __init__(
         self,
         app: str,
         *,
-        folder: Path | str | None = None,
-        seconds: float = SECONDS,
+        app_dir: Path | str | None = None,
+        timeout: float = TIMEOUT,
         guarded: bool = True,
         live: bool = False,
     ) -> None:
-        """Describe it; the process starts with the first request.
+        """Describe the process; it starts with the first request.
 
         Args:
-            app: `module:attribute`.
-            folder: working directory and first place to import from; default the current one.
-            seconds: time limit of a request.
-            guarded: block side effects; only tests of the guard itself turn it off.
-            live: keep the network reachable, for steps that are to run for real.
+            app: `module:attribute` of the Restate app.
+            app_dir: working directory and first entry of the import path; default: the current
+                directory.
+            timeout: time limit of one request, in seconds.
+            guarded: block side effects; only tests of the guard turn it off.
+            live: keep the network reachable, for steps that are executed for real.
         """
         self.app = app
-        self.folder = Path(folder).resolve() if folder else Path.cwd()
-        self.seconds = seconds
+        self.app_dir = Path(app_dir).resolve() if app_dir else Path.cwd()
+        self.timeout = timeout
         self._guarded = guarded
         self._live = live
         self._process: subprocess.Popen[bytes] | None = None
-        self._given_up = False
+        self._interrupted = False
         self._buffer = b""
         self._stderr: IO[bytes] | None = None
 
-    def request(self, op: str, recording: Recording | Path, **fields: Any) -> tuple[Any, list[str]]:
-        """Ask for something; returns the result and what was blocked meanwhile.
+    # --- requests
+
+    def report(self, recording: Recording | Path, *, explain: bool = True) -> Report:
+        """Replay a recording, or its file; an error makes the verdict `refused`.
+
+        Args:
+            recording: what to replay; the child process reads a path by itself.
+            explain: list all differences, not only the first that the SDK refuses.
+        """
+        try:
+            document, blocked = self.request("report", recording, explain=explain)
+        except errors.ReplayError as error:
+            reason = "\n".join(filter(None, (error.title, error.hint)))
+            if isinstance(recording, Path):
+                return Report("refused", reason=reason)
+            return Report("refused", recording.id, recording.target, reason=reason)
+        return replace(Report.from_json(document), blocked=tuple(blocked))
+
+    def stops(self, recording: Recording) -> tuple[tuple[Stop, ...], tuple[str, ...]]:
+        """Return every stop of a recording, and the side effects that were blocked meanwhile.
 
         Raises:
-            WorkerError: the process crashed or took too long; the next request starts a new one.
-            ReplayError: what the request itself raised.
+            AppError: the app cannot be imported or does not serve the handler.
+            WorkerError: the code crashed or exceeded the time limit.
+        """
+        document, blocked = self.request("stops", recording)
+        return tuple(Stop.from_json(stop) for stop in document["stops"]), tuple(blocked)
+
+    def hits(self, recording: Recording, expression: str) -> frozenset[int]:
+        """Return the ordinals of the commands at which a Python expression is true.
+
+        Raises:
+            ReplayError: the expression is not valid Python.
+            AppError: the app cannot be imported or does not serve the handler.
+            WorkerError: the code crashed or exceeded the time limit.
+        """
+        document, _ = self.request("stops", recording, expression=expression)
+        return frozenset(document["hits"])
+
+    def what_if(self, recording: Recording, question: WhatIfQuestion) -> WhatIfResult:
+        """Run a recording on with changed results.
+
+        Raises:
+            AppError: the app cannot be imported or does not serve the handler.
+            ReplayError: a change names no result of this journal.
+            WorkerError: the code crashed or exceeded the time limit.
+        """
+        document, blocked = self.request("what_if", recording, question=question.to_json())
+        return WhatIfResult.from_json({**document, "blocked": blocked})
+
+    def annotate(self, recording: Recording) -> Recording:
+        """Return the recording with the arguments that this code passes to its steps.
+
+        Raises:
+            AppError: the app cannot be imported or does not serve the handler.
+            WorkerError: the code crashed or exceeded the time limit.
+        """
+        document, _ = self.request("annotate", recording)
+        return type(recording).from_json(document)
+
+    def request(self, op: str, recording: Recording | Path, **fields: Any) -> tuple[Any, list[str]]:
+        """Send one request; return its result and the side effects that were blocked meanwhile.
+
+        Args:
+            op: an operation of `playhead.replay.child.operations`.
+            recording: what it is about, or the path of its file.
+            fields: further members of the request.
+
+        Raises:
+            WorkerError: the process crashed or exceeded the time limit; the next request starts a
+                new one.
+            ReplayError: what the operation raised.
         """
         self.start()
         source: dict[str, Any] = (
-            {"recording": recording.to_json()}
-            if isinstance(recording, Recording)
-            else {"path": str(recording.resolve())}
+            {"path": str(recording.resolve())}
+            if isinstance(recording, Path)
+            else {"recording": recording.to_json()}
         )
         self._send({"op": op, **source, **fields})
-        answer = self._receive(self.seconds, f"it did not finish within {self.seconds:g} s")
+        answer = self._receive(self.timeout, f"it did not finish within {self.timeout:g} s")
         return self._unpack(answer), list(answer.get("blocked", ()))
+
+    # --- the process
 
     def start(self) -> None:
         """Start the process and wait until it has imported the app.
 
         Raises:
-            AppError: the app cannot be loaded.
-            WorkerError: importing it crashed the process or took too long.
+            AppError: the app cannot be imported.
+            WorkerError: importing it crashed the process or exceeded the time limit.
         """
         if self._process is not None and self._process.poll() is None:
             return
         self.close()
         command = [
             *self.isolation(),
-            *(sys.executable, "-m", "playhead.replay.child", self.app, str(self.folder)),
+            *(sys.executable, "-m", "playhead.replay.child", self.app, str(self.app_dir)),
             "guarded" if self._guarded else "open",
         ]
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
@@ -115,18 +194,18 @@ class Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._stderr,
-            cwd=self.folder,
+            cwd=self.app_dir,
             env=self.environment(),
         )
-        if self._given_up:
+        if self._interrupted:
             self._process.kill()
-        answer = self._receive(IMPORT_SECONDS, f"importing it took over {IMPORT_SECONDS:g} s")
+        answer = self._receive(IMPORT_TIMEOUT, f"importing it took over {IMPORT_TIMEOUT:g} s")
         if "error" in answer:
             self.close()
             self._unpack(answer)
 
     def close(self) -> None:
-        """End the process. Safe to call twice."""
+        """End the process; safe to call twice."""
         process, self._process = self._process, None
         if process is None:
             return
@@ -139,24 +218,24 @@ class Worker:
             self._stderr.close()
 
     def interrupt(self) -> None:
-        """End the process from another thread, for good: what is asked of it raises WorkerError."""
-        self._given_up = True
+        """End the process for good, from any thread; a request under way raises WorkerError."""
+        self._interrupted = True
         process = self._process
         if process is not None:
             process.kill()
 
     @property
     def pid(self) -> int | None:
-        """Process id; None while it does not run."""
+        """Process id; None while the process does not run."""
         return None if self._process is None else self._process.pid
 
     def isolation(self) -> tuple[str, ...]:
-        """The beginning of a command that runs without network; empty where it cannot be had."""
+        """Return the command prefix that removes the network; empty where it is unavailable."""
         wanted = self._guarded and not self._live and namespaces_work()
         return ("unshare", "-rn", "--") if wanted else ()
 
     def environment(self) -> dict[str, str]:
-        """Variables of the process: no Restate server, no tracing, no real keys needed."""
+        """Return the process's variables: no Restate server, no tracing, placeholder API keys."""
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("RESTATE_")}
         keys = {} if self._live else dict.fromkeys(_PLACEHOLDERS, "replay")
         return {
@@ -179,11 +258,11 @@ class Worker:
         except OSError:
             self._fail("it ended")
 
-    def _receive(self, seconds: float, late: str) -> dict[str, Any]:
+    def _receive(self, timeout: float, late: str) -> dict[str, Any]:
         assert self._process is not None
         assert self._process.stdout is not None
         descriptor = self._process.stdout.fileno()
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + timeout
         chunks = [self._buffer]
         while b"\n" not in chunks[-1]:
             left = deadline - time.monotonic()
@@ -201,22 +280,20 @@ class Worker:
         assert self._process is not None
         if why == "it ended":
             code = self._process.wait()
-            why = f"it ended with exit code {code}" if code >= 0 else f"it died of signal {-code}"
-        tail = ""
+            why = f"exit code {code}" if code >= 0 else f"killed by signal {-code}"
+        last_output = ""
         if self._stderr is not None:
-            self._stderr.seek(max(0, self._stderr.seek(0, os.SEEK_END) - _TAIL_BYTES))
-            tail = self._stderr.read().decode(errors="replace").strip()
+            self._stderr.seek(max(0, self._stderr.seek(0, os.SEEK_END) - _STDERR_BYTES))
+            last_output = self._stderr.read().decode(errors="replace").strip()
         self.close()
-        raise errors.WorkerError(
-            f"The process running {self.app} was given up: {why}."
-            + (f"\nIts last output:\n{tail}" if tail else "")
-        )
+        hint = f"Its last output:\n{last_output}" if last_output else ""
+        raise errors.WorkerError(f"The process that runs {self.app} was ended: {why}.", hint)
 
     @staticmethod
     def _unpack(answer: dict[str, Any]) -> Any:
         if "error" in answer:
             kind = getattr(errors, answer["error"], errors.ReplayError)
-            raise kind(answer["text"])
+            raise kind(answer["title"], answer.get("hint", ""))
         return answer.get("result")
 
     def __enter__(self) -> Worker:

@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from playhead.journal.restart import restarted
-from playhead.replay import Report
+from playhead.replay import Replayer, Report, restarted
 
 from playhead_tui.cells import one_line
 from playhead_tui.document import Line
-from playhead_tui.replaying import Replayer
 
 if TYPE_CHECKING:
     from playhead_tui.app import PlayheadApp
@@ -42,8 +40,8 @@ async def check(app: PlayheadApp, invocation_id: str, *, kept: int | None = None
             recording = await fetch(invocation_id)
             if kept is not None:
                 recording = restarted(recording, kept)
-            replayer = Replayer(code, recording)
-            return told(await replayer.report(explained=False), code.app)
+            replayer = Replayer(code.app, recording, app_dir=code.folder or None)
+            return told(await replayer.report(explain=False), code.app)
     except TimeoutError:
         return [Line(f"Not checked: {code.app} took over {SECONDS:g} s.", "warn")]
     except Exception as error:

@@ -6,8 +6,7 @@ import json
 import shlex
 from typing import TYPE_CHECKING, Any
 
-from playhead.replay import Failure, Report, Session
-from playhead.replay.text import report_lines
+from playhead.replay import Failure, Report, Session, WhatIfQuestion, report_lines
 from playhead.restate.protocol import FIRST_AWAKEABLE_SIGNAL
 from playhead.values import readable
 
@@ -16,7 +15,6 @@ from playhead_tui.cells import one_line
 from playhead_tui.document import Line
 from playhead_tui.interfaces import Code
 from playhead_tui.measure import size
-from playhead_tui.replaying import WhatIf
 from playhead_tui.screens.dialogs import Choice, Menu
 from playhead_tui.screens.edit_result import EditResult
 
@@ -60,8 +58,8 @@ def changeable(session: Session) -> list[Changeable]:
 
 
 async def ask_what_if(
-    app: PlayheadApp, session: Session, question: WhatIf | None = None
-) -> WhatIf | None:
+    app: PlayheadApp, session: Session, question: WhatIfQuestion | None = None
+) -> WhatIfQuestion | None:
     """Ask for another result, and before anything runs for real ask once more.
 
     Args:

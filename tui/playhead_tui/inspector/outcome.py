@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from playhead.replay import WhatIfResult
-from playhead.replay.changes import WhatIfRow
+from playhead.replay import WhatIfResult, WhatIfRow
 
 from playhead_tui.document import Line, heading, pair, text_lines, value_lines
 from playhead_tui.inspector.messages import unpacked

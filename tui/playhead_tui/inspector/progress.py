@@ -49,7 +49,8 @@ def fault_lines(error: Exception, app: str, folder: str) -> Iterator[Line]:
     yield Line(title, "bad")
     yield Line(f"{app} in {folder or 'the current folder'}", "dim")
     yield Line("")
-    yield from text_lines(str(error) or type(error).__name__, limit=20_000)
+    text = "\n".join(filter(None, (str(error) or type(error).__name__, getattr(error, "hint", ""))))
+    yield from text_lines(text, limit=20_000)
     yield from heading("what to do")
     if isinstance(error, AppError):
         yield Line("o  another app or folder. Give it as Python would import it from that folder.")

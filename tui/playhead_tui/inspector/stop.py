@@ -6,9 +6,7 @@ import re
 from collections.abc import Iterator
 
 from playhead.decode.registry import decode_run
-from playhead.replay import Divergence, Report, Stop
-from playhead.replay.stop import Frame
-from playhead.replay.text import HINT
+from playhead.replay import DEPLOYMENT_HINT, Divergence, Frame, Report, Stop
 
 from playhead_tui.document import Line, Tone, heading, pair, text_lines, value_lines
 from playhead_tui.inspector.messages import tool_call, unpacked
@@ -146,7 +144,7 @@ def differences(report: Report | None) -> Iterator[Line]:
             yield from heading("the SDK says")
             yield from text_lines(report.sdk_message, indent=2, tone="dim")
         yield from heading("what to do")
-        yield Line(HINT, indent=2)
+        yield Line(DEPLOYMENT_HINT, indent=2)
     for note in report.notes:
         yield Line("")
         yield from text_lines(note, tone="dim")

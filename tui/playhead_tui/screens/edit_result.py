@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from playhead.replay import Failure
+from playhead.replay import Failure, WhatIfQuestion
 from playhead.text import clean
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -16,7 +16,6 @@ from textual.screen import ModalScreen
 from textual.widgets import Footer, Input, Static, TextArea
 
 from playhead_tui.cells import one_line
-from playhead_tui.replaying import WhatIf
 
 __all__ = ["EditResult", "editable"]
 
@@ -31,7 +30,7 @@ def _escaped(character: str) -> str:
     return f"\\u{ord(character):04x}"
 
 
-class EditResult(ModalScreen[WhatIf | None]):
+class EditResult(ModalScreen[WhatIfQuestion | None]):
     """JSON to change, and how the run goes on: from the recording, dry, or live for named steps."""
 
     DEFAULT_CSS = """
@@ -55,7 +54,9 @@ class EditResult(ModalScreen[WhatIf | None]):
         Binding("ctrl+o", "policy", "Recorded or dry", priority=True),
     ]
 
-    def __init__(self, key: int | str, title: str, value: Any, question: WhatIf | None) -> None:
+    def __init__(
+        self, key: int | str, title: str, value: Any, question: WhatIfQuestion | None
+    ) -> None:
         """Describe the editor.
 
         Args:
@@ -67,7 +68,7 @@ class EditResult(ModalScreen[WhatIf | None]):
         super().__init__()
         self.key = key
         self.title_text = title
-        self.question = question or WhatIf({})
+        self.question = question or WhatIfQuestion({})
         value = self.question.changes.get(key, value)
         self.is_failure = isinstance(value, Failure)
         self.code = value.code if isinstance(value, Failure) else 500

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, ClassVar
 
-from playhead.replay import Stop
+from playhead.replay import Stop, WhatIfQuestion
 from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -14,7 +14,6 @@ from textual.widgets import Footer
 from playhead_tui.glyphs import Glyphs
 from playhead_tui.inspector.stop import frames
 from playhead_tui.python_source import SourceFile, read_source
-from playhead_tui.replaying import WhatIf
 from playhead_tui.screens.replay_messages import (
     Fault,
     Found,
@@ -300,7 +299,7 @@ class ReplayScreen(OpeningScreen):
         self.ask_what_if(None)
 
     @work(group="dialogs", exclusive=True)
-    async def ask_what_if(self, question: WhatIf | None) -> None:
+    async def ask_what_if(self, question: WhatIfQuestion | None) -> None:
         """Ask for another result, from what was asked before, and run on from it."""
         from playhead_tui.actions.what_if import ask_what_if
 
@@ -309,14 +308,14 @@ class ReplayScreen(OpeningScreen):
             if question:
                 self.run_on(question)
 
-    def run_on(self, question: WhatIf) -> None:
+    def run_on(self, question: WhatIfQuestion) -> None:
         """Run the code with changed results, in a worker."""
         self._busy = "running on from the changed result"
         self.tell_header()
         self._run_on(question)
 
     @work(group="what if", exclusive=True)
-    async def _run_on(self, question: WhatIf) -> None:
+    async def _run_on(self, question: WhatIfQuestion) -> None:
         assert self.replayer is not None
         try:
             self.post_message(RanOn(question, await self.replayer.what_if(question)))

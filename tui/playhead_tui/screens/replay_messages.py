@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from playhead.replay import Report, Session, WhatIfResult
+from playhead.replay import Report, Session, WhatIfQuestion, WhatIfResult
 from textual.message import Message
 
 from playhead_tui.python_source import SourceFile
-from playhead_tui.replaying import WhatIf
 
 __all__ = ["Fault", "Found", "Judged", "Loaded", "RanOn", "SourceRead", "Stage"]
 
@@ -64,7 +63,7 @@ class SourceRead(Message, bubble=False):
 class RanOn(Message, bubble=False):
     """A question was answered."""
 
-    def __init__(self, question: WhatIf, outcome: WhatIfResult) -> None:
+    def __init__(self, question: WhatIfQuestion, outcome: WhatIfResult) -> None:
         super().__init__()
         self.question = question
         self.outcome = outcome

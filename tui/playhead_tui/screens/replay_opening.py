@@ -5,14 +5,13 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, cast
 
-from playhead.replay import Recording, Report, Session
+from playhead.replay import Recording, Replayer, Report, Session
 from textual import work
 from textual.screen import Screen
 
 from playhead_tui.glyphs import Glyphs
 from playhead_tui.inspector.progress import fault_lines, progress_lines
 from playhead_tui.interfaces import Code
-from playhead_tui.replaying import Replayer
 from playhead_tui.screens.replay_messages import Fault, Judged, Loaded, Stage
 from playhead_tui.widgets.text_pane import TextPane
 
@@ -93,7 +92,7 @@ class OpeningScreen(Screen[None]):
             self.post_message(Stage("Reading the journal"))
             recording = await self._fetch()
             self.post_message(Stage(f"{len(recording.entries)} entries. Importing {code.app}"))
-            self.replayer = replayer = Replayer(code, recording)
+            self.replayer = replayer = Replayer(code.app, recording, app_dir=code.folder or None)
             await replayer.start()
             self.post_message(Stage("Running the code against the journal"))
             self.post_message(Loaded(await replayer.session()))

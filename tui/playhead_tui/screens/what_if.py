@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Literal, cast
 
-from playhead.replay import Failure, WhatIfResult
+from playhead.replay import Failure, WhatIfQuestion, WhatIfResult
 from textual import events, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -21,7 +21,6 @@ from playhead_tui.document import Line
 from playhead_tui.glyphs import Glyphs
 from playhead_tui.inspector.outcome import ending, row_lines, unknown
 from playhead_tui.measure import size
-from playhead_tui.replaying import WhatIf
 from playhead_tui.screens.dialogs import Prompt
 from playhead_tui.widgets.chips import Chips
 from playhead_tui.widgets.comparison import Comparison
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Next", "OutcomeScreen"]
 
-Next = tuple[Literal["edit", "run"], WhatIf]
+Next = tuple[Literal["edit", "run"], WhatIfQuestion]
 """What to do after looking at it: change the question, or ask this one."""
 WIDE = 110
 
@@ -66,7 +65,7 @@ class OutcomeScreen(Screen[Next | None]):
     ]
 
     def __init__(
-        self, outcome: WhatIfResult, question: WhatIf, target: str, *, glyphs: Glyphs
+        self, outcome: WhatIfResult, question: WhatIfQuestion, target: str, *, glyphs: Glyphs
     ) -> None:
         super().__init__()
         self.outcome = outcome

@@ -6,8 +6,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from playhead.replay import WhatIfResult
-from playhead.replay.changes import WhatIfRow
+from playhead.replay import WhatIfResult, WhatIfRow
 from rich.segment import Segment
 from rich.style import Style
 

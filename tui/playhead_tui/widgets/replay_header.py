@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from playhead.replay import Report, Stop, Verdict
-from playhead.replay.text import headline
+from playhead.replay import Report, Stop, Verdict, headline
 from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip

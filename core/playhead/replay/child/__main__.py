@@ -47,8 +47,8 @@ def main() -> None:
     try:
         app = load_app(spec, folder)
     except ReplayError as error:
-        hint = _blame(guard.take())
-        _answer(answers, {"error": type(error).__name__, "text": f"{error}{hint}"})
+        hint = "\n".join(filter(None, (error.hint, *_blame(guard.take()))))
+        _answer(answers, {"error": type(error).__name__, "title": error.title, "hint": hint})
         return
     # All that was imported stays: it need not be looked through for garbage again and again.
     gc.freeze()
@@ -59,12 +59,17 @@ def main() -> None:
             result = ops.run(app, guard, request)
             answer = {"result": result, "blocked": guard.take()}
         except ReplayError as error:
-            answer = {"error": type(error).__name__, "text": str(error), "blocked": guard.take()}
+            answer = {
+                "error": type(error).__name__,
+                "title": error.title,
+                "hint": error.hint,
+                "blocked": guard.take(),
+            }
         except Exception as error:
             traceback.print_exc()
             answer = {
                 "error": "ReplayError",
-                "text": f"replaying failed: {type(error).__name__}: {error}",
+                "title": f"replaying failed: {type(error).__name__}: {error}",
                 "blocked": guard.take(),
             }
         _answer(answers, answer)
@@ -75,8 +80,8 @@ def _answer(stream: IO[str], document: dict[str, Any]) -> None:
     stream.flush()
 
 
-def _blame(blocked: Iterable[str]) -> str:
-    return "".join(f"\nThe replay blocked while importing it: {what}" for what in blocked)
+def _blame(blocked: Iterable[str]) -> list[str]:
+    return [f"The replay blocked while importing it: {what}" for what in blocked]
 
 
 def _private_streams() -> tuple[IO[str], IO[str]]:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from difflib import SequenceMatcher
 from typing import Any, cast
 
-from restate.vm import Failure
+from restate import vm
 
 from playhead.errors import ReplayError
 from playhead.journal.commands import Command, Key, ResultKey, fields_of, key_of, title_of
 from playhead.journal.recording import Recording
-from playhead.replay.changes import WhatIfResult, WhatIfRow
+from playhead.replay.changes import Failure, WhatIfQuestion, WhatIfResult, WhatIfRow
 from playhead.replay.differences.align import GreedyMatcher
 from playhead.replay.engine.app import App
 from playhead.replay.engine.arguments import LLM_STEPS
@@ -34,14 +34,17 @@ _AT_ONCE = frozenset({"Sleep", "OneWayCall", "CompletePromise"})
 def alternative(
     app: App,
     recording: Recording,
-    changes: Mapping[str, Mapping[str, Any]],
+    question: WhatIfQuestion,
     *,
-    recorded: bool = True,
-    answers: Mapping[str, Mapping[str, Any]] | None = None,
-    live: Collection[str] = (),
     on_live: Callable[[bool], None] | None = None,
 ) -> WhatIfResult:
-    """Run the code with some results replaced; see `playhead.replay.changes`.
+    """Run the code with some results replaced.
+
+    Args:
+        app: whose handler runs.
+        recording: where the other results come from.
+        question: the changes, and how to answer what follows them.
+        on_live: called with True before a closure is executed for real, with False after it.
 
     Raises:
         AppError: the app does not serve this handler.
@@ -54,13 +57,17 @@ def alternative(
         for pair in original.pairs
         if pair.recorded is not None
     }
-    changed = {_key(recording, name): _value(recording, name, new) for name, new in changes.items()}
+    changed = {
+        _key(recording, str(name)): _value(recording, str(name), new)
+        for name, new in question.changes.items()
+    }
     first = min(
         (c.command_index for c in steps if ("completion", c.completion_id) in changed),
         default=0,
     )
-    matcher = _SameArguments(steps, arguments, after=first, recorded=recorded, live=set(live))
-    policy = _Given(answers or {}, set(live))
+    live = set(question.live)
+    matcher = _SameArguments(steps, arguments, after=first, recorded=question.recorded, live=live)
+    policy = _Given(question.answers, live)
     playback = Playback(app, recording, matcher, policy, changed=changed)
     playback.on_live = on_live
     playback.run()
@@ -111,7 +118,7 @@ class _SameArguments:
 class _Given(Dry):
     """Answers that the caller gave, closures that may run, sleeps at once; else nothing."""
 
-    def __init__(self, answers: Mapping[str, Mapping[str, Any]], live: set[str]) -> None:
+    def __init__(self, answers: Mapping[str, Any], live: set[str]) -> None:
         self.sources: dict[int, str] = {}
         self.waiting: list[Call] = []
         self._answers, self._live = answers, live
@@ -119,7 +126,7 @@ class _Given(Dry):
     def shown(self, call: Call) -> Any:
         """What the caller gave for a call, for people."""
         given = self._answers[call.about]
-        return given if "failure" in given else given["value"]
+        return _failure(given) if isinstance(given, Failure) else given
 
     def answer(self, call: Call, playback: Playback) -> Answer:
         result, callee = ("completion", -2 * call.index), ("completion", -2 * call.index - 1)
@@ -164,7 +171,7 @@ def _key(recording: Recording, name: str) -> ResultKey:
     return key
 
 
-def _value(recording: Recording, name: str, new: Mapping[str, Any]) -> Any:
+def _value(recording: Recording, name: str, new: Any) -> Any:
     journal = recording.journal()
     command = next((c for c in journal.commands if str(c.command_index) == name), None)
     old = None if command is None else journal.result_of(command)
@@ -172,13 +179,12 @@ def _value(recording: Recording, name: str, new: Mapping[str, Any]) -> Any:
     return _encoded(new, about, None if old is None else old.value)
 
 
-def _encoded(new: Mapping[str, Any], step: str, old: Any) -> Any:
-    if "failure" in new:
-        return Failure(int(new.get("code", 500)), str(new["failure"]))
-    value = new["value"]
-    if step in LLM_STEPS and isinstance(value, str) and isinstance(old, bytes):
-        value = _said(readable(old), value)
-    return json.dumps(value).encode()
+def _encoded(new: Any, step: str, old: Any) -> Any:
+    if isinstance(new, Failure):
+        return vm.Failure(new.code, new.message)
+    if step in LLM_STEPS and isinstance(new, str) and isinstance(old, bytes):
+        new = _said(readable(old), new)
+    return json.dumps(new).encode()
 
 
 def _said(recorded: Any, text: str) -> Any:
@@ -273,6 +279,10 @@ def _recorded_result(playback: Playback, command: Command) -> Any:
 
 
 def _shown(value: Any) -> Any:
-    if isinstance(value, Failure):
-        return {"failure": value.message, "code": value.code}
+    if isinstance(value, vm.Failure):
+        return _failure(value)
     return readable(value) if isinstance(value, bytes) else value
+
+
+def _failure(failure: Failure | vm.Failure) -> dict[str, Any]:
+    return {"failure": failure.message, "code": failure.code}

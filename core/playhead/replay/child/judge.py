@@ -13,7 +13,7 @@ from playhead.replay.report import Report
 __all__ = ["judge"]
 
 
-def judge(app: App, recording: Recording, *, explained: bool = True) -> Report:
+def judge(app: App, recording: Recording, *, explain_differences: bool = True) -> Report:
     """Replay a recording strictly, then explain what differs.
 
     The verdict is the SDK's alone. A difference counts as fatal only when the SDK refuses.
@@ -22,7 +22,7 @@ def judge(app: App, recording: Recording, *, explained: bool = True) -> Report:
         AppError: the app does not serve this handler.
     """
     report = strict(app, recording)
-    if not explained:
+    if not explain_differences:
         return report
     explanation = explain(app, recording)
     found = explanation.divergences

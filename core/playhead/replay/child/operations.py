@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from playhead.journal.recording import Recording
+from playhead.replay.changes import WhatIfQuestion
 from playhead.replay.child.alternative import alternative
 from playhead.replay.child.annotation import annotate
 from playhead.replay.child.guard import Guard
@@ -27,22 +28,15 @@ def run(app: App, guard: Guard, request: dict[str, Any]) -> Any:
         else Recording.from_json(request["recording"])
     )
     match request["op"]:
-        case "judge":
-            return judge(app, recording, explained=request.get("explained", True)).to_json()
+        case "report":
+            return judge(app, recording, explain_differences=request.get("explain", True)).to_json()
         case "annotate":
             return annotate(app, recording).to_json()
-        case "snapshots":
+        case "stops":
             stops, hits = snapshots(app, recording, request.get("expression"))
             return {"stops": [stop.to_json() for stop in stops], "hits": hits}
         case "what_if":
-            return alternative(
-                app,
-                recording,
-                request["changes"],
-                recorded=request["recorded"],
-                answers=request["answers"],
-                live=request.get("live", ()),
-                on_live=guard.lift,
-            ).to_json()
+            question = WhatIfQuestion.from_json(request["question"])
+            return alternative(app, recording, question, on_live=guard.lift).to_json()
         case other:
             raise ValueError(f"no operation {other!r}")
