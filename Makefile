@@ -6,7 +6,7 @@ COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-h
   --no-emit-index-url --no-annotate --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check docs bench lock clean
+.PHONY: help install demo test check docs proto bench lock clean
 
 help: ## show the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -37,9 +37,14 @@ check: install ## format, lint, types, import rules, generated docs
 	@$(BIN)/pyright --warnings
 	@$(BIN)/lint-imports
 	@$(BIN)/python scripts/docs.py --check
+	@$(BIN)/python scripts/proto.py --check
 
 docs: install ## write the generated pages again
 	@$(BIN)/python scripts/docs.py
+
+proto: install ## generate the classes of Restate's service protocol (needs uv)
+	@uv run --quiet --no-project --python $(BIN)/python --with-requirements requirements/proto.txt \
+	  python scripts/proto.py
 
 bench: install ## the benchmarks: ratios against peers and floors
 	@$(BIN)/python -m benchmarks $(ARGS)
@@ -48,6 +53,7 @@ lock: ## pin the newest versions that the pyproject files allow (needs uv)
 	@$(COMPILE) --all-extras --no-emit-package playhead-tracing requirements/all.in $(PROJECTS) -o requirements/all.txt
 	@$(COMPILE) --all-extras --no-emit-package playhead-tracing requirements/build.in $(PROJECTS) -c requirements/all.txt -o requirements/run.txt
 	@$(COMPILE) requirements/uv.in -o requirements/uv.txt
+	@$(COMPILE) requirements/proto.in -o requirements/proto.txt
 
 clean: ## remove what install and demo made
 	rm -rf .venv node_modules .demo

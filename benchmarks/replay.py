@@ -32,7 +32,7 @@ from playhead.replay.engine.app import App, load_app
 from playhead.replay.engine.handler_run import HandlerRun, attempt_body
 from playhead.replay.engine.strict import strict
 from playhead.replay.worker import Worker
-from playhead.restate.protocol import MESSAGES
+from playhead.restate.protocol import service_protocol_pb2 as messages
 from restate.vm import VMWrapper
 
 STEPS = 5_000
@@ -56,7 +56,7 @@ class _Journal:
         self.add("Command: Input", "InputCommand", value={"content": str(argument).encode()})
 
     def add(self, kind: str, message: str, **fields: Any) -> None:
-        raw = MESSAGES[message](**fields).SerializeToString()
+        raw = getattr(messages, f"{message}Message")(**fields).SerializeToString()
         name = fields.get("name", "")
         self.entries.append(Entry(len(self.entries), kind, name, raw, "2026-01-01T00:00:00Z"))
 
@@ -76,7 +76,10 @@ class _Journal:
             ("Call", result, {"value": {"content": b"1"}}),
         ):
             self.add(
-                f"Notification: {kind}", "CompletionNotification", completion_id=number, **value
+                f"Notification: {kind}",
+                "CompletionNotification",
+                completion_id=number,
+                **value,
             )
 
     def ended(self, output: int) -> Recording:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from playhead.local import Child, RestateServer, free_port
+from playhead.local import ManagedProcess, RestateServer, free_port
 from playhead.reader.reader import Reader
 from playhead.restate.client import RestateClient
 
@@ -94,7 +94,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, RestateServer(Path(folder) / "restate") as server:
         port = free_port()
         log = Path(folder) / "handlers.log"
-        with Child("handlers", [sys.executable, HANDLERS, str(port)], log=log) as child:
+        with ManagedProcess("handlers", [sys.executable, HANDLERS, str(port)], log=log) as child:
             url = f"http://127.0.0.1:{port}"
             child.wait_until(lambda: answers(url), seconds=60, what="it answered")
             server.register(url)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import httpx
 from playhead.errors import ProcessError
-from playhead.local import Child, RestateServer, free_port
+from playhead.local import ManagedProcess, RestateServer, free_port
 from playhead.settings import Settings
 
 START_SECONDS = 60.0
@@ -209,19 +209,21 @@ class Stack:
         port: int,
         *arguments: str,
         env: dict[str, str] | None = None,
-    ) -> Child:
+    ) -> ManagedProcess:
         command = [sys.executable, "-m", module, "--port", str(port), *arguments]
         log = self.folder / "logs" / f"{module.rpartition('.')[2]}.log"
-        return Child(name, command, log=log, env=env)
+        return ManagedProcess(name, command, log=log, env=env)
 
-    def _playhead(self, name: str, *arguments: str) -> Child:
+    def _playhead(self, name: str, *arguments: str) -> ManagedProcess:
         command = [sys.executable, "-m", "playhead", *arguments]
-        return Child(name, command, log=self.folder / "logs" / f"{name}.log", env=self.environment)
+        return ManagedProcess(
+            name, command, log=self.folder / "logs" / f"{name}.log", env=self.environment
+        )
 
     def _wait_for_agents(self) -> None:
         self._wait(self.agents, f"http://127.0.0.1:{self.agents_port}/health")
 
-    def _wait(self, child: Child, url: str) -> None:
+    def _wait(self, child: ManagedProcess, url: str) -> None:
         def answers() -> bool:
             try:
                 return httpx.get(url, timeout=1.0).status_code < 500

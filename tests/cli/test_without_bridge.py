@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
-from playhead.local import Child, free_port
+from playhead.local import ManagedProcess, free_port
 
 HANDLERS = Path(__file__).resolve().parents[1] / "restate" / "handlers.py"
 
@@ -21,7 +21,7 @@ def bare(cli: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """An agent's invocation, ended and copied by the recorder; its service has no bridge."""
     port = free_port()
     log = tmp_path_factory.mktemp("bare") / "handlers.log"
-    child = Child("handlers", [sys.executable, HANDLERS, str(port)], log=log).start()
+    child = ManagedProcess("handlers", [sys.executable, HANDLERS, str(port)], log=log).start()
 
     def answers() -> bool:
         try:

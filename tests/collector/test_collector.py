@@ -15,7 +15,7 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from playhead.local import Child, free_port
+from playhead.local import ManagedProcess, free_port
 from playhead.record.client import connect
 from playhead.record.process import start_child
 from playhead.settings import Settings
@@ -66,7 +66,7 @@ class Recorder:
             otlp_http_port=free_port(),
             api_port=free_port(),
         )
-        self.child: Child | None = None
+        self.child: ManagedProcess | None = None
         self.log = folder / "recorder.log"
 
     def start(self) -> None:
@@ -98,7 +98,7 @@ class Collector:
         self.grpc_port, self.http_port, health = free_port(), free_port(), free_port()
         self.health_url = f"http://127.0.0.1:{health}/"
         self.data = folder / "collector"
-        self.child = Child(
+        self.child = ManagedProcess(
             "collector",
             [binary, "--config", CONFIG],
             log=folder / "collector.log",

@@ -12,12 +12,12 @@ from pathlib import Path
 import psutil
 import pytest
 from playhead.errors import ProcessError
-from playhead.local import Child
+from playhead.local import ManagedProcess
 
 SLEEPER = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(600)"]
 
 
-def up(child: Child) -> bool:
+def up(child: ManagedProcess) -> bool:
     return child.log.exists() and "up" in child.log.read_text()
 
 
@@ -36,7 +36,7 @@ def wait_until_gone(*pids: int) -> None:
 
 
 def test_start_stop_and_start_again(tmp_path: Path) -> None:
-    child = Child("sleeper", SLEEPER, log=tmp_path / "log")
+    child = ManagedProcess("sleeper", SLEEPER, log=tmp_path / "log")
     assert not child.running
     child.start()
     child.wait_until(lambda: up(child), seconds=10, what="it was up")
@@ -54,11 +54,11 @@ def test_start_stop_and_start_again(tmp_path: Path) -> None:
 
 def test_a_program_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(ProcessError, match=r"nothing cannot be started"):
-        Child("nothing", [tmp_path / "no-such-program"], log=tmp_path / "log").start()
+        ManagedProcess("nothing", [tmp_path / "no-such-program"], log=tmp_path / "log").start()
 
 
 def test_an_early_end_shows_the_log(tmp_path: Path) -> None:
-    child = Child(
+    child = ManagedProcess(
         "early", [sys.executable, "-c", "print('the reason'); exit(7)"], log=tmp_path / "log"
     )
     child.start()
@@ -68,7 +68,7 @@ def test_an_early_end_shows_the_log(tmp_path: Path) -> None:
 
 def test_a_stubborn_process_is_killed(tmp_path: Path) -> None:
     code = f"import signal; signal.signal(15, signal.SIG_IGN); {SLEEPER[-1]}"
-    child = Child("stubborn", [sys.executable, "-c", code], log=tmp_path / "log").start()
+    child = ManagedProcess("stubborn", [sys.executable, "-c", code], log=tmp_path / "log").start()
     child.wait_until(lambda: up(child), seconds=10, what="it was up")
     child.stop(grace=0.2)
     assert child.returncode == -signal.SIGKILL
@@ -79,9 +79,9 @@ def test_children_do_not_outlive_a_killed_parent(tmp_path: Path, number: int) ->
     # Whoever runs the tests may ignore SIGHUP (nohup does), and children inherit that.
     script = f"""
 import pathlib, signal, time
-from playhead.local import Child
+from playhead.local import ManagedProcess
 signal.signal({int(number)}, signal.SIG_DFL) if {int(number)} != signal.SIGKILL else None
-child = Child("c", {SLEEPER!r}, log=pathlib.Path({str(tmp_path / "log")!r})).start()
+child = ManagedProcess("c", {SLEEPER!r}, log=pathlib.Path({str(tmp_path / "log")!r})).start()
 print(child.pid, flush=True)
 time.sleep(600)
 """
@@ -105,8 +105,8 @@ def test_an_interrupt_at_birth_waits_until_the_child_is_known(
             super().__init__(*args, **kwargs)  # type: ignore[call-overload]
             signal.raise_signal(signal.SIGINT)
 
-    child = Child("newborn", SLEEPER, log=tmp_path / "log")
-    with Child("first", ["true"], log=tmp_path / "log"):
+    child = ManagedProcess("newborn", SLEEPER, log=tmp_path / "log")
+    with ManagedProcess("first", ["true"], log=tmp_path / "log"):
         pass  # The reaper runs from here on.
     monkeypatch.setattr("playhead.local.process.subprocess.Popen", Interrupted)
     with pytest.raises(KeyboardInterrupt):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playhead.errors import ProcessError, ServerNotFoundError
+from playhead.errors import ProcessError, RefusedError, ServerNotFoundError
 from playhead.local import RestateServer, find_server, port_is_free
 from playhead.local import server as server_module
 
@@ -19,11 +19,11 @@ def test_it_answers_on_its_own_ports(restate: RestateServer) -> None:
 
 def test_a_restart_keeps_ports_and_data(own_restate: RestateServer) -> None:
     before = httpx.get(f"{own_restate.admin_url}/cluster-health").json()
-    first_pid = own_restate.child.pid
+    first_pid = own_restate.process.pid
     own_restate.kill()
     assert port_is_free(own_restate.admin_port)
     own_restate.start()
-    assert own_restate.child.pid != first_pid
+    assert own_restate.process.pid != first_pid
     assert httpx.get(f"{own_restate.admin_url}/cluster-health").json() == before
 
 
@@ -39,11 +39,11 @@ def test_a_server_that_does_not_come_up_shows_its_log(tmp_path: Path) -> None:
     server = RestateServer(tmp_path, env={"RESTATE_DEFAULT_NUM_PARTITIONS": "many"})
     with pytest.raises(ProcessError, match=r"(?s)restate-server ended.*Last lines of"):
         server.start()
-    assert not server.child.running
+    assert not server.process.running
 
 
 def test_a_refused_registration_says_why(restate: RestateServer) -> None:
-    with pytest.raises(ProcessError, match=r"refused http://127\.0\.0\.1:1"):
+    with pytest.raises(RefusedError, match=r"refused http://127\.0\.0\.1:1"):
         restate.register("http://127.0.0.1:1")
 
 

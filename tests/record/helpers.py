@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import httpx
-from playhead.local import Child, free_port
+from playhead.local import ManagedProcess, free_port
 from playhead.record.recorder import Options
 
 FREE = Options(otlp_grpc_port=0, otlp_http_port=0, api_port=0, journals=False)
@@ -21,14 +21,14 @@ class serve:
     def __init__(self, folder: Path) -> None:
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
-        self.child = Child(
+        self.child = ManagedProcess(
             "durable service",
             [sys.executable, "-m", "hypercorn", "--bind", f"127.0.0.1:{port}", "durable:app"],
             log=folder / "service.log",
             cwd=Path(__file__).parent,
         )
 
-    def __enter__(self) -> tuple[Child, str]:
+    def __enter__(self) -> tuple[ManagedProcess, str]:
         def answers() -> bool:
             try:
                 return httpx.get(self.url + "/health", timeout=1.0).status_code < 600

@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx
 import pytest
 from playhead.errors import RecorderError
-from playhead.local import Child
+from playhead.local import ManagedProcess
 from playhead.record.client import connect
 from playhead.record.endpoint import RUNNING, read_running
 from playhead.record.process import start_child
@@ -27,7 +27,7 @@ from otlp import PROTOBUF, request  # isort: skip
 
 
 @contextlib.contextmanager
-def child(settings: Settings, tmp_path: Path) -> Generator[Child]:
+def child(settings: Settings, tmp_path: Path) -> Generator[ManagedProcess]:
     started = start_child(settings, tmp_path / "record.log", free_ports=True, journals=False)
     try:
         yield started

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import httpx
 from make_recordings import SECONDS, Server, listens, without_paths
-from playhead.local import Child, RestateServer, free_port
+from playhead.local import ManagedProcess, RestateServer, free_port
 from playhead.replay import Recording
 from playhead.replay.child.annotation import annotate
 from playhead.replay.engine.app import App, load_app
@@ -67,7 +67,7 @@ def main(names: list[str]) -> None:
         }
         for module, port in (("playhead_samples.llm", llm), ("playhead_samples", agents)):
             command = [sys.executable, "-m", module, "--port", str(port)]
-            child = Child(module, command, log=work / f"{module}.log", env=env)
+            child = ManagedProcess(module, command, log=work / f"{module}.log", env=env)
             running.enter_context(child)
             child.wait_until(lambda p=port: listens(p), seconds=2 * SECONDS, what="it listened")
         restate.register(f"http://127.0.0.1:{agents}")

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from playhead.local import Child, RestateServer, free_port
+from playhead.local import ManagedProcess, RestateServer, free_port
 from playhead.replay import Recording
 from playhead.replay.child.annotation import annotate
 from playhead.replay.engine.app import App, load_app
@@ -171,7 +171,7 @@ def main(names: list[str]) -> None:
     for version, env in PROTOCOLS.items():
         with tempfile.TemporaryDirectory() as scratch:
             work, port = Path(scratch), free_port()
-            app = Child(
+            app = ManagedProcess(
                 "handlers",
                 [sys.executable, "-m", "hypercorn", "handlers:app", "-b", f"127.0.0.1:{port}"],
                 log=work / "app.log",

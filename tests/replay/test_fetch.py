@@ -14,7 +14,7 @@ import httpx
 import pytest
 from click.testing import CliRunner
 from playhead.cli import cli
-from playhead.local import Child, RestateServer, free_port
+from playhead.local import ManagedProcess, RestateServer, free_port
 from playhead.replay import Recording, RecordingError, UnsupportedJournalError, replay
 from playhead.restate.invocation_tables import InvocationTables
 
@@ -33,7 +33,7 @@ def handlers(restate: RestateServer, tmp_path_factory: pytest.TempPathFactory) -
         with socket.socket() as sock:
             return sock.connect_ex(("127.0.0.1", port)) == 0
 
-    with Child("handlers", command, log=log, cwd=RECORDINGS) as app:
+    with ManagedProcess("handlers", command, log=log, cwd=RECORDINGS) as app:
         app.wait_until(listens, seconds=30, what="it listened")
         restate.register(f"http://127.0.0.1:{port}")
         yield
@@ -103,7 +103,7 @@ def test_a_journal_is_saved_from_the_store_after_the_server_purged_it(
         f"PLAYHEAD_{name}_PORT": str(free_port()) for name in ("OTLP_GRPC", "OTLP_HTTP", "API")
     }
     environment = {"RESTATE_ADMIN_URL": restate.admin_url, "PLAYHEAD_STORE": str(store), **ports}
-    recorder = Child(
+    recorder = ManagedProcess(
         "recorder",
         [sys.executable, "-m", "playhead", "record"],
         log=tmp_path / "recorder.log",

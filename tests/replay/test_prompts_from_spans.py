@@ -16,12 +16,13 @@ import httpx
 import pytest
 from click.testing import CliRunner
 from playhead.cli import cli
-from playhead.local import Child, free_port
+from playhead.local import ManagedProcess, free_port
 from playhead.model import Span
 from playhead.reader.prompts import prompted
 from playhead.reader.recordings import find_recording, from_store
 from playhead.replay import Recording, RecordingError, Report
 from playhead.replay.worker import Worker
+from playhead.restate.deployments import register_deployment
 from playhead_samples.agents import __file__ as agents_package
 from playhead_samples.sample_requests import example
 from playhead_samples.stack import Stack
@@ -44,10 +45,11 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         command = [sys.executable, "-m", "hypercorn", "prompt_agents:app", "-b"]
         env = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{stack.recorder_otlp_http}"}
         log = folder / "odd.log"
-        with Child("odd", [*command, f"127.0.0.1:{port}"], log=log, cwd=HERE, env=env) as child:
+        with ManagedProcess(
+            "odd", [*command, f"127.0.0.1:{port}"], log=log, cwd=HERE, env=env
+        ) as child:
             child.wait_until(lambda: listens(port), seconds=SECONDS, what="it listened")
-            url = f"{stack.settings.admin_url}/deployments"
-            httpx.post(url, json={"uri": f"http://127.0.0.1:{port}"}).raise_for_status()
+            register_deployment(stack.settings.admin_url, f"http://127.0.0.1:{port}")
             yield World(stack)
 
 

@@ -29,7 +29,7 @@ from playhead.replay.engine.policies import Assume
 from playhead.replay.engine.shortcuts import REPLACED, shortcuts
 from playhead.replay.engine.stack import UserCode
 from playhead.replay.engine.strict import strict
-from playhead.restate.protocol import MESSAGES
+from playhead.restate.protocol import service_protocol_pb2 as messages
 from restate import server_context
 from restate.serde import JsonSerde
 from restate.vm import VMWrapper
@@ -142,7 +142,7 @@ THINGS = App("test:things", restate.app([things]), UserCode(__file__))
 
 
 def only_input(seed: int) -> Recording:
-    raw = MESSAGES["InputCommand"](value={"content": str(seed).encode()}).SerializeToString()
+    raw = messages.InputCommandMessage(value={"content": str(seed).encode()}).SerializeToString()
     row = {"id": "inv_17fD8RA0GIro5rEXc3TWCff1SK84eaqssz", "target": "Things/program",
            "target_service_name": "Things", "target_handler_name": "program"}  # fmt: skip
     return Recording(row, (Entry(0, "Command: Input", "", raw, "2026-01-01T00:00:00Z"),))
@@ -154,7 +154,7 @@ def journal_of(playback: Playback, seed: int) -> Recording:
     entries = list(start.entries)
 
     def add(kind: str, message: str, **fields: Any) -> None:
-        raw = MESSAGES[message](**fields).SerializeToString()
+        raw = getattr(messages, f"{message}Message")(**fields).SerializeToString()
         entries.append(Entry(len(entries), kind, fields.get("name", ""), raw, None))
 
     for number, pair in enumerate(playback.pairs, start=1):

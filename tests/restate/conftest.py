@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
-from playhead.local import Child, RestateServer, free_port
+from playhead.local import ManagedProcess, RestateServer, free_port
 from playhead.restate.client import RestateClient
 
 
@@ -76,7 +76,7 @@ def handlers(
     script = Path(__file__).with_name("handlers.py")
     log = folder / "ran.txt"
     log.touch()
-    child = Child(
+    child = ManagedProcess(
         "handlers",
         [sys.executable, script, str(port)],
         log=folder / "handlers.log",

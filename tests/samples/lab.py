@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from playhead.local import Child, RestateServer, free_port
+from playhead.local import ManagedProcess, RestateServer, free_port
 from playhead_samples import effects
 from playhead_samples import tool_faults as faults
 
@@ -160,12 +160,12 @@ class Lab:
             assert time.monotonic() < deadline, f"waited in vain until {what}"
             time.sleep(0.02)
 
-    def _child(self, module: str, url: str, env: dict[str, str], *options: str) -> Child:
+    def _child(self, module: str, url: str, env: dict[str, str], *options: str) -> ManagedProcess:
         port = url.rpartition(":")[2]
         command = [sys.executable, "-m", module, "--port", port, *options]
-        return Child(module, command, log=self.folder / f"{module}.log", env=env)
+        return ManagedProcess(module, command, log=self.folder / f"{module}.log", env=env)
 
-    def _wait_for(self, child: Child, url: str) -> None:
+    def _wait_for(self, child: ManagedProcess, url: str) -> None:
         def answers() -> bool:
             try:
                 return httpx.get(url).is_success

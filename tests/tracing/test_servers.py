@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 import restate
 import uvicorn
@@ -48,13 +47,6 @@ class Uvicorn:
     def __exit__(self, *exc: object) -> None:
         self._server.should_exit = True
         self._thread.join(10)
-
-
-def register_http1(server: RestateServer, url: str) -> None:
-    response = httpx.post(
-        f"{server.admin_url}/deployments", json={"uri": url, "use_http_11": True}, timeout=30
-    )
-    assert response.is_success, response.text
 
 
 @pytest.fixture
@@ -103,7 +95,7 @@ def test_uvicorn_and_fastapi(bed: Bed, traced: Bed) -> None:
     inner = instrument(restate.app(build(bed.world)), tracer_provider=trace.get_tracer_provider())
     app.mount("/restate/v1", inner)
     with Uvicorn(app) as url:
-        register_http1(traced.server, f"{url}/restate/v1")
+        traced.server.register(f"{url}/restate/v1", use_http_11=True)
         for case in (happy, step_fails):
             expected = case(traced, f"uvicorn-{case.__name__}")
             # FastAPI adds a span of its own for every request.

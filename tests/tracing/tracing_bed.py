@@ -20,7 +20,7 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from playhead.local import Child, RestateServer, free_port, port_is_free
+from playhead.local import ManagedProcess, RestateServer, free_port, port_is_free
 from tracing_agents import build
 from tracing_otlp import Receiver, Row
 from tracing_world import World
@@ -108,10 +108,10 @@ class Bed:
     @contextmanager
     def process(
         self, server_name: str = "hypercorn", env: dict[str, str] | None = None
-    ) -> Generator[tuple[Bed, Child]]:
+    ) -> Generator[tuple[Bed, ManagedProcess]]:
         """The same on a server of its own, with the agents in a process that can be killed."""
         port, folder = free_port(), self.world.folder / f"process-{time.time_ns()}"
-        child = Child(
+        child = ManagedProcess(
             "agents",
             [
                 sys.executable,
@@ -128,8 +128,7 @@ class Bed:
         tracing = f"otlp+{self.receiver.url}"
         with child, RestateServer(folder / "restate", tracing_endpoint=tracing) as server:
             child.wait_until(lambda: not port_is_free(port), seconds=60, what="it listened")
-            uri = {"uri": f"http://127.0.0.1:{port}", "use_http_11": server_name == "uvicorn"}
-            httpx.post(f"{server.admin_url}/deployments", json=uri, timeout=60).raise_for_status()
+            server.register(f"http://127.0.0.1:{port}", use_http_11=server_name == "uvicorn")
             bed = Bed(server, self.receiver, self.world, self.mode)
             try:
                 yield bed, child

@@ -12,7 +12,7 @@ import httpx
 import psutil
 import pytest
 from playhead import settings
-from playhead.local import Child, RestateServer, free_port
+from playhead.local import ManagedProcess, RestateServer, free_port
 from playhead.record.process import start_child
 from playhead_tui.app import PlayheadApp
 from playhead_tui.connector import connector
@@ -64,7 +64,7 @@ def code(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def desk(restate: RestateServer, code: Path) -> Iterator[Any]:
     port = free_port()
     command = [sys.executable, code / "desk.py", str(port)]
-    with Child("desk", command, log=code / "desk.log") as child:
+    with ManagedProcess("desk", command, log=code / "desk.log") as child:
         child.wait_until(lambda: answers(port), seconds=30, what="it answered")
         restate.register(f"http://127.0.0.1:{port}")
         yield restate

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from playhead_tui.interfaces import Code, Connect, Connection
 
 if TYPE_CHECKING:
-    from playhead.local import Child
+    from playhead.local import ManagedProcess
     from playhead.record.client import StoreClient
     from playhead.replay import Recording
     from playhead.restate.client import RestateClient
@@ -48,9 +48,9 @@ class _Session:
     tell: Callable[[Connection], object]
     client: RestateClient | None = None
     recording: StoreClient | None = None
-    child: Child | None = None
+    child: ManagedProcess | None = None
     closed: bool = False
-    _starting: asyncio.Future[Child] | None = field(default=None, repr=False)
+    _starting: asyncio.Future[ManagedProcess] | None = field(default=None, repr=False)
 
     async def open(self, *, record: bool) -> None:
         """Tell what there is at once; tell again when a recorder has come up."""

@@ -4,11 +4,11 @@ Not here: talking to them (see `playhead.restate` and `playhead.record`).
 """
 
 from playhead.local.ports import free_port, port_is_free
-from playhead.local.process import Child
+from playhead.local.process import ManagedProcess
 from playhead.local.server import RestateServer, find_server
 
 __all__ = [
-    "Child",
+    "ManagedProcess",
     "RestateServer",
     "find_server",
     "free_port",

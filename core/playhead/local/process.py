@@ -72,7 +72,7 @@ class _Reaper:
 _reaper = _Reaper()
 
 
-class Child:
+class ManagedProcess:
     """One child process in a process group of its own.
 
     Its group ends with `stop()` or `kill()`, and at the latest when this process ends, even
@@ -121,7 +121,7 @@ class Child:
         """Whether the process is alive."""
         return self._process is not None and self._process.poll() is None
 
-    def start(self) -> Child:
+    def start(self) -> ManagedProcess:
         """Start it. Raises ProcessError when the program cannot be run."""
         if self.running:
             raise ProcessError(f"{self.name} runs already (pid {self.pid})")
@@ -191,7 +191,7 @@ class Child:
         tail = text.splitlines()[-lines:]
         return "\n".join([f"Last lines of {self.log}:", *(f"  {line}" for line in tail)])
 
-    def __enter__(self) -> Child:
+    def __enter__(self) -> ManagedProcess:
         return self.start()
 
     def __exit__(self, *exc: object) -> None:

@@ -12,7 +12,8 @@ import httpx
 
 from playhead.errors import ProcessError, ServerNotFoundError
 from playhead.local.ports import LOOPBACK, free_port
-from playhead.local.process import Child
+from playhead.local.process import ManagedProcess
+from playhead.restate.deployments import register_deployment
 
 START_SECONDS = 30.0
 
@@ -86,7 +87,7 @@ class RestateServer:
             settings["RESTATE_TRACING_ENDPOINT"] = tracing_endpoint
         # A user's own RESTATE_* settings describe another server.
         inherited = {name: "" for name in os.environ if name.startswith("RESTATE_")}
-        self._child = Child(
+        self._process = ManagedProcess(
             "restate-server",
             [
                 "env",
@@ -113,43 +114,37 @@ class RestateServer:
         return f"http://{LOOPBACK}:{self.ingress_port}"
 
     @property
-    def child(self) -> Child:
+    def process(self) -> ManagedProcess:
         """The process."""
-        return self._child
+        return self._process
 
     def start(self) -> RestateServer:
         """Start it and wait until admin and ingress answer. Raises ProcessError."""
-        self._child.start()
+        self._process.start()
         try:
-            self._child.wait_until(self._healthy, seconds=START_SECONDS, what="it was healthy")
+            self._process.wait_until(self._healthy, seconds=START_SECONDS, what="it was healthy")
         except ProcessError:
-            self._child.kill()
+            self._process.kill()
             raise
         return self
 
     def stop(self) -> None:
         """Stop it in an orderly way."""
-        self._child.stop()
+        self._process.stop()
 
     def kill(self) -> None:
         """SIGKILL, as a crash does."""
-        self._child.kill()
+        self._process.kill()
 
-    def register(self, service_url: str, *, force: bool = False) -> str:
-        """Register a service endpoint; returns the deployment id.
+    def register(self, service_url: str, *, force: bool = False, use_http_11: bool = False) -> str:
+        """Register a service endpoint and return the id of its deployment.
 
         Raises:
-            ProcessError: the server refused, with its reason.
+            RestateError: The server refuses the endpoint; the title says why.
         """
-        response = httpx.post(
-            f"{self.admin_url}/deployments",
-            json={"uri": service_url, "force": force},
-            timeout=START_SECONDS,
+        return register_deployment(
+            self.admin_url, service_url, force=force, use_http_11=use_http_11, timeout=START_SECONDS
         )
-        if response.is_error:
-            raise ProcessError(f"restate-server refused {service_url}: {response.text}")
-        deployment: str = response.json()["id"]
-        return deployment
 
     def _healthy(self) -> bool:
         try:

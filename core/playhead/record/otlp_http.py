@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import functools
-import json
 
 from google.protobuf import json_format
+from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -23,6 +23,7 @@ __all__ = ["app", "response_message"]
 
 PROTOBUF = "application/x-protobuf"
 JSON = "application/json"
+REASON_CHARACTERS = 2000
 _RETRY = {"retry-after": "1"}
 
 
@@ -71,19 +72,10 @@ def response_message(spans: Spans) -> ExportTraceServiceResponse:
 
 
 def _error(status: int, reason: str, kind: str, headers: dict[str, str] | None = None) -> Response:
-    """A google.rpc.Status, as OTLP wants: field 2 is the message."""
+    """Answer with a google.rpc.Status, as OTLP/HTTP requires."""
+    message = Status(message=reason[:REASON_CHARACTERS])
     if kind == JSON:
-        content = json.dumps({"message": reason}).encode()
+        content = json_format.MessageToJson(message, indent=None).encode()
     else:
-        text = reason.encode()[:2000]
-        content = b"\x12" + _varint(len(text)) + text
+        content = message.SerializeToString()
     return Response(content, status, headers, media_type=kind)
-
-
-def _varint(number: int) -> bytes:
-    out = bytearray()
-    while number > 0x7F:
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    out.append(number)
-    return bytes(out)

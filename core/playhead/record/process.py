@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx
 
-from playhead.local import Child
+from playhead.local import ManagedProcess
 from playhead.record.endpoint import read_running, read_token
 from playhead.settings import Settings
 
@@ -18,7 +18,7 @@ START_SECONDS = 20.0
 
 def start_child(
     settings: Settings, log: Path, *, free_ports: bool = False, journals: bool = True
-) -> Child:
+) -> ManagedProcess:
     """Start `playhead record` on this store and wait until it answers; it ends with us.
 
     Args:
@@ -36,7 +36,7 @@ def start_child(
         "--otlp-http-port": settings.otlp_http_port,
         "--api-port": settings.api_port,
     }
-    child = Child(
+    child = ManagedProcess(
         "playhead record",
         [
             sys.executable, "-m", "playhead",

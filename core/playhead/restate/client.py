@@ -18,7 +18,7 @@ from playhead.errors import (
     UnreachableError,
 )
 
-__all__ = ["RestateClient"]
+__all__ = ["RestateClient", "answer_error", "connection_error"]
 
 TIMEOUT = 10.0
 RETRIES = 5
@@ -144,7 +144,7 @@ class RestateClient:
         else:
             response = await self._request(method, url, body, text, accept)
         if response.is_error:
-            raise self._error(response)
+            raise answer_error(response)
         return response
 
     async def _request(
@@ -156,15 +156,8 @@ class RestateClient:
             headers["content-type"] = "text/plain" if text is not None else "application/json"
         try:
             return await self._http.request(method, url, headers=headers, content=content)
-        except httpx.TimeoutException as error:
-            raise UnreachableError(
-                f"Restate at {url} did not answer in time", "It may be overloaded; see its log."
-            ) from error
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-            raise UnreachableError(
-                f"No Restate server answers at {_base(url)}: {error}",
-                "Start restate-server, or set RESTATE_ADMIN_URL to its admin API.",
-            ) from error
+            raise connection_error(url, error) from error
 
     async def _query(self, sql: str, accept: str) -> httpx.Response:
         try:
@@ -176,21 +169,35 @@ class RestateClient:
                 f"Restate could not run a query: {error.title}", error.hint
             ) from error
 
-    def _error(self, response: httpx.Response) -> RestateError:
-        where = str(response.request.url)
-        reason = _reason(response)
-        if response.status_code in (401, 403):
-            return UnauthorizedError(
-                f"{where} refused the token ({response.status_code})",
-                "Set RESTATE_AUTH_TOKEN to an API key of this server.",
-            )
-        if response.status_code == 404:
-            return NotFoundError(reason or f"{where} does not exist")
-        if response.status_code == 429:
-            return UnreachableError(f"{where} limits requests", "Try again later.")
-        if response.status_code in (502, 503, 504):
-            return UnreachableError(f"{where} is not ready: {reason}", "Try again in a moment.")
-        return RefusedError(reason or f"{where} answered {response.status_code}")
+
+def connection_error(url: str, error: Exception) -> UnreachableError:
+    """Return the error to raise when a request to `url` got no answer."""
+    if isinstance(error, httpx.TimeoutException):
+        return UnreachableError(
+            f"Restate at {url} did not answer in time", "It may be overloaded; see its log."
+        )
+    return UnreachableError(
+        f"No Restate server answers at {_base(url)}: {error}",
+        "Start restate-server, or set RESTATE_ADMIN_URL to its admin API.",
+    )
+
+
+def answer_error(response: httpx.Response) -> RestateError:
+    """Return the error to raise for a response whose status is 400 or above."""
+    where = str(response.request.url)
+    reason = _reason(response)
+    if response.status_code in (401, 403):
+        return UnauthorizedError(
+            f"{where} refused the token ({response.status_code})",
+            "Set RESTATE_AUTH_TOKEN to an API key of this server.",
+        )
+    if response.status_code == 404:
+        return NotFoundError(reason or f"{where} does not exist")
+    if response.status_code == 429:
+        return UnreachableError(f"{where} limits requests", "Try again later.")
+    if response.status_code in (502, 503, 504):
+        return UnreachableError(f"{where} is not ready: {reason}", "Try again in a moment.")
+    return RefusedError(reason or f"{where} answered {response.status_code}")
 
 
 def _json(response: httpx.Response) -> Any:

@@ -3,30 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
 from playhead.errors import NotFoundError, RefusedError, RestateError
 from playhead.restate.client import RestateClient
+from playhead.restate.deployments import Deployment
 from playhead.restate.ids import is_invocation_id
 
-__all__ = ["Control", "Deployment"]
+__all__ = ["Control"]
 
 _ENDING_CHECKS = 100
 _ENDING_PAUSE = 0.1
 """Seconds between two looks whether a killed invocation has ended."""
-
-
-@dataclass(frozen=True, slots=True)
-class Deployment:
-    """A registered endpoint."""
-
-    id: str
-    uri: str | None
-    """None for a Lambda function."""
-    created_at: str
-    services: tuple[str, ...]
 
 
 class Control:

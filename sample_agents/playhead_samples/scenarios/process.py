@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from playhead.errors import ProcessError
-from playhead.local import Child
+from playhead.local import ManagedProcess
 
 from playhead_samples.scenarios.warm import AGAIN
 
@@ -25,13 +25,13 @@ FORK_SECONDS = 30.0
 class Nursery:
     """The process that agents are forked from; see `warm`. Starts with the first of them."""
 
-    def __init__(self, agents: Child) -> None:
+    def __init__(self, agents: ManagedProcess) -> None:
         """For agents under the variables of `agents`, which itself is never started."""
         self.log = agents.log
         self.folder = agents.log.parent
         self._order = self.folder / "agents.json"
         module = "playhead_samples.scenarios.warm"
-        self.child = Child(
+        self.child = ManagedProcess(
             agents.name,
             [sys.executable, "-m", module, self._order],
             log=agents.log,
@@ -50,7 +50,7 @@ class Nursery:
             self.child.start()
 
 
-class WarmAgents(Child):
+class WarmAgents(ManagedProcess):
     """Agents forked from a nursery, in place of the child that a stack starts."""
 
     def __init__(self, nursery: Nursery, port: int, *, last: bool = False) -> None:
@@ -91,7 +91,7 @@ class WarmAgents(Child):
         except ProcessError:
             return self.nursery.child.running
 
-    def start(self) -> Child:
+    def start(self) -> ManagedProcess:
         """Start them, the first time or again. Raises ProcessError."""
         self.nursery.fork(self.port, self._pid_file, self.switches)
         return self

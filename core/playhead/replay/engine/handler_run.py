@@ -17,8 +17,9 @@ from playhead.replay.engine.loop import ReplayLoop
 from playhead.replay.engine.seed import random_seed
 from playhead.replay.engine.shortcuts import shortcuts
 from playhead.replay.engine.stack import HANDLER_TASK
-from playhead.restate.framing import CONTENT_TYPE, START, frame, frames
 from playhead.restate.ids import decode_invocation_id
+from playhead.restate.protocol import ENTRY_TYPES
+from playhead.restate.protocol.framing import CONTENT_TYPE, START, frame, frames
 
 __all__ = ["HandlerResult", "HandlerRun", "attempt_body"]
 
@@ -45,10 +46,10 @@ class HandlerResult:
 
 def attempt_body(recording: Recording) -> bytes:
     """The request body with which the server would start an attempt on this journal."""
-    from playhead.restate.protocol import ENTRY_TYPES, MESSAGES
+    from playhead.restate.protocol.service_protocol_pb2 import StartMessage
 
     seed = recording.random_seed
-    start = MESSAGES["Start"](
+    start = StartMessage(
         id=decode_invocation_id(recording.id),
         debug_id=recording.id,
         known_entries=len(recording.entries),

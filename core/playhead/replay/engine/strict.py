@@ -14,7 +14,7 @@ from playhead.replay.engine.playback import waiting_at
 from playhead.replay.engine.stack import raised_at, where
 from playhead.replay.engine.watched_vm import WatchedVM
 from playhead.replay.report import Divergence, Report
-from playhead.restate.framing import ERROR
+from playhead.restate.protocol.framing import ERROR
 from playhead.values import readable
 
 __all__ = ["strict"]
@@ -105,9 +105,9 @@ class _Judge:
         return Report("same", **common, **ended)
 
     def _from_error(self, error: bytes, common: dict[str, Any]) -> Report:
-        from playhead.restate.protocol import MESSAGES
+        from playhead.restate.protocol.service_protocol_pb2 import ErrorMessage
 
-        message = MESSAGES["Error"].FromString(error)
+        message = ErrorMessage.FromString(error)
         words = f"{message.message}\n{message.stacktrace}".strip()
         beyond = self.written >= len(self.journal.commands) and self.journal.output is None
         if self.raised is not None and message.code != JOURNAL_MISMATCH:
