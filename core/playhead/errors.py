@@ -2,6 +2,7 @@
 
 PlayheadError
 ├── SettingsError                   a setting has an unusable value
+├── AmbiguousIdError                several invocations have an id that begins like this
 ├── RestateError                    a Restate server cannot be used
 │   ├── UnreachableError            it does not answer, or not in time
 │   ├── UnauthorizedError           it wants another token
@@ -27,6 +28,7 @@ PlayheadError
 from __future__ import annotations
 
 __all__ = [
+    "AmbiguousIdError",
     "AppError",
     "NotFoundError",
     "PlayheadError",
@@ -67,6 +69,10 @@ class PlayheadError(Exception):
 
 class SettingsError(PlayheadError):
     """A setting has an unusable value; the title names the setting and where it was set."""
+
+
+class AmbiguousIdError(PlayheadError):
+    """Several invocations have an id that begins with the given text; the hint lists some."""
 
 
 class RestateError(PlayheadError):

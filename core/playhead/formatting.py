@@ -1,18 +1,23 @@
-"""Durations, counts, sizes, times and payloads as text: the same in every command and screen."""
+"""Durations, counts, sizes, times, payloads and column headings: alike in commands and screens."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 
 from playhead.model import Invocation, Tokens
 from playhead.text import clean
 
 __all__ = [
+    "HEADINGS",
+    "UNKNOWN",
     "age",
     "clock",
     "count",
+    "date_time",
     "duration",
     "elapsed",
     "one_line",
@@ -23,17 +28,38 @@ __all__ = [
 ]
 
 UNKNOWN = "-"
-"""Stands for a figure that nobody recorded."""
+"""Stands for a figure that was not recorded."""
+
+HEADINGS: Mapping[str, str] = MappingProxyType(
+    {
+        "id": "ID",
+        "target": "TARGET",
+        "service": "SERVICE",
+        "invocations": "INVOCATIONS",
+        "status": "STATUS",
+        "age": "AGE",
+        "duration": "DURATION",
+        "attempts": "ATTEMPTS",
+        "llm_calls": "LLM CALLS",
+        "tokens": "TOKENS",
+        "last_failure": "LAST FAILURE",
+    }
+)
+"""Headings of the columns that list invocations.
+
+`TOKENS` are input/output, as `tokens` writes them. A narrow screen may leave a column out, but it
+gives no other name to one that it shows.
+"""
 
 _UNITS = (("d", 86400), ("h", 3600), ("m", 60))
 
 
 def duration(seconds: float | None, *, coarse: bool = False) -> str:
-    """A length of time: `12ms`, `4.2s`, `1m 03s`, `2h 05m`, `3d 04h`; empty for None.
+    """Format a length of time: `12ms`, `4.2s`, `1m 03s`, `2h 05m`, `3d 04h`; empty for None.
 
     Args:
-        seconds: how long; negative where the clocks of two machines differ.
-        coarse: one unit only, as ages are shown: `4s`, `1m`, `2h`, `3d`.
+        seconds: the length; negative where the clocks of two machines differ.
+        coarse: use one unit only, as for ages: `4s`, `1m`, `2h`, `3d`.
     """
     if seconds is None:
         return ""
@@ -57,26 +83,26 @@ def duration(seconds: float | None, *, coarse: bool = False) -> str:
 
 
 def age(at: datetime, now: datetime | None = None) -> str:
-    """How long ago, in one unit: `5s`, `3m`, `2h`, `4d`."""
+    """Format how long ago a moment was, in one unit: `5s`, `3m`, `2h`, `4d`."""
     seconds = ((now or datetime.now(UTC)) - at).total_seconds()
     return duration(max(0.0, seconds), coarse=True)
 
 
 def seconds_between(start: datetime | None, end: datetime | None) -> float | None:
-    """Seconds from start to end, never negative; None when one of them is not known."""
+    """Return the seconds from start to end, never negative; None when either is unknown."""
     if start is None or end is None:
         return None
     return max(0.0, (end - start).total_seconds())
 
 
 def elapsed(row: Invocation, now: datetime | None = None) -> str:
-    """How long the invocation took; with `…` while it has not ended."""
+    """Format how long the invocation took, with `…` while it has not ended."""
     seconds = seconds_between(row.created_at, row.completed_at or now or datetime.now(UTC))
     return duration(seconds) if row.ended else f"{duration(seconds)}…"
 
 
 def count(number: int | None, *, unknown: str = UNKNOWN) -> str:
-    """A number in at most four characters: `412`, `1.2k`, `34k`, `1.2M`."""
+    """Format a number in at most four characters: `412`, `1.2k`, `34k`, `1.2M`."""
     if number is None:
         return unknown
     for unit, size_ in (("M", 1_000_000), ("k", 1_000)):
@@ -87,30 +113,35 @@ def count(number: int | None, *, unknown: str = UNKNOWN) -> str:
 
 
 def tokens(value: Tokens | None, *, unknown: str = UNKNOWN) -> str:
-    """Input and output tokens: `412/38`, `12k/900`."""
+    """Format input and output tokens: `412/38`, `12k/900`."""
     return unknown if value is None else f"{count(value.input)}/{count(value.output)}"
 
 
 def size(octets: int) -> str:
-    """A number of bytes: `812 B`, `1.4 KB`, `2.0 MB`."""
+    """Format a number of bytes: `812 B`, `1.4 KB`, `2.0 MB`."""
     if octets < 1000:
         return f"{octets} B"
     return f"{octets / 1000:.1f} KB" if octets < 1_000_000 else f"{octets / 1_000_000:.1f} MB"
 
 
 def clock(moment: datetime | None) -> str:
-    """Time of day in the viewer's zone, with milliseconds; empty for None."""
+    """Format the time of day in the viewer's zone, with milliseconds; empty for None."""
     return "" if moment is None else moment.astimezone().strftime("%H:%M:%S.%f")[:-3]
 
 
+def date_time(moment: datetime | None) -> str:
+    """Format date and time of day in the viewer's zone, which is named; empty for None."""
+    return "" if moment is None else moment.astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
+
+
 def one_line(text: str, limit: int | None = None) -> str:
-    """Anybody's text on one line, cut with `…` when it is longer than the limit."""
+    """Return text on one line, safe for a terminal, cut with `…` beyond the limit."""
     flat = " ".join(clean(text).split())
     return flat if limit is None or len(flat) <= limit else flat[: max(limit - 1, 0)] + "…"
 
 
 def pretty(value: Any) -> str:
-    """A decoded payload: text as it is, bytes as hex, else indented JSON; safe for a terminal."""
+    """Format a decoded payload for a terminal: text as it is, bytes as hex, else indented JSON."""
     if isinstance(value, str):
         return clean(value, lines=True)
     if isinstance(value, bytes):

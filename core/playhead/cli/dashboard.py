@@ -1,4 +1,4 @@
-"""Opens the dashboard. The screens live in `playhead_tui`, which is imported only here."""
+"""Opening the dashboard; `playhead_tui` is imported nowhere else in this package."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ __all__ = ["open_dashboard"]
 def open_dashboard(
     settings: Settings, *, read_only: bool, ascii_only: bool, invocation: str | None = None
 ) -> None:
-    """Run the dashboard until it is left.
+    """Run the dashboard until the user quits it.
 
     Args:
-        settings: where the server and the recording are.
-        read_only: forbid whatever changes the server.
+        settings: where the server and the store are.
+        read_only: disable every action that changes the server.
         ascii_only: draw with ASCII characters only.
-        invocation: id of the invocation to open at once.
+        invocation: id of an invocation to open at once.
 
     Raises:
-        CliError: standard input or output is no terminal.
+        CliError: standard input or output is not a terminal, or the dashboard crashed.
     """
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise CliError(
-            "The dashboard needs a terminal.",
-            "Use `playhead ls` and `playhead show ID` in scripts; both take --json.",
+            "The dashboard needs a terminal",
+            "In scripts, use `playhead ls` and `playhead show ID`; both take --json.",
             Exit.USAGE,
         )
     from playhead_tui.app import PlayheadApp
@@ -41,4 +41,4 @@ def open_dashboard(
     )
     app.run()
     if app.return_code:
-        raise CliError("The dashboard ended because of an error of its own.", exit_code=1)
+        raise CliError("The dashboard crashed; the traceback is above", exit_code=app.return_code)

@@ -9,120 +9,128 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from playhead.cli.errors import Exit
+from playhead.cli.filters import json_option
 
 if TYPE_CHECKING:
-    from playhead.model import InvocationDetail, Step
-    from playhead.reader.reader import Reader
+    from playhead.model import InvocationDetail, LlmCall, Step
+
+Verdict = Literal["same", "changed", "only A", "only B"]
+STYLES: dict[Verdict, str] = {
+    "same": "dim",
+    "changed": "yellow",
+    "only A": "red",
+    "only B": "green",
+}
+VALUE_LENGTH = 300
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
-    """A step of one and the step of the other that does the same."""
+class StepPair:
+    """A step of A beside the step of B with the same type and name; one is None if unmatched."""
 
-    verdict: Literal["same", "changed", "only A", "only B"]
+    verdict: Verdict
     a: Step | None
     b: Step | None
-    differs: tuple[str, ...] = ()
-    """What differs: `state`, `input`, `output`, `error`."""
+    differences: tuple[str, ...] = ()
+    """Fields that differ: `state`, `input`, `output`, `error`."""
 
 
 @click.command()
 @click.argument("a", metavar="A")
 @click.argument("b", metavar="B")
-@click.option("--all", "everything", is_flag=True, help="Show steps that are the same, too.")
-@click.option("--json", "as_json", is_flag=True, help="Write one JSON document.")
+@click.option("--all", "show_all", is_flag=True, help="Also show the steps that are the same.")
+@json_option
 @click.pass_context
-def command(ctx: click.Context, a: str, b: str, everything: bool, as_json: bool) -> None:
+def command(ctx: click.Context, a: str, b: str, show_all: bool, as_json: bool) -> None:
     """Compare two invocations step by step.
 
-    A and B are ids or their beginnings. Steps are aligned by type and name; of those aligned,
-    state, input, output and error are compared, times and ids are not. Exits with 1 when they
-    differ.
+    A and B are invocation ids, or beginnings of exactly one id. Steps are aligned by type and name.
+    State, input, output and error of aligned steps are compared; times and ids are not. Exits with
+    1 when the invocations differ.
     """
-    from playhead.cli.reading import find, read
+    from playhead.client import Client
 
-    async def ask(reader: Reader) -> tuple[InvocationDetail, InvocationDetail]:
-        return await find(reader, a), await find(reader, b)
-
-    first, second = read(ctx.obj, ask)
+    with Client(settings=ctx.obj) as client:
+        first, second = client.invocation(a), client.invocation(b)
     pairs = list(align(first.steps, second.steps))
     different = [pair for pair in pairs if pair.verdict != "same"]
     if as_json:
-        from playhead.cli.json_output import echo_json
+        from playhead.cli.output import echo_json
 
         echo_json({"a": first.summary, "b": second.summary, "steps": pairs,
                    "different": len(different)})  # fmt: skip
     else:
-        _write(first, second, pairs if everything else different, len(pairs) - len(different))
+        _write(first, second, pairs if show_all else different, len(pairs) - len(different))
     ctx.exit(Exit.FOUND if different else Exit.FINE)
 
 
-def align(a: Sequence[Step], b: Sequence[Step]) -> Iterator[Pair]:
-    """The steps of both in order, those of the same type and name beside each other."""
+def align(a: Sequence[Step], b: Sequence[Step]) -> Iterator[StepPair]:
+    """Yield the steps of both in order, with those of the same type and name paired."""
     from difflib import SequenceMatcher
 
     def names(steps: Sequence[Step]) -> list[tuple[str, str]]:
         return [(step.type, step.name) for step in steps]
 
     matcher = SequenceMatcher(a=names(a), b=names(b), autojunk=False)
-    for what, a0, a1, b0, b1 in matcher.get_opcodes():
-        if what == "equal":
-            for one, other in zip(a[a0:a1], b[b0:b1], strict=True):
-                differs = _differs(one, other)
-                yield Pair("changed" if differs else "same", one, other, differs)
+    for operation, a0, a1, b0, b1 in matcher.get_opcodes():
+        if operation == "equal":
+            for left, right in zip(a[a0:a1], b[b0:b1], strict=True):
+                differences = _differences(left, right)
+                yield StepPair("changed" if differences else "same", left, right, differences)
             continue
-        for one in a[a0:a1]:
-            yield Pair("only A", one, None)
-        for other in b[b0:b1]:
-            yield Pair("only B", None, other)
+        for left in a[a0:a1]:
+            yield StepPair("only A", left, None)
+        for right in b[b0:b1]:
+            yield StepPair("only B", None, right)
 
 
-def _differs(a: Step, b: Step) -> tuple[str, ...]:
-    """Names of the fields that differ; of an LLM call, what it said, not its ids and times."""
-    from playhead.model import LlmCall
-
-    def said(llm: LlmCall) -> object:
-        return llm.model, llm.text, [(call.name, call.arguments) for call in llm.tool_calls]
-
+def _differences(a: Step, b: Step) -> tuple[str, ...]:
     found = [name for name in ("state", "input", "error") if getattr(a, name) != getattr(b, name)]
-    same = said(a.llm) == said(b.llm) if a.llm and b.llm else a.output == b.output
+    same = (
+        _answer(a.llm) == _answer(b.llm) if a.llm and b.llm else a.output == b.output
+    )  # an LLM's answer holds ids and times, which always differ
     return tuple(found if same else [*found, "output"])
 
 
-def _write(a: InvocationDetail, b: InvocationDetail, pairs: Sequence[Pair], same: int) -> None:
-    from playhead.cli import words
+def _answer(llm: LlmCall) -> object:
+    return llm.model, llm.text, [(call.name, call.arguments) for call in llm.tool_calls]
+
+
+def _write(a: InvocationDetail, b: InvocationDetail, pairs: Sequence[StepPair], same: int) -> None:
+    from playhead import formatting
     from playhead.cli.output import console, paint
 
     out = console()
-    for name, detail in (("A", a), ("B", b)):
+    for side, detail in (("A", a), ("B", b)):
         row = detail.summary
         out.print(
             paint(
-                f"{name} {row.id}  {row.target}  {row.status}  {words.elapsed(row)}  LLM"
-                f" {words.count(row.llm_calls)}  tokens {words.tokens(row.tokens)}"
+                f"{side} {row.id}  {row.target}  {row.status}  {formatting.elapsed(row)}  "
+                f"LLM calls {formatting.count(row.llm_calls)}  "
+                f"tokens {formatting.tokens(row.tokens)}"
             )
         )
     out.print()
     for pair in pairs:
         step = pair.a or pair.b
         assert step is not None
-        style = {"same": "dim", "changed": "yellow", "only A": "red", "only B": "green"}
-        where = " / ".join(f"#{s.index}" for s in (pair.a, pair.b) if s)
-        line = paint(f"{pair.verdict:<8} ", style[pair.verdict])
+        where = " / ".join(f"#{step.index}" for step in (pair.a, pair.b) if step)
+        line = paint(f"{pair.verdict:<8} ", STYLES[pair.verdict])
         line.append_text(paint(f"{where:<12} {step.kind} {step.name}"))
         out.print(line)
-        for field in pair.differs:
-            for side, which in (("A", pair.a), ("B", pair.b)):
-                out.print(paint(f"    {field} {side}: {words.one_line(_said(which, field), 300)}"))
-    out.print(paint(f"{same} steps are the same.", "dim"))
+        for field in pair.differences:
+            for side, of in (("A", pair.a), ("B", pair.b)):
+                value = formatting.one_line(_value(of, field), VALUE_LENGTH)
+                out.print(paint(f"    {field} {side}: {value}"))
+    out.print(paint("1 step is the same." if same == 1 else f"{same} steps are the same.", "dim"))
 
 
-def _said(step: Step | None, field: str) -> str:
-    from playhead.cli import words
+def _value(step: Step | None, field: str) -> str:
+    from playhead import formatting
 
     if step is None:
         return ""
     if field == "output" and step.llm:
-        calls = ", ".join(f"{c.name}({words.pretty(c.arguments)})" for c in step.llm.tool_calls)
-        return " → ".join(filter(None, (step.llm.text, calls)))
-    return words.pretty(getattr(step, field))
+        calls = [f"{c.name}({formatting.pretty(c.arguments)})" for c in step.llm.tool_calls]
+        return " → ".join(filter(None, (step.llm.text, ", ".join(calls))))
+    return formatting.pretty(getattr(step, field))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import click
@@ -27,12 +28,10 @@ def command(ctx: click.Context, as_json: bool) -> None:
     store, and whether spans of the newest invocations arrived from server and agents. Exits
     with 1 when it finds a fault.
     """
-    from playhead.cli.reading import run
-
-    checks = run(_checks(ctx.obj))
+    checks = asyncio.run(_checks(ctx.obj))
     faults = [check for check in checks if check.state == "fault"]
     if as_json:
-        from playhead.cli.json_output import echo_json
+        from playhead.cli.output import echo_json
 
         echo_json({"checks": checks, "faults": len(faults)})
     else:

@@ -1,11 +1,24 @@
-"""Errors as people see them: what, where, what to do; and the exit codes."""
+"""Errors of commands, rendered once, and the exit codes of all commands."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import IntEnum
+from types import MappingProxyType
 from typing import IO, Any
 
 import click
+
+from playhead.errors import (
+    AmbiguousIdError,
+    NotFoundError,
+    PlayheadError,
+    QueryError,
+    SettingsError,
+)
+from playhead.text import clean
+
+__all__ = ["CliError", "Exit", "exit_code"]
 
 
 class Exit(IntEnum):
@@ -13,26 +26,53 @@ class Exit(IntEnum):
 
     FINE = 0
     FOUND = 1
-    """It found what it looks for: diverged, a scenario failed, doctor found a fault."""
+    """The command found what it looks for: a replay diverged, a scenario failed, doctor found a
+    fault."""
     USAGE = 2
+    """The arguments or settings are wrong."""
     UNREACHABLE = 3
-    """What it needs cannot be reached or started."""
+    """What the command needs cannot be reached or started."""
+
+
+EXIT_CODES: Mapping[type[PlayheadError], Exit] = MappingProxyType(
+    {
+        AmbiguousIdError: Exit.USAGE,
+        NotFoundError: Exit.USAGE,
+        QueryError: Exit.USAGE,
+        SettingsError: Exit.USAGE,
+    }
+)
+"""Exit code by type of error; every other error exits with `Exit.UNREACHABLE`."""
 
 
 class CliError(click.ClickException):
-    """An error for people: a title, and what to do next."""
+    """An error with a title, a hint and an exit code, as a command shows it."""
 
     def __init__(
         self, title: str, hint: str = "", exit_code: Exit | int = Exit.UNREACHABLE
     ) -> None:
-        """Title and hint are shown as plain text, the hint on lines of its own."""
+        """Describe the error.
+
+        Args:
+            title: what is wrong, and where.
+            hint: what to do next; may have several lines.
+            exit_code: how the command exits.
+        """
         super().__init__(title)
         self.hint = hint
         # click reads it from the instance.
         self.exit_code = int(exit_code)  # pyright: ignore[reportAttributeAccessIssue]
 
     def show(self, file: IO[Any] | None = None) -> None:
-        """Write it to standard error."""
-        click.echo(f"playhead: {self.message}", err=True, file=file)
-        for line in self.hint.splitlines():
+        """Write title and hint to standard error, without escape sequences from either."""
+        for number, line in enumerate(clean(self.message, lines=True).splitlines() or [""]):
+            click.echo(line if number else f"playhead: {line}", err=True, file=file)
+        for line in clean(self.hint, lines=True).splitlines():
             click.echo(f"  {line}", err=True, file=file)
+
+
+def exit_code(error: PlayheadError) -> Exit:
+    """Return the exit code of a command that ends with this error."""
+    return next(
+        (code for kind, code in EXIT_CODES.items() if isinstance(error, kind)), Exit.UNREACHABLE
+    )

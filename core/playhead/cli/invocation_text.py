@@ -5,113 +5,145 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from playhead.cli import words
-from playhead.cli.output import paint
+from playhead import formatting
+from playhead.cli.output import STYLES, paint
 from playhead.cli.waterfall import waterfall
 
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from playhead.model import InvocationDetail, StepEvent
+    from playhead.model import Attempt, InvocationDetail, StepEvent
 
-__all__ = ["event_lines", "heading", "lines"]
+__all__ = ["event_lines", "field", "heading", "lines"]
+
+ARGUMENTS_LENGTH = 60
+ANSWER_LENGTH = 100
+STATE_LENGTH = 200
 
 
 def lines(
     detail: InvocationDetail, *, ascii_only: bool = False, width: int | None = None
 ) -> Iterator[Text]:
-    """Header, attempts, timeline, LLM calls, errors, state; the timeline in `width` columns."""
+    """Yield header, attempts, timeline, LLM calls, errors and state.
+
+    Args:
+        detail: the invocation.
+        ascii_only: draw the timeline with ASCII characters only.
+        width: columns that the timeline may use; None cuts nothing.
+    """
     yield from _header(detail)
     if detail.attempts:
         yield from heading("Attempts")
-        for attempt in detail.attempts:
-            took = (
-                "" if attempt.ended_at is None
-                else words.duration((attempt.ended_at - attempt.started_at).total_seconds())
-            )  # fmt: skip
-            line = paint(f"{attempt.number:>3}  ")
-            line.append_text(paint(f"{attempt.outcome:<12}", words.STYLES[attempt.outcome]))
-            line.append_text(paint(f"{took:>8}  {words.one_line(attempt.error or '')}".rstrip()))
-            yield line
+        yield from map(_attempt, detail.attempts)
     yield from heading("Timeline")
     if detail.timeline:
         since = detail.summary.created_at
         yield from waterfall(detail.timeline, since, ascii_only=ascii_only, width=width)
     else:
-        yield paint("  The journal is empty: nothing has run yet, or it has been purged.", "dim")
+        yield paint(
+            "  The journal is empty: no attempt has started, or the server has deleted it.",
+            "dim",
+        )
     yield from _llm_calls(detail)
     yield from _errors(detail)
     if detail.state:
         yield from heading(f"State of {detail.summary.service}/{detail.summary.key}")
         for key, value in detail.state.items():
-            yield paint(f"  {words.one_line(key)}: {words.one_line(words.pretty(value), 200)}")
+            text = formatting.one_line(formatting.pretty(value), STATE_LENGTH)
+            yield paint(f"  {formatting.one_line(key)}: {text}")
 
 
 def heading(text: str) -> Iterator[Text]:
-    """An empty line and a title."""
+    """Yield an empty line and a title."""
     yield paint("")
     yield paint(text, "bold")
+
+
+def field(name: str, value: object) -> Text:
+    """Return the line of a named value."""
+    return paint(f"{name:<11} {formatting.one_line(str(value))}")
 
 
 def _header(detail: InvocationDetail) -> Iterator[Text]:
     row = detail.summary
     title = paint(f"{row.target}  ", "bold")
-    title.append_text(paint(row.status, words.STYLES[row.status]))
+    title.append_text(paint(row.status, STYLES[row.status]))
     if row.origin == "stored":
         title.append_text(paint("  (stored)", "yellow"))
     yield title
-    facts = (
+    fields = (
         ("id", row.id),
-        ("created", f"{row.created_at:%Y-%m-%d %H:%M:%S} UTC, {words.age(row.created_at)} ago"),
-        ("took", words.elapsed(row)),
-        ("attempts", words.count(row.attempts)),
-        ("LLM calls", f"{words.count(row.llm_calls)}, tokens in/out {words.tokens(row.tokens)}"),
+        (
+            "created",
+            f"{formatting.date_time(row.created_at)}, {formatting.age(row.created_at)} ago",
+        ),
+        ("duration", formatting.elapsed(row)),
+        ("attempts", formatting.count(row.attempts)),
+        ("LLM calls", formatting.count(row.llm_calls)),
+        ("tokens", formatting.tokens(row.tokens)),
         ("called by", row.invoked_by),
         ("deployment", row.deployment_id),
         ("trace", row.trace_id),
-        ("next retry", f"{row.next_retry_at:%H:%M:%S} UTC" if row.next_retry_at else None),
-        ("failure", words.one_line(row.last_failure or "")),
+        ("next retry", formatting.date_time(row.next_retry_at)),
+        ("failure", row.last_failure),
     )
-    for name, value in facts:
+    for name, value in fields:
         if value:
-            yield paint(f"{name:<11} {words.one_line(value)}")
+            yield field(name, value)
+
+
+def _attempt(attempt: Attempt) -> Text:
+    took = formatting.duration(formatting.seconds_between(attempt.started_at, attempt.ended_at))
+    line = paint(f"{attempt.number:>3}  ")
+    line.append_text(paint(f"{attempt.outcome:<12}", STYLES[attempt.outcome]))
+    error = formatting.one_line(attempt.error or "")
+    line.append_text(paint(f"{took:>8}  {error}".rstrip()))
+    return line
 
 
 def _llm_calls(detail: InvocationDetail) -> Iterator[Text]:
-    calls = [step for step in detail.steps if step.llm]
+    calls = [(step, step.llm) for step in detail.steps if step.llm]
     if not calls:
         return
     yield from heading("LLM calls")
-    for step in calls:
-        llm = step.llm
-        assert llm is not None
-        asked = ", ".join(
-            f"{call.name}({words.one_line(words.pretty(call.arguments), 60)})"
+    for step, llm in calls:
+        tool_calls = ", ".join(
+            f"{call.name}"
+            f"({formatting.one_line(formatting.pretty(call.arguments), ARGUMENTS_LENGTH)})"
             for call in llm.tool_calls
         )
-        says = " → ".join(filter(None, (words.one_line(llm.text, 100), asked)))
-        yield paint(f"  #{step.index:<4} {llm.model or '?'}  {words.tokens(llm.tokens)}  {says}")
+        text = formatting.one_line(llm.text, ANSWER_LENGTH)
+        answer = " → ".join(filter(None, (text, tool_calls)))
+        tokens = formatting.tokens(llm.tokens)
+        yield paint(f"  #{step.index:<4} {llm.model or 'unknown model'}  {tokens}  {answer}")
 
 
 def _errors(detail: InvocationDetail) -> Iterator[Text]:
-    found = [(f"#{s.index} {s.name}", event) for s in detail.steps for event in s.events]
-    found += [("the handler", event) for event in detail.events]
-    failures = [(f"#{s.index} {s.name}", s.error) for s in detail.steps if s.error]
-    if not found and not failures:
+    events = [(f"#{step.index} {step.name}", e) for step in detail.steps for e in step.events]
+    events += [("the handler", event) for event in detail.events]
+    terminal = [(f"#{s.index} {s.name}", s.error) for s in detail.steps if s.error]
+    if not events and not terminal:
         return
     yield from heading("Errors")
-    for where, event in sorted(found, key=lambda pair: pair[1].at):
+    for where, event in sorted(events, key=lambda pair: pair[1].at):
         yield from event_lines(where, event)
-    for where, error in failures:
-        yield paint(f"  {words.one_line(where)}: {words.one_line(error)} (terminal)", "red")
+    for where, error in terminal:
+        yield paint(
+            f"  {formatting.one_line(where)}: {formatting.one_line(error)} (terminal)", "red"
+        )
 
 
 def event_lines(where: str, event: StepEvent) -> Iterator[Text]:
-    """A failure or a pause, with its stack trace."""
+    """Yield a failure or a pause, with its stack trace.
+
+    Args:
+        where: the step at which it happened, in words.
+        event: the failure or pause.
+    """
     code = f" [{event.code}]" if event.code else ""
     yield paint(
-        f"  {event.at:%H:%M:%S.%f}"[:-3]
-        + f" {event.kind}{code} at {words.one_line(where)}: {words.one_line(event.message)}",
+        f"  {formatting.clock(event.at)} {event.kind}{code} at {formatting.one_line(where)}: "
+        f"{formatting.one_line(event.message)}",
         "red" if event.kind != "Paused" else "magenta",
     )
     if event.stacktrace:

@@ -3,37 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import click
 
-from playhead.cli.errors import CliError, Exit
+from playhead.cli.filters import json_option, service_option, since_option
 
 if TYPE_CHECKING:
     from playhead.model import Invocation, InvocationPage
 
 STATUSES = (
     "running", "backing-off", "suspended", "paused", "succeeded", "failed", "killed", "cancelled",
-    "pending", "scheduled", "ready",
+    "pending", "scheduled", "inboxed", "ready",
 )  # fmt: skip
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-COLUMNS = ("ID", "TARGET", "STATUS", "AGE", "TOOK", "ATTEMPTS", "LLM", "TOKENS", "FAILURE")
+COLUMNS = (
+    "id", "target", "status", "age", "duration", "attempts", "llm_calls", "tokens", "last_failure",
+)  # fmt: skip
+NUMBERS = ("age", "duration", "attempts", "llm_calls", "tokens")
 SHORTEST_ID = 12
-
-
-def since_when(ctx: click.Context, param: click.Parameter, value: str | None) -> datetime | None:
-    """A moment: an ISO 8601 time, or how long ago (`90s`, `15m`, `2h`, `3d`)."""
-    if value is None:
-        return None
-    try:
-        if value[-1:] in _UNITS:
-            return datetime.now(UTC) - timedelta(seconds=float(value[:-1]) * _UNITS[value[-1]])
-        return datetime.fromisoformat(value).astimezone(UTC)
-    except (ValueError, OverflowError) as error:
-        raise click.BadParameter(
-            f"{value!r} is neither a time ago such as 15m nor ISO 8601"
-        ) from error
+FAILURE_LENGTH = 200
 
 
 @click.command()
@@ -43,24 +32,19 @@ def since_when(ctx: click.Context, param: click.Parameter, value: str | None) ->
     multiple=True,
     type=click.Choice(STATUSES),
     metavar="STATUS",
-    help=f"Only with this status; may be repeated. One of: {', '.join(STATUSES)}.",
+    help=f"Only invocations with this status; repeatable. One of: {', '.join(STATUSES)}.",
 )
-@click.option("--service", metavar="NAME", help="Only of this service.")
-@click.option("--text", metavar="TEXT", help="Only whose id or target contains this.")
-@click.option(
-    "--since",
-    callback=since_when,
-    metavar="TIME",
-    help="Only created since: 90s, 15m, 2h, 3d, or an ISO 8601 time.",
-)
+@service_option
+@click.option("--text", metavar="TEXT", help="Only invocations whose id or target contains TEXT.")
+@since_option
 @click.option(
     "--limit",
     type=click.IntRange(1, 10_000),
     default=25,
     show_default=True,
-    help="At most so many.",
+    help="Maximum number of invocations.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Write one JSON document.")
+@json_option
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -71,26 +55,21 @@ def command(
     limit: int,
     as_json: bool,
 ) -> None:
-    """List invocations, the newest first.
+    """List invocations, newest first.
 
-    From the Restate server and the recording together; what only the recording has is marked.
-    ATTEMPTS, LLM (answers of models) and TOKENS (in/out) need a recorder; - means nobody knows.
-    On a terminal, ids are cut as far as `playhead show` understands them; in a pipe, fields are
-    separated by tabs and whole.
+    Merges the Restate server and the store; invocations that only the store has are marked
+    (stored). ATTEMPTS, LLM CALLS and TOKENS (input/output) come from recorded spans; - means not
+    recorded. On a terminal, ids are cut to the length that `playhead show` needs; in a pipe,
+    fields are complete and separated by tabs.
     """
-    from playhead.cli.reading import read
+    from playhead.client import Client
 
-    page = read(
-        ctx.obj,
-        lambda reader: reader.invocations(
+    with Client(settings=ctx.obj) as client:
+        page = client.invocations(
             limit=limit, status=statuses, service=service, text=text, since=since
-        ),
-    )
-    if not page.rows and len(page.missing) > 1:
-        raise CliError("neither a Restate server nor a recording can be read",
-                       "\n".join(page.missing), Exit.UNREACHABLE)  # fmt: skip
+        )
     if as_json:
-        from playhead.cli.json_output import echo_json
+        from playhead.cli.output import echo_json
 
         echo_json({"invocations": page.rows, "more": page.more, "missing": page.missing})
         return
@@ -99,45 +78,45 @@ def command(
 
 def _write(page: InvocationPage, *, filtered: bool) -> None:
     from playhead.cli.output import is_terminal, note, table
+    from playhead.formatting import HEADINGS
 
     if page.rows:
-        short = _shortest([row.id for row in page.rows]) if is_terminal() else None
+        length = _distinct_length([row.id for row in page.rows]) if is_terminal() else None
         table(
-            COLUMNS,
-            [_cells(row, short) for row in page.rows],
-            right=("AGE", "TOOK", "ATTEMPTS", "LLM", "TOKENS"),
+            [HEADINGS[name] for name in COLUMNS],
+            [_cells(row, length) for row in page.rows],
+            right=[HEADINGS[name] for name in NUMBERS],
         )
     elif filtered:
-        note("No invocation matches. Fewer filters, or a longer --since, may show some.")
+        note("No invocation matches. Remove a filter, or choose an earlier --since.")
     else:
-        note(
-            "No invocations yet. Call a service through Restate's ingress, or run `playhead demo`."
-        )
+        note("No invocations yet. Send a request to Restate's ingress, or run `playhead demo`.")
     if page.more:
-        note(f"There are older ones: --limit {len(page.rows) * 4}.")
+        note(f"Older invocations are not shown. To see more: --limit {len(page.rows) * 4}.")
     for sentence in page.missing:
         note(sentence)
 
 
-def _cells(row: Invocation, short: int | None) -> Sequence[str | tuple[str, str]]:
-    from playhead.cli import words
+def _cells(row: Invocation, id_length: int | None) -> Sequence[str | tuple[str, str]]:
+    from playhead import formatting
+    from playhead.cli.output import STYLES
 
     status: str = row.status if row.origin == "live" else f"{row.status} (stored)"
     return (
-        row.id[:short],
+        row.id[:id_length],
         row.target,
-        (status, words.STYLES[row.status]),
-        words.age(row.created_at),
-        words.elapsed(row),
-        words.count(row.attempts),
-        words.count(row.llm_calls),
-        words.tokens(row.tokens),
-        (words.one_line(row.last_failure or "", 200), "red"),
+        (status, STYLES[row.status]),
+        formatting.age(row.created_at),
+        formatting.elapsed(row),
+        formatting.count(row.attempts),
+        formatting.count(row.llm_calls),
+        formatting.tokens(row.tokens),
+        (formatting.one_line(row.last_failure or "", FAILURE_LENGTH), "red"),
     )
 
 
-def _shortest(ids: Sequence[str]) -> int:
-    """The length at which the beginnings of these ids differ, with one digit to spare."""
+def _distinct_length(ids: Sequence[str]) -> int:
+    """Return the length at which the beginnings of these ids differ, and one character more."""
     for length in range(SHORTEST_ID, max(map(len, ids)) + 1):
         if len({id_[:length] for id_ in ids}) == len(set(ids)):
             return length + 1

@@ -1,10 +1,14 @@
-"""Tables and text for a terminal or a pipe; nothing is ever read as markup."""
+"""What commands write: styled text, tables and JSON; nothing is interpreted as markup."""
 
 from __future__ import annotations
 
+import base64
+import dataclasses
+import json
 import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -14,30 +18,38 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-__all__ = ["console", "is_terminal", "note", "paint", "table"]
+__all__ = ["STYLES", "console", "echo_json", "is_terminal", "note", "paint", "plain", "table"]
+
+STYLES: Mapping[str, str] = {
+    "succeeded": "green", "done": "green", "completed": "green", "running": "cyan",
+    "pending": "yellow", "scheduled": "yellow", "inboxed": "yellow", "ready": "yellow",
+    "suspended": "blue", "paused": "magenta", "backing-off": "yellow", "retrying": "yellow",
+    "failed": "red", "killed": "red", "cancelled": "red", "interrupted": "red", "unknown": "dim",
+}  # fmt: skip
+"""Style of each status of an invocation, attempt or step; the word is always written as well."""
 
 
 def is_terminal() -> bool:
-    """Whether standard output is a terminal."""
+    """Return whether standard output is a terminal."""
     return sys.stdout.isatty()
 
 
 def console() -> Console:
-    """A console that neither interprets nor decorates; NO_COLOR and pipes have no colour."""
+    """Return a console that decorates nothing; without color in pipes and under NO_COLOR."""
     from rich.console import Console
 
     return Console(markup=False, highlight=False, emoji=False, soft_wrap=not is_terminal())
 
 
 def paint(text: str, style: str = "", *, lines: bool = False) -> Text:
-    """Text of anybody, safe, in one style."""
+    """Return text from any source, made safe, in one style."""
     from rich.text import Text
 
     return Text(clean(text, lines=lines), style=style)
 
 
 def note(text: str) -> None:
-    """Say something about the answer on standard error, one line."""
+    """Write a line about the result to standard error."""
     click.echo(clean(text), err=True)
 
 
@@ -47,12 +59,12 @@ def table(
     *,
     right: Sequence[str] = (),
 ) -> None:
-    """Write a table: aligned on a terminal, fields between tabs and never cut in a pipe.
+    """Write a table: aligned on a terminal, tab-separated and never cut in a pipe.
 
     Args:
         columns: the headings.
         rows: cells, each text or (text, style).
-        right: columns of numbers.
+        right: headings of the columns to align right.
     """
     if not is_terminal():
         for row in (columns, *rows):
@@ -72,3 +84,30 @@ def table(
     for row in rows:
         grid.add_row(*(paint(c) if isinstance(c, str) else paint(*c) for c in row))
     console().print(grid)
+
+
+def echo_json(value: Any, *, lines: bool = False) -> None:
+    """Write one JSON document to standard output; with `lines`, on a single line."""
+    # JSON escapes control characters; lone surrogates stay escapes too.
+    text = json.dumps(plain(value), ensure_ascii=False, indent=None if lines else 2)
+    click.echo(text.encode("utf-8", "backslashreplace"))
+
+
+def plain(value: Any) -> Any:
+    """Convert dataclasses, times and bytes to values that JSON can hold.
+
+    Times become ISO 8601 in UTC with `Z`, bytes `{"base64": …}`.
+    """
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    if isinstance(value, bytes):
+        return {"base64": base64.b64encode(value).decode()}
+    if isinstance(value, Mapping):
+        return {str(k): plain(v) for k, v in cast("Mapping[Any, Any]", value).items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in cast("list[Any]", value)]
+    return str(value)

@@ -53,7 +53,7 @@ def save(
     prompts = sum("messages" in noted for noted in recording.steps.values())
     arguments = len(recording.steps) - prompts
     if as_json:
-        from playhead.cli.json_output import echo_json
+        from playhead.cli.output import echo_json
 
         echo_json(
             {

@@ -278,7 +278,7 @@ def _exit(reports: list[Report]) -> Exit:
 
 
 def _json(document: Any) -> None:
-    from playhead.cli.json_output import echo_json
+    from playhead.cli.output import echo_json
 
     echo_json(document)
 

@@ -2,37 +2,42 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
 
 from playhead.cli.errors import CliError, Exit
+from playhead.cli.filters import json_option
 
 if TYPE_CHECKING:
+    from playhead.client import Client
     from playhead.model import InvocationDetail, Step
-    from playhead.reader.reader import Reader
 
 
 @click.command()
 @click.argument("invocation_id", metavar="ID")
-@click.option("--step", "index", type=int, metavar="N", help="Show the step #N whole.")
-@click.option("--json", "as_json", is_flag=True, help="Write one JSON document.")
+@click.option(
+    "--step",
+    "index",
+    metavar="N",
+    help="Show the step at journal index N (12 or '#12') with its complete payloads.",
+)
+@json_option
 @click.pass_context
-def command(ctx: click.Context, invocation_id: str, index: int | None, as_json: bool) -> None:
+def command(ctx: click.Context, invocation_id: str, index: str | None, as_json: bool) -> None:
     """Show one invocation: its attempts, steps, LLM calls and errors.
 
-    ID may be the beginning of an id where only one begins so. In the timeline, bars are drawn
-    from the first moment to the last; x marks tries that failed, dots the waiting between them.
+    ID is an invocation id, or the beginning of exactly one id. #N is a step's index in the journal.
+    In the timeline, x marks tries that failed and dots mark the wait between tries.
     """
-    from playhead.cli.reading import find, read
+    from playhead.client import Client
 
-    async def ask(reader: Reader) -> tuple[InvocationDetail, Step | None]:
-        detail = await find(reader, invocation_id)
-        return detail, None if index is None else await _step(reader, detail, index)
-
-    detail, step = read(ctx.obj, ask)
+    with Client(settings=ctx.obj) as client:
+        detail = client.invocation(invocation_id)
+        step = None if index is None else _step(client, detail, _parse_index(index))
     if as_json:
-        from playhead.cli.json_output import echo_json
+        from playhead.cli.output import echo_json
 
         echo_json(detail if step is None else step)
         return
@@ -55,26 +60,36 @@ def command(ctx: click.Context, invocation_id: str, index: int | None, as_json: 
         note(sentence)
 
 
-async def _step(reader: Reader, detail: InvocationDetail, index: int) -> Step:
-    from dataclasses import replace
+def _parse_index(text: str) -> int:
+    try:
+        return int(text.removeprefix("#"))
+    except ValueError as error:
+        raise click.BadParameter(
+            f"{text!r} is not a journal index, such as 12.", param_hint="'--step'"
+        ) from error
 
+
+def _step(client: Client, detail: InvocationDetail, index: int) -> Step:
     found = next((step for step in detail.steps if step.index == index), None)
     if found is None:
-        numbers = [str(step.index) for step in detail.steps if step.index >= 0]
+        indexes = [f"#{step.index}" for step in detail.steps if step.index >= 0]
         raise CliError(
             f"{detail.summary.id} has no step #{index}",
-            f"Its steps: {', '.join(numbers) or 'none'}",
+            f"Its steps: {', '.join(indexes) or 'none'}",
             Exit.USAGE,
         )
-    if found.truncated:  # too large to be read along with all others
-        given = await reader.payload(detail.summary.id, found.index)
-        came = None
-        if found.notification_index is not None:
-            came = await reader.payload(detail.summary.id, found.notification_index)
-        found = replace(
-            found,
-            input=found.input if given is None else given,
-            output=found.output if came is None else came,
-            truncated=False,
-        )
-    return found
+    if not found.truncated:
+        return found
+    # Payloads above a limit are read only on demand.
+    input_ = client.payload(detail.summary.id, found.index)
+    output = (
+        None
+        if found.notification_index is None
+        else client.payload(detail.summary.id, found.notification_index)
+    )
+    return replace(
+        found,
+        input=found.input if input_ is None else input_,
+        output=found.output if output is None else output,
+        truncated=False,
+    )

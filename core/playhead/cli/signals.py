@@ -1,4 +1,4 @@
-"""For commands that start processes: every way to stop them is the same orderly one."""
+"""Signals of commands that start processes."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ __all__ = ["interruptible"]
 
 @contextlib.contextmanager
 def interruptible() -> Generator[None]:
-    """SIGTERM and SIGHUP end the command as Ctrl+C does: what it started is stopped."""
+    """Make SIGTERM and SIGHUP end the command as Ctrl+C does, so that it stops its processes."""
 
     def interrupt(number: int, frame: object) -> None:
         raise KeyboardInterrupt
 
-    # What is ignored already (SIGHUP under nohup) stays ignored.
+    # A signal that is ignored already (SIGHUP under nohup) stays ignored.
     numbers = [n for n in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) != signal.SIG_IGN]
     before = {n: signal.signal(n, interrupt) for n in numbers}
     try:

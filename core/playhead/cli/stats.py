@@ -1,4 +1,4 @@
-"""`playhead stats`: numbers a service."""
+"""`playhead stats`: figures by service."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from playhead.cli.errors import CliError, Exit
-from playhead.cli.ls import since_when
+from playhead.cli.filters import json_option, service_option, since_option
 
 if TYPE_CHECKING:
     from playhead.model import Invocation
 
+COLUMNS = ("service", "invocations", "attempts", "llm_calls", "tokens")
+
 
 @dataclass(frozen=True, slots=True)
 class ServiceStats:
-    """What the invocations of one service add up to."""
+    """Sums and durations of one service's invocations; None where nothing was recorded."""
 
     service: str
     invocations: int
@@ -29,59 +30,55 @@ class ServiceStats:
     input_tokens: int | None
     output_tokens: int | None
     median_seconds: float | None
-    """Of those that ended."""
+    """Median duration of the invocations that ended."""
     p95_seconds: float | None
+    """95th percentile of the same durations."""
 
 
 @click.command()
-@click.option("--service", metavar="NAME", help="Only of this service.")
+@service_option
+@since_option
 @click.option(
-    "--since",
-    callback=since_when,
-    metavar="TIME",
-    help="Only created since: 90s, 15m, 2h, 3d, or an ISO 8601 time.",
+    "--limit",
+    type=click.IntRange(1, 100_000),
+    default=1000,
+    show_default=True,
+    help="Maximum number of invocations to count, newest first.",
 )
-@click.option(
-    "--limit", type=click.IntRange(1, 100_000), default=1000, show_default=True,
-    help="Of the newest so many.",
-)  # fmt: skip
-@click.option("--json", "as_json", is_flag=True, help="Write one JSON document.")
+@json_option
 @click.pass_context
 def command(
     ctx: click.Context, service: str | None, since: datetime | None, limit: int, as_json: bool
 ) -> None:
-    """Count invocations, attempts, LLM calls, tokens and failures, a row a service.
+    """Count invocations, attempts, LLM calls, tokens and failures by service.
 
-    P50 and P95 are durations of those that ended. - means that nobody recorded it.
+    TOKENS are input/output. P50 and P95 are durations of the invocations that ended. - means not
+    recorded.
     """
-    from playhead.cli.reading import read
+    from playhead.cli.output import echo_json, note
+    from playhead.client import Client
 
-    page = read(
-        ctx.obj, lambda reader: reader.invocations(limit=limit, service=service, since=since)
-    )
-    if not page.rows and len(page.missing) > 1:
-        raise CliError("neither a Restate server nor a recording can be read",
-                       "\n".join(page.missing), Exit.UNREACHABLE)  # fmt: skip
-    found = stats(page.rows)
+    with Client(settings=ctx.obj) as client:
+        page = client.invocations(limit=limit, service=service, since=since)
+    services = stats(page.rows)
     if as_json:
-        from playhead.cli.json_output import echo_json
-
-        echo_json({"services": found, "invocations": len(page.rows), "more": page.more,
+        echo_json({"services": services, "invocations": len(page.rows), "more": page.more,
                    "missing": page.missing})  # fmt: skip
         return
-    _write(found)
-    from playhead.cli.output import note
-
-    if not found:
-        note("No invocations yet." if not (service or since) else "No invocation matches.")
+    if services:
+        _write(services)
+    elif service or since:
+        note("No invocation matches. Remove a filter, or choose an earlier --since.")
+    else:
+        note("No invocations yet. Send a request to Restate's ingress, or run `playhead demo`.")
     if page.more:
-        note(f"Of the newest {limit}; there are older ones (--limit).")
+        note(f"Only the newest {limit} invocations are counted. To count more: --limit.")
     for sentence in page.missing:
         note(sentence)
 
 
 def stats(rows: Sequence[Invocation]) -> list[ServiceStats]:
-    """One a service, by name."""
+    """Return the figures of each service, sorted by name."""
     groups: dict[str, list[Invocation]] = defaultdict(list)
     for row in rows:
         groups[row.service].append(row)
@@ -89,7 +86,9 @@ def stats(rows: Sequence[Invocation]) -> list[ServiceStats]:
 
 
 def _service(name: str, rows: Sequence[Invocation]) -> ServiceStats:
-    times = sorted((r.completed_at - r.created_at).total_seconds() for r in rows if r.completed_at)
+    durations = sorted(
+        (row.completed_at - row.created_at).total_seconds() for row in rows if row.completed_at
+    )
     spent = [row.tokens for row in rows if row.tokens is not None]
     return ServiceStats(
         service=name,
@@ -99,50 +98,47 @@ def _service(name: str, rows: Sequence[Invocation]) -> ServiceStats:
         llm_calls=_sum([row.llm_calls for row in rows]),
         input_tokens=_sum([t.input for t in spent]),
         output_tokens=_sum([t.output for t in spent]),
-        median_seconds=_quantile(times, 0.5),
-        p95_seconds=_quantile(times, 0.95),
+        median_seconds=_quantile(durations, 0.5),
+        p95_seconds=_quantile(durations, 0.95),
     )
 
 
 def _sum(values: Sequence[int | None]) -> int | None:
-    known = [value for value in values if value is not None]
-    return sum(known) if known else None
+    recorded = [value for value in values if value is not None]
+    return sum(recorded) if recorded else None
 
 
 def _quantile(ordered: Sequence[float], part: float) -> float | None:
-    """The nearest-rank quantile."""
+    """Return the nearest-rank quantile."""
     if not ordered:
         return None
     return ordered[min(int(part * len(ordered)), len(ordered) - 1)]
 
 
-def _write(found: Sequence[ServiceStats]) -> None:
-    from playhead.cli import words
+def _write(services: Sequence[ServiceStats]) -> None:
     from playhead.cli.output import table
+    from playhead.formatting import HEADINGS
 
-    if not found:
-        return
-
-    def span(seconds: float | None) -> str:
-        return "-" if seconds is None else words.duration(seconds)
-
-    columns = ("SERVICE", "INVOCATIONS", "ATTEMPTS", "LLM", "TOKENS IN", "OUT", "P50", "P95",
-               "STATUS")  # fmt: skip
+    numbers = [*(HEADINGS[name] for name in COLUMNS[1:]), "P50", "P95"]
     table(
-        columns,
-        [
-            (
-                s.service,
-                str(s.invocations),
-                words.count(s.attempts),
-                words.count(s.llm_calls),
-                words.count(s.input_tokens),
-                words.count(s.output_tokens),
-                span(s.median_seconds),
-                span(s.p95_seconds),
-                ", ".join(f"{n} {status}" for status, n in sorted(s.by_status.items())),
-            )
-            for s in found
-        ],
-        right=columns[1:-1],
+        [HEADINGS["service"], *numbers, HEADINGS["status"]],
+        [_cells(one) for one in services],
+        right=numbers,
+    )
+
+
+def _cells(one: ServiceStats) -> tuple[str, ...]:
+    from playhead.formatting import UNKNOWN, count, duration, tokens
+    from playhead.model import Tokens
+
+    known = one.input_tokens is not None and one.output_tokens is not None
+    return (
+        one.service,
+        count(one.invocations),
+        count(one.attempts),
+        count(one.llm_calls),
+        tokens(Tokens(one.input_tokens or 0, one.output_tokens or 0) if known else None),
+        duration(one.median_seconds) or UNKNOWN,
+        duration(one.p95_seconds) or UNKNOWN,
+        ", ".join(f"{n} {status}" for status, n in sorted(one.by_status.items())),
     )

@@ -1,13 +1,13 @@
-"""One step as lines of text, whole."""
+"""One step as lines of text, with its complete payloads."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from playhead.cli import words
-from playhead.cli.invocation_text import event_lines, heading
-from playhead.cli.output import paint
+from playhead import formatting
+from playhead.cli.invocation_text import event_lines, field, heading
+from playhead.cli.output import STYLES, paint
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -18,24 +18,24 @@ __all__ = ["lines"]
 
 
 def lines(step: Step) -> Iterator[Text]:
-    """What it is, what went in and came out, the messages of an LLM call, its errors."""
+    """Yield the step's fields, input and output or the messages of its LLM call, and errors."""
     title = paint(f"#{step.index} {step.kind} {step.name}  ", "bold")
-    title.append_text(paint(step.state, words.STYLES[step.state]))
+    title.append_text(paint(step.state, STYLES[step.state]))
     yield title
-    facts: tuple[tuple[str, object], ...] = (
+    fields: tuple[tuple[str, object], ...] = (
         ("type", step.type),
         ("command", step.command_index),
         ("attempt", step.attempt),
-        ("started", f"{step.started_at:%H:%M:%S.%f} UTC" if step.started_at else None),
-        ("ended", f"{step.ended_at:%H:%M:%S.%f} UTC" if step.ended_at else None),
-        ("wakes at", f"{step.wake_at:%Y-%m-%d %H:%M:%S} UTC" if step.wake_at else None),
+        ("started", formatting.clock(step.started_at)),
+        ("ended", formatting.clock(step.ended_at)),
+        ("wakes at", formatting.date_time(step.wake_at)),
         ("invocation", step.child_id),
         ("awakeable", step.awakeable_id),
         ("state key", step.state_key),
     )
-    for name, value in facts:
-        if value is not None:
-            yield paint(f"{name:<11} {words.one_line(str(value))}")
+    for name, value in fields:
+        if value is not None and value != "":
+            yield field(name, value)
     if step.llm:
         yield from _llm(step.llm)
     else:
@@ -51,16 +51,18 @@ def lines(step: Step) -> Iterator[Text]:
 
 
 def _llm(llm: LlmCall) -> Iterator[Text]:
-    yield paint(f"{'model':<11} {llm.model or '?'} ({llm.provider or 'provider unknown'})")
-    cached = f", {llm.cache_read_tokens} of them cached" if llm.cache_read_tokens else ""
+    yield field("model", f"{llm.model or 'unknown'} ({llm.provider or 'unknown provider'})")
     if llm.tokens:
-        yield paint(f"{'tokens':<11} {llm.tokens.input} in{cached}, {llm.tokens.output} out")
+        cached = f" ({llm.cache_read_tokens} cached)" if llm.cache_read_tokens else ""
+        yield field("tokens", f"{llm.tokens.input} in{cached}, {llm.tokens.output} out")
     if llm.finish_reason:
-        yield paint(f"{'finish':<11} {llm.finish_reason}")
+        yield field("finish", llm.finish_reason)
     if llm.prompt is None:
         yield from heading("Prompt")
         yield paint(
-            "  Not recorded: prompts come from the agent's spans (playhead-tracing).", "dim"
+            "  Not recorded: prompts come from the agent's spans. Instrument the agent with"
+            " playhead-tracing, and keep a recorder running.",
+            "dim",
         )
     for message in llm.prompt or ():
         yield from _message(message)
@@ -71,24 +73,25 @@ def _llm(llm: LlmCall) -> Iterator[Text]:
 def _message(message: Message, prefix: str = "") -> Iterator[Text]:
     yield from heading(f"{prefix}{message.role}")
     for part in message.parts:
-        kind = part.get("type")
-        if kind in ("text", "thinking", "reasoning"):
-            yield from _block(str(part.get("content") or ""), "dim" if kind != "text" else "")
-        elif kind == "tool_call":
-            yield from _block(
-                f"→ {part.get('name')}({words.pretty(part.get('arguments'))})", "cyan"
-            )
-        elif kind == "tool_call_response":
-            answer = part.get("response", part.get("result"))
-            yield from _block(f"← {part.get('name') or part.get('id')}: {words.pretty(answer)}")
-        else:
-            yield from _block(words.pretty(dict(part)))
+        match part.get("type"):
+            case "text":
+                yield from _block(str(part.get("content") or ""))
+            case "reasoning":
+                yield from _block(str(part.get("content") or ""), "dim")
+            case "tool_call":
+                arguments = formatting.pretty(part.get("arguments"))
+                yield from _block(f"→ {part.get('name')}({arguments})", "cyan")
+            case "tool_call_response":
+                response = formatting.pretty(part.get("response"))
+                yield from _block(f"← {part.get('name') or part.get('id')}: {response}")
+            case _:
+                yield from _block(formatting.pretty(dict(part)))
 
 
 def _value(title: str, value: Any) -> Iterator[Text]:
     if value is not None:
         yield from heading(title)
-        yield from _block(words.pretty(value))
+        yield from _block(formatting.pretty(value))
 
 
 def _block(text: str, style: str = "") -> Iterator[Text]:

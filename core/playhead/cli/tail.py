@@ -1,37 +1,50 @@
-"""`playhead tail`: what happens, line by line."""
+"""`playhead tail`: changes of invocations, line by line."""
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
 import time
-from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Literal
 
 import click
 
+from playhead.cli.filters import service_option
+
 if TYPE_CHECKING:
+    from playhead.client import Client
     from playhead.model import Invocation
-    from playhead.reader.reader import Reader
 
-WATCHED = 200
-"""Newest invocations that are followed."""
+FOLLOWED = 200
+"""Number of the newest invocations that are followed."""
 
-EASE = 20
-"""A look at the list makes the server scan; we wait this many times as long as it took."""
+PAUSE_FACTOR = 20
+"""Shortest pause between two polls, as a multiple of a poll's duration: a poll makes the server
+scan all its invocations."""
+
+FAILURE_LENGTH = 120
+
+Event = Literal["new", "changed"]
 
 
 @click.command()
-@click.option("--service", metavar="NAME", help="Only of this service.")
-@click.option("--last", default=10, show_default=True, help="Begin with so many that are there.")
-@click.option("--count", type=click.IntRange(1), help="End after so many lines.")
+@service_option
+@click.option(
+    "--last",
+    type=click.IntRange(0),
+    default=10,
+    show_default=True,
+    help="Number of existing invocations to begin with.",
+)
+@click.option("--count", type=click.IntRange(1), help="Exit after this number of lines.")
 @click.option(
     "--interval",
     type=click.FloatRange(0.1),
     default=1.0,
     show_default=True,
-    help="Seconds between two looks at least; more where the server is large.",
+    help="Seconds between two polls; longer when a poll takes long.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Write one JSON document a line.")
+@click.option("--json", "as_json", is_flag=True, help="Write one JSON document per line.")
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -41,46 +54,40 @@ def command(
     interval: float,
     as_json: bool,
 ) -> None:
-    """Follow invocations as they appear, change status, and fail.
+    """Follow invocations as they start, change status and end.
 
-    One line each time; Ctrl+C ends it.
+    Writes a line for each change. Press Ctrl+C to stop.
     """
-    import contextlib
+    from playhead.client import Client
 
-    from playhead.cli.reading import open_reader, run
-
-    async def follow() -> None:
-        written = 0
-        async with open_reader(ctx.obj) as reader:
-            async for row, what in _changes(reader, service, last, interval):
-                _write(row, what, as_json=as_json)
-                written += 1
-                if written == count:
-                    return
-
-    with contextlib.suppress(KeyboardInterrupt):
-        run(follow())
+    with contextlib.suppress(KeyboardInterrupt), Client(settings=ctx.obj) as client:
+        changes = _changes(client, service, last, interval)
+        for number, (row, event) in enumerate(changes, start=1):
+            _write(row, event, as_json=as_json)
+            if number == count:
+                return
 
 
-async def _changes(
-    reader: Reader, service: str | None, last: int, interval: float
-) -> AsyncIterator[tuple[Invocation, str]]:
-    """Every invocation with what happened to it, oldest first."""
+def _changes(
+    client: Client, service: str | None, last: int, interval: float
+) -> Iterator[tuple[Invocation, Event]]:
+    """Yield each invocation that is new or changed, oldest first; never ends."""
     from playhead.cli.output import note
 
-    known: dict[str, Invocation] | None = None
-    said: set[str] = set()
+    before: dict[str, Invocation] | None = None
+    noted: frozenset[str] = frozenset()
     while True:
         begun = time.monotonic()
-        page = await reader.invocations(limit=WATCHED, service=service)
-        for sentence in set(page.missing) - said:
-            note(sentence)
-        said = set(page.missing)
-        changed = [row for row in reversed(page.rows) if _differs((known or {}).get(row.id), row)]
-        for row in changed if known is not None else changed[max(len(changed) - last, 0) :]:
-            yield row, "changed" if known is not None and row.id in known else "seen"
-        known = (known or {}) | {row.id: row for row in page.rows}
-        await asyncio.sleep(max(interval, EASE * (time.monotonic() - begun)))
+        page = client.invocations(limit=FOLLOWED, service=service)
+        for sentence in page.missing:
+            if sentence not in noted:
+                note(sentence)
+        noted = frozenset(page.missing)
+        changed = [row for row in reversed(page.rows) if _differs((before or {}).get(row.id), row)]
+        for row in changed if before is not None else changed[max(len(changed) - last, 0) :]:
+            yield row, "changed" if before is not None and row.id in before else "new"
+        before = (before or {}) | {row.id: row for row in page.rows}
+        time.sleep(max(interval, PAUSE_FACTOR * (time.monotonic() - begun)))
 
 
 def _differs(before: Invocation | None, now: Invocation) -> bool:
@@ -91,21 +98,19 @@ def _differs(before: Invocation | None, now: Invocation) -> bool:
     )  # fmt: skip
 
 
-def _write(row: Invocation, what: str, *, as_json: bool) -> None:
+def _write(row: Invocation, event: Event, *, as_json: bool) -> None:
+    from playhead import formatting
+    from playhead.cli.output import STYLES, console, echo_json, paint
+
     if as_json:
-        from playhead.cli.json_output import echo_json
-
-        echo_json({"what": what, "invocation": row}, lines=True)
+        echo_json({"event": event, "invocation": row}, lines=True)
         return
-    from playhead.cli import words
-    from playhead.cli.output import console, paint
-
     at = row.completed_at or row.modified_at or row.created_at
-    line = paint(f"{at:%H:%M:%S}  {row.id}  ")
-    line.append_text(paint(f"{row.status:<12}", words.STYLES[row.status]))
+    line = paint(f"{formatting.clock(at)}  {row.id}  ")
+    line.append_text(paint(f"{row.status:<12}", STYLES[row.status]))
     line.append_text(paint(row.target))
     if row.ended:
-        line.append_text(paint(f"  {words.elapsed(row)}", "dim"))
+        line.append_text(paint(f"  {formatting.elapsed(row)}", "dim"))
     if row.last_failure:
-        line.append_text(paint(f"  {words.one_line(row.last_failure, 120)}", "red"))
+        line.append_text(paint(f"  {formatting.one_line(row.last_failure, FAILURE_LENGTH)}", "red"))
     console().print(line, soft_wrap=True)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from playhead.cli import words
-from playhead.cli.output import paint
+from playhead import formatting
+from playhead.cli.output import STYLES, paint
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -33,14 +33,14 @@ def waterfall(
     width: int | None = None,
     now: datetime | None = None,
 ) -> list[Text]:
-    """One line a row: state, label, bar, start and length.
+    """Return a line for each row: state, label, bar, start and duration.
 
     Args:
         rows: the timeline.
-        since: what start times count from.
-        ascii_only: draw with ASCII characters.
-        width: columns to fit into by cutting labels and ends; None cuts nothing.
-        now: where open bars end.
+        since: the moment from which start times are counted.
+        ascii_only: draw with ASCII characters only.
+        width: columns to fit by cutting labels and line ends; None cuts nothing.
+        now: the moment at which open bars end; the current time when not given.
     """
     now = now or datetime.now(UTC)
     times = [t for row in rows for t in (row.started_at, row.ended_at) if t]
@@ -52,10 +52,10 @@ def waterfall(
     lines: list[Text] = []
     for row in rows:
         room = max(column - 2 * row.depth, 8)
-        label = words.one_line(_label(row), room if width else None)
-        style = words.STYLES.get(row.state, "") if row.state != "done" else ""
+        label = formatting.one_line(_label(row), room if width else None)
+        style = STYLES.get(row.state, "") if row.state != "done" else ""
         line = paint("  " * row.depth)
-        line.append_text(paint(marks[row.state] + " ", words.STYLES.get(row.state, "")))
+        line.append_text(paint(marks[row.state] + " ", STYLES.get(row.state, "")))
         line.append_text(paint(label.ljust(room), "bold" if row.kind == "attempt" else style))
         line.append_text(paint(" "))
         line.append_text(paint(bar(row, first, last, now, ascii_only=ascii_only), style or "cyan"))
@@ -77,7 +77,7 @@ def bar(
     width: int = BAR,
     ascii_only: bool = False,
 ) -> str:
-    """The row's bar between two moments; shorter than a cell, it is still one mark."""
+    """Draw the row's bar on a scale from `first` to `last`; a bar shorter than a cell is a dot."""
     glyphs = _ASCII if ascii_only else _UNICODE
     start, end = row.started_at or row.ended_at, row.ended_at or now
     if start is None:
@@ -104,27 +104,21 @@ def bar(
 
 
 def _label(row: TimelineRow) -> str:
-    if row.step is None:
-        return row.label
     step = row.step
+    if step is None:
+        return row.label
     index = f"#{step.index} " if step.index >= 0 else ""
-    detail = ""
-    if step.llm and step.llm.tool_calls:
-        detail = " → " + ", ".join(call.name for call in step.llm.tool_calls)
-    return (
-        f"{index}{step.kind} {row.label}{detail}" if step.kind != row.label else index + row.label
-    )
+    kind = "" if step.kind == row.label else f"{step.kind} "
+    calls = ", ".join(call.name for call in step.llm.tool_calls) if step.llm else ""
+    return f"{index}{kind}{row.label}{f' → {calls}' if calls else ''}"
 
 
 def _times(row: TimelineRow, since: datetime) -> str:
-    if row.started_at is None:
-        return "" if row.ended_at is None else f" +{_after(row.ended_at, since)}"
-    took = (
-        "so far" if row.ended_at is None
-        else words.duration((row.ended_at - row.started_at).total_seconds())
-    )  # fmt: skip
-    return f" +{_after(row.started_at, since)} {took}"
-
-
-def _after(at: datetime, since: datetime) -> str:
-    return words.duration((at - since).total_seconds())
+    start = row.started_at or row.ended_at
+    if start is None:
+        return ""
+    took = ""
+    if row.started_at:
+        took = formatting.duration(formatting.seconds_between(row.started_at, row.ended_at))
+        took = f" {took or 'so far'}"
+    return f" +{formatting.duration((start - since).total_seconds())}{took}"

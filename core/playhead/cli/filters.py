@@ -1,0 +1,50 @@
+"""Options that several commands share to choose invocations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+import click
+
+__all__ = ["json_option", "parse_since", "service_option", "since_option"]
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def parse_since(ctx: click.Context, param: click.Parameter, value: str | None) -> datetime | None:
+    """Return the moment that `--since` names: a time (ISO 8601) or an age (`90s`, `15m`, `3d`)."""
+    if value is None:
+        return None
+    try:
+        if value[-1:] in _UNITS:
+            return datetime.now(UTC) - timedelta(seconds=float(value[:-1]) * _UNITS[value[-1]])
+        return datetime.fromisoformat(value).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise click.BadParameter(
+            f"{value!r} is neither an age, such as 15m, nor an ISO 8601 time."
+        ) from error
+
+
+def service_option(command: _Command) -> _Command:
+    """Add `--service NAME`."""
+    return click.option("--service", metavar="NAME", help="Only invocations of this service.")(
+        command
+    )
+
+
+def since_option(command: _Command) -> _Command:
+    """Add `--since TIME`, parsed to a moment in UTC."""
+    return click.option(
+        "--since",
+        callback=parse_since,
+        metavar="TIME",
+        help="Only invocations created since: an age (90s, 15m, 2h, 3d) or an ISO 8601 time.",
+    )(command)
+
+
+def json_option(command: _Command) -> _Command:
+    """Add `--json`, passed as `as_json`."""
+    return click.option("--json", "as_json", is_flag=True, help="Write one JSON document.")(command)

@@ -1,0 +1,402 @@
+"""The client of scripts and commands: invocations of a Restate server and of the store.
+
+Not here: how lists and details are put together (`playhead.reader`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import weakref
+from collections.abc import Coroutine, Iterable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from playhead.errors import AmbiguousIdError, NotFoundError, RecorderError, UnreachableError
+from playhead.settings import Settings, load
+
+if TYPE_CHECKING:
+    from playhead.journal.recording import Recording
+    from playhead.model import Invocation, InvocationDetail, InvocationPage
+    from playhead.reader.reader import Reader
+    from playhead.record.client import StoreClient
+
+__all__ = ["AsyncClient", "Client"]
+
+_T = TypeVar("_T")
+
+CANDIDATES = 5
+"""Invocations that the hint of an `AmbiguousIdError` lists."""
+
+
+class AsyncClient:
+    """Reads invocations from a Restate server and from the store, in an event loop.
+
+    The twin of `Client`: same arguments, same methods, to be awaited. Use it as an asynchronous
+    context manager, or await `close()`.
+
+    Example:
+        ```python
+        async with playhead.AsyncClient() as client:
+            page = await client.invocations(status="failed")
+        ```
+    """
+
+    def __init__(
+        self,
+        admin_url: str | None = None,
+        store: str | Path | None = None,
+        *,
+        auth_token: str | None = None,
+        settings: Settings | None = None,
+    ) -> None:
+        """Describe the sources; nothing is opened yet. See `Client` for the arguments."""
+        flags = {"admin_url": admin_url, "store": store, "auth_token": auth_token}
+        self.settings = load(flags) if settings is None else settings
+        self._reader: Reader | None = None
+        self._store: StoreClient | None = None
+        self._opening = asyncio.Lock()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def invocations(
+        self,
+        *,
+        limit: int = 100,
+        status: str | Iterable[str] | None = None,
+        service: str | None = None,
+        text: str | None = None,
+        since: datetime | timedelta | None = None,
+        before: Invocation | None = None,
+    ) -> InvocationPage:
+        """Return the newest invocations that match. See `Client.invocations`."""
+        if isinstance(since, timedelta):
+            since = datetime.now(UTC) - since
+        reader = await self._open()
+        page = await reader.invocations(
+            limit=limit,
+            status=status,
+            service=service,
+            text=text,
+            since=since.astimezone(UTC) if since else None,
+            before=before,
+        )
+        _require_a_source(page)
+        return page
+
+    async def invocation(self, invocation_id: str) -> InvocationDetail:
+        """Return everything about one invocation. See `Client.invocation`."""
+        reader = await self._open()
+        detail = await reader.invocation(await self._whole_id(invocation_id))
+        if detail is None:
+            _require_a_source(await reader.invocations(limit=1))
+            raise _not_found(invocation_id)
+        return detail
+
+    async def payload(self, invocation_id: str, index: int) -> Any:
+        """Return the content of one journal entry. See `Client.payload`."""
+        reader = await self._open()
+        return await reader.payload(await self._whole_id(invocation_id), index)
+
+    async def recording(self, invocation_id: str) -> Recording:
+        """Return the journal of one invocation as a recording. See `Client.recording`."""
+        from playhead.reader.recordings import find_recording
+
+        return await find_recording(self.settings, await self._whole_id(invocation_id))
+
+    async def sql(self, query: str) -> list[dict[str, Any]]:
+        """Return the rows of one SELECT over the store. See `Client.sql`."""
+        await self._open()
+        if self._store is None:
+            raise RecorderError(
+                f"No recorder is running, and {self.settings.store} has no store",
+                "Start `playhead record`, or name another folder with --store.",
+            )
+        return await self._store.rows(query)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        reader, self._reader, self._store = self._reader, None, None
+        if reader is not None:
+            await reader.close()
+
+    async def _open(self) -> Reader:
+        from playhead.reader.reader import Reader
+        from playhead.record.client import connect
+        from playhead.restate.client import RestateClient
+
+        async with self._opening:
+            if self._reader is None:
+                settings = self.settings
+                server = RestateClient(
+                    settings.admin_url,
+                    ingress_url=settings.ingress_url,
+                    auth_token=settings.auth_token,
+                )
+                self._store = await connect(settings)
+                self._reader = Reader(server, self._store)
+            return self._reader
+
+    async def _whole_id(self, invocation_id: str) -> str:
+        """Complete an id of which only the beginning is given."""
+        from playhead.restate.ids import is_invocation_id
+
+        if is_invocation_id(invocation_id):
+            return invocation_id
+        reader = await self._open()
+        page = await reader.invocations(id_prefix=invocation_id, limit=CANDIDATES + 1)
+        _require_a_source(page)
+        match page.rows:
+            case ():
+                raise _not_found(invocation_id)
+            case (row,):
+                return row.id
+            case rows:
+                few = [f"{row.id}  {row.target}  {row.status}" for row in rows[:CANDIDATES]]
+                raise AmbiguousIdError(
+                    f"Several ids begin with {invocation_id!r}",
+                    "\n".join([*few, *(["…"] if len(rows) > CANDIDATES else [])]),
+                )
+
+
+class Client:
+    """Reads invocations from a Restate server and from the store of a recorder.
+
+    Each source is optional: the server decides about status and journal of the invocations that
+    it still has, the store adds attempts, prompts, spans, and invocations that the server has
+    deleted. What could not be read is named in the result's `missing`.
+
+    Use it as a context manager, or call `close()`. It runs an event loop in a thread of its own,
+    so it also works where an event loop is running already (a notebook, for example), but its
+    methods block; use `AsyncClient` to await instead. Methods may be called from several threads.
+
+    Example:
+        ```python
+        import playhead
+
+        with playhead.Client() as client:
+            for row in client.invocations(status="failed", limit=10).rows:
+                print(row.id, row.target, row.last_failure)
+                for step in client.invocation(row.id).steps:
+                    print(f"  #{step.index} {step.kind} {step.name} {step.state}")
+        ```
+    """
+
+    def __init__(
+        self,
+        admin_url: str | None = None,
+        store: str | Path | None = None,
+        *,
+        auth_token: str | None = None,
+        settings: Settings | None = None,
+    ) -> None:
+        """Describe the sources; nothing is opened yet.
+
+        Args:
+            admin_url: base URL of Restate's admin API. Without it, `RESTATE_ADMIN_URL`, the
+                settings file, or `http://localhost:9070`.
+            store: folder of the store. Without it, `PLAYHEAD_STORE`, the settings file, or the
+                platform's data folder.
+            auth_token: bearer token for the server. Without it, `RESTATE_AUTH_TOKEN` or the
+                settings file.
+            settings: all settings at once; the other arguments are ignored then.
+
+        Raises:
+            SettingsError: a setting has an unusable value.
+        """
+        self._client = AsyncClient(admin_url, store, auth_token=auth_token, settings=settings)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop: weakref.finalize[..., Client] | None = None
+        self._starting = threading.Lock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in force."""
+        return self._client.settings
+
+    def invocations(
+        self,
+        *,
+        limit: int = 100,
+        status: str | Iterable[str] | None = None,
+        service: str | None = None,
+        text: str | None = None,
+        since: datetime | timedelta | None = None,
+        before: Invocation | None = None,
+    ) -> InvocationPage:
+        """Return the newest invocations that match, newest first.
+
+        Args:
+            limit: how many to return at most.
+            status: one `playhead.model.Status`, or several of which any matches.
+            service: name of the service.
+            text: text that the id or the target contains, in any case.
+            since: earliest creation time, or how long ago; a time without a zone is local time.
+            before: an invocation; only older ones are returned. Pass the last row of a page to
+                get the next page.
+
+        Returns:
+            A `playhead.model.InvocationPage`: `rows`, each a `playhead.model.Invocation` with
+            times in UTC; `more`, whether older ones match; `missing`, what could not be read.
+
+        Raises:
+            UnreachableError: neither the server nor the store can be read.
+        """
+        return self._run(
+            self._client.invocations(
+                limit=limit, status=status, service=service, text=text, since=since, before=before
+            )
+        )
+
+    def invocation(self, invocation_id: str) -> InvocationDetail:
+        """Return everything about one invocation.
+
+        Args:
+            invocation_id: the id, or the beginning of exactly one id.
+
+        Returns:
+            A `playhead.model.InvocationDetail`: `summary`, `steps`, `attempts`, `spans`,
+            `timeline`, `state`, and `missing`, what could not be read.
+
+        Raises:
+            NotFoundError: neither the server nor the store has it.
+            AmbiguousIdError: several ids begin like this; the hint lists some.
+            UnreachableError: neither the server nor the store can be read.
+        """
+        return self._run(self._client.invocation(invocation_id))
+
+    def payload(self, invocation_id: str, index: int) -> Any:
+        """Return the content of one journal entry, for steps that are marked `truncated`.
+
+        Args:
+            invocation_id: the id, or the beginning of exactly one id.
+            index: the journal index, such as `step.index` for what went in and
+                `step.notification_index` for what came out.
+
+        Returns:
+            JSON values where the payload is JSON, else text, else bytes; `{"failure": "[code]
+            message"}` for a terminal error; None when the entry has no content.
+
+        Raises:
+            RestateError: the server does not answer.
+            RecorderError: the recorder does not answer.
+            NotFoundError: no id begins like this.
+            AmbiguousIdError: several ids begin like this.
+        """
+        return self._run(self._client.payload(invocation_id, index))
+
+    def recording(self, invocation_id: str) -> Recording:
+        """Return the journal of one invocation, ready to save or replay.
+
+        Args:
+            invocation_id: the id, or the beginning of exactly one id.
+
+        Returns:
+            A `playhead.Recording`, with the prompts of LLM calls where the store has them.
+
+        Raises:
+            RecordingError: neither the server nor the store has the journal.
+            UnsupportedJournalError: the journal is of a version that cannot be replayed.
+            NotFoundError: no id begins like this.
+            AmbiguousIdError: several ids begin like this.
+
+        Example:
+            ```python
+            recording = client.recording("inv_1h3k")
+            report = playhead.replay.replay("agent:app", recording)
+            ```
+        """
+        return self._run(self._client.recording(invocation_id))
+
+    def sql(self, query: str) -> list[dict[str, Any]]:
+        """Return the rows of one SELECT over the store, each a dict by column name.
+
+        Args:
+            query: SQL in DuckDB's dialect. Tables: `spans`, `invocations`, `journal`,
+                `journal_events`, `state`; views: `llm_calls`, `tool_calls`, `attempts`.
+
+        Returns:
+            Values as JSON can hold them: times as ISO 8601 text in UTC, blobs as base64 text, JSON
+            columns as JSON text.
+
+        Raises:
+            QueryError: the SQL is wrong, or does more than read.
+            QueryLimitError: the query takes too long, or its result is too large.
+            RecorderError: no recorder is running and there is no store, or it cannot be read.
+        """
+        return self._run(self._client.sql(query))
+
+    def close(self) -> None:
+        """Close the connections and end the thread."""
+        if self._loop is not None:
+            self._run(self._client.close())
+        with self._starting:
+            stop, self._stop, self._loop = self._stop, None, None
+        if stop is not None:
+            stop()
+
+    def _run(self, work: Coroutine[Any, Any, _T]) -> _T:
+        future = asyncio.run_coroutine_threadsafe(work, self._started())
+        try:
+            return future.result()
+        except BaseException:
+            # After Ctrl+C in this thread, the work must not continue in the other one.
+            future.cancel()
+            raise
+
+    def _started(self) -> asyncio.AbstractEventLoop:
+        with self._starting:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                thread = threading.Thread(
+                    target=self._loop.run_forever, name="playhead-client", daemon=True
+                )
+                thread.start()
+                # Also called when the client is forgotten, and when the interpreter exits.
+                self._stop = weakref.finalize(self, _stop, self._loop, thread)
+            return self._loop
+
+
+def _stop(loop: asyncio.AbstractEventLoop, thread: threading.Thread) -> None:
+    loop.call_soon_threadsafe(loop.stop)
+    if thread is not threading.current_thread():  # a forgotten client may be collected in any
+        thread.join()
+        loop.run_until_complete(loop.shutdown_default_executor())
+        loop.close()
+
+
+def _require_a_source(page: InvocationPage) -> None:
+    # With one source away and the other one empty, a single sentence is missing.
+    if not page.rows and len(page.missing) > 1:
+        raise UnreachableError(
+            "Neither a Restate server nor a store can be read", "\n".join(page.missing)
+        )
+
+
+def _not_found(invocation_id: str) -> NotFoundError:
+    return NotFoundError(
+        f"No invocation has the id {invocation_id!r}, or one that begins like this",
+        "`playhead ls` lists the newest invocations.",
+    )
