@@ -10,7 +10,7 @@ from playhead.replay import Divergence, Report, Stop
 from playhead.replay.stop import Frame
 from playhead.replay.text import HINT
 
-from playhead_tui.document import Line, Tone, heading, pair, text_lines, value_lines
+from playhead_tui.drawing.document import Line, Tone, heading, pair, text_lines, value_lines
 from playhead_tui.inspector.messages import tool_call, unpacked
 
 __all__ = ["conversation", "differences", "frames", "state", "step", "variables"]

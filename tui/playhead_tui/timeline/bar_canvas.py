@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from rich.segment import Segment
 from rich.style import Style
 
-from playhead_tui.glyphs import Glyphs
+from playhead_tui.drawing.glyphs import Glyphs
 
 __all__ = ["Canvas"]
 

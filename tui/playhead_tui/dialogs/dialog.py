@@ -15,7 +15,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
-from playhead_tui.document import Line
+from playhead_tui.drawing.document import Line
 
 __all__ = ["Choice", "Dialog", "Menu", "Prompt", "content"]
 

@@ -9,8 +9,8 @@ from textual.app import ComposeResult
 from textual.message import Message
 from textual.widgets import Static
 
-from playhead_tui.document import Line
-from playhead_tui.screens.dialogs import Choice, Menu, content
+from playhead_tui.dialogs.dialog import Choice, Menu, content
+from playhead_tui.drawing.document import Line
 
 __all__ = ["CheckedMenu"]
 
