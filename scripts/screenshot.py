@@ -16,7 +16,7 @@ from playhead.errors import ProcessError
 from playhead_samples import demo_requests as demo
 from playhead_samples.stack import Stack
 from playhead_tui.app import PlayheadApp
-from playhead_tui.connector import connector
+from playhead_tui.sources.connector import connector
 from textual.pilot import Pilot
 
 IMAGES = Path(__file__).resolve().parent.parent / "docs" / "images"

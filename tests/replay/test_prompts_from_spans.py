@@ -26,8 +26,8 @@ from playhead.restate.deployments import register_deployment
 from playhead_samples.agents import __file__ as agents_package
 from playhead_samples.sample_requests import example
 from playhead_samples.stack import Stack
-from playhead_tui.connector import connector
 from playhead_tui.interfaces import Connection
+from playhead_tui.sources.connector import connector
 from prompt_world import SECONDS, World, listens, until
 
 HERE = Path(__file__).parent

@@ -5,22 +5,22 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 
-from playhead_tui.folding import fold, row_fails, row_matches
-from playhead_tui.list_query import SORTS, Arrangement
+from playhead_tui.sources.list_query import SORTS, ListQuery
+from playhead_tui.timeline.folding import fold, row_fails, row_matches
 from tui_fakes import some_rows
 from tui_stories import details
 
 
 def test_every_word_must_be_found_in_some_column() -> None:
     rows = some_rows()
-    shown = Arrangement(text="weather BACKING").apply(rows)
+    shown = ListQuery(text="weather BACKING").apply(rows)
     assert [row.id for row in shown] == ["inv_1aWeather"]
-    assert Arrangement(text="[bold red]").apply(rows)[0].id == "inv_1iFail"
-    assert Arrangement(text="no such thing").apply(rows) == ()
+    assert ListQuery(text="[bold red]").apply(rows)[0].id == "inv_1iFail"
+    assert ListQuery(text="no such thing").apply(rows) == ()
 
 
 def test_errors_only_holds_what_fails_now_too() -> None:
-    shown = {row.status for row in Arrangement(errors_only=True).apply(some_rows())}
+    shown = {row.status for row in ListQuery(errors_only=True).apply(some_rows())}
     assert shown == {"failed", "killed", "backing-off", "paused"}
 
 
@@ -30,9 +30,9 @@ def test_the_order_does_not_depend_on_the_order_read() -> None:
     pick = random.Random(1)
     for sort in SORTS:
         for reverse in (False, True):
-            wanted = Arrangement(sort=sort, reverse=reverse).apply(rows)
+            wanted = ListQuery(sort=sort, reverse=reverse).apply(rows)
             pick.shuffle(rows)
-            assert Arrangement(sort=sort, reverse=reverse).apply(rows) == wanted
+            assert ListQuery(sort=sort, reverse=reverse).apply(rows) == wanted
             values = [SORTS[sort](row) for row in wanted]
             assert values == sorted(values, reverse=not reverse)
 

@@ -7,9 +7,9 @@ from datetime import timedelta
 from itertools import pairwise
 
 import pytest
-from playhead_tui.bar_canvas import Canvas
-from playhead_tui.glyphs import ASCII, UNICODE
-from playhead_tui.time_axis import Axis, idle
+from playhead_tui.drawing.glyphs import ASCII, UNICODE
+from playhead_tui.timeline.bar_canvas import Canvas
+from playhead_tui.timeline.time_axis import Axis, idle
 from rich.cells import cell_len
 from rich.style import Style
 from tui_fakes import NOW, some_rows

@@ -7,8 +7,8 @@ import subprocess
 
 import pytest
 from playhead_tui.actions.copy import as_json, curl
+from playhead_tui.dialogs.dialog import Menu, Prompt
 from playhead_tui.key_table import rows as key_rows
-from playhead_tui.screens.dialogs import Menu, Prompt
 from tui_fakes import FakeActions, FakeSource
 from tui_stories import details
 

@@ -15,7 +15,7 @@ from playhead import settings
 from playhead.local import ManagedProcess, RestateServer, free_port
 from playhead.record.process import start_child
 from playhead_tui.app import PlayheadApp
-from playhead_tui.connector import connector
+from playhead_tui.sources.connector import connector
 from tui_stage import screen_text, wait_until
 
 SERVICE = """

@@ -10,8 +10,8 @@ from typing import Any
 import psutil
 import pytest
 from playhead.replay import RecordingError, Replayer, UnsupportedJournalError
+from playhead_tui.dialogs.app_location import AppLocationDialog
 from playhead_tui.interfaces import Code
-from playhead_tui.screens.code_dialog import CodeDialog
 from playhead_tui.widgets.chips import Chips
 from playhead_tui.widgets.filter_bar import FilterBar
 from tui_replays import HANDLERS, RECORDINGS, connecting, opened, until
@@ -190,11 +190,11 @@ async def test_the_app_is_asked_for_once(stage) -> None:
     async with stage(None, connect=connecting("run_ok", Code(""))) as s:
         s.app.open_invocation("inv_1gChat")
         await s.press("r")
-        await s.until(lambda: isinstance(s.app.screen, CodeDialog))
+        await s.until(lambda: isinstance(s.app.screen, AppLocationDialog))
         await s.press("escape")
         await s.until(lambda: s.app.screen.id != "replay" and len(s.app.screen_stack) == 2)
         await s.press("r")
-        await s.until(lambda: isinstance(s.app.screen, CodeDialog))
+        await s.until(lambda: isinstance(s.app.screen, AppLocationDialog))
         await s.press(*"handlers", "enter")
         await s.shows("Write module:attribute")
         s.app.screen.query_one("#folder").value = HANDLERS.folder

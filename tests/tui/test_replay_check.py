@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from playhead.replay import Recording, RecordingError
 from playhead_tui.actions import journal_check as checking
+from playhead_tui.dialogs.checked_menu import CheckedMenu
+from playhead_tui.dialogs.dialog import Menu
 from playhead_tui.interfaces import Code
-from playhead_tui.screens.checked_menu import CheckedMenu
-from playhead_tui.screens.dialogs import Menu
 from tui_fakes import FakeActions
 from tui_replays import HANDLERS, RECORDINGS, connecting, until
 

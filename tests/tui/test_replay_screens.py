@@ -11,9 +11,9 @@ import pytest
 from playhead.replay import Divergence, Report, WhatIfResult
 from playhead.replay import WhatIfRow as Row
 from playhead_tui.app import PlayheadApp
+from playhead_tui.drawing.palette import LIGHT
 from playhead_tui.interfaces import Code
-from playhead_tui.palette import LIGHT
-from playhead_tui.screens.what_if import OutcomeScreen
+from playhead_tui.screens.what_if import WhatIfScreen
 from playhead_tui.widgets.chips import Chips
 from tui_fakes import NOW
 from tui_replays import REPORT, SOURCE, HandMade, connecting, opened, some_stops, stop
@@ -59,7 +59,7 @@ def ready(*keys: str) -> Any:
             await pilot.pause()
         if "e" in keys:
             await pilot.press("ctrl+s")
-            await wait_until(pilot, lambda: isinstance(pilot.app.screen, OutcomeScreen))
+            await wait_until(pilot, lambda: isinstance(pilot.app.screen, WhatIfScreen))
 
     return run
 
@@ -133,7 +133,7 @@ async def test_hostile_text_stays_text(stage, by_hand, monkeypatch) -> None:
             await s.press(key)
             assert "evil[/]" in s.text
             assert not set(s.text) & set("\x1b\x9b\x07\u202e")
-        await s.until(lambda: isinstance(s.app.screen, OutcomeScreen))
+        await s.until(lambda: isinstance(s.app.screen, WhatIfScreen))
         await s.press("right_square_bracket")
         assert "[blink]" in s.text
         assert not set(s.text) & set("\x1b\x9b\x07\u202e")

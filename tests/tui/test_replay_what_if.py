@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from playhead.replay import Failure
+from playhead_tui.dialogs.dialog import Menu, Prompt
+from playhead_tui.dialogs.result_editor import ResultEditor, editable
 from playhead_tui.interfaces import Code
-from playhead_tui.screens.dialogs import Menu, Prompt
-from playhead_tui.screens.edit_result import EditResult, editable
-from playhead_tui.screens.what_if import OutcomeScreen
+from playhead_tui.screens.what_if import WhatIfScreen
 from playhead_tui.widgets.chips import Chips
 from playhead_tui.widgets.comparison import Comparison
 from playhead_tui.widgets.text_pane import TextPane
@@ -21,15 +21,15 @@ from tui_replays import RECORDINGS, connecting, opened, until
 async def editing(s: Any, *keys: str) -> TextArea:
     """The editor of a result, after these keys."""
     await s.press(*keys)
-    await s.until(lambda: isinstance(s.app.screen, EditResult))
+    await s.until(lambda: isinstance(s.app.screen, ResultEditor))
     found: TextArea = s.app.screen.query_one(TextArea)
     return found
 
 
-async def outcome_of(s: Any) -> OutcomeScreen:
-    await until(s, lambda: isinstance(s.app.screen, OutcomeScreen))
+async def outcome_of(s: Any) -> WhatIfScreen:
+    await until(s, lambda: isinstance(s.app.screen, WhatIfScreen))
     await s.until(lambda: s.app.screen.query_one(Comparison).rows)
-    found: OutcomeScreen = s.app.screen
+    found: WhatIfScreen = s.app.screen
     return found
 
 
@@ -41,7 +41,7 @@ async def test_another_result_runs_on_beside_the_original(stage) -> None:
         area.text = '{"hello": '
         await s.press("ctrl+s")
         await s.shows("Not JSON")
-        assert isinstance(s.app.screen, EditResult)
+        assert isinstance(s.app.screen, ResultEditor)
         area.text = '{"hello": "[b]Eve[/]"}'
         await s.press("ctrl+s")
         screen = await outcome_of(s)
@@ -81,7 +81,7 @@ async def test_a_dry_run_waits_and_takes_answers(stage) -> None:
         s.app.screen.query_one(Input).value = '"a tent"'
         await s.press("enter")
         await until(
-            s, lambda: s.app.screen is not screen and isinstance(s.app.screen, OutcomeScreen)
+            s, lambda: s.app.screen is not screen and isinstance(s.app.screen, WhatIfScreen)
         )
         screen = await outcome_of(s)
         call = next(row for row in screen.outcome.rows if row.new == "Call Helper/echo")

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 from playhead.replay import Recording
+from playhead_tui.dialogs.checked_menu import CheckedMenu
+from playhead_tui.dialogs.dialog import Menu
 from playhead_tui.interfaces import Code
-from playhead_tui.screens.checked_menu import CheckedMenu
-from playhead_tui.screens.dialogs import Menu
 from tui_fakes import FakeActions, FakeSource
 from tui_replays import HANDLERS, RECORDINGS, connecting, until
 from tui_stories import details

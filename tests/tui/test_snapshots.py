@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from playhead_tui.app import PlayheadApp
-from playhead_tui.palette import LIGHT
+from playhead_tui.drawing.palette import LIGHT
 from tui_fakes import NOW, FakeActions, FakeSource, connector
 from tui_stage import wait_until
 from tui_stories import details
@@ -23,8 +23,8 @@ def app(**more: Any) -> PlayheadApp:
 def ready(*keys: str) -> Any:
     async def run(pilot: Any) -> None:
         await wait_until(pilot, lambda: pilot.app.connection)
-        await wait_until(pilot, lambda: pilot.app.screen.query("Listing").first().rows
-                         if pilot.app.screen.query("Listing")
+        await wait_until(pilot, lambda: pilot.app.screen.query("InvocationList").first().rows
+                         if pilot.app.screen.query("InvocationList")
                          else pilot.app.screen.waterfall.rows)  # fmt: skip
         for key in keys:
             await pilot.press(key)

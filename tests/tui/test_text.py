@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
-from playhead_tui.cells import cell, fit, wrap
-from playhead_tui.document import LIMIT, value_lines
-from playhead_tui.measure import count, duration, size
+from playhead.formatting import count, duration, size
+from playhead_tui.drawing.cells import cell, fit, wrap
+from playhead_tui.drawing.document import LIMIT, value_lines
 from rich.cells import cell_len
 from rich.style import Style
 

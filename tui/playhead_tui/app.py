@@ -17,13 +17,13 @@ from textual.message import Message
 from textual.notifications import SeverityLevel
 from textual.screen import Screen
 
-from playhead_tui.glyphs import ASCII, UNICODE
+from playhead_tui.drawing.glyphs import ASCII, UNICODE
+from playhead_tui.drawing.palette import DARK, LIGHT
 from playhead_tui.interfaces import Actions, Code, Connect, Connection, Source
-from playhead_tui.palette import DARK, LIGHT
 from playhead_tui.screens.invocations import InvocationsScreen
-from playhead_tui.screens.polling import ReadingScreen
+from playhead_tui.screens.polling import PollingScreen
+from playhead_tui.widgets.list_header import ListHeader
 from playhead_tui.widgets.notes import Notes
-from playhead_tui.widgets.top_line import TopLine
 
 __all__ = ["PlayheadApp"]
 
@@ -129,11 +129,11 @@ class PlayheadApp(App[None]):
             self.code = message.connection.code
         self.read_now()
         for screen in self.screen_stack:
-            for line in screen.query(TopLine):
+            for line in screen.query(ListHeader):
                 line.tell(labels=message.connection.labels)
             for notes in screen.query(Notes):
                 notes.tell(message.connection.notes)
-            if isinstance(screen, ReadingScreen):
+            if isinstance(screen, PollingScreen):
                 screen.begin()
         if message.connection.news:
             self.notify(message.connection.news)
@@ -199,7 +199,7 @@ class PlayheadApp(App[None]):
     def read_now(self) -> None:
         """Let every screen read at once, after something was changed."""
         for screen in self.screen_stack:
-            if isinstance(screen, ReadingScreen) and screen.poller:
+            if isinstance(screen, PollingScreen) and screen.poller:
                 screen.poller.wake()
 
     def action_show_keys(self) -> None:

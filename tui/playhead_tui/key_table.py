@@ -13,13 +13,13 @@ __all__ = ["rows"]
 def rows() -> list[tuple[str, str, str]]:
     """Every key: where it works, how it is written, what it does."""
     from playhead_tui.app import PlayheadApp
-    from playhead_tui.screens.dialogs import Dialog, Menu
-    from playhead_tui.screens.edit_result import EditResult
+    from playhead_tui.dialogs.dialog import Dialog, Menu
+    from playhead_tui.dialogs.result_editor import ResultEditor
     from playhead_tui.screens.invocation import InvocationScreen
     from playhead_tui.screens.invocations import InvocationsScreen
-    from playhead_tui.screens.polling import ReadingScreen
+    from playhead_tui.screens.polling import PollingScreen
     from playhead_tui.screens.replay import ReplayScreen
-    from playhead_tui.screens.what_if import OutcomeScreen
+    from playhead_tui.screens.what_if import WhatIfScreen
     from playhead_tui.widgets.filter_bar import FilterBar
     from playhead_tui.widgets.inspector import Inspector
     from playhead_tui.widgets.rows import RowsView
@@ -30,14 +30,14 @@ def rows() -> list[tuple[str, str, str]]:
     places: list[tuple[str, list[BindingType]]] = [
         ("Everywhere", PlayheadApp.BINDINGS),
         ("Lists", RowsView.BINDINGS),
-        ("List and invocation", ReadingScreen.BINDINGS),
+        ("List and invocation", PollingScreen.BINDINGS),
         ("Invocations", InvocationsScreen.BINDINGS),
         ("Invocation", InvocationScreen.BINDINGS),
         ("Timeline", Waterfall.BINDINGS),
         ("Inspector and state", [*TextPane.BINDINGS, *Inspector.BINDINGS]),
         ("Replay", [*ReplayScreen.BINDINGS, *SCROLLING]),
-        ("Changing a result", EditResult.BINDINGS),
-        ("Both runs side by side", OutcomeScreen.BINDINGS),
+        ("Changing a result", ResultEditor.BINDINGS),
+        ("Both runs side by side", WhatIfScreen.BINDINGS),
         ("Filter line", FilterBar.BINDINGS),
         ("Dialogs", [*Dialog.BINDINGS, *Menu.BINDINGS]),
     ]

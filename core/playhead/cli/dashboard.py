@@ -31,7 +31,7 @@ def open_dashboard(
             Exit.USAGE,
         )
     from playhead_tui.app import PlayheadApp
-    from playhead_tui.connector import connector
+    from playhead_tui.sources.connector import connector
 
     app = PlayheadApp(
         connector(settings, record=not read_only),

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from playhead.formatting import size
 from playhead.model import Invocation, InvocationDetail
 
-from playhead_tui.measure import size
-from playhead_tui.screens.dialogs import Choice, Menu
+from playhead_tui.dialogs.dialog import Choice, Menu
 
 if TYPE_CHECKING:
     from playhead_tui.app import PlayheadApp

@@ -7,12 +7,12 @@ from collections.abc import Awaitable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from playhead.formatting import duration, seconds_between
 from playhead.model import Invocation, InvocationDetail, Step
 
-from playhead_tui.cells import one_line
-from playhead_tui.document import Line, value_lines
-from playhead_tui.measure import duration, seconds_between
-from playhead_tui.screens.dialogs import Choice, Menu, Prompt
+from playhead_tui.dialogs.dialog import Choice, Menu, Prompt
+from playhead_tui.drawing.cells import clip
+from playhead_tui.drawing.document import Line, value_lines
 from playhead_tui.widgets.invocation_header import waiting_for
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ async def choose_action(app: PlayheadApp, row: Invocation, step: Step | None = N
     """
     if not _allowed(app) or (row.origin == "stored" and not _live(app)):
         return
-    body = [Line(one_line(row.target), "strong"), Line(f"{row.status}, {row.id}", "dim")]
+    body = [Line(clip(row.target), "strong"), Line(f"{row.status}, {row.id}", "dim")]
     choices = _possible(row)
     key = await app.push_screen_wait(Menu("What to do with it", choices, body))
     verb = next((choice.label for choice in choices if choice.key == key), None)
@@ -68,14 +68,14 @@ async def choose_action(app: PlayheadApp, row: Invocation, step: Step | None = N
 
         asked = await ask_restart(app, row, step, body)
         if asked is not None:
-            await _do(app, restart(app, row, *asked), f"Started anew: {one_line(row.target)}")
+            await _do(app, restart(app, row, *asked), f"Started anew: {clip(row.target)}")
         return
     answer = await _confirmed(app, row, verb, body)
     actions = app.actions
     if answer is None or actions is None:
         return
     how = {"deployment": "latest"} if answer == "l" else {}
-    await _do(app, getattr(actions, verb)(row.id, **how), f"{DONE[verb]}: {one_line(row.target)}")
+    await _do(app, getattr(actions, verb)(row.id, **how), f"{DONE[verb]}: {clip(row.target)}")
 
 
 async def _confirmed(app: PlayheadApp, row: Invocation, verb: str, body: list[Line]) -> str | None:
@@ -92,7 +92,7 @@ async def _confirmed(app: PlayheadApp, row: Invocation, verb: str, body: list[Li
     menu = Menu(f"{verb.capitalize()}?", choices, body)
     if verb == "resume":
         from playhead_tui.actions.journal_check import check
-        from playhead_tui.screens.checked_menu import CheckedMenu
+        from playhead_tui.dialogs.checked_menu import CheckedMenu
 
         if row.status == "paused":  # Of others the server does not change the deployment.
             choices = [
@@ -141,7 +141,7 @@ async def answer(app: PlayheadApp, detail: InvocationDetail) -> None:
         if typed is None:
             return
         value = json.loads(typed)
-    text = one_line(json.dumps(value, ensure_ascii=False), 60)
+    text = clip(json.dumps(value, ensure_ascii=False), 60)
     await _do(app, actions.resolve_awakeable(awakeable, value), f"Answered: {text}")
 
 
@@ -155,12 +155,12 @@ def _json_fault(text: str) -> str | None:
 
 def _asked(detail: InvocationDetail, waiting: Step) -> list[Line]:
     """What led to the question: the target, the last step with content, the input."""
-    lines = [Line(one_line(detail.summary.target), "strong"),
+    lines = [Line(clip(detail.summary.target), "strong"),
              Line(waiting.awakeable_id or "", "dim")]  # fmt: skip
     for step in reversed(detail.steps[: detail.steps.index(waiting)]):
         if step.llm and step.llm.tool_calls:
             for call in step.llm.tool_calls:
-                lines += [Line(""), Line(f"The model wants {one_line(call.name)}", "tool")]
+                lines += [Line(""), Line(f"The model wants {clip(call.name)}", "tool")]
                 lines += list(value_lines(call.arguments, indent=2, limit=1500))[:8]
             return lines
         if step.kind == "input" and step.input is not None:
@@ -189,7 +189,7 @@ async def _do(app: PlayheadApp, work: Awaitable[None], done: str) -> None:
         await work
     except Exception as error:
         hint = getattr(error, "hint", "")
-        text = one_line(f"{error or type(error).__name__} {hint}")
+        text = clip(f"{error or type(error).__name__} {hint}")
         app.notify(text, title="Not done", severity="error")
         return
     app.notify(done)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from playhead.replay import Replayer, Report, restarted
 
-from playhead_tui.cells import one_line
-from playhead_tui.document import Line
+from playhead_tui.drawing.cells import clip
+from playhead_tui.drawing.document import Line
 
 if TYPE_CHECKING:
     from playhead_tui.app import PlayheadApp
@@ -45,7 +45,7 @@ async def check(app: PlayheadApp, invocation_id: str, *, kept: int | None = None
     except TimeoutError:
         return [Line(f"Not checked: {code.app} took over {SECONDS:g} s.", "warn")]
     except Exception as error:
-        return [Line(f"Not checked: {one_line(str(error) or type(error).__name__, 200)}", "warn")]
+        return [Line(f"Not checked: {clip(str(error) or type(error).__name__, 200)}", "warn")]
     finally:
         if replayer:
             replayer.close()
@@ -59,14 +59,14 @@ def told(report: Report, app: str) -> list[Line]:
             what = "takes the input" if report.commands == 1 else f"accepts the journal: {went}"
             found = [Line(f"Today's code ({app}) {what}.", "good")]
             if report.sdk_message:  # It fails, but later than the journal reaches.
-                found.append(Line(one_line(f"But {report.reason}", 200), "warn", 2))
+                found.append(Line(clip(f"But {report.reason}", 200), "warn", 2))
             return found
         case "diverged":
             why = report.sdk_message or report.failure or ""
             return [
                 Line(f"Today's code ({app}) does not accept the journal: {went}.", "bad"),
-                *([Line(one_line(why, 200), "bad", 2)] if why else []),
+                *([Line(clip(why, 200), "bad", 2)] if why else []),
                 Line("The deployment it goes on with may run other code; r shows where.", "dim"),
             ]
         case "refused":
-            return [Line(f"Not checked: {one_line(report.reason or '', 200)}", "warn")]
+            return [Line(f"Not checked: {clip(report.reason or '', 200)}", "warn")]

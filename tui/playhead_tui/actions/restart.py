@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from playhead.model import Invocation, Step
 
-from playhead_tui.cells import one_line
-from playhead_tui.document import Line
-from playhead_tui.screens.dialogs import Choice, Menu
+from playhead_tui.dialogs.dialog import Choice, Menu
+from playhead_tui.drawing.cells import clip
+from playhead_tui.drawing.document import Line
 
 if TYPE_CHECKING:
     from playhead.replay import Recording
@@ -37,11 +37,11 @@ async def ask_restart(
         names it; None when nothing is to be done.
     """
     from playhead_tui.actions.journal_check import check
-    from playhead_tui.screens.checked_menu import CheckedMenu
+    from playhead_tui.dialogs.checked_menu import CheckedMenu
 
     last = 0
     if step is not None and _can_be_kept(step):
-        kept = f"#{step.command_index} {one_line(step.name or step.type, 40)}"
+        kept = f"#{step.command_index} {clip(step.name or step.type, 40)}"
         choices = [
             Choice("i", "the input", "all is done anew"),
             Choice("s", f"all up to {kept}", "with the results"),

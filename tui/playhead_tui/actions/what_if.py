@@ -6,17 +6,17 @@ import json
 import shlex
 from typing import TYPE_CHECKING, Any
 
+from playhead.formatting import size
 from playhead.replay import Failure, Report, Session, WhatIfQuestion, report_lines
 from playhead.restate.protocol import FIRST_AWAKEABLE_SIGNAL
 from playhead.values import readable
 
 from playhead_tui.actions.copy import as_json
-from playhead_tui.cells import one_line
-from playhead_tui.document import Line
+from playhead_tui.dialogs.dialog import Choice, Menu
+from playhead_tui.dialogs.result_editor import ResultEditor
+from playhead_tui.drawing.cells import clip
+from playhead_tui.drawing.document import Line
 from playhead_tui.interfaces import Code
-from playhead_tui.measure import size
-from playhead_tui.screens.dialogs import Choice, Menu
-from playhead_tui.screens.edit_result import EditResult
 
 if TYPE_CHECKING:
     from playhead_tui.app import PlayheadApp
@@ -76,13 +76,13 @@ async def ask_what_if(
         return None
     chosen = choices[0]
     if len(choices) > 1:
-        menu = [Choice(str(n), one_line(title, 30), one_line(_text(value), 36))
+        menu = [Choice(str(n), clip(title, 30), clip(_text(value), 36))
                 for n, (_, title, value) in enumerate(choices[:MOST], 1)]  # fmt: skip
         key = await app.push_screen_wait(Menu("Change which result?", menu))
         if key is None:
             return None
         chosen = choices[int(key) - 1]
-    asked = await app.push_screen_wait(EditResult(*chosen, question))
+    asked = await app.push_screen_wait(ResultEditor(*chosen, question))
     if asked and asked.live and not await _confirmed(app, asked.live):
         return None
     return asked
@@ -119,7 +119,7 @@ async def choose_stop_copy(
         texts["r"] = ("recorded result", stop.failure or as_json(stop.result))
     if report:
         texts["v"] = ("verdict and differences", "\n".join(report_lines(report)))
-    choices = [Choice(key, label, one_line(text, 40)) for key, (label, text) in texts.items()]
+    choices = [Choice(key, label, clip(text, 40)) for key, (label, text) in texts.items()]
     key = await app.push_screen_wait(Menu("Copy", choices))
     if key:
         app.copy_to_clipboard(texts[key][1])

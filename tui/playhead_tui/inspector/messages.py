@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from playhead.formatting import count
 from playhead.model import LlmCall, Message
 
-from playhead_tui.document import Line, heading, pair, text_lines, value_lines
-from playhead_tui.measure import count
+from playhead_tui.drawing.document import Line, heading, pair, text_lines, value_lines
 
 __all__ = ["conversation", "llm_facts", "messages", "tool_call", "unpacked"]
 

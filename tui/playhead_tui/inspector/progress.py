@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from playhead.formatting import duration
 from playhead.replay import (
     AppError,
     RecordingError,
@@ -11,8 +12,7 @@ from playhead.replay import (
     WorkerError,
 )
 
-from playhead_tui.document import Line, heading, text_lines
-from playhead_tui.measure import duration
+from playhead_tui.drawing.document import Line, heading, text_lines
 
 __all__ = ["fault_lines", "progress_lines"]
 

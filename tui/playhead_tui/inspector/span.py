@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, cast
 
+from playhead.formatting import clock, count
 from playhead.model import Message, Span
 
-from playhead_tui.document import Line, heading, pair, text_lines, value_lines
+from playhead_tui.drawing.document import Line, heading, pair, text_lines, value_lines
 from playhead_tui.inspector.messages import messages, unpacked
-from playhead_tui.measure import clock, count
 
 __all__ = ["attributes", "conversation", "errors", "messages", "overview"]
 

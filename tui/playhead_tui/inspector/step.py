@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from playhead.formatting import clock, size
 from playhead.model import Step
 
-from playhead_tui.document import Line, heading, pair, text_lines, value_lines
+from playhead_tui.drawing.document import Line, heading, pair, text_lines, value_lines
 from playhead_tui.inspector.messages import llm_facts, unpacked
-from playhead_tui.measure import clock, size
 
 __all__ = ["errors", "overview", "sent"]
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from playhead.decode.registry import decode_run
 from playhead.replay import DEPLOYMENT_HINT, Divergence, Frame, Report, Stop
 
-from playhead_tui.document import Line, Tone, heading, pair, text_lines, value_lines
+from playhead_tui.drawing.document import Line, Tone, heading, pair, text_lines, value_lines
 from playhead_tui.inspector.messages import tool_call, unpacked
 
 __all__ = ["conversation", "differences", "frames", "state", "step", "variables"]

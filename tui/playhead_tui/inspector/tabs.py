@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+from playhead.formatting import clock, duration, seconds_between
 from playhead.model import InvocationDetail, StepState, TimelineRow
 
-from playhead_tui.document import Line, Tone, heading, pair, text_lines, value_lines
+from playhead_tui.drawing.document import Line, Tone, heading, pair, text_lines, value_lines
 from playhead_tui.inspector import span as span_facts
 from playhead_tui.inspector import step as step_facts
 from playhead_tui.inspector.messages import conversation
-from playhead_tui.measure import clock, duration, seconds_between
 
 __all__ = ["RAW", "Tab", "tabs_of"]
 

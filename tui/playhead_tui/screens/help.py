@@ -8,7 +8,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 
-from playhead_tui.document import Line
+from playhead_tui.drawing.document import Line
 from playhead_tui.key_table import rows
 from playhead_tui.widgets.text_pane import TextPane
 

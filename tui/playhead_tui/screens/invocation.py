@@ -15,10 +15,10 @@ from textual.widget import Widget
 from textual.widgets import Footer
 
 from playhead_tui.actions.copy import as_json
-from playhead_tui.document import Line, value_lines
-from playhead_tui.folding import row_fails, row_matches
-from playhead_tui.glyphs import Glyphs
-from playhead_tui.screens.polling import Failed, ReadingScreen
+from playhead_tui.drawing.document import Line, value_lines
+from playhead_tui.drawing.glyphs import Glyphs
+from playhead_tui.screens.polling import Failed, PollingScreen
+from playhead_tui.timeline.folding import row_fails, row_matches
 from playhead_tui.widgets.chips import Chips
 from playhead_tui.widgets.inspector import Inspector
 from playhead_tui.widgets.invocation_header import InvocationHeader
@@ -54,7 +54,7 @@ class RawRead(Message):
         self.content = content
 
 
-class InvocationScreen(ReadingScreen):
+class InvocationScreen(PollingScreen):
     """Timeline and inspector side by side, or one above the other where it is narrow."""
 
     DEFAULT_CSS = """

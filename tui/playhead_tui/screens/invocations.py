@@ -11,15 +11,15 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.widgets import Footer, Static
 
-from playhead_tui.glyphs import Glyphs
-from playhead_tui.invocation_cache import PAGE, Reading, Shelf
-from playhead_tui.list_query import SORTS, Arrangement, is_failing
-from playhead_tui.screens.polling import Failed, ReadingScreen
+from playhead_tui.drawing.glyphs import Glyphs
+from playhead_tui.screens.polling import Failed, PollingScreen
+from playhead_tui.sources.invocation_cache import PAGE, InvocationCache, Reading
+from playhead_tui.sources.list_query import SORTS, ListQuery, is_failing
 from playhead_tui.widgets.chips import Chips
-from playhead_tui.widgets.invocation_list import Listing
+from playhead_tui.widgets.invocation_list import InvocationList
+from playhead_tui.widgets.list_header import ListHeader
 from playhead_tui.widgets.notes import Notes
 from playhead_tui.widgets.rows import RowsView
-from playhead_tui.widgets.top_line import TopLine
 
 __all__ = ["InvocationsScreen"]
 
@@ -36,13 +36,13 @@ class Read(Message):
         return False
 
 
-class InvocationsScreen(ReadingScreen):
+class InvocationsScreen(PollingScreen):
     """Live rows under counters; Enter opens one."""
 
     DEFAULT_CSS = """
     InvocationsScreen #empty { display: none; height: 1fr; padding: 2 4; color: $foreground 70%; }
     InvocationsScreen.empty #empty { display: block; }
-    InvocationsScreen.empty Listing { display: none; }
+    InvocationsScreen.empty InvocationList { display: none; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "filter", "Filter"),
@@ -59,8 +59,8 @@ class InvocationsScreen(ReadingScreen):
     def __init__(self, *, glyphs: Glyphs) -> None:
         super().__init__()
         self.glyphs = glyphs
-        self.arrangement = Arrangement()
-        self.shelf = Shelf()
+        self.arrangement = ListQuery()
+        self.shelf = InvocationCache()
         self.reads = 0
         """Rounds of reading so far."""
         self.held: tuple[Invocation, ...] | None = None
@@ -68,9 +68,9 @@ class InvocationsScreen(ReadingScreen):
 
     def compose(self) -> ComposeResult:
         """Top line, chips, rows, notes, keys."""
-        yield TopLine(glyphs=self.glyphs)
+        yield ListHeader(glyphs=self.glyphs)
         yield Chips()
-        yield Listing(now=self.playhead.now, glyphs=self.glyphs)
+        yield InvocationList(now=self.playhead.now, glyphs=self.glyphs)
         yield Static("", id="empty", markup=False)
         notes = Notes(glyphs=self.glyphs)
         notes.id = "notes"
@@ -87,9 +87,9 @@ class InvocationsScreen(ReadingScreen):
         self.set_interval(1.0, self.listing.refresh)
 
     @property
-    def listing(self) -> Listing:
+    def listing(self) -> InvocationList:
         """The rows."""
-        return self.query_one(Listing)
+        return self.query_one(InvocationList)
 
     @property
     def current(self) -> Invocation | None:
@@ -109,7 +109,7 @@ class InvocationsScreen(ReadingScreen):
         self.shelf.put(message.reading)
         self.reads += 1
         self.query_one(Notes).tell((*self.playhead.notes, *self.shelf.missing))
-        self.query_one(TopLine).tell(rows=self.shelf.rows, more=self.shelf.more)
+        self.query_one(ListHeader).tell(rows=self.shelf.rows, more=self.shelf.more)
         self.show()
         if self.shelf.older_wanted and self.poller:
             self.poller.wake()

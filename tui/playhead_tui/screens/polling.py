@@ -9,13 +9,13 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.screen import Screen
 
-from playhead_tui.poller import Poller
+from playhead_tui.sources.poller import Poller
 
 if TYPE_CHECKING:
     from playhead_tui.app import PlayheadApp
     from playhead_tui.widgets.filter_bar import FilterBar
 
-__all__ = ["ReadingScreen"]
+__all__ = ["PollingScreen"]
 
 
 class Failed(Message):
@@ -30,7 +30,7 @@ class Failed(Message):
         return isinstance(message, Failed)
 
 
-class ReadingScreen(Screen[None]):
+class PollingScreen(Screen[None]):
     """A screen that polls the source. Workers post messages; handlers touch widgets."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -11,9 +11,9 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import Footer
 
-from playhead_tui.glyphs import Glyphs
+from playhead_tui.drawing.glyphs import Glyphs
+from playhead_tui.drawing.python_source import SourceFile, read_source
 from playhead_tui.inspector.stop import frames
-from playhead_tui.python_source import SourceFile, read_source
 from playhead_tui.screens.replay_messages import (
     Fault,
     Found,
@@ -324,11 +324,11 @@ class ReplayScreen(OpeningScreen):
 
     def on_ran_on(self, message: RanOn) -> None:
         """Show both runs side by side."""
-        from playhead_tui.screens.what_if import OutcomeScreen
+        from playhead_tui.screens.what_if import WhatIfScreen
 
         self._busy = ""
         self.tell_header()
-        screen = OutcomeScreen(message.outcome, message.question, self.target, glyphs=self.glyphs)
+        screen = WhatIfScreen(message.outcome, message.question, self.target, glyphs=self.glyphs)
         self.playhead.push_screen(screen, self._after_outcome)
 
     def _after_outcome(self, then: Next | None) -> None:

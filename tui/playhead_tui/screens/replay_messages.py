@@ -5,7 +5,7 @@ from __future__ import annotations
 from playhead.replay import Report, Session, WhatIfQuestion, WhatIfResult
 from textual.message import Message
 
-from playhead_tui.python_source import SourceFile
+from playhead_tui.drawing.python_source import SourceFile
 
 __all__ = ["Fault", "Found", "Judged", "Loaded", "RanOn", "SourceRead", "Stage"]
 

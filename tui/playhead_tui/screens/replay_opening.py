@@ -9,7 +9,7 @@ from playhead.replay import Recording, Replayer, Report, Session
 from textual import work
 from textual.screen import Screen
 
-from playhead_tui.glyphs import Glyphs
+from playhead_tui.drawing.glyphs import Glyphs
 from playhead_tui.inspector.progress import fault_lines, progress_lines
 from playhead_tui.interfaces import Code
 from playhead_tui.screens.replay_messages import Fault, Judged, Loaded, Stage
@@ -65,9 +65,9 @@ class OpeningScreen(Screen[None]):
     @work(group="dialogs", exclusive=True)
     async def ask(self) -> None:
         """Ask for the app; without an answer and without a replay, go back."""
-        from playhead_tui.screens.code_dialog import CodeDialog
+        from playhead_tui.dialogs.app_location import AppLocationDialog
 
-        dialog = CodeDialog(self.code if self.code.app else self.playhead.code)
+        dialog = AppLocationDialog(self.code if self.code.app else self.playhead.code)
         if await self.playhead.push_screen_wait(dialog):
             self.open(dialog.code)
         elif self.session is None and self.fault is None:

@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Literal, cast
 
+from playhead.formatting import size
 from playhead.replay import Failure, WhatIfQuestion, WhatIfResult
 from textual import events, work
 from textual.app import ComposeResult
@@ -16,12 +17,11 @@ from textual.widget import Widget
 from textual.widgets import Footer
 
 from playhead_tui.actions.copy import as_json
-from playhead_tui.cells import one_line
-from playhead_tui.document import Line
-from playhead_tui.glyphs import Glyphs
-from playhead_tui.inspector.outcome import ending, row_lines, unknown
-from playhead_tui.measure import size
-from playhead_tui.screens.dialogs import Prompt
+from playhead_tui.dialogs.dialog import Prompt
+from playhead_tui.drawing.cells import clip
+from playhead_tui.drawing.document import Line
+from playhead_tui.drawing.glyphs import Glyphs
+from playhead_tui.inspector.what_if import ending, row_lines, unknown
 from playhead_tui.widgets.chips import Chips
 from playhead_tui.widgets.comparison import Comparison
 from playhead_tui.widgets.rows import RowsView
@@ -30,26 +30,26 @@ from playhead_tui.widgets.text_pane import TextPane
 if TYPE_CHECKING:
     from playhead_tui.app import PlayheadApp
 
-__all__ = ["Next", "OutcomeScreen"]
+__all__ = ["Next", "WhatIfScreen"]
 
 Next = tuple[Literal["edit", "run"], WhatIfQuestion]
 """What to do after looking at it: change the question, or ask this one."""
 WIDE = 110
 
 
-class OutcomeScreen(Screen[Next | None]):
+class WhatIfScreen(Screen[Next | None]):
     """Steps of both runs; below or beside them how it ended, and the selected step."""
 
     DEFAULT_CSS = """
-    OutcomeScreen #panes { layout: vertical; height: 1fr; }
-    OutcomeScreen Comparison { height: 1fr; }
-    OutcomeScreen TextPane { height: 1fr; border-top: solid $panel; }
-    OutcomeScreen.wide #panes { layout: horizontal; }
-    OutcomeScreen.wide Comparison { width: 3fr; height: 100%; }
-    OutcomeScreen.wide TextPane { width: 2fr; height: 100%; border-top: none;
+    WhatIfScreen #panes { layout: vertical; height: 1fr; }
+    WhatIfScreen Comparison { height: 1fr; }
+    WhatIfScreen TextPane { height: 1fr; border-top: solid $panel; }
+    WhatIfScreen.wide #panes { layout: horizontal; }
+    WhatIfScreen.wide Comparison { width: 3fr; height: 100%; }
+    WhatIfScreen.wide TextPane { width: 2fr; height: 100%; border-top: none;
         border-left: solid $panel; }
-    OutcomeScreen.plain TextPane { border-top: ascii $panel; }
-    OutcomeScreen.plain.wide TextPane { border-top: none; border-left: ascii $panel; }
+    WhatIfScreen.plain TextPane { border-top: ascii $panel; }
+    WhatIfScreen.plain.wide TextPane { border-top: none; border-left: ascii $panel; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "back", "Back", show=False),
@@ -91,11 +91,11 @@ class OutcomeScreen(Screen[Next | None]):
 
     def on_mount(self) -> None:
         """Show all of it; it does not change any more."""
-        chips = [(f"what if {one_line(self.target, 20)}", "primary")]
+        chips = [(f"what if {clip(self.target, 20)}", "primary")]
         for key, value in self.question.changes.items():
             shown = value.message if isinstance(value, Failure) else json.dumps(value, default=str)
             name = f"#{key}" if isinstance(key, int) else key
-            chips.append((f"{name} = {one_line(shown, 18)}", "warning"))
+            chips.append((f"{name} = {clip(shown, 18)}", "warning"))
         if self.question.live:
             chips.append((f"live: {', '.join(self.question.live)}", "error"))
         differ = sum(not row.same for row in self.outcome.rows)
@@ -165,10 +165,10 @@ class OutcomeScreen(Screen[Next | None]):
             self.notify("It waits for no answer that could be given.")
             return
         body = [
-            Line(f"The recording does not know what {one_line(names[0])} answers to this."),
+            Line(f"The recording does not know what {clip(names[0])} answers to this."),
             Line("JSON; as the answer of a model, its whole message.", "dim"),
         ]
-        prompt = Prompt(f"Answer of {one_line(names[0], 50)}", body, check=_json_fault)
+        prompt = Prompt(f"Answer of {clip(names[0], 50)}", body, check=_json_fault)
         typed = await self.playhead.push_screen_wait(prompt)
         if typed is not None:
             answers = {**self.question.answers, names[0]: json.loads(typed)}

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from textual.content import Content
 from textual.widgets import Static
 
-from playhead_tui.cells import one_line
+from playhead_tui.drawing.cells import clip
 
 __all__ = ["Chips"]
 
@@ -31,9 +31,9 @@ class Chips(Static):
             chips: text and theme colour (`primary`, `error`, …) of each.
             tail: plain words after them.
         """
-        self.texts = tuple(one_line(text) for text, _ in chips) + ((tail,) if tail else ())
+        self.texts = tuple(clip(text) for text, _ in chips) + ((tail,) if tail else ())
         self.set_class(bool(self.texts), "some")
         pieces: list[tuple[str, str] | str] = []
         for text, colour in chips:
-            pieces += [(f" {one_line(text, 60)} ", f"${colour} on ${colour} 18%"), " "]
+            pieces += [(f" {clip(text, 60)} ", f"${colour} on ${colour} 18%"), " "]
         self.update(Content.assemble(*pieces, (tail, "$foreground 60%")))

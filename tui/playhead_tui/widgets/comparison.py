@@ -10,9 +10,9 @@ from playhead.replay import WhatIfResult, WhatIfRow
 from rich.segment import Segment
 from rich.style import Style
 
-from playhead_tui.cells import cell, fit
-from playhead_tui.glyphs import UNICODE, Glyphs
-from playhead_tui.palette import Palette
+from playhead_tui.drawing.cells import cell, fit
+from playhead_tui.drawing.glyphs import UNICODE, Glyphs
+from playhead_tui.drawing.palette import Palette
 from playhead_tui.widgets.rows import RowsView
 
 __all__ = ["Comparison", "Pair"]

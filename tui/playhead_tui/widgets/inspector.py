@@ -8,8 +8,8 @@ from playhead.model import InvocationDetail, TimelineRow
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
-from playhead_tui.document import Line, value_lines
-from playhead_tui.glyphs import UNICODE, Glyphs
+from playhead_tui.drawing.document import Line, value_lines
+from playhead_tui.drawing.glyphs import UNICODE, Glyphs
 from playhead_tui.inspector.tabs import RAW, Tab, tabs_of
 from playhead_tui.widgets.text_pane import TextPane
 

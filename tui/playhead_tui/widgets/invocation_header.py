@@ -6,16 +6,16 @@ import json
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
+from playhead.formatting import clock, count, duration, seconds_between
 from playhead.model import InvocationDetail, Step
 from rich.cells import cell_len
 from rich.segment import Segment
 from textual.strip import Strip
 from textual.widget import Widget
 
-from playhead_tui.cells import cell, fit, one_line
-from playhead_tui.glyphs import Glyphs
-from playhead_tui.measure import clock, count, duration, seconds_between
-from playhead_tui.palette import Palette, palette_of
+from playhead_tui.drawing.cells import cell, clip, fit
+from playhead_tui.drawing.glyphs import Glyphs
+from playhead_tui.drawing.palette import Palette, palette_of
 
 __all__ = ["InvocationHeader", "waiting_for"]
 
@@ -78,7 +78,7 @@ class InvocationHeader(Widget):
     def _lines(self, palette: Palette) -> list[list[Segment]]:
         detail = self._detail
         if detail is None:
-            return [[Segment(f" {one_line(self._id)}", palette.strong)], []]
+            return [[Segment(f" {clip(self._id)}", palette.strong)], []]
         lines = [self._first(detail, palette), self._second(detail, palette)]
         summary = detail.summary
         if summary.last_failure and summary.status != "succeeded":
@@ -102,8 +102,8 @@ class InvocationHeader(Widget):
             right.append(Segment("  recorded", palette.dim))
         right.append(Segment(" "))
         room = self.size.width - sum(segment.cell_length for segment in right)
-        path = "".join(f"{one_line(crumb)} {self.glyphs.crumb} " for crumb in self.crumbs)
-        target = one_line(summary.target)
+        path = "".join(f"{clip(crumb)} {self.glyphs.crumb} " for crumb in self.crumbs)
+        target = clip(summary.target)
         if len(path) + len(target) + 3 > room:
             path = f"{self.glyphs.ellipsis} {self.glyphs.crumb} " if path else ""
         first = Segment(f" {path}", palette.dim)
@@ -127,7 +127,7 @@ class InvocationHeader(Widget):
             )
             facts.append((count(summary.tokens.total), split))
         facts.append((clock(summary.created_at)[:8], " started"))
-        facts.append(("", one_line(summary.id)))
+        facts.append(("", clip(summary.id)))
         segments = [Segment(" ")]
         used = 1
         for number, words in facts:
@@ -152,7 +152,7 @@ class InvocationHeader(Widget):
         asked = asked_for(self._detail) if self._detail else ""
         about = Segment("")
         if asked and room > 12:
-            text = f": {one_line(asked)}"
+            text = f": {clip(asked)}"
             width = min(cell_len(text), room)
             about = cell(text, width, palette.text, ellipsis=self.glyphs.ellipsis)
         return [head, about, *keys]

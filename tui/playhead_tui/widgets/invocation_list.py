@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
+from playhead.formatting import count, duration, seconds_between
 from playhead.model import Invocation
 from rich.segment import Segment
 from rich.style import Style
 
-from playhead_tui.cells import cell, fit
-from playhead_tui.glyphs import UNICODE, Glyphs
-from playhead_tui.list_query import Arrangement
-from playhead_tui.measure import count, duration, seconds_between
-from playhead_tui.palette import Palette
+from playhead_tui.drawing.cells import cell, fit
+from playhead_tui.drawing.glyphs import UNICODE, Glyphs
+from playhead_tui.drawing.palette import Palette
+from playhead_tui.sources.list_query import ListQuery
 from playhead_tui.widgets.rows import RowsView
 
-__all__ = ["Listing"]
+__all__ = ["InvocationList"]
 
 STATUS_WIDTH = 14
 NUMBERS = (("age", 5), ("duration", 8), ("attempts", 5), ("LLM calls", 5), ("tokens", 7))
@@ -26,7 +26,7 @@ FAILURE_FROM = 104
 """Width from which the last failure has a column."""
 
 
-class Listing(RowsView[Invocation]):
+class InvocationList(RowsView[Invocation]):
     """One invocation a line; the columns fit the width."""
 
     def __init__(
@@ -34,7 +34,7 @@ class Listing(RowsView[Invocation]):
     ) -> None:
         super().__init__(widget_id=widget_id, glyphs=glyphs)
         self.now = now
-        self.arrangement = Arrangement()
+        self.arrangement = ListQuery()
 
     def key_of(self, row: Invocation) -> str:
         """The invocation id."""
@@ -76,12 +76,11 @@ class Listing(RowsView[Invocation]):
         yield self._number(age, 5, palette.dim, palette)
         yield self._number(long, 8, palette.text if running else palette.dim, palette)
         tries = palette.warn if (row.attempts or 0) > 1 else palette.dim
-        yield self._number(count(row.attempts), 5, tries, palette)
-        yield self._number(count(row.llm_calls), 5, palette.llm if row.llm_calls else palette.dim,
-                           palette)  # fmt: skip
-        yield self._number(
-            count(row.tokens.total if row.tokens else None), 7, palette.text, palette
-        )
+        yield self._number(count(row.attempts, unknown=""), 5, tries, palette)
+        llm_calls = palette.llm if row.llm_calls else palette.dim
+        yield self._number(count(row.llm_calls, unknown=""), 5, llm_calls, palette)
+        tokens = count(row.tokens.total if row.tokens else None, unknown="")
+        yield self._number(tokens, 7, palette.text, palette)
         if failure:
             bad = palette.bad if row.status in ("failed", "killed") else palette.warn
             style = palette.dim if row.status == "succeeded" else bad

@@ -14,9 +14,9 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from playhead_tui.cells import fit, one_line
-from playhead_tui.glyphs import Glyphs
-from playhead_tui.palette import Palette, palette_of
+from playhead_tui.drawing.cells import clip, fit
+from playhead_tui.drawing.glyphs import Glyphs
+from playhead_tui.drawing.palette import Palette, palette_of
 
 __all__ = ["JournalStrip", "kind_of"]
 
@@ -106,7 +106,7 @@ class JournalStrip(Widget):
         window = self._window
         column = (self._position - window.start) * self._pitch
         mark = Segment("▼" if self.glyphs.eighths else "v", palette.strong + palette.accent)
-        title = one_line(f"{self.glyphs.kind[kind_of(stop)]} {stop.title}")
+        title = clip(f"{self.glyphs.kind[kind_of(stop)]} {stop.title}")
         name = palette.strong + palette.kind(kind_of(stop))
         right = self._room - column - 2
         if right >= min(len(title), 30):

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from textual.content import Content
 from textual.widgets import Static
 
-from playhead_tui.cells import fit, one_line
-from playhead_tui.glyphs import Glyphs
+from playhead_tui.drawing.cells import clip, fit
+from playhead_tui.drawing.glyphs import Glyphs
 
 __all__ = ["Notes"]
 
@@ -34,7 +34,7 @@ class Notes(Static):
 
     def tell(self, notes: Sequence[str]) -> None:
         """Show these notes in place of the last ones."""
-        told = tuple(dict.fromkeys(one_line(note) for note in notes))
+        told = tuple(dict.fromkeys(clip(note) for note in notes))
         if told == self._notes:
             return
         self._notes = told

@@ -8,9 +8,9 @@ from rich.style import Style
 from textual.strip import Strip
 from textual.widget import Widget
 
-from playhead_tui.cells import fit, one_line
-from playhead_tui.glyphs import Glyphs
-from playhead_tui.palette import Palette, palette_of
+from playhead_tui.drawing.cells import clip, fit
+from playhead_tui.drawing.glyphs import Glyphs
+from playhead_tui.drawing.palette import Palette, palette_of
 
 __all__ = ["ReplayHeader", "verdict_mark", "verdict_style"]
 
@@ -53,7 +53,7 @@ class ReplayHeader(Widget):
         self, *, target: str, app: str, place: str, report: Report | None, busy: str = ""
     ) -> None:
         """Show what is replayed, where the playhead is, and the verdict or what is going on."""
-        self._target, self._app, self._place = one_line(target), one_line(app), place
+        self._target, self._app, self._place = clip(target), clip(app), place
         self._report, self._busy = report, busy
         self.refresh()
 
@@ -90,7 +90,7 @@ class ReplayHeader(Widget):
         if self._report is None:
             return []
         style = verdict_style(self._report.verdict, palette)
-        word, _, rest = one_line(headline(self._report)).partition(":")
+        word, _, rest = clip(headline(self._report)).partition(":")
         mark = verdict_mark(self._report.verdict, self.glyphs)
         head = Segment(f" {mark} {word}", palette.strong + style)
         room = width - head.cell_length - 1

@@ -10,9 +10,9 @@ from textual.app import ComposeResult
 from textual.containers import Container
 from textual.widget import Widget
 
-from playhead_tui.glyphs import Glyphs
+from playhead_tui.drawing.glyphs import Glyphs
 from playhead_tui.widgets.source_pane import SourcePane
-from playhead_tui.widgets.stop_list import StopsView
+from playhead_tui.widgets.stop_list import StopList
 from playhead_tui.widgets.stop_pane import StopPane
 
 __all__ = ["ReplayPanes"]
@@ -52,7 +52,7 @@ class ReplayPanes(Container):
         super().__init__()
         self.glyphs = glyphs
         self.source = SourcePane(glyphs=glyphs, widget_id="source")
-        self.steps = StopsView(glyphs=glyphs, widget_id="steps")
+        self.steps = StopList(glyphs=glyphs, widget_id="steps")
         self.facts = StopPane(glyphs=glyphs, widget_id="facts")
         self.set_class(not glyphs.eighths, "plain")
         self.zoomed = ""

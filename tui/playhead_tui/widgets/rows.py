@@ -14,8 +14,8 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from playhead_tui.glyphs import UNICODE, Glyphs
-from playhead_tui.palette import Palette, palette_of
+from playhead_tui.drawing.glyphs import UNICODE, Glyphs
+from playhead_tui.drawing.palette import Palette, palette_of
 
 __all__ = ["MOVES", "RowsView"]
 

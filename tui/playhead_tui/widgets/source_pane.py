@@ -12,10 +12,10 @@ from textual.geometry import Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from playhead_tui.cells import fit, one_line
-from playhead_tui.glyphs import UNICODE, Glyphs
-from playhead_tui.palette import Palette, palette_of
-from playhead_tui.python_source import SourceFile
+from playhead_tui.drawing.cells import clip, fit
+from playhead_tui.drawing.glyphs import UNICODE, Glyphs
+from playhead_tui.drawing.palette import Palette, palette_of
+from playhead_tui.drawing.python_source import SourceFile
 from playhead_tui.widgets.stop_pane import SCROLLING
 
 __all__ = ["SourcePane"]
@@ -100,7 +100,7 @@ class SourcePane(ScrollView, can_focus=True, inherit_bindings=False):
         width, base = self.scrollable_content_region.width, self.rich_style
         if y == 0:
             style = palette.strong + (palette.cursor if self.has_focus else palette.weak_cursor)
-            title = one_line(self._title) or "Source"
+            title = clip(self._title) or "Source"
             shown = fit(title, min(len(title), max(1, width - 4)), ellipsis=self.glyphs.ellipsis)
             strip = Strip([Segment(" "), Segment(f" {shown} ", style)])
             return strip.adjust_cell_length(width, base).apply_style(base)

@@ -10,18 +10,18 @@ from playhead.replay import Stop
 from rich.segment import Segment
 from textual.binding import BindingType
 
-from playhead_tui.cells import cell, fit
-from playhead_tui.glyphs import UNICODE, Glyphs
-from playhead_tui.palette import Palette
+from playhead_tui.drawing.cells import cell, fit
+from playhead_tui.drawing.glyphs import UNICODE, Glyphs
+from playhead_tui.drawing.palette import Palette
 from playhead_tui.widgets.journal_strip import kind_of
 from playhead_tui.widgets.rows import MOVES, RowsView
 
-__all__ = ["StopsView"]
+__all__ = ["StopList"]
 
 SHORT = 300
 
 
-class StopsView(RowsView[Stop], inherit_bindings=False):
+class StopList(RowsView[Stop], inherit_bindings=False):
     """One stop a line; the cursor is the playhead."""
 
     BINDINGS: ClassVar[list[BindingType]] = MOVES

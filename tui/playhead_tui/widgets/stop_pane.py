@@ -8,8 +8,8 @@ from typing import ClassVar
 from playhead.replay import Report, Stop
 from textual.binding import Binding, BindingType
 
-from playhead_tui.document import Line
-from playhead_tui.glyphs import UNICODE, Glyphs
+from playhead_tui.drawing.document import Line
+from playhead_tui.drawing.glyphs import UNICODE, Glyphs
 from playhead_tui.inspector import stop as facts
 from playhead_tui.widgets.text_pane import TextPane
 

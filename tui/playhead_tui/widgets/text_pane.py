@@ -14,10 +14,10 @@ from textual.geometry import Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from playhead_tui.cells import fit, one_line, wrap
-from playhead_tui.document import Line
-from playhead_tui.glyphs import UNICODE, Glyphs
-from playhead_tui.palette import Palette, palette_of
+from playhead_tui.drawing.cells import clip, fit, wrap
+from playhead_tui.drawing.document import Line
+from playhead_tui.drawing.glyphs import UNICODE, Glyphs
+from playhead_tui.drawing.palette import Palette, palette_of
 
 __all__ = ["TextPane"]
 
@@ -143,7 +143,7 @@ class TextPane(ScrollView, can_focus=True):
     def _piece(self, line: Line, part: str, first: bool, palette: Palette) -> Iterator[Segment]:
         yield Segment("  " + " " * line.indent)
         if line.syntax == "pair":
-            yield Segment(fit(one_line(line.name) if first else "", NAME_WIDTH), palette.dim)
+            yield Segment(fit(clip(line.name) if first else "", NAME_WIDTH), palette.dim)
         if line.syntax == "json":
             yield from _json_segments(part, palette)
         else:

@@ -6,19 +6,19 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import ClassVar
 
+from playhead.formatting import duration, seconds_between
 from playhead.model import Attempt, TimelineRow
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual.binding import Binding, BindingType
 
-from playhead_tui.bar_canvas import Canvas
-from playhead_tui.cells import cell, fit, one_line
-from playhead_tui.folding import FoldedRow, fold
-from playhead_tui.glyphs import UNICODE, Glyphs
-from playhead_tui.measure import duration, seconds_between
-from playhead_tui.palette import Palette
-from playhead_tui.time_axis import Axis, idle, tried_again, waits
+from playhead_tui.drawing.cells import cell, clip, fit
+from playhead_tui.drawing.glyphs import UNICODE, Glyphs
+from playhead_tui.drawing.palette import Palette
+from playhead_tui.timeline.bar_canvas import Canvas
+from playhead_tui.timeline.folding import FoldedRow, fold
+from playhead_tui.timeline.time_axis import Axis, idle, tried_again, waits
 from playhead_tui.widgets.rows import RowsView
 
 __all__ = ["Waterfall"]
@@ -147,7 +147,7 @@ class Waterfall(RowsView[FoldedRow]):
             style = palette.text if item.kind == "step" else palette.dim
         if self._keep is not None and row.match:
             style += palette.match
-        label, note = one_line(item.label), self._note(item, left)
+        label, note = clip(item.label), self._note(item, left)
         yield cell(label, min(cell_len(label), left - len(note)), style,
                    ellipsis=self.glyphs.ellipsis)  # fmt: skip
         rest = left - len(note) - min(cell_len(label), left - len(note))
@@ -158,7 +158,7 @@ class Waterfall(RowsView[FoldedRow]):
         """The row's notes in words, or in marks where the words do not fit."""
         if not item.note:
             return ""
-        if cell_len(one_line(item.label)) + len(item.note) < room:
+        if cell_len(clip(item.label)) + len(item.note) < room:
             return f" {item.note}"
         marks = (self.glyphs.notes.get(word, word) for word in item.note.split(", "))
         return f" {''.join(marks)}"[: room // 2]

@@ -9,10 +9,10 @@ from rich.cells import cell_len, chop_cells, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
 
-__all__ = ["cell", "fit", "one_line", "wrap"]
+__all__ = ["cell", "clip", "fit", "wrap"]
 
 
-def one_line(text: str, limit: int = 400) -> str:
+def clip(text: str, limit: int = 400) -> str:
     """The beginning of a text as one line without control characters."""
     return " ".join(clean(text[: limit * 2]).split())[:limit]
 
@@ -33,7 +33,7 @@ def cell(
     text: str, width: int, style: Style, *, right: bool = False, ellipsis: str = "…"
 ) -> Segment:
     """One table cell: what a stranger wrote, made safe, in exactly `width` cells."""
-    return Segment(fit(one_line(text, width * 4 + 4), width, right=right, ellipsis=ellipsis), style)
+    return Segment(fit(clip(text, width * 4 + 4), width, right=right, ellipsis=ellipsis), style)
 
 
 def wrap(line: str, width: int) -> Iterator[str]:

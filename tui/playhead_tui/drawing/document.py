@@ -7,9 +7,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from playhead.formatting import size
 from playhead.text import clean
-
-from playhead_tui.measure import size
 
 __all__ = ["LIMIT", "Line", "Tone", "heading", "pair", "text_lines", "value_lines"]
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from playhead.formatting import count
 from playhead.model import Invocation, Status
 from rich.segment import Segment
 from textual.strip import Strip
 from textual.widget import Widget
 
-from playhead_tui.cells import one_line
-from playhead_tui.glyphs import Glyphs
-from playhead_tui.measure import count
-from playhead_tui.palette import Palette, palette_of
+from playhead_tui.drawing.cells import clip
+from playhead_tui.drawing.glyphs import Glyphs
+from playhead_tui.drawing.palette import Palette, palette_of
 
-__all__ = ["TopLine"]
+__all__ = ["ListHeader"]
 
 ORDER: tuple[Status, ...] = (
     "running", "backing-off", "paused", "suspended", "scheduled", "inboxed", "pending", "ready",
@@ -25,11 +25,11 @@ ENDED = ("succeeded", "failed", "killed", "cancelled")
 """These have many rows and well-known marks: they stay without a word."""
 
 
-class TopLine(Widget):
+class ListHeader(Widget):
     """Name, sources, and counters of the invocations that were read."""
 
     DEFAULT_CSS = """
-    TopLine { height: 1; background: $panel; }
+    ListHeader { height: 1; background: $panel; }
     """
 
     def __init__(self, *, glyphs: Glyphs) -> None:
@@ -73,7 +73,7 @@ class TopLine(Widget):
         width = self.size.width
         left = [Segment(" Playhead", palette.accent + palette.strong)]
         for label in self._labels:
-            left.append(Segment(f"  {one_line(label)}", palette.dim))
+            left.append(Segment(f"  {clip(label)}", palette.dim))
         right = self._counters(palette, words=True)
         if _length(left) + _length(right) + 2 > width:
             right = self._counters(palette, words=False)

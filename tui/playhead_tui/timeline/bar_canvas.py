@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from playhead_tui.drawing.glyphs import Glyphs
 from rich.segment import Segment
 from rich.style import Style
-
-from playhead_tui.glyphs import Glyphs
 
 __all__ = ["Canvas"]
 

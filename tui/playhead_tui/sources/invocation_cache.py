@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from playhead.model import Invocation, InvocationPage, Status
-
 from playhead_tui.interfaces import Source
-from playhead_tui.list_query import FAILING, Arrangement
+from playhead_tui.sources.list_query import FAILING, ListQuery
 
-__all__ = ["PAGE", "Reading", "Shelf"]
+__all__ = ["PAGE", "InvocationCache", "Reading"]
 
 PAGE = 200
 """Rows of one read."""
@@ -39,7 +38,7 @@ def _age(row: Invocation) -> tuple[datetime, str]:
     return row.created_at, row.id
 
 
-class Shelf:
+class InvocationCache:
     """Rows by id, and how far back they go without a gap."""
 
     def __init__(self) -> None:
@@ -58,7 +57,7 @@ class Shelf:
         """All rows read, in no particular order."""
         return tuple(self._rows.values())
 
-    async def read(self, source: Source, arrangement: Arrangement) -> Reading:
+    async def read(self, source: Source, arrangement: ListQuery) -> Reading:
         """One round: the newest page, one older page in turn, and what matches the filter."""
         head = await source.invocations(limit=PAGE)
         older = before = matching = None
@@ -124,7 +123,7 @@ class Shelf:
             self._rows[row.id] = row
 
 
-def server_filter(arrangement: Arrangement) -> tuple[str | None, Iterable[Status] | None]:
+def server_filter(arrangement: ListQuery) -> tuple[str | None, Iterable[Status] | None]:
     """What a server can be asked; it does not search failures, and knows one text only.
 
     Returns:

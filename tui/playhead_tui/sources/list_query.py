@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from playhead.model import Invocation, Status
 
-__all__ = ["FAILING", "SORTS", "Arrangement", "is_failing"]
+__all__ = ["FAILING", "SORTS", "ListQuery", "is_failing"]
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
@@ -38,7 +38,7 @@ def is_failing(row: Invocation) -> bool:
 
 
 @dataclass(frozen=True)
-class Arrangement:
+class ListQuery:
     """What the list shows of the rows that were read."""
 
     text: str = ""

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from playhead.text import clean
-
-from playhead_tui.document import Tone
+from playhead_tui.drawing.document import Tone
 
 __all__ = ["SourceFile", "read_source"]
 

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from playhead.replay import Failure, WhatIfQuestion
 from playhead.text import clean
+from playhead_tui.drawing.cells import clip
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
@@ -15,9 +16,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Footer, Input, Static, TextArea
 
-from playhead_tui.cells import one_line
-
-__all__ = ["EditResult", "editable"]
+__all__ = ["ResultEditor", "editable"]
 
 
 def editable(value: Any) -> str:
@@ -30,22 +29,22 @@ def _escaped(character: str) -> str:
     return f"\\u{ord(character):04x}"
 
 
-class EditResult(ModalScreen[WhatIfQuestion | None]):
+class ResultEditor(ModalScreen[WhatIfQuestion | None]):
     """JSON to change, and how the run goes on: from the recording, dry, or live for named steps."""
 
     DEFAULT_CSS = """
-    EditResult { align: center middle; background: $background 60%; }
-    EditResult > Vertical {
+    ResultEditor { align: center middle; background: $background 60%; }
+    ResultEditor > Vertical {
         width: 96; max-width: 98%; height: 90%; padding: 0 1; background: $surface;
         border: round $primary 60%; border-title-color: $foreground; border-title-style: bold;
     }
-    EditResult TextArea { height: 1fr; border: none; padding: 0; background: $background; }
-    EditResult TextArea:focus { border: none; }
-    .ascii EditResult > Vertical { border: ascii $primary 60%; }
-    EditResult .what { height: auto; color: $foreground 60%; }
-    EditResult .error { color: $text-error; height: auto; max-height: 3; display: none; }
-    EditResult .error.some { display: block; }
-    EditResult Input, EditResult Input:focus { height: 1; border: none; padding: 0; }
+    ResultEditor TextArea { height: 1fr; border: none; padding: 0; background: $background; }
+    ResultEditor TextArea:focus { border: none; }
+    .ascii ResultEditor > Vertical { border: ascii $primary 60%; }
+    ResultEditor .what { height: auto; color: $foreground 60%; }
+    ResultEditor .error { color: $text-error; height: auto; max-height: 3; display: none; }
+    ResultEditor .error.some { display: block; }
+    ResultEditor Input, ResultEditor Input:focus { height: 1; border: none; padding: 0; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "close", "Close"),
@@ -77,7 +76,7 @@ class EditResult(ModalScreen[WhatIfQuestion | None]):
     def compose(self) -> ComposeResult:
         """Text, live steps, what is chosen, keys."""
         with Vertical() as box:
-            box.border_title = Content(f"What if: {one_line(self.title_text, 60)}")
+            box.border_title = Content(f"What if: {clip(self.title_text, 60)}")
             yield Static("", classes="what", id="choices", markup=False)
             yield TextArea(self.text, id="json", tab_behavior="focus", soft_wrap=True)
             yield Static("", classes="error", markup=False)

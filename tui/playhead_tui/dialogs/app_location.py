@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from playhead_tui.dialogs.dialog import Dialog
+from playhead_tui.drawing.document import Line
+from playhead_tui.interfaces import Code
 from textual.app import ComposeResult
 from textual.widgets import Input, Static
 
-from playhead_tui.document import Line
-from playhead_tui.interfaces import Code
-from playhead_tui.screens.dialogs import Dialog
-
-__all__ = ["CodeDialog", "code_fault"]
+__all__ = ["AppLocationDialog", "code_fault"]
 
 BODY = (
     Line("Runs today's code against the recorded journal, in a process of"),
@@ -30,11 +29,11 @@ def code_fault(app: str, folder: str) -> str | None:
     return None
 
 
-class CodeDialog(Dialog):
+class AppLocationDialog(Dialog):
     """Two lines to type; returns the app, and keeps the folder."""
 
     DEFAULT_CSS = """
-    CodeDialog .label { color: $foreground 60%; }
+    AppLocationDialog .label { color: $foreground 60%; }
     """
 
     def __init__(self, code: Code) -> None:

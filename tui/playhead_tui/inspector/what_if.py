@@ -7,7 +7,7 @@ from typing import Any
 
 from playhead.replay import WhatIfResult, WhatIfRow
 
-from playhead_tui.document import Line, heading, pair, text_lines, value_lines
+from playhead_tui.drawing.document import Line, heading, pair, text_lines, value_lines
 from playhead_tui.inspector.messages import unpacked
 
 __all__ = ["ending", "row_lines", "unknown"]

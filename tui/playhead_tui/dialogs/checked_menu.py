@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 
+from playhead_tui.dialogs.dialog import Choice, Menu, content
+from playhead_tui.drawing.document import Line
 from textual import work
 from textual.app import ComposeResult
 from textual.message import Message
 from textual.widgets import Static
-
-from playhead_tui.document import Line
-from playhead_tui.screens.dialogs import Choice, Menu, content
 
 __all__ = ["CheckedMenu"]
 
