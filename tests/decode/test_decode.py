@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 from playhead.decode import openai_agents, pydantic_ai
-from playhead.decode.registry import MODEL_STEPS, decode_run
+from playhead.decode.registry import MODEL_STEP_PATTERNS, decode_run
 from playhead.decode.spans import llm_call, messages
 from playhead.model import Tokens
-from playhead.reader.spans import span
+from playhead.reader.rows import span_of
 from playhead.values import decode_value
 
 JUNK: tuple[Any, ...] = (
@@ -23,7 +23,8 @@ JUNK: tuple[Any, ...] = (
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), list(itertools.product((*MODEL_STEPS, "Calling x", "get mcp tools"), JUNK))
+    ("name", "value"),
+    list(itertools.product((*MODEL_STEP_PATTERNS, "Calling x", "get mcp tools"), JUNK)),
 )
 def test_other_shapes_never_raise(name: str, value: Any) -> None:
     found = decode_run(name, value, known=True)
@@ -93,7 +94,7 @@ def test_malformed_messages_are_left_out(value: Any) -> None:
     row = {"trace_id": "t", "span_id": "s", "attributes": {"gen_ai.input.messages": value,
            "gen_ai.response.finish_reasons": value, "gen_ai.system_instructions": value,
            "gen_ai.usage.input_tokens": value}, "events": value}  # fmt: skip
-    assert llm_call(span(row)).text == ""
+    assert llm_call(span_of(row)).text == ""
 
 
 @pytest.mark.parametrize(

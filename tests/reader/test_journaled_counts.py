@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from playhead.model import Tokens
-from playhead.reader.recorded import Recorded
+from playhead.reader.stored import StoredInvocations
 from playhead.record.client import connect
 from playhead.replay import Recording
 from playhead.restate import protocol
@@ -58,7 +58,7 @@ async def test_every_framework_is_counted(tmp_path: Path) -> None:
     source = await connect(Settings(store=tmp_path / "store"))
     assert source is not None
     try:
-        counts = await Recorded(source).counts(list(ids))
+        counts = await StoredInvocations(source).counts(list(ids))
     finally:
         await source.close()
     assert {ids[id_]: (found.llm_calls, found.tokens) for id_, found in counts.items()} == {
@@ -90,7 +90,7 @@ async def test_a_killed_agent_takes_no_answer_with_it(tmp_path: Path) -> None:
     source = await connect(Settings(store=tmp_path / "store"))
     assert source is not None
     try:
-        counts = await Recorded(source).counts([id_])
+        counts = await StoredInvocations(source).counts([id_])
     finally:
         await source.close()
     found = counts[id_]

@@ -67,8 +67,8 @@ def entry(index: int, length: int, kind: str = "Notification: Run") -> JournalRo
 async def test_payloads_are_read_within_the_limit_and_once() -> None:
     source, payloads = Source(), Payloads(limit=100)
     journal = [entry(0, 40), entry(1, 1000), entry(2, 50), entry(3, 5, "Command: Run")]
-    assert set(await payloads.read_along(source, "inv", journal)) == {0, 2}
+    assert set(await payloads.read(source, "inv", journal)) == {0, 2}
     assert source.asked == [[0, 2]]
     journal.append(entry(4, 10))
-    assert set(await payloads.read_along(source, "inv", journal)) == {0, 2, 4}
+    assert set(await payloads.read(source, "inv", journal)) == {0, 2, 4}
     assert source.asked[1:] == [[4]]

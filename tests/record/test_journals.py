@@ -14,7 +14,7 @@ from playhead.record.recorder import Recorder, open_recorder
 from playhead.restate.client import RestateClient
 from playhead.settings import Settings
 from playhead.store.query import to_arrow
-from playhead.store.schema import EVENT_COLUMNS, INVOCATION_COLUMNS, JOURNAL_COLUMNS, STATE_COLUMNS
+from playhead.store.schema import INVOCATION_COLUMNS, JOURNAL_COLUMNS, TABLES
 
 from helpers import FREE, eventually, serve  # isort: skip
 from otlp import client, select  # isort: skip
@@ -86,7 +86,7 @@ async def assert_same(recorder: Recorder, server: RestateServer, ids: Sequence[s
     for table, theirs, columns in (
         ("invocations", "sys_invocation", INVOCATION_COLUMNS),
         ("journal", "sys_journal", JOURNAL_COLUMNS),
-        ("journal_events", "sys_journal_events", EVENT_COLUMNS),
+        ("journal_events", "sys_journal_events", TABLES["journal_events"].types),
     ):
         where = f"id IN ({listed})"
         ours = stored(recorder, table, columns, where)
@@ -124,8 +124,10 @@ async def test_journals_equal_the_servers_byte_for_byte(
 async def test_state_of_virtual_objects(copying: Recorder, restate: RestateServer) -> None:
     async def same(key: str) -> bool:
         where = f"service_name = 'counter' AND service_key = '{key}'"
-        theirs = await on_server(restate, "state", STATE_COLUMNS, where)
-        return comparable(stored(copying, "state", STATE_COLUMNS, where)) == comparable(theirs)
+        theirs = await on_server(restate, "state", TABLES["state"].types, where)
+        return comparable(stored(copying, "state", TABLES["state"].types, where)) == comparable(
+            theirs
+        )
 
     await copied(copying, await call(restate, "counter/one/add", 3))
     await copied(copying, await call(restate, "counter/two/add", 1))

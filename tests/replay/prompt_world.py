@@ -10,8 +10,8 @@ from typing import Any
 
 import httpx
 from playhead.model import Span
-from playhead.reader.recorded import Recorded
 from playhead.reader.recordings import find_recording
+from playhead.reader.stored import StoredInvocations
 from playhead.record.client import connect
 from playhead.replay import Recording
 from playhead.settings import Settings
@@ -41,7 +41,7 @@ class World:
             source = await connect(self.settings)
             assert source is not None
             try:
-                return await Recorded(source).spans(ident)
+                return await StoredInvocations(source).spans(ident)
             finally:
                 await source.close()
 

@@ -18,7 +18,7 @@ from click.testing import CliRunner
 from playhead.cli import cli
 from playhead.local import ManagedProcess, free_port
 from playhead.model import Span
-from playhead.reader.prompts import prompted
+from playhead.reader.recorded_prompts import add_prompts
 from playhead.reader.recordings import find_recording, from_store
 from playhead.replay import Recording, RecordingError, Report
 from playhead.replay.worker import Worker
@@ -190,7 +190,7 @@ def test_the_request_that_was_answered_counts(world: World, samples: Worker):
     answer = next(s for s in spans if s.name.startswith("chat") and s.status != "error")
     rest = [span for span in spans if span is not answer]
     bare = asyncio.run(Recording.fetch(world.settings.admin_url, recording.id))
-    assert list(noted(prompted(bare, rest))) == asking(recording)[1:]
+    assert list(noted(add_prompts(bare, rest))) == asking(recording)[1:]
 
 
 @pytest.fixture(scope="module")
@@ -280,8 +280,8 @@ def test_what_is_unsure_is_not_noted(
     attributes: dict[str, Any], weather: Recording, weather_spans: list[Span]
 ):
     bare = replace(weather, steps={})
-    assert prompted(bare, weather_spans).steps == weather.steps
-    assert prompted(bare, altered(weather_spans, **attributes)).steps == {}
+    assert add_prompts(bare, weather_spans).steps == weather.steps
+    assert add_prompts(bare, altered(weather_spans, **attributes)).steps == {}
 
 
 def test_spans_that_are_no_proof_are_not_noted(weather: Recording, weather_spans: list[Span]):
@@ -297,12 +297,12 @@ def test_spans_that_are_no_proof_are_not_noted(weather: Recording, weather_spans
         {"scope_name": "another.instrumentation"},
         {"attributes": {**requests[0].attributes, "playhead.interrupted": True}},
     ):
-        assert prompted(bare, without(**fields)).steps == {}
+        assert add_prompts(bare, without(**fields)).steps == {}
     # One request above two steps: a model that goes on in parts tells only the first prompt.
     first = requests[0].span_id
     runs = {s.span_id for s in weather_spans if s.name == "run Model call"}
     both = [replace(s, parent_span_id=first) if s.span_id in runs else s for s in weather_spans]
-    assert prompted(bare, both).steps == {}
+    assert add_prompts(bare, both).steps == {}
 
 
 def test_it_is_the_same_after_the_server_has_forgotten(
@@ -354,7 +354,7 @@ def test_the_command_line_says_what_it_noted_and_prompts_are_told_as_from_argume
     assert run(*save, "--app", "calm:app").endswith("8 entries, arguments of 3 steps\n")
     both = Recording.load(file)
     assert noted(both) == {}
-    assert prompted(both, world.spans(weather.id)) == both
+    assert add_prompts(both, world.spans(weather.id)) == both
     assert grumpy.report(both).divergences == grumpy.report(weather).divergences
 
     old, new = PROMPTS["weather"]

@@ -10,13 +10,13 @@ import pytest
 from playhead.journal import entries
 from playhead.journal.steps import steps, unrelated_events
 from playhead.model import Step
-from playhead.reader.live import Live
+from playhead.reader.live import LiveInvocations
 from playhead.restate.client import RestateClient
 from playhead.values import decode_value
 
 
 async def read(client: RestateClient, id_: str) -> list[Step]:
-    live = Live(client)
+    live = LiveInvocations(client)
     [row] = await live.rows([id_])
     journal = await live.journal(id_)
     payloads = await live.payloads(id_, [r.index for r in journal])
@@ -56,7 +56,7 @@ async def test_every_entry_says_what_the_server_says(handlers: Any, client: Rest
     assert len(ids) == 6
     compared = 0
     for id_ in ids:
-        live = Live(client)
+        live = LiveInvocations(client)
         journal = await live.journal(id_)
         raw = await live.payloads(id_, [row.index for row in journal])
         truth = {
@@ -160,7 +160,7 @@ async def test_an_awakeable_that_is_waited_for(handlers: Any, client: RestateCli
 async def test_failures_outside_of_steps(handlers: Any, client: RestateClient) -> None:
     id_ = handlers.send("every/always_raises", {})
     await handlers.until(id_, "backing-off")
-    live = Live(client)
+    live = LiveInvocations(client)
     journal, events = await live.journal(id_), await live.events(id_)
     found = unrelated_events(journal, events)
     assert [event.message for event in found] == ["RuntimeError('always')"]
@@ -194,7 +194,7 @@ async def test_an_agent_s_calls_are_decoded(handlers: Any, client: RestateClient
 
 async def test_payloads_that_were_not_read_are_marked(handlers: Any, client: RestateClient) -> None:
     id_ = handlers.finish("ai/ask", "Again?")
-    live = Live(client)
+    live = LiveInvocations(client)
     found = steps(id_, await live.journal(id_))
     assert {s.name: s.kind for s in found}["Model call"] == "llm"
     assert [s.truncated for s in found] == [True] * len(found)

@@ -9,14 +9,11 @@ from typing import TYPE_CHECKING
 import click
 
 from playhead.cli.filters import json_option, service_option, since_option
+from playhead.model import STATUSES
 
 if TYPE_CHECKING:
     from playhead.model import Invocation, InvocationPage
 
-STATUSES = (
-    "running", "backing-off", "suspended", "paused", "succeeded", "failed", "killed", "cancelled",
-    "pending", "scheduled", "inboxed", "ready",
-)  # fmt: skip
 COLUMNS = (
     "id", "target", "status", "age", "duration", "attempts", "llm_calls", "tokens", "last_failure",
 )  # fmt: skip
@@ -30,7 +27,7 @@ FAILURE_LENGTH = 200
     "--status",
     "statuses",
     multiple=True,
-    type=click.Choice(STATUSES),
+    type=click.Choice(tuple(STATUSES)),
     metavar="STATUS",
     help=f"Only invocations with this status; repeatable. One of: {', '.join(STATUSES)}.",
 )

@@ -1,4 +1,4 @@
-"""LLM calls, tools and messages out of journal payloads and span attributes.
+"""Decodes LLM calls, tool calls and messages from journal payloads and span attributes.
 
-One file a framework; not here: reading journals and spans.
+One module per framework. Journals and spans are read elsewhere (`playhead.reader`).
 """

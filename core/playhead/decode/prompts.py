@@ -1,7 +1,7 @@
-"""A prompt in the plain form in which two of them can be held against each other.
+"""Prompts in a plain form, so that two of them can be compared.
 
-Spans and running code tell the same prompt in several forms: tool arguments as text or as data,
-tool results under one role or another. Here they all become one.
+Spans and running code write the same prompt in several forms: tool arguments as text or as data,
+tool results under one role or another. All of them become one form here.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ Messages = Sequence[Mapping[str, str]]
 """The messages of a prompt in order, each `{"role", "text"}`."""
 
 _FILE = "(a file)"
-"""Contents of files are not compared: recorders and settings leave them out as they like."""
+"""Stands for the content of files, which instrumentations include or leave out."""
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
 
 def plain_messages(prompt: Iterable[Message]) -> list[dict[str, str]]:
-    """One message for each part.
+    """Return one message for each part of the prompt.
 
-    Left out are thinking, which no two frameworks send back alike, and what a provider's own
-    tools did: both are parts of answers, which the journal holds.
+    Reasoning, which frameworks send back in different ways, and calls of a provider's own tools
+    are left out: both are parts of answers, which the journal holds.
     """
     return [
         {"role": role, "text": _clean(text)}
@@ -45,8 +45,8 @@ def _plain(role: str, part: Mapping[str, Any]) -> tuple[str, str]:
         case "tool_call" if not part.get("builtin"):
             return "assistant", f"{part.get('name')}({_text(part.get('arguments'))})"
         case "tool_call_response" if not part.get("builtin"):
-            return "tool", f"{part.get('name')} → {_text(part.get('result'))}"
-        case "thinking" | "reasoning" | "tool_call" | "tool_call_response":
+            return "tool", f"{part.get('name')} → {_text(part.get('response'))}"
+        case "reasoning" | "tool_call" | "tool_call_response":
             return "", ""
         case _:
             return role, _FILE
@@ -76,5 +76,5 @@ def _data(value: Any) -> Any:
 
 
 def _clean(text: str) -> str:
-    """Without what differs from process to process, or cannot be written to a file."""
+    """Remove what differs from process to process or cannot be written to a file."""
     return _ADDRESS.sub("", text).encode(errors="replace").decode()

@@ -1,34 +1,36 @@
-"""Which framework a durable step belongs to, by its name and the shape of its result."""
+"""Recognizes the framework of a durable step by its name and the shape of its result."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from playhead.conventions import MODEL_STEPS, VERCEL_AI_MODEL_STEP
 from playhead.decode import google_adk, langchain, openai_agents, pydantic_ai, vercel_ai
 from playhead.model import LlmCall, StepKind, ToolCall
 
-__all__ = ["MODEL_STEPS", "DecodedRun", "decode_run"]
+__all__ = ["MODEL_STEP_PATTERNS", "DecodedRun", "decode_run"]
+
+MODEL_STEP_PATTERNS = (*sorted(MODEL_STEPS), f"{VERCEL_AI_MODEL_STEP}%")
+"""Names of the steps that may hold an answer of a model, as patterns for SQL's LIKE.
+
+The shape of a step's result decides.
+"""
 
 
 class Framework(Protocol):
     """What a module of this folder offers for the steps of its framework."""
 
-    @property
-    def MODEL_STEPS(self) -> tuple[str, ...]:  # noqa: N802 - a module's constant
-        """Names of the steps that may hold an answer of a model, as patterns of SQL's LIKE."""
-        ...
-
     def kind(self, name: str) -> StepKind | None:
-        """What a durable step of this name is."""
+        """Return the kind of a durable step of this name; None for another framework's."""
         ...
 
     def llm_call(self, name: str, value: Any) -> LlmCall | None:
-        """The model's answer in its result."""
+        """Return the model's answer in the step's result; None when the shape is another."""
         ...
 
     def tool_call(self, name: str, value: Any) -> ToolCall | None:
-        """The tool's result in its result."""
+        """Return the tool's result in the step's result; None when the shape is another."""
         ...
 
 
@@ -40,14 +42,10 @@ _FRAMEWORKS: tuple[Framework, ...] = (
     vercel_ai,
 )
 
-MODEL_STEPS = tuple({name: None for framework in _FRAMEWORKS for name in framework.MODEL_STEPS})
-"""Names of the durable steps that may hold an answer of a model, of all frameworks, as patterns
-of SQL's LIKE; the shape of the result decides."""
-
 
 @dataclass(frozen=True, slots=True)
 class DecodedRun:
-    """What a durable step is."""
+    """Kind of a durable step, with its LLM call or tool call."""
 
     kind: StepKind
     llm: LlmCall | None = None
@@ -55,12 +53,12 @@ class DecodedRun:
 
 
 def decode_run(name: str, value: Any, *, known: bool) -> DecodedRun:
-    """What a durable step of that name and result is.
+    """Decode a durable step.
 
     Args:
         name: the step's name.
         value: its decoded result.
-        known: whether there is a result and it was read. Without one the name decides;
+        known: whether the step has a result and it was read. Without a result, the name decides;
             with one, a result of another shape makes it an ordinary step.
     """
     for framework in _FRAMEWORKS:

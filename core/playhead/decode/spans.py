@@ -5,90 +5,78 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
-from playhead.model import LlmCall, Message, Span, Tokens, ToolCall
+from playhead import conventions as names
+from playhead.conventions import INPUT_MESSAGES, SYSTEM_INSTRUCTIONS, SpanRule
+from playhead.decode import parts
+from playhead.model import LlmCall, Message, Span, Tokens
 from playhead.values import as_dict, as_int, as_json, as_list, as_text
 
-__all__ = ["LLM_OPERATIONS", "answered", "is_llm_call", "llm_call", "messages", "whole_prompt"]
-
-LLM_OPERATIONS = ("chat", "text_completion", "generate_content")
-"""Values of `gen_ai.operation.name` that ask a model."""
-_INPUT = "gen_ai.input.messages"
-_INSTRUCTIONS = "gen_ai.system_instructions"
+__all__ = ["complete_prompt", "is_answered", "is_llm_call", "llm_call", "messages"]
 
 
 def is_llm_call(span: Span) -> bool:
-    """Whether the span is a request to a model."""
-    return span.attributes.get("gen_ai.operation.name") in LLM_OPERATIONS
+    """Return whether the span is a request to a model, answered or not."""
+    return _matches(names.LLM_CALL, span)
 
 
-def answered(span: Span) -> bool:
-    """Whether the span is a request to a model that really ran and got its answer.
+def is_answered(span: Span) -> bool:
+    """Return whether the span is a request that a model answered (`ANSWERED_LLM_CALL`)."""
+    return _matches(names.ANSWERED_LLM_CALL, span)
 
-    Replays, failures and requests that were cut off are none.
-    """
-    attributes = span.attributes
-    return (
-        is_llm_call(span)
-        and span.end is not None
-        and span.status != "error"
-        and not attributes.get("playhead.replayed")
-        and not attributes.get("playhead.interrupted")
-    )
+
+def _matches(rule: SpanRule, span: Span) -> bool:
+    return rule.matches(span.attributes, ended=span.end is not None, status=span.status)
 
 
 def llm_call(span: Span) -> LlmCall:
-    """What a request's span tells; empty where content capture is off."""
+    """Return what a request's span holds; without messages when content capture is off."""
     attributes = span.attributes
-    response = messages(attributes.get("gen_ai.output.messages"))
-    reasons = as_list(as_json(attributes.get("gen_ai.response.finish_reasons")))
-    return LlmCall(
-        model=as_text(attributes.get("gen_ai.response.model"))
-        or as_text(attributes.get("gen_ai.request.model")),
-        provider=as_text(attributes.get("gen_ai.provider.name"))
-        or as_text(attributes.get("gen_ai.system")),
+    reasons = as_list(as_json(attributes.get(names.FINISH_REASONS)))
+    return parts.llm_call(
+        messages(attributes.get(names.OUTPUT_MESSAGES)),
+        model=as_text(attributes.get(names.RESPONSE_MODEL))
+        or as_text(attributes.get(names.REQUEST_MODEL)),
+        provider=as_text(attributes.get(names.PROVIDER))
+        or as_text(attributes.get(names.PROVIDER_DEPRECATED)),
         tokens=_tokens(attributes),
-        text="\n".join(message.text for message in response),
-        tool_calls=tuple(
-            ToolCall(str(part.get("name")), as_json(part.get("arguments")), as_text(part.get("id")))
-            for message in response
-            for part in message.parts
-            if part.get("type") == "tool_call"
-        ),
         finish_reason=as_text(reasons[0]) if reasons else None,
         prompt=_prompt(attributes),
-        response=response,
-        cache_read_tokens=as_int(attributes.get("gen_ai.usage.cache_read.input_tokens")),
-        cache_write_tokens=as_int(attributes.get("gen_ai.usage.cache_creation.input_tokens")),
+        cache_read_tokens=as_int(attributes.get(names.CACHE_READ_TOKENS)),
+        cache_write_tokens=as_int(attributes.get(names.CACHE_WRITE_TOKENS)),
     )
 
 
 def messages(value: object) -> tuple[Message, ...]:
-    """Messages in the form of `gen_ai.input.messages`; what has another form is left out."""
+    """Return the messages in a value of `gen_ai.input.messages` or `gen_ai.output.messages`.
+
+    Args:
+        value: a list, or a list as JSON text. Items that are not messages are left out.
+    """
     return tuple(
-        Message(str(message.get("role") or "unknown"), tuple(_parts(message)))
+        Message(str(message.get("role") or "unknown"), _parts(message))
         for message in map(as_dict, as_list(as_json(value)))
         if message
     )
 
 
-def whole_prompt(attributes: Mapping[str, Any]) -> tuple[Message, ...] | None:
-    """All that a model was told; None where any of it is missing.
+def complete_prompt(attributes: Mapping[str, Any]) -> tuple[Message, ...] | None:
+    """Return the prompt, instructions first; None unless all of it was recorded.
 
-    Missing are texts while content capture is off, what a limit of attributes' length cut, and
-    what was redacted.
+    Content is missing while content capture is off, where a limit on the length of attributes cut
+    it, and where it was redacted.
     """
-    redacted = as_list(attributes.get("playhead.redacted"))
-    if any(name in redacted for name in (_INSTRUCTIONS, _INPUT)):
+    redacted = as_list(attributes.get(names.REDACTED))
+    if any(name in redacted for name in (SYSTEM_INSTRUCTIONS, INPUT_MESSAGES)):
         return None
-    asked = as_json(attributes.get(_INPUT))
-    instructions = as_json(attributes.get(_INSTRUCTIONS, "[]"))
-    if not _are_messages(asked) or not _are_parts(instructions):
+    sent = as_json(attributes.get(INPUT_MESSAGES))
+    instructions = as_json(attributes.get(SYSTEM_INSTRUCTIONS, "[]"))
+    if not _are_messages(sent) or not _are_parts(instructions):
         return None
-    told = tuple(Message(message["role"], tuple(message["parts"])) for message in asked)
+    prompt = tuple(Message(message["role"], _normalized(message["parts"])) for message in sent)
     if instructions:
-        told = (Message("system", tuple(instructions)), *told)
-    texts = [p.get("content") for m in told for p in m.parts if p["type"] == "text"]
-    return told if texts and all(isinstance(text, str) for text in texts) else None
+        prompt = (Message("system", _normalized(instructions)), *prompt)
+    texts = [p.get("content") for m in prompt for p in m.parts if p["type"] == "text"]
+    return prompt if texts and all(isinstance(text, str) for text in texts) else None
 
 
 def _are_messages(value: Any) -> bool:
@@ -104,21 +92,24 @@ def _are_parts(value: Any) -> bool:
     )
 
 
-def _parts(message: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def _parts(message: Mapping[str, Any]) -> tuple[parts.Part, ...]:
     if isinstance(content := message.get("content"), str):
-        return [{"type": "text", "content": content}]
-    return [part for part in map(as_dict, as_list(message.get("parts"))) if part]
+        return (parts.text(content),)
+    return _normalized(as_list(message.get("parts")))
+
+
+def _normalized(found: list[Any]) -> tuple[parts.Part, ...]:
+    return tuple(parts.normalized(part) for part in map(as_dict, found) if part)
 
 
 def _prompt(attributes: Mapping[str, Any]) -> tuple[Message, ...] | None:
-    asked = messages(attributes.get(_INPUT))
-    instructions = as_list(as_json(attributes.get(_INSTRUCTIONS)))
-    if instructions and not any(message.role == "system" for message in asked):
-        parts = tuple(part for part in map(as_dict, instructions) if part)
-        asked = (Message("system", parts), *asked)
-    return asked or None
+    sent = messages(attributes.get(INPUT_MESSAGES))
+    instructions = as_list(as_json(attributes.get(SYSTEM_INSTRUCTIONS)))
+    if instructions and not any(message.role == "system" for message in sent):
+        sent = (Message("system", _normalized(instructions)), *sent)
+    return sent or None
 
 
 def _tokens(attributes: Mapping[str, Any]) -> Tokens | None:
-    given = [attributes.get(f"gen_ai.usage.{way}_tokens") for way in ("input", "output")]
-    return None if given == [None, None] else Tokens(as_int(given[0]), as_int(given[1]))
+    counts = [attributes.get(name) for name in (names.INPUT_TOKENS, names.OUTPUT_TOKENS)]
+    return None if counts == [None, None] else Tokens(*map(as_int, counts))

@@ -1,8 +1,8 @@
-"""The Vercel AI SDK's durable steps, as `@restatedev/vercel-ai-middleware` journals them.
+"""Durable steps of the Vercel AI SDK, as `@restatedev/vercel-ai-middleware` journals them.
 
 "calling {provider}" holds the result of the language model's `doGenerate`, wrapped by superjson
-(`{"json": …, "meta": …}`). Tools run in the handler, so that only what they make durable
-themselves is in the journal.
+(`{"json": …, "meta": …}`). Tools run in the handler: the journal holds only the steps that they
+create themselves.
 """
 
 from __future__ import annotations
@@ -10,55 +10,49 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from playhead.conventions import VERCEL_AI_MODEL_STEP
+from playhead.decode import parts
 from playhead.model import LlmCall, Message, StepKind, Tokens, ToolCall
-from playhead.values import as_dict, as_int, as_json, as_list, as_text
+from playhead.values import as_dict, as_int, as_list, as_text
 
-__all__ = ["MODEL_STEPS", "kind", "llm_call", "tool_call"]
+__all__ = ["kind", "llm_call", "tool_call"]
 
-MODEL_STEPS = ("calling %",)
-"""The provider stands behind the word."""
-_STEP = re.compile(r"calling ([a-z0-9][a-z0-9._-]*)")
+_STEP = re.compile(re.escape(VERCEL_AI_MODEL_STEP) + r"([a-z0-9][a-z0-9._-]*)")
 """Providers are spelled like `openai.responses`, `amazon-bedrock`, `mock-provider`."""
 
 
 def kind(name: str) -> StepKind | None:
-    """What a durable step of this name is; None when it is not one of ours."""
+    """Return the kind of a durable step of this name; None for another framework's."""
     return "llm" if _STEP.fullmatch(name) else None
 
 
 def llm_call(name: str, value: Any) -> LlmCall | None:
-    """The model's answer in the result of a "calling {provider}"; None when it holds none."""
+    """Return the answer in a step's result; None when the result has another shape."""
     step = _STEP.fullmatch(name)
     outer = as_dict(value)
     answer = as_dict(outer.get("json", outer))
     if step is None or not isinstance(answer.get("content"), list) or "usage" not in answer:
         return None
-    parts = tuple(_part(as_dict(part)) for part in as_list(answer["content"]))
     usage = as_dict(answer["usage"])
     tokens = Tokens(_count(usage.get("inputTokens")), _count(usage.get("outputTokens")))
-    return LlmCall(
+    found = tuple(_part(as_dict(part)) for part in as_list(answer["content"]))
+    return parts.llm_call(
+        [Message("assistant", found)],
         model=as_text(as_dict(answer.get("response")).get("modelId")),
         provider=step.group(1),
         tokens=tokens if usage else None,
-        text="\n".join(str(p.get("content") or "") for p in parts if p["type"] == "text"),
-        tool_calls=tuple(
-            ToolCall(str(p["name"]), p["arguments"], p["id"])
-            for p in parts
-            if p["type"] == "tool_call"
-        ),
         finish_reason=_reason(answer.get("finishReason")),
-        response=(Message("assistant", parts),),
         cache_read_tokens=_cached(usage),
     )
 
 
 def tool_call(name: str, value: Any) -> ToolCall | None:
-    """Nothing: this integration journals no tool calls."""
+    """Return None: this integration writes no tool calls to the journal."""
     return None
 
 
 def _count(value: Any) -> int:
-    """A number of tokens: plain up to version 5 of the SDK, `{"total": …}` since version 6."""
+    """Return a number of tokens: plain up to version 5 of the SDK, `{"total": …}` since 6."""
     return as_int(as_dict(value).get("total", value))
 
 
@@ -68,23 +62,21 @@ def _cached(usage: Any) -> int:
 
 
 def _reason(value: Any) -> str | None:
-    """Why it ended: a word up to version 5 of the SDK, `{"unified": …}` since version 6."""
+    """Return why the answer ended: text up to version 5 of the SDK, `{"unified": …}` since 6."""
     return as_text(as_dict(value).get("unified", value))
 
 
-def _part(part: Any) -> dict[str, Any]:
-    """A content part in the words of OpenTelemetry's GenAI conventions."""
+def _part(part: Any) -> parts.Part:
+    """Convert a content part."""
+    call_id, tool = part.get("toolCallId"), part.get("toolName")
     match part.get("type"):
         case "text":
-            return {"type": "text", "content": part.get("text")}
+            return parts.text(part.get("text"))
         case "reasoning":
-            return {"type": "thinking", "content": part.get("text")}
+            return parts.reasoning(part.get("text"))
         case "tool-call":
-            return {
-                "type": "tool_call",
-                "id": as_text(part.get("toolCallId")),
-                "name": part.get("toolName"),
-                "arguments": as_json(part.get("input")),
-            }
-        case other:
-            return {**part, "type": str(other)}
+            return parts.tool_call(call_id, tool, part.get("input"))
+        case "tool-result":
+            return parts.tool_response(call_id, tool, part.get("result"))
+        case kind:
+            return parts.other(kind, part)

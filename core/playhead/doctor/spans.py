@@ -5,8 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from playhead.conventions import (
+    ATTEMPT_SPAN,
+    ATTEMPT_SPAN_ID,
+    SERVER_SERVICE,
+    attribute_sql,
+    name_sql,
+)
 from playhead.doctor.check import Check, fault, fine, skipped, warning
 from playhead.errors import QueryError, RecorderError, RestateError
+from playhead.model import Filters
 from playhead.record.client import StoreClient
 from playhead.restate import queries
 from playhead.restate.client import RestateClient
@@ -17,21 +25,22 @@ RECENT = 50
 MAX_SKEW_SECONDS = 0.1
 """An agent's span that begins so much before the attempt it belongs to shows clocks apart."""
 
-_ARRIVED = """
+_ARRIVED = f"""
 SELECT ids.id AS id,
-  coalesce(bool_or(s.service_name = 'Restate' AND starts_with(s.name, 'invocation-attempt')), false)
-    AS attempts,
-  coalesce(bool_or(s.service_name <> 'Restate'), false) AS agents
+  coalesce(bool_or(
+    s.service_name = '{SERVER_SERVICE}' AND {name_sql(ATTEMPT_SPAN, span="s")}
+  ), false) AS attempts,
+  coalesce(bool_or(s.service_name <> '{SERVER_SERVICE}'), false) AS agents
 FROM (SELECT unnest(?::VARCHAR[]) AS id) ids
 LEFT JOIN spans s ON s.invocation_id = ids.id
 GROUP BY ids.id
 """
 
-_EARLY = """
+_EARLY = f"""
 SELECT max((attempt.start_unix_nano::HUGEINT - agent.start_unix_nano::HUGEINT) / 1e9) AS seconds
 FROM spans agent JOIN spans attempt
   ON attempt.trace_id = agent.trace_id
-  AND attempt.span_id = agent.attributes->>'$."playhead.attempt.span_id"'
+  AND attempt.span_id = {attribute_sql(ATTEMPT_SPAN_ID, span="agent")}
 WHERE agent.invocation_id IN (SELECT unnest(?::VARCHAR[]))
 """
 
@@ -45,7 +54,7 @@ async def spans(client: RestateClient, source: StoreClient | None, otlp_port: in
     """Looks at the newest invocations that have run and ended."""
     names = ("server spans", "agent spans", "agent clocks")
     try:
-        found = await client.query(queries.ids(RECENT, statuses=("succeeded", "failed")))
+        found = await client.query(queries.ids(RECENT, Filters(statuses=("succeeded", "failed"))))
         ids = [str(row["id"]) for row in found]
         rows = await client.query(queries.invocations(ids)) if ids else []
     except RestateError:

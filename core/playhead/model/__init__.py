@@ -1,18 +1,24 @@
-"""The types that screens and commands speak of: frozen, times in UTC, durations in seconds.
+"""The frozen types that commands and screens show. Times are UTC, durations in seconds.
 
-Not here: how any of it is read (`playhead.reader`).
+`playhead.reader` reads them from a server and the store.
 """
 
 from playhead.model.attempt import Attempt, AttemptOutcome
-from playhead.model.invocation import Invocation, InvocationDetail, InvocationPage, Origin, Status
+from playhead.model.filters import Filters
+from playhead.model.invocation import Invocation, InvocationDetail, InvocationPage, Origin
 from playhead.model.llm import LlmCall, Message, Tokens, ToolCall
 from playhead.model.span import Span, SpanEvent
+from playhead.model.status import ENDED, FAILING, STATUSES, Status, status_of
 from playhead.model.step import Step, StepEvent, StepKind, StepState
 from playhead.model.timeline import TimelineRow
 
 __all__ = [
+    "ENDED",
+    "FAILING",
+    "STATUSES",
     "Attempt",
     "AttemptOutcome",
+    "Filters",
     "Invocation",
     "InvocationDetail",
     "InvocationPage",
@@ -29,4 +35,5 @@ __all__ = [
     "TimelineRow",
     "Tokens",
     "ToolCall",
+    "status_of",
 ]

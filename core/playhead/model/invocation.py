@@ -10,21 +10,11 @@ from typing import Any, Literal
 from playhead.model.attempt import Attempt
 from playhead.model.llm import Tokens
 from playhead.model.span import Span
+from playhead.model.status import ENDED, Status
 from playhead.model.step import Step, StepEvent
 from playhead.model.timeline import TimelineRow
 
-__all__ = ["Invocation", "InvocationDetail", "InvocationPage", "Origin", "Status"]
-
-Status = Literal[
-    "pending", "scheduled", "inboxed", "ready", "running", "backing-off",
-    "suspended", "paused", "succeeded", "failed", "killed", "cancelled", "unknown",
-]  # fmt: skip
-"""Status of an invocation as people read it.
-
-The server's words, with its `completed` split by its result: `succeeded` and `failed`
-(`killed` and `cancelled` where the failure says so). `unknown`: nobody can tell.
-"""
-
+__all__ = ["Invocation", "InvocationDetail", "InvocationPage", "Origin"]
 
 Origin = Literal["live", "stored"]
 
@@ -60,7 +50,7 @@ class Invocation:
     @property
     def ended(self) -> bool:
         """Whether nothing more can happen to it."""
-        return self.status in ("succeeded", "failed", "killed", "cancelled")
+        return self.status in ENDED
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,8 +36,8 @@ class Message:
     @property
     def text(self) -> str:
         """The text parts, joined."""
-        texts = (p.get("content", "") for p in self.parts if p.get("type") == "text")
-        return "\n".join(str(t) for t in texts)
+        texts = (p.get("content") or "" for p in self.parts if p.get("type") == "text")
+        return "\n".join(map(str, texts))
 
 
 @dataclass(frozen=True, slots=True)

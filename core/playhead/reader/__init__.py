@@ -1,5 +1,4 @@
-"""One view over both sources, the live Restate server and the recorder.
+"""One view of invocations, from the live Restate server and the store.
 
-What the screens and the commands show comes from here; how it is fetched lies in
-`playhead.restate` and `playhead.record.client`.
+Commands and screens read here. `playhead.restate` and `playhead.record.client` do the fetching.
 """

@@ -1,4 +1,4 @@
-"""One invocation put together: steps, attempts, spans, and the timeline of all three."""
+"""Assembles one invocation: its steps, attempts, spans, and the timeline of all three."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from playhead.decode.spans import answered, llm_call
+from playhead.decode.spans import is_answered, llm_call
 from playhead.journal.steps import steps as journal_steps
 from playhead.journal.steps import unrelated_events
 from playhead.model import (
@@ -18,7 +18,7 @@ from playhead.model import (
     Tokens,
 )
 from playhead.reader.attempts import attempt_at, attempts
-from playhead.reader.executions import executions, with_prompts
+from playhead.reader.executions import add_prompts, step_executions
 from playhead.reader.timeline import timeline
 from playhead.restate.rows import EventRow, JournalRow, parse_time
 from playhead.values import as_list
@@ -37,7 +37,7 @@ def build_detail(
     state: Mapping[str, Any],
     missing: Sequence[str],
 ) -> InvocationDetail:
-    """The detail of one invocation.
+    """Assemble one invocation from its rows.
 
     Args:
         head: its summary, without counts.
@@ -45,9 +45,9 @@ def build_detail(
         journal: its journal.
         events: its failures and pauses.
         payloads: `raw` by journal index, as far as it was read.
-        spans: its spans; None without a recording.
-        state: state of its virtual object or workflow, decoded.
-        missing: what could not be read.
+        spans: its spans; None without a store.
+        state: decoded state of its virtual object or workflow.
+        missing: sentences about what could not be read.
     """
     steps = journal_steps(
         head.id,
@@ -57,42 +57,41 @@ def build_detail(
         waiting_signals=as_list(row.get("suspended_waiting_for_signals")),
         active=not head.ended,
     )
-    known = spans or ()
-    runs = executions(steps, known)
-    tries = attempts(head, known, events, parse_time(row.get("last_start_at")))
+    spans = tuple(spans or ())
+    executions = step_executions(steps, spans)
+    numbered = attempts(head, spans, events, parse_time(row.get("last_start_at")))
     steps = [
         replace(step, attempt=found.number if found else None)
-        if step.command_index and (found := attempt_at(tries, step.started_at))
+        if step.command_index and (found := attempt_at(numbered, step.started_at))
         else step
-        for step in with_prompts(steps, runs, known)
+        for step in add_prompts(steps, executions, spans)
     ]
     return InvocationDetail(
-        summary=_counted(head, steps, tries, known),
+        summary=_with_counts(head, steps, numbered, spans),
         steps=tuple(steps),
-        attempts=tries,
-        spans=tuple(known),
-        timeline=timeline(steps, tries, known, runs),
+        attempts=numbered,
+        spans=spans,
+        timeline=timeline(steps, numbered, spans, executions),
         state=state,
         events=tuple(unrelated_events(journal, events)),
         missing=tuple(missing),
     )
 
 
-def _counted(
-    head: Invocation, steps: Sequence[Step], tries: Sequence[Attempt], spans: Sequence[Span]
+def _with_counts(
+    head: Invocation, steps: Sequence[Step], numbered: Sequence[Attempt], spans: Sequence[Span]
 ) -> Invocation:
-    """The summary with attempts, LLM calls and tokens.
+    """Return the summary with its numbers of attempts, LLM calls and tokens.
 
-    Calls are answers that a model really gave: spans of requests that were answered, not
-    replayed, not cut off. Where the journal holds more answers, those count: no agent sent spans,
-    or its process was killed before it could.
+    LLM calls are counted by spans (`ANSWERED_LLM_CALL`), or by the journal where it holds more
+    answers: no agent sent spans, or its process was killed before it could.
     """
-    sent = [llm_call(span) for span in spans if answered(span)]
-    kept = [step.llm for step in steps if step.llm and step.state == "done"]
-    calls = kept if len(kept) > len(sent) else sent
+    traced = [llm_call(span) for span in spans if is_answered(span)]
+    journaled = [step.llm for step in steps if step.llm and step.state == "done"]
+    calls = journaled if len(journaled) > len(traced) else traced
     return replace(
         head,
-        attempts=len(tries) or None,
+        attempts=len(numbered) or None,
         llm_calls=len(calls),
         tokens=sum((call.tokens for call in calls if call.tokens), Tokens()),
     )

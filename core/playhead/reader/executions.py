@@ -1,4 +1,4 @@
-"""Joins steps and spans: what was sent to a model, and which spans executed a step."""
+"""Joins steps and spans: the spans that executed a step, and its request to a model."""
 
 from __future__ import annotations
 
@@ -7,23 +7,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from playhead.conventions import COMMAND_INDEX, COMPLETION_ID, REPLAYED, is_set
 from playhead.decode.spans import is_llm_call, llm_call
 from playhead.model import Attempt, LlmCall, Span, Step
 from playhead.reader.attempts import attempt_at
 
-__all__ = ["executions", "failed_tries", "requests", "with_prompts"]
-
-COMPLETION_ID = "playhead.journal.completion_id"
-COMMAND_INDEX = "playhead.journal.command_index"
+__all__ = ["add_prompts", "failed_tries", "request_spans", "step_executions"]
 
 
-def executions(steps: Sequence[Step], spans: Sequence[Span]) -> Mapping[int, list[Span]]:
-    """The spans that executed each step, oldest first, by the step's journal index."""
+def step_executions(steps: Sequence[Step], spans: Sequence[Span]) -> Mapping[int, list[Span]]:
+    """Return the spans that executed each step, oldest first, by the step's journal index."""
     by_completion = {s.completion_id: s.index for s in steps if s.type == "Command: Run"}
     by_command = {s.command_index: s.index for s in steps if s.type == "Command: Run"}
     found: dict[int, list[Span]] = defaultdict(list)
     for span in sorted(spans, key=lambda span: span.start):
-        if span.attributes.get("playhead.replayed") or COMPLETION_ID not in span.attributes:
+        if is_set(span.attributes.get(REPLAYED)) or COMPLETION_ID not in span.attributes:
             continue
         index = by_completion.get(span.attributes[COMPLETION_ID])
         if index is None or index != by_command.get(span.attributes.get(COMMAND_INDEX), index):
@@ -32,64 +30,65 @@ def executions(steps: Sequence[Step], spans: Sequence[Span]) -> Mapping[int, lis
     return found
 
 
-def with_prompts(
-    steps: Sequence[Step], runs: Mapping[int, Sequence[Span]], spans: Sequence[Span]
+def add_prompts(
+    steps: Sequence[Step], executions: Mapping[int, Sequence[Span]], spans: Sequence[Span]
 ) -> list[Step]:
-    """The steps, LLM calls with what their spans tell: above all the prompt."""
-    asked = requests(steps, runs, spans)
+    """Add to LLM steps what the spans of their requests hold, above all the prompt."""
+    requests = request_spans(steps, executions, spans)
     return [
-        replace(step, llm=_joined(step.llm, asked[step.index])) if step.index in asked else step
+        replace(step, llm=_joined(step.llm, requests[step.index]))
+        if step.index in requests
+        else step
         for step in steps
     ]
 
 
-def requests(
-    steps: Sequence[Step], runs: Mapping[int, Sequence[Span]], spans: Sequence[Span]
+def request_spans(
+    steps: Sequence[Step], executions: Mapping[int, Sequence[Span]], spans: Sequence[Span]
 ) -> Mapping[int, Span]:
-    """The span of the request that the last execution of each LLM step made, by journal index."""
+    """Return the span of the request that each LLM step last made, by journal index."""
     by_id = {span.span_id: span for span in spans}
     return {
-        step.index: asked
+        step.index: request
         for step in steps
-        if step.kind == "llm" and (asked := _request(runs.get(step.index, ()), by_id))
+        if step.kind == "llm" and (request := _request(executions.get(step.index, ()), by_id))
     }
 
 
-def _joined(journaled: LlmCall | None, asked: Span) -> LlmCall:
-    told = llm_call(asked)
+def _joined(journaled: LlmCall | None, request: Span) -> LlmCall:
+    traced = llm_call(request)
     if journaled is None:
-        return told
+        return traced
     return replace(
         journaled,
-        prompt=told.prompt,
-        model=journaled.model or told.model,
-        provider=journaled.provider or told.provider,
-        finish_reason=journaled.finish_reason or told.finish_reason,
+        prompt=traced.prompt,
+        model=journaled.model or traced.model,
+        provider=journaled.provider or traced.provider,
+        finish_reason=journaled.finish_reason or traced.finish_reason,
     )
 
 
-def _request(runs: Sequence[Span], by_id: Mapping[str, Span]) -> Span | None:
-    """The span of the request that the last execution of a step made."""
-    above = by_id.get(runs[-1].parent_span_id or "") if runs else None
-    seen: set[str] = set()
-    while above is not None and above.span_id not in seen:
+def _request(executions: Sequence[Span], by_id: Mapping[str, Span]) -> Span | None:
+    """Return the request that is the nearest ancestor of a step's last execution."""
+    above = by_id.get(executions[-1].parent_span_id or "") if executions else None
+    visited: set[str] = set()
+    while above is not None and above.span_id not in visited:
         if is_llm_call(above):
             return above
-        seen.add(above.span_id)
+        visited.add(above.span_id)
         above = by_id.get(above.parent_span_id or "")
     return None
 
 
 def failed_tries(
-    step: Step, runs: Sequence[Span], attempts: Sequence[Attempt]
+    step: Step, executions: Sequence[Span], attempts: Sequence[Attempt]
 ) -> tuple[tuple[datetime, datetime], ...]:
-    """The intervals in which the step was executed in vain; between them lies backoff.
+    """Return the intervals in which a try of the step failed; between them is backoff.
 
-    From its spans; without them from the errors that the server noted, whose attempts tell
-    when they began.
+    They come from the step's spans, or without spans from the errors that the server noted.
     """
-    if runs:
-        return tuple((s.start, s.end) for s in runs if s.status == "error" and s.end)
+    if executions:
+        return tuple((s.start, s.end) for s in executions if s.status == "error" and s.end)
     if step.type != "Command: Run" or step.started_at is None:
         return ()
     found: list[tuple[datetime, datetime]] = []
@@ -97,6 +96,6 @@ def failed_tries(
         if event.kind != "TransientError":
             continue
         within = attempt_at(attempts, event.at)
-        begun = within.started_at if within else step.started_at if not found else event.at
-        found.append((max(begun, step.started_at), event.at))
+        began = within.started_at if within else step.started_at if not found else event.at
+        found.append((max(began, step.started_at), event.at))
     return tuple(found)

@@ -1,4 +1,4 @@
-"""Payloads read along with a journal: bounded, and each entry once."""
+"""Reads the payloads of a journal up to a limit, and each entry once."""
 
 from __future__ import annotations
 
@@ -12,41 +12,41 @@ from playhead.restate.rows import JournalRow
 __all__ = ["MAX_BYTES", "Payloads"]
 
 MAX_BYTES = 2 * 1024 * 1024
-"""Payload bytes read along with one journal; larger ones are read when asked for."""
+"""Bytes of payloads read with one journal; the others are read on demand."""
 
-_REMEMBERED = 8
+_CACHED_JOURNALS = 8
 
 
 class PayloadSource(Protocol):
-    """Gives the `raw` bytes of journal entries."""
+    """Where the `raw` bytes of journal entries come from."""
 
     async def payloads(self, invocation_id: str, indexes: Sequence[int]) -> dict[int, bytes]:
-        """By journal index; entries it does not have are absent."""
+        """Return the bytes by journal index; missing entries are left out."""
         ...
 
 
 class Payloads:
-    """Remembers the payloads of the few journals opened last: journal entries never change."""
+    """Caches the payloads of the journals opened last; journal entries never change."""
 
     def __init__(self, limit: int = MAX_BYTES) -> None:
         self._limit = limit
-        self._known: OrderedDict[str, dict[tuple[int, str, int], bytes]] = OrderedDict()
+        self._cache: OrderedDict[str, dict[tuple[int, str, int], bytes]] = OrderedDict()
 
-    async def read_along(
+    async def read(
         self, source: PayloadSource, invocation_id: str, journal: Sequence[JournalRow]
     ) -> Mapping[int, bytes]:
-        """`raw` by index, smallest entries first until the limit is reached."""
-        known = self._known.setdefault(invocation_id, {})
-        self._known.move_to_end(invocation_id)
-        while len(self._known) > _REMEMBERED:
-            self._known.popitem(last=False)
+        """Return `raw` by journal index, the smallest entries up to the limit."""
+        cached = self._cache.setdefault(invocation_id, {})
+        self._cache.move_to_end(invocation_id)
+        while len(self._cache) > _CACHED_JOURNALS:
+            self._cache.popitem(last=False)
         chosen = self._choose(journal)
-        unread = [row for row in chosen if _identity(row) not in known]
-        came = await source.payloads(invocation_id, [row.index for row in unread])
+        unread = [row for row in chosen if _identity(row) not in cached]
+        fetched = await source.payloads(invocation_id, [row.index for row in unread])
         for row in unread:
-            if row.index in came:
-                known[_identity(row)] = came[row.index]
-        return {row.index: known[_identity(row)] for row in chosen if _identity(row) in known}
+            if row.index in fetched:
+                cached[_identity(row)] = fetched[row.index]
+        return {row.index: cached[_identity(row)] for row in chosen if _identity(row) in cached}
 
     def _choose(self, journal: Sequence[JournalRow]) -> list[JournalRow]:
         chosen: list[JournalRow] = []

@@ -1,4 +1,4 @@
-"""One view over both sources."""
+"""One view of the live server and the store."""
 
 from __future__ import annotations
 
@@ -8,15 +8,14 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeVar
 
-from playhead.errors import QueryError, RecorderError, RestateError
+from playhead.errors import PlayheadError, QueryError, RecorderError, RestateError
 from playhead.journal import entries
-from playhead.model import Invocation, InvocationDetail, InvocationPage
+from playhead.model import Filters, Invocation, InvocationDetail, InvocationPage
 from playhead.reader.detail import build_detail
-from playhead.reader.filters import Filters
-from playhead.reader.live import Live
+from playhead.reader.live import LiveInvocations
 from playhead.reader.payloads import Payloads
-from playhead.reader.recorded import Counts, Recorded
-from playhead.reader.summary import summary
+from playhead.reader.rows import invocation_of
+from playhead.reader.stored import Counts, StoredInvocations
 from playhead.record.client import StoreClient
 from playhead.restate import queries
 from playhead.restate.client import RestateClient
@@ -26,27 +25,30 @@ __all__ = ["Reader"]
 
 _T = TypeVar("_T")
 
-NO_RECORDER = "No recording: attempts, prompts and spans are not known (start `playhead record`)."
-NO_SERVER = "No Restate server: this is what was recorded, not what is."
+NO_RECORDER = (
+    "No recorder is running: attempts, prompts and spans are unavailable. "
+    "Start one with `playhead record`."
+)
+NO_SERVER = "No Restate server answers: showing what the store holds."
 
 
 class Reader:
-    """Reads invocations from a live server, a recording, or both.
+    """Reads invocations from a live server, the store, or both.
 
-    The live server decides about status and journal while it has the invocation; the recording
-    gives the rest: spans, counts, and what the server no longer has. A source that is away
-    never raises: the answer says what is missing.
+    While the server has an invocation, its status and journal come from there. The store adds
+    spans, counts, and invocations that the server has purged. A source that does not answer raises
+    nothing: the result's `missing` names it in a sentence.
     """
 
-    def __init__(self, client: RestateClient | None, source: StoreClient | None) -> None:
-        """Either may be None.
+    def __init__(self, client: RestateClient | None, store: StoreClient | None) -> None:
+        """Take over both clients; `close` closes them.
 
         Args:
-            client: the live server.
-            source: the recording.
+            client: the live server; None to read the store only.
+            store: the store; None to read the server only.
         """
-        self.live = Live(client) if client else None
-        self.recorded = Recorded(source) if source else None
+        self._live = LiveInvocations(client) if client else None
+        self._stored = StoredInvocations(store) if store else None
         self._payloads = Payloads()
 
     async def invocations(
@@ -61,19 +63,19 @@ class Reader:
         invoked_by: str | None = None,
         id_prefix: str | None = None,
     ) -> InvocationPage:
-        """The newest invocations that match, newest first.
+        """Return the newest invocations that match, newest first.
 
         Args:
             limit: how many at most.
-            status: one status or any of several.
-            service: of this service.
-            text: id or target contains it.
-            before: only older than this row: the last of the page before.
-            since: created at or after.
-            invoked_by: called by the invocation of this id.
-            id_prefix: its id begins with this.
+            status: one status or several, any of which matches.
+            service: only of this service.
+            text: only those whose id or target contains this text, in any case.
+            before: only those older than this one, the last row of the previous page.
+            since: only those created at this time or later.
+            invoked_by: only those that the invocation of this id called.
+            id_prefix: only those whose id begins with this text.
         """
-        wanted = Filters(
+        filters = Filters(
             statuses=(status,) if isinstance(status, str) else tuple(status or ()),
             service=service,
             text=text,
@@ -83,52 +85,52 @@ class Reader:
             id_prefix=id_prefix,
         )
         missing = self._absent()
-        live, kept = await asyncio.gather(
-            _try(self.live.newest(limit + 1, wanted) if self.live else None, missing),
-            _try(self.recorded.newest(limit + 1, wanted) if self.recorded else None, missing),
+        live, stored = await asyncio.gather(
+            _try(self._live.newest(limit + 1, filters) if self._live else None, missing),
+            _try(self._stored.newest(limit + 1, filters) if self._stored else None, missing),
         )
-        rows = {str(row["id"]): summary(row, "stored") for row in kept or ()}
-        rows.update(await self._current(set(rows), {str(row["id"]) for row in live or ()}, missing))
-        rows |= {str(row["id"]): summary(row, "live") for row in live or ()}
-        if wanted.statuses:
-            rows = {id_: row for id_, row in rows.items() if row.status in wanted.statuses}
-        newest = sorted(rows.values(), key=lambda r: (r.created_at, r.id), reverse=True)
+        rows = {str(row["id"]): invocation_of(row, "stored") for row in stored or ()}
+        live_ids = {str(row["id"]) for row in live or ()}
+        rows.update(await self._current(set(rows) - live_ids, missing))
+        rows |= {str(row["id"]): invocation_of(row, "live") for row in live or ()}
+        if filters.statuses:
+            rows = {id_: row for id_, row in rows.items() if row.status in filters.statuses}
+        newest = sorted(rows.values(), key=lambda row: (row.created_at, row.id), reverse=True)
         page = await self._with_counts(newest[:limit], missing)
         return InvocationPage(tuple(page), len(newest) > limit, tuple(missing))
 
     async def active(self) -> list[dict[str, Any]]:
-        """What the invokers hold now: id, in_flight, retry_count, next_retry_at, last_failure.
+        """Return what the invokers run or retry now; empty without a server.
 
-        Cheap (about a millisecond), so fit to be polled often. Suspended and waiting
-        invocations are not in it. Empty without a server.
+        Each row has id, in_flight, retry_count, next_retry_at and last_failure. The query takes
+        about a millisecond, so that it can be repeated often. Suspended and waiting invocations
+        are not included.
 
         Raises:
             RestateError: the server does not answer.
         """
-        return await self.live.client.query(queries.ACTIVE) if self.live else []
+        return await self._live.client.query(queries.ACTIVE) if self._live else []
 
     async def invocation(self, invocation_id: str) -> InvocationDetail | None:
-        """Everything about one invocation; None when no source has it."""
+        """Return everything about one invocation; None when neither source has it."""
         missing = self._absent()
-        live, kept = await asyncio.gather(
-            _try(self.live.rows([invocation_id]) if self.live else None, missing),
-            _try(self.recorded.rows([invocation_id]) if self.recorded else None, missing),
+        live, stored = await asyncio.gather(
+            _try(self._live.rows([invocation_id]) if self._live else None, missing),
+            _try(self._stored.rows([invocation_id]) if self._stored else None, missing),
         )
-        row = next(iter(live or kept or ()), None)
+        row = next(iter(live or stored or ()), None)
         if row is None:
             return None
-        source = self.live if live and self.live else self.recorded
+        source = self._live if live and self._live else self._stored
         assert source is not None
-        head = summary(row, "live" if source is self.live else "stored")
+        head = invocation_of(row, "live" if source is self._live else "stored")
         journal, events, state, spans = await asyncio.gather(
             _try(source.journal(invocation_id), missing),
             _try(source.events(invocation_id), missing),
             _try(source.object_state(head.service, head.key) if head.key else None, missing),
-            _try(self.recorded.spans(invocation_id) if self.recorded else None, missing),
+            _try(self._stored.spans(invocation_id) if self._stored else None, missing),
         )
-        payloads = await _try(
-            self._payloads.read_along(source, invocation_id, journal or ()), missing
-        )
+        payloads = await _try(self._payloads.read(source, invocation_id, journal or ()), missing)
         return build_detail(
             head,
             row,
@@ -141,18 +143,28 @@ class Reader:
         )
 
     async def payload(self, invocation_id: str, index: int) -> Any:
-        """The content of one journal entry, decoded: JSON, text or bytes; None when it has none.
+        """Return the decoded content of one journal entry: JSON, text or bytes.
 
-        A terminal error is given as `{"failure": "[code] message"}`.
+        None when the entry has no content or does not exist; `{"failure": "[code] message"}` for a
+        terminal error.
+
+        Args:
+            invocation_id: the invocation.
+            index: the journal index.
 
         Raises:
-            RestateError: the server does not answer, and there is no recording.
-            RecorderError: the recording does not answer, and there is no server.
+            RestateError: the server does not answer, and the store does not have the entry.
+            RecorderError: the recorder does not answer.
         """
-        for source in (self.live, self.recorded):
+        unreachable: PlayheadError | None = None
+        for source in (self._live, self._stored):
             if source is None:
                 continue
-            raw = await source.payloads(invocation_id, [index])
+            try:
+                raw = await source.payloads(invocation_id, [index])
+            except RestateError as error:
+                unreachable = error
+                continue
             if index in raw:
                 journal = await source.journal(invocation_id)
                 row = next((row for row in journal if row.index == index), None)
@@ -160,52 +172,50 @@ class Reader:
                     return raw[index]
                 found = entries.content(row, raw[index])
                 return {"failure": found.failure} if found.failure else found.value
+        if unreachable:
+            raise unreachable
         return None
 
     async def children(self, invocation_id: str) -> InvocationPage:
-        """The invocations that this one called, newest first."""
+        """Return the invocations that this one called, newest first."""
         return await self.invocations(invoked_by=invocation_id, limit=1000)
 
     async def close(self) -> None:
-        """Close both sources."""
-        if self.live:
-            await self.live.client.close()
-        if self.recorded:
-            await self.recorded.source.close()
+        """Close both clients."""
+        if self._live:
+            await self._live.client.close()
+        if self._stored:
+            await self._stored.client.close()
 
     def _absent(self) -> list[str]:
         missing: list[str] = []
-        if self.live is None:
+        if self._live is None:
             missing.append(NO_SERVER)
-        if self.recorded is None:
+        if self._stored is None:
             missing.append(NO_RECORDER)
         return missing
 
-    async def _current(
-        self, kept: set[str], live: set[str], missing: list[str]
-    ) -> dict[str, Invocation]:
-        """The live rows of invocations that only the recording listed.
+    async def _current(self, ids: set[str], missing: list[str]) -> dict[str, Invocation]:
+        """Return the live rows of invocations that only the store listed.
 
-        Its copy may be behind: the server decides about those it still has.
+        The store's copy may be older than the server's row, which decides.
         """
-        ids = sorted(kept - live)
-        rows = await _try(self.live.rows(ids) if self.live and ids else None, missing)
-        return {str(row["id"]): summary(row, "live") for row in rows or ()}
+        live = self._live
+        rows = await _try(live.rows(sorted(ids)) if live and ids else None, missing)
+        return {str(row["id"]): invocation_of(row, "live") for row in rows or ()}
 
     async def _with_counts(
         self, page: Sequence[Invocation], missing: list[str]
     ) -> list[Invocation]:
-        counts = await _try(
-            self.recorded.counts([row.id for row in page]) if self.recorded else None, missing
-        )
-        return [_counted(row, (counts or {}).get(row.id)) for row in page]
+        ids = [row.id for row in page]
+        counts = await _try(self._stored.counts(ids) if self._stored else None, missing)
+        return [_add_counts(row, (counts or {}).get(row.id)) for row in page]
 
 
-def _counted(row: Invocation, counts: Counts | None) -> Invocation:
-    """The row with its counts.
+def _add_counts(row: Invocation, counts: Counts | None) -> Invocation:
+    """Return the row with its counts; a running attempt, which has no span yet, counts as one.
 
-    The server sends an attempt's span when the attempt ends, so that one that runs now is one
-    more. A first attempt (`retry_count` 1) has no span before it.
+    A first attempt (`retry_count` 1) has no span before it.
     """
     if counts is None:
         return row
@@ -215,16 +225,16 @@ def _counted(row: Invocation, counts: Counts | None) -> Invocation:
     return replace(row, attempts=attempts, llm_calls=counts.llm_calls, tokens=counts.tokens)
 
 
-async def _try(question: Awaitable[_T] | None, missing: list[str]) -> _T | None:
-    """The answer, or None with a sentence about what is missing."""
-    if question is None:
+async def _try(read: Awaitable[_T] | None, missing: list[str]) -> _T | None:
+    """Return what was read; on failure None, with a sentence added to `missing`."""
+    if read is None:
         return None
     try:
-        return await question
+        return await read
     except RestateError as error:
         sentence = f"{error.title}."
     except (RecorderError, QueryError) as error:
-        sentence = f"The recording cannot be read: {error}"
+        sentence = f"The store cannot be read: {error}"
     if sentence not in missing:
         missing.append(sentence)
     return None

@@ -1,4 +1,4 @@
-"""Recordings from a live server and from the recorder's store, with the prompts of LLM calls."""
+"""Reads recordings from a live server and from the store, with the prompts of LLM calls."""
 
 from __future__ import annotations
 
@@ -7,29 +7,32 @@ import base64
 
 from playhead.errors import PlayheadError, RecordingError
 from playhead.journal.recording import Recording, require_invocation_id
-from playhead.reader.prompts import asks_a_model, prompted
-from playhead.reader.recorded import Recorded
+from playhead.reader.recorded_prompts import add_prompts, has_model_steps
+from playhead.reader.stored import StoredInvocations
 from playhead.record.client import connect
 from playhead.restate.invocation_tables import STORE_TABLES, read_tables
 from playhead.settings import Settings
 
-__all__ = ["find_recording", "from_store", "with_prompts"]
+__all__ = ["add_stored_prompts", "find_recording", "from_store"]
 
 _PROMPT_SECONDS = 10.0
-"""How long to wait for prompts; a recording is useful without them."""
+"""Time limit for reading prompts; a recording is useful without them."""
 
 
 async def from_store(settings: Settings, invocation_id: str) -> Recording:
-    """The recording of an invocation in the store, purged from the server or not.
+    """Return the recording of an invocation in the store, whether the server still has it or not.
 
     Raises:
-        RecordingError: the store cannot be read, or does not hold the invocation's journal.
+        RecordingError: the store cannot be read, or has no journal of this invocation.
         UnsupportedJournalError: the journal is of a version that cannot be replayed.
     """
     require_invocation_id(invocation_id)
     source = await connect(settings)
     if source is None:
-        raise RecordingError(f"No recorder answers, and {settings.store} holds no store")
+        raise RecordingError(
+            f"No recorder answers, and there is no store in {settings.store}",
+            "Start `playhead record`, or name another folder with --store.",
+        )
     try:
         tables = await read_tables(source.rows, invocation_id, STORE_TABLES)
         where = source.describe()
@@ -41,10 +44,10 @@ async def from_store(settings: Settings, invocation_id: str) -> Recording:
 
 
 async def find_recording(settings: Settings, invocation_id: str) -> Recording:
-    """The recording from the live server, else from the store; with the prompts.
+    """Return the recording from the live server, or else from the store, with prompts.
 
     Raises:
-        RecordingError: neither has it; the hint quotes both.
+        RecordingError: neither has it; the hint quotes both errors.
         UnsupportedJournalError: the journal is of a version that cannot be replayed.
     """
     try:
@@ -55,15 +58,15 @@ async def find_recording(settings: Settings, invocation_id: str) -> Recording:
         except PlayheadError as stored:
             hint = "\n".join(filter(None, (live.hint, stored.title, stored.hint)))
             raise RecordingError(live.title, hint) from stored
-    return await with_prompts(settings, found)
+    return await add_stored_prompts(settings, found)
 
 
-async def with_prompts(settings: Settings, recording: Recording) -> Recording:
-    """The recording with the prompts that the store's spans hold (see `prompted`).
+async def add_stored_prompts(settings: Settings, recording: Recording) -> Recording:
+    """Return the recording with the prompts in the store's spans (see `add_prompts`).
 
-    Unchanged without a recorder, without a store, or when the store cannot be read.
+    It is unchanged when there is no store, or the store cannot be read.
     """
-    if not asks_a_model(recording):
+    if not has_model_steps(recording):
         return recording
     try:
         async with asyncio.timeout(_PROMPT_SECONDS):
@@ -71,9 +74,9 @@ async def with_prompts(settings: Settings, recording: Recording) -> Recording:
             if source is None:
                 return recording
             try:
-                spans = await Recorded(source).spans(recording.id)
+                spans = await StoredInvocations(source).spans(recording.id)
             finally:
                 await source.close()
-        return prompted(recording, spans)
-    except Exception:  # whatever is wrong with the store: the journal is what was asked for
+        return add_prompts(recording, spans)
+    except Exception:  # the journal is useful without prompts, so no error of the store matters
         return recording

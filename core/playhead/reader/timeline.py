@@ -1,4 +1,4 @@
-"""The waterfall: attempts, and in them steps and spans, nested and in order of time."""
+"""Builds the timeline: attempts, and within them steps and spans, nested and by time."""
 
 from __future__ import annotations
 
@@ -6,12 +6,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
+from playhead.conventions import (
+    ATTEMPT_SPAN,
+    ATTEMPT_SPAN_ID,
+    INTERRUPTED,
+    REPLAYED,
+    SERVER_MARKS,
+    SERVER_SERVICE,
+    is_set,
+)
 from playhead.model import Attempt, Span, Step, StepState, TimelineRow
-from playhead.reader.attempts import ATTEMPT_SPAN, SERVER_MARKS, attempt_at
+from playhead.reader.attempts import attempt_at
 from playhead.reader.executions import failed_tries
 
 __all__ = ["step_key", "timeline"]
 
+_NOTES = {REPLAYED: "replayed", INTERRUPTED: "interrupted"}
 _NEVER = datetime.max.replace(tzinfo=UTC)
 _ATTEMPT_STATES: Mapping[str, StepState] = {
     "completed": "done", "suspended": "done", "failed": "failed", "interrupted": "failed",
@@ -30,22 +40,21 @@ def timeline(
     steps: Sequence[Step],
     attempts: Sequence[Attempt],
     spans: Sequence[Span],
-    runs: Mapping[int, Sequence[Span]],
+    executions: Mapping[int, Sequence[Span]],
 ) -> tuple[TimelineRow, ...]:
-    """The rows, parents before children, siblings by time.
+    """Return the rows, parents before children, siblings by time.
 
-    A durable step and the span of its first execution are one row, in the attempt that began
-    the step; its bar goes on to the result. Later executions are rows of their attempts.
-    Steps without a span lie directly under their attempt. The server's spans that only mark a
-    moment are left out.
+    A durable step and the span of its first execution share a row in the attempt that started the
+    step; its bar ends with the result. Later executions are rows of their own attempts. Steps
+    without a span are children of their attempt. Server spans that only mark a moment are left out.
 
     Args:
         steps: the journal's steps.
-        attempts: the invocation's attempts; empty without a recording.
+        attempts: the invocation's attempts; empty without a store.
         spans: its spans.
-        runs: the spans that executed each step, by its journal index.
+        executions: the spans that executed each step, by its journal index.
     """
-    return _Builder(steps, attempts, spans, runs).rows()
+    return _Builder(steps, attempts, spans, executions).rows()
 
 
 class _Builder:
@@ -54,24 +63,25 @@ class _Builder:
         steps: Sequence[Step],
         attempts: Sequence[Attempt],
         spans: Sequence[Span],
-        runs: Mapping[int, Sequence[Span]],
+        executions: Mapping[int, Sequence[Span]],
     ) -> None:
         self.steps = steps
         self.attempts = attempts
-        self.runs = runs
+        self.executions = executions
         self.spans = {
             s.span_id: s
             for s in spans
             if not (
-                s.name.startswith((ATTEMPT_SPAN, *SERVER_MARKS)) and s.service_name == "Restate"
+                s.service_name == SERVER_SERVICE
+                and s.name.startswith((ATTEMPT_SPAN, *SERVER_MARKS))
             )
         }
         self.hidden = {s.span_id for s in spans} - set(self.spans)
         self.by_attempt = {a.span_id: a for a in attempts if a.span_id}
-        self.merged = {found[0].span_id: index for index, found in runs.items() if found}
+        self.merged = {found[0].span_id: index for index, found in executions.items() if found}
         self.tries = {
             span.span_id: number
-            for found in runs.values()
+            for found in executions.values()
             for number, span in enumerate(found, 1)
             if number > 1
         }
@@ -95,7 +105,7 @@ class _Builder:
         reached: set[int] = set()
         _flatten(roots, 0, rows, reached)
         for node in sorted(nodes.values(), key=lambda node: node.at):
-            if id(node) not in reached:  # only a ring of parents is reached from no root
+            if id(node) not in reached:  # no root reaches a cycle of parents
                 node.row = _noted(node.row, "cycle")
                 _flatten([node], 0, rows, reached)
         return tuple(rows)
@@ -120,7 +130,7 @@ class _Builder:
             (tops[attempt.number].children if attempt else roots).append(node)
 
     def _attempt(self, span: Span) -> Attempt | None:
-        return self.by_attempt.get(str(span.attributes.get("playhead.attempt.span_id")))
+        return self.by_attempt.get(str(span.attributes.get(ATTEMPT_SPAN_ID)))
 
     def _span_node(self, span: Span) -> _Node:
         if span.span_id in self.merged:
@@ -129,7 +139,7 @@ class _Builder:
             return _Node(self._step_row(step, span), min(step.started_at or span.start, span.start))
         attempt = self._attempt(span)
         notes = [f"try {self.tries[span.span_id]}"] if span.span_id in self.tries else []
-        notes += [w for w in ("replayed", "interrupted") if span.attributes.get(f"playhead.{w}")]
+        notes += [note for name, note in _NOTES.items() if is_set(span.attributes.get(name))]
         row = TimelineRow(
             key=f"span:{span.span_id}",
             depth=0,
@@ -157,12 +167,15 @@ class _Builder:
             attempt=attempt.number if attempt else None,
             step=step,
             span=span,
-            failed_tries=failed_tries(step, self.runs.get(step.index, ()), self.attempts),
+            failed_tries=failed_tries(step, self.executions.get(step.index, ()), self.attempts),
         )
 
 
 def step_key(step: Step) -> str:
-    """The row's identity: the journal index, or the awakeable's id, known before its entry."""
+    """Return the key of a step's row: its journal index, or the id of an awakeable.
+
+    An awakeable has an id before the journal has an entry for it.
+    """
     return f"step:{step.awakeable_id if step.kind == 'awakeable' else step.index}"
 
 
@@ -187,7 +200,7 @@ def _noted(row: TimelineRow, note: str) -> TimelineRow:
 def _flatten(
     siblings: Sequence[_Node], depth: int, rows: list[TimelineRow], reached: set[int]
 ) -> None:
-    """Depth first without recursion: a trace may be deeper than Python's stack."""
+    """Append the rows depth first, without recursion: a trace may be deeper than the stack."""
 
     def ordered(nodes: Sequence[_Node]) -> list[_Node]:
         return sorted(nodes, key=lambda n: (n.at, _rank(n.row)), reverse=True)
@@ -203,7 +216,7 @@ def _flatten(
 
 
 def _rank(row: TimelineRow) -> tuple[int, int, str]:
-    """Order among rows of the same moment: attempts, then steps by journal index, then spans."""
+    """Return the order among rows of the same moment: attempts, steps by index, spans."""
     kinds = {"attempt": 0, "step": 1, "span": 2}
     index = row.step.index if row.step else 0
     return kinds[row.kind], index if index >= 0 else 1 << 31, row.key

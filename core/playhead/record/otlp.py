@@ -15,14 +15,13 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from playhead.conventions import INVOCATION_ID, PENDING
 from playhead.store.span_writer import SpanRow
 
 __all__ = ["MalformedRequestError", "Spans", "from_json", "from_message", "from_protobuf"]
 
 KINDS = ("unspecified", "internal", "server", "client", "producer", "consumer")
 STATUSES = ("unset", "ok", "error")
-INVOCATION = "restate.invocation.id"
-PENDING = "playhead.pending"
 _NO_TRACE = bytes(16)
 _NO_SPAN = bytes(8)
 
@@ -114,7 +113,7 @@ def _append(spans: Spans, span: Span, service: str, scope: str, resource: str) -
     if len(parent) not in (0, 8):
         return spans.reject("a parent span id is not 8 bytes")
     attributes = _attributes(span.attributes)
-    invocation = attributes.get(INVOCATION)
+    invocation = attributes.get(INVOCATION_ID)
     end = None if attributes.get(PENDING) is True else span.end_time_unix_nano or None
     kind, status = span.kind, span.status
     spans.rows.append((

@@ -7,8 +7,11 @@ says so.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
+
+from playhead.model import Filters
+from playhead.model.status import server_status_sql
 
 __all__ = [
     "ACTIVE",
@@ -46,25 +49,6 @@ ACTIVE = (
 )
 """What the invokers hold now: running and backing-off invocations, not suspended ones."""
 
-_FROM_STATUS = {
-    "pending": "ss.status = 'inboxed'",
-    "inboxed": "ss.status = 'inboxed'",
-    "scheduled": "ss.status = 'scheduled'",
-    "suspended": "ss.status = 'suspended'",
-    "paused": "ss.status = 'paused'",
-    "succeeded": "ss.status = 'completed' AND ss.completion_result = 'success'",
-    "failed": "ss.status = 'completed' AND ss.completion_result = 'failure'"
-    " AND ss.completion_failure NOT IN ('[409] killed', '[409] cancelled')",
-    "killed": "ss.status = 'completed' AND ss.completion_failure = '[409] killed'",
-    "cancelled": "ss.status = 'completed' AND ss.completion_failure = '[409] cancelled'",
-}
-_FROM_STATE = {
-    "running": "ss.status = 'invoked' AND sis.in_flight",
-    "backing-off": "ss.status = 'invoked' AND NOT sis.in_flight AND sis.retry_count > 0",
-    "ready": "ss.status = 'invoked' AND (sis.id IS NULL OR NOT sis.in_flight"
-    " AND sis.retry_count = 0)",
-}
-
 
 def quote(text: str) -> str:
     """The text as an SQL literal."""
@@ -75,52 +59,30 @@ def _time(at: datetime) -> str:
     return f"TIMESTAMP {quote(at.isoformat(timespec='milliseconds'))}"
 
 
-def ids(
-    limit: int,
-    *,
-    statuses: Iterable[str] = (),
-    service: str | None = None,
-    text: str | None = None,
-    before: tuple[datetime, str] | None = None,
-    since: datetime | None = None,
-    invoked_by: str | None = None,
-    id_prefix: str | None = None,
-) -> str:
+def ids(limit: int, filters: Filters) -> str:
     """Ids of the newest invocations. Scans the status of all that are stored.
 
     Args:
         limit: how many at most.
-        statuses: any of these; none means all.
-        service: of this service.
-        text: its id or target contains this.
-        before: older than the invocation of this creation time and id.
-        since: created at or after.
-        invoked_by: called by this invocation.
-        id_prefix: its id begins with this.
+        filters: which ones.
     """
-    wanted = list(statuses)
     where = [
-        *([f"ss.target_service_name = {quote(service)}"] if service else []),
-        *([f"ss.invoked_by_id = {quote(invoked_by)}"] if invoked_by else []),
-        *([f"ss.created_at >= {_time(since)}"] if since else []),
-        *([f"starts_with(ss.id, {quote(id_prefix)})"] if id_prefix else []),
+        *([f"ss.target_service_name = {quote(filters.service)}"] if filters.service else []),
+        *([f"ss.invoked_by_id = {quote(filters.invoked_by)}"] if filters.invoked_by else []),
+        *([f"ss.created_at >= {_time(filters.since)}"] if filters.since else []),
+        *([f"starts_with(ss.id, {quote(filters.id_prefix)})"] if filters.id_prefix else []),
     ]
-    if text:
-        literal = quote(text.lower())
-        where.append(
-            f"(strpos(lower(ss.target), {literal}) > 0 OR strpos(lower(ss.id), {literal}) > 0)"
-        )
-    if before:
-        at, last = _time(before[0]), quote(before[1])
+    if filters.text:
+        text = quote(filters.text.lower())
+        where.append(f"(strpos(lower(ss.target), {text}) > 0 OR strpos(lower(ss.id), {text}) > 0)")
+    if filters.before:
+        at, last = _time(filters.before[0]), quote(filters.before[1])
         where.append(f"(ss.created_at < {at} OR (ss.created_at = {at} AND ss.id < {last}))")
-    if wanted:
-        conditions = {**_FROM_STATUS, **_FROM_STATE}
-        where.append(
-            "(" + " OR ".join(f"({conditions[s]})" for s in wanted if s in conditions) + ")"
-        )
     join = ""
-    if any(status in _FROM_STATE for status in wanted):
-        join = " LEFT JOIN sys_invocation_state sis ON ss.id = sis.id"
+    if filters.statuses:
+        condition, needs_state = server_status_sql(filters.statuses)
+        where.append(condition)
+        join = " LEFT JOIN sys_invocation_state sis ON ss.id = sis.id" if needs_state else ""
     condition = f" WHERE {' AND '.join(where)}" if where else ""
     return (
         f"SELECT ss.id AS id FROM sys_invocation_status ss{join}{condition}"

@@ -118,7 +118,7 @@ def _insert(connection: duckdb.DuckDBPyConnection, table: str, rows: ArrowTable)
     """Insert by name; columns of a newer server that the store lacks are left out."""
     if not rows.num_rows:
         return
-    rows = rows.select([name for name in rows.column_names if name in TABLES[table]])
+    rows = rows.select([name for name in rows.column_names if name in TABLES[table].columns])
     connection.register(_BATCH, rows)
     try:
         connection.execute(f"INSERT INTO {table} BY NAME SELECT * FROM {_BATCH}")

@@ -1,191 +1,227 @@
-"""Tables and views of the recording.
+"""Tables and views of the store, each column with its type and a description.
 
-`spans` has one row a span. `invocations`, `journal`, `journal_events` and `state` keep the
-column names and types of Restate's sys_invocation, sys_journal, sys_journal_events and state;
-`journal` leaves out `entry_json`, which the server derives from `raw` at great cost.
+`invocations`, `journal`, `journal_events` and `state` keep the column names and types of Restate's
+sys_invocation, sys_journal, sys_journal_events and state. `journal` has no `entry_json`, which the
+server computes from `raw` at great cost.
 """
 
 from __future__ import annotations
 
-SPAN_COLUMNS = {
-    "trace_id": "VARCHAR",
-    "span_id": "VARCHAR",
-    "parent_span_id": "VARCHAR",
-    "name": "VARCHAR",
-    "kind": "VARCHAR",
-    "service_name": "VARCHAR",
-    "scope_name": "VARCHAR",
-    "start_unix_nano": "UBIGINT",
-    "end_unix_nano": "UBIGINT",
-    "status_code": "VARCHAR",
-    "status_message": "VARCHAR",
-    "attributes": "JSON",
-    "resource": "JSON",
-    "events": "JSON",
-    "links": "JSON",
-    "invocation_id": "VARCHAR",
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from playhead.store.views import VIEWS
+
+__all__ = [
+    "INVOCATION_COLUMNS",
+    "JOURNAL_COLUMNS",
+    "SPAN_COLUMNS",
+    "TABLES",
+    "Table",
+    "create_statements",
+    "describe",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table of the store."""
+
+    description: str
+    columns: Mapping[str, tuple[str, str]]
+    """Type and description of each column, by name."""
+
+    @property
+    def types(self) -> dict[str, str]:
+        """Types of the columns, by name."""
+        return {name: kind for name, (kind, _) in self.columns.items()}
+
+
+SPANS = Table(
+    "One row per span received over OTLP. (trace_id, span_id) is unique.",
+    {
+        "trace_id": ("VARCHAR", "Trace id, 32 lower-case hex digits."),
+        "span_id": ("VARCHAR", "Span id, 16 lower-case hex digits."),
+        "parent_span_id": ("VARCHAR", "Id of the parent span; NULL for a root span."),
+        "name": ("VARCHAR", "Span name."),
+        "kind": (
+            "VARCHAR",
+            "`internal`, `server`, `client`, `producer`, `consumer` or `unspecified`.",
+        ),
+        "service_name": ("VARCHAR", "`service.name` of the resource."),
+        "scope_name": ("VARCHAR", "Name of the instrumentation scope."),
+        "start_unix_nano": ("UBIGINT", "Start, in nanoseconds since 1970."),
+        "end_unix_nano": (
+            "UBIGINT",
+            "End, in nanoseconds since 1970; NULL while the span is pending.",
+        ),
+        "status_code": ("VARCHAR", "`unset`, `ok` or `error`."),
+        "status_message": ("VARCHAR", "Message of the status."),
+        "attributes": ("JSON", "Attributes of the span, by name."),
+        "resource": ("JSON", "Attributes of the resource, by name."),
+        "events": ("JSON", "Span events: a list of {name, time_unix_nano, attributes}."),
+        "links": ("JSON", "Span links: a list of {trace_id, span_id, attributes}."),
+        "invocation_id": (
+            "VARCHAR",
+            "Invocation that the span belongs to: its own `restate.invocation.id`, or that of the "
+            "nearest ancestor that has one.",
+        ),
+    },
+)
+
+INVOCATIONS = Table(
+    "Copy of Restate's sys_invocation: one row per invocation, kept after the server purges it.",
+    {
+        "id": ("VARCHAR", "Invocation id."),
+        "vqueue_id": ("VARCHAR", "Id of the queue that the invocation waits in."),
+        "target": ("VARCHAR", "`Service/handler` or `Service/key/handler`."),
+        "target_service_name": ("VARCHAR", "Name of the service."),
+        "target_service_key": ("VARCHAR", "Key of the virtual object or workflow."),
+        "target_handler_name": ("VARCHAR", "Name of the handler."),
+        "target_service_ty": ("VARCHAR", "`service`, `virtual_object` or `workflow`."),
+        "scope": ("VARCHAR", "Scope of the invocation."),
+        "limit_key": ("VARCHAR", "Key of the concurrency limit that applies."),
+        "idempotency_key": ("VARCHAR", "Idempotency key of the request."),
+        "invoked_by": ("VARCHAR", "What sent the request: `ingress`, `service`, `subscription`."),
+        "invoked_by_service_name": ("VARCHAR", "Service of the calling invocation."),
+        "invoked_by_id": ("VARCHAR", "Id of the calling invocation."),
+        "invoked_by_subscription_id": ("VARCHAR", "Id of the subscription."),
+        "invoked_by_target": ("VARCHAR", "Target of the calling invocation."),
+        "restarted_from": ("VARCHAR", "Id of the invocation that this one is a restart of."),
+        "pinned_deployment_id": ("VARCHAR", "Deployment that the invocation is pinned to."),
+        "pinned_service_protocol_version": ("UINTEGER", "Version of the service protocol."),
+        "trace_id": ("VARCHAR", "Trace id; NULL when the server does not trace."),
+        "journal_size": ("UINTEGER", "Number of journal entries."),
+        "journal_commands_size": ("UINTEGER", "Number of commands in the journal."),
+        "created_at": ("TIMESTAMPTZ", "When the server accepted the request."),
+        "created_using_restate_version": ("VARCHAR", "Version of the server that accepted it."),
+        "modified_at": ("TIMESTAMPTZ", "Last change of the row."),
+        "inboxed_at": ("TIMESTAMPTZ", "When it was queued behind its virtual object's lock."),
+        "scheduled_at": ("TIMESTAMPTZ", "When it was scheduled for later."),
+        "scheduled_start_at": ("TIMESTAMPTZ", "When a scheduled invocation is due."),
+        "running_at": ("TIMESTAMPTZ", "When it first ran."),
+        "completed_at": ("TIMESTAMPTZ", "When it ended."),
+        "completion_retention": ("INTERVAL", "How long the server keeps the result."),
+        "journal_retention": ("INTERVAL", "How long the server keeps the journal."),
+        "suspended_waiting_for_completions": ("UINTEGER[]", "Completion ids it is waiting for."),
+        "suspended_waiting_for_signals": ("UINTEGER[]", "Signal ids it is waiting for."),
+        "suspended_waiting_future_json": ("VARCHAR", "What it is waiting for, as JSON."),
+        "retry_count": ("UBIGINT", "Attempts of the current series of retries."),
+        "last_start_at": ("TIMESTAMPTZ", "Start of the latest attempt."),
+        "next_retry_at": ("TIMESTAMPTZ", "When the next attempt is due."),
+        "last_attempt_deployment_id": ("VARCHAR", "Deployment of the latest attempt."),
+        "last_attempt_server": ("VARCHAR", "SDK and version of the latest attempt."),
+        "last_failure": ("VARCHAR", "Error of the latest failed attempt."),
+        "last_failure_error_code": ("VARCHAR", "Restate's code of that error."),
+        "last_failure_related_entry_index": ("UBIGINT", "Journal index that the error relates to."),
+        "last_failure_related_entry_name": ("VARCHAR", "Name of that entry."),
+        "last_failure_related_entry_type": ("VARCHAR", "Type of that entry."),
+        "last_failure_related_command_index": ("UBIGINT", "Ordinal of the command."),
+        "last_failure_related_command_name": ("VARCHAR", "Name of that command."),
+        "last_failure_related_command_type": ("VARCHAR", "Type of that command."),
+        "last_awaiting_on_future_json": ("VARCHAR", "What the latest attempt awaited, as JSON."),
+        "status": (
+            "VARCHAR",
+            "`pending`, `scheduled`, `inboxed`, `ready`, `running`, `backing-off`, `suspended`, "
+            "`paused` or `completed`.",
+        ),
+        "completion_result": ("VARCHAR", "`success` or `failure` once completed."),
+        "completion_failure": ("VARCHAR", "Error that ended the invocation."),
+    },
+)
+
+JOURNAL = Table(
+    "Copy of Restate's sys_journal: one row per journal entry. (id, index) is unique.",
+    {
+        "partition_key": ("UBIGINT", "Restate's partition key."),
+        "id": ("VARCHAR", "Invocation id."),
+        "index": ("UINTEGER", "Journal index, from 0."),
+        "entry_type": ("VARCHAR", "`Command: Run`, `Notification: Run`, …"),
+        "name": ("VARCHAR", "Name that the handler gave to the step."),
+        "completed": ("BOOLEAN", "Whether it is completed; only in journals of version 1."),
+        "invoked_id": ("VARCHAR", "Id of the invocation that a call or send started."),
+        "invoked_target": ("VARCHAR", "Target of that invocation."),
+        "sleep_wakeup_at": ("TIMESTAMPTZ", "When a sleep ends."),
+        "promise_name": ("VARCHAR", "Name of a workflow's promise."),
+        "raw": ("BLOB", "The entry as sent on the wire (protobuf), payloads included."),
+        "raw_length": ("UBIGINT", "Length of `raw` in bytes."),
+        "version": ("UINTEGER", "Version of the journal's format."),
+        "entry_lite_json": ("VARCHAR", "The entry without payloads, as JSON."),
+        "appended_at": ("TIMESTAMPTZ", "When the server appended it."),
+    },
+)
+
+JOURNAL_EVENTS = Table(
+    "Copy of Restate's sys_journal_events: failed attempts and pauses.",
+    {
+        "partition_key": ("UBIGINT", "Restate's partition key."),
+        "id": ("VARCHAR", "Invocation id."),
+        "after_journal_entry_index": ("UINTEGER", "Journal index of the entry before the event."),
+        "appended_at": ("TIMESTAMPTZ", "When the event happened."),
+        "event_type": ("VARCHAR", "`TransientError`, `Paused`, …"),
+        "event_json": ("VARCHAR", "Message, code, stack trace and related command, as JSON."),
+    },
+)
+
+STATE = Table(
+    "Copy of Restate's state table: one row per key of a virtual object or workflow.",
+    {
+        "partition_key": ("UBIGINT", "Restate's partition key."),
+        "scope": ("VARCHAR", "Scope of the virtual object or workflow."),
+        "service_name": ("VARCHAR", "Name of the service."),
+        "service_key": ("VARCHAR", "Key of the virtual object or workflow."),
+        "key": ("VARCHAR", "Key of the value."),
+        "key_length": ("UBIGINT", "Length of the key in bytes."),
+        "value_utf8": ("VARCHAR", "The value as text; NULL when it is not UTF-8."),
+        "value": ("BLOB", "The value's bytes."),
+        "value_length": ("UBIGINT", "Length of the value in bytes."),
+    },
+)
+
+JOURNAL_COPIES = Table(
+    "Progress of the recorder's journal copies, one row per invocation.",
+    {
+        "id": ("VARCHAR", "Invocation id."),
+        "modified_ms": ("BIGINT", "`modified_at` of the copied row, in milliseconds since 1970."),
+        "entries": ("UINTEGER", "Number of journal entries copied."),
+        "final": ("BOOLEAN", "Whether the invocation had ended when it was copied."),
+    },
+)
+
+TABLES: Mapping[str, Table] = {
+    "spans": SPANS,
+    "invocations": INVOCATIONS,
+    "journal": JOURNAL,
+    "journal_events": JOURNAL_EVENTS,
+    "state": STATE,
+    "journal_copies": JOURNAL_COPIES,
 }
-"""Columns of `spans`. A pending span has no `end_unix_nano`."""
 
-INVOCATION_COLUMNS = {
-    "id": "VARCHAR",
-    "vqueue_id": "VARCHAR",
-    "target": "VARCHAR",
-    "target_service_name": "VARCHAR",
-    "target_service_key": "VARCHAR",
-    "target_handler_name": "VARCHAR",
-    "target_service_ty": "VARCHAR",
-    "scope": "VARCHAR",
-    "limit_key": "VARCHAR",
-    "idempotency_key": "VARCHAR",
-    "invoked_by": "VARCHAR",
-    "invoked_by_service_name": "VARCHAR",
-    "invoked_by_id": "VARCHAR",
-    "invoked_by_subscription_id": "VARCHAR",
-    "invoked_by_target": "VARCHAR",
-    "restarted_from": "VARCHAR",
-    "pinned_deployment_id": "VARCHAR",
-    "pinned_service_protocol_version": "UINTEGER",
-    "trace_id": "VARCHAR",
-    "journal_size": "UINTEGER",
-    "journal_commands_size": "UINTEGER",
-    "created_at": "TIMESTAMPTZ",
-    "created_using_restate_version": "VARCHAR",
-    "modified_at": "TIMESTAMPTZ",
-    "inboxed_at": "TIMESTAMPTZ",
-    "scheduled_at": "TIMESTAMPTZ",
-    "scheduled_start_at": "TIMESTAMPTZ",
-    "running_at": "TIMESTAMPTZ",
-    "completed_at": "TIMESTAMPTZ",
-    "completion_retention": "INTERVAL",
-    "journal_retention": "INTERVAL",
-    "suspended_waiting_for_completions": "UINTEGER[]",
-    "suspended_waiting_for_signals": "UINTEGER[]",
-    "suspended_waiting_future_json": "VARCHAR",
-    "retry_count": "UBIGINT",
-    "last_start_at": "TIMESTAMPTZ",
-    "next_retry_at": "TIMESTAMPTZ",
-    "last_attempt_deployment_id": "VARCHAR",
-    "last_attempt_server": "VARCHAR",
-    "last_failure": "VARCHAR",
-    "last_failure_error_code": "VARCHAR",
-    "last_failure_related_entry_index": "UBIGINT",
-    "last_failure_related_entry_name": "VARCHAR",
-    "last_failure_related_entry_type": "VARCHAR",
-    "last_failure_related_command_index": "UBIGINT",
-    "last_failure_related_command_name": "VARCHAR",
-    "last_failure_related_command_type": "VARCHAR",
-    "last_awaiting_on_future_json": "VARCHAR",
-    "status": "VARCHAR",
-    "completion_result": "VARCHAR",
-    "completion_failure": "VARCHAR",
-}
-
-JOURNAL_COLUMNS = {
-    "partition_key": "UBIGINT",
-    "id": "VARCHAR",
-    "index": "UINTEGER",
-    "entry_type": "VARCHAR",
-    "name": "VARCHAR",
-    "completed": "BOOLEAN",
-    "invoked_id": "VARCHAR",
-    "invoked_target": "VARCHAR",
-    "sleep_wakeup_at": "TIMESTAMPTZ",
-    "promise_name": "VARCHAR",
-    "raw": "BLOB",
-    "raw_length": "UBIGINT",
-    "version": "UINTEGER",
-    "entry_lite_json": "VARCHAR",
-    "appended_at": "TIMESTAMPTZ",
-}
-
-EVENT_COLUMNS = {
-    "partition_key": "UBIGINT",
-    "id": "VARCHAR",
-    "after_journal_entry_index": "UINTEGER",
-    "appended_at": "TIMESTAMPTZ",
-    "event_type": "VARCHAR",
-    "event_json": "VARCHAR",
-}
-
-STATE_COLUMNS = {
-    "partition_key": "UBIGINT",
-    "scope": "VARCHAR",
-    "service_name": "VARCHAR",
-    "service_key": "VARCHAR",
-    "key": "VARCHAR",
-    "key_length": "UBIGINT",
-    "value_utf8": "VARCHAR",
-    "value": "BLOB",
-    "value_length": "UBIGINT",
-}
-
-TABLES = {
-    "spans": SPAN_COLUMNS,
-    "invocations": INVOCATION_COLUMNS,
-    "journal": JOURNAL_COLUMNS,
-    "journal_events": EVENT_COLUMNS,
-    "state": STATE_COLUMNS,
-}
-
-_VIEWS = """
-CREATE OR REPLACE VIEW llm_calls AS
-SELECT trace_id, span_id, parent_span_id, invocation_id,
-  to_timestamp(start_unix_nano / 1e9) AS started_at,
-  (end_unix_nano::HUGEINT - start_unix_nano) / 1e9 AS seconds,
-  coalesce(attributes->>'$."gen_ai.provider.name"', attributes->>'$."gen_ai.system"') AS provider,
-  coalesce(attributes->>'$."gen_ai.response.model"',
-           attributes->>'$."gen_ai.request.model"') AS model,
-  TRY_CAST(attributes->>'$."gen_ai.usage.input_tokens"' AS BIGINT) AS input_tokens,
-  TRY_CAST(attributes->>'$."gen_ai.usage.output_tokens"' AS BIGINT) AS output_tokens,
-  attributes->'$."gen_ai.input.messages"' AS input_messages,
-  attributes->'$."gen_ai.output.messages"' AS output_messages,
-  end_unix_nano IS NOT NULL AND status_code <> 'error'
-    AND coalesce(attributes->>'$."playhead.interrupted"', 'false') <> 'true' AS answered,
-  status_code, status_message
-FROM spans
-WHERE attributes->>'$."gen_ai.operation.name"' IN ('chat', 'text_completion', 'generate_content')
-  AND coalesce(attributes->>'$."playhead.replayed"', 'false') <> 'true';
-
-CREATE OR REPLACE VIEW tool_calls AS
-SELECT trace_id, span_id, parent_span_id, invocation_id,
-  to_timestamp(start_unix_nano / 1e9) AS started_at,
-  (end_unix_nano::HUGEINT - start_unix_nano) / 1e9 AS seconds,
-  attributes->>'$."gen_ai.tool.name"' AS tool,
-  attributes->>'$."gen_ai.tool.call.id"' AS call_id,
-  attributes->'$."gen_ai.tool.call.arguments"' AS arguments,
-  attributes->'$."gen_ai.tool.call.result"' AS result,
-  status_code, status_message
-FROM spans
-WHERE attributes->>'$."gen_ai.operation.name"' = 'execute_tool'
-  AND coalesce(attributes->>'$."playhead.replayed"', 'false') <> 'true';
-
-CREATE OR REPLACE VIEW attempts AS
-SELECT invocation_id,
-  row_number() OVER (PARTITION BY invocation_id ORDER BY start_unix_nano, span_id) AS number,
-  trace_id, span_id,
-  to_timestamp(start_unix_nano / 1e9) AS started_at,
-  to_timestamp(end_unix_nano / 1e9) AS ended_at,
-  status_code, status_message,
-  list_transform(json_extract_string(events, '$[*].name'),
-    lambda name: replace(name, 'restate.invocation.lifecycle.', '')) AS lifecycle
-FROM spans
-WHERE starts_with(name, 'invocation-attempt') AND invocation_id IS NOT NULL;
-"""
+SPAN_COLUMNS = SPANS.types
+INVOCATION_COLUMNS = INVOCATIONS.types
+JOURNAL_COLUMNS = JOURNAL.types
 
 
 def create_statements() -> str:
-    """SQL that makes every table and view that is not there yet."""
+    """Return the SQL that creates missing tables and replaces the views."""
     tables = [
-        f"CREATE TABLE IF NOT EXISTS {table} ({_columns(columns)});"
-        for table, columns in TABLES.items()
+        f"CREATE TABLE IF NOT EXISTS {name} ("
+        + ", ".join(f'"{column}" {kind}' for column, kind in table.types.items())
+        + ");"
+        for name, table in TABLES.items()
     ]
-    copies = (
-        "CREATE TABLE IF NOT EXISTS journal_copies "
-        "(id VARCHAR, modified_ms BIGINT, entries UINTEGER, final BOOLEAN);"
-    )
-    return "\n".join([*tables, copies, _VIEWS])
+    views = [f"CREATE OR REPLACE VIEW {name} AS {view.sql()};" for name, view in VIEWS.items()]
+    return "\n".join([*tables, *views])
 
 
-def _columns(columns: dict[str, str]) -> str:
-    return ", ".join(f'"{name}" {kind}' for name, kind in columns.items())
+def describe() -> list[tuple[str, str, list[tuple[str, str, str]]]]:
+    """Return every table and view as (name, description, [(column, type, description)])."""
+    tables = [
+        (name, table.description, [(column, *rest) for column, rest in table.columns.items()])
+        for name, table in TABLES.items()
+    ]
+    views = [
+        (name, view.description, [(c.name, c.type, c.description) for c in view.columns])
+        for name, view in VIEWS.items()
+    ]
+    return tables + views

@@ -17,6 +17,7 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 from playhead.cli.errors import CliError, Exit
 from playhead.cli.signals import interruptible
+from playhead.conventions import END_SPAN, name_sql
 
 if TYPE_CHECKING:
     from playhead.settings import Settings
@@ -27,9 +28,9 @@ if TYPE_CHECKING:
 MARKER = ".playhead-demo"
 RUN_SECONDS = 120.0
 POLL_SECONDS = 0.2
-ENDED = """
+ENDED = f"""
     SELECT count(DISTINCT invocation_id) AS ended FROM spans
-    WHERE name LIKE 'invocation-end %' AND end_unix_nano > 0
+    WHERE {name_sql(END_SPAN)} AND end_unix_nano > 0
 """
 
 

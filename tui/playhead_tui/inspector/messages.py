@@ -61,8 +61,8 @@ def _message(message: Message) -> Iterator[Line]:
             yield from tool_call(str(part.get("name", "")), part.get("arguments"))
         elif kind == "tool_call_response":
             yield Line(f"answer of {part.get('name') or part.get('id') or 'a tool'}", "tool", 2)
-            yield from value_lines(unpacked(part.get("result", part.get("response"))), indent=4)
-        elif kind in ("thinking", "reasoning"):
+            yield from value_lines(unpacked(part.get("response")), indent=4)
+        elif kind == "reasoning":
             yield from text_lines(str(part.get("content", "")), tone="dim", indent=2)
         else:
             yield from value_lines(dict(part), indent=2)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, cast
 
+from playhead.conventions import INPUT_MESSAGES, OUTPUT_MESSAGES
+from playhead.decode.spans import messages as decoded_messages
 from playhead.formatting import clock, count
 from playhead.model import Message, Span
 
@@ -13,7 +14,6 @@ from playhead_tui.inspector.messages import messages, unpacked
 
 __all__ = ["attributes", "conversation", "errors", "messages", "overview"]
 
-MESSAGES = ("gen_ai.input.messages", "gen_ai.output.messages")
 TOOL_CONTENT = {
     "arguments": ("gen_ai.tool.call.arguments", "tool_arguments"),
     "result": ("gen_ai.tool.call.result", "tool_response"),
@@ -55,19 +55,11 @@ def _gen_ai(span: Span) -> Iterator[Line]:
 
 def conversation(span: Span) -> list[Message]:
     """The messages that a model's span holds, what went in first."""
-    found: list[Message] = []
-    for name in MESSAGES:
-        value = unpacked(span.attributes.get(name))
-        for item in _items(value):
-            if "role" in item and isinstance(item.get("parts"), list):
-                parts = tuple(_items(item["parts"]))
-                found.append(Message(str(item["role"]), parts))
-    return found
-
-
-def _items(value: Any) -> list[dict[str, Any]]:
-    items = cast("list[Any]", value) if isinstance(value, list) else []
-    return [cast("dict[str, Any]", item) for item in items if isinstance(item, dict)]
+    return [
+        message
+        for name in (INPUT_MESSAGES, OUTPUT_MESSAGES)
+        for message in decoded_messages(span.attributes.get(name))
+    ]
 
 
 def errors(span: Span) -> Iterator[Line]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from playhead.model import Invocation, Status
+from playhead.model import FAILING, Invocation
 
 __all__ = ["FAILING", "SORTS", "ListQuery", "is_failing"]
 
@@ -26,10 +26,6 @@ SORTS: dict[str, Callable[[Invocation], float]] = {
     "tokens": lambda row: row.tokens.total if row.tokens else 0,
 }
 """Sort keys by the name of their column; largest (newest) first."""
-
-
-FAILING: tuple[Status, ...] = ("failed", "killed", "backing-off", "paused")
-"""Statuses that `e` shows."""
 
 
 def is_failing(row: Invocation) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import ClassVar
 
+from playhead.conventions import MODEL_OPERATIONS, OPERATION, TOOL_OPERATION
 from playhead.formatting import duration, seconds_between
 from playhead.model import Attempt, TimelineRow
 from rich.cells import cell_len
@@ -24,7 +25,6 @@ from playhead_tui.widgets.rows import RowsView
 __all__ = ["Waterfall"]
 
 TIME_WIDTH = 8
-LLM_OPERATIONS = ("chat", "text_completion", "generate_content", "embeddings")
 
 
 class Waterfall(RowsView[FoldedRow]):
@@ -177,10 +177,10 @@ class Waterfall(RowsView[FoldedRow]):
     def _ink(self, item: TimelineRow, palette: Palette) -> Style:
         if item.step:
             return palette.kind(item.step.kind)
-        operation = item.span.attributes.get("gen_ai.operation.name") if item.span else None
-        if operation in LLM_OPERATIONS:
+        operation = item.span.attributes.get(OPERATION) if item.span else None
+        if operation in MODEL_OPERATIONS:
             return palette.llm
-        return palette.tool if operation == "execute_tool" else palette.dim
+        return palette.tool if operation == TOOL_OPERATION else palette.dim
 
     def _draw_bar(self, item: TimelineRow, canvas: Canvas, axis: Axis, palette: Palette) -> None:
         for attempt in self._attempts:

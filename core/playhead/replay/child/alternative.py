@@ -9,13 +9,13 @@ from typing import Any, cast
 
 from restate import vm
 
+from playhead.conventions import MODEL_STEPS
 from playhead.errors import ReplayError
 from playhead.journal.commands import Command, Key, ResultKey, fields_of, key_of, title_of
 from playhead.journal.recording import Recording
 from playhead.replay.changes import Failure, WhatIfQuestion, WhatIfResult, WhatIfRow
 from playhead.replay.differences.align import GreedyMatcher
 from playhead.replay.engine.app import App
-from playhead.replay.engine.arguments import LLM_STEPS
 from playhead.replay.engine.calls import Call
 from playhead.replay.engine.emulated_vm import Answer
 from playhead.replay.engine.playback import Pair, Playback, sdk_value
@@ -182,7 +182,7 @@ def _value(recording: Recording, name: str, new: Any) -> Any:
 def _encoded(new: Any, step: str, old: Any) -> Any:
     if isinstance(new, Failure):
         return vm.Failure(new.code, new.message)
-    if step in LLM_STEPS and isinstance(new, str) and isinstance(old, bytes):
+    if step in MODEL_STEPS and isinstance(new, str) and isinstance(old, bytes):
         new = _said(readable(old), new)
     return json.dumps(new).encode()
 

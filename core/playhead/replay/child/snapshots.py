@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
+from playhead.conventions import MODEL_STEPS
 from playhead.journal.recording import Recording
 from playhead.replay.differences.align import GreedyMatcher, Plan
 from playhead.replay.differences.conversation import conversation
 from playhead.replay.differences.explain import explain
 from playhead.replay.engine.app import App
-from playhead.replay.engine.arguments import LLM_STEPS
 from playhead.replay.engine.calls import Call
 from playhead.replay.engine.playback import Pair, Playback
 from playhead.replay.engine.policies import Assume
@@ -85,7 +85,7 @@ class _Run:
         found: list[Stop] = []
         for seen, pair in zip(self.seen, pairs, strict=True):
             call, recorded = pair.call, pair.recorded
-            asks = call.type == "Run" and call.about in LLM_STEPS
+            asks = call.type == "Run" and call.about in MODEL_STEPS
             if asks:
                 messages = conversation(call.arguments)
             result = None

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from difflib import SequenceMatcher
 from typing import Any
 
+from playhead.conventions import MODEL_STEPS
 from playhead.decode.prompts import Messages
 from playhead.replay.differences.conversation import conversation
-from playhead.replay.engine.arguments import LLM_STEPS, changed_leaves
+from playhead.replay.engine.arguments import changed_leaves
 from playhead.values import to_json_line
 
 __all__ = ["argument_differences", "message_differences"]
@@ -29,7 +30,7 @@ def argument_differences(
         current: the arguments that the code passes now.
     """
     old, new = conversation(recorded), conversation(current)
-    if step not in LLM_STEPS or not (old or new):
+    if step not in MODEL_STEPS or not (old or new):
         yield from _leaves("arguments", recorded, current)
         return
     changed = False

@@ -13,10 +13,7 @@ from typing import Any, cast
 from restate.context import Context
 from restate.server_context import ServerInvocationContext
 
-__all__ = ["LLM_STEPS", "StepCall", "changed_leaves", "described", "step_call"]
-
-LLM_STEPS = frozenset({"Model call", "Model stream call", "call LLM", "Call LLM"})
-"""Names that the SDK's integrations give to steps that ask a model."""
+__all__ = ["StepCall", "changed_leaves", "described", "step_call"]
 
 _STEP_CODES = (ServerInvocationContext.run.__code__, ServerInvocationContext.run_typed.__code__)
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")

@@ -22,10 +22,11 @@ from restate.vm import (
     Run,
 )
 
+from playhead.conventions import MODEL_STEPS
 from playhead.decode.prompts import Messages
 from playhead.journal.commands import ResultKey
 from playhead.journal.recording import Recording
-from playhead.replay.engine.arguments import LLM_STEPS, described, step_call
+from playhead.replay.engine.arguments import described, step_call
 from playhead.replay.engine.model_prompt import asked
 from playhead.replay.engine.results import Results
 from playhead.replay.engine.seed import random_seed
@@ -189,7 +190,7 @@ class EmulatedVM:
     def sys_run(self, name: str) -> Run:
         call = step_call()
         arguments = None if call is None else described(call)
-        messages = asked(call) if call and self._prompts_noted and name in LLM_STEPS else None
+        messages = asked(call) if call and self._prompts_noted and name in MODEL_STEPS else None
         answer = self._runtime.command("Run", name, {}, arguments, messages)
         handle = self._handle(answer.result)
         if answer.execute:

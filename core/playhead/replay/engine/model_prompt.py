@@ -13,7 +13,7 @@ from copy import copy
 from typing import Any, cast
 
 from playhead.decode.prompts import Messages, plain_messages
-from playhead.decode.spans import whole_prompt
+from playhead.decode.spans import complete_prompt
 from playhead.replay.engine.arguments import StepCall
 
 __all__ = ["asked"]
@@ -63,7 +63,7 @@ def _asked(call: StepCall) -> Messages | None:
     }
     told = _settings().handle_messages
     told(**{name: known[name] for name in inspect.signature(told).parameters})
-    prompt = whole_prompt(span)
+    prompt = complete_prompt(span)
     return None if prompt is None else plain_messages(prompt)
 
 

@@ -22,7 +22,7 @@ def test_vercel_ai_version_6_counts_and_reasons() -> None:
     assert call.tokens == Tokens(20, 7)
     assert call.cache_read_tokens == 15
     assert call.finish_reason == "stop"
-    assert call.response[0].parts[0] == {"type": "thinking", "content": "hm"}
+    assert call.response[0].parts[0] == {"type": "reasoning", "content": "hm"}
 
 
 def test_vercel_ai_with_a_plain_json_serde() -> None:
@@ -78,7 +78,7 @@ def test_langchain_blocks_and_calls_that_stand_twice() -> None:
     call = langchain.llm_call("LLM call", {"result": [message]})
     assert call is not None
     assert [part["type"] for part in call.response[0].parts] == [
-        "thinking", "text", "tool_call", "tool_call",
+        "reasoning", "text", "tool_call", "tool_call",
     ]  # fmt: skip
     assert [(c.call_id, c.arguments) for c in call.tool_calls] == [
         ("t1", {"a": 1}),

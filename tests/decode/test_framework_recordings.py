@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playhead.decode.registry import MODEL_STEPS, decode_run
+from playhead.decode.registry import MODEL_STEP_PATTERNS, decode_run
 from playhead.journal.entries import run_result
 from playhead.model import Tokens
 from playhead.replay import Recording
@@ -118,5 +118,5 @@ def test_step_without_a_result_is_known_by_its_name() -> None:
 
 
 def test_names_that_can_be_listed_are_listed_once() -> None:
-    assert len(MODEL_STEPS) == len(set(MODEL_STEPS))
-    assert {"call LLM", "LLM call", "Model call"} <= set(MODEL_STEPS)
+    assert len(MODEL_STEP_PATTERNS) == len(set(MODEL_STEP_PATTERNS))
+    assert {"call LLM", "LLM call", "Model call", "calling %"} <= set(MODEL_STEP_PATTERNS)

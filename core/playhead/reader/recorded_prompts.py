@@ -1,4 +1,4 @@
-"""Notes on a recording what its models were asked, as the recorder's spans tell it."""
+"""Adds to a recording the prompts of its LLM calls, from spans."""
 
 from __future__ import annotations
 
@@ -7,33 +7,30 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from playhead.conventions import PYDANTIC_AI_MODEL_STEPS, PYDANTIC_AI_SCOPE
+from playhead.decode import pydantic_ai
+from playhead.decode import spans as llm_spans
 from playhead.decode.prompts import plain_messages
-from playhead.decode.pydantic_ai import MODEL_STEPS, llm_call
-from playhead.decode.spans import answered, whole_prompt
-from playhead.decode.spans import llm_call as told_call
 from playhead.journal.commands import Command
 from playhead.journal.recording import Recording
 from playhead.model import LlmCall, Span, Step
-from playhead.reader.executions import executions, requests
+from playhead.reader.executions import request_spans, step_executions
 from playhead.values import decode_value
 
-__all__ = ["asks_a_model", "prompted"]
-
-_SCOPE = "pydantic-ai"
-"""Whose spans have the form that `asked` gives to prompts of today."""
+__all__ = ["add_prompts", "has_model_steps"]
 
 
-def asks_a_model(recording: Recording) -> bool:
-    """Whether there are steps whose prompts spans could tell."""
+def has_model_steps(recording: Recording) -> bool:
+    """Return whether the recording has LLM steps whose prompts can be found in spans."""
     return any(True for _ in _model_steps(recording))
 
 
-def prompted(recording: Recording, spans: Sequence[Span]) -> Recording:
-    """The recording with the prompt of each step that asked a model, as `messages`.
+def add_prompts(recording: Recording, spans: Sequence[Span]) -> Recording:
+    """Return the recording with the prompt of each LLM step of Pydantic AI, as `messages`.
 
-    Steps whose arguments are noted stay as they are: those tell more. Nothing is noted where it
-    is not certain: the span of the request was not recorded, is not the one whose answer the
-    journal holds, or does not hold all that was sent.
+    A step that already has arguments or messages keeps them. No prompt is added unless it is
+    certain: the request's span was recorded, its answer is the one in the journal, and it holds
+    all that was sent.
     """
     steps = [
         Step(
@@ -50,14 +47,14 @@ def prompted(recording: Recording, spans: Sequence[Span]) -> Recording:
         )
         for command in _model_steps(recording)
     ]
-    asked = requests(steps, executions(steps, spans), spans)
-    steps_of = Counter(span.span_id for span in asked.values())
+    requests = request_spans(steps, step_executions(steps, spans), spans)
+    steps_of = Counter(span.span_id for span in requests.values())
     noted: dict[int, Mapping[str, Any]] = dict(recording.steps)
     for step in steps:
-        span = asked.get(step.index)
+        span = requests.get(step.index)
         if span is None or steps_of[span.span_id] > 1 or not _answers(span, step.llm):
             continue
-        prompt = whole_prompt(span.attributes)
+        prompt = llm_spans.complete_prompt(span.attributes)
         if prompt is not None and step.command_index is not None:
             messages = {"messages": plain_messages(prompt)}
             noted.setdefault(step.command_index, messages)
@@ -65,21 +62,25 @@ def prompted(recording: Recording, spans: Sequence[Span]) -> Recording:
 
 
 def _model_steps(recording: Recording) -> Iterator[Command]:
-    return (c for c in recording.journal().steps() if c.type == "Run" and c.name in MODEL_STEPS)
+    return (
+        c
+        for c in recording.journal().steps()
+        if c.type == "Run" and c.name in PYDANTIC_AI_MODEL_STEPS
+    )
 
 
 def _journaled(recording: Recording, command: Command) -> LlmCall | None:
     result = recording.journal().result_of(command)
     if result is None or result.kind != "value":
         return None
-    return llm_call(command.name, decode_value(result.value))
+    return pydantic_ai.llm_call(command.name, decode_value(result.value))
 
 
 def _answers(span: Span, journaled: LlmCall | None) -> bool:
-    """Whether the answer that the journal holds is the one that this request got."""
-    if journaled is None or span.scope_name != _SCOPE or not answered(span):
+    """Return whether the request got the answer that the journal holds."""
+    if journaled is None or span.scope_name != PYDANTIC_AI_SCOPE or not llm_spans.is_answered(span):
         return False
-    return _answer(told_call(span)) == _answer(journaled)
+    return _answer(llm_spans.llm_call(span)) == _answer(journaled)
 
 
 def _answer(llm: LlmCall) -> tuple[Any, ...]:

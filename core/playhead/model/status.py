@@ -1,0 +1,146 @@
+"""Statuses of an invocation, and how Restate's tables show each of them.
+
+Everything that deals with statuses is made from `STATUSES`: Python code, the SQL sent to the
+server, the SQL sent to the store, and the choices on the command line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+__all__ = [
+    "ENDED",
+    "FAILING",
+    "STATUSES",
+    "Status",
+    "StatusRule",
+    "server_status_sql",
+    "status_of",
+    "stored_status_sql",
+]
+
+Status = Literal[
+    "pending", "scheduled", "inboxed", "ready", "running", "backing-off",
+    "suspended", "paused", "succeeded", "failed", "killed", "cancelled", "unknown",
+]  # fmt: skip
+"""Status of an invocation.
+
+The server's words, with its `completed` split by result: `succeeded`, `failed`, and `killed` and
+`cancelled` where the failure says so. `unknown` stands for a word that Playhead does not know.
+"""
+
+_ENDINGS: Mapping[Status, str] = {"killed": "[409] killed", "cancelled": "[409] cancelled"}
+"""`completion_failure` of the invocations that were ended from outside."""
+_IN_FLIGHT = "coalesce(sis.in_flight, false)"
+_RETRIES = "coalesce(sis.retry_count, 0)"
+
+
+@dataclass(frozen=True, slots=True)
+class StatusRule:
+    """One status, and how the tables of Restate show it."""
+
+    status: Status
+    description: str
+    row: str
+    """`status` in sys_invocation and in the store's copy of it."""
+    server: str
+    """`status` in sys_invocation_status."""
+    invoker: str = ""
+    """Condition on sys_invocation_state, which distinguishes invoked ones."""
+    ended: bool = False
+    failing: bool = False
+    """Whether the invocation failed, or needs help to continue."""
+
+    def stored_sql(self) -> str:
+        """Return the DuckDB condition on a row of the store's `invocations`."""
+        return f"(status = '{self.row}'{self._ending('')})"
+
+    def server_sql(self) -> str:
+        """Return the server's condition on sys_invocation_status `ss` and its state `sis`."""
+        invoker = f" AND {self.invoker}" if self.invoker else ""
+        return f"(ss.status = '{self.server}'{invoker}{self._ending('ss.')})"
+
+    def _ending(self, prefix: str) -> str:
+        if not self.ended:
+            return ""
+        result = f" AND coalesce({prefix}completion_result, '')"
+        failure = f" AND coalesce({prefix}completion_failure, '')"
+        if self.status == "succeeded":
+            return f"{result} <> 'failure'"
+        if self.status in _ENDINGS:
+            return f"{result} = 'failure'{failure} = '{_ENDINGS[self.status]}'"
+        others = ", ".join(f"'{text}'" for text in _ENDINGS.values())
+        return f"{result} = 'failure'{failure} NOT IN ({others})"
+
+
+_RULES = (
+    StatusRule("running", "An attempt is executing.", "running", "invoked", _IN_FLIGHT),
+    StatusRule(
+        "backing-off", "The last attempt failed; the next one is due later.", "backing-off",
+        "invoked", f"NOT {_IN_FLIGHT} AND {_RETRIES} > 0", failing=True,
+    ),
+    StatusRule("suspended", "Waiting for a result without running.", "suspended", "suspended"),
+    StatusRule(
+        "paused", "Retries are exhausted, or it was paused by hand; resume it to continue.",
+        "paused", "paused", failing=True,
+    ),
+    StatusRule("succeeded", "The handler returned.", "completed", "completed", ended=True),
+    StatusRule(
+        "failed", "The handler ended with a terminal error.", "completed", "completed",
+        ended=True, failing=True,
+    ),
+    StatusRule("killed", "Ended by a kill.", "completed", "completed", ended=True, failing=True),
+    StatusRule("cancelled", "Ended by a cancellation.", "completed", "completed", ended=True),
+    StatusRule("pending", "Waiting for its virtual object.", "pending", "inboxed"),
+    StatusRule("scheduled", "Due later.", "scheduled", "scheduled"),
+    StatusRule("inboxed", "Waiting for its virtual object.", "inboxed", "inboxed"),
+    StatusRule(
+        "ready", "Waiting for an attempt to start.", "ready", "invoked",
+        f"NOT {_IN_FLIGHT} AND {_RETRIES} = 0",
+    ),
+)  # fmt: skip
+
+STATUSES: Mapping[Status, StatusRule] = {rule.status: rule for rule in _RULES}
+"""The rule of every status that can be looked for, in the order in which they are offered."""
+_BY_ROW: Mapping[str, Status] = {rule.row: rule.status for rule in _RULES if not rule.ended}
+_ENDED_BY: Mapping[str, Status] = {text: status for status, text in _ENDINGS.items()}
+ENDED: frozenset[Status] = frozenset(rule.status for rule in _RULES if rule.ended)
+"""Statuses that no longer change."""
+FAILING: tuple[Status, ...] = tuple(rule.status for rule in _RULES if rule.failing)
+"""Statuses of invocations that failed or need help to continue."""
+
+
+def status_of(row: Mapping[str, Any]) -> Status:
+    """Return the status that a row of sys_invocation, or of the store's copy, shows."""
+    word = str(row.get("status") or "unknown")
+    if word == "completed":
+        if row.get("completion_result") != "failure":
+            return "succeeded"
+        failure = row.get("completion_failure")
+        return _ENDED_BY.get(str(failure), "failed")
+    return _BY_ROW.get(word, "unknown")
+
+
+def stored_status_sql(statuses: Iterable[str]) -> str:
+    """Return the DuckDB condition on the store's `invocations`; unknown statuses match nothing."""
+    return _any(rule.stored_sql() for rule in _known(statuses))
+
+
+def server_status_sql(statuses: Iterable[str]) -> tuple[str, bool]:
+    """Return the condition on sys_invocation_status, and whether it needs sys_invocation_state.
+
+    The tables' aliases are `ss` and `sis`.
+    """
+    rules = _known(statuses)
+    return _any(rule.server_sql() for rule in rules), any(rule.invoker for rule in rules)
+
+
+def _known(statuses: Iterable[str]) -> list[StatusRule]:
+    wanted = set(statuses)
+    return [rule for rule in _RULES if rule.status in wanted]
+
+
+def _any(conditions: Iterable[str]) -> str:
+    return f"({' OR '.join(conditions) or 'false'})"

@@ -1,0 +1,95 @@
+"""Converts rows of the server's and the store's tables to invocations and spans."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+from playhead.model import Invocation, Origin, Span, SpanEvent, status_of
+from playhead.restate.rows import parse_json, parse_time
+from playhead.values import as_dict, as_int, as_list, as_text
+
+__all__ = ["SPAN_COLUMNS", "invocation_of", "span_of"]
+
+SPAN_COLUMNS = (
+    "trace_id", "span_id", "parent_span_id", "name", "kind", "service_name", "scope_name",
+    "start_unix_nano", "end_unix_nano", "status_code", "status_message", "attributes", "events",
+    "invocation_id",
+)  # fmt: skip
+"""The columns of the store's `spans` that `span_of` reads."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def invocation_of(row: Mapping[str, Any], origin: Origin) -> Invocation:
+    """Return the invocation in a row of sys_invocation or of the store's copy, without counts."""
+    return Invocation(
+        id=str(row["id"]),
+        target=str(row.get("target") or ""),
+        service=str(row.get("target_service_name") or ""),
+        handler=str(row.get("target_handler_name") or ""),
+        key=as_text(row.get("target_service_key")),
+        status=status_of(row),
+        created_at=parse_time(row.get("created_at")) or _EPOCH,
+        modified_at=parse_time(row.get("modified_at")),
+        completed_at=parse_time(row.get("completed_at")),
+        retry_count=as_int(row.get("retry_count")),
+        last_failure=as_text(row.get("last_failure")) or as_text(row.get("completion_failure")),
+        next_retry_at=parse_time(row.get("next_retry_at")),
+        invoked_by=as_text(row.get("invoked_by_id")),
+        trace_id=as_text(row.get("trace_id")),
+        deployment_id=as_text(row.get("pinned_deployment_id"))
+        or as_text(row.get("last_attempt_deployment_id")),
+        origin=origin,
+    )
+
+
+def span_of(row: Mapping[str, Any]) -> Span:
+    """Return the span in a row of the store's `spans`."""
+    return Span(
+        trace_id=str(row["trace_id"]),
+        span_id=str(row["span_id"]),
+        parent_span_id=row.get("parent_span_id") or None,
+        name=str(row.get("name") or ""),
+        kind=str(row.get("kind") or ""),
+        service_name=str(row.get("service_name") or ""),
+        scope_name=str(row.get("scope_name") or ""),
+        start=_time(row.get("start_unix_nano")) or _EPOCH,
+        end=_time(row.get("end_unix_nano")),
+        status=_span_status(row.get("status_code")),
+        status_message=str(row.get("status_message") or ""),
+        attributes=parse_json(row.get("attributes")),
+        events=tuple(_event(as_dict(event)) for event in _list(row.get("events"))),
+        invocation_id=row.get("invocation_id"),
+    )
+
+
+def _time(value: object) -> datetime | None:
+    """Return a time given in nanoseconds since 1970; datetimes hold microseconds."""
+    nanoseconds = int(str(value)) if value else 0
+    try:
+        return _EPOCH + timedelta(microseconds=nanoseconds // 1000) if nanoseconds > 0 else None
+    except OverflowError:
+        return None
+
+
+def _span_status(code: object) -> Literal["unset", "ok", "error"]:
+    word = str(code or "")
+    return "error" if word == "error" else "ok" if word == "ok" else "unset"
+
+
+def _list(value: object) -> list[Any]:
+    try:
+        return as_list(json.loads(value) if isinstance(value, str) else value)
+    except ValueError:
+        return []
+
+
+def _event(event: Mapping[str, Any]) -> SpanEvent:
+    return SpanEvent(
+        name=str(event.get("name") or ""),
+        at=_time(event.get("time_unix_nano")) or _EPOCH,
+        attributes=as_dict(event.get("attributes")),
+    )

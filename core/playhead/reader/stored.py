@@ -1,0 +1,198 @@
+"""Reads invocations from the store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from playhead.conventions import (
+    ANSWERED_LLM_CALL,
+    ATTEMPT_SPAN,
+    INPUT_TOKENS,
+    LLM_CALL,
+    OUTPUT_TOKENS,
+    name_sql,
+    number_sql,
+)
+from playhead.decode.registry import MODEL_STEP_PATTERNS, decode_run
+from playhead.journal.entries import run_result
+from playhead.model import Filters, Span, Tokens
+from playhead.model.status import stored_status_sql
+from playhead.reader.rows import SPAN_COLUMNS, span_of
+from playhead.record.client import StoreClient
+from playhead.restate.rows import EventRow, JournalRow, event_row, journal_row, parse_bytes
+
+__all__ = ["Counts", "StoredInvocations"]
+
+_COUNTS = f"""
+WITH judged AS (
+  SELECT invocation_id AS id, {name_sql(ATTEMPT_SPAN)} AS attempt,
+    {LLM_CALL.sql()} AS request, {ANSWERED_LLM_CALL.sql()} AS answer,
+    {number_sql(INPUT_TOKENS)} AS input_tokens, {number_sql(OUTPUT_TOKENS)} AS output_tokens
+  FROM spans WHERE invocation_id IN (SELECT unnest(?::VARCHAR[]))
+)
+SELECT id, count(*) FILTER (attempt) AS attempts,
+  count(*) FILTER (request) AS requests, count(*) FILTER (answer) AS answers,
+  sum(input_tokens) FILTER (answer) AS input_tokens,
+  sum(output_tokens) FILTER (answer) AS output_tokens
+FROM judged GROUP BY id
+"""
+
+_JOURNALED = """
+WITH models AS (
+  SELECT id, (entry_lite_json->>'$.Command.Run.completion_id')::UINTEGER AS completion, name
+  FROM journal WHERE entry_type = 'Command: Run' AND id IN (SELECT unnest(?::VARCHAR[]))
+    AND list_bool_or([name LIKE pattern FOR pattern IN ?::VARCHAR[]])
+)
+SELECT models.id AS id, models.name AS name, hex(results.raw) AS raw
+FROM models JOIN journal results ON results.id = models.id
+  AND results.entry_type = 'Notification: Run'
+  AND (results.entry_lite_json->>'$.Notification.id.CompletionId')::UINTEGER = models.completion
+WHERE results.id IN (SELECT unnest(?::VARCHAR[]))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Counts over the spans of one invocation; None where no span says anything about it."""
+
+    attempts: int | None = None
+    llm_calls: int | None = None
+    tokens: Tokens | None = None
+
+
+class StoredInvocations:
+    """The invocations that the store holds. Every method raises RecorderError or QueryError."""
+
+    def __init__(self, client: StoreClient) -> None:
+        self.client = client
+
+    async def newest(self, limit: int, filters: Filters) -> list[dict[str, Any]]:
+        """Return the rows of the newest invocations, newest first."""
+        where, params = _where(filters)
+        return await self.client.rows(
+            f"SELECT * FROM invocations{where} ORDER BY created_at DESC, id DESC LIMIT ?",
+            [*params, limit],
+        )
+
+    async def rows(self, ids: Sequence[str]) -> list[dict[str, Any]]:
+        """Return the rows of these invocations in any order; unknown ids are left out."""
+        if not ids:
+            return []
+        return await self.client.rows(
+            "SELECT * FROM invocations WHERE id IN (SELECT unnest(?::VARCHAR[]))", [list(ids)]
+        )
+
+    async def counts(self, ids: Sequence[str]) -> dict[str, Counts]:
+        """Count attempts, LLM calls and tokens of these invocations, by id.
+
+        One query counts spans. A second one reads the LLM answers in the journals of invocations
+        without spans from agents, or with several attempts: a killed process loses spans of
+        answers that the journal holds. The source with more answers counts.
+        """
+        if not ids:
+            return {}
+        rows = await self.client.rows(_COUNTS, [list(ids)])
+        found = {str(row["id"]): _counts(row) for row in rows}
+        uncertain = [
+            id_
+            for id_ in ids
+            if (spans := found.get(id_, Counts())).llm_calls is None or (spans.attempts or 0) > 1
+        ]
+        journaled = await self._journaled(uncertain) if uncertain else {}
+        for id_, (calls, tokens) in journaled.items():
+            spans = found.get(id_, Counts())
+            if calls > (spans.llm_calls or 0):
+                found[id_] = replace(spans, llm_calls=calls, tokens=tokens)
+        return found
+
+    async def _journaled(self, ids: Sequence[str]) -> dict[str, tuple[int, Tokens]]:
+        """Count the LLM answers in these journals, and add up their tokens."""
+        rows = await self.client.rows(_JOURNALED, [list(ids), list(MODEL_STEP_PATTERNS), list(ids)])
+        found: dict[str, tuple[int, Tokens]] = {}
+        for row in rows:
+            llm = decode_run(row["name"], run_result(parse_bytes(row["raw"])), known=True).llm
+            if llm is not None:
+                calls, tokens = found.get(str(row["id"]), (0, Tokens()))
+                found[str(row["id"])] = (calls + 1, tokens + (llm.tokens or Tokens()))
+        return found
+
+    async def journal(self, invocation_id: str) -> list[JournalRow]:
+        """Return the journal without payloads."""
+        rows = await self.client.rows(
+            'SELECT * EXCLUDE (raw) FROM journal WHERE id = ? ORDER BY "index"', [invocation_id]
+        )
+        return [journal_row(row) for row in rows]
+
+    async def events(self, invocation_id: str) -> list[EventRow]:
+        """Return failures and pauses, oldest first."""
+        rows = await self.client.rows(
+            "SELECT * FROM journal_events WHERE id = ? ORDER BY appended_at", [invocation_id]
+        )
+        return [event_row(row) for row in rows]
+
+    async def payloads(self, invocation_id: str, indexes: Sequence[int]) -> dict[int, bytes]:
+        """Return the `raw` bytes of these journal entries, by journal index."""
+        if not indexes:
+            return {}
+        rows = await self.client.rows(
+            'SELECT "index", hex(raw) AS raw FROM journal WHERE id = ?'
+            ' AND "index" IN (SELECT unnest(?::UINTEGER[]))',
+            [invocation_id, list(indexes)],
+        )
+        return {int(row["index"]): parse_bytes(row["raw"]) for row in rows}
+
+    async def object_state(self, service: str, key: str) -> Mapping[str, bytes]:
+        """Return the state of a virtual object or workflow at its last copy, by key."""
+        rows = await self.client.rows(
+            "SELECT key, hex(value) AS value FROM state WHERE service_name = ?"
+            " AND service_key = ? ORDER BY key",
+            [service, key],
+        )
+        return {str(row["key"]): parse_bytes(row["value"]) for row in rows}
+
+    async def spans(self, invocation_id: str) -> list[Span]:
+        """Return the spans of one invocation in order of start."""
+        rows = await self.client.rows(
+            f"SELECT {', '.join(SPAN_COLUMNS)} FROM spans WHERE invocation_id = ?"
+            " ORDER BY start_unix_nano, span_id",
+            [invocation_id],
+        )
+        return [span_of(row) for row in rows]
+
+
+def _counts(row: Mapping[str, Any]) -> Counts:
+    tokens = Tokens(int(row["input_tokens"] or 0), int(row["output_tokens"] or 0))
+    has_requests = bool(row["requests"])
+    return Counts(
+        attempts=int(row["attempts"]) or None,
+        llm_calls=int(row["answers"]) if has_requests else None,
+        tokens=tokens if has_requests else None,
+    )
+
+
+def _where(filters: Filters) -> tuple[str, list[Any]]:
+    conditions: list[str] = []
+    params: list[Any] = []
+
+    def add(condition: str, *values: Any) -> None:
+        conditions.append(condition)
+        params.extend(values)
+
+    if filters.statuses:
+        add(stored_status_sql(filters.statuses))
+    if filters.service:
+        add("target_service_name = ?", filters.service)
+    if filters.text:
+        add("(contains(lower(target), ?) OR contains(lower(id), ?))", *[filters.text.lower()] * 2)
+    if filters.invoked_by:
+        add("invoked_by_id = ?", filters.invoked_by)
+    if filters.id_prefix:
+        add("starts_with(id, ?)", filters.id_prefix)
+    if filters.since:
+        add("created_at >= ?::TIMESTAMPTZ", filters.since.isoformat())
+    if filters.before:
+        at, last = filters.before[0].isoformat(), filters.before[1]
+        add("(created_at, id) < (?::TIMESTAMPTZ, ?)", at, last)
+    return (f" WHERE {' AND '.join(conditions)}" if conditions else ""), params
