@@ -93,8 +93,8 @@ async def test_view_and_python_agree_on_every_span(folder: Path) -> None:
     executed = {r["span_id"]: r["answered"] for r in await client.rows("SELECT * FROM llm_calls")}
     assert len(spans) == len(list(generated()))
     for span in spans:
-        state = {"ended": span.end is not None, "status": span.status}
-        expected = EXECUTED_LLM_CALL.matches(span.attributes, **state)
+        ended = span.end is not None
+        expected = EXECUTED_LLM_CALL.matches(span.attributes, ended=ended, status=span.status)
         assert (span.span_id in executed) == expected, span.attributes
         assert executed.get(span.span_id, False) == is_answered(span), span.attributes
     answered = sum(executed.values())

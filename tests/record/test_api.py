@@ -104,8 +104,9 @@ async def test_errors_of_queries(recorder: Recorder, settings: Settings) -> None
             else:
                 with pytest.raises(QueryError):
                     await run(sql, params)
-    with pytest.raises(QueryLimitError, match="LIMIT"):
+    with pytest.raises(QueryLimitError, match="more than 1000000 rows") as caught:
         await source.rows("SELECT * FROM range(1000001)")
+    assert "LIMIT" in caught.value.hint
     await source.close()
 
 

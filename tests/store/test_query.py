@@ -177,7 +177,7 @@ def test_a_result_over_the_limit_is_an_error_and_never_cut(
     store: Store, run: Callable[..., object]
 ) -> None:
     cursor = store.cursor()
-    with pytest.raises(QueryLimitError, match="More than 1000 rows"):
+    with pytest.raises(QueryLimitError, match="more than 1000 rows"):
         run(cursor, "SELECT * FROM range(1001)", limits=Limits(rows=1000))
     run(cursor, "SELECT * FROM range(1000)", limits=Limits(rows=1000))
     with pytest.raises(QueryLimitError, match="bytes"):

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 from playhead.store import span_ids as seen
 from playhead.store.database import Store
-from playhead.store.span_ids import SeenKeys
+from playhead.store.span_ids import SpanIdSet
 from playhead.store.span_invocations import resolve
 from playhead.store.span_writer import SpanRow, SpanWriter
 
@@ -131,7 +131,7 @@ def test_seen_keys_are_exact_across_merges(monkeypatch: pytest.MonkeyPatch) -> N
     truth = {rng.randrange(2**64) for _ in range(2000)} | {0, 2**64 - 1}
     start, rest = sorted(truth)[::2], sorted(truth)[1::2]
     rng.shuffle(start)
-    keys = SeenKeys(
+    keys = SpanIdSet(
         pa.chunked_array([pa.array(start[:500], pa.uint64()), start[500:]], pa.uint64())
     )
     for at in range(0, len(rest), 37):

@@ -60,9 +60,9 @@ def app(
         try:
             content = await anyio.to_thread.run_sync(run, store, sql, params, limits, limiter=slots)
         except QueryLimitError as error:
-            return _error(413, str(error))
+            return _error(413, error.title, error.hint)
         except QueryError as error:
-            return _error(400, str(error))
+            return _error(400, error.title, error.hint)
         return Response(content, media_type="application/json" if as_json else ARROW)
 
     async def show_health(_: Request) -> Response:
@@ -124,5 +124,5 @@ def _arrow(store: Store, sql: str, params: list[Any], limits: Limits) -> bytes:
     return sink.getvalue()
 
 
-def _error(status: int, reason: str) -> Response:
-    return JSONResponse({"error": reason}, status)
+def _error(status: int, title: str, hint: str = "") -> Response:
+    return JSONResponse({"error": title, "hint": hint}, status)

@@ -8,7 +8,7 @@ from typing import Any
 
 from playhead.restate.client import RestateClient
 from playhead.store.arrow import ArrowTable
-from playhead.store.journal_writer import CopiedInvocation
+from playhead.store.journal_writer import CopyProgress
 
 __all__ = ["Changes"]
 
@@ -41,7 +41,7 @@ class Changes:
     def __init__(
         self,
         client: RestateClient,
-        copied: dict[str, CopiedInvocation],
+        copied: dict[str, CopyProgress],
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:

@@ -132,13 +132,13 @@ class _RecorderClient:
                 f"The recorder at {self._running.api_url} does not answer: {error}"
             ) from error
         if response.status_code == 413:
-            raise QueryLimitError(_reason(response))
+            raise QueryLimitError(*_reason(response))
         if response.status_code == 400:
-            raise QueryError(_reason(response))
+            raise QueryError(*_reason(response))
         if response.is_error:
             raise RecorderError(
                 f"The recorder at {self._running.api_url} answered {response.status_code}: "
-                f"{_reason(response)}"
+                f"{_reason(response)[0]}"
             )
         return response.content
 
@@ -163,11 +163,13 @@ def _client(running: Running, token: str) -> httpx.AsyncClient:
     )
 
 
-def _reason(response: httpx.Response) -> str:
+def _reason(response: httpx.Response) -> tuple[str, str]:
+    """Return the title and the hint of the API's error."""
     try:
-        return str(response.json()["error"])
-    except (ValueError, KeyError, TypeError):
-        return response.text[:500]
+        document = response.json()
+        return str(document["error"]), str(document.get("hint") or "")
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return response.text[:500], ""
 
 
 class _FileClient:

@@ -14,7 +14,12 @@ from playhead.restate.client import RestateClient
 from playhead.restate.queries import quote
 from playhead.store.arrow import ArrowTable, pa, pc
 from playhead.store.database import Store
-from playhead.store.journal_writer import CopiedInvocation, Copy, known_copies, write_copy
+from playhead.store.journal_writer import (
+    CopyProgress,
+    JournalCopy,
+    copy_progress,
+    write_copy,
+)
 from playhead.store.schema import INVOCATION_COLUMNS, JOURNAL_COLUMNS
 
 __all__ = ["JournalCopier"]
@@ -46,7 +51,7 @@ class JournalCopier:
         """Prepare; `run` does the work."""
         self._store = store
         self._ask: Callable[[str], Awaitable[ArrowTable]] = client.query_arrow  # pyright: ignore[reportUnknownMemberType]
-        self._copied = known_copies(store)
+        self._copied = copy_progress(store)
         self._changes = Changes(client, self._copied, clock=clock)
         self.last_copy: datetime | None = None
         """When the store last held all that was found changed."""
@@ -105,7 +110,7 @@ class JournalCopier:
         self.problem = None
         return len(ids)
 
-    async def _read(self, ids: Sequence[str]) -> Copy:
+    async def _read(self, ids: Sequence[str]) -> JournalCopy:
         # The row first: what changes while the journal is read changes modified_at again.
         invocations = await self._ask(
             f"SELECT {_INVOCATION} FROM sys_invocation WHERE id IN ({_list(ids)})"
@@ -130,13 +135,13 @@ class JournalCopier:
             for service, key in objects
         ]
         journal = pa.concat_tables(journals) if journals else _NOTHING
-        return Copy(
+        return JournalCopy(
             invocations=invocations,
             journal=journal,
             events=events,
             state=pa.concat_tables(states) if states else None,
             state_of=objects,
-            known=[id_ for id_ in found if id_ in self._copied],
+            updated=[id_ for id_ in found if id_ in self._copied],
             progress=self._progress(invocations, journal),
         )
 
@@ -144,9 +149,7 @@ class JournalCopier:
         known = self._copied.get(id_)
         return known.entries if known else 0
 
-    def _progress(
-        self, invocations: ArrowTable, journal: ArrowTable
-    ) -> dict[str, CopiedInvocation]:
+    def _progress(self, invocations: ArrowTable, journal: ArrowTable) -> dict[str, CopyProgress]:
         ends: dict[str, int] = {}
         if journal.num_rows:
             for id_, index in zip(
@@ -162,7 +165,7 @@ class JournalCopier:
             invocations.column("completed_at").to_pylist(),
         )
         return {
-            id_: CopiedInvocation(
+            id_: CopyProgress(
                 at or 0, max(ends.get(id_, 0), self._entries(id_)), completed is not None
             )
             for id_, at, completed in zip(*columns, strict=True)

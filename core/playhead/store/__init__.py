@@ -1,4 +1,4 @@
-"""The recording: a DuckDB file, who may open it, and how rows get in and out.
+"""The store: a DuckDB file with one writer, its tables, and how rows are written and read.
 
-Not here: where rows come from (`playhead.record`), and what they mean (`playhead.decode`).
+`playhead.record` receives the rows, `playhead.decode` interprets them.
 """

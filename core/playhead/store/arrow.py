@@ -1,4 +1,4 @@
-"""pyarrow for a strict type checker: it ships no types, which is said here once."""
+"""pyarrow for a strict type checker; the package ships no types."""
 
 from __future__ import annotations
 

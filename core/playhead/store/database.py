@@ -1,18 +1,19 @@
-"""The DuckDB file: opening, one writer at a time, checkpoints when idle."""
+"""Opens the DuckDB file: one process, one writer at a time, checkpoints when idle."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 import time
 from collections.abc import Generator
 from pathlib import Path
 
 import duckdb
+from filelock import FileLock, Timeout
 
 from playhead.errors import StoreError, StoreLockedError
 from playhead.store import schema
-from playhead.store.locks import FileLock
 
 __all__ = ["DATABASE", "SETTINGS", "Store"]
 
@@ -20,16 +21,16 @@ DATABASE = "playhead.duckdb"
 LOCK = "recorder.lock"
 CHECKPOINT_THRESHOLD = "1GB"
 CHECKPOINT_BYTES = 1 << 20
-"""A shorter write-ahead log is not worth a checkpoint."""
+"""Size of the write-ahead log from which a checkpoint is worth its cost."""
 OPEN_SECONDS = 5.0
-"""How long to wait for a reader of the bare file to close it."""
+"""How long to wait for a process that reads the file directly to close it."""
 
 SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     # Automatic checkpoints stall acknowledgements for seconds.
     "checkpoint_threshold": CHECKPOINT_THRESHOLD,
-    # SQL reaches neither files nor network, and cannot turn that on again.
+    # SQL can reach neither files nor network.
     "enable_external_access": False,
-    # A name in SQL is a table, never a variable of this program.
+    # A name in SQL is a table, never a Python variable.
     "python_enable_replacements": False,
     "autoload_known_extensions": False,
     "autoinstall_known_extensions": False,
@@ -37,17 +38,16 @@ SETTINGS: dict[str, str | bool | int | float | list[str]] = {
 
 
 class Store:
-    """The recording, opened for writing by this process alone.
+    """The DuckDB file of a store folder, opened for writing by this process only.
 
-    `transaction()` gives writers their turn; `cursor()` gives readers a connection of their
-    own, which sees only what is committed.
+    Writers take turns in `transaction()`. Readers use a `cursor()`, which sees committed rows.
     """
 
     def __init__(self, folder: Path) -> None:
-        """Open the store in this folder, made when it is not there.
+        """Open the store in this folder; create the folder and the file if they do not exist.
 
         Raises:
-            StoreLockedError: another process has it.
+            StoreLockedError: another process has the store open.
             StoreError: the folder or the file cannot be used.
         """
         self.folder = folder
@@ -56,13 +56,12 @@ class Store:
         self._dirty = False
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._lock = FileLock(folder / LOCK)
-            holder = self._lock.acquire()
+            self._lock = _lock(folder / LOCK)
         except OSError as error:
-            raise StoreError(f"The store {folder} cannot be used: {error}") from error
-        if holder is not None:
-            who = f"process {holder}" if holder else "another process"
-            raise StoreLockedError(f"The store {folder} is in use: {who} records into it.")
+            raise StoreError(
+                f"The store {folder} cannot be used: {error}",
+                "Choose a writable folder with --store.",
+            ) from error
         try:
             self._connection = self._open()
         except BaseException:
@@ -77,25 +76,35 @@ class Store:
                 break
             except duckdb.IOException as error:
                 if "lock" not in str(error).lower():
-                    raise StoreError(f"{self.path} cannot be opened: {error}") from error
+                    raise StoreError(
+                        f"{self.path} cannot be opened: {error}",
+                        "Check the permissions of the file, or choose another folder with --store.",
+                    ) from error
                 if time.monotonic() > deadline:
                     raise StoreLockedError(
-                        f"Another process has {self.path} open: {error}"
+                        f"{self.path} is open in another process: {error}",
+                        "Close that process, or choose another folder with --store.",
                     ) from error
                 time.sleep(0.05)
             except duckdb.Error as error:
-                raise StoreError(f"{self.path} is no usable database: {error}") from error
+                raise StoreError(
+                    f"{self.path} is not a usable DuckDB database: {error}",
+                    "Move the file away, or choose another folder with --store.",
+                ) from error
         try:
             connection.execute(schema.create_statements())
             connection.execute("SET lock_configuration = true")
         except duckdb.Error as error:
             connection.close()
-            raise StoreError(f"{self.path} cannot be prepared: {error}") from error
+            raise StoreError(
+                f"The tables of {self.path} cannot be created: {error}",
+                "A newer Playhead may have written the file. Choose another folder with --store.",
+            ) from error
         return connection
 
     @contextlib.contextmanager
     def transaction(self) -> Generator[duckdb.DuckDBPyConnection]:
-        """The writer's connection inside a transaction; durable when the block has ended."""
+        """Yield the writer's connection in a transaction, which is durable after the block."""
         with self._turn:
             connection = self._connection
             connection.execute("BEGIN TRANSACTION")
@@ -109,11 +118,15 @@ class Store:
             self._dirty = True
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
-        """A connection for one reader; close it."""
+        """Return a connection for one reader, who closes it."""
         return self._connection.cursor()
 
     def checkpoint(self, *, least_bytes: int = CHECKPOINT_BYTES) -> bool:
-        """Move the write-ahead log into the database when it is worth it; whether it was."""
+        """Move the write-ahead log into the database; return whether it was large enough for that.
+
+        Args:
+            least_bytes: size of the log from which it is moved.
+        """
         if not self._dirty or self.log_bytes() < least_bytes:
             return False
         with self._turn:
@@ -125,20 +138,42 @@ class Store:
         return True
 
     def log_bytes(self) -> int:
-        """Size of the write-ahead log."""
+        """Return the size of the write-ahead log."""
         return _size(self.path.with_name(self.path.name + ".wal"))
 
     def bytes(self) -> int:
-        """Size on disk, write-ahead log included."""
+        """Return the size on disk in bytes, write-ahead log included."""
         return _size(self.path) + self.log_bytes()
 
     def close(self) -> None:
-        """Checkpoint, close, and let others have it; safe to call twice."""
+        """Checkpoint, close the file and release the lock. Closing twice is allowed."""
         with contextlib.suppress(duckdb.Error):
             self.checkpoint(least_bytes=0)
         with self._turn:
             self._connection.close()
         self._lock.release()
+
+
+def _lock(path: Path) -> FileLock:
+    """Take the lock that the operating system releases when its process ends.
+
+    The file holds the process id of its owner.
+
+    Raises:
+        StoreLockedError: another process has it.
+    """
+    # A store may be closed by another thread than the one that opened it.
+    lock = FileLock(path, blocking=False, thread_local=False)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        owner = f"process {pid}" if (pid := path.read_text().strip()) else "another process"
+        raise StoreLockedError(
+            f"The store {path.parent} is in use by {owner}",
+            "Stop that recorder, or choose another folder with --store.",
+        ) from error
+    path.write_text(str(os.getpid()))
+    return lock
 
 
 def _size(path: Path) -> int:

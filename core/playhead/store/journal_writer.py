@@ -1,4 +1,4 @@
-"""Writing what the journal copier read from Restate's admin SQL API."""
+"""Writes the invocations that the journal copier read from Restate's admin SQL API."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from playhead.store.arrow import ArrowTable
 from playhead.store.database import Store
 from playhead.store.schema import TABLES
 
-__all__ = ["CopiedInvocation", "Copy", "known_copies", "write_copy"]
+__all__ = ["CopyProgress", "JournalCopy", "copy_progress", "write_copy"]
 
 _BATCH = "incoming_rows"
 
 
 @dataclass(frozen=True, slots=True)
-class CopiedInvocation:
+class CopyProgress:
     """How far an invocation has been copied."""
 
     modified_ms: int
@@ -26,28 +26,28 @@ class CopiedInvocation:
     entries: int
     """Journal entries copied."""
     final: bool
-    """Whether it was copied after it had completed."""
+    """Whether the invocation had ended when it was copied."""
 
 
 @dataclass(frozen=True, slots=True)
-class Copy:
-    """Rows of one round; each table as the server gave it, without columns we do not keep."""
+class JournalCopy:
+    """Rows of one round, as the server returned them."""
 
     invocations: ArrowTable
     journal: ArrowTable
     """Entries to add or to replace, by (id, index)."""
     events: ArrowTable
-    """All events that the server has of these invocations."""
+    """All events that the server has for these invocations."""
     state: ArrowTable | None
     state_of: list[tuple[str, str]]
-    """(service_name, service_key) whose whole state `state` holds."""
-    known: list[str]
-    """Which of the invocations are in the store already: only they have rows to replace."""
-    progress: Mapping[str, CopiedInvocation] = field(default_factory=dict[str, CopiedInvocation])
+    """(service_name, service_key) of the objects whose complete state `state` holds."""
+    updated: list[str]
+    """Ids of the invocations that are in the store already and have rows to replace."""
+    progress: Mapping[str, CopyProgress] = field(default_factory=dict[str, CopyProgress])
 
 
-def known_copies(store: Store) -> dict[str, CopiedInvocation]:
-    """How far every invocation in the store has been copied, by id."""
+def copy_progress(store: Store) -> dict[str, CopyProgress]:
+    """Return how far each invocation in the store has been copied, by id."""
     cursor = store.cursor()
     try:
         rows: list[tuple[Any, ...]] = cursor.execute(
@@ -55,19 +55,19 @@ def known_copies(store: Store) -> dict[str, CopiedInvocation]:
         ).fetchall()
     finally:
         cursor.close()
-    return {id_: CopiedInvocation(at, entries, final) for id_, at, entries, final in rows}
+    return {id_: CopyProgress(at, entries, final) for id_, at, entries, final in rows}
 
 
-def write_copy(store: Store, copy: Copy) -> None:
-    """Write one round in one transaction. What the server has forgotten stays here."""
+def write_copy(store: Store, copy: JournalCopy) -> None:
+    """Write one round in one transaction. Rows that the server has purged stay in the store."""
     with store.transaction() as connection:
-        if copy.known:
-            _delete(connection, "invocations", copy.known, copy.invocations, "id")
-            _delete(connection, "journal", copy.known, copy.journal, "id", "index")
-            _delete(connection, "journal_events", copy.known, copy.events, "id")
+        if copy.updated:
+            _delete(connection, "invocations", copy.updated, copy.invocations, "id")
+            _delete(connection, "journal", copy.updated, copy.journal, "id", "index")
+            _delete(connection, "journal_events", copy.updated, copy.events, "id")
             connection.execute(
                 "DELETE FROM journal_copies WHERE id IN (SELECT unnest(?::VARCHAR[]))",
-                [copy.known],
+                [copy.updated],
             )
         _insert(connection, "invocations", copy.invocations)
         _insert(connection, "journal", copy.journal)
@@ -79,10 +79,12 @@ def write_copy(store: Store, copy: Copy) -> None:
                 [[service for service, _ in copy.state_of], [key for _, key in copy.state_of]],
             )
             _insert(connection, "state", copy.state)
-        _note(connection, copy.progress)
+        _write_progress(connection, copy.progress)
 
 
-def _note(connection: duckdb.DuckDBPyConnection, progress: Mapping[str, CopiedInvocation]) -> None:
+def _write_progress(
+    connection: duckdb.DuckDBPyConnection, progress: Mapping[str, CopyProgress]
+) -> None:
     ids = list(progress)
     done = list(progress.values())
     connection.execute(
@@ -95,7 +97,7 @@ def _note(connection: duckdb.DuckDBPyConnection, progress: Mapping[str, CopiedIn
 def _delete(
     connection: duckdb.DuckDBPyConnection,
     table: str,
-    known: list[str],
+    updated: list[str],
     rows: ArrowTable,
     *key: str,
 ) -> None:
@@ -108,14 +110,14 @@ def _delete(
         connection.execute(
             f"DELETE FROM {table} WHERE id IN (SELECT unnest(?::VARCHAR[])) "
             f"AND EXISTS (SELECT 1 FROM {_BATCH} WHERE {same})",
-            [known],
+            [updated],
         )
     finally:
         connection.unregister(_BATCH)
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, table: str, rows: ArrowTable) -> None:
-    """Insert by name; columns of a newer server that the store lacks are left out."""
+    """Insert by column name. Columns that only a newer server has are left out."""
     if not rows.num_rows:
         return
     rows = rows.select([name for name in rows.column_names if name in TABLES[table].columns])

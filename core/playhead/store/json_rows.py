@@ -1,4 +1,4 @@
-"""DuckDB results as values that JSON can hold, without pyarrow (it takes 0.2 s to import).
+"""Converts DuckDB results to JSON values, without pyarrow (it takes 0.2 s to import).
 
 Times are ISO 8601 in UTC with `Z`, intervals ISO 8601 durations in seconds (`PT86400S`), blobs
 base64, decimals and floats numbers (NaN and infinities null), integers of any size numbers.
@@ -17,15 +17,15 @@ from typing import Any, cast
 
 import duckdb
 
-__all__ = ["plain", "plain_rows"]
+__all__ = ["json_rows", "json_value"]
 
 _ZONED = "TIMESTAMP WITH TIME ZONE"
 
 
-def plain_rows(relation: duckdb.DuckDBPyRelation, size: int) -> Generator[list[dict[str, Any]]]:
-    """The rows of a result, in lists of at most `size`."""
+def json_rows(relation: duckdb.DuckDBPyRelation, size: int) -> Generator[list[dict[str, Any]]]:
+    """Yield the rows of a result in lists of at most `size`."""
     names = _unique(relation.columns)
-    # DuckDB makes Python values of zoned times only with pytz.
+    # DuckDB needs pytz to convert times with a zone.
     if any(str(kind) == _ZONED for kind in relation.types):
         relation = relation.project(
             ", ".join(
@@ -36,11 +36,11 @@ def plain_rows(relation: duckdb.DuckDBPyRelation, size: int) -> Generator[list[d
     opened = cast("Generator[tuple[Any, ...]]", relation.iter_rows(size))
     with contextlib.closing(opened) as rows:
         while batch := list(itertools.islice(rows, size)):
-            yield [dict(zip(names, map(plain, row), strict=True)) for row in batch]
+            yield [dict(zip(names, map(json_value, row), strict=True)) for row in batch]
 
 
-def plain(value: Any) -> Any:
-    """One value."""
+def json_value(value: Any) -> Any:
+    """Return one value as JSON can hold it."""
     if value is None or isinstance(value, (str, bool, int)):
         return value
     if isinstance(value, float):
@@ -50,9 +50,9 @@ def plain(value: Any) -> Any:
     if isinstance(value, (bytes, bytearray, memoryview)):
         return base64.b64encode(cast("bytes", value)).decode()
     if isinstance(value, dict):
-        return {str(k): plain(v) for k, v in cast("dict[Any, Any]", value).items()}
+        return {str(k): json_value(v) for k, v in cast("dict[Any, Any]", value).items()}
     if isinstance(value, (list, tuple)):
-        return [plain(v) for v in cast("list[Any]", value)]
+        return [json_value(v) for v in cast("list[Any]", value)]
     if isinstance(value, timedelta):
         return f"PT{value.total_seconds():.6f}".rstrip("0").rstrip(".") + "S"
     if isinstance(value, (date, time)):
@@ -63,7 +63,7 @@ def plain(value: Any) -> Any:
 
 
 def _unique(names: list[str]) -> list[str]:
-    """Column names made unique, as `a`, `a_1`, so that no value is lost."""
+    """Return column names made unique, such as `a`, `a_1`, so that no value is lost."""
     used: set[str] = set()
     out: list[str] = []
     for name in names:

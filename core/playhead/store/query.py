@@ -1,4 +1,4 @@
-"""Reading the recording with SQL from outside: SELECT alone, within limits, nothing else."""
+"""Runs SQL of clients on the store: one SELECT, within limits."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 import duckdb
 
 from playhead.errors import QueryError, QueryLimitError
-from playhead.store.json_rows import plain_rows
+from playhead.store.json_rows import json_rows
 
 if TYPE_CHECKING:
     from playhead.store.arrow import ArrowTable
@@ -26,7 +26,7 @@ TABLE_FUNCTIONS = frozenset({
     "pragma_table_info", "pragma_show", "pragma_version", "pragma_database_size",
     "histogram", "histogram_values",
 })  # fmt: skip
-"""Table functions that only compute. DuckDB has others that read files or raw memory."""
+"""Table functions that only compute; others read files or raw memory."""
 
 _REFUSED_FUNCTIONS = frozenset({"write_log", "nextval", "setseed"})
 _EXPLAIN = re.compile(r"(?is)^\s*explain\s+(analyze\s+)?(?=\(?\s*[a-z])")
@@ -35,19 +35,23 @@ _BATCH_ROWS = 2048
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one query may cost."""
+    """Limits of one query."""
 
     seconds: float = 30.0
     rows: int = 1_000_000
     bytes: int = 256 * 1024 * 1024
-    """Of an Arrow result; of the texts in other results."""
+    """Size of an Arrow result, or of the texts in another result."""
 
     def check(self, rows: int, size: int) -> None:
-        """Raise QueryLimitError when a result has become too large."""
+        """Raise QueryLimitError when a result is too large."""
         if rows > self.rows:
-            raise QueryLimitError(f"More than {self.rows} rows; add a LIMIT.")
+            raise QueryLimitError(
+                f"The result has more than {self.rows} rows", "Add a LIMIT to the query."
+            )
         if size > self.bytes:
-            raise QueryLimitError(f"More than {self.bytes} bytes; select fewer columns or rows.")
+            raise QueryLimitError(
+                f"The result is larger than {self.bytes} bytes", "Select fewer columns or rows."
+            )
 
 
 def check(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
@@ -57,24 +61,31 @@ def check(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
     except duckdb.Error as error:
         raise QueryError(str(error)) from error
     if len(statements) != 1:
-        raise QueryError(f"Exactly one statement is expected; this has {len(statements)}.")
+        raise QueryError(
+            f"The query has {len(statements)} statements instead of one", "Send one SELECT."
+        )
     kind = statements[0].type.name
     if kind == "EXPLAIN":
         sql = _EXPLAIN.sub("", statements[0].query, count=1)
     elif kind != "SELECT":
-        raise QueryError(f"Only a query that reads (SELECT, WITH, DESCRIBE, …) is run: {kind}.")
+        raise QueryError(
+            f"{kind} is not allowed: the store is read-only", "Send a SELECT, WITH or DESCRIBE."
+        )
     [(text,)] = connection.execute("SELECT json_serialize_sql(?::VARCHAR)", [sql]).fetchall()
     tree: dict[str, Any] = json.loads(text)
     if tree.get("error"):
-        raise QueryError(f"Only a query that reads is run: {tree.get('error_message', kind)}")
+        raise QueryError(
+            f"The query is not allowed: {tree.get('error_message', kind)}",
+            "Send a SELECT, WITH or DESCRIBE.",
+        )
     for node in _nodes(tree):
         name = str(node.get("function_name", "")).lower()
         if name in _REFUSED_FUNCTIONS:
-            raise QueryError(f"The function {name} is not available here.")
+            raise QueryError(f"The function {name} is not available")
         if node.get("type") == "TABLE_FUNCTION":
             name = str(node["function"].get("function_name", "")).lower()
             if name not in TABLE_FUNCTIONS:
-                raise QueryError(f"The table function {name} is not available here.")
+                raise QueryError(f"The table function {name} is not available")
 
 
 def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
@@ -94,16 +105,16 @@ def to_rows(
     params: Sequence[Any] = (),
     limits: Limits = Limits(),
 ) -> list[dict[str, Any]]:
-    """Rows as values that JSON can hold (see `playhead.store.json_rows`).
+    """Return the rows as values that JSON can hold (see `playhead.store.json_rows`).
 
     Raises:
-        QueryError: not a query that reads, or wrong SQL.
-        QueryLimitError: over a limit.
+        QueryError: the SQL is wrong, or does more than read.
+        QueryLimitError: the query exceeds a limit.
     """
     with _Reading(connection, limits) as reading:
         rows: list[dict[str, Any]] = []
         size = 0
-        with contextlib.closing(plain_rows(reading.start(sql, params), _BATCH_ROWS)) as batches:
+        with contextlib.closing(json_rows(reading.start(sql, params), _BATCH_ROWS)) as batches:
             for batch in batches:
                 rows.extend(batch)
                 size += sum(len(v) for row in batch for v in row.values() if isinstance(v, str))
@@ -117,7 +128,7 @@ def to_arrow(
     params: Sequence[Any] = (),
     limits: Limits = Limits(),
 ) -> ArrowTable:
-    """The result as an Arrow table. Raises as `to_rows` does."""
+    """Return the result as an Arrow table. Raises the same errors as `to_rows`."""
     from playhead.store.arrow import pa
 
     with _Reading(connection, limits) as reading:
@@ -134,26 +145,23 @@ def to_arrow(
 
 
 class _Reading:
-    """A read-only transaction that is interrupted when its time is over."""
+    """A read-only transaction that is interrupted after its time limit."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, limits: Limits) -> None:
         self._connection = connection
         self._limits = limits
         self._timer = threading.Timer(limits.seconds, self._stop)
-        self._late = False
+        self._timed_out = False
 
     def _stop(self) -> None:
-        self._late = True
+        self._timed_out = True
         self._connection.interrupt()
 
     def start(self, sql: str, params: Sequence[Any]) -> duckdb.DuckDBPyRelation:
         check(self._connection, sql)
-        relation = (
-            self._connection.sql(sql, params=list(params))
-            if params
-            else (self._connection.sql(sql))
-        )
-        return relation
+        if params:
+            return self._connection.sql(sql, params=list(params))
+        return self._connection.sql(sql)
 
     def __enter__(self) -> _Reading:
         self._timer.daemon = True
@@ -166,7 +174,10 @@ class _Reading:
         self._connection.execute("ROLLBACK")
         if isinstance(error, QueryError) or error is None:
             return
-        if self._late:
-            raise QueryLimitError(f"It took longer than {self._limits.seconds:g} s.") from error
+        if self._timed_out:
+            raise QueryLimitError(
+                f"The query took longer than {self._limits.seconds:g} s",
+                "Select fewer rows, or filter by invocation_id or trace_id.",
+            ) from error
         if isinstance(error, duckdb.Error):
             raise QueryError(str(error)) from error

@@ -1,7 +1,7 @@
-"""Which span ids are in the store already: exact, 8 bytes a span, no index in the database.
+"""An exact set of the span ids in the store: 8 bytes per span, no index in the database.
 
 A unique index in DuckDB costs half of the write speed, and looking for duplicates by scanning
-costs more with every span recorded.
+costs more with every stored span.
 """
 
 from __future__ import annotations
@@ -12,34 +12,34 @@ from typing import Any
 
 from playhead.store.arrow import pa, pc
 
-__all__ = ["SeenKeys"]
+__all__ = ["SpanIdSet"]
 
 MERGE_AT = 500_000
 
 
-class SeenKeys:
-    """A growing set of 64-bit numbers: a sorted array, and a small set of the newest."""
+class SpanIdSet:
+    """A growing set of 64-bit numbers: a sorted array, and a small set of the newest ones."""
 
-    def __init__(self, known: Any = None) -> None:
+    def __init__(self, ids: Any = None) -> None:
         """Start with these numbers (a chunked Arrow array of uint64, any order)."""
         self._sorted: memoryview[int] = memoryview(b"").cast("Q")
         self._array: Any = pa.array([], pa.uint64())
         self._new: set[int] = set()
-        if known is not None:
-            self._replace(known)
+        if ids is not None:
+            self._replace(ids)
 
     def __len__(self) -> int:
         return len(self._sorted) + len(self._new)
 
-    def __contains__(self, key: int) -> bool:
-        if key in self._new:
+    def __contains__(self, id_: int) -> bool:
+        if id_ in self._new:
             return True
-        at = bisect_left(self._sorted, key)
-        return at < len(self._sorted) and self._sorted[at] == key
+        at = bisect_left(self._sorted, id_)
+        return at < len(self._sorted) and self._sorted[at] == id_
 
-    def add(self, keys: Iterable[int]) -> None:
-        """Put keys in."""
-        self._new.update(keys)
+    def add(self, ids: Iterable[int]) -> None:
+        """Add ids to the set."""
+        self._new.update(ids)
         if len(self._new) >= MERGE_AT:
             self._replace(pa.chunked_array([self._array, pa.array(self._new, pa.uint64())]))
             self._new = set()
@@ -47,5 +47,5 @@ class SeenKeys:
     def _replace(self, numbers: Any) -> None:
         if len(numbers):
             self._array = pa.concat_arrays(numbers.take(pc.sort_indices(numbers)).chunks)
-            # Looking at Arrow's memory: Python numbers would take five times as much.
+            # A view of Arrow's memory: Python numbers would take five times as much.
             self._sorted = memoryview(self._array.buffers()[1]).cast("Q")

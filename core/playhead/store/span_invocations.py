@@ -1,4 +1,4 @@
-"""Which invocation a span belongs to: that of its nearest ancestor which names one."""
+"""Finds the invocation of spans that name none: that of the nearest ancestor with one."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from playhead.store.database import Store
 
 __all__ = ["resolve"]
 
-# Spans arrive children first, and a parent can be days late (a suspended invocation), so this
-# runs over whole traces that got rows. A trace's ids are unique, so a walk down from the spans
-# that have an invocation, through those that have none, meets each span at most once.
+# Children arrive before their parents, which can be days later (a suspended invocation): each run
+# covers whole traces. Ids are unique within a trace, so a walk down from the spans that have an
+# invocation, through those that have none, visits each span at most once.
 _RESOLVE = """
 WITH RECURSIVE
 member AS MATERIALIZED (
@@ -35,7 +35,7 @@ WHERE spans.trace_id = inherited.trace_id AND spans.span_id = inherited.span_id
 
 
 def resolve(store: Store, traces: Collection[str]) -> int:
-    """Give spans of these traces the invocation they inherit; returns how many got one."""
+    """Set the inherited invocation of spans in these traces; return how many spans changed."""
     if not traces:
         return 0
     with store.transaction() as connection:

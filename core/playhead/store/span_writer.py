@@ -1,4 +1,4 @@
-"""Writing spans: each (trace_id, span_id) once, a finished span over a pending one."""
+"""Writes spans, each (trace_id, span_id) once; a finished span replaces a pending one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import duckdb
 from playhead.store.arrow import ArrowTable, pa
 from playhead.store.database import Store
 from playhead.store.schema import SPAN_COLUMNS
-from playhead.store.span_ids import SeenKeys
+from playhead.store.span_ids import SpanIdSet
 
 __all__ = ["SpanRow", "SpanWriter"]
 
@@ -33,38 +33,39 @@ _BATCH = "incoming_spans"
 
 @dataclass
 class Written:
-    """What became of a set of spans."""
+    """Outcome of one write."""
 
     new: int = 0
+    """Number of spans added."""
     finished: int = 0
-    """Pending ones that were replaced."""
+    """Number of pending spans that finished ones replaced."""
     repeated: int = 0
-    """Left alone: the store has them already."""
+    """Number of spans that the store had already."""
     traces: set[str] = field(default_factory=set[str])
-    """Trace ids that got rows."""
+    """Ids of the traces that got rows."""
 
 
 class SpanWriter:
-    """Writes spans into a store; one a store."""
+    """Writes the spans of one store, which has only one such writer."""
 
     def __init__(self, store: Store) -> None:
-        """Read which spans are there."""
+        """Read the ids of the stored spans."""
         self._store = store
         cursor = store.cursor()
         try:
-            keys: ArrowTable = cursor.sql(
-                "SELECT ('0x' || span_id)::UBIGINT AS key FROM spans"
+            ids: ArrowTable = cursor.sql(
+                "SELECT ('0x' || span_id)::UBIGINT AS id FROM spans"
             ).to_arrow_table()
         finally:
             cursor.close()
-        self._seen = SeenKeys(keys.column("key"))
+        self._ids = SpanIdSet(ids.column("id"))
 
     def __len__(self) -> int:
-        """Number of spans in the store."""
-        return len(self._seen)
+        """Return the number of spans in the store."""
+        return len(self._ids)
 
     def write(self, rows: Iterable[SpanRow]) -> Written:
-        """Commit these spans in one transaction; they are durable when this returns."""
+        """Commit these spans in one transaction; they are durable when the method returns."""
         unique: dict[tuple[str, str], SpanRow] = {}
         repeated = 0
         for row in rows:
@@ -77,30 +78,29 @@ class SpanWriter:
         written = Written(repeated=repeated)
         if not unique:
             return written
-        seen = self._seen
-        maybe = [key for key in unique if int(key[1], 16) in seen]
+        stored = [key for key in unique if int(key[1], 16) in self._ids]
         with self._store.transaction() as connection:
-            if maybe:
-                self._settle(connection, maybe, unique, written)
+            if stored:
+                self._replace_pending(connection, stored, unique, written)
             if unique:
                 _insert(connection, unique.values())
         written.new = len(unique) - written.finished
         written.traces = {trace for trace, _ in unique}
-        seen.add([int(span, 16) for _, span in unique])
+        self._ids.add([int(span, 16) for _, span in unique])
         return written
 
     @staticmethod
-    def _settle(
+    def _replace_pending(
         connection: duckdb.DuckDBPyConnection,
-        maybe: list[tuple[str, str]],
+        keys: list[tuple[str, str]],
         unique: dict[tuple[str, str], SpanRow],
         written: Written,
     ) -> None:
-        """Drop spans that are stored as finished; delete the stored ones that were pending."""
+        """Drop spans that are stored as finished, and delete the rows that are still pending."""
         stored: list[tuple[Any, ...]] = connection.execute(
             "SELECT trace_id, span_id, end_unix_nano IS NULL FROM spans "
             "WHERE span_id IN (SELECT unnest(?::VARCHAR[]))",
-            [[span for _, span in maybe]],
+            [[span for _, span in keys]],
         ).fetchall()
         pending: list[tuple[str, str]] = []
         for trace, span, is_pending in stored:
