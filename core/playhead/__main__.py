@@ -1,4 +1,4 @@
-"""`python -m playhead` is the `playhead` command."""
+"""Runs the `playhead` command: `python -m playhead`."""
 
 from playhead.cli import main
 

@@ -324,8 +324,7 @@ class Client:
 
         Example:
             ```python
-            recording = client.recording("inv_1h3k")
-            report = playhead.replay.replay("agent:app", recording)
+            report = playhead.replay.replay("agent:app", client.recording("inv_1h3k"))
             ```
         """
         return self._run(self._client.recording(invocation_id))

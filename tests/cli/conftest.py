@@ -1,19 +1,21 @@
-"""The sample agents with the demo's traffic, and `playhead` as a process over them."""
+"""The sample agents with the demo's traffic, and `playhead` run as a process on them."""
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playhead_samples import demo_requests as demo
 from playhead_samples.stack import Stack
+from waiting import until
 
-SECONDS = 60.0
+ATTEMPTS = 11
+"""Attempts that the demo's traffic makes until the approval waits."""
 
 
 class Cli:
@@ -43,16 +45,18 @@ def cli(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cli]:
         demo.arm(stack)
         ids = {sent.request.what: sent.invocation_id for sent in demo.send(stack)}
         run = Cli(stack, ids)
-        deadline = time.monotonic() + SECONDS
-        waits = ids["an approval that waits for you"]
-        while True:
-            words = demo.statuses(stack, list(ids.values()))
-            attempts = run("sql", "--json", "SELECT count(*) AS n FROM attempts").stdout
-            if '"n": 11' in attempts.replace('"n":11', '"n": 11') and all(
-                word == ("suspended" if id_ == waits else "completed")
-                for id_, word in words.items()
-            ):
-                break
-            assert time.monotonic() < deadline, (words, attempts)
-            time.sleep(0.2)
+        waiting = ids["an approval that waits for you"]
+        want = {id_: "suspended" if id_ == waiting else "completed" for id_ in ids.values()}
+        until(
+            lambda: demo.statuses(stack, list(want)) == want,
+            "the demo's invocations ended or wait",
+            seconds=60,
+        )
+
+        def attempts() -> int:
+            return json.loads(run("sql", "--json", "SELECT count(*) AS n FROM attempts").stdout)[0][
+                "n"
+            ]
+
+        until(lambda: attempts() == ATTEMPTS, "all attempts are recorded", seconds=60)
         yield run

@@ -1,4 +1,4 @@
-"""The reading commands as processes, over real agents."""
+"""The reading commands, run as processes on real agents."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from playhead.local import free_port
+from playhead.reader.reader import NO_RECORDER
 
 TOOL_FAILS = "a tool that fails twice, then works"
 WAITS = "an approval that waits for you"
@@ -20,7 +21,10 @@ ESCAPE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 def test_ls(cli: Any) -> None:
     lines = cli("ls").stdout.splitlines()
-    assert lines[0].split("\t")[:3] == ["ID", "TARGET", "STATUS"]
+    assert lines[0].split("\t") == [
+        "ID", "TARGET", "STATUS", "AGE", "DURATION", "ATTEMPTS", "LLM CALLS", "TOKENS",
+        "LAST FAILURE",
+    ]  # fmt: skip
     rows = {line.split("\t")[0]: line.split("\t") for line in lines[1:]}
     assert set(rows) == set(cli.ids.values())
     failing = rows[cli.ids[TOOL_FAILS]]
@@ -65,9 +69,10 @@ def test_show_one_step(cli: Any) -> None:
     text = cli("show", id_, "--step", "5").stdout
     assert "What is the weather in Denver?" in text
     assert "answer: assistant" in text
-    document = json.loads(cli("show", id_, "--step", "5", "--json").stdout)
+    document = json.loads(cli("show", id_, "--step", "#5", "--json").stdout)
     assert document["llm"]["prompt"][0]["role"] == "system"
-    assert "Its steps: 0, 1, 3, 5, 7" in cli("show", id_, "--step", "4", code=2).stderr
+    assert "Its steps: #0, #1, #3, #5, #7" in cli("show", id_, "--step", "4", code=2).stderr
+    assert "'soon' is not a journal index" in cli("show", id_, "--step", "soon", code=2).stderr
 
 
 def test_show_json_holds_everything(cli: Any) -> None:
@@ -77,12 +82,15 @@ def test_show_json_holds_everything(cli: Any) -> None:
     assert document["summary"]["tokens"]["input"] > 0
 
 
-def test_show_refuses_what_is_not_there(cli: Any) -> None:
-    assert "beginning of several ids" in cli("show", "inv_1", code=2).stderr
-    assert "no invocation 'inv_1zzz'" in cli("show", "inv_1zzz", code=2).stderr
+def test_show_needs_an_id_that_one_invocation_has(cli: Any) -> None:
+    several = cli("show", "inv_1", code=2).stderr
+    assert several.startswith("playhead: Several ids begin with 'inv_1'\n  inv_1")
+    assert "No invocation has the id 'inv_1zzz'" in cli("show", "inv_1zzz", code=2).stderr
+    whole = "inv_1" + 33 * "0"
+    assert f"No invocation has the id '{whole}'" in cli("show", whole, code=2).stderr
 
 
-def test_doctor_finds_nothing(cli: Any) -> None:
+def test_doctor_finds_no_fault(cli: Any) -> None:
     document = json.loads(cli("doctor", "--json").stdout)
     assert document["faults"] == 0
     states = {check["name"]: check["state"] for check in document["checks"]}
@@ -91,7 +99,7 @@ def test_doctor_finds_nothing(cli: Any) -> None:
     assert "No fault found." in cli("doctor").stdout
 
 
-def test_doctor_says_what_is_away(cli: Any, tmp_path: Any) -> None:
+def test_doctor_names_what_does_not_answer(cli: Any, tmp_path: Any) -> None:
     closed = f"http://127.0.0.1:{free_port()}"
     document = json.loads(
         cli("--admin-url", closed, "--store", tmp_path, "doctor", "--json", code=1).stdout
@@ -103,22 +111,25 @@ def test_doctor_says_what_is_away(cli: Any, tmp_path: Any) -> None:
     assert str(cli.stack.settings.api_port) in faults["ports"]["says"]
 
 
-def test_nothing_can_be_read(cli: Any, tmp_path: Any) -> None:
+def test_no_source_answers(cli: Any, tmp_path: Any) -> None:
     closed = f"http://127.0.0.1:{free_port()}"
     for command in (["ls"], ["stats"], ["show", cli.ids[WAITS]]):
         done = cli("--admin-url", closed, "--store", tmp_path, *command, code=3)
         assert done.stdout == ""
-        assert "No Restate server answers" in done.stderr
+        assert done.stderr.startswith(
+            "playhead: Neither a Restate server nor a store can be read\n"
+        )
+        assert "\n  No Restate server answers" in done.stderr
 
 
 def test_one_source_is_enough(cli: Any, tmp_path: Any) -> None:
     closed = f"http://127.0.0.1:{free_port()}"
     recorded = cli("--admin-url", closed, "ls")
-    assert recorded.stdout.count("(recorded)") == len(cli.ids)
+    assert recorded.stdout.count("(stored)") == len(cli.ids)
     assert "No Restate server answers" in recorded.stderr
     live = cli("--store", tmp_path, "ls")
     assert len(live.stdout.splitlines()) == len(cli.ids) + 1
-    assert "No recording" in live.stderr
+    assert NO_RECORDER in live.stderr
 
 
 def test_diff(cli: Any) -> None:
@@ -138,17 +149,23 @@ def test_stats(cli: Any) -> None:
     assert found["WeatherAgent"]["attempts"] == 6
     assert found["WeatherAgent"]["llm_calls"] == 6
     assert found["ApprovalAgent"]["by_status"] == {"suspended": 1}
-    assert "WeatherAgent\t3\t6\t6\t" in cli("stats").stdout
+    lines = cli("stats").stdout.splitlines()
+    assert lines[0].split("\t") == [
+        "SERVICE", "INVOCATIONS", "ATTEMPTS", "LLM CALLS", "TOKENS", "P50", "P95", "STATUS",
+    ]  # fmt: skip
+    assert any(line.startswith("WeatherAgent\t3\t6\t6\t") for line in lines)
 
 
 def test_tail(cli: Any) -> None:
     lines = cli("tail", "--json", "--count", "8").stdout.splitlines()
-    assert {json.loads(line)["invocation"]["id"] for line in lines} == set(cli.ids.values())
+    documents = [json.loads(line) for line in lines]
+    assert {document["invocation"]["id"] for document in documents} == set(cli.ids.values())
+    assert {document["event"] for document in documents} == {"new"}
 
 
 @pytest.fixture
 def hostile(cli: Any) -> str:
-    """An invocation whose input tries to steer the terminal."""
+    """An invocation whose input holds escape sequences and markup."""
     import httpx
 
     text = "\x1b]0;pwned\x07\x1b[2J[bold red]x[/bold red]\u202e"
@@ -157,11 +174,11 @@ def hostile(cli: Any) -> str:
     return id_
 
 
-@pytest.mark.parametrize("no_colour", [True, False])
-def test_strangers_do_not_steer_the_terminal(cli: Any, hostile: str, no_colour: bool) -> None:
+@pytest.mark.parametrize("no_color", [True, False])
+def test_payloads_do_not_control_the_terminal(cli: Any, hostile: str, no_color: bool) -> None:
     main, side = pty.openpty()
     env = {**os.environ, **cli.stack.environment, "TERM": "xterm-256color", "COLUMNS": "200"}
-    env |= {"NO_COLOR": "1"} if no_colour else {}
+    env |= {"NO_COLOR": "1"} if no_color else {}
     process = subprocess.Popen(
         [sys.executable, "-m", "playhead", "show", hostile, "--step", "0"],
         env=env,
@@ -184,5 +201,5 @@ def test_strangers_do_not_steer_the_terminal(cli: Any, hostile: str, no_colour: 
     assert all(re.fullmatch(allowed, escape) for escape in escapes), escapes
     assert "\u202e" not in text
     assert "\x07" not in text
-    colours = {e for e in escapes if re.search(r"[\[;](3\d|9\d|4\d)", e)}
-    assert bool(colours) != no_colour
+    colors = {e for e in escapes if re.search(r"[\[;](3\d|9\d|4\d)", e)}
+    assert bool(colors) != no_color

@@ -22,7 +22,7 @@ _STYLES = {"fine": "green", "warning": "yellow", "fault": "red", "skipped": "dim
 @click.option("--json", "as_json", is_flag=True, help="Write one JSON document.")
 @click.pass_context
 def command(ctx: click.Context, as_json: bool) -> None:
-    """Check that everything needed is there and answers.
+    """Check that everything Playhead needs is running and reachable.
 
     Looks at the Restate server, its version, deployments and tracing, at the recorder and its
     store, and whether spans of the newest invocations arrived from server and agents. Exits

@@ -80,7 +80,7 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Write one JSON document.")
 @click.pass_context
 def command(ctx: click.Context, target: str, **options: Any) -> None:
-    """Run today's code against a recorded journal, without a single side effect.
+    """Run today's code against a recorded journal, without side effects.
 
     TARGET is an invocation id, a recording, or a folder of recordings. The code runs in a
     process of its own, without network, file writes or other processes; no step is executed.

@@ -23,7 +23,7 @@ __all__ = ["command"]
 @click.option("--csv", "as_csv", is_flag=True, help="CSV with a header.")
 @click.pass_obj
 def command(settings: Settings, query: str, as_json: bool, as_csv: bool) -> None:
-    """Query the recording with SQL.
+    """Query the store with SQL.
 
     QUERY is one SELECT in DuckDB's dialect. Tables: spans, invocations, journal,
     journal_events, state; views: llm_calls, tool_calls, attempts.

@@ -1,10 +1,9 @@
-"""A service that nobody instrumented: doctor names it, and journals still count."""
+"""A service without the bridge: doctor names it, and LLM calls are counted from journals."""
 
 from __future__ import annotations
 
 import json
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,13 +11,14 @@ from typing import Any
 import httpx
 import pytest
 from playhead.local import ManagedProcess, free_port
+from waiting import until
 
 HANDLERS = Path(__file__).resolve().parents[1] / "restate" / "handlers.py"
 
 
 @pytest.fixture(scope="module")
 def bare(cli: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """An agent's invocation, ended and copied by the recorder; its service has no bridge."""
+    """An invocation, ended and copied by the recorder, of a service without the bridge."""
     port = free_port()
     log = tmp_path_factory.mktemp("bare") / "handlers.log"
     child = ManagedProcess("handlers", [sys.executable, HANDLERS, str(port)], log=log).start()
@@ -41,9 +41,10 @@ def bare(cli: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             f"SELECT count(*) AS n FROM journal WHERE id = '{id_}'"
             " AND entry_type = 'Command: Output'"
         )
-        deadline = time.monotonic() + 30
-        while not json.loads(cli("sql", "--json", copied).stdout)[0]["n"]:
-            assert time.monotonic() < deadline
+        until(
+            lambda: json.loads(cli("sql", "--json", copied).stdout)[0]["n"],
+            "the recorder copied the journal",
+        )
         yield id_
     finally:
         child.kill()

@@ -1,4 +1,4 @@
-"""What a stranger wrote does not steer the terminal."""
+"""Text from any source is made safe for a terminal."""
 
 from __future__ import annotations
 

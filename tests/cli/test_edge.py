@@ -1,0 +1,71 @@
+"""The group of all commands: its help, its lazy imports, and how errors are rendered."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import click
+import pytest
+from click.testing import CliRunner
+from playhead import errors
+from playhead.cli import COMMANDS, cli
+from playhead.cli.errors import Exit, exit_code
+
+
+def test_help_lists_built_in_commands_and_those_of_entry_points() -> None:
+    text = CliRunner().invoke(cli, ["--help"]).output
+    for name in (*COMMANDS, "demo", "scenario"):
+        assert f"\n  {name} " in text
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_list_repeats_the_first_sentence_of_each_command(name: str) -> None:
+    command = cli.get_command(click.Context(cli), name)
+    assert command is not None
+    assert command.get_short_help_str(200) == COMMANDS[name]
+
+
+def test_help_imports_no_built_in_command() -> None:
+    code = (
+        "import sys; from playhead.cli import cli; cli(['--version'], standalone_mode=False);"
+        "print([m for m in sys.modules if m.startswith(('playhead.cli.', 'playhead_', 'httpx'))])"
+    )
+    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout
+    assert output.splitlines()[1] == "['playhead.cli.errors']"
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (errors.SettingsError("x"), Exit.USAGE),
+        (errors.AmbiguousIdError("x"), Exit.USAGE),
+        (errors.NotFoundError("x"), Exit.USAGE),
+        (errors.QueryLimitError("x"), Exit.USAGE),
+        (errors.UnreachableError("x"), Exit.UNREACHABLE),
+        (errors.RecorderError("x"), Exit.UNREACHABLE),
+        (errors.StoreLockedError("x"), Exit.UNREACHABLE),
+        (errors.RecordingError("x"), Exit.UNREACHABLE),
+    ],
+)
+def test_exit_codes_follow_the_type_of_error(error: errors.PlayheadError, code: Exit) -> None:
+    assert exit_code(error) == code
+
+
+def test_an_error_is_a_title_and_an_indented_hint(monkeypatch: pytest.MonkeyPatch) -> None:
+    @click.command()
+    def fails() -> None:
+        raise errors.StoreError("no \x1b[31mstore\x07 here", "do this\nor \x1b]0;title\x07that")
+
+    monkeypatch.setitem(cli.commands, "fails", fails)
+    monkeypatch.setattr(type(cli), "get_command", lambda self, ctx, name: fails)
+    result = CliRunner().invoke(cli, ["fails"])
+    assert result.stderr == "playhead: no store here\n  do this\n  or that\n"
+    assert result.stdout == ""
+    assert result.exit_code == Exit.UNREACHABLE
+
+
+def test_the_dashboard_needs_a_terminal() -> None:
+    result = CliRunner().invoke(cli, [])
+    assert result.exit_code == Exit.USAGE
+    assert "The dashboard needs a terminal" in result.stderr
