@@ -81,7 +81,7 @@ def test_a_bad_file_in_a_folder_does_not_hide_the_others(changed: Path):
     result = run(changed / "recordings", "--app", "myapp:app", "--app-dir", changed)
     assert result.exit_code == 3
     assert "1 same, 1 incomplete, 1 refused" in result.output
-    assert "bad.journal.json is no JSON" in result.output
+    assert "bad.journal.json is not JSON" in result.output
 
 
 @pytest.mark.parametrize(

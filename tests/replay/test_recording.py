@@ -1,4 +1,4 @@
-"""Recordings as files: whole, secret, and wrong in every way."""
+"""Recordings as files: saved, loaded, redacted, and refused when something is wrong."""
 
 from __future__ import annotations
 
@@ -54,31 +54,37 @@ def entry(number: int, **fields: Any) -> Callable[[dict[str, Any]], None]:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (edit(format="other/1"), 'lacks "format": "playhead.journal/1"'),
-        (edit(format="playhead.journal/2"), "this version reads 'playhead.journal/1'"),
-        (edit(entries=[]), '"entries" is empty'),
-        (edit(entries={}), '"entries" is a object, not a list'),
-        (edit(journal_version="2"), '"journal_version" is a text, not a number'),
-        (edit(journal_version=3), "journal version 3 is not known here"),
-        (edit(invocation={}), '"invocation" has no text "id"'),
-        (edit(state={"k": "%"}), "\"state\"['k'] is no base64"),
-        (lambda d: d.pop("state"), '"state" is missing'),
-        (lambda d: d["entries"].pop(3), "entry 3 has index 4: entries must count from 0"),
-        (lambda d: d["entries"].pop(0), "entry 0 has index 1"),
-        (lambda d: d["entries"][2].pop("raw"), 'entry 2: "raw" is missing'),
-        (entry(2, raw="***"), 'entry 2 (Command: Run): "raw" is no base64'),
-        (entry(2, raw="/w=="), "entry 2 (Command: Run): 1 bytes are no RunCommand"),
+        (edit(format="other/1"), 'is not a recording: it has no "format": "playhead.journal/1"'),
+        (edit(format="playhead.journal/2"), "this version of Playhead reads 'playhead.journal/1'"),
+        (edit(entries=[]), ": entries is empty"),
+        (edit(entries={}), ": entries: expected array, got object"),
+        (edit(journal_version="2"), ": journal_version: expected int, got str"),
+        (edit(journal_version=3), "its journal has the unknown version 3"),
+        (edit(invocation={}), ": invocation.id is not a string"),
+        (edit(state={"k": "%"}), ": state['k']: invalid base64 encoded string"),
+        (lambda d: d.pop("state"), ": state is missing"),
+        (lambda d: d["entries"].pop(3), ": entries[3] has index 4: entries must count from 0"),
+        (lambda d: d["entries"].pop(0), ": entries[0] has index 1"),
+        (lambda d: d["entries"][2].pop("raw"), ": entries[2].raw is missing"),
+        (entry(2, raw="***"), ": entries[2].raw: invalid base64 encoded string"),
+        (entry(2, raw="/w=="), "#2 (Command: Run): 1 bytes are not a RunCommandMessage"),
         (entry(2, type="Command: Dance"), "no journal entry of type 'Command: Dance'"),
-        (entry(0, type="Command: Output"), "entry 0 must be the Input command"),
-        (edit(steps=[]), '"steps" is a list, not an object'),
-        (edit(steps={"one": {}}), "\"steps\"['one']: steps are named by the ordinal"),
-        (edit(steps={"1": []}), "\"steps\"['1'] is a list, not an object"),
-        (edit(steps={"1": {"messages": "Hi"}}), '"messages" is a text, not a list'),
-        (edit(steps={"1": {"messages": [{"role": "user"}]}}), "message 0 has no texts"),
-        (edit(steps={"1": {"messages": ["Hi"]}}), "message 0 has no texts"),
+        (entry(0, type="Command: Output"), "#0 is not the Input command"),
+        (edit(steps=[]), ": steps: expected object, got array"),
+        (edit(steps={"one": {}}), ": steps['one']: steps are named by the ordinal"),
+        (edit(steps={"1": []}), ": steps['1']: expected object, got array"),
+        (edit(steps={"1": {"messages": "Hi"}}), ": steps['1'].messages: expected array, got str"),
+        (
+            edit(steps={"1": {"messages": [{"role": "user"}]}}),
+            ": steps['1'].messages[0].text is missing",
+        ),
+        (
+            edit(steps={"1": {"messages": ["Hi"]}}),
+            ": steps['1'].messages[0]: expected object, got str",
+        ),
     ],
 )
-def test_what_is_wrong_with_a_file_is_told(
+def test_errors_name_the_file_and_the_place_in_it(
     change: Callable[[dict[str, Any]], object], words: str, tmp_path: Path
 ):
     document = json.loads(TRIP.read_text())
@@ -99,10 +105,10 @@ def test_a_journal_of_version_1_is_refused_with_a_reason(tmp_path: Path):
 
 
 @pytest.mark.parametrize("length", [0, 1, 100, 1000, -3])
-def test_a_file_that_was_cut_off_is_told(length: int, tmp_path: Path):
+def test_a_truncated_file_is_refused_with_line_and_column(length: int, tmp_path: Path):
     path = tmp_path / "cut.journal.json"
     path.write_text(TRIP.read_text()[:length])
-    with pytest.raises(RecordingError, match=r"is no JSON.*line \d+"):
+    with pytest.raises(RecordingError, match=r"is not JSON.*line \d+"):
         Recording.load(path)
 
 
@@ -110,18 +116,18 @@ def test_a_file_that_was_cut_off_is_told(length: int, tmp_path: Path):
     ("content", "words"),
     [
         (b"\xff\xfe", "cannot be read"),
-        (b"[]", "a JSON list, not an object"),
-        (b"3", "a JSON number"),
+        (b"[]", "is not a recording: expected object, got array"),
+        (b"3", "is not a recording: expected object, got int"),
     ],
 )
-def test_a_foreign_file_is_told(content: bytes, words: str, tmp_path: Path):
+def test_other_files_are_refused(content: bytes, words: str, tmp_path: Path):
     path = tmp_path / "foreign.json"
     path.write_bytes(content)
     with pytest.raises(RecordingError, match=words):
         Recording.load(path)
 
 
-def test_missing_and_unwritable_files_are_told(tmp_path: Path):
+def test_missing_and_unwritable_files_are_named(tmp_path: Path):
     with pytest.raises(RecordingError, match="no such file"):
         Recording.load(tmp_path / "missing.journal.json")
     (tmp_path / "file").write_text("")
@@ -140,6 +146,6 @@ def test_the_id_gives_the_bytes_and_the_seed_that_the_server_sends():
     "ident",
     ["", "inv_1", "inv_1" + "z" * 33, "inv_1" + "!" * 33, "dp_17fD8RA0GIro5rEXc3TWCff1SK84eaqssz"],
 )
-def test_what_is_no_id_is_refused(ident: str):
-    with pytest.raises(ValueError, match="is no invocation id"):
+def test_other_text_is_not_an_invocation_id(ident: str):
+    with pytest.raises(ValueError, match="is not an invocation id"):
         decode_invocation_id(ident)

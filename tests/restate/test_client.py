@@ -131,7 +131,7 @@ def test_ids(handlers: Any) -> None:
     [row] = handlers.sql(f"SELECT partition_key FROM sys_invocation_status WHERE id = '{id_}'")
     assert int.from_bytes(decode_invocation_id(id_)[:8], "big") == row["partition_key"]
     for wrong in ("", "inv_1", "inv_1" + "Z" * 33, "dp_" + id_[4:]):
-        with pytest.raises(ValueError, match="no invocation id"):
+        with pytest.raises(ValueError, match="is not an invocation id"):
             awakeable_id(wrong, 17)
 
 

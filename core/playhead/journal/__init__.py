@@ -1,4 +1,4 @@
-"""Journals: recordings as files, entries as commands and steps.
+"""Journals: recordings as files, and journal entries as commands, results and steps.
 
-Not here: servers and the store.
+Not here: reading rows from a server (`playhead.restate`) or from the store (`playhead.store`).
 """

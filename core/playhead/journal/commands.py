@@ -1,4 +1,4 @@
-"""A journal read as commands, each with its results, and the order in which results came."""
+"""A journal as commands with their results, and the results in the order they were stored."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 Key = tuple[str, str]
-"""What makes two operations the same one: type and what it is about."""
+"""Identity of an operation when two journals are compared: type and subject."""
 
 _STATE_READS = {
     "GetEagerState": "GetState",
@@ -34,10 +34,10 @@ _STATE_READS = {
     "GetEagerStateKeys": "GetStateKeys",
     "GetLazyStateKeys": "GetStateKeys",
 }
-"""Whether state came with the request or was asked for is the server's choice."""
+"""The server decides whether state is sent with the request or read later."""
 
 ResultKey = tuple[str, int | str]
-"""What a result answers: (`completion`, id) or (`signal`, index or name)."""
+"""Target of a result: (`completion`, id) or (`signal`, index or name)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +46,12 @@ class Entry:
 
     index: int
     type: str
-    """The server's entry type, such as `Command: Run`."""
+    """`entry_type` of sys_journal, such as `Command: Run`."""
     name: str
     raw: bytes
-    """The message of the service protocol, as it went over the wire."""
+    """Message of the service protocol, byte for byte as sent."""
     appended_at: str | None = None
-    """When the server stored it, ISO 8601 in UTC."""
+    """Time at which the server stored the entry, ISO 8601 in UTC."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +62,18 @@ class Result:
     """Journal index."""
     key: ResultKey
     kind: str
-    """`void`, `value`, `failure`, `invocation_id` or `state_keys`; empty for none."""
+    """`void`, `value`, `failure`, `invocation_id` or `state_keys`; empty without result."""
     message: Any
 
     @property
     def value(self) -> Any:
-        """Bytes, a Failure message, text, a list of keys, or None."""
+        """The result: bytes, a Failure message, text, a list of keys, or None."""
         return result_value(self.message)
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A command of the journal."""
+    """A command: an operation that the handler requested."""
 
     index: int
     """Journal index."""
@@ -87,28 +87,29 @@ class Command:
 
     @property
     def completion_id(self) -> int | None:
-        """Id of its result; None for commands that have none."""
+        """Completion id of the result; None for commands without result."""
         return getattr(self.message, "result_completion_id", None) or None
 
     @property
     def call_id_completion(self) -> int | None:
-        """Id of the notification that carries the callee's invocation id (Call, OneWayCall)."""
+        """Completion id of the callee's invocation id (Call, OneWayCall)."""
         return getattr(self.message, "invocation_id_notification_idx", None) or None
 
 
 @dataclass(frozen=True)
 class Journal:
-    """All commands in order, and all results in the order in which they were stored."""
+    """All commands in order, and all results in the order the server stored them."""
 
     commands: tuple[Command, ...]
     results: tuple[Result, ...]
 
     @classmethod
     def of(cls, entries: Iterable[Entry]) -> Journal:
-        """Read the entries of a journal.
+        """Parse the entries of a journal.
 
         Raises:
-            RecordingError: an entry's bytes are not what its type says, or Input is not first.
+            RecordingError: The bytes of an entry are not what its type says, or the first entry
+                is not the Input command.
         """
         commands: list[Command] = []
         results: list[Result] = []
@@ -116,7 +117,7 @@ class Journal:
             try:
                 message = parse_entry(entry.type, entry.raw)
             except ProtocolError as error:
-                raise RecordingError(f"entry {entry.index} ({entry.type}): {error}") from error
+                raise RecordingError(f"#{entry.index} ({entry.type}): {error}") from error
             side, _, kind = entry.type.partition(": ")
             if side == "Command":
                 name = entry.name or message.name if "name" in _fields(message) else entry.name
@@ -128,42 +129,42 @@ class Journal:
                     Result(entry.index, _result_key(message), result_kind(message), message)
                 )
         if not commands or commands[0].index != 0 or commands[0].type != "Input":
-            raise RecordingError("entry 0 must be the Input command")
+            raise RecordingError("#0 is not the Input command")
         return cls(tuple(commands), tuple(results))
 
     def result_of(self, command: Command) -> Result | None:
-        """The result of a command; None while it is missing, or for commands that have none."""
+        """Return the result of a command; None if it is missing, or the command has none."""
         if command.completion_id is None:
             return None
         return self.by_key.get(("completion", command.completion_id))
 
     @cached_property
     def by_key(self) -> dict[ResultKey, Result]:
-        """The results by what they answer."""
+        """All results by target."""
         return {r.key: r for r in self.results}
 
     @property
     def output(self) -> Command | None:
-        """The Output command; None while the handler has not ended."""
+        """The Output command; None before the handler has ended."""
         return next((c for c in reversed(self.commands) if c.type == "Output"), None)
 
     @property
     def cancelled(self) -> bool:
-        """Whether the invocation was told to cancel."""
+        """Whether the invocation was cancelled."""
         return any(r.key == ("signal", CANCEL_SIGNAL) for r in self.results)
 
     def steps(self) -> Iterator[Command]:
-        """The commands between Input and Output."""
+        """Iterate over the commands between Input and Output."""
         return (c for c in self.commands if c.type not in ("Input", "Output"))
 
 
 def result_kind(message: Any) -> str:
-    """Which of the possible results a notification or command carries; empty for none."""
+    """Return the kind of result that a notification or command carries; empty without result."""
     return message.WhichOneof("result") or ""
 
 
 def result_value(message: Any) -> Any:
-    """The result that a notification or command carries, without its wrapping."""
+    """Return the result that a notification or command carries, unwrapped."""
     kind = result_kind(message)
     if kind == "value":
         value = message.value
@@ -190,22 +191,22 @@ def _fields(message: Any) -> Any:
 
 
 def type_of(command: Command) -> str:
-    """The type of a recorded command as `Call` names it."""
+    """Return the command's type as `Call` names it: eager and lazy state reads are one type."""
     return _STATE_READS.get(command.type, command.type)
 
 
 def key_of(command: Command) -> Key:
-    """The key of a recorded command."""
-    return (type_of(command), _about(command))
+    """Return the type and the subject by which commands of two journals are matched."""
+    return (type_of(command), _subject(command))
 
 
 def title_of(command: Command) -> str:
-    """A recorded command as people call it."""
+    """Return a name for people, such as `Run charge` or `GetState cart`."""
     return " ".join(key_of(command)).strip()
 
 
 def fields_of(command: Command) -> dict[str, Any]:
-    """The contents of a recorded command under the names that `Call.fields` uses."""
+    """Return the contents of a command under the names that `Call.fields` uses."""
     m = command.message
     match type_of(command):
         case "Call" | "OneWayCall":
@@ -252,7 +253,7 @@ def fields_of(command: Command) -> dict[str, Any]:
             return {}
 
 
-def _about(command: Command) -> str:
+def _subject(command: Command) -> str:
     m = command.message
     match type_of(command):
         case "Call" | "OneWayCall":

@@ -1,4 +1,4 @@
-"""What one journal entry says: its result, its payload, the ids that tie it to others."""
+"""One journal entry: its payload, its result, and the ids that pair it with other entries."""
 
 from __future__ import annotations
 
@@ -16,13 +16,15 @@ from playhead.restate.rows import JournalRow
 from playhead.values import as_dict, decode_value
 
 __all__ = [
-    "Content",
+    "Payload",
     "completion_id",
-    "content",
     "has_payload",
-    "result_id",
+    "is_awakeable",
+    "is_cancel",
+    "payload_of",
+    "result_completion_id",
     "run_result",
-    "signal",
+    "signal_id",
 ]
 
 _WITHOUT_PAYLOAD = frozenset(
@@ -35,78 +37,77 @@ _WITHOUT_PAYLOAD = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Content:
-    """The payload of an entry, decoded."""
+class Payload:
+    """The decoded payload of an entry."""
 
     value: Any = None
     failure: str | None = None
-    """`[code] message` of a terminal error."""
+    """Terminal error, as `[code] message`."""
 
 
 def has_payload(row: JournalRow) -> bool:
-    """Whether `raw` holds more than what the columns tell anyway."""
+    """Return whether `raw` has more content than the other columns."""
     return row.version >= 2 and row.entry_type not in _WITHOUT_PAYLOAD
 
 
-def result_id(row: JournalRow) -> int | None:
-    """The completion id under which a command's result will come; None when none will."""
+def result_completion_id(row: JournalRow) -> int | None:
+    """Return the completion id of a command's result; None for commands without result."""
     for name in ("result_completion_id", "completion_id"):
-        if isinstance(found := row.lite.get(name), int):
-            return found
+        if isinstance(number := row.lite.get(name), int):
+            return number
     return None
 
 
 def completion_id(row: JournalRow) -> int | None:
-    """The completion id that a notification completes; None for signals."""
-    found = as_dict(row.lite.get("id")).get("CompletionId")
-    return found if isinstance(found, int) else None
+    """Return the completion id that a notification completes; None for signals."""
+    number = as_dict(row.lite.get("id")).get("CompletionId")
+    return number if isinstance(number, int) else None
 
 
-def signal(row: JournalRow) -> int | str | None:
-    """The index or name of the signal that a notification brings."""
+def signal_id(row: JournalRow) -> int | str | None:
+    """Return the index or name of the signal that a notification carries."""
     ids = as_dict(row.lite.get("id"))
     return ids.get("SignalIndex", ids.get("SignalName"))
 
 
 def is_awakeable(index: int | str | None) -> bool:
-    """Whether a signal of this index completes an awakeable."""
+    """Return whether a signal of this index completes an awakeable."""
     return isinstance(index, int) and index >= FIRST_AWAKEABLE_SIGNAL
 
 
 def is_cancel(index: int | str | None) -> bool:
-    """Whether a signal of this index asks the invocation to stop."""
+    """Return whether a signal of this index cancels the invocation."""
     return index == CANCEL_SIGNAL
 
 
-def content(row: JournalRow, raw: bytes) -> Content:
-    """What an entry carries. Bytes that are no such entry are shown as they are."""
+def payload_of(row: JournalRow, raw: bytes) -> Payload:
+    """Decode the payload of an entry; bytes that are not such an entry are returned unchanged."""
     try:
-        message = parse_entry(row.entry_type, raw)
-        return _content(message)
+        return _payload(parse_entry(row.entry_type, raw))
     except (ProtocolError, UnicodeDecodeError):
-        return Content(value=raw)
+        return Payload(value=raw)
 
 
 def run_result(raw: bytes) -> Any:
-    """The decoded result in a "Notification: Run"; None for failures and for other bytes."""
+    """Return the decoded result in a "Notification: Run"; None for failures and other bytes."""
     try:
-        return _content(parse_entry("Notification: Run", raw)).value
+        return _payload(parse_entry("Notification: Run", raw)).value
     except (ProtocolError, UnicodeDecodeError):
         return None
 
 
-def _content(message: Any) -> Content:
+def _payload(message: Any) -> Payload:
     fields: Mapping[str, Any] = {f.name: value for f, value in message.ListFields()}
     for name in ("failure", "completion_failure"):
         if name in fields:
             failure = fields[name]
-            return Content(failure=f"[{failure.code}] {failure.message}")
+            return Payload(failure=f"[{failure.code}] {failure.message}")
     for name in ("value", "completion_value", "state_keys"):
         if name in fields:
             held = fields[name]
             if hasattr(held, "keys"):
-                return Content([key.decode(errors="replace") for key in held.keys])
-            return Content(decode_value(held.content))
+                return Payload([key.decode(errors="replace") for key in held.keys])
+            return Payload(decode_value(held.content))
     if "parameter" in fields:
-        return Content(decode_value(fields["parameter"]))
-    return Content(fields.get("invocation_id"))
+        return Payload(decode_value(fields["parameter"]))
+    return Payload(fields.get("invocation_id"))

@@ -1,9 +1,8 @@
-"""A recording: one invocation's journal as a file, whole and byte for byte."""
+"""A recording: the journal of one invocation, byte for byte, that can be saved as a file."""
 
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -12,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from playhead.errors import RecordingError, RestateError
+from playhead.journal import file_format
 from playhead.journal.commands import Entry, Journal
-from playhead.journal.document import FORMAT, check, refuse_version
 from playhead.restate.ids import is_invocation_id
 from playhead.restate.invocation_tables import SERVER_TABLES, InvocationTables, read_tables
 from playhead.restate.protocol import parse_entry
@@ -30,36 +29,35 @@ _FETCH_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class Recording:
-    """A journal, and what is needed to run code against it."""
+    """One invocation's journal, with everything that running code against it needs."""
 
     invocation: Mapping[str, Any]
     """The row of sys_invocation."""
     entries: tuple[Entry, ...]
     journal_version: int = 2
     state: Mapping[str, bytes] = field(default_factory=dict[str, bytes])
-    """State of the virtual object or workflow when the recording was made."""
+    """State of the virtual object or workflow at the time of the recording, by key."""
     events: tuple[Mapping[str, Any], ...] = ()
-    """Rows of sys_journal_events: failed attempts, pauses."""
+    """Rows of sys_journal_events: failed attempts and pauses."""
     sdk_version: str | None = None
     server_version: str | None = None
     random_seed: int | None = None
-    """The seed of the SDK's random numbers; None: the one derived from the id."""
+    """Seed of the SDK's random numbers; None for the seed that derives from the id."""
     steps: Mapping[int, Mapping[str, Any]] = field(default_factory=dict[int, Mapping[str, Any]])
-    """What is known of steps that no journal holds, by command index (optional).
+    """Details of steps that a journal does not hold, by command index (optional).
 
-    `arguments` and `millis`, as the code of that day passed them (see `annotate`), or
-    `messages`, the prompt of a step that asked a model, each `{"role", "text"}`, as its span
-    told it.
+    `arguments` and `millis` are those of the code at recording time (see `annotate`).
+    `messages` is the prompt of a model call, each `{"role", "text"}`, from the call's span.
     """
 
     @property
     def id(self) -> str:
-        """The invocation id."""
+        """Id of the invocation."""
         return str(self.invocation["id"])
 
     @property
     def target(self) -> str:
-        """Service, key and handler, as the server writes them."""
+        """Service, key and handler, as the server writes them: `Service/key/handler`."""
         return str(self.invocation.get("target", ""))
 
     @property
@@ -79,10 +77,10 @@ class Recording:
         return None if key is None else str(key)
 
     def journal(self) -> Journal:
-        """The entries as commands with their results.
+        """Return the entries as commands with their results.
 
         Raises:
-            RecordingError: an entry's bytes are not what its type says.
+            RecordingError: The bytes of an entry are not what its type says.
         """
         return self._journal
 
@@ -91,11 +89,11 @@ class Recording:
         return Journal.of(self.entries)
 
     def prefix(self, length: int) -> Recording:
-        """The same recording with its first `length` entries only."""
+        """Return a copy that has only the first `length` entries."""
         return replace(self, entries=self.entries[:length])
 
     def redacted(self) -> Recording:
-        """A copy whose Input headers keep their names but not their values."""
+        """Return a copy in which the Input headers' values are replaced by `[redacted]`."""
         entries = list(self.entries)
         for position, entry in enumerate(entries):
             if entry.type != "Command: Input":
@@ -110,10 +108,14 @@ class Recording:
     # --- files
 
     def save(self, path: Path | str, *, keep_headers: bool = False) -> Path:
-        """Write it to a file; Input header values are left out unless `keep_headers`.
+        """Write the recording to a file and return its path.
+
+        Args:
+            path: File to write, usually `*.journal.json`; folders are created.
+            keep_headers: Keep the values of Input headers, which can hold secrets.
 
         Raises:
-            RecordingError: the file cannot be written.
+            RecordingError: The file cannot be written.
         """
         path = Path(path)
         document = (self if keep_headers else self.redacted()).to_json()
@@ -128,32 +130,26 @@ class Recording:
 
     @classmethod
     def load(cls, path: Path | str) -> Recording:
-        """Read a file.
+        """Read a recording from a file.
 
         Raises:
-            RecordingError: it cannot be read or is no recording; the text says what is wrong.
-            UnsupportedJournalError: its journal is of a kind that cannot be replayed.
+            RecordingError: The file cannot be read or is not a recording; the title names the
+                place in the file.
+            UnsupportedJournalError: The journal has a version that cannot be replayed.
         """
         path = Path(path)
         try:
-            text = path.read_text("utf-8")
+            data = path.read_bytes()
         except FileNotFoundError:
             raise RecordingError(f"{path}: no such file") from None
-        except (OSError, UnicodeDecodeError) as error:
+        except OSError as error:
             raise RecordingError(f"{path} cannot be read: {error}") from error
-        try:
-            document = json.loads(text)
-        except json.JSONDecodeError as error:
-            cut = " (the file seems to be cut off)" if error.pos >= len(text.rstrip()) - 1 else ""
-            raise RecordingError(
-                f"{path} is no JSON{cut}: line {error.lineno}, column {error.colno}: {error.msg}"
-            ) from error
-        return cls.from_json(document, source=str(path))
+        return cls._from_file(file_format.decode(data, str(path)), str(path))
 
     def to_json(self) -> dict[str, Any]:
-        """The document that is written to files."""
+        """Return the document that `save` writes, with all headers."""
         document: dict[str, Any] = {
-            "format": FORMAT,
+            "format": file_format.FORMAT,
             "invocation": dict(self.invocation),
             "journal_version": self.journal_version,
             "entries": [
@@ -178,37 +174,37 @@ class Recording:
 
     @classmethod
     def from_json(cls, document: Any, *, source: str = "the recording") -> Recording:
-        """The recording that a document holds.
+        """Return the recording that a document describes.
 
         Args:
-            document: what `to_json` returned, or was parsed from a file.
-            source: named in errors.
+            document: A document as `to_json` returns it.
+            source: Name of the document, for errors.
 
         Raises:
-            RecordingError: it is no recording; the text says what is wrong.
-            UnsupportedJournalError: its journal is of a kind that cannot be replayed.
+            RecordingError: The document is not a recording; the title names the place.
+            UnsupportedJournalError: The journal has a version that cannot be replayed.
         """
-        check(document, source)
+        return cls._from_file(file_format.convert(document, source), source)
+
+    @classmethod
+    def _from_file(cls, file: file_format.RecordingFile, source: str) -> Recording:
         recording = cls(
-            invocation=document["invocation"],
-            journal_version=document["journal_version"],
+            invocation=file.invocation,
+            journal_version=file.journal_version,
             entries=tuple(
-                Entry(
-                    e["index"], e["type"], e.get("name") or "", _bytes(e["raw"]), e["appended_at"]
-                )
-                for e in document["entries"]
+                Entry(e.index, e.type, e.name or "", e.raw, e.appended_at) for e in file.entries
             ),
-            state={k: _bytes(v) for k, v in document["state"].items()},
-            events=tuple(document["events"]),
-            sdk_version=document["sdk_version"],
-            server_version=document["server_version"],
-            random_seed=document["random_seed"],
-            steps={int(k): v for k, v in document.get("steps", {}).items()},
+            state=file.state,
+            events=tuple(file.events),
+            sdk_version=file.sdk_version,
+            server_version=file.server_version,
+            random_seed=file.random_seed,
+            steps={int(number): step for number, step in file.steps.items()},
         )
         try:
             recording.journal()
         except RecordingError as error:
-            raise RecordingError(f"{source}: {error}") from error
+            raise RecordingError(f"{source}: {error.title}", error.hint) from error
         return recording
 
     # --- rows
@@ -223,18 +219,19 @@ class Recording:
         decode: Callable[[str], bytes],
         server_version: str | None = None,
     ) -> Recording:
-        """The recording that rows of Restate's system tables make.
+        """Return the recording made from rows of Restate's system tables.
 
         Args:
-            tables: the rows.
-            invocation_id: named in errors.
-            where: where the rows come from; named in errors.
-            decode: bytes from their text; the admin API writes hex, the recorder base64.
-            server_version: of the server that was asked, when it was.
+            tables: Rows of one invocation.
+            invocation_id: Id of the invocation, for errors.
+            where: Origin of the rows, for errors.
+            decode: Converts the text of a binary column to bytes: hex from the admin API, base64
+                from the recorder.
+            server_version: Version of the server that the rows come from, when known.
 
         Raises:
-            RecordingError: the rows hold no such invocation, or no journal of it.
-            UnsupportedJournalError: the journal is of a version that cannot be replayed.
+            RecordingError: The tables do not have the invocation, or not its journal.
+            UnsupportedJournalError: The journal has a version that cannot be replayed.
         """
         invocation = next((_plain(row) for row in tables.invocations), None)
         if invocation is None:
@@ -243,11 +240,11 @@ class Recording:
         if not rows:
             raise RecordingError(
                 f"{where} has no journal of {invocation_id} ({invocation.get('status')})",
-                "Restate deletes a journal some time after the invocation ends (journal "
-                "retention). A running recorder keeps it.",
+                "Restate deletes a journal when its retention time after the end of the invocation "
+                "is over. A running recorder keeps a copy.",
             )
         for row in rows:
-            refuse_version(int(row.get("version") or 2), invocation_id)
+            file_format.require_supported_version(int(row.get("version") or 2), invocation_id)
         return cls(
             invocation=invocation,
             entries=tuple(
@@ -270,18 +267,18 @@ class Recording:
     async def fetch(
         cls, admin_url: str, invocation_id: str, *, token: str | None = None
     ) -> Recording:
-        """Read it from a live server through its admin API.
+        """Read the journal of an invocation from a live server through its admin API.
 
-        Prompts are not in it: those come from a recorder, which `playhead recording save` asks.
+        The recording has no prompts: only a recorder has them (`playhead recording save`).
 
         Args:
-            admin_url: base address of the admin API, such as `http://localhost:9070`.
-            invocation_id: a whole id.
-            token: sent as a bearer token.
+            admin_url: Base URL of the admin API, such as `http://localhost:9070`.
+            invocation_id: A whole id, `inv_` and 34 more characters.
+            token: Bearer token of the admin API.
 
         Raises:
-            RecordingError: the server cannot be reached, or does not have the invocation.
-            UnsupportedJournalError: its journal is of a kind that cannot be replayed.
+            RecordingError: The server does not answer, or does not have the invocation.
+            UnsupportedJournalError: The journal has a version that cannot be replayed.
         """
         from playhead.restate.client import RestateClient
 
@@ -305,7 +302,8 @@ def require_invocation_id(text: str) -> None:
     """Raise RecordingError unless the text is a whole invocation id."""
     if not is_invocation_id(text):
         raise RecordingError(
-            f"{text!r} is not an invocation id", "An id is inv_ followed by 34 letters and digits."
+            f"{text!r} is not an invocation id",
+            "An id is inv_ followed by 34 letters and digits. `playhead ls` lists ids.",
         )
 
 
@@ -320,10 +318,3 @@ def _text(value: Any) -> str | None:
     if value is None:
         return None
     return value.isoformat() if hasattr(value, "isoformat") else str(value)
-
-
-def _bytes(text: str) -> bytes:
-    try:
-        return base64.b64decode(text, validate=True)
-    except binascii.Error as error:
-        raise RecordingError(f"{text[:40]!r} is no base64: {error}") from error

@@ -1,4 +1,4 @@
-"""What a new invocation begins with when the server restarts one as new."""
+"""The journal with which a new invocation begins when the server restarts one as new."""
 
 from __future__ import annotations
 
@@ -12,13 +12,17 @@ __all__ = ["restarted"]
 
 
 def restarted(recording: Recording, from_entry: int = 0) -> Recording:
-    """The journal with which the server would start the new invocation.
+    """Return the recording of the new invocation as the server would start it.
 
-    It keeps the entries up to `from_entry`, and what came later of their results. The new
-    invocation has another id, and so other random numbers; here it is a neighbour's.
+    The journal keeps the entries up to `from_entry`, and their results from anywhere in the
+    journal. A new invocation has another id, and so other random numbers; the id here is made up.
+
+    Args:
+        recording: The invocation to restart.
+        from_entry: Journal index of the last entry to keep.
 
     Raises:
-        RecordingError: a command that is to be kept has no result, which the server refuses.
+        RecordingError: A command up to `from_entry` has no result, which the server refuses.
     """
     journal = recording.journal()
     wanted: set[ResultKey] = set()
@@ -29,20 +33,21 @@ def restarted(recording: Recording, from_entry: int = 0) -> Recording:
         missing = [i for i in ids if ("completion", i) not in journal.by_key]
         if missing:
             raise RecordingError(
-                f"{title_of(command)} (entry {command.index}) has no result yet, and so "
-                "Restate does not keep it: restart from an earlier entry"
+                f"{title_of(command)} (#{command.index}) has no result yet, and Restate keeps only "
+                "completed commands",
+                "Restart from an earlier entry.",
             )
         wanted.update(("completion", i) for i in ids)
     later = {r.index for r in journal.results if r.key in wanted}
-    kept = [e for e in recording.entries if e.index <= from_entry or e.index in later]
-    entries = tuple(replace(entry, index=index) for index, entry in enumerate(kept))
+    kept_entries = [e for e in recording.entries if e.index <= from_entry or e.index in later]
+    entries = tuple(replace(entry, index=index) for index, entry in enumerate(kept_entries))
     return replace(
         recording,
-        invocation={**recording.invocation, "id": _neighbour(recording.id)},
+        invocation={**recording.invocation, "id": _other_id(recording.id)},
         entries=entries,
         random_seed=None,
     )
 
 
-def _neighbour(invocation_id: str) -> str:
+def _other_id(invocation_id: str) -> str:
     return invocation_id[:-1] + ("1" if invocation_id.endswith("0") else "0")

@@ -1,4 +1,4 @@
-"""Journal entries as steps: each command with its result, its errors, and what it refers to."""
+"""Journal entries as steps: each command with its result, its errors and its references."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _KINDS: Mapping[str, StepKind] = {
     "GetPromise": "promise", "PeekPromise": "promise", "CompletePromise": "promise",
     "SendSignal": "signal", "CompleteAwakeable": "signal", "Awakeable": "awakeable",
 }  # fmt: skip
-_STATE_VERBS = {
+_STATE_LABELS = {
     "GetLazyState": "get", "GetEagerState": "get", "GetState": "get", "SetState": "set",
     "ClearState": "clear", "ClearAllState": "clear all state", "GetLazyStateKeys": "state keys",
     "GetEagerStateKeys": "state keys", "GetStateKeys": "state keys",
 }  # fmt: skip
-_PROMISE_VERBS = {"GetPromise": "await", "PeekPromise": "peek", "CompletePromise": "complete"}
-_INPUTS = frozenset({"SetState", "Call", "OneWayCall", "CompletePromise", "SendSignal",
+_PROMISE_LABELS = {"GetPromise": "await", "PeekPromise": "peek", "CompletePromise": "complete"}
+_WITH_INPUT = frozenset({"SetState", "Call", "OneWayCall", "CompletePromise", "SendSignal",
                      "CompleteAwakeable", "Input"})  # fmt: skip
 
 
@@ -43,15 +43,15 @@ def steps(
     waiting_signals: Iterable[int] = (),
     active: bool = False,
 ) -> list[Step]:
-    """The steps of one journal, in journal order; awakeables still waited for come last.
+    """Return the steps of one journal in journal order, then the awakeables still awaited.
 
     Args:
-        invocation_id: whose journal it is.
-        journal: all its rows in order of index.
-        events: what the server noted about it.
-        payloads: `raw` by journal index; steps whose payloads are not here are `truncated`.
-        waiting_signals: indexes of signals that the server says it waits for.
-        active: whether it may go on, so that a step that failed is being retried.
+        invocation_id: Id of the journal's invocation.
+        journal: All rows of the journal, ordered by index.
+        events: Rows of sys_journal_events for this invocation.
+        payloads: `raw` by journal index. Steps with a payload that is not here are `truncated`.
+        waiting_signals: Indexes of the signals that the invocation is suspended on.
+        active: Whether the invocation has not ended, so that a failed step is being retried.
     """
     payloads = payloads or {}
     commands = [row for row in journal if row.is_command]
@@ -62,29 +62,31 @@ def steps(
     }
     related = _related_events(events, len(commands))
     found = [
-        _command(invocation_id, row, place, notifications, related[place], payloads, active)
-        for place, row in enumerate(commands)
+        _command_step(
+            invocation_id, row, ordinal, notifications, related[ordinal], payloads, active
+        )
+        for ordinal, row in enumerate(commands)
     ]
     signals = [row for row in journal if row.entry_type == "Notification: Signal"]
-    found += [_signal(invocation_id, row, payloads) for row in signals]
+    found += [_signal_step(invocation_id, row, payloads) for row in signals]
     found.sort(key=lambda step: step.index)
-    seen = {entries.signal(row) for row in signals}
+    received = {entries.signal_id(row) for row in signals}
     found += [
-        _waited_for(invocation_id, index)
+        _awaited_step(invocation_id, index)
         for index in waiting_signals
-        if index >= FIRST_AWAKEABLE_SIGNAL and index not in seen
+        if index >= FIRST_AWAKEABLE_SIGNAL and index not in received
     ]
     return _with_tool_arguments(found)
 
 
 def unrelated_events(journal: Sequence[JournalRow], events: Iterable[EventRow]) -> list[StepEvent]:
-    """The events that name no command of this journal, oldest first."""
+    """Return the events that name no command of this journal, oldest first."""
     count = sum(row.is_command for row in journal)
     return [step_event(event) for event in events if _related_command(event, count) is None]
 
 
 def step_event(event: EventRow) -> StepEvent:
-    """A row of sys_journal_events as people read it."""
+    """Return a row of sys_journal_events as a step's event."""
     document = event.document
     failure = as_dict(document.get("last_failure")) or document
     return StepEvent(
@@ -97,62 +99,64 @@ def step_event(event: EventRow) -> StepEvent:
 
 
 def _related_command(event: EventRow, count: int) -> int | None:
-    place = event.document.get("related_command_index")
-    if place is None:
-        place = as_dict(event.document.get("last_failure")).get("related_command_index")
-    return place if isinstance(place, int) and 0 <= place < count else None
+    ordinal = event.document.get("related_command_index")
+    if ordinal is None:
+        ordinal = as_dict(event.document.get("last_failure")).get("related_command_index")
+    return ordinal if isinstance(ordinal, int) and 0 <= ordinal < count else None
 
 
 def _related_events(events: Iterable[EventRow], count: int) -> Mapping[int, list[StepEvent]]:
     related: dict[int, list[StepEvent]] = defaultdict(list)
     for event in events:
-        place = _related_command(event, count)
-        if place is not None:
-            related[place].append(step_event(event))
+        ordinal = _related_command(event, count)
+        if ordinal is not None:
+            related[ordinal].append(step_event(event))
     return related
 
 
-def _command(
+def _command_step(
     invocation_id: str,
     row: JournalRow,
-    place: int,
+    ordinal: int,
     notifications: Mapping[tuple[str, int], JournalRow],
     events: Sequence[StepEvent],
     payloads: Mapping[int, bytes],
     active: bool,
 ) -> Step:
     type_ = row.entry_type.removeprefix("Command: ")
-    number = entries.result_id(row)
+    number = entries.result_completion_id(row)
     result = notifications.get((f"Notification: {type_}", number)) if number is not None else None
-    given, came = _read(row, payloads), _read(result, payloads)
+    sent, received = _payload(row, payloads), _payload(result, payloads)
     truncated = any(
         r is not None and entries.has_payload(r) and r.index not in payloads for r in (row, result)
     )
     run = DecodedRun("run")
     if type_ == "Run":
-        read = result is not None and result.index in payloads and came.failure is None
-        run = decode_run(row.name, came.value, known=read)
-    failed = came.failure or (given.failure if type_ == "Output" else None)
-    waits = number is not None and result is None and not row.completed
+        succeeded = result is not None and result.index in payloads and received.failure is None
+        run = decode_run(row.name, received.value, known=succeeded)
+    failure = received.failure or (sent.failure if type_ == "Output" else None)
+    waiting = number is not None and result is None and not row.completed
     return Step(
         index=row.index,
-        command_index=place,
+        command_index=ordinal,
         kind=run.kind if type_ == "Run" else _KINDS.get(type_, _state_or_other(type_)),
         type=row.entry_type,
         name=_name(row, type_),
-        state=_state(result, failed, waits, bool(events) and active, _says_failure(row, type_)),
+        state=_state(
+            result, failure, waiting, bool(events) and active, _is_failed_output(row, type_)
+        ),
         started_at=row.appended_at,
-        ended_at=(result or row).appended_at if not waits else None,
+        ended_at=(result or row).appended_at if not waiting else None,
         completion_id=number,
         notification_index=result.index if result else None,
-        input=given.value if type_ in _INPUTS else None,
-        output=came.value if result else given.value if type_ not in _INPUTS else None,
-        error=failed,
+        input=sent.value if type_ in _WITH_INPUT else None,
+        output=received.value if result else sent.value if type_ not in _WITH_INPUT else None,
+        error=failure,
         llm=run.llm,
         tool=run.tool,
         child_id=row.invoked_id or _target_id(row),
         awakeable_id=_awakeable(row, type_, invocation_id),
-        state_key=as_text(row.lite.get("key")) if type_ in _STATE_VERBS else None,
+        state_key=as_text(row.lite.get("key")) if type_ in _STATE_LABELS else None,
         wake_at=row.wake_at
         or _time(row.lite.get("wake_up_time" if type_ == "Sleep" else "invoke_time")),
         events=tuple(events),
@@ -161,44 +165,48 @@ def _command(
     )
 
 
-def _read(row: JournalRow | None, payloads: Mapping[int, bytes]) -> entries.Content:
+def _payload(row: JournalRow | None, payloads: Mapping[int, bytes]) -> entries.Payload:
     if row is None or row.index not in payloads:
-        return entries.Content()
-    return entries.content(row, payloads[row.index])
+        return entries.Payload()
+    return entries.payload_of(row, payloads[row.index])
 
 
-def _says_failure(row: JournalRow, type_: str) -> bool:
+def _is_failed_output(row: JournalRow, type_: str) -> bool:
     return type_ == "Output" and row.lite.get("result") == "Failure"
 
 
 def _state(
-    result: JournalRow | None, failed: str | None, waits: bool, retried: bool, ended_badly: bool
+    result: JournalRow | None,
+    failure: str | None,
+    waiting: bool,
+    retrying: bool,
+    failed_output: bool,
 ) -> StepState:
-    if failed or ended_badly or (result is not None and result.lite.get("result") == "Failure"):
+    if failure or failed_output or (result is not None and result.lite.get("result") == "Failure"):
         return "failed"
-    if waits:
-        return "retrying" if retried else "pending"
+    if waiting:
+        return "retrying" if retrying else "pending"
     return "done"
 
 
 def _state_or_other(type_: str) -> StepKind:
-    return "state" if type_ in _STATE_VERBS else "other"
+    return "state" if type_ in _STATE_LABELS else "other"
 
 
 def _name(row: JournalRow, type_: str) -> str:
-    """What people call the step: its own name, else what it does to what."""
+    """Return the step's own name, else its operation and the object of it, such as `get cart`."""
     if row.name:
         return row.name
     key = as_text(row.lite.get("key")) or row.promise_name or ""
-    if type_ in _STATE_VERBS:
-        return f"{_STATE_VERBS[type_]} {key}".strip()
-    if type_ in _PROMISE_VERBS:
-        return f"{_PROMISE_VERBS[type_]} {key}".strip()
+    if type_ in _STATE_LABELS:
+        return f"{_STATE_LABELS[type_]} {key}".strip()
+    if type_ in _PROMISE_LABELS:
+        return f"{_PROMISE_LABELS[type_]} {key}".strip()
     if type_ in ("Call", "OneWayCall"):
         return row.invoked_target or _target(row)
-    words = {"CompleteAwakeable": "complete awakeable", "SendSignal": "send signal",
-             "AttachInvocation": "attach", "GetInvocationOutput": "get output"}  # fmt: skip
-    return words.get(type_, type_.lower())
+    labels = {"CompleteAwakeable": "complete awakeable", "SendSignal": "send signal",
+              "AttachInvocation": "attach", "GetInvocationOutput": "get output"}  # fmt: skip
+    return labels.get(type_, type_.lower())
 
 
 def _target(row: JournalRow) -> str:
@@ -210,10 +218,10 @@ def _target(row: JournalRow) -> str:
 
 
 def _target_id(row: JournalRow) -> str | None:
-    """The invocation that a call made, or that an attach or signal is about."""
+    """Return the invocation that an attach or a signal refers to."""
     for name in ("invocation_id", "target_invocation_id"):
-        if found := as_text(row.lite.get(name)):
-            return found
+        if target_id := as_text(row.lite.get(name)):
+            return target_id
     target = as_dict(row.lite.get("target"))
     return as_text(target.get("InvocationId"))
 
@@ -231,9 +239,9 @@ def _time(milliseconds: object) -> datetime | None:
         return None
 
 
-def _signal(invocation_id: str, row: JournalRow, payloads: Mapping[int, bytes]) -> Step:
-    number = entries.signal(row)
-    came = _read(row, payloads)
+def _signal_step(invocation_id: str, row: JournalRow, payloads: Mapping[int, bytes]) -> Step:
+    number = entries.signal_id(row)
+    payload = _payload(row, payloads)
     kind: StepKind = "signal"
     name = f"signal {number}"
     if entries.is_cancel(number):
@@ -250,15 +258,15 @@ def _signal(invocation_id: str, row: JournalRow, payloads: Mapping[int, bytes]) 
         started_at=None if kind == "awakeable" else row.appended_at,
         ended_at=row.appended_at,
         notification_index=row.index,
-        output=came.value,
-        error=came.failure,
+        output=payload.value,
+        error=payload.failure,
         awakeable_id=_awakeable_id(invocation_id, number),
         raw_length=row.raw_length,
         truncated=entries.has_payload(row) and row.index not in payloads,
     )
 
 
-def _waited_for(invocation_id: str, number: int) -> Step:
+def _awaited_step(invocation_id: str, number: int) -> Step:
     return Step(
         index=-1,
         command_index=None,
@@ -282,20 +290,20 @@ def _awakeable_id(invocation_id: str, number: Any) -> str | None:
 
 
 def _with_tool_arguments(found: list[Step]) -> list[Step]:
-    """Tool steps with the arguments of the calls that the models asked for.
+    """Return the steps with each tool step's arguments, taken from the model's tool calls.
 
-    The integration runs the tools of one answer in the order of its calls, so that the nth
-    step of a tool belongs to the nth call of it.
+    The integration runs the tools of one answer in the order of its calls, so the nth step of a
+    tool belongs to the nth call of it.
     """
-    asked: dict[str, list[ToolCall]] = defaultdict(list)
+    calls: dict[str, list[ToolCall]] = defaultdict(list)
     for place, step in enumerate(found):
         for call in step.llm.tool_calls if step.llm else ():
-            asked[call.name].append(call)
+            calls[call.name].append(call)
         if step.kind != "tool":
             continue
         name = step.tool.name if step.tool else step.name.split()[-1]
-        if asked[name]:
-            call = asked[name].pop(0)
+        if calls[name]:
+            call = calls[name].pop(0)
             tool = ToolCall(
                 name, call.arguments, call.call_id, step.tool.result if step.tool else None
             )

@@ -170,7 +170,7 @@ class Reader:
                 row = next((row for row in journal if row.index == index), None)
                 if row is None or row.version < 2:
                     return raw[index]
-                found = entries.content(row, raw[index])
+                found = entries.payload_of(row, raw[index])
                 return {"failure": found.failure} if found.failure else found.value
         if unreachable:
             raise unreachable

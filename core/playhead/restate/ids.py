@@ -1,4 +1,4 @@
-"""Invocation and awakeable ids: what they are made of."""
+"""Invocation and awakeable ids, decoded and encoded."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ _INVOCATION = re.compile(r"inv_1([0-9a-zA-Z]{11})([0-9a-zA-Z]{22})")
 
 
 def is_invocation_id(text: str) -> bool:
-    """Whether the text has the form of a whole invocation id."""
+    """Return whether the text has the form of a whole invocation id."""
     return _INVOCATION.fullmatch(text) is not None
 
 
 def decode_invocation_id(text: str) -> bytes:
-    """The 24 bytes of an invocation id: partition key, then the unique part.
+    """Return the 24 bytes of an invocation id: partition key, then the unique part.
 
     Raises:
-        ValueError: it is no invocation id.
+        ValueError: The text is not an invocation id.
     """
     found = _INVOCATION.fullmatch(text)
     try:
@@ -29,7 +29,7 @@ def decode_invocation_id(text: str) -> bytes:
             return _decode(found[1], 8) + _decode(found[2], 16)
     except OverflowError:
         pass
-    raise ValueError(f"{text!r} is no invocation id")
+    raise ValueError(f"{text!r} is not an invocation id")
 
 
 def _decode(digits: str, size: int) -> bytes:
@@ -40,10 +40,10 @@ def _decode(digits: str, size: int) -> bytes:
 
 
 def awakeable_id(invocation_id: str, signal_index: int) -> str:
-    """The id by which others complete the awakeable that waits for this signal.
+    """Return the id by which others complete the awakeable that waits for this signal.
 
     Raises:
-        ValueError: it is no invocation id.
+        ValueError: `invocation_id` is not an invocation id.
     """
     data = decode_invocation_id(invocation_id) + signal_index.to_bytes(4, "big")
     return "sign_1" + base64.urlsafe_b64encode(data).decode().rstrip("=")

@@ -93,8 +93,7 @@ def parse(code: int, data: bytes) -> Any:
     try:
         return message_class.FromString(data)
     except _decode_errors() as error:
-        name = MESSAGE_NAMES[code]
-        raise ProtocolError(f"{len(data)} bytes are not a {name}: {error}") from error
+        raise ProtocolError(f"{len(data)} bytes are not a {MESSAGE_NAMES[code]}") from error
 
 
 def parse_entry(kind: str, data: bytes) -> Any:

@@ -1,4 +1,4 @@
-"""The checks of the server, over one that traces nothing."""
+"""Doctor's checks of a server that does not trace."""
 
 from __future__ import annotations
 

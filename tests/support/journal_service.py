@@ -1,6 +1,6 @@
-"""A service of every kind of journal entry, run as a script: `python handlers.py PORT`.
+"""A service whose journals have every kind of entry; a script: `python journal_service.py PORT`.
 
-Executions are counted in a file of their own, which owes nothing to Restate.
+Executions are counted in a separate file, independent of Restate.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Steps against the server's own `entry_json`, and against what the handlers counted."""
+"""Steps compared with the server's own `entry_json` and with the handlers' own counts."""
 
 from __future__ import annotations
 
@@ -43,7 +43,9 @@ def truths(document: Any) -> Iterator[tuple[str, Any]]:
             yield from truths(value)
 
 
-async def test_every_entry_says_what_the_server_says(handlers: Any, client: RestateClient) -> None:
+async def test_payloads_equal_those_in_the_server_s_entry_json(
+    handlers: Any, client: RestateClient
+) -> None:
     ids = [
         handlers.finish("every/everything", {"key": "truth"}),
         handlers.finish("every/fails", {"why": "not"}),
@@ -65,7 +67,7 @@ async def test_every_entry_says_what_the_server_says(handlers: Any, client: Rest
         }
         assert len(truth) == len(journal) > 0
         for row in journal:
-            found = entries.content(row, raw[row.index])
+            found = entries.payload_of(row, raw[row.index])
             for what, said in truths(truth[row.index]):
                 if what == "failure":
                     assert found.failure == said
@@ -148,7 +150,7 @@ async def test_failed_tries_are_attached_to_their_step(
     assert step.started_at <= tries[0].at < tries[1].at <= step.ended_at
 
 
-async def test_an_awakeable_that_is_waited_for(handlers: Any, client: RestateClient) -> None:
+async def test_an_awaited_awakeable_is_a_pending_step(handlers: Any, client: RestateClient) -> None:
     id_ = handlers.send("every/waits", {})
     await handlers.until(id_, "suspended")
     found = {step.name: step for step in await read(client, id_)}
@@ -207,7 +209,7 @@ def test_malformed_payloads_are_shown_raw(raw: bytes) -> None:
 
     row = journal_row({"index": 2, "entry_type": "Notification: Run", "version": 2,
                        "entry_lite_json": "{not json", "raw_length": 3})  # fmt: skip
-    found = entries.content(row, raw)
+    found = entries.payload_of(row, raw)
     assert found.value == (raw or None)
     [command] = steps("inv_bad", [journal_row({"index": 0, "entry_type": "Command: Strange"})])
     assert (command.kind, command.state) == ("other", "done")

@@ -1,12 +1,11 @@
-"""Restart as new: what the server begins with, and whether the code then accepts it."""
+"""Restart as new: the journal that the server starts with, and whether the code accepts it."""
 
 from __future__ import annotations
 
-import asyncio
-from pathlib import Path
 from typing import Any
 
 import pytest
+from journal_fixtures import SERVICE_FOLDER
 from playhead.errors import NotFoundError, RefusedError
 from playhead.journal.restart import restarted
 from playhead.replay import Recording, RecordingError
@@ -14,8 +13,7 @@ from playhead.replay.worker import Worker
 from playhead.restate.client import RestateClient
 from playhead.restate.control import Control
 from playhead.restate.protocol import parse_entry
-
-HERE = Path(__file__).parent
+from waiting import until_async
 
 
 async def recorded(client: RestateClient, id_: str) -> Recording:
@@ -23,15 +21,15 @@ async def recorded(client: RestateClient, id_: str) -> Recording:
 
 
 async def settled(handlers: Any, id_: str) -> str:
-    """`completed`, or why the code does not accept the journal."""
-    for _ in range(600):
+    """Return `completed`, or the reason why the code does not accept the journal."""
+
+    def outcome() -> str | None:
         [row] = handlers.sql(
             f"SELECT status, last_failure FROM sys_invocation WHERE id = '{id_}'"
         )  # fmt: skip
-        if row["status"] == "completed" or "last_failure" in row:
-            return row.get("last_failure") or "completed"
-        await asyncio.sleep(0.05)
-    raise AssertionError(f"{id_} does not settle")
+        return row.get("last_failure") or ("completed" if row["status"] == "completed" else None)
+
+    return await until_async(outcome, f"{id_} completes or fails") or ""
 
 
 async def test_the_server_begins_with_the_journal_that_is_checked(
@@ -40,7 +38,7 @@ async def test_the_server_begins_with_the_journal_that_is_checked(
     control = Control(client)
     whole = await recorded(client, handlers.finish("every/everything", {"key": "restarted"}))
     verdicts: set[str] = set()
-    with Worker("handlers:app", app_dir=HERE) as worker:
+    with Worker("journal_service:app", app_dir=SERVICE_FOLDER) as worker:
         for last in range(len(whole.entries)):
             kept = restarted(whole, last)
             new = await control.restart_as_new(whole.id, from_entry=last)
@@ -66,7 +64,7 @@ async def test_what_has_no_result_is_not_kept(handlers: Any, client: RestateClie
     await handlers.until(id_, "completed")
     recording = await recorded(client, id_)
     assert len(restarted(recording, 0).entries) == 1
-    with pytest.raises(RecordingError, match=r"Sleep \(entry 1\) has no result yet"):
+    with pytest.raises(RecordingError, match=r"Sleep \(#1\) has no result yet"):
         restarted(recording, 1)
     with pytest.raises(RefusedError, match="without respective Completions"):
         await control.restart_as_new(id_, from_entry=1)
