@@ -1,0 +1,162 @@
+"""Run the tutorial as a reader would, and write the real outputs into docs/tutorial.md.
+
+Blocks of the page are run in order, in an empty folder: `python` and `diff` blocks with a title
+write and edit that file, `sh` blocks with a title run in a terminal of that name until the title
+appears again, and each `$` command of a `console` block gets its output from a pseudo-terminal.
+A comment `<!-- wait: COMMAND -->` waits until the command succeeds. Everything uses the default
+ports, in a network namespace of its own (Linux).
+"""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = ROOT / "docs" / "tutorial.md"
+COLUMNS = 100
+WAIT_SECONDS = 90.0
+BLOCK = re.compile(
+    r'^<!-- wait: (?P<wait>.+?) -->$|^```(?P<kind>\w+)(?: title="(?P<title>[^"]+)")?\n'
+    r"(?P<body>.*?)^```$",
+    re.MULTILINE | re.DOTALL,
+)
+ID = re.compile(r"inv_[0-9A-Za-z]+")
+
+
+class Walk:
+    """One walk through the page: its folder, its terminals, and the ids it met."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.terminals: dict[str, subprocess.Popen[bytes]] = {}
+        self.ids: dict[str, str] = {}
+        tools = f"{ROOT / '.venv/bin'}:{ROOT / 'node_modules/.bin'}:{os.environ['PATH']}"
+        self.env = {
+            **{k: v for k, v in os.environ.items() if not k.startswith(("PLAYHEAD_", "RESTATE_"))},
+            **{"PATH": tools, "HOME": str(folder), "TERM": "xterm", "NO_COLOR": "1"},
+            **{"COLUMNS": str(COLUMNS), "PYTHONDONTWRITEBYTECODE": "1"},
+            **{"PLAYHEAD_STORE": str(folder / "store"), "PYTHONWARNINGS": "ignore"},
+        }
+
+    def step(self, match: re.Match[str]) -> str:
+        """Do what the block says; return the block with its real output."""
+        kind, title, body = match["kind"], match["title"], match["body"]
+        if match["wait"]:
+            self._wait(self._with_ids(match["wait"]))
+        elif kind == "python" and title:
+            (self.folder / title).write_text(body)
+        elif kind == "diff" and title:
+            self._edit(self.folder / title, body)
+        elif kind == "sh" and title:
+            self._start(title, body)
+        elif kind == "console":
+            return f"```console\n{self._console(body)}```"
+        return match[0]
+
+    def close(self) -> None:
+        """End the terminals, the last started first."""
+        for process in reversed(self.terminals.values()):
+            os.killpg(process.pid, signal.SIGTERM)
+            process.wait(30)
+
+    def _start(self, title: str, body: str) -> None:
+        if before := self.terminals.pop(title, None):
+            os.killpg(before.pid, signal.SIGTERM)
+            before.wait(30)
+        with (self.folder / f".{title}.log").open("ab") as log:
+            self.terminals[title] = subprocess.Popen(
+                ["bash", "-c", body], cwd=self.folder, env=self.env, stdout=log, stderr=log,
+                start_new_session=True,
+            )  # fmt: skip
+
+    def _edit(self, path: Path, diff: str) -> None:
+        lines = diff.splitlines(keepends=True)
+        old = "".join(line[1:] for line in lines if line[0] in " -")
+        new = "".join(line[1:] for line in lines if line[0] in " +")
+        text = path.read_text()
+        if text.count(old) != 1:
+            raise SystemExit(f"{path.name} does not contain once:\n{old}")
+        path.write_text(text.replace(old, new))
+
+    def _wait(self, command: str) -> None:
+        deadline = time.monotonic() + WAIT_SECONDS
+        while subprocess.run(["bash", "-c", command], cwd=self.folder, env=self.env,
+                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                             check=False).returncode:  # fmt: skip
+            if time.monotonic() > deadline:
+                raise SystemExit(f"not within {WAIT_SECONDS:g} s: {command}")
+            time.sleep(0.3)
+
+    def _console(self, body: str) -> str:
+        text = ""
+        for part in re.split(r"^(?=\$ )", body, flags=re.MULTILINE)[1:]:
+            line, _, old = part.partition("\n")
+            command = self._with_ids(line[2:])
+            output = self._clean(_in_terminal(command, self.folder, self.env))
+            for before, now in zip(ID.findall(old), ID.findall(output), strict=False):
+                self.ids.setdefault(before, now)
+            text += f"$ {command}\n{output}"
+        return text
+
+    def _with_ids(self, command: str) -> str:
+        def now(match: re.Match[str]) -> str:
+            whole = next((i for i in self.ids if i.startswith(match[0])), None)
+            return match[0] if whole is None else self.ids[whole][: len(match[0])]
+
+        return ID.sub(now, command)
+
+    def _clean(self, output: str) -> str:
+        text = output.replace(str(ROOT / ".venv"), "~/refunds/.venv")
+        text = text.replace(str(self.folder), "~/refunds")
+        return re.sub(r"[ \t]+$", "", text, flags=re.MULTILINE)
+
+
+def _in_terminal(command: str, folder: Path, env: Mapping[str, str]) -> str:
+    """Everything that the command writes to a terminal of `COLUMNS` columns."""
+    ours, theirs = pty.openpty()
+    sized = f"stty cols {COLUMNS} rows 60 -onlcr -echo; {command}"
+    process = subprocess.Popen(["bash", "-c", sized], cwd=folder, env=env,
+                               stdin=theirs, stdout=theirs, stderr=theirs)  # fmt: skip
+    os.close(theirs)
+    chunks: list[bytes] = []
+    while True:
+        try:
+            chunk = os.read(ours, 65536)
+        except OSError:  # Linux: the other end was closed
+            break
+        if not chunk:
+            break
+        chunks.append(chunk)
+    process.wait()
+    os.close(ours)
+    text = b"".join(chunks).decode(errors="replace").replace("\r\n", "\n")
+    text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", text)
+    return text if not text or text.endswith("\n") else f"{text}\n"
+
+
+def main() -> None:
+    """Walk through the page and write it again."""
+    if "--inside" not in sys.argv:
+        inner = 'ip link set lo up && exec "$0" "$@"'
+        command = [sys.executable, __file__, "--inside"]
+        os.execvp("unshare", ["unshare", "-rn", "sh", "-c", inner, *command])
+    with tempfile.TemporaryDirectory(prefix="playhead-tutorial-") as folder:
+        walk = Walk(Path(folder))
+        try:
+            text = BLOCK.sub(walk.step, PAGE.read_text())
+        finally:
+            walk.close()
+    PAGE.write_text(text)
+
+
+if __name__ == "__main__":
+    main()
