@@ -1,19 +1,20 @@
-# Everything goes to .venv, node_modules and .demo in this folder; nothing outside it.
+# Everything is written to .venv, node_modules, .demo and site in this folder; nothing outside it.
 PYTHON ?= python3
 BIN := .venv/bin
 PROJECTS := pyproject.toml tracing/pyproject.toml
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
   --no-emit-index-url --no-annotate --no-header
+SITE := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --clean
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test check docs proto bench lock clean
 
-help: ## show the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-install: .venv/.all node_modules/.installed ## prepare .venv and Restate's server, with all tools
+install: .venv/.all node_modules/.installed ## install Playhead, all tools and restate-server
 
-# The demo needs less than the tests, and so starts sooner.
+# The demo needs fewer packages than the tests, so it starts sooner.
 .venv/.run: requirements/run.txt $(PROJECTS)
 	@PYTHON="$(PYTHON)" sh scripts/install.sh requirements/run.txt $@
 
@@ -25,10 +26,10 @@ node_modules/.installed: package-lock.json
 	@sh scripts/install-server.sh
 	@mkdir -p node_modules && touch $@
 
-demo: .venv/.run node_modules/.installed ## run agents, failures and the dashboard; everything is local
+demo: .venv/.run node_modules/.installed ## run sample agents, failures and the dashboard, locally
 	@$(BIN)/playhead demo $(ARGS)
 
-test: install ## run the tests, those of a file in one process
+test: install ## run the tests in two processes
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 check: install ## format, lint, types, import rules, generated docs
@@ -46,14 +47,14 @@ proto: install ## generate the classes of Restate's service protocol (needs uv)
 	@uv run --quiet --no-project --python $(BIN)/python --with-requirements requirements/proto.txt \
 	  python scripts/proto.py
 
-bench: install ## the benchmarks: ratios against peers and floors
+bench: install ## run the benchmarks: ratios to peers and floors
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-lock: ## pin the newest versions that the pyproject files allow (needs uv)
+lock: ## pin the newest allowed versions (needs uv)
 	@$(COMPILE) --all-extras --no-emit-package playhead-tracing requirements/all.in $(PROJECTS) -o requirements/all.txt
 	@$(COMPILE) --all-extras --no-emit-package playhead-tracing requirements/build.in $(PROJECTS) -c requirements/all.txt -o requirements/run.txt
 	@$(COMPILE) requirements/uv.in -o requirements/uv.txt
 	@$(COMPILE) requirements/proto.in -o requirements/proto.txt
 
-clean: ## remove what install and demo made
-	rm -rf .venv node_modules .demo
+clean: ## remove everything that these targets write
+	rm -rf .venv node_modules .demo site
