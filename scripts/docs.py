@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import itertools
 import pkgutil
 import re
 import sys
@@ -38,7 +39,7 @@ def command_line() -> str:
 
 
 def _help(command: click.Command, path: str, parent: click.Context | None) -> str:
-    context = click.Context(command, info_name=path.split()[-1], parent=parent, terminal_width=96)
+    context = click.Context(command, info_name=path.split()[-1], parent=parent, terminal_width=88)
     text = f"## `{path}`\n\n```text\n{command.get_help(context)}\n```\n"
     if isinstance(command, click.Group):
         for name in command.list_commands(context):
@@ -73,7 +74,7 @@ def _constant_docs(module_or_class: Any) -> dict[str, str]:
     tree: Any = ast.parse(textwrap.dedent(inspect.getsource(module_or_class)))
     body = tree.body if inspect.ismodule(module_or_class) else tree.body[0].body
     found: dict[str, str] = {}
-    for field, doc in zip(body, body[1:], strict=False):
+    for field, doc in itertools.pairwise(body):
         match field, doc:
             case (
                 ast.AnnAssign(target=ast.Name(id=name)) | ast.Assign(targets=[ast.Name(id=name)]),
@@ -111,7 +112,7 @@ SPAN_ATTRIBUTES = {
     "playhead.attempt.number": "Number of the attempt, from 1; only where it is certain.",
     "playhead.replayed": "Part of what the span covers came from the journal, or it ran again "
     "without a durable step inside.",
-    "playhead.logical_span_id": "Equal for the spans that repeat the same work in several attempts.",
+    "playhead.logical_span_id": "Equal for spans that repeat the same work in several attempts.",
     "playhead.interrupted": "The attempt ended while the span was open: a suspension, a "
     "cancellation, a failure elsewhere, SIGTERM.",
     "playhead.pending": "The span has not ended yet; its finished form will replace it.",
