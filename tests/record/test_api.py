@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import stat
 from pathlib import Path
 from typing import Any
@@ -134,6 +135,17 @@ async def test_the_file_itself_without_a_recorder(settings: Settings) -> None:
         assert again is not None
         assert "recorder at" in again.describe()
         await again.close()
+
+
+async def test_the_file_answers_queries_at_the_same_time(settings: Settings) -> None:
+    async with open_recorder(settings, FREE) as recorder:
+        await post(recorder, request(5).SerializeToString())
+    source = await connect(settings)
+    assert source is not None
+    answers = await asyncio.gather(
+        *(source.rows("SELECT count(*) AS n FROM spans") for _ in "abcd")
+    )
+    assert answers == [[{"n": 5}]] * 4
 
 
 async def refuses_to_write(source: StoreClient) -> None:

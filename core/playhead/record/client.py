@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -177,6 +178,9 @@ class _FileClient:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        # Connections of one process share one instance of the database, and with it the locked
+        # configuration: one at a time.
+        self._opening = threading.Lock()
 
     async def rows(self, sql: str, params: Sequence[Any] = ()) -> list[dict[str, Any]]:
         from playhead.store.query import to_rows
@@ -203,14 +207,15 @@ class _FileClient:
         from playhead.store.database import SETTINGS
 
         def run() -> _T:
-            try:
-                connection = duckdb.connect(str(self._path), read_only=True, config=SETTINGS)
-            except duckdb.Error as error:
-                raise RecorderError(f"{self._path} cannot be opened: {error}") from error
-            try:
-                connection.execute("SET lock_configuration = true")
-                return query(connection)
-            finally:
-                connection.close()
+            with self._opening:
+                try:
+                    connection = duckdb.connect(str(self._path), read_only=True, config=SETTINGS)
+                except duckdb.Error as error:
+                    raise RecorderError(f"{self._path} cannot be opened: {error}") from error
+                try:
+                    connection.execute("SET lock_configuration = true")
+                    return query(connection)
+                finally:
+                    connection.close()
 
         return await asyncio.to_thread(run)
