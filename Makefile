@@ -7,7 +7,7 @@ COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-h
 SITE := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --clean
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check docs proto bench lock clean
+.PHONY: help install demo test check docs serve-docs proto bench lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -32,16 +32,22 @@ demo: .venv/.run node_modules/.installed ## run sample agents, failures and the 
 test: install ## run the tests in two processes
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
-check: install ## format, lint, types, import rules, generated docs
+check: install ## format, lint, types, import rules, generated files, documentation
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/pyright --warnings
 	@$(BIN)/lint-imports
 	@$(BIN)/python scripts/docs.py --check
 	@$(BIN)/python scripts/proto.py --check
+	@$(SITE)
 
-docs: install ## write the generated pages again
+docs: install ## generate the reference pages and build the site into site/
 	@$(BIN)/python scripts/docs.py
+	@$(SITE)
+	@echo "Built site/index.html"
+
+serve-docs: install ## show the documentation at http://127.0.0.1:8000
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve
 
 proto: install ## generate the classes of Restate's service protocol (needs uv)
 	@uv run --quiet --no-project --python $(BIN)/python --with-requirements requirements/proto.txt \

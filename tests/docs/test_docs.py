@@ -34,6 +34,8 @@ INLINE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 LINK = re.compile(r"\[[^]]*\]\(([^)\s]+)\)")
 SETTINGS = set(settings.VARIABLES.values())
 every_page = pytest.mark.parametrize("page", PAGES, ids=IDS)
+HISTORY = ROOT / "CHANGELOG.md"
+"""Names what was removed, too."""
 
 
 def blocks(page: Path, *languages: str) -> Iterator[str]:
@@ -132,6 +134,7 @@ def test_make_targets_exist(page: Path) -> None:
 @every_page
 def test_options_in_the_text_exist(page: Path, pytestconfig: pytest.Config) -> None:
     known = {*options(cli.cli), *FOREIGN_OPTIONS, "--help"}
+    known |= {"--seconds"} if page == HISTORY else set()
     for text in INLINE.findall(page.read_text()):
         for option in re.findall(r"(?<![\w-])--[a-z][a-z-]*", text):
             plugin = option.startswith("--playhead-") and hasattr(
