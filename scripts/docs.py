@@ -156,7 +156,7 @@ def span_attributes() -> str:
     """Return every span attribute that Playhead writes or reads."""
     pattern = re.compile(r"(restate|playhead|gen_ai)\.[a-z_.]*[a-z_]")
     values = [v for k, v in vars(conventions).items() if k.isupper() and isinstance(v, str)]
-    names = [value for value in values if pattern.fullmatch(value)] or list(SPAN_ATTRIBUTES)
+    names = [value for value in values if pattern.fullmatch(value) and ".lifecycle" not in value]
     text = (
         "# Span attributes\n\nAttributes that Playhead writes or reads. What the bridge exports, "
         "and when, is described in [Tracing](tracing.md#what-is-exported).\n"
@@ -173,19 +173,11 @@ def store_tables() -> str:
         "# Store tables\n\nThe tables and views that `playhead sql` and the query API read; "
         "[Query with SQL](how-to/sql.md) has examples. Times are in UTC.\n"
     )
-    describe: Callable[[], Any] = getattr(schema, "describe", _undescribed)
-    for name, description, columns in describe():
+    for name, description, columns in schema.describe():
         rows = [(f"`{column}`", f"`{kind}`", about) for column, kind, about in columns]
         header = ("column", "type", "description")
         text += f"\n## {name}\n\n{description}\n\n{_table(header, rows)}"
     return text
-
-
-def _undescribed() -> Any:
-    return [
-        (name, "", [(c, kind, "") for c, kind in columns.items()])
-        for name, columns in schema.TABLES.items()
-    ]
 
 
 def agents_page() -> str:
