@@ -3,23 +3,23 @@
 PlayheadError
 ├── SettingsError                   a setting has an unusable value
 ├── AmbiguousIdError                several invocations have an id that begins like this
-├── RestateError                    a Restate server cannot be used
-│   ├── UnreachableError            it does not answer, or not in time
-│   ├── UnauthorizedError           it wants another token
-│   ├── QueryFailedError            it refused a query or could not finish it
-│   ├── NotFoundError               it has no such invocation, deployment or awakeable
-│   └── RefusedError                it will not do this to the invocation or deployment
+├── RestateError                    a request to a Restate server failed
+│   ├── UnreachableError            the server does not answer, or not in time
+│   ├── UnauthorizedError           the server refuses the token
+│   ├── QueryFailedError            the server refused a query or could not finish it
+│   ├── NotFoundError               the server has no such invocation, deployment or awakeable
+│   └── RefusedError                the server refuses a change
 ├── StoreError                      the store cannot be opened
-│   └── StoreLockedError            another process holds it
+│   └── StoreLockedError            another process holds the store
 ├── RecorderError                   the recorder does not answer
 ├── QueryError                      the SQL is wrong, or does more than read
 │   └── QueryLimitError             the query takes too long, or its result is too large
 ├── ReplayError                     a replay cannot be carried out
 │   ├── RecordingError              a recording cannot be read or written
-│   ├── UnsupportedJournalError     the journal is of a kind that cannot be replayed
-│   ├── AppError                    the app cannot be imported, or is no Restate app
+│   ├── UnsupportedJournalError     the journal has a version that cannot be replayed
+│   ├── AppError                    the app cannot be imported, or is not a Restate app
 │   └── WorkerError                 the process that runs the app crashed or took too long
-├── ProcessError                    a process that Playhead started did not come up
+├── ProcessError                    a process that Playhead started is not ready, or ended
 └── ServerNotFoundError             no restate-server is installed
 
 `str(error)` says what is wrong and where. `error.hint` says what to do next; it may be empty.
@@ -59,16 +59,18 @@ class PlayheadError(Exception):
         """Describe the error.
 
         Args:
-            title: what is wrong, and where.
-            hint: what to do next.
+            title: What is wrong, and where.
+            hint: What to do next; also shown in tracebacks.
         """
         super().__init__(title)
         self.title = title
         self.hint = hint
+        if hint:
+            self.add_note(hint)
 
 
 class SettingsError(PlayheadError):
-    """A setting has an unusable value; the title names the setting and where it was set."""
+    """A setting has an unusable value. The title names the setting and its source."""
 
 
 class AmbiguousIdError(PlayheadError):
@@ -76,7 +78,7 @@ class AmbiguousIdError(PlayheadError):
 
 
 class RestateError(PlayheadError):
-    """A Restate server cannot be used."""
+    """A request to a Restate server failed."""
 
 
 class UnreachableError(RestateError):
@@ -84,7 +86,7 @@ class UnreachableError(RestateError):
 
 
 class UnauthorizedError(RestateError):
-    """The server wants another token (401 or 403)."""
+    """The server refuses the token (401 or 403)."""
 
 
 class QueryFailedError(RestateError):
@@ -96,7 +98,7 @@ class NotFoundError(RestateError):
 
 
 class RefusedError(RestateError):
-    """The server will not do this to the invocation or deployment; the title says why."""
+    """The server refuses a change to an invocation or deployment. The title gives the reason."""
 
 
 class StoreError(PlayheadError):
@@ -108,7 +110,7 @@ class StoreLockedError(StoreError):
 
 
 class RecorderError(PlayheadError):
-    """The recorder does not answer any more."""
+    """The recorder does not answer."""
 
 
 class QueryError(PlayheadError):
@@ -116,7 +118,7 @@ class QueryError(PlayheadError):
 
 
 class QueryLimitError(QueryError):
-    """The query takes too long, or its result is too large; none of it is returned."""
+    """The query takes too long, or its result is too large. No rows are returned."""
 
 
 class ReplayError(PlayheadError):
@@ -128,11 +130,11 @@ class RecordingError(ReplayError):
 
 
 class UnsupportedJournalError(ReplayError):
-    """The journal is whole, but of a kind that cannot be replayed."""
+    """The journal is valid, but has a version that cannot be replayed."""
 
 
 class AppError(ReplayError):
-    """The app cannot be imported, or is no Restate app."""
+    """The app cannot be imported, or is not a Restate app."""
 
 
 class WorkerError(ReplayError):
@@ -140,11 +142,11 @@ class WorkerError(ReplayError):
 
 
 class ProcessError(PlayheadError):
-    """A process that Playhead started did not come up, or ended too early.
+    """A process that Playhead started is not ready in time, or ended too early.
 
-    The title names the process, what happened, and the last lines of its log.
+    The title names the process and the event; the hint has the last lines of its log.
     """
 
 
 class ServerNotFoundError(PlayheadError):
-    """No restate-server is installed; the title says where it was looked for."""
+    """No restate-server is installed. The title names the places that were searched."""

@@ -1,4 +1,4 @@
-"""Settings: flags over `PLAYHEAD_*` and `RESTATE_*` variables over a TOML file."""
+"""Settings: command line flags, then `PLAYHEAD_*` and `RESTATE_*` variables, then a TOML file."""
 
 from __future__ import annotations
 
@@ -31,35 +31,35 @@ VARIABLES = {
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Where things are. All servers of ours listen on 127.0.0.1."""
+    """Addresses and folders. All of Playhead's servers listen on 127.0.0.1."""
 
     admin_url: str = "http://localhost:9070"
-    """Base address of Restate's admin API."""
+    """Base URL of Restate's admin API."""
     ingress_url: str = "http://localhost:8080"
-    """Base address of Restate's ingress."""
+    """Base URL of Restate's ingress."""
     auth_token: str | None = field(default=None, repr=False)
-    """Bearer token for both, as Restate Cloud wants."""
+    """Bearer token of both, as Restate Cloud requires."""
     store: Path = Path()
-    """Folder of the recording; the database in it is `playhead.duckdb`."""
+    """Folder of the store; the database in it is `playhead.duckdb`."""
     otlp_grpc_port: int = 4317
-    """Port on which the recorder takes OTLP over gRPC."""
+    """Port of the recorder's OTLP receiver, gRPC."""
     otlp_http_port: int = 4318
-    """Port on which the recorder takes OTLP over HTTP."""
+    """Port of the recorder's OTLP receiver, HTTP."""
     api_port: int = 4319
     """Port of the recorder's query API."""
     app: str | None = None
-    """The Restate app for replays, as `module:attribute`."""
+    """The Restate app to replay with, as `module:attribute`."""
     app_dir: str | None = None
-    """Folder to import that app from; the current one when not given."""
+    """Folder to import the app from; the current folder by default."""
 
     @property
     def api_url(self) -> str:
-        """Base address of the recorder's query API."""
+        """Base URL of the recorder's query API."""
         return f"http://127.0.0.1:{self.api_port}"
 
 
 def config_file() -> Path:
-    """The user's settings file; it need not exist."""
+    """Return the path of the settings file, which need not exist."""
     return Path(platformdirs.user_config_dir("playhead")) / "config.toml"
 
 
@@ -69,29 +69,32 @@ def load(
     environ: Mapping[str, str] | None = None,
     file: Path | None = None,
 ) -> Settings:
-    """The settings in force.
+    """Return the settings from all sources.
 
     Args:
-        overrides: values of command line flags, by field name; None means "not given".
-        environ: environment, `os.environ` when not given.
-        file: the TOML file, `config_file()` when not given.
+        overrides: Values of command line flags by field name; None for flags not given.
+        environ: Environment; `os.environ` by default.
+        file: The TOML file; `config_file()` by default.
 
     Raises:
-        SettingsError: the file is not TOML, or holds or yields an unusable value.
+        SettingsError: The file is not valid TOML, or a setting is unknown or has an unusable
+            value. The title names the setting and its source.
     """
     environ = os.environ if environ is None else environ
     path = config_file() if file is None else file
-    found: dict[str, tuple[Any, str]] = {
+    sources: dict[str, tuple[Any, str]] = {
         "store": (platformdirs.user_data_dir("playhead"), "the default")
     }
-    found |= {name: (value, str(path)) for name, value in _read(path).items()}
-    found |= {name: (environ[var], var) for var, name in VARIABLES.items() if environ.get(var)}
-    found |= {k: (v, "the command line") for k, v in (overrides or {}).items() if v is not None}
-    known = {f.name for f in fields(Settings)}
-    for name, (_, source) in found.items():
-        if name not in known:
-            raise SettingsError(f"{source}: no setting is called {name!r}")
-    return replace(Settings(), **{n: _convert(n, v, src) for n, (v, src) in found.items()})
+    sources |= {name: (value, str(path)) for name, value in _read(path).items()}
+    sources |= {name: (environ[var], var) for var, name in VARIABLES.items() if environ.get(var)}
+    sources |= {k: (v, "the command line") for k, v in (overrides or {}).items() if v is not None}
+    names = [f.name for f in fields(Settings)]
+    for name, (_, source) in sources.items():
+        if name not in names:
+            raise SettingsError(
+                f"{source}: unknown setting {name!r}", f"The settings are {', '.join(names)}."
+            )
+    return replace(Settings(), **{n: _convert(n, v, src) for n, (v, src) in sources.items()})
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -100,7 +103,9 @@ def _read(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SettingsError(f"{path} cannot be read: {error}") from error
+        raise SettingsError(
+            f"{path} cannot be read: {error}", "Correct the file, which must be TOML, or delete it."
+        ) from error
 
 
 def _convert(name: str, value: Any, source: str) -> Any:
@@ -110,12 +115,17 @@ def _convert(name: str, value: Any, source: str) -> Any:
         except (TypeError, ValueError):
             port = -1
         if not 0 < port < 65536:
-            raise SettingsError(f"{source}: {name} = {value!r} is not a port (1 to 65535)")
+            raise SettingsError(
+                f"{source}: {name} = {value!r} is not a port", "Use a number from 1 to 65535."
+            )
         return port
     if name == "store":
         return Path(str(value)).expanduser()
     if name.endswith("_url"):
         if not str(value).startswith(("http://", "https://")):
-            raise SettingsError(f"{source}: {name} = {value!r} must start with http:// or https://")
+            raise SettingsError(
+                f"{source}: {name} = {value!r} is not a URL",
+                "Start it with http:// or https://.",
+            )
         return str(value).rstrip("/")
     return str(value)

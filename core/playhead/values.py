@@ -1,4 +1,4 @@
-"""JSON of unknown shape, and payload bytes, as Python values that never raise."""
+"""Conversions of JSON of unknown shape and of payload bytes that never raise."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ __all__ = [
 
 
 def as_dict(value: object) -> Mapping[str, Any]:
-    """The mapping, or an empty one."""
+    """Return the mapping, or an empty one for anything else."""
     return cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else {}
 
 
 def as_list(value: object) -> list[Any]:
-    """The list, or an empty one."""
+    """Return the list, or an empty one for anything else."""
     return cast("list[Any]", value) if isinstance(value, list) else []
 
 
 def as_int(value: object) -> int:
-    """The whole number, or 0."""
+    """Return the value as a whole number, or 0."""
     try:
         return int(value) if isinstance(value, int | float | str) else 0
     except (ValueError, OverflowError):
@@ -37,12 +37,12 @@ def as_int(value: object) -> int:
 
 
 def as_text(value: object) -> str | None:
-    """The text; None when it is none or empty."""
+    """Return the text; None when it is empty or not text."""
     return value if isinstance(value, str) and value else None
 
 
 def as_json(value: Any) -> Any:
-    """A value that may be JSON in text (tool arguments are), parsed where it is."""
+    """Parse a value that may be JSON in text, as tool arguments are; else return it unchanged."""
     if not isinstance(value, str):
         return value
     try:
@@ -52,7 +52,7 @@ def as_json(value: Any) -> Any:
 
 
 def decode_value(data: bytes) -> Any:
-    """JSON where it is JSON, else text, else the bytes; None for no bytes."""
+    """Decode bytes as JSON, else as text, else return the bytes; None for empty bytes."""
     if not data:
         return None
     try:
@@ -66,7 +66,7 @@ def decode_value(data: bytes) -> Any:
 
 
 def readable(data: bytes | None) -> Any:
-    """Payload bytes for people: decoded JSON, else text, else hex."""
+    """Decode payload bytes for display: as JSON, else as text, else as hex."""
     if data is None:
         return None
     try:
@@ -80,5 +80,5 @@ def readable(data: bytes | None) -> Any:
 
 
 def to_json_line(value: Any) -> str:
-    """A JSON value as text on one line."""
+    """Return a JSON value as text on one line."""
     return json.dumps(value, ensure_ascii=False, default=str)

@@ -6,13 +6,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
 import pytest
 from playhead.errors import ProcessError
 from playhead.local import ManagedProcess
+from waiting import until
 
 SLEEPER = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(600)"]
 
@@ -29,10 +29,7 @@ def gone(pid: int) -> bool:
 
 
 def wait_until_gone(*pids: int) -> None:
-    deadline = time.monotonic() + 10
-    while not all(gone(pid) for pid in pids):
-        assert time.monotonic() < deadline, "processes were left behind"
-        time.sleep(0.02)
+    until(lambda: all(gone(pid) for pid in pids), "all processes have ended", seconds=10)
 
 
 def test_start_stop_and_start_again(tmp_path: Path) -> None:
@@ -41,7 +38,7 @@ def test_start_stop_and_start_again(tmp_path: Path) -> None:
     child.start()
     child.wait_until(lambda: up(child), seconds=10, what="it was up")
     first = child.pid
-    with pytest.raises(ProcessError, match="runs already"):
+    with pytest.raises(ProcessError, match="is already running"):
         child.start()
     child.stop()
     child.stop()
@@ -52,7 +49,7 @@ def test_start_stop_and_start_again(tmp_path: Path) -> None:
     assert not child.running
 
 
-def test_a_program_that_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_program_is_named(tmp_path: Path) -> None:
     with pytest.raises(ProcessError, match=r"nothing cannot be started"):
         ManagedProcess("nothing", [tmp_path / "no-such-program"], log=tmp_path / "log").start()
 
@@ -97,7 +94,7 @@ time.sleep(600)
     wait_until_gone(child_pid)
 
 
-def test_an_interrupt_at_birth_waits_until_the_child_is_known(
+def test_an_interrupt_during_the_start_waits_until_the_child_is_registered(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Interrupted(subprocess.Popen[bytes]):

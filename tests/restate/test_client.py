@@ -1,4 +1,4 @@
-"""Queries, errors and verbs against a real server; a busy or closed one is a small HTTP server."""
+"""Queries, errors and verbs on a real server; a small HTTP server plays a busy or refusing one."""
 
 from __future__ import annotations
 
@@ -22,19 +22,20 @@ from playhead.restate.control import Control
 from playhead.restate.ids import awakeable_id, decode_invocation_id, is_invocation_id
 from playhead.restate.queries import journal
 from playhead.restate.rows import parse_bytes
+from waiting import until_async
 
 
 @contextmanager
 def answering(*answers: tuple[int, str]) -> Generator[tuple[str, list[dict[str, str]]]]:
-    """An HTTP server that gives these answers, the last one for ever."""
-    left = list(answers)
-    asked: list[dict[str, str]] = []
+    """An HTTP server that gives these answers in order, and then repeats the last one."""
+    remaining = list(answers)
+    requests: list[dict[str, str]] = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            asked.append({k.lower(): v for k, v in self.headers.items()})
+            requests.append({k.lower(): v for k, v in self.headers.items()})
             self.rfile.read(int(self.headers["content-length"]))
-            status, body = left.pop(0) if len(left) > 1 else left[0]
+            status, body = remaining.pop(0) if len(remaining) > 1 else remaining[0]
             self.send_response(status)
             self.send_header("content-length", str(len(body)))
             self.end_headers()
@@ -47,7 +48,7 @@ def answering(*answers: tuple[int, str]) -> Generator[tuple[str, list[dict[str, 
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}", asked
+        yield f"http://127.0.0.1:{server.server_port}", requests
     finally:
         server.shutdown()
         thread.join()
@@ -73,54 +74,54 @@ async def test_a_bad_query_says_why(client: RestateClient) -> None:
         await client.query("SELECT * FROM nonsense")
 
 
-async def test_nobody_there() -> None:
+async def test_a_closed_port_is_an_unreachable_server() -> None:
     async with RestateClient(f"http://127.0.0.1:{free_port()}") as client:
         with pytest.raises(UnreachableError, match="No Restate server answers") as caught:
             await client.query("SELECT 1")
     assert "RESTATE_ADMIN_URL" in caught.value.hint
 
 
-async def test_a_busy_server_is_asked_again_later() -> None:
+async def test_requests_to_a_busy_server_are_repeated_with_backoff() -> None:
     waits: list[float] = []
 
     async def sleep(seconds: float) -> None:
         waits.append(seconds)
 
     busy = (429, "")
-    with answering(busy, busy, busy, (200, '{"rows": [{"one": 1}]}')) as (url, asked):
+    with answering(busy, busy, busy, (200, '{"rows": [{"one": 1}]}')) as (url, requests):
         async with RestateClient(url, sleep=sleep) as client:
             assert await client.query("SELECT 1 AS one") == [{"one": 1}]
-    assert len(asked) == 4
+    assert len(requests) == 4
     assert waits == [0.1, 0.2, 0.4]
 
 
-async def test_a_server_that_stays_busy_is_given_up() -> None:
+async def test_repeats_end_when_the_server_stays_busy() -> None:
     async def sleep(seconds: float) -> None:
         pass
 
-    with answering((429, "")) as (url, asked):
+    with answering((429, "")) as (url, requests):
         async with RestateClient(url, sleep=sleep) as client:
             with pytest.raises(UnreachableError, match="limits requests"):
                 await client.query("SELECT 1")
-    assert len(asked) == 6
+    assert len(requests) == 6
 
 
 async def test_the_token_is_sent_and_its_refusal_explained() -> None:
-    with answering((401, "")) as (url, asked):
+    with answering((401, "")) as (url, requests):
         async with RestateClient(url, auth_token="secret") as client:
             with pytest.raises(UnauthorizedError) as caught:
                 await client.query("SELECT 1")
-    assert asked[0]["authorization"] == "Bearer secret"
+    assert requests[0]["authorization"] == "Bearer secret"
     assert "RESTATE_AUTH_TOKEN" in caught.value.hint
 
 
 @pytest.mark.parametrize("body", ["<html>", "[]", '{"other": 1}'])
-async def test_somebody_else_answers(body: str) -> None:
+async def test_answers_that_are_not_rows_are_refused(body: str) -> None:
     with answering((200, body)) as (url, _):
         async with RestateClient(url) as client:
-            with pytest.raises(QueryFailedError, match="something else than rows"):
+            with pytest.raises(QueryFailedError, match="has no rows"):
                 await client.query("SELECT 1")
-            with pytest.raises(QueryFailedError, match="no Arrow stream"):
+            with pytest.raises(QueryFailedError, match="is not an Arrow stream"):
                 await client.query_arrow("SELECT 1")
 
 
@@ -182,11 +183,10 @@ async def test_verbs(handlers: Any, client: RestateClient) -> None:
     [row] = handlers.sql(f"SELECT restarted_from FROM sys_invocation WHERE id = '{again}'")
     assert row["restarted_from"] == first
     await control.purge(first)
-    for _ in range(200):
-        if not handlers.sql(f"SELECT id FROM sys_invocation WHERE id = '{first}'"):
-            break
-    else:
-        pytest.fail("it was not purged")
+    await until_async(
+        lambda: not handlers.sql(f"SELECT id FROM sys_invocation WHERE id = '{first}'"),
+        f"{first} is purged",
+    )
 
     with pytest.raises(NotFoundError):
         await control.cancel(first)

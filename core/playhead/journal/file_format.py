@@ -1,8 +1,8 @@
 """The format of recordings as files, `playhead.journal/1`: read, checked, and explained when wrong.
 
 msgspec decodes and validates in one pass over the bytes, base64 included. It names the place of an
-error, is several times as fast as parsing and then checking, and costs a hundredth of Pydantic's
-import time, which everything that imports `playhead.replay` would pay.
+error, and costs a hundredth of Pydantic's start-up time, which every command that loads a recording
+would pay.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Processes that Playhead starts on this machine: a restate-server, recorders, agent services.
+"""Processes that Playhead starts on this machine: restate-server, recorders, agent services.
 
-Not here: talking to them (see `playhead.restate` and `playhead.record`).
+Not here: clients of them (`playhead.restate`, `playhead.record`).
 """
 
 from playhead.local.ports import free_port, port_is_free

@@ -1,4 +1,4 @@
-"""A child process with a log file, a readiness check, and an end that is certain."""
+"""Child processes with a log file, a readiness check, and a guaranteed end."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @contextlib.contextmanager
 def _uninterrupted() -> Generator[None]:
-    """Holds signals back for a moment, and delivers them afterwards.
+    """Hold signals back and deliver them afterwards.
 
-    A KeyboardInterrupt between the birth of a process and the note that it exists would leave
-    it behind. Signals are not masked, since the child would inherit the mask.
+    A KeyboardInterrupt between the start of a process and its registration would orphan it.
+    Signals are not masked, since the child would inherit the mask.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -43,14 +43,14 @@ def _uninterrupted() -> Generator[None]:
 
 
 class _Reaper:
-    """The helper process that ends our children should this process be killed."""
+    """The helper process that ends the children if this process is killed."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[str] | None = None
         self._owner = 0
 
-    def tell(self, sign: str, group: int) -> None:
+    def update(self, sign: str, group: int) -> None:
         with self._lock:
             if self._process is None or self._owner != os.getpid():
                 self._process = subprocess.Popen(
@@ -73,10 +73,10 @@ _reaper = _Reaper()
 
 
 class ManagedProcess:
-    """One child process in a process group of its own.
+    """A child process in its own process group.
 
-    Its group ends with `stop()` or `kill()`, and at the latest when this process ends, even
-    by kill -9. Standard output and error go to `log`.
+    The group ends with `stop()` or `kill()`, and at the latest when this process ends, even by
+    `kill -9`. Standard output and error go to `log`.
     """
 
     def __init__(
@@ -91,11 +91,11 @@ class ManagedProcess:
         """Describe the process; nothing starts yet.
 
         Args:
-            name: what people call it, used in errors.
-            command: program and arguments.
-            log: file that receives its output (appended).
-            env: variables on top of this process's environment.
-            cwd: its working directory.
+            name: Name of the process in errors.
+            command: Program and arguments.
+            log: File to append its output to.
+            env: Variables added to this process's environment.
+            cwd: Working directory.
         """
         self.name = name
         self.command = [str(part) for part in command]
@@ -106,14 +106,14 @@ class ManagedProcess:
 
     @property
     def pid(self) -> int:
-        """The process id; raises ProcessError when it was never started."""
+        """The process id. Raises ProcessError if the process was never started."""
         if self._process is None:
             raise ProcessError(f"{self.name} was not started")
         return self._process.pid
 
     @property
     def returncode(self) -> int | None:
-        """The exit code, negative for a signal; None while it runs or before it starts."""
+        """The exit code, negative for a signal; None before the process has ended."""
         return None if self._process is None else self._process.poll()
 
     @property
@@ -122,9 +122,9 @@ class ManagedProcess:
         return self._process is not None and self._process.poll() is None
 
     def start(self) -> ManagedProcess:
-        """Start it. Raises ProcessError when the program cannot be run."""
+        """Start the process. Raises ProcessError if the program cannot be run, or runs already."""
         if self.running:
-            raise ProcessError(f"{self.name} runs already (pid {self.pid})")
+            raise ProcessError(f"{self.name} is already running (pid {self.pid})")
         self.log.parent.mkdir(parents=True, exist_ok=True)
         output: IO[bytes]
         with self.log.open("ab") as output, _uninterrupted():
@@ -140,21 +140,30 @@ class ManagedProcess:
                 )
             except OSError as error:
                 raise ProcessError(f"{self.name} cannot be started: {error}") from error
-            _reaper.tell("+", self._process.pid)
+            _reaper.update("+", self._process.pid)
         return self
 
     def wait_until(self, ready: Callable[[], bool], *, seconds: float, what: str) -> None:
-        """Wait until `ready()`; raises ProcessError if the process ends or time runs out first."""
+        """Wait until `ready()` is true.
+
+        Args:
+            ready: Checked repeatedly.
+            seconds: Maximum time to wait.
+            what: The awaited state as a clause, such as `it answered`, for errors.
+
+        Raises:
+            ProcessError: The process ended first, or the time is up.
+        """
         deadline = time.monotonic() + seconds
         while not ready():
             if not self.running:
                 raise ProcessError(
-                    f"{self.name} ended (exit code {self.returncode}) before {what}.\n"
-                    f"{self.log_tail()}"
+                    f"{self.name} ended (exit code {self.returncode}) before {what}",
+                    self.log_tail(),
                 )
             if time.monotonic() > deadline:
                 raise ProcessError(
-                    f"{self.name}: {what} took longer than {seconds:g} s.\n{self.log_tail()}"
+                    f"{self.name}: waited {seconds:g} s until {what}", self.log_tail()
                 )
             time.sleep(POLL_SECONDS)
 
@@ -164,7 +173,7 @@ class ManagedProcess:
             os.kill(self.pid, number)
 
     def stop(self, *, grace: float = 10.0) -> None:
-        """SIGTERM, then SIGKILL after `grace` seconds; the whole group ends. Safe to call twice."""
+        """Send SIGTERM to the group, and SIGKILL after `grace` seconds. Safe to call twice."""
         if self._process is None:
             return
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -174,16 +183,16 @@ class ManagedProcess:
         self.kill()
 
     def kill(self) -> None:
-        """SIGKILL to the whole group, and wait for the process."""
+        """Send SIGKILL to the whole group and wait for the process."""
         if self._process is None:
             return
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
-        _reaper.tell("-", self._process.pid)
+        _reaper.update("-", self._process.pid)
 
     def log_tail(self, lines: int = LOG_TAIL_LINES) -> str:
-        """The last lines of the log, with its path."""
+        """Return the last lines of the log, with its path."""
         try:
             text = self.log.read_text(errors="replace")
         except OSError:

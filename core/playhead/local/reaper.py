@@ -1,8 +1,8 @@
-"""Ends the process groups of a parent that has gone, however it went.
+"""Ends the process groups that a parent process leaves behind when it exits.
 
-Run as a script by `playhead.local.process`, one for each parent process. It reads lines from
-standard input, `+PGID` when a group starts and `-PGID` when it has ended; at end of file (the
-parent has exited, even by kill -9) it ends the groups that are left.
+`playhead.local.process` runs this file as a script, one for each parent process. It reads lines
+from standard input: `+PGID` when a group starts, `-PGID` when it has ended. At end of file, when
+the parent has exited (even by `kill -9`), it ends the remaining groups.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ GRACE_SECONDS = 3.0
 
 
 def alive(group: int) -> bool:
-    """Whether any process of the group is left."""
+    """Return whether the group still has a process."""
     try:
         os.killpg(group, 0)
     except ProcessLookupError:
@@ -28,7 +28,7 @@ def alive(group: int) -> bool:
 
 
 def end(groups: set[int], grace: float = GRACE_SECONDS) -> None:
-    """Ask every group to stop, and kill what is left after `grace` seconds."""
+    """Send SIGTERM to every group, and SIGKILL to those left after `grace` seconds."""
     for group in groups:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(group, signal.SIGTERM)
@@ -41,7 +41,7 @@ def end(groups: set[int], grace: float = GRACE_SECONDS) -> None:
 
 
 def main() -> None:
-    """Follow the parent until it goes, then clear up."""
+    """Follow the parent until it exits, then end its groups."""
     for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ignored, signal.SIG_IGN)
     groups: set[int] = set()

@@ -1,4 +1,4 @@
-"""A restate-server of our own on free loopback ports: for the demo, scenarios and tests."""
+"""A restate-server on free loopback ports, for the demo, scenarios and tests."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ START_SECONDS = 30.0
 
 
 def find_server(start: Path | None = None) -> Path:
-    """The restate-server binary: on PATH, else what npm installed in this folder or above it.
+    """Return the restate-server binary: on PATH, else as npm installed it here or in a parent.
 
     Raises:
-        ServerNotFoundError: neither is there.
+        ServerNotFoundError: There is none.
     """
     on_path = shutil.which("restate-server")
     if on_path:
@@ -38,16 +38,16 @@ def find_server(start: Path | None = None) -> Path:
         if (folder / inside).is_file():
             return folder / inside
     raise ServerNotFoundError(
-        "No restate-server was found: not on PATH, and not in node_modules.\n"
+        "No restate-server was found on PATH or in node_modules",
         "Run `npm install @restatedev/restate-server` here (or `make install` in a checkout), "
-        "or put restate-server on PATH."
+        "or put restate-server on PATH.",
     )
 
 
 class RestateServer:
-    """One restate-server with its own data folder and ports; a context manager.
+    """A restate-server with its own data folder and ports; a context manager.
 
-    `stop()`, `kill()` and `start()` again keep ports and data, as a restarted server does.
+    Ports and data survive `stop()` or `kill()` followed by `start()`, as when a server restarts.
     """
 
     def __init__(
@@ -61,11 +61,11 @@ class RestateServer:
         """Describe the server; nothing starts yet.
 
         Args:
-            folder: data and log go here.
-            tracing_endpoint: where it sends its spans, as Restate spells it
-                (`otlp+http://host:4318/v1/traces`, or a plain URL for gRPC).
-            env: further `RESTATE_*` settings.
-            binary: the program; found by `find_server` when not given.
+            folder: Folder for data and log.
+            tracing_endpoint: Target of the server's spans in Restate's notation:
+                `otlp+http://host:4318/v1/traces`, or a plain URL for gRPC.
+            env: Additional `RESTATE_*` settings.
+            binary: The program; `find_server()` when not given.
         """
         self.folder = folder
         self.ingress_port = free_port()
@@ -85,7 +85,7 @@ class RestateServer:
         }
         if tracing_endpoint:
             settings["RESTATE_TRACING_ENDPOINT"] = tracing_endpoint
-        # A user's own RESTATE_* settings describe another server.
+        # RESTATE_* variables of the environment describe another server.
         inherited = {name: "" for name in os.environ if name.startswith("RESTATE_")}
         self._process = ManagedProcess(
             "restate-server",
@@ -105,21 +105,21 @@ class RestateServer:
 
     @property
     def admin_url(self) -> str:
-        """Base address of the admin API."""
+        """Base URL of the admin API."""
         return f"http://{LOOPBACK}:{self.admin_port}"
 
     @property
     def ingress_url(self) -> str:
-        """Base address of the ingress, where invocations are sent."""
+        """Base URL of the ingress, which takes requests."""
         return f"http://{LOOPBACK}:{self.ingress_port}"
 
     @property
     def process(self) -> ManagedProcess:
-        """The process."""
+        """The server's process."""
         return self._process
 
     def start(self) -> RestateServer:
-        """Start it and wait until admin and ingress answer. Raises ProcessError."""
+        """Start the server and wait until admin API and ingress answer. Raises ProcessError."""
         self._process.start()
         try:
             self._process.wait_until(self._healthy, seconds=START_SECONDS, what="it was healthy")
@@ -129,11 +129,11 @@ class RestateServer:
         return self
 
     def stop(self) -> None:
-        """Stop it in an orderly way."""
+        """Stop the server in an orderly way."""
         self._process.stop()
 
     def kill(self) -> None:
-        """SIGKILL, as a crash does."""
+        """End the server by SIGKILL, like a crash."""
         self._process.kill()
 
     def register(self, service_url: str, *, force: bool = False, use_http_11: bool = False) -> str:

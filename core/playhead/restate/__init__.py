@@ -1,4 +1,5 @@
-"""Restate's admin API: queries, control, and journals as steps.
+"""Restate: the admin API (queries and changes), table rows, ids, and the service protocol.
 
-Not here: what was recorded (`playhead.record`), and the view over both (`playhead.reader`).
+Not here: journals as commands and steps (`playhead.journal`), the recorder's copy of the tables
+(`playhead.store`), and the view over both (`playhead.reader`).
 """

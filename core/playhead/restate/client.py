@@ -1,4 +1,4 @@
-"""The admin API over HTTP: SQL queries and REST calls."""
+"""Restate's admin API over HTTP: SQL queries and REST calls."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ MAX_BACKOFF = 2.0
 class RestateClient:
     """A client of one Restate server's admin API, and of its ingress for awakeables.
 
-    Every request opens a connection of its own: on a kept one, Nagle's algorithm and delayed
-    acknowledgements together stall each query for about 40 ms.
+    Every request opens a new connection: on a kept-alive one, Nagle's algorithm and delayed
+    acknowledgments stall each query for about 40 ms.
     """
 
     def __init__(
@@ -43,15 +43,15 @@ class RestateClient:
         transport: httpx.AsyncBaseTransport | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        """Describe the server; nothing is sent yet.
+        """Create a client; nothing is sent yet.
 
         Args:
-            admin_url: base address of the admin API.
-            ingress_url: base address of the ingress.
-            auth_token: sent to both as a bearer token.
-            timeout: seconds a request may take.
-            transport: how bytes travel; for tests.
-            sleep: how the client waits before it asks a busy server again.
+            admin_url: Base URL of the admin API.
+            ingress_url: Base URL of the ingress.
+            auth_token: Bearer token of both.
+            timeout: Seconds that one request may take.
+            transport: HTTP transport, for tests.
+            sleep: Waits between attempts while the server limits requests.
         """
         self.admin_url = admin_url.rstrip("/")
         self.ingress_url = ingress_url.rstrip("/") if ingress_url else None
@@ -62,7 +62,7 @@ class RestateClient:
             timeout=timeout,
             transport=transport,
             limits=httpx.Limits(max_keepalive_connections=0),
-            # Reading the machine's certificates takes longer than a query.
+            # Loading the machine's certificates takes longer than a query.
             verify=any(url.startswith("https:") for url in (admin_url, ingress_url or "")),
             trust_env=not self.admin_url.startswith(("http://127.", "http://localhost")),
         )
@@ -74,13 +74,13 @@ class RestateClient:
         await self.close()
 
     async def close(self) -> None:
-        """Let go of all connections."""
+        """Close all connections."""
         await self._http.aclose()
 
     async def query(self, sql: str) -> list[dict[str, Any]]:
-        """The rows of a query, from JSON: binary columns are hex text, times ISO 8601 text.
+        """Run a query and return its rows, from JSON.
 
-        Columns that are NULL in a row are absent from it.
+        Binary columns are hex text and times ISO 8601 text. A row has no key for a NULL column.
 
         Raises:
             RestateError: UnreachableError, UnauthorizedError or QueryFailedError.
@@ -90,13 +90,13 @@ class RestateClient:
             rows: list[dict[str, Any]] = json.loads(response.content)["rows"]
         except (ValueError, KeyError, TypeError) as error:
             raise QueryFailedError(
-                f"{self.admin_url} answered a query with something else than rows",
+                f"The answer of {self.admin_url} to a query has no rows",
                 "Is this Restate's admin API (port 9070 by default)?",
             ) from error
         return rows
 
     async def query_arrow(self, sql: str) -> Any:
-        """The rows of a query as a pyarrow Table: for journals in bulk.
+        """Run a query and return its rows as a pyarrow Table, for journals in bulk.
 
         Raises:
             RestateError: UnreachableError, UnauthorizedError or QueryFailedError.
@@ -110,14 +110,16 @@ class RestateClient:
             with pa.ipc.open_stream(response.content) as reader:
                 return reader.read_all()
         except pa.ArrowInvalid as error:
-            raise QueryFailedError(f"{self.admin_url} sent no Arrow stream: {error}") from error
+            raise QueryFailedError(
+                f"The answer of {self.admin_url} to a query is not an Arrow stream: {error}"
+            ) from error
 
     async def get(self, path: str) -> Any:
-        """The JSON document at a path of the admin API. Raises RestateError."""
+        """Return the JSON document at a path of the admin API. Raises RestateError."""
         return _json(await self.send("GET", self.admin_url + path))
 
     async def change(self, method: str, path: str, body: Any = None) -> Any:
-        """Call a REST verb that changes something; the answer's JSON or None.
+        """Call a REST verb that changes something; return the answer's JSON or None.
 
         Raises:
             RestateError: NotFoundError, RefusedError, UnreachableError or UnauthorizedError.
@@ -133,7 +135,14 @@ class RestateClient:
         text: str | None = None,
         accept: str = "application/json",
     ) -> httpx.Response:
-        """Send one request, again while the server says it is busy (429). Raises RestateError."""
+        """Send one request, and repeat it while the server limits requests (429).
+
+        The loop is hand-written because stamina, the candidate, can neither take `sleep` from the
+        caller nor stay silent in the log.
+
+        Raises:
+            RestateError: The server does not answer, or with an error.
+        """
         backoff = FIRST_BACKOFF
         for _ in range(RETRIES):
             response = await self._request(method, url, body, text, accept)
@@ -174,7 +183,7 @@ def connection_error(url: str, error: Exception) -> UnreachableError:
     """Return the error to raise when a request to `url` got no answer."""
     if isinstance(error, httpx.TimeoutException):
         return UnreachableError(
-            f"Restate at {url} did not answer in time", "It may be overloaded; see its log."
+            f"Restate at {url} did not answer in time", "It may be overloaded: see its log."
         )
     return UnreachableError(
         f"No Restate server answers at {_base(url)}: {error}",

@@ -1,4 +1,4 @@
-"""What changes a Restate server: the verbs for invocations, deployments and awakeables."""
+"""Changes to a Restate server: invocations and awakeables."""
 
 from __future__ import annotations
 
@@ -15,54 +15,54 @@ __all__ = ["Control"]
 
 _ENDING_CHECKS = 100
 _ENDING_PAUSE = 0.1
-"""Seconds between two looks whether a killed invocation has ended."""
+"""Seconds between two checks whether a killed invocation has ended."""
 
 
 class Control:
-    """Changes to a server. Every method raises RestateError."""
+    """The verbs of the admin API. Every method raises RestateError when the server refuses."""
 
     def __init__(self, client: RestateClient) -> None:
         self._client = client
 
     async def cancel(self, invocation_id: str) -> None:
-        """Ask it to stop: the handler sees a terminal error and may compensate."""
+        """Cancel an invocation: its handler can clean up, then it ends."""
         await self._verb(invocation_id, "cancel")
 
     async def kill(self, invocation_id: str) -> None:
-        """End it at once, without compensation."""
+        """End an invocation at once; its handler cannot clean up."""
         await self._verb(invocation_id, "kill")
 
     async def pause(self, invocation_id: str) -> None:
-        """Stop its attempts until it is resumed."""
+        """Stop the attempts of an invocation until it is resumed."""
         await self._verb(invocation_id, "pause")
 
     async def resume(self, invocation_id: str, *, deployment: str | None = None) -> None:
-        """Let a paused or backing-off invocation go on now.
+        """Resume a paused invocation, or retry a backing-off one now.
 
         Args:
-            invocation_id: which.
-            deployment: id of the deployment to go on with, `latest`, or `keep`.
+            invocation_id: Id of the invocation.
+            deployment: Id of the deployment to continue on, `latest`, or `keep`.
         """
         await self._verb(invocation_id, "resume", deployment=deployment)
 
     async def purge(self, invocation_id: str) -> None:
-        """Forget a completed invocation, its journal and its idempotency key."""
+        """Delete a completed invocation, its journal and its idempotency key."""
         await self._verb(invocation_id, "purge")
 
     async def purge_journal(self, invocation_id: str) -> None:
-        """Forget the journal of a completed invocation."""
+        """Delete the journal of a completed invocation."""
         await self._verb(invocation_id, "purge-journal")
 
     async def restart_as_new(
         self, invocation_id: str, *, from_entry: int | None = None, deployment: str | None = None
     ) -> str:
-        """Start a new invocation with the same input; returns its id.
+        """Start a new invocation with the same input and return its id.
 
         Args:
-            invocation_id: a completed invocation whose journal is retained.
-            from_entry: copy journal entries 0 to this one, and their results, so that the new
-                one goes on from there; None starts afresh.
-            deployment: id of the deployment to use, `latest`, or `keep`.
+            invocation_id: A completed invocation whose journal is retained.
+            from_entry: Copy journal entries 0 to this one, with their results, so that the new
+                invocation continues from there. None copies the input only.
+            deployment: Id of the deployment to use, `latest`, or `keep`.
         """
         answer = await self._verb(
             invocation_id, "restart-as-new", **{"from": from_entry, "deployment": deployment}
@@ -73,23 +73,23 @@ class Control:
     async def kill_and_restart(
         self, invocation_id: str, *, from_entry: int | None = None, deployment: str | None = None
     ) -> str:
-        """Kill an invocation that has not ended, and restart it as new; returns the new id.
+        """Kill an invocation that has not ended, restart it as new, and return the new id.
 
-        The server restarts only invocations that have ended, and keeps the journal of a killed one
-        only if its handler has a journal retention. Arguments as for `restart_as_new`.
+        The server restarts only invocations that have ended, and retains the journal of a killed
+        one only if its handler has a journal retention. Arguments as for `restart_as_new`.
 
         Raises:
-            RefusedError: the handler keeps no journal; nothing was killed.
-            RestateError: the restart failed; the title says whether the invocation was killed.
+            RefusedError: The handler has no journal retention; nothing was killed.
+            RestateError: The restart failed; the title says whether the invocation was killed.
         """
         row = await self._row(invocation_id)
         killed = row["status"] != "completed"
         if killed:
             if not any(digit in row.get("journal_retention", "") for digit in "123456789"):
                 raise RefusedError(
-                    "Its handler keeps no journal (journal retention 0), and without the journal "
-                    "it could not be restarted: nothing was done",
-                    "Send its input again, then kill it.",
+                    "Its handler keeps no journal (journal retention 0), and an invocation without "
+                    "journal cannot be restarted: nothing was killed",
+                    "Send its input as a new request, then kill it.",
                 )
             await self.kill(invocation_id)
         try:
@@ -101,7 +101,7 @@ class Control:
             if killed:
                 raise type(error)(
                     f"It was killed, but not restarted: {error.title}",
-                    "Its journal is kept: restart it as new once more.",
+                    "Its journal is retained: restart it as new once more.",
                 ) from error
             raise
 
@@ -110,10 +110,10 @@ class Control:
             if (await self._row(invocation_id))["status"] == "completed":
                 return
             await asyncio.sleep(_ENDING_PAUSE)
-        raise RefusedError("it has not ended yet")
+        raise RefusedError("It has not ended yet", "Try again in a moment.")
 
     async def deployments(self) -> list[Deployment]:
-        """The registered deployments, as the server lists them."""
+        """Return the registered deployments, in the server's order."""
         document = await self._client.get("/deployments")
         return [
             Deployment(
@@ -135,7 +135,7 @@ class Control:
 
     def _awakeable(self, awakeable_id: str, verb: str) -> str:
         if self._client.ingress_url is None:
-            raise RestateError("The address of Restate's ingress is not known",
+            raise RestateError("The URL of Restate's ingress is unknown",
                                "Set RESTATE_INGRESS_URL.")  # fmt: skip
         return (
             f"{self._client.ingress_url}/restate/awakeables/{quote(awakeable_id, safe='')}/{verb}"

@@ -1,4 +1,4 @@
-"""All rows of one invocation: from Restate's system tables, or from the store's copy of them."""
+"""All rows of one invocation, from Restate's system tables or from the store's copy of them."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ STORE_TABLES = ("invocations", "journal", "journal_events", "state")
 
 @dataclass(frozen=True, slots=True)
 class InvocationTables:
-    """Rows of one invocation, as the source gave them."""
+    """Rows of one invocation, unparsed."""
 
     invocations: Rows
     """At most one."""
     journal: Rows
-    """Its entries, with `raw`, in no order."""
+    """Journal entries with `raw`, unordered."""
     events: Rows
     state: Rows
     """Key and value pairs of the virtual object or workflow; empty for a service."""
@@ -37,27 +37,24 @@ async def read_tables(
     """Read all rows of an invocation.
 
     Args:
-        query: runs one SELECT.
-        invocation_id: a whole id.
+        query: Runs one SELECT; its exceptions are passed on.
+        invocation_id: A whole id.
         tables: `SERVER_TABLES` or `STORE_TABLES`.
-
-    Raises:
-        Exception: whatever `query` raises.
     """
     invocations, journal, events, state = tables
     id_ = quote(invocation_id)
-    found = await query(f"SELECT * FROM {invocations} WHERE id = {id_}")
+    rows = await query(f"SELECT * FROM {invocations} WHERE id = {id_}")
     entries = await query(
         'SELECT "index", entry_type, name, raw, version, appended_at '
         f"FROM {journal} WHERE id = {id_}"
     )
-    notes = await query(f"SELECT * FROM {events} WHERE id = {id_}")
+    event_rows = await query(f"SELECT * FROM {events} WHERE id = {id_}")
     values: Rows = []
-    if found and found[0].get("target_service_key") is not None:
+    if rows and rows[0].get("target_service_key") is not None:
         service, key = (
-            quote(str(found[0][name])) for name in ("target_service_name", "target_service_key")
+            quote(str(rows[0][name])) for name in ("target_service_name", "target_service_key")
         )
         values = await query(
             f"SELECT key, value FROM {state} WHERE service_name = {service} AND service_key = {key}"
         )
-    return InvocationTables(found, entries, notes, values)
+    return InvocationTables(rows, entries, event_rows, values)

@@ -1,8 +1,8 @@
-"""The SQL that Playhead sends, shaped for what each table costs the server.
+"""The SQL that Playhead sends to a server, shaped by what each table costs.
 
-Ids first, rows by id second: a lookup by id costs a millisecond, any filter or order over
-status scans every stored invocation. No query here reads a payload column unless its name
-says so.
+Ids come first, then rows by id: a lookup by id takes a millisecond, but any filter or order over
+the status scans every stored invocation. Only the queries for payloads and state read payload
+columns.
 """
 
 from __future__ import annotations
@@ -47,11 +47,11 @@ ACTIVE = (
     "SELECT id, in_flight, retry_count, last_start_at, next_retry_at, last_failure"
     " FROM sys_invocation_state"
 )
-"""What the invokers hold now: running and backing-off invocations, not suspended ones."""
+"""The invocations that have an attempt now or are backing off; not the suspended ones."""
 
 
 def quote(text: str) -> str:
-    """The text as an SQL literal."""
+    """Return the text as an SQL literal."""
     return "'" + text.replace("'", "''") + "'"
 
 
@@ -60,11 +60,11 @@ def _time(at: datetime) -> str:
 
 
 def ids(limit: int, filters: Filters) -> str:
-    """Ids of the newest invocations. Scans the status of all that are stored.
+    """Select the ids of the newest invocations. Scans the status of all stored invocations.
 
     Args:
-        limit: how many at most.
-        filters: which ones.
+        limit: Maximum number of ids.
+        filters: Conditions that the invocations meet.
     """
     where = [
         *([f"ss.target_service_name = {quote(filters.service)}"] if filters.service else []),
@@ -91,7 +91,7 @@ def ids(limit: int, filters: Filters) -> str:
 
 
 def invocations(ids: Sequence[str]) -> str:
-    """The rows of these invocations, without payloads."""
+    """Select the rows of these invocations, without payloads."""
     return (
         f"SELECT {', '.join(_INVOCATION)} FROM sys_invocation"
         f" WHERE id IN ({', '.join(map(quote, ids))})"
@@ -99,13 +99,13 @@ def invocations(ids: Sequence[str]) -> str:
 
 
 def journal(invocation_id: str) -> str:
-    """The journal of one invocation without payload columns."""
+    """Select the journal of one invocation, without payload columns."""
     columns = ", ".join(f'"{name}"' for name in _JOURNAL)
     return f'SELECT {columns} FROM sys_journal WHERE id = {quote(invocation_id)} ORDER BY "index"'
 
 
 def journal_payloads(invocation_id: str, indexes: Sequence[int]) -> str:
-    """The `raw` column of these entries of one journal."""
+    """Select the `raw` column of these entries of one journal."""
     wanted = ", ".join(str(int(index)) for index in indexes)
     return (
         f'SELECT "index", raw FROM sys_journal WHERE id = {quote(invocation_id)}'
@@ -114,7 +114,7 @@ def journal_payloads(invocation_id: str, indexes: Sequence[int]) -> str:
 
 
 def events(invocation_id: str) -> str:
-    """What the server noted about one invocation's attempts: errors with stack traces, pauses."""
+    """Select the events of one invocation's attempts: errors with stack traces, and pauses."""
     return (
         "SELECT after_journal_entry_index, appended_at, event_type, event_json"
         f" FROM sys_journal_events WHERE id = {quote(invocation_id)} ORDER BY appended_at"
@@ -122,7 +122,7 @@ def events(invocation_id: str) -> str:
 
 
 def object_state(service: str, key: str) -> str:
-    """The state of one virtual object or workflow; reads its values."""
+    """Select the state of one virtual object or workflow, with its values."""
     return (
         f"SELECT key, value FROM state WHERE service_name = {quote(service)}"
         f" AND service_key = {quote(key)} ORDER BY key"
@@ -130,5 +130,5 @@ def object_state(service: str, key: str) -> str:
 
 
 def deployments() -> str:
-    """The registered deployments."""
+    """Select the registered deployments."""
     return "SELECT id, ty, endpoint, created_at, services FROM sys_deployment ORDER BY created_at"

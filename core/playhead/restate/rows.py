@@ -1,4 +1,4 @@
-"""Rows of the server's tables as typed values, from JSON or Arrow, live or recorded."""
+"""Rows of the server's tables as typed values, from JSON or Arrow, live or stored."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class JournalRow:
-    """One entry of a journal, as sys_journal has it, without its payload."""
+    """One row of sys_journal, without its payload."""
 
     index: int
     entry_type: str
@@ -30,10 +30,10 @@ class JournalRow:
     raw_length: int
     version: int
     lite: Mapping[str, Any]
-    """`entry_lite_json` below its two outer names: ids, keys, targets, kind of result."""
+    """Content of `entry_lite_json` below the entry type: ids, keys, targets, kind of result."""
     appended_at: datetime | None
     completed: bool | None
-    """Only in journals of version 1."""
+    """Only in journals of version 1; None in others."""
     invoked_id: str | None
     invoked_target: str | None
     wake_at: datetime | None
@@ -41,7 +41,7 @@ class JournalRow:
 
     @property
     def is_command(self) -> bool:
-        """Whether the handler issued it; otherwise the server notified of a result."""
+        """Whether it is a command of the handler, not a notification of the server."""
         return self.entry_type.startswith("Command: ")
 
 
@@ -51,13 +51,13 @@ class EventRow:
 
     at: datetime
     after_index: int
-    """It happened after this journal entry was appended."""
+    """Index of the last journal entry before the event."""
     type: str
     document: Mapping[str, Any]
 
 
 def journal_row(row: Mapping[str, Any]) -> JournalRow:
-    """A row of sys_journal, or of the recording's copy of it."""
+    """Parse a row of sys_journal, or of the store's copy of it."""
     entry_type = str(row["entry_type"])
     outer, _, inner = entry_type.partition(": ")
     lite = _within(parse_json(row.get("entry_lite_json")), outer)
@@ -80,7 +80,7 @@ def journal_row(row: Mapping[str, Any]) -> JournalRow:
 
 
 def event_row(row: Mapping[str, Any]) -> EventRow:
-    """A row of sys_journal_events, or of the recording's copy of it."""
+    """Parse a row of sys_journal_events, or of the store's copy of it."""
     return EventRow(
         at=parse_time(row["appended_at"]) or datetime.fromtimestamp(0, UTC),
         after_index=int(row.get("after_journal_entry_index") or 0),
@@ -90,7 +90,7 @@ def event_row(row: Mapping[str, Any]) -> EventRow:
 
 
 def parse_time(value: object) -> datetime | None:
-    """A time in UTC, from ISO 8601 text or a datetime (naive means UTC); None for nothing."""
+    """Return a time in UTC from ISO 8601 text or a datetime (naive means UTC); None if empty."""
     if value is None or value == "":
         return None
     at = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
@@ -98,7 +98,7 @@ def parse_time(value: object) -> datetime | None:
 
 
 def parse_bytes(value: object) -> bytes:
-    """A binary column: bytes from Arrow, hex text from JSON; nothing is empty."""
+    """Return a binary column as bytes: they are bytes in Arrow and hex text in JSON."""
     if value is None:
         return b""
     if isinstance(value, (bytes, bytearray, memoryview)):
@@ -107,7 +107,7 @@ def parse_bytes(value: object) -> bytes:
 
 
 def parse_json(value: object) -> Mapping[str, Any]:
-    """A JSON object in text; empty when it is none."""
+    """Parse text as a JSON object; empty when it is not one."""
     try:
         document: Any = json.loads(value) if isinstance(value, str | bytes) else value
     except ValueError:

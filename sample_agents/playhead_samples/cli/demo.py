@@ -80,10 +80,12 @@ def command(ctx: click.Context, headless: bool, folder: Path, as_json: bool) -> 
                     _open(stack, ctx)
                 _say("stopping")
         except ServerNotFoundError as error:
-            raise CliError("no restate-server", str(error)) from error
+            raise CliError("no restate-server", f"{error.title}\n{error.hint}") from error
         except ProcessError as error:
             raise CliError(
-                "the demo could not run", f"{error}\nAll logs: {home / 'logs'}", Exit.UNREACHABLE
+                "the demo could not run",
+                f"{error.title}\n{error.hint}\nAll logs: {home / 'logs'}",
+                Exit.UNREACHABLE,
             ) from error
     if headless and not as_json:
         click.echo(f"\nRecorded in {home / 'store'}; look again with:")

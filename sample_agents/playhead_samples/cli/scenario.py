@@ -186,9 +186,9 @@ def _outcomes(
     try:
         yield from runner.run(chosen, place, _say, shown)
     except ServerNotFoundError as error:
-        raise CliError("no restate-server", str(error)) from error
+        raise CliError("no restate-server", f"{error.title}\n{error.hint}") from error
     except ProcessError as error:
-        raise CliError("the scenario could not run", str(error)) from error
+        raise CliError("the scenario could not run", f"{error.title}\n{error.hint}") from error
 
 
 def _print(outcome: Outcome) -> None:

@@ -154,6 +154,7 @@ def _no_recorder(reason: str) -> str:
 
 def _reason(error: Exception) -> str:
     """The line of a child's log that says what went wrong."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    text = f"{error}\n{getattr(error, 'hint', '')}"
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
     told = next((line for line in lines if line.startswith("playhead: ")), lines[0])
     return told.removeprefix("playhead: ")
