@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
 
-from playhead.model import Invocation, Tokens
+from playhead.model import Invocation, Step, Tokens
 from playhead.text import clean
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "pretty",
     "seconds_between",
     "size",
+    "step_label",
     "tokens",
 ]
 
@@ -132,6 +133,14 @@ def clock(moment: datetime | None) -> str:
 def date_time(moment: datetime | None) -> str:
     """Format date and time of day in the viewer's zone, which is named; empty for None."""
     return "" if moment is None else moment.astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
+
+
+def step_label(step: Step) -> str:
+    """Name a step by its journal index, kind and name: `#3 run Get weather`, `#0 input`."""
+    index = f"#{step.index} " if step.index >= 0 else ""
+    return (
+        f"{index}{step.kind}" if step.name in ("", step.kind) else f"{index}{step.kind} {step.name}"
+    )
 
 
 def one_line(text: str, limit: int | None = None) -> str:

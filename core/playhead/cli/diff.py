@@ -114,9 +114,10 @@ def _write(a: InvocationDetail, b: InvocationDetail, pairs: Sequence[StepPair], 
     for pair in pairs:
         step = pair.a or pair.b
         assert step is not None
-        where = " / ".join(f"#{step.index}" for step in (pair.a, pair.b) if step)
         line = paint(f"{pair.verdict:<8} ", STYLES[pair.verdict])
-        line.append_text(paint(f"{where:<12} {step.kind} {step.name}"))
+        line.append_text(paint(formatting.step_label(step)))
+        if pair.a and pair.b and pair.a.index != pair.b.index:
+            line.append_text(paint(f"  (#{pair.b.index} in B)"))
         out.print(line)
         for field in pair.differences:
             for side, of in (("A", pair.a), ("B", pair.b)):

@@ -18,6 +18,8 @@ COLUMNS = (
     "id", "target", "status", "age", "duration", "attempts", "llm_calls", "tokens", "last_failure",
 )  # fmt: skip
 NUMBERS = ("age", "duration", "attempts", "llm_calls", "tokens")
+OPTIONAL = ("llm_calls", "tokens", "attempts", "age", "last_failure")
+"""Columns that a narrow terminal leaves out, in this order."""
 SHORTEST_ID = 12
 FAILURE_LENGTH = 200
 
@@ -78,11 +80,16 @@ def _write(page: InvocationPage, *, filtered: bool) -> None:
     from playhead.formatting import HEADINGS
 
     if page.rows:
+        # A column without a single failure is the first that a narrow terminal can spare.
+        failed = any(row.last_failure for row in page.rows)
+        optional = sorted(OPTIONAL, key=lambda name: not failed and name != "last_failure")
         length = _distinct_length([row.id for row in page.rows]) if is_terminal() else None
         table(
             [HEADINGS[name] for name in COLUMNS],
             [_cells(row, length) for row in page.rows],
             right=[HEADINGS[name] for name in NUMBERS],
+            shortest={HEADINGS["target"]: 16, HEADINGS["last_failure"]: 12},
+            optional=[HEADINGS[name] for name in optional],
         )
     elif filtered:
         note("No invocation matches. Remove a filter, or choose an earlier --since.")

@@ -29,6 +29,10 @@ STYLES: Mapping[str, str] = {
 """Style of each status of an invocation, attempt or step; the word is always written as well."""
 
 
+GAP = 2
+"""Spaces between two columns."""
+
+
 def is_terminal() -> bool:
     """Return whether standard output is a terminal."""
     return sys.stdout.isatty()
@@ -58,6 +62,8 @@ def table(
     rows: Sequence[Sequence[str | tuple[str, str]]],
     *,
     right: Sequence[str] = (),
+    shortest: Mapping[str, int] | None = None,
+    optional: Sequence[str] = (),
 ) -> None:
     """Write a table: aligned on a terminal, tab-separated and never cut in a pipe.
 
@@ -65,25 +71,59 @@ def table(
         columns: the headings.
         rows: cells, each text or (text, style).
         right: headings of the columns to align right.
+        shortest: headings of the columns whose cells may be cut, and the width that must remain.
+        optional: headings of the columns that a narrow terminal leaves out, the first one first;
+            a note names them.
     """
     if not is_terminal():
         for row in (columns, *rows):
-            click.echo("\t".join(clean(c if isinstance(c, str) else c[0]) for c in row))
+            click.echo("\t".join(clean(cell if isinstance(cell, str) else cell[0]) for cell in row))
         return
     from rich.table import Table
 
-    grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for name in columns:
+    out = console()
+    cells = [[paint(c) if isinstance(c, str) else paint(*c) for c in row] for row in rows]
+    widths = {
+        name: max(len(name), *(row[number].cell_len for row in cells)) if cells else len(name)
+        for number, name in enumerate(columns)
+    }
+    hidden = _fit(widths, out.width, shortest or {}, optional)
+    grid = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
+    for name, width in widths.items():
+        justify = "right" if name in right else "left"
         grid.add_column(
-            paint(name),
-            justify="right" if name in right else "left",
-            no_wrap=True,
-            overflow="ellipsis",
-            min_width=len(name),
+            paint(name), justify=justify, no_wrap=True, overflow="ellipsis", width=width
         )
-    for row in rows:
-        grid.add_row(*(paint(c) if isinstance(c, str) else paint(*c) for c in row))
-    console().print(grid)
+    for row in cells:
+        grid.add_row(*(cell for name, cell in zip(columns, row, strict=True) if name in widths))
+    out.print(grid)
+    if hidden:
+        note(f"Not shown in {out.width} columns: {', '.join(hidden)}.")
+
+
+def _fit(
+    widths: dict[str, int], room: int, shortest: Mapping[str, int], optional: Sequence[str]
+) -> list[str]:
+    """Shorten columns until they fit, then remove optional ones; return those removed."""
+
+    def excess() -> int:
+        return sum(widths.values()) + GAP * (len(widths) - 1) - room
+
+    def spare(name: str) -> int:
+        return widths[name] - max(len(name), shortest[name])
+
+    hidden: list[str] = []
+    for name in optional:
+        if excess() <= sum(max(spare(other), 0) for other in shortest if other in widths):
+            break
+        del widths[name]
+        hidden.append(name)
+    while excess() > 0:
+        widest = max((name for name in shortest if name in widths), key=spare, default=None)
+        if widest is None or spare(widest) <= 0:
+            break
+        widths[widest] -= 1
+    return hidden
 
 
 def echo_json(value: Any, *, lines: bool = False) -> None:

@@ -124,6 +124,8 @@ def _write(services: Sequence[ServiceStats]) -> None:
         [HEADINGS["service"], *numbers, HEADINGS["status"]],
         [_cells(one) for one in services],
         right=numbers,
+        shortest={HEADINGS["service"]: 12, HEADINGS["status"]: 12},
+        optional=("P95", "P50"),
     )
 
 

@@ -19,7 +19,7 @@ __all__ = ["lines"]
 
 def lines(step: Step) -> Iterator[Text]:
     """Yield the step's fields, input and output or the messages of its LLM call, and errors."""
-    title = paint(f"#{step.index} {step.kind} {step.name}  ", "bold")
+    title = paint(f"{formatting.step_label(step)}  ", "bold")
     title.append_text(paint(step.state, STYLES[step.state]))
     yield title
     fields: tuple[tuple[str, object], ...] = (

@@ -107,10 +107,8 @@ def _label(row: TimelineRow) -> str:
     step = row.step
     if step is None:
         return row.label
-    index = f"#{step.index} " if step.index >= 0 else ""
-    kind = "" if step.kind == row.label else f"{step.kind} "
     calls = ", ".join(call.name for call in step.llm.tool_calls) if step.llm else ""
-    return f"{index}{kind}{row.label}{f' → {calls}' if calls else ''}"
+    return formatting.step_label(step) + (f" → {calls}" if calls else "")
 
 
 def _times(row: TimelineRow, since: datetime) -> str:

@@ -1,0 +1,88 @@
+"""Tables in terminals of any width, and values as JSON."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+from playhead.cli import output
+from playhead.model import Tokens
+
+COLUMNS = ("ID", "TARGET", "COUNT", "FAILURE")
+ROWS = [
+    ("inv_1", "Weather/run", "1", ("the station \x1b[2Jis down", "red")),
+    ("inv_2", "[bold]Chat[/bold]/ada/message", "12", ""),
+]
+
+
+@pytest.fixture
+def draw(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    """Draws the table in a terminal of a width; returns its lines and the notes."""
+    monkeypatch.setattr(output, "is_terminal", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("NO_COLOR", "1")
+
+    def draw(width: int) -> tuple[list[str], str]:
+        monkeypatch.setenv("COLUMNS", str(width))
+        output.table(
+            COLUMNS,
+            ROWS,
+            right=["COUNT"],
+            shortest={"TARGET": 8, "FAILURE": 10},
+            optional=["COUNT", "FAILURE"],
+        )
+        written = capsys.readouterr()
+        return [line.rstrip() for line in written.out.splitlines()], written.err
+
+    return draw
+
+
+def test_a_wide_terminal_shows_everything(draw) -> None:
+    lines, notes = draw(80)
+    assert lines == [
+        "ID     TARGET                         COUNT  FAILURE",
+        "inv_1  Weather/run                        1  the station is down",
+        "inv_2  [bold]Chat[/bold]/ada/message     12",
+    ]
+    assert notes == ""
+
+
+def test_cells_are_cut_before_columns_are_left_out(draw) -> None:
+    lines, notes = draw(40)
+    assert lines[1:] == [
+        "inv_1  Weather/run      1  the station …",
+        "inv_2  [bold]Chat…     12",
+    ]
+    assert notes == ""
+
+
+def test_columns_that_do_not_fit_are_named(draw) -> None:
+    lines, notes = draw(16)
+    assert lines == ["ID     TARGET", "inv_1  Weather/…", "inv_2  [bold]Ch…"]
+    assert notes == "Not shown in 16 columns: COUNT, FAILURE.\n"
+
+
+@pytest.mark.parametrize("width", range(16, 70))
+def test_no_line_is_wider_than_the_terminal(draw, width: int) -> None:
+    assert max(map(len, draw(width)[0])) <= width
+
+
+def test_a_pipe_gets_whole_cells_between_tabs(capsys: pytest.CaptureFixture[str]) -> None:
+    output.table(COLUMNS, ROWS)
+    assert capsys.readouterr().out.splitlines() == [
+        "ID\tTARGET\tCOUNT\tFAILURE",
+        "inv_1\tWeather/run\t1\tthe station is down",
+        "inv_2\t[bold]Chat[/bold]/ada/message\t12\t",
+    ]
+
+
+def test_json_of_dataclasses_times_and_bytes(capsys: pytest.CaptureFixture[str]) -> None:
+    at = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    output.echo_json({"tokens": Tokens(1, 2), "at": (at, None), "raw": b"\x00", "text": "\ud800"})
+    assert json.loads(capsys.readouterr().out) == {
+        "tokens": {"input": 1, "output": 2},
+        "at": ["2026-01-02T03:04:05Z", None],
+        "raw": {"base64": "AA=="},
+        "text": "\ud800",
+    }

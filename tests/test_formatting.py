@@ -1,0 +1,83 @@
+"""Figures, times and headings as text."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from playhead import formatting
+from playhead.model import Invocation, Step, Tokens
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "fine", "coarse"),
+    [
+        (None, "", ""),
+        (0, "0ms", "0s"),
+        (0.0124, "12ms", "0s"),
+        (0.9996, "1.0s", "0s"),
+        (4.21, "4.2s", "4s"),
+        (59.96, "1m 00s", "59s"),
+        (63, "1m 03s", "1m"),
+        (7500, "2h 05m", "2h"),
+        (273600, "3d 04h", "3d"),
+        (-63, "-1m 03s", "-1m"),
+    ],
+)
+def test_duration(seconds: float | None, fine: str, coarse: str) -> None:
+    assert formatting.duration(seconds) == fine
+    assert formatting.duration(seconds, coarse=True) == coarse
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(None, "-"), (0, "0"), (412, "412"), (1234, "1.2k"), (34_400, "34k"), (1_200_000, "1.2M")],
+)
+def test_count(number: int | None, text: str) -> None:
+    assert formatting.count(number) == text
+
+
+def test_tokens_sizes_and_ages() -> None:
+    assert formatting.tokens(Tokens(412, 38)) == "412/38"
+    assert formatting.tokens(None) == "-"
+    assert [formatting.size(n) for n in (812, 1400, 2_000_000)] == ["812 B", "1.4 KB", "2.0 MB"]
+    assert formatting.age(NOW - timedelta(minutes=3, seconds=20), NOW) == "3m"
+    assert formatting.age(NOW + timedelta(seconds=5), NOW) == "0s"
+
+
+def test_elapsed_is_open_until_the_invocation_ends() -> None:
+    started = NOW - timedelta(seconds=63)
+    row = Invocation("inv_1", "S/h", "S", "h", None, "running", created_at=started)
+    assert formatting.elapsed(row, NOW) == "1m 03s…"
+    ended = Invocation(
+        "inv_1", "S/h", "S", "h", None, "succeeded", created_at=started, completed_at=NOW
+    )
+    assert formatting.elapsed(ended) == "1m 03s"
+
+
+def test_a_date_names_its_zone() -> None:
+    assert formatting.date_time(None) == ""
+    assert formatting.date_time(NOW).endswith(NOW.astimezone().strftime("%Z"))
+
+
+@pytest.mark.parametrize(
+    ("index", "kind", "name", "label"),
+    [
+        (3, "run", "Get weather", "#3 run Get weather"),
+        (0, "input", "input", "#0 input"),
+        (4, "sleep", "", "#4 sleep"),
+        (-1, "awakeable", "awakeable", "awakeable"),
+    ],
+)
+def test_step_label(index: int, kind, name: str, label: str) -> None:
+    step = Step(index, None, kind, f"Command: {kind}", name, "done", None, None)
+    assert formatting.step_label(step) == label
+
+
+def test_text_of_any_source_is_safe() -> None:
+    assert formatting.one_line("a\x1b[2J\nb", 3) == "a b"
+    assert formatting.one_line("abcdef", 4) == "abc…"
+    assert formatting.pretty({"a": "\x1b[2J"}) == '{\n  "a": "\\u001b[2J"\n}'
+    assert formatting.pretty(b"\x00\xff") == "2 bytes: 00 ff"
