@@ -118,7 +118,10 @@ async def show(settings: Settings, ids: dict[str, str]) -> None:
         await camera.wait(lambda: bool(camera.app.screen.query(TextArea)), "an editor")
         camera.app.screen.query_one(TextArea).text = ANSWER
         await camera.pilot.press("ctrl+s")
-        await camera.until("Did you mean Dresden")
+        await camera.wait(
+            lambda: not camera.app.screen.query(TextArea) and camera.shows("Dresden?"),
+            "both runs",
+        )
         await camera.take("what-if")
 
 
