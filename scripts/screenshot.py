@@ -1,6 +1,6 @@
-"""Makes docs/images/*.png: the dashboard over a demo that really runs, drawn by the program itself.
+"""Take the pictures of docs/images: the dashboard over a demo that really runs, drawn by itself.
 
-Needs libcairo and a monospaced font with box and block characters (DejaVu Sans Mono, say).
+Needs libcairo and a monospaced font with box and block characters, such as DejaVu Sans Mono.
 """
 
 from __future__ import annotations
@@ -8,87 +8,150 @@ from __future__ import annotations
 import asyncio
 import re
 import tempfile
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import cairosvg  # pyright: ignore[reportMissingTypeStubs]
+import httpx
 from playhead.errors import ProcessError
+from playhead.settings import Settings
 from playhead_samples import demo_requests as demo
+from playhead_samples import tool_faults
 from playhead_samples.stack import Stack
 from playhead_tui.app import PlayheadApp
 from playhead_tui.sources.connector import connector
 from textual.pilot import Pilot
+from textual.widgets import TextArea
 
-IMAGES = Path(__file__).resolve().parent.parent / "docs" / "images"
+CHECKOUT = str(Path(__file__).resolve().parent.parent)
+IMAGES = Path(CHECKOUT) / "docs" / "images"
 SIZE = (120, 34)
 FONT = "DejaVu Sans Mono"
 WAIT_SECONDS = 60.0
+CODE = "playhead_samples.app:create_app()"
+FAILURES = {
+    "Oslo": ("WeatherAgent/run", "What is the weather in Oslo?"),
+    "A-666": ("OrderDesk/run", "Where is order A-666?"),
+}
+"""Requests that fail: one is retried for as long as its tool is down, one ends with 403."""
+ANSWER = '"I do not know Denver. Did you mean Dresden?"'
 
 
 def save(app: PlayheadApp, name: str) -> None:
     """Write the screen as PNG, with the font of this machine instead of one from the network."""
     svg = app.export_screenshot(title="playhead")
     svg = re.sub(r"@font-face\s*{[^}]*}", "", svg).replace("Fira Code", FONT)
+    svg = svg.replace(CHECKOUT, f"/home/ada/{'agents' * 20}"[: len(CHECKOUT)])
     IMAGES.mkdir(parents=True, exist_ok=True)
     target = IMAGES / f"{name}.png"
     cairosvg.svg2png(bytestring=svg.encode(), write_to=str(target), output_width=1400)  # pyright: ignore[reportUnknownMemberType]
-    print(f"written {target.name}")  # noqa: T201
+    print(f"written {target.name}, {target.stat().st_size // 1024} KB")  # noqa: T201
 
 
-async def wait_for_text(pilot: Pilot[None], *texts: str) -> None:
-    """Wait until all the texts are on the screen."""
+class Camera:
+    """One dashboard: what is on its screen, and its keys."""
 
-    def there() -> bool:
-        shown = pilot.app.export_screenshot().replace("&#160;", " ")
+    def __init__(self, app: PlayheadApp, pilot: Pilot[None]) -> None:
+        self.app = app
+        self.pilot = pilot
+
+    def shows(self, *texts: str) -> bool:
+        """Return whether all the texts are on the screen."""
+        shown = self.app.export_screenshot().replace("&#160;", " ")
         return all(text in shown for text in texts)
 
-    await _wait(pilot, there, f"{texts} on the screen")
+    async def until(self, *texts: str, press: str = "") -> None:
+        """Wait until all the texts are on the screen, pressing a key meanwhile if one is given."""
+        await self.wait(lambda: self.shows(*texts), f"{texts} on the screen", press)
+
+    async def wait(self, condition: Callable[[], bool], what: str, press: str = "") -> None:
+        """Wait until the condition is true."""
+        deadline = asyncio.get_running_loop().time() + WAIT_SECONDS
+        while not condition():
+            if asyncio.get_running_loop().time() > deadline:
+                save(self.app, "failed")
+                raise TimeoutError(f"not within {WAIT_SECONDS:g} s: {what}")
+            if press:
+                await self.pilot.press(press)
+            await self.pilot.pause(0.3)
+
+    async def take(self, name: str) -> None:
+        """Save the screen once it is still."""
+        await self.pilot.pause(1)
+        save(self.app, name)
 
 
-async def _wait(pilot: Pilot[None], condition: Callable[[], bool], what: str) -> None:
-    deadline = asyncio.get_running_loop().time() + WAIT_SECONDS
-    while not condition():
-        if asyncio.get_running_loop().time() > deadline:
-            raise TimeoutError(f"not within {WAIT_SECONDS:g} s: {what}")
-        await pilot.pause(0.2)
-
-
-async def show(stack: Stack, ids: dict[str, str]) -> None:
-    """Open the list, and the invocation whose tool failed twice."""
-    app = PlayheadApp(connector(stack.settings, record=False), read_only=True)
+@asynccontextmanager
+async def dashboard(settings: Settings, invocation: str | None = None) -> AsyncGenerator[Camera]:
+    """Run a dashboard without a terminal."""
+    app = PlayheadApp(connector(settings, record=False), read_only=True, invocation=invocation)
     async with app.run_test(size=SIZE) as pilot:
-        await wait_for_text(pilot, "ClaimIntake", "suspended")
-        await pilot.pause(6)
-        save(app, "list")
-    app = PlayheadApp(
-        connector(stack.settings, record=False), read_only=True, invocation=ids["Denver"]
-    )
-    async with app.run_test(size=SIZE) as pilot:
-        await wait_for_text(pilot, "attempt 3", "Get weather")
-        await pilot.pause(1)
-        await pilot.press("G", "k")
-        await wait_for_text(pilot, "Messages")
-        while "You are a weather agent" not in app.export_screenshot().replace("&#160;", " "):
-            await pilot.press("right_square_bracket")
-            await pilot.pause(0.5)
-        save(app, "invocation")
+        yield Camera(app, pilot)
+
+
+async def show(settings: Settings, ids: dict[str, str]) -> None:
+    """Take every picture."""
+    async with dashboard(settings) as camera:
+        await camera.until("ClaimIntake", "suspended", "backing-off", "403")
+        await camera.pilot.pause(6)
+        await camera.take("list")
+    async with dashboard(settings, ids["Denver"]) as camera:
+        await camera.until("attempt 3", "Get weather")
+        await camera.pilot.press("G", "k")
+        await camera.until("You are a weather agent", press="right_square_bracket")
+        await camera.take("invocation")
+    async with dashboard(settings, ids["Oslo"]) as camera:
+        await camera.until("attempt 3", "Get weather")
+        await camera.pilot.press("g", *"jjjjjj")  # to the step whose tries fail
+        await camera.until("the station is down")
+        await camera.take("failures")
+    async with dashboard(settings, ids["Denver"]) as camera:
+        await camera.until("attempt 3", "Get weather")
+        await camera.pilot.press("r")
+        await camera.until("weather_agent")
+        await camera.pilot.press("g", "right")
+        await camera.until("You are a weather agent", press="right_square_bracket")
+        await camera.take("replay")
+        await camera.pilot.press("left", "e")
+        await camera.wait(lambda: bool(camera.app.screen.query(TextArea)), "an editor")
+        camera.app.screen.query_one(TextArea).text = ANSWER
+        await camera.pilot.press("ctrl+s")
+        await camera.wait(
+            lambda: not camera.app.screen.query(TextArea) and camera.shows("Dresden?"),
+            "both runs",
+        )
+        await camera.take("what-if")
+
+
+def send(stack: Stack, path: str, message: str) -> str:
+    """Send one request; return its invocation id."""
+    url = f"{stack.settings.ingress_url}/{path}/send"
+    response = httpx.post(url, json={"message": message}, timeout=WAIT_SECONDS).raise_for_status()
+    return str(response.json()["invocationId"])
 
 
 def main() -> None:
-    """Run the demo's traffic, then take the pictures."""
-    with tempfile.TemporaryDirectory() as folder, Stack(Path(folder), only=demo.AGENTS) as stack:
+    """Run the demo's traffic and two failures, then take the pictures."""
+    agents = (*demo.AGENTS, "error_handling")
+    with tempfile.TemporaryDirectory() as folder, Stack(Path(folder), only=agents) as stack:
         demo.arm(stack)
-        ids = {sent.request.message.rstrip("?").split()[-1]: sent.invocation_id
-               for sent in demo.send(stack)}  # fmt: skip
-        claim = next(id_ for word, id_ in ids.items() if word == "took.")
-        others = [id_ for id_ in ids.values() if id_ != claim]
+        down = tool_faults.Fault(
+            "get_weather", "raise", match="Oslo", message="the station is down"
+        )
+        tool_faults.declare(stack.faults_file, [*demo.TOOL_FAULTS, down])
+        ids = {name: send(stack, *request) for name, request in FAILURES.items()}
+        ids |= {s.request.message.rstrip("?").split()[-1]: s.invocation_id
+                for s in demo.send(stack)}  # fmt: skip
+        others = [id_ for word, id_ in ids.items() if word not in ("took.", "Oslo")]
         for _ in range(300):
             if set(demo.statuses(stack, others).values()) == {"completed"}:
                 break
             asyncio.run(asyncio.sleep(0.2))
         else:
             raise ProcessError("the demo's invocations did not complete")
-        asyncio.run(show(stack, ids))
+        asyncio.run(show(replace(stack.settings, app=CODE), ids))
 
 
 if __name__ == "__main__":

@@ -117,6 +117,9 @@ class Walk:
     def _clean(self, output: str) -> str:
         text = output.replace(str(ROOT / ".venv"), "~/refunds/.venv")
         text = text.replace(str(self.folder), "~/refunds")
+        # A line that is cut may end inside the checkout's path.
+        cut = "|".join(re.escape(str(ROOT)[:end]) for end in range(len(str(ROOT)), 2, -1))
+        text = re.sub(rf"(?:{cut})(?=…?$)", "~", text, flags=re.MULTILINE)
         return re.sub(r"[ \t]+$", "", text, flags=re.MULTILINE)
 
 
