@@ -12,7 +12,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import cairosvg  # pyright: ignore[reportMissingTypeStubs]
-from playhead.errors import ProcessError
 from playhead_samples import demo_requests as demo
 from playhead_samples.stack import Stack
 from playhead_tui.app import PlayheadApp
@@ -77,17 +76,12 @@ async def show(stack: Stack, ids: dict[str, str]) -> None:
 def main() -> None:
     """Run the demo's traffic, then take the pictures."""
     with tempfile.TemporaryDirectory() as folder, Stack(Path(folder), only=demo.AGENTS) as stack:
-        demo.arm(stack)
+        demo.inject_faults(stack)
         ids = {sent.request.message.rstrip("?").split()[-1]: sent.invocation_id
                for sent in demo.send(stack)}  # fmt: skip
         claim = next(id_ for word, id_ in ids.items() if word == "took.")
         others = [id_ for id_ in ids.values() if id_ != claim]
-        for _ in range(300):
-            if set(demo.statuses(stack, others).values()) == {"completed"}:
-                break
-            asyncio.run(asyncio.sleep(0.2))
-        else:
-            raise ProcessError("the demo's invocations did not complete")
+        demo.wait_for_status(stack, others, "completed")
         asyncio.run(show(stack, ids))
 
 
