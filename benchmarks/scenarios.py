@@ -1,4 +1,4 @@
-"""Every scenario, three times in a row: no flake, and at most five minutes a time on 2 cores."""
+"""Run all scenarios three times: all must pass, in at most five minutes per run on 2 cores."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ LIMIT_SECONDS = 300.0
 
 
 def main() -> int:
-    """1 when a scenario did not go as expected, or a run took too long."""
-    fine = True
+    """Return 1 when a scenario failed or a run took too long."""
+    passed = True
     for number in range(1, TIMES + 1):
         started = time.monotonic()
         command = [sys.executable, "-m", "playhead", "scenario", "run", "--all", "--json"]
@@ -22,19 +22,19 @@ def main() -> int:
         if not done.stdout:
             print(f"run {number}: exit code {done.returncode}\n{done.stderr}")
             return 1
-        played = json.loads(done.stdout)["scenarios"]
-        good = sum(scenario["ok"] for scenario in played)
+        scenarios = json.loads(done.stdout)["scenarios"]
+        ok = sum(scenario["ok"] for scenario in scenarios)
         print(
-            f"run {number}: {good} of {len(played)} as expected, {seconds:.0f} s "
+            f"run {number}: {ok} of {len(scenarios)} passed in {seconds:.0f} s "
             f"(at most {LIMIT_SECONDS:.0f})",
             flush=True,
         )
-        for scenario in played:
+        for scenario in scenarios:
             for check in scenario["checks"]:
                 if not check["ok"]:
                     print(f"  {scenario['name']}: {json.dumps(check)}")
-        fine = fine and good == len(played) and seconds <= LIMIT_SECONDS
-    return 0 if fine else 1
+        passed = passed and ok == len(scenarios) and seconds <= LIMIT_SECONDS
+    return 0 if passed else 1
 
 
 if __name__ == "__main__":

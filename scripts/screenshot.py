@@ -15,7 +15,6 @@ from pathlib import Path
 
 import cairosvg  # pyright: ignore[reportMissingTypeStubs]
 import httpx
-from playhead.errors import ProcessError
 from playhead.settings import Settings
 from playhead_samples import demo_requests as demo
 from playhead_samples import tool_faults
@@ -136,21 +135,16 @@ def main() -> None:
     """Run the demo's traffic and two failures, then take the pictures."""
     agents = (*demo.AGENTS, "error_handling")
     with tempfile.TemporaryDirectory() as folder, Stack(Path(folder), only=agents) as stack:
-        demo.arm(stack)
-        down = tool_faults.Fault(
+        demo.inject_faults(stack)
+        down = tool_faults.ToolFault(
             "get_weather", "raise", match="Oslo", message="the station is down"
         )
-        tool_faults.declare(stack.faults_file, [*demo.TOOL_FAULTS, down])
+        tool_faults.set_faults(stack.faults_file, [*demo.TOOL_FAULTS, down])
         ids = {name: send(stack, *request) for name, request in FAILURES.items()}
         ids |= {s.request.message.rstrip("?").split()[-1]: s.invocation_id
                 for s in demo.send(stack)}  # fmt: skip
         others = [id_ for word, id_ in ids.items() if word not in ("took.", "Oslo")]
-        for _ in range(300):
-            if set(demo.statuses(stack, others).values()) == {"completed"}:
-                break
-            asyncio.run(asyncio.sleep(0.2))
-        else:
-            raise ProcessError("the demo's invocations did not complete")
+        demo.wait_for_status(stack, others, "completed")
         asyncio.run(show(replace(stack.settings, app=CODE), ids))
 
 

@@ -1,4 +1,4 @@
-"""Sample agents on Restate, a local model server, and failures on demand.
+"""Sample agents on Restate, a local LLM server, the demo, and failures on demand.
 
-Only the public surface of `playhead` is used from here.
+Not here: the tracing of the agents (see `playhead_tracing`) and everything that reads it.
 """

@@ -17,24 +17,27 @@ from restate.server import install_shutdown_hook
 from playhead_samples.app import create_app, names
 
 GRACE_SECONDS = 1.0
-EXPORT_SECONDS = "1"
+EXPORT_TIMEOUT = "1"
 
 
 @click.command()
 @click.option("--port", type=click.IntRange(1, 65535), required=True, help="TCP port.")
 @click.option(
-    "--only", multiple=True, type=click.Choice(names()), help="Serve these agents; default: all."
+    "--only",
+    multiple=True,
+    type=click.Choice(names()),
+    help="Agent to serve; repeatable. Default: all.",
 )
 def main(port: int, only: tuple[str, ...]) -> None:
-    """Serve the sample agents; register http://127.0.0.1:PORT with a restate-server."""
+    """Serve the sample agents on 127.0.0.1; register the address with a restate-server."""
     logging.basicConfig(level=logging.WARNING)
-    # When nobody takes the spans, the end of the process must not wait for long.
-    os.environ.setdefault("OTEL_EXPORTER_OTLP_TIMEOUT", EXPORT_SECONDS)
+    # Without a recorder, the last export must not delay the end of the process.
+    os.environ.setdefault("OTEL_EXPORTER_OTLP_TIMEOUT", EXPORT_TIMEOUT)
     asyncio.run(_serve(port, only))
     provider = trace.get_tracer_provider()
     if isinstance(provider, TracerProvider):
         provider.shutdown()
-    # Taking down the interpreter frees every type of every model, which takes seconds.
+    # A normal exit frees every type of every Pydantic model, which takes seconds.
     os._exit(0)
 
 
@@ -46,8 +49,8 @@ async def _serve(port: int, only: tuple[str, ...]) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        # Restate's SDK installs a handler of its own at the first request and so would replace
-        # one added to the loop; its list of hooks is shared by all.
+        # Restate's SDK installs its own handler at the first request, which would replace one
+        # that was added to the loop. Its list of hooks is shared.
         install_shutdown_hook(loop, stop.set, number)
     await serve(app, config, shutdown_trigger=stop.wait)
 

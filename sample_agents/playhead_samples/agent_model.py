@@ -1,10 +1,10 @@
-"""Which model the sample agents talk to.
+"""The model of the sample agents.
 
-- `PLAYHEAD_MODEL` (any Pydantic AI model string, such as `openai:gpt-5-mini`): a real provider;
-  its key stands in the provider's usual variable.
-- `PLAYHEAD_LLM_URL`: the local scripted server, spoken to by the real OpenAI client.
+- `PLAYHEAD_MODEL` (any Pydantic AI model string, such as `openai:gpt-5-mini`): a real provider,
+  whose key is read from the provider's usual environment variable.
+- `PLAYHEAD_LLM_URL`: the local LLM server, called through the real OpenAI client.
 
-Client-side retries are off: Restate retries, durably, and the failures stay visible.
+Retries in the client are off: Restate retries durably, and the failures stay visible.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ LOCAL_MODEL = "gpt-local"
 LOCAL_URL = "http://127.0.0.1:4390"
 OPENAI = ("openai", "openai-chat", "openai-responses")
 RETRYABLE = (408, 409, 425, 429)
-"""Refusals that may turn into an answer; every other 4xx is final."""
+"""Status codes that are worth a retry; every other 4xx is terminal."""
 
 
-class RestateErrors(WrapperModel):
-    """Tells Restate what a provider's refusal means: that it is final, or how long to wait."""
+class RestateErrorModel(WrapperModel):
+    """Turns a provider's HTTP error into a terminal error, or into a retry with a delay."""
 
     async def request(
         self,
@@ -46,8 +46,8 @@ class RestateErrors(WrapperModel):
         model_settings: ModelSettings | None,
         model_request_parameters: ModelRequestParameters,
     ) -> ModelResponse:
-        """Ask the model. Raises TerminalError or RetryableError for a refusal."""
-        with _refusals():
+        """Call the model. Raises TerminalError or RetryableError for an HTTP error."""
+        with _http_errors():
             return await super().request(messages, model_settings, model_request_parameters)
 
     @asynccontextmanager
@@ -58,8 +58,8 @@ class RestateErrors(WrapperModel):
         model_request_parameters: ModelRequestParameters,
         run_context: RunContext[Any] | None = None,
     ) -> AsyncGenerator[StreamedResponse]:
-        """Ask the model for a stream. Raises as `request` does."""
-        with _refusals():
+        """Call the model with a streamed answer. Raises the same errors as `request`."""
+        with _http_errors():
             async with super().request_stream(
                 messages, model_settings, model_request_parameters, run_context
             ) as stream:
@@ -67,7 +67,7 @@ class RestateErrors(WrapperModel):
 
 
 @contextmanager
-def _refusals() -> Generator[None]:
+def _http_errors() -> Generator[None]:
     try:
         yield
     except ModelHTTPError as error:
@@ -82,7 +82,7 @@ def _refusals() -> Generator[None]:
 
 @functools.cache
 def openai_client() -> AsyncOpenAI:
-    """The OpenAI client, made once: OpenAI's when `PLAYHEAD_MODEL` is set, else the local one."""
+    """Return the client for OpenAI if `PLAYHEAD_MODEL` is set, else for the local LLM server."""
     timeout = float(os.environ.get("PLAYHEAD_LLM_TIMEOUT", "30"))
     if os.environ.get("PLAYHEAD_MODEL"):
         return AsyncOpenAI(max_retries=0, timeout=timeout)
@@ -92,23 +92,23 @@ def openai_client() -> AsyncOpenAI:
 
 @functools.cache
 def agent_model() -> Model:
-    """The model of all sample agents, made once."""
-    chosen = os.environ.get("PLAYHEAD_MODEL")
-    if not chosen:
+    """Return the model of all sample agents."""
+    model_name = os.environ.get("PLAYHEAD_MODEL")
+    if not model_name:
         provider = OpenAIProvider(openai_client=openai_client())
-        return RestateErrors(OpenAIChatModel(LOCAL_MODEL, provider=provider))
-    return RestateErrors(infer_model(chosen, _provider))
+        return RestateErrorModel(OpenAIChatModel(LOCAL_MODEL, provider=provider))
+    return RestateErrorModel(infer_model(model_name, _provider))
 
 
 def agents_sdk_model() -> str:
-    """The model's name for the OpenAI Agents SDK, which knows OpenAI's models alone.
+    """Return the model's name for the OpenAI Agents SDK, which supports only OpenAI's models.
 
-    With another provider in `PLAYHEAD_MODEL` it is the SDK's default, which needs OpenAI's key.
+    Empty for other providers: the SDK then uses its default model, which needs OpenAI's key.
     """
-    chosen = os.environ.get("PLAYHEAD_MODEL")
-    if not chosen:
+    model_name = os.environ.get("PLAYHEAD_MODEL")
+    if not model_name:
         return LOCAL_MODEL
-    provider, _, name = chosen.partition(":")
+    provider, _, name = model_name.partition(":")
     return name if provider in OPENAI else ""
 
 

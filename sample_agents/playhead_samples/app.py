@@ -1,4 +1,4 @@
-"""The ASGI app with every sample agent, under Playhead's tracing bridge."""
+"""The ASGI app that serves the sample agents, with Playhead's tracing bridge."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ __all__ = ["create_app", "names", "services"]
 
 
 def names() -> list[str]:
-    """The sample agents' files, by which `services` can be limited."""
+    """Return the names of the agents' files."""
     return sorted(module.name for module in pkgutil.iter_modules(agents.__path__))
 
 
 def services(only: Collection[str] = ()) -> list[Any]:
-    """The Restate services of the sample agents, in the order of their files.
+    """Return the Restate services of the sample agents, in the order of their files.
 
     Args:
-        only: names of files to load; all when empty. Few files start faster.
+        only: names of the files to load; all when empty. Fewer files start faster.
     """
     modules = [importlib.import_module(f"{agents.__name__}.{n}") for n in only or names()]
     return [service for module in modules for service in getattr(module, "SERVICES", ())]
 
 
 def create_app(only: Collection[str] = ()) -> Any:
-    """The app that hypercorn serves. Spans go where `OTEL_*` says."""
+    """Return the app that hypercorn serves. `OTEL_*` variables set the target of its spans."""
     app = instrument(restate.app(services=services(only)))
     if "agents" in sys.modules:
         _trace_agents_sdk()
@@ -40,7 +40,7 @@ def create_app(only: Collection[str] = ()) -> Any:
 
 
 def _trace_agents_sdk() -> None:
-    """Spans of the OpenAI Agents SDK, where OpenInference's instrumentor is installed."""
+    """Trace the OpenAI Agents SDK if OpenInference's instrumentor is installed."""
     try:
         from openinference.instrumentation.openai_agents import OpenAIAgentsInstrumentor
     except ImportError:

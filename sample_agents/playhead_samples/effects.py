@@ -1,7 +1,8 @@
-"""Side effects count themselves: one line in a file for each time a tool really acted.
+"""Side effects that count themselves: one line in a file for each time a tool really ran.
 
-The file named by `PLAYHEAD_EFFECTS` survives a kill -9 and owes nothing to Restate, so it can
-hold "exactly once" against what the journal says. Without the variable nothing is written.
+The file named by `PLAYHEAD_EFFECTS` survives `kill -9` and does not depend on Restate, so that
+"exactly once" can be compared with what the journal says. Without the variable, no file is
+written.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from playhead_samples import tool_faults as faults
+from playhead_samples import tool_faults
 
 __all__ = ["VARIABLE", "Effect", "act", "count", "read", "record"]
 
@@ -23,7 +24,7 @@ VARIABLE = "PLAYHEAD_EFFECTS"
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """One side effect that happened."""
+    """A side effect that happened."""
 
     name: str
     details: dict[str, Any]
@@ -33,18 +34,18 @@ class Effect:
 
 
 async def act(name: str, /, **details: Any) -> None:
-    """Do the side effect `name`, which may be struck by a fault before or after it.
+    """Perform the side effect `name`. A fault may be injected before or after it.
 
-    Call it inside a durable step: then Restate promises that it happens once for every time
-    the step completes, and again only when the process dies or fails after the act.
+    Call it inside a durable step. Restate then runs it once per completed step, and again only
+    when the process dies or fails between the side effect and the end of the step.
     """
-    await faults.strike(name, details, "before")
+    await tool_faults.inject(name, details, "before")
     record(name, **details)
-    await faults.strike(name, details, "after")
+    await tool_faults.inject(name, details, "after")
 
 
 def record(name: str, /, **details: Any) -> None:
-    """Note that the side effect happened; it is on disk when this returns."""
+    """Count a side effect; it is on disk when this returns."""
     path = os.environ.get(VARIABLE)
     if not path:
         return
@@ -59,12 +60,12 @@ def record(name: str, /, **details: Any) -> None:
 
 
 def read(path: Path) -> list[Effect]:
-    """All side effects in the file, oldest first; none when there is no file."""
+    """Return all side effects in the file, oldest first; none if it does not exist."""
     return list(_lines(path))
 
 
 def count(path: Path, name: str, **details: Any) -> int:
-    """How often `name` happened with (at least) these details."""
+    """Count the side effects with this name and at least these details."""
     return sum(
         effect.name == name and details.items() <= effect.details.items() for effect in read(path)
     )

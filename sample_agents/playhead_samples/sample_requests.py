@@ -1,4 +1,4 @@
-"""Which request to send to which sample agent, as data: for tests, scenarios and docs."""
+"""One sample request per agent, as data for tests and documentation."""
 
 from __future__ import annotations
 
@@ -11,39 +11,39 @@ __all__ = ["EXAMPLES", "Example", "example"]
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One request that shows what an agent does."""
+    """A request that shows what an agent does."""
 
     name: str
     module: str
-    """File of the agent, below `playhead_samples.agents`."""
+    """The agent's module in `playhead_samples.agents`."""
     service: str
     handler: str
     body: Any
     key: str | None = None
-    """Of a virtual object or workflow; None for a service. Any other key will do."""
+    """Key of a virtual object or workflow, freely chosen; None for a service."""
     models: tuple[str, ...] = ()
-    """Names of the agents that ask the model, as the local model server logs them."""
+    """Names of the agents that call the model, as the local LLM server logs them."""
     waits: bool = False
-    """Whether it goes on only when somebody answers, so that it is better sent than called."""
+    """Whether it waits for a person or an event; send it instead of waiting for its answer."""
 
     @property
     def path(self) -> str:
-        """The path below the ingress address; add `/send` not to wait for the answer."""
+        """Path of the ingress URL; append `/send` to return without waiting for the answer."""
         return "/" + "/".join(p for p in (self.service, self.key, self.handler) if p)
 
     @property
     def shows(self) -> str:
-        """What it shows, in one line."""
+        """What the agent shows, in one line."""
         module = importlib.import_module(f"playhead_samples.agents.{self.module}")
         return (module.__doc__ or "").splitlines()[0]
 
 
 def example(name: str) -> Example:
-    """The example of this name. Raises KeyError with the names there are."""
-    found = {e.name: e for e in EXAMPLES}
-    if name not in found:
-        raise KeyError(f"no example is called {name!r}; there are {', '.join(found)}")
-    return found[name]
+    """Return the example with this name. Raises KeyError with all names."""
+    examples = {e.name: e for e in EXAMPLES}
+    if name not in examples:
+        raise KeyError(f"no example is named {name!r}; choose from {', '.join(examples)}")
+    return examples[name]
 
 
 CLAIM = {"message": "I claim 3000 USD for a roof that the storm took."}

@@ -1,4 +1,4 @@
-"""Options that the sample services share: retries short enough to watch."""
+"""Options of the sample services: retries that are short enough to watch."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from restate import InvocationRetryPolicy
 __all__ = ["VARIABLE", "retries"]
 
 VARIABLE = "PLAYHEAD_RETRY_ATTEMPTS"
-"""How many attempts in a row an invocation gets before it is paused; 20 when not set."""
+"""Number of attempts in a row before an invocation is paused; 20 by default."""
 
 
 def retries(
     attempts: int | None = None, *, then: Literal["pause", "kill"] = "pause"
 ) -> InvocationRetryPolicy:
-    """Retry after 0.2 s, doubling up to 2 s; after `attempts` in a row, pause or kill."""
+    """Retry after 0.2 s, doubling up to 2 s; pause or kill after `attempts` in a row."""
     return InvocationRetryPolicy(
         initial_interval=timedelta(milliseconds=200),
         exponentiation_factor=2.0,

@@ -1,61 +1,69 @@
-"""Everything that the demo and the scenarios run on, as processes on free loopback ports.
+"""The local processes that the demo and the scenarios run on, on free ports of 127.0.0.1.
 
-A recorder, a restate-server that sends it its traces, the local LLM server, and the agents,
-registered. Not here: what is sent to them.
+A recorder, a restate-server that sends its traces to it, the local LLM server, and the sample
+agents, registered with the server. Not here: the requests that are sent to them.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import httpx
-from playhead.errors import ProcessError
+from playhead.errors import RestateError
 from playhead.local import ManagedProcess, RestateServer, free_port
+from playhead.record.process import recorder_process, wait_for_recorder
+from playhead.restate.client import RestateClient
 from playhead.settings import Settings
 
-START_SECONDS = 60.0
+__all__ = ["Report", "Stack"]
 
-Say = Callable[[str], None]
+START_SECONDS = 60.0
+STOP_SECONDS = 5.0
+
+Report = Callable[[str], None]
 """Receives one line of progress."""
 
 
 class Stack:
-    """The processes, as one context manager. They end with it, in an orderly way."""
+    """The processes, as one context manager. Leaving it stops them in an orderly way."""
 
     def __init__(
         self,
         folder: Path,
         *,
         external: Settings | None = None,
-        restate_env: dict[str, str] | None = None,
         agent_env: dict[str, str] | None = None,
         only: Sequence[str] = (),
-        say: Say = lambda line: None,
+        record: bool = True,
+        report: Report = lambda line: None,
     ) -> None:
-        """Describe the stack; nothing starts yet.
+        """Describe the stack; nothing is started yet.
 
         Args:
-            folder: holds the store, the server's data, and logs.
-            external: a Restate server of the user's to use instead of one of our own.
-            restate_env: further `RESTATE_*` settings for our own server.
-            agent_env: further variables for the agents' process.
-            only: the agents to serve, by their files' names; all when empty. Few start faster.
-            say: told what is being started.
+            folder: holds the store, the server's data, and all logs.
+            external: a Restate server to use instead of starting one.
+            agent_env: additional environment variables of the agents' process.
+            only: names of the agents' files to serve; all when empty. Fewer files start faster.
+            record: start a recorder and send traces to it. Without it, tracing is off.
+            report: receives a line for each process that is started.
         """
         self.folder = folder
-        self.say = say
-        self.recorder_otlp_http = free_port()
+        self.report = report
+        self.record = record
+        otlp_http_port = free_port()
+        self.otlp_url = f"http://127.0.0.1:{otlp_http_port}"
         self.restate: RestateServer | None = None
         server = external
         if server is None:
             self.restate = RestateServer(
                 folder / "restate",
-                tracing_endpoint=f"otlp+http://127.0.0.1:{self.recorder_otlp_http}/v1/traces",
-                env=restate_env,
+                tracing_endpoint=f"otlp+{self.otlp_url}/v1/traces" if record else None,
             )
             server = Settings(
                 admin_url=self.restate.admin_url, ingress_url=self.restate.ingress_url
@@ -66,14 +74,14 @@ class Stack:
             auth_token=server.auth_token,
             store=folder / "store",
             otlp_grpc_port=free_port(),
-            otlp_http_port=self.recorder_otlp_http,
+            otlp_http_port=otlp_http_port,
             api_port=free_port(),
             app="playhead_samples.app:create_app()",
         )
         self.llm_port = free_port()
         self.agents_port = free_port()
         self.deployment_id: str | None = None
-        self.recorder = self._playhead("recorder", "record")
+        self.recorder = recorder_process(self.settings, folder / "logs" / "recorder.log")
         self.llm = self._python("LLM server", "playhead_samples.llm", self.llm_port)
         self.agents = self._python(
             "agents",
@@ -85,7 +93,7 @@ class Stack:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The variables with which a `playhead` command talks to this stack."""
+        """Environment variables that make a `playhead` command use this stack."""
         s = self.settings
         found = {
             "RESTATE_ADMIN_URL": s.admin_url,
@@ -99,42 +107,48 @@ class Stack:
 
     @property
     def llm_url(self) -> str:
-        """Base address of the local LLM server."""
+        """Base URL of the local LLM server."""
         return f"http://127.0.0.1:{self.llm_port}"
 
     @property
+    def agents_url(self) -> str:
+        """Base URL of the agents' service endpoint."""
+        return f"http://127.0.0.1:{self.agents_port}"
+
+    @property
     def effects_file(self) -> Path:
-        """Where the agents' tools count their side effects."""
+        """File in which the agents' tools count their side effects."""
         return self.folder / "effects.jsonl"
 
     @property
     def faults_file(self) -> Path:
-        """Where the agents' tools look up which call has to fail."""
+        """File that lists the tool faults to inject."""
         return self.folder / "faults.json"
 
     def start(self) -> Stack:
-        """Start everything side by side and wait until all of it answers.
+        """Start all processes in parallel and wait until each of them answers.
 
         Raises:
-            ProcessError: something did not come up; what did has been stopped again.
+            ProcessError: a process did not start; the others have been stopped again.
+            RestateError: the server did not accept the agents.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         try:
-            # The slow importers first: they come up while the others do.
-            for child, what in (
-                (self.agents, "the sample agents"),
-                (self.recorder, "the recorder"),
-                (self.llm, "the local LLM server"),
-            ):
-                self.say(f"starting {what}")
-                child.start()
+            # The slow imports first: these processes start up while the server does.
+            processes = [(self.agents, "the sample agents"), (self.llm, "the local LLM server")]
+            if self.record:
+                processes.insert(1, (self.recorder, "the recorder"))
+            for process, name in processes:
+                self.report(f"starting {name}")
+                process.start()
             if self.restate:
-                self.say("starting restate-server")
+                self.report("starting restate-server")
                 self.restate.start()
-            self._wait(self.recorder, f"http://127.0.0.1:{self.settings.api_port}/health")
-            self._wait(self.llm, f"{self.llm_url}/v1/models")
-            self._wait_for_agents()
-            self.say("registering the agents")
+            if self.record:
+                wait_for_recorder(self.recorder, self.settings.store)
+            self._wait_for(self.llm, f"{self.llm_url}/v1/models")
+            self._wait_for(self.agents, f"{self.agents_url}/health")
+            self.report("registering the agents")
             self.register()
         except BaseException:
             self.stop()
@@ -142,48 +156,47 @@ class Stack:
         return self
 
     def start_agents(self) -> None:
-        """Start the agents again after they ended, and wait until they answer.
+        """Start the agents again after they stopped, and wait until they answer.
 
         Raises:
-            ProcessError: they did not come up.
+            ProcessError: the agents did not start.
         """
         self.agents.kill()  # whatever is left of their process group
         self.agents.start()
-        self._wait_for_agents()
+        self._wait_for(self.agents, f"{self.agents_url}/health")
 
-    def register(self, *, force: bool = True) -> None:
-        """Register the agents' address with the server. Raises ProcessError when it refuses."""
-        token = self.settings.auth_token
-        try:
-            response = httpx.post(
-                f"{self.settings.admin_url}/deployments",
-                json={"uri": f"http://127.0.0.1:{self.agents_port}", "force": force},
-                headers={"authorization": f"Bearer {token}"} if token else {},
-                timeout=START_SECONDS,
-            )
-        except httpx.HTTPError as error:
-            raise ProcessError(
-                f"Restate's admin API at {self.settings.admin_url} does not answer: {error}"
-            ) from error
-        if response.is_error:
-            raise ProcessError(f"Restate refused the sample agents: {response.text}")
-        self.deployment_id = response.json()["id"]
+    def register(self) -> None:
+        """Register the agents' address with the server. Raises RestateError."""
+        deployment = self.admin("POST", "/deployments", {"uri": self.agents_url, "force": True})
+        self.deployment_id = deployment["id"]
+
+    def admin(self, method: str, path: str, body: Any = None) -> Any:
+        """Call a path of Restate's admin API and return its JSON. Raises RestateError."""
+
+        async def call(client: RestateClient) -> Any:
+            return await client.change(method, path, body)
+
+        return self._with_client(call)
+
+    def query(self, sql: str) -> list[dict[str, Any]]:
+        """Return the rows of a query on the server's tables. Raises RestateError."""
+
+        async def call(client: RestateClient) -> list[dict[str, Any]]:
+            return await client.query(sql)
+
+        return self._with_client(call)
 
     def stop(self) -> None:
-        """Stop everything: first who sends, last who records. Safe to call twice."""
+        """Stop all processes: senders first, the recorder last. Safe to call twice."""
         if self.restate is None and self.deployment_id:
-            with contextlib.suppress(httpx.HTTPError):
-                httpx.delete(
-                    f"{self.settings.admin_url}/deployments/{self.deployment_id}",
-                    params={"force": "true"},
-                    timeout=5.0,
-                )
+            with contextlib.suppress(RestateError):
+                self.admin("DELETE", f"/deployments/{self.deployment_id}?force=true")
             self.deployment_id = None
-        self.agents.stop(grace=5.0)
+        self.agents.stop(grace=STOP_SECONDS)
         if self.restate:
             self.restate.stop()
-        self.llm.stop(grace=5.0)
-        self.recorder.stop(grace=10.0)
+        self.llm.stop(grace=STOP_SECONDS)
+        self.recorder.stop(grace=2 * STOP_SECONDS)
 
     def __enter__(self) -> Stack:
         return self.start()
@@ -191,15 +204,28 @@ class Stack:
     def __exit__(self, *exc: object) -> None:
         self.stop()
 
+    def _with_client(self, call: Callable[[RestateClient], Any]) -> Any:
+        async def run() -> Any:
+            settings = self.settings
+            async with RestateClient(
+                settings.admin_url, auth_token=settings.auth_token, timeout=START_SECONDS
+            ) as client:
+                return await call(client)
+
+        return asyncio.run(run())
+
     def _agent_env(self) -> dict[str, str]:
+        tracing = {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": self.otlp_url,
+            "PLAYHEAD_PENDING_SPANS": "1",
+            "OTEL_SERVICE_NAME": os.environ.get("OTEL_SERVICE_NAME", "playhead-samples"),
+        }
         return {
             "PLAYHEAD_LLM_URL": self.llm_url,
             "PLAYHEAD_EFFECTS": str(self.effects_file),
             "PLAYHEAD_FAULTS": str(self.faults_file),
-            "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{self.recorder_otlp_http}",
-            "PLAYHEAD_PENDING_SPANS": "1",
-            "OTEL_SERVICE_NAME": os.environ.get("OTEL_SERVICE_NAME", "playhead-samples"),
             "RESTATE_INGRESS_URL": self.settings.ingress_url,
+            **(tracing if self.record else {"OTEL_SDK_DISABLED": "true"}),
         }
 
     def _python(
@@ -214,20 +240,11 @@ class Stack:
         log = self.folder / "logs" / f"{module.rpartition('.')[2]}.log"
         return ManagedProcess(name, command, log=log, env=env)
 
-    def _playhead(self, name: str, *arguments: str) -> ManagedProcess:
-        command = [sys.executable, "-m", "playhead", *arguments]
-        return ManagedProcess(
-            name, command, log=self.folder / "logs" / f"{name}.log", env=self.environment
-        )
-
-    def _wait_for_agents(self) -> None:
-        self._wait(self.agents, f"http://127.0.0.1:{self.agents_port}/health")
-
-    def _wait(self, child: ManagedProcess, url: str) -> None:
+    def _wait_for(self, process: ManagedProcess, url: str) -> None:
         def answers() -> bool:
             try:
-                return httpx.get(url, timeout=1.0).status_code < 500
+                return httpx.get(url, timeout=1.0).is_success
             except httpx.HTTPError:
                 return False
 
-        child.wait_until(answers, seconds=START_SECONDS, what="it answered")
+        process.wait_until(answers, seconds=START_SECONDS, what="it answered")

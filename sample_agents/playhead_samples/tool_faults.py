@@ -1,9 +1,9 @@
-"""Failures of tools on demand, counted across restarts of the process.
+"""Tool failures on demand, counted across restarts of the process.
 
-`PLAYHEAD_FAULTS` names a JSON file, a list of faults such as
-`{"tool": "get_weather", "match": "Denver", "call": [1, 2], "do": "raise"}`. It is read at every
-call, so faults can be declared and lifted while the service runs. Calls are counted in a file
-beside it (same name plus `.calls`), so that "fail twice, then work" is true over a restart.
+`PLAYHEAD_FAULTS` names a JSON file with a list of faults, for example
+`{"tool": "get_weather", "match": "Denver", "call": [1, 2], "do": "raise"}`. The file is read at
+every call, so faults can be set and removed while the service runs. Calls are counted in a file
+next to it (same name plus `.calls`), so that "fail twice, then work" holds across a restart.
 """
 
 from __future__ import annotations
@@ -19,59 +19,80 @@ from typing import Any, Literal
 
 from restate.exceptions import TerminalError
 
-__all__ = ["VARIABLE", "Fault", "ToolFailure", "declare", "strike"]
+__all__ = ["VARIABLE", "ToolFault", "ToolUnavailableError", "inject", "set_faults"]
 
 VARIABLE = "PLAYHEAD_FAULTS"
 
 When = Literal["before", "after"]
 
+DESCRIPTIONS = {
+    "raise": "fails",
+    "terminal": "fails with a terminal error",
+    "hang": "does not return",
+    "slow": "takes {seconds:g} s longer",
+    "exit": "kills its process with kill -9",
+}
 
-class ToolFailure(Exception):  # noqa: N818 - what it is called in the traces
-    """A tool failed because a fault says so; Restate retries it."""
+
+class ToolUnavailableError(Exception):
+    """A tool failed because of an injected fault. Restate retries it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
-    """A failure of a tool."""
+class ToolFault:
+    """An injected failure of a tool."""
 
     tool: str
-    """Name of the side effect, as `effects.act` gives it."""
+    """Name of the side effect, as passed to `effects.act`."""
     do: Literal["raise", "terminal", "hang", "slow", "exit"]
-    """Fail · fail for good · never answer · answer late · kill -9 of the own process."""
+    """Raise an error · raise a terminal error · never return · return late · kill the process."""
     call: int | list[int] | None = None
-    """Which calls to strike, counted from 1 among those that fit; None: all."""
+    """Calls that fail, counted from 1 among the matching ones; None: all of them."""
     match: str | None = None
-    """A part of the arguments as JSON, such as a city."""
+    """Substring of the arguments as JSON, such as a city."""
     when: When = "before"
-    """Before or after the side effect happens."""
+    """Fail before or after the side effect."""
     seconds: float = 3600.0
-    """How long `hang` and `slow` take."""
+    """Duration of `hang` and `slow`."""
     message: str = ""
 
-    def strikes(self, number: int) -> bool:
-        """Whether the `number`-th call that fits is struck."""
+    def __str__(self) -> str:
+        text = f"{self.tool} {DESCRIPTIONS[self.do].format(seconds=self.seconds)}"
+        if self.when == "after":
+            text += " after its side effect"
+        match self.call:
+            case None:
+                pass
+            case int():
+                text += f", on call {self.call}"
+            case _:
+                text += f", on calls {' and '.join(map(str, self.call))}"
+        return text + (f", when its arguments contain {self.match!r}" if self.match else "")
+
+    def applies_to(self, number: int) -> bool:
+        """Return whether the `number`-th matching call fails."""
         if self.call is None:
             return True
         return number == self.call if isinstance(self.call, int) else number in self.call
 
-    def fits(self, tool: str, arguments: str) -> bool:
-        """Whether a call counts for this fault."""
+    def matches(self, tool: str, arguments: str) -> bool:
+        """Return whether a call counts for this fault."""
         return tool == self.tool and (self.match is None or self.match in arguments)
 
 
-def declare(path: Path, faults: list[Fault]) -> None:
-    """Write the faults file and start counting from zero; an empty list lifts all faults."""
+def set_faults(path: Path, faults: list[ToolFault]) -> None:
+    """Write the faults file and reset the call counts; an empty list removes all faults."""
     temporary = path.with_suffix(".new")
     temporary.write_text(json.dumps([asdict(fault) for fault in faults], indent=2))
     path.with_name(path.name + ".calls").unlink(missing_ok=True)
     temporary.replace(path)
 
 
-async def strike(tool: str, arguments: dict[str, Any], when: When) -> None:
-    """Fail as declared, or return at once.
+async def inject(tool: str, arguments: dict[str, Any], when: When) -> None:
+    """Fail as the faults file says, or return at once.
 
     Raises:
-        ToolFailure: a fault says `raise`.
+        ToolUnavailableError: a fault says `raise`.
         TerminalError: a fault says `terminal`.
     """
     path = os.environ.get(VARIABLE)
@@ -84,15 +105,15 @@ async def strike(tool: str, arguments: dict[str, Any], when: When) -> None:
             case "exit":
                 os.kill(os.getpid(), signal.SIGKILL)
             case "terminal":
-                raise TerminalError(fault.message or f"{tool} refuses for good")
+                raise TerminalError(fault.message or f"{tool} failed with a terminal error")
             case "raise":
-                raise ToolFailure(fault.message or f"{tool} is down")
+                raise ToolUnavailableError(fault.message or f"{tool} is unavailable")
 
 
-def _due(path: Path, tool: str, arguments: str, when: When) -> list[Fault]:
-    """The faults to strike now. Counts the call when it begins (`before`)."""
+def _due(path: Path, tool: str, arguments: str, when: When) -> list[ToolFault]:
+    """Return the faults of this call. Counts the call when it begins (`before`)."""
     try:
-        declared = [Fault(**one) for one in json.loads(path.read_text())]
+        faults = [ToolFault(**fault) for fault in json.loads(path.read_text())]
     except FileNotFoundError:
         return []
     with path.with_name(path.name + ".calls").open("a+") as calls:
@@ -102,11 +123,11 @@ def _due(path: Path, tool: str, arguments: str, when: When) -> list[Fault]:
             calls.flush()
             os.fsync(calls.fileno())
         calls.seek(0)
-        seen = [json.loads(line) for line in calls]
+        counted = [json.loads(line) for line in calls]
     return [
         fault
-        for fault in declared
+        for fault in faults
         if fault.when == when
-        and fault.fits(tool, arguments)
-        and fault.strikes(sum(fault.fits(*call) for call in seen))
+        and fault.matches(tool, arguments)
+        and fault.applies_to(sum(fault.matches(*call) for call in counted))
     ]

@@ -42,8 +42,8 @@ class Cli:
 @pytest.fixture(scope="session")
 def cli(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cli]:
     with Stack(tmp_path_factory.mktemp("stack"), only=demo.AGENTS) as stack:
-        demo.arm(stack)
-        ids = {sent.request.what: sent.invocation_id for sent in demo.send(stack)}
+        demo.inject_faults(stack)
+        ids = {sent.request.title: sent.invocation_id for sent in demo.send(stack)}
         run = Cli(stack, ids)
         waiting = ids["an approval that waits for you"]
         want = {id_: "suspended" if id_ == waiting else "completed" for id_ in ids.values()}

@@ -59,7 +59,7 @@ def test_show(cli: Any) -> None:
     assert "✓ attempt 3: completed" in text
     assert re.search(r"#3 run Get weather.*╳┄+╳", text)
     assert "TransientError [500] at #3 Get weather" in text
-    assert "playhead_samples.tool_faults.ToolFailure" in text
+    assert "playhead_samples.tool_faults.ToolUnavailableError" in text
     plain = cli("--ascii", "show", id_).stdout
     assert re.search(r"#3 run Get weather.*x\.+x", plain)
 
@@ -138,7 +138,7 @@ def test_diff(cli: Any) -> None:
     assert [pair["verdict"] for pair in document["steps"]] == ["changed"] * 5
     assert "Lisbon" in cli("diff", a, b, code=1).stdout
     assert "5 steps are the same." in cli("diff", a, a).stdout
-    other = cli("diff", a, cli.ids["a conversation begins"], "--json", code=1).stdout
+    other = cli("diff", a, cli.ids["a conversation starts"], "--json", code=1).stdout
     verdicts = {pair["verdict"] for pair in json.loads(other)["steps"]}
     assert {"only A", "only B"} <= verdicts
 

@@ -1,4 +1,4 @@
-"""A real OpenTelemetry Collector, built from Go modules once and kept in node_modules/.cache."""
+"""A real OpenTelemetry Collector, built from Go modules and cached in node_modules/.cache."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BUILDER = "go.opentelemetry.io/collector/cmd/builder@v0.156.0"
 
 @pytest.fixture(scope="session")
 def collector_binary() -> Path:
-    """The Collector's program; building it takes about 90 s the first time."""
+    """Return the Collector's binary; building it takes about 90 s the first time."""
     manifest = HERE / "builder.yaml"
     fingerprint = hashlib.sha256(manifest.read_bytes()).hexdigest()[:12]
     folder = ROOT / "node_modules" / ".cache" / f"otelcol-{fingerprint}"
@@ -26,8 +26,8 @@ def collector_binary() -> Path:
         return binary
     if shutil.which("go") is None:
         if os.environ.get("CI"):
-            pytest.fail("go is not installed, and CI must run the Collector's tests")
-        pytest.skip("NOT RUN: the Collector's tests build a real Collector; install Go for them")
+            pytest.fail("Go is not installed; CI must run the tests of the Collector")
+        pytest.skip("not run: these tests build a real Collector, which needs Go")
     folder.mkdir(parents=True, exist_ok=True)
     build = folder / "build"
     done = subprocess.run(

@@ -1,9 +1,8 @@
-"""otel-collector.yaml in a real Collector, between a real exporter and real recorders."""
+"""otel-collector.yaml in a real Collector, between real exporters and real recorders."""
 
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,20 +18,14 @@ from playhead.local import ManagedProcess, free_port
 from playhead.record.client import connect
 from playhead.record.process import start_child
 from playhead.settings import Settings
+from waiting import until, until_async
 
 ROOT = Path(__file__).parent.parent.parent
 CONFIG = ROOT / "otel-collector.yaml"
 WAIT_SECONDS = 30.0
 
 pytestmark = pytest.mark.timeout(120, func_only=True)
-"""Building the Collector has a limit of its own: with empty caches it takes minutes."""
-
-
-def wait_for(condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + WAIT_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, f"{what}: not within {WAIT_SECONDS:g} s"
-        time.sleep(0.05)
+"""Excludes the build of the Collector, which takes minutes with empty caches."""
 
 
 def answers(url: str) -> Callable[[], bool]:
@@ -46,7 +39,7 @@ def answers(url: str) -> Callable[[], bool]:
 
 
 def send(exporter: SpanExporter, names: list[str]) -> SpanExportResult:
-    """Send finished spans of these names in one request."""
+    """Send finished spans with these names in one request."""
     memory = InMemorySpanExporter()
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(memory))
@@ -77,18 +70,19 @@ class Recorder:
             self.child.stop()
 
     async def names(self) -> list[str]:
-        source = await connect(self.settings)
-        assert source is not None
+        client = await connect(self.settings)
+        assert client is not None
         try:
-            rows = await source.rows("SELECT name FROM spans ORDER BY name")
+            rows = await client.rows("SELECT name FROM spans ORDER BY name")
         finally:
-            await source.close()
+            await client.close()
         return [row["name"] for row in rows]
 
     async def wait_for_names(self, expected: list[str]) -> None:
-        deadline = time.monotonic() + WAIT_SECONDS
-        while (found := await self.names()) != expected:
-            assert time.monotonic() < deadline, f"recorded {len(found)} of {len(expected)}: {found}"
+        async def complete() -> bool:
+            return await self.names() == expected
+
+        await until_async(complete, f"the store has {len(expected)} spans", seconds=WAIT_SECONDS)
 
 
 class Collector:
@@ -130,9 +124,9 @@ class Collector:
 
 @pytest.fixture
 def recorder(tmp_path: Path) -> Iterator[Recorder]:
-    found = Recorder(tmp_path / "first")
-    yield found
-    found.stop()
+    recorder = Recorder(tmp_path / "first")
+    yield recorder
+    recorder.stop()
 
 
 async def test_spans_reach_recorder_and_archive(
@@ -160,12 +154,12 @@ async def test_spans_reach_recorder_and_archive(
             ]
             return sorted(span["name"] for span in spans)
 
-        wait_for(lambda: archived() == ["over grpc", "over http"], "the archive has both spans")
+        until(lambda: archived() == ["over grpc", "over http"], "the archive has both spans")
     finally:
         collector.child.stop()
 
 
-async def test_killed_collector_loses_nothing_it_acknowledged(
+async def test_killed_collector_keeps_all_acknowledged_spans(
     collector_binary: Path, recorder: Recorder, tmp_path: Path
 ) -> None:
     endpoint = f"http://127.0.0.1:{recorder.settings.otlp_http_port}"
@@ -184,10 +178,10 @@ async def test_killed_collector_loses_nothing_it_acknowledged(
         collector.child.stop()
 
 
-async def test_further_targets_are_switched_on_by_a_variable(
+async def test_variable_enables_additional_targets(
     collector_binary: Path, recorder: Recorder, tmp_path: Path
 ) -> None:
-    # A second recorder stands in for Jaeger: both take OTLP over gRPC.
+    # A second recorder replaces Jaeger: both accept OTLP over gRPC.
     recorder.start()
     jaeger = Recorder(tmp_path / "second")
     collector = Collector(

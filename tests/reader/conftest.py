@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 
@@ -12,6 +11,7 @@ from playhead.record.client import StoreClient, connect
 from playhead.restate.client import RestateClient
 from playhead_samples import demo_requests as demo
 from playhead_samples.stack import Stack
+from waiting import until_async
 
 SECONDS = 60.0
 
@@ -28,19 +28,11 @@ class Ran:
 @pytest.fixture(scope="session")
 def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ran]:
     with Stack(tmp_path_factory.mktemp("stack"), only=demo.AGENTS) as stack:
-        demo.arm(stack)
-        ids = {sent.request.what: sent.invocation_id for sent in demo.send(stack)}
-        deadline = time.monotonic() + SECONDS
+        demo.inject_faults(stack)
+        ids = {sent.request.title: sent.invocation_id for sent in demo.send(stack)}
         waiting = ids["an approval that waits for you"]
-        while True:
-            words = demo.statuses(stack, list(ids.values()))
-            if all(
-                word == ("suspended" if id_ == waiting else "completed")
-                for id_, word in words.items()
-            ):
-                break
-            assert time.monotonic() < deadline, words
-            time.sleep(0.1)
+        demo.wait_for_status(stack, [id_ for id_ in ids.values() if id_ != waiting], "completed")
+        demo.wait_for_status(stack, [waiting], "suspended")
         yield Ran(stack, ids)
 
 
@@ -61,11 +53,8 @@ async def client(ran: Ran) -> AsyncIterator[RestateClient]:
 @pytest.fixture
 async def reader(client: RestateClient, source: StoreClient, ran: Ran) -> Reader:
     """Both sources, after the recorder has every attempt of what ended, and its copy."""
-    import asyncio
 
-    found = Reader(client, source)
-    deadline = time.monotonic() + SECONDS
-    while True:
+    async def complete() -> bool:
         [count] = await source.rows(
             "SELECT (SELECT count(*) FROM spans WHERE starts_with(name, 'invocation-end')) AS ends,"
             " (SELECT count(*) FROM attempts) AS attempts,"
@@ -73,12 +62,12 @@ async def reader(client: RestateClient, source: StoreClient, ran: Ran) -> Reader
             " (SELECT count(*) FROM journal WHERE entry_type = 'Command: Output') AS outputs"
         )
         ended = len(ran.ids) - 1
-        if (
+        return (
             count["ends"] >= ended
             and count["outputs"] >= ended
             and count["invocations"] >= ended + 1
             and count["attempts"] >= ended + 4
-        ):
-            return found
-        assert time.monotonic() < deadline, count
-        await asyncio.sleep(0.1)
+        )
+
+    await until_async(complete, seconds=SECONDS)
+    return Reader(client, source)

@@ -103,7 +103,7 @@ async def test_the_timeline_shows_everything_once(reader: Reader, ran: Any) -> N
 
 
 async def test_children_lie_under_their_parents(reader: Reader, ran: Any) -> None:
-    found = await detail(reader, ran, "an agent that consults two others")
+    found = await detail(reader, ran, "an agent that consults two other agents")
     above: dict[int, Any] = {}
     checked = 0
     for row in found.timeline:
@@ -117,7 +117,7 @@ async def test_children_lie_under_their_parents(reader: Reader, ran: Any) -> Non
 
 
 async def test_prompts_come_from_the_spans(reader: Reader, ran: Any) -> None:
-    found = await detail(reader, ran, "… remembers")
+    found = await detail(reader, ran, "the conversation remembers")
     [step] = [s for s in found.steps if s.llm]
     assert step.llm is not None
     assert step.llm.prompt is not None

@@ -43,7 +43,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with Stack(folder, only=AGENTS) as stack:
         port = free_port()
         command = [sys.executable, "-m", "hypercorn", "prompt_agents:app", "-b"]
-        env = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{stack.recorder_otlp_http}"}
+        env = {"OTEL_EXPORTER_OTLP_ENDPOINT": stack.otlp_url}
         log = folder / "odd.log"
         with ManagedProcess(
             "odd", [*command, f"127.0.0.1:{port}"], log=log, cwd=HERE, env=env

@@ -1,4 +1,4 @@
-"""Agents, local model server and a real restate-server, started once for the folder."""
+"""Sample agents, local LLM server and a real restate-server, started once per session."""
 
 from __future__ import annotations
 
@@ -21,6 +21,6 @@ def started_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 @pytest.fixture
 def lab(started_lab: Lab) -> Lab:
-    """The running lab with nothing counted and no fault armed."""
+    """The running lab without counts and faults."""
     started_lab.reset()
     return started_lab

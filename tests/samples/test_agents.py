@@ -1,4 +1,4 @@
-"""Every sample agent through the ingress: its answer, its side effects, its model requests."""
+"""Every sample agent called through the ingress: answer, side effects, LLM requests."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from lab import Lab
 from playhead_samples.sample_requests import EXAMPLES, example
+from waiting import until
 
 PLAIN: dict[str, tuple[Any, list[str], int]] = {
-    # name: answer, side effects in order, requests to the model
+    # name: answer, side effects in order, number of LLM requests
     "weather": ("The weather in Denver: sunny, 17 °C.", ["get_weather"], 2),
     "intake": (
         "Medical review: the treatment is covered. Car review: the damage is covered.",
@@ -48,7 +49,7 @@ PLAIN: dict[str, tuple[Any, list[str], int]] = {
 
 
 @pytest.mark.parametrize("name", PLAIN)
-def test_answers_and_acts_exactly_once(lab: Lab, name: str) -> None:
+def test_agent_answers_and_acts_exactly_once(lab: Lab, name: str) -> None:
     answer, acts, requests = PLAIN[name]
     shown = example(name)
     assert lab.call(shown.path, shown.body) == answer
@@ -58,13 +59,13 @@ def test_answers_and_acts_exactly_once(lab: Lab, name: str) -> None:
     assert set(counts) - {"*"} == set(shown.models)
 
 
-def test_no_example_is_missing_a_test_of_its_own() -> None:
-    elsewhere = {
+def test_every_example_has_a_test() -> None:
+    tested_below = {
         "chat", "approval", "approval-timeout", "approval-workflow", "parallel-tools",
         "parallel-agents", "racing", "orchestrator", "runaway", "scheduled", "streaming",
         "interruptible", "bank", "changing-code",
     }  # fmt: skip
-    assert {e.name for e in EXAMPLES} == elsewhere | set(PLAIN)
+    assert {e.name for e in EXAMPLES} == tested_below | set(PLAIN)
 
 
 def test_parallel_tools_overlap_and_run_once_each(lab: Lab) -> None:
@@ -79,7 +80,7 @@ def test_parallel_tools_overlap_and_run_once_each(lab: Lab) -> None:
     assert [r["entry_type"] for r in rows][:3] == ["Command: Run"] * 3
 
 
-def test_parallel_agents_are_invocations_of_their_own(lab: Lab) -> None:
+def test_each_parallel_agent_has_its_own_invocation(lab: Lab) -> None:
     parent = lab.send("/ReviewBoard/run", {"text": "We are the best."})
     assert set(lab.output(parent)) == {"tone", "facts", "grammar"}
     assert lab.effects("file_review") == 3
@@ -87,7 +88,7 @@ def test_parallel_agents_are_invocations_of_their_own(lab: Lab) -> None:
     assert [c["target"] for c in children] == ["Reviewer/review"] * 3
 
 
-def test_orchestrator_calls_a_worker_for_every_task_of_the_plan(lab: Lab) -> None:
+def test_orchestrator_calls_one_worker_per_task_of_the_plan(lab: Lab) -> None:
     parent = lab.send("/Orchestrator/run", {"goal": "Plan a garden party"})
     assert lab.output(parent).startswith("3 reports.")
     assert lab.effects("book_hours") == 3
@@ -98,47 +99,47 @@ def test_orchestrator_calls_a_worker_for_every_task_of_the_plan(lab: Lab) -> Non
     }
 
 
-def test_race_cancels_the_slower_one(lab: Lab) -> None:
-    lab.arm(do="slow", agent="thorough", seconds=30)
+def test_race_cancels_the_slower_agent(lab: Lab) -> None:
+    lab.set_llm_fault(do="slow", agent="thorough", seconds=30)
     parent = lab.send("/Race/run", {"question": "How do I learn to sail?"})
     assert lab.output(parent) == "Start small, practise often."
 
-    def ended() -> dict[str, str | None]:
+    def results() -> dict[str, str | None]:
         rows = lab.sql(
             "SELECT target, completion_failure FROM sys_invocation "
             f"WHERE invoked_by_id = '{parent}' AND status = 'completed'"
         )
         return {r["target"]: r.get("completion_failure") for r in rows}
 
-    lab.until(lambda: len(ended()) == 2, "both racers have ended")
-    assert ended() == {"Runners/quick": None, "Runners/thorough": "[409] cancelled"}
+    until(lambda: len(results()) == 2, "both racers have ended")
+    assert results() == {"Runners/quick": None, "Runners/thorough": "[409] cancelled"}
     assert lab.effects("finish", runner="quick") == 1
     assert lab.effects("finish", runner="thorough") == 0
 
 
-def test_usage_limit_stops_a_runaway_and_is_not_retried(lab: Lab) -> None:
+def test_usage_limit_stops_a_runaway_agent_without_a_retry(lab: Lab) -> None:
     failure = lab.call("/Researcher/run", {"topic": "perpetual motion"}, status=429)
     assert "request_limit of 5" in failure["message"]
     assert lab.llm_counts()["researcher"]["requests"] == 5
     assert lab.effects("search_library") == 5
 
 
-def test_research_that_ends_stays_within_the_limit(lab: Lab) -> None:
+def test_research_within_the_limit_succeeds(lab: Lab) -> None:
     assert "part 2" in lab.call("/Researcher/run", {"topic": "tides"})
     assert lab.effects("search_library") == 2
 
 
-def test_scheduled_agent_ticks_as_often_as_told(lab: Lab) -> None:
+def test_scheduled_agent_ticks_as_often_as_requested(lab: Lab) -> None:
     key = lab.key("harbour")
     lab.call(f"/Watchman/{key}/start", {"every_seconds": 0.2, "ticks": 3})
-    lab.until(lambda: len(lab.get(f"/Watchman/{key}/reports")) == 3, "three reports are there")
+    until(lambda: len(lab.get(f"/Watchman/{key}/reports")) == 3, "three reports exist")
     assert [lab.effects("send_report", place=key, number=n) for n in (1, 2, 3, 4)] == [1, 1, 1, 0]
 
 
-def test_stopped_series_ticks_no_more(lab: Lab) -> None:
+def test_stopped_series_sends_no_more_reports(lab: Lab) -> None:
     key = lab.key("harbour")
     lab.call(f"/Watchman/{key}/start", {"every_seconds": 0.3, "ticks": 50})
-    lab.until(lambda: lab.effects("send_report", place=key) >= 1, "the first report is there")
+    until(lambda: lab.effects("send_report", place=key) >= 1, "the first report exists")
     lab.call(f"/Watchman/{key}/stop")
     before = lab.effects("send_report", place=key)
 
@@ -150,7 +151,7 @@ def test_stopped_series_ticks_no_more(lab: Lab) -> None:
             )
         )
 
-    lab.until(lambda: not pending(), "no tick is on its way")
+    until(lambda: not pending(), "no tick is scheduled")
     assert lab.effects("send_report", place=key) == before < 50
 
 
@@ -166,14 +167,14 @@ def test_progress_arrives_in_order_and_the_model_call_streams(lab: Lab) -> None:
     assert [entry["stream"] for entry in lab.llm_log("storyteller")] == [True, True]
 
 
-def test_new_message_interrupts_the_task_and_starts_one_that_knows_both(lab: Lab) -> None:
+def test_new_message_interrupts_the_task_and_the_next_task_knows_both_messages(lab: Lab) -> None:
     key = lab.key("ada")
-    lab.arm(do="slow", agent="coder", seconds=30)
+    lab.set_llm_fault(do="slow", agent="coder", seconds=30)
     assert lab.call(f"/CodingAgent/{key}/message", {"message": "Write a todo list."}) == 1
-    lab.until(lambda: bool(lab.llm_log("coder")), "the coder is at work")
+    until(lambda: bool(lab.llm_log("coder")), "the coder has called the LLM")
     assert lab.call(f"/CodingAgent/{key}/message", {"message": "In Rust."}) == 2
     history = f"/CodingAgent/{key}/get_history"
-    lab.until(lambda: lab.get(history)["result"] is not None, "the task is done")
+    until(lambda: lab.get(history)["result"] is not None, "the task is done")
     assert lab.get(history)["result"] == "polish(draft(plan(Write a todo list.; In Rust.)))"
     assert lab.effects("remove_workspace", owner=key) == 1
 
@@ -184,7 +185,7 @@ def test_bank_conversation_moves_money_once(lab: Lab) -> None:
     assert lab.call(path, {"message": "What is my balance?"}) == "Your balance is 1500 USD."
     answer = lab.call(path, {"message": "I need a loan of 2000 USD."})
     assert answer == "Your loan: approved, the money is on its way."
-    lab.until(lambda: lab.get(f"/BankAccount/{key}/balance") == 3500, "the loan is paid")
+    until(lambda: lab.get(f"/BankAccount/{key}/balance") == 3500, "the loan is paid")
     assert lab.effects("move_money", customer=key, amount=2000) == 1
     transactions = lab.call(path, {"message": "Show my transactions."})
     assert transactions == "Your transactions: opening balance: 1500 USD; loan: 2000 USD."
@@ -202,7 +203,7 @@ def test_large_loan_waits_for_a_banker(lab: Lab, approved: bool, balance: int) -
     assert lab.get(f"/BankAccount/{key}/balance") == balance
 
 
-def test_airline_remembers_who_spoke_last(lab: Lab) -> None:
+def test_airline_continues_with_the_agent_that_answered_last(lab: Lab) -> None:
     path = f"/AirlineAgent/{lab.key('ada')}/message"
     assert "23 kg" in lab.call(path, {"message": "How much luggage is included?"})
     assert [e["agent"] for e in lab.llm_log()] == ["triage", "faq", "faq"]

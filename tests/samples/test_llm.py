@@ -1,4 +1,4 @@
-"""The local model server against the real OpenAI client: both APIs, faults, and its own counts."""
+"""The local LLM server with the real OpenAI client: both APIs, faults, and counts."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ async def client(lab: Lab) -> AsyncIterator[AsyncOpenAI]:
         yield made
 
 
-async def test_chat_whole_and_streamed_say_the_same(lab: Lab, client: AsyncOpenAI) -> None:
+async def test_chat_answer_is_equal_whole_and_streamed(lab: Lab, client: AsyncOpenAI) -> None:
     whole = await client.chat.completions.create(**CHAT)
     (call,) = whole.choices[0].message.tool_calls or []
     assert (call.function.name, call.function.arguments) == ("get_weather", '{"city": "Oslo"}')
@@ -55,14 +55,14 @@ async def test_chat_whole_and_streamed_say_the_same(lab: Lab, client: AsyncOpenA
     async for chunk in stream:
         usage = chunk.usage or usage
         for choice in chunk.choices:
-            asked = [c.function for c in choice.delta.tool_calls or [] if c.function]
-            pieces += [function.arguments or "" for function in asked]
+            functions = [c.function for c in choice.delta.tool_calls or [] if c.function]
+            pieces += [function.arguments or "" for function in functions]
     assert "".join(pieces) == call.function.arguments
     assert usage == whole.usage
     assert lab.llm_counts()["weather"]["input_tokens"] == 2 * whole.usage.prompt_tokens
 
 
-async def test_responses_whole_and_streamed_say_the_same(lab: Lab, client: AsyncOpenAI) -> None:
+async def test_responses_answer_is_equal_whole_and_streamed(lab: Lab, client: AsyncOpenAI) -> None:
     whole = await client.responses.create(**RESPONSES)
     (call,) = whole.output
     assert call.type == "function_call"
@@ -73,12 +73,12 @@ async def test_responses_whole_and_streamed_say_the_same(lab: Lab, client: Async
         {"type": "function_call_output", "call_id": call.call_id, "output": "fog"},
     ]
     again: dict[str, Any] = {**RESPONSES, "input": items}
-    said = await client.responses.create(**again)
-    assert said.output_text == "I could not find the weather: fog"
+    whole_answer = await client.responses.create(**again)
+    assert whole_answer.output_text == "I could not find the weather: fog"
     async with client.responses.stream(**again) as stream:
         streamed = await stream.get_final_response()
-    assert streamed.output_text == said.output_text
-    assert streamed.usage == said.usage
+    assert streamed.output_text == whole_answer.output_text
+    assert streamed.usage == whole_answer.usage
 
 
 @pytest.mark.parametrize("api", ["chat", "responses"])
@@ -94,10 +94,10 @@ async def test_responses_whole_and_streamed_say_the_same(lab: Lab, client: Async
         ("malformed", json.JSONDecodeError),
     ],
 )
-async def test_fault_reaches_the_client_as_it_would_from_a_provider(
+async def test_fault_reaches_the_client_like_a_provider_error(
     lab: Lab, client: AsyncOpenAI, api: str, kind: str, error: type[Exception]
 ) -> None:
-    lab.arm(do=kind, seconds=7)
+    lab.set_llm_fault(do=kind, seconds=7)
     create = client.chat.completions.create if api == "chat" else client.responses.create
     arguments = CHAT if api == "chat" else RESPONSES
     with pytest.raises(error) as raised:
@@ -111,8 +111,8 @@ async def test_fault_reaches_the_client_as_it_would_from_a_provider(
     assert lab.llm_counts()["weather"]["answers"] == 1
 
 
-async def test_stream_breaks_in_the_middle(lab: Lab, client: AsyncOpenAI) -> None:
-    lab.arm(do="truncate")
+async def test_truncated_stream_breaks_in_the_middle(lab: Lab, client: AsyncOpenAI) -> None:
+    lab.set_llm_fault(do="truncate")
     stream = await client.chat.completions.create(**CHAT, stream=True)
     events = aiter(stream)
     assert (await anext(events)).choices
@@ -126,9 +126,9 @@ async def drain(events: AsyncIterator[Any]) -> None:
         pass
 
 
-async def test_fault_strikes_the_call_it_was_armed_for(lab: Lab, client: AsyncOpenAI) -> None:
-    lab.arm(do="server_error", agent="weather", prompt="Oslo", call=2, times=2)
-    lab.arm(do="server_error", model="other-model", times=None)
+async def test_fault_applies_to_the_requests_it_was_set_for(lab: Lab, client: AsyncOpenAI) -> None:
+    lab.set_llm_fault(do="server_error", agent="weather", prompt="Oslo", call=2, times=2)
+    lab.set_llm_fault(do="server_error", model="other-model", times=None)
     outcomes: list[bool] = []
     for _ in range(5):
         try:
@@ -139,7 +139,7 @@ async def test_fault_strikes_the_call_it_was_armed_for(lab: Lab, client: AsyncOp
     assert outcomes == [True, False, False, True, True]
 
 
-async def test_header_strikes_one_request(client: AsyncOpenAI) -> None:
+async def test_fault_header_applies_to_one_request(client: AsyncOpenAI) -> None:
     with pytest.raises(openai.RateLimitError):
         await client.chat.completions.create(
             **CHAT, extra_headers={"x-playhead-fault": "rate_limit"}
@@ -151,14 +151,14 @@ async def test_header_strikes_one_request(client: AsyncOpenAI) -> None:
     ("fault", "message"),
     [
         ({"do": "explode"}, "'do' must be one of"),
-        ({"do": "slow", "agnt": "x"}, "no ['agnt']"),
-        ("slow", "a fault is an object"),
+        ({"do": "slow", "agnt": "x"}, "no field agnt"),
+        ("slow", "a fault must be an object"),
     ],
 )
-def test_bad_fault_is_refused_with_the_reason(lab: Lab, fault: Any, message: str) -> None:
-    refused = httpx.post(f"{lab.llm_url}/control/faults", json=fault)
-    assert refused.status_code == 400
-    assert message in refused.json()["error"]
+def test_invalid_fault_is_rejected_with_the_reason(lab: Lab, fault: Any, message: str) -> None:
+    response = httpx.post(f"{lab.llm_url}/control/faults", json=fault)
+    assert response.status_code == 400
+    assert message in response.json()["error"]
     assert httpx.get(f"{lab.llm_url}/control/faults").json() == []
 
 
@@ -167,15 +167,15 @@ def test_bad_fault_is_refused_with_the_reason(lab: Lab, fault: Any, message: str
     [b"{", b"[]", b'{"model": "m"}', b'{"model": "m", "messages": [1]}', b'{"messages": []}'],
 )
 @pytest.mark.parametrize("path", ["chat/completions", "responses"])
-def test_bad_request_is_refused_and_the_server_lives(lab: Lab, path: str, body: bytes) -> None:
-    refused = httpx.post(f"{lab.llm_url}/v1/{path}", content=body)
-    assert refused.status_code == 400
-    assert refused.json()["error"]["message"].startswith("invalid request:")
+def test_invalid_request_is_rejected_and_not_logged(lab: Lab, path: str, body: bytes) -> None:
+    response = httpx.post(f"{lab.llm_url}/v1/{path}", content=body)
+    assert response.status_code == 400
+    assert response.json()["error"]["message"].startswith("invalid request:")
     assert lab.llm_log() == []
 
 
-def test_unknown_prompt_says_so(lab: Lab) -> None:
+def test_unknown_prompt_gets_a_default_answer(lab: Lab) -> None:
     body = {"model": "m", "messages": [{"role": "user", "content": "Hello"}]}
     answer = httpx.post(f"{lab.llm_url}/v1/chat/completions", json=body).json()
-    assert answer["choices"][0]["message"]["content"].startswith("I have no script for this.")
+    assert answer["choices"][0]["message"]["content"].startswith("No rule answers this prompt.")
     assert [entry["agent"] for entry in lab.llm_log()] == ["unknown"]

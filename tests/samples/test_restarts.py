@@ -1,4 +1,4 @@
-"""The service is killed and comes back; a process of its own with two agents, so it is quick."""
+"""The service is killed and restarted, with two agents only so that it starts fast."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from collections.abc import Iterator
 import pytest
 from lab import Lab
 from playhead.local import free_port
-from playhead_samples.tool_faults import Fault
+from playhead_samples.tool_faults import ToolFault
+from waiting import until
 
 QUESTION = {"message": "What is the weather in Denver?"}
 ANSWER = "The weather in Denver: sunny, 17 °C."
@@ -19,9 +20,12 @@ SIGTERM_SECONDS = 5.0
 
 @pytest.fixture(scope="module")
 def small_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    nobody = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{free_port()}"}
+    unreachable = {
+        "OTEL_SDK_DISABLED": "false",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{free_port()}",
+    }
     folder = tmp_path_factory.mktemp("small")
-    with Lab(folder, "weather", "approval", agents_env=nobody) as lab:
+    with Lab(folder, "weather", "approval", agent_env=unreachable) as lab:
         yield lab
 
 
@@ -32,31 +36,31 @@ def lab(small_lab: Lab) -> Lab:
 
 
 @pytest.mark.parametrize(("when", "acts"), [("before", 1), ("after", 2)])
-def test_killed_service_goes_on_where_it_was(lab: Lab, when: str, acts: int) -> None:
-    """Killed after the act and before its result is durable, a step runs again: at least once."""
-    lab.faults(Fault("get_weather", "exit", call=1, when=when))  # pyright: ignore[reportArgumentType]
+def test_killed_service_continues_where_it_stopped(lab: Lab, when: str, acts: int) -> None:
+    """A step that is killed after its side effect runs again: at least once."""
+    lab.set_tool_faults(ToolFault("get_weather", "exit", call=1, when=when))  # pyright: ignore[reportArgumentType]
     invocation = lab.send("/WeatherAgent/run", QUESTION)
-    lab.until(lambda: not lab.agents.running, "the service has killed itself")
+    until(lambda: not lab.agents.running, "the service has killed itself")
     assert lab.agents.returncode == -9
-    lab.restart_agents()
+    lab.stack.start_agents()
     assert lab.output(invocation) == ANSWER
     assert lab.effects("get_weather") == acts
     assert lab.llm_counts()["weather"]["requests"] == 2
 
 
-def test_sigterm_ends_the_service_in_time_and_nothing_is_lost(lab: Lab) -> None:
-    """At work, with an approval suspended, and with nobody who takes the spans."""
+def test_sigterm_ends_the_service_in_time_without_losing_progress(lab: Lab) -> None:
+    """During an LLM request, with a suspended approval, and without a receiver for spans."""
     claim = lab.send("/ApprovalAgent/run", CLAIM)
-    asked = lab.details("request_review")
-    lab.arm(do="hang", agent="weather", seconds=30)
+    request = lab.details("request_review")
+    lab.set_llm_fault(do="hang", agent="weather", seconds=30)
     question = lab.send("/WeatherAgent/run", QUESTION)
-    lab.until(lambda: bool(lab.llm_log("weather")), "the model is being asked")
-    begun = time.monotonic()
+    until(lambda: bool(lab.llm_log("weather")), "the LLM request has arrived")
+    started = time.monotonic()
     lab.agents.signal(signal.SIGTERM)
-    lab.until(lambda: not lab.agents.running, "the service has ended")
-    assert time.monotonic() - begun < SIGTERM_SECONDS
-    lab.restart_agents()
-    lab.resolve(asked["awakeable_id"], True)
+    until(lambda: not lab.agents.running, "the service has ended")
+    assert time.monotonic() - started < SIGTERM_SECONDS
+    lab.stack.start_agents()
+    lab.resolve(request["awakeable_id"], True)
     assert lab.output(claim) == "A person decided on the claim: approved."
     assert lab.output(question) == ANSWER
     assert lab.effects("request_review") == lab.effects("get_weather") == 1

@@ -1,4 +1,4 @@
-"""`playhead scenario`: clear errors, exit codes, and nothing left behind."""
+"""`playhead scenario`: errors, exit codes, and no process left behind."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ import struct
 import subprocess
 import sys
 import termios
-import time
 from pathlib import Path
 
 import psutil
@@ -24,7 +23,8 @@ from playhead.errors import ServerNotFoundError
 from playhead.local import server
 from playhead.text import clean
 from playhead_samples import stack as stack_module
-from playhead_samples.scenarios import registry as catalogue
+from playhead_samples.scenarios import registry
+from waiting import until
 
 SECONDS = 60.0
 
@@ -33,66 +33,65 @@ def invoke(*arguments: str) -> Result:
     return CliRunner().invoke(cli, ["scenario", *arguments])
 
 
-def test_list_names_every_scenario() -> None:
+def test_list_shows_every_scenario() -> None:
     result = invoke("list")
     assert result.exit_code == 0
-    for name, scenario in catalogue.everything().items():
+    for name, scenario in registry.all_scenarios().items():
         assert name in result.output
         assert scenario.title in result.output
     rows = json.loads(invoke("list", "--json").output)
-    assert [row["name"] for row in rows] == list(catalogue.everything())
+    assert [row["name"] for row in rows] == list(registry.all_scenarios())
     assert set(rows[0]) == {"name", "title", "family"}
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("arguments", "message"),
     [
-        (["llm-rate-limit"], "Do you mean llm-rate-limited"),
-        (["weather-api-down", "nonsense"], "no scenario is called 'nonsense'"),
-        ([], "Give one or more names, or --all"),
-        (["weather-api-down", "--all"], "Give one or more names, or --all"),
-        (["weather-api-down", "bad-input", "--open"], "--open is for one scenario"),
-        (["weather-api-down", "--open", "--json"], "--open is for one scenario"),
+        (["llm-rate-limit"], "Did you mean llm-rate-limited"),
+        (["weather-api-down", "nonsense"], "no scenario is named 'nonsense'"),
+        ([], "Pass one or more names, or --all"),
+        (["weather-api-down", "--all"], "Pass one or more names, or --all"),
+        (["weather-api-down", "bad-input", "--open"], "--open works with a single scenario"),
+        (["weather-api-down", "--open", "--json"], "--open works with a single scenario"),
         (["weather-api-down", "--open"], "--open needs a terminal"),
     ],
 )
-def test_wrong_usage_is_2_and_says_what_to_do(arguments: list[str], says: str) -> None:
+def test_wrong_usage_exits_with_2_and_explains(arguments: list[str], message: str) -> None:
     result = invoke("run", *arguments)
     assert result.exit_code == 2
-    assert says in result.output
+    assert message in result.output
 
 
-def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
-    (tmp_path / "mine").write_text("precious")
+def test_folder_that_is_not_empty_is_not_used(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("keep")
     result = invoke("run", "weather-api-down", "--dir", str(tmp_path))
     assert result.exit_code == 2
     assert "is not empty" in result.output
-    assert [p.name for p in tmp_path.iterdir()] == ["mine"]
+    assert [p.name for p in tmp_path.iterdir()] == ["notes.txt"]
 
 
-def test_without_a_server_it_is_3(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def nowhere() -> Path:
-        raise ServerNotFoundError("Run `npm install @restatedev/restate-server` here.")
+def test_missing_server_exits_with_3(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def not_found() -> Path:
+        raise ServerNotFoundError("No restate-server was found", "Run `npm install`.")
 
-    monkeypatch.setattr(server, "find_server", nowhere)
+    monkeypatch.setattr(server, "find_server", not_found)
     result = invoke("run", "weather-api-down", "--dir", str(tmp_path / "new"))
     assert result.exit_code == 3
-    assert "no restate-server" in result.output
+    assert "No restate-server was found" in result.output
     assert "npm install" in result.output
 
 
-def test_a_port_in_use_is_3(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_port_in_use_exits_with_3(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         monkeypatch.setattr(stack_module, "free_port", lambda: port)
         result = invoke("run", "weather-api-down", "--dir", str(tmp_path / "new"))
     assert result.exit_code == 3
-    assert "could not run" in result.output
     assert "may run; stop it, or choose another port" in result.output
     assert str(port) in result.output
 
 
-def test_json_is_one_document_and_the_recording_is_kept(tmp_path: Path) -> None:
+def test_json_is_one_document_and_the_store_is_kept(tmp_path: Path) -> None:
     folder = tmp_path / "kept"
     command = [sys.executable, "-m", "playhead", "scenario", "run", "tool-refuses-for-good"]
     done = subprocess.run(
@@ -113,19 +112,19 @@ def test_json_is_one_document_and_the_recording_is_kept(tmp_path: Path) -> None:
     ("number", "when"),
     [(signal.SIGINT, "wait until run"), (signal.SIGTERM, "starting restate-server")],
 )
-def test_interrupted_it_leaves_no_process(number: int, when: str, tmp_path: Path) -> None:
+def test_interrupted_command_leaves_no_process(number: int, when: str, tmp_path: Path) -> None:
     folder = tmp_path / "interrupted"
     command = [sys.executable, "-m", "playhead", "scenario", "run", "llm-timeout"]
     with subprocess.Popen(
         [*command, "--dir", folder], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as running:
         assert running.stderr is not None
-        said = ""
+        progress = ""
         for line in running.stderr:
-            said += line
+            progress += line
             if when in line:
                 break
-        assert len(processes_of(folder)) >= 3, said
+        assert len(processes_of(folder)) >= 3, progress
         running.send_signal(number)
         out, err = running.communicate(timeout=SECONDS)
     assert running.returncode == 130, err
@@ -134,49 +133,56 @@ def test_interrupted_it_leaves_no_process(number: int, when: str, tmp_path: Path
     assert processes_of(folder) == []
 
 
-def test_open_shows_the_invocation_while_its_servers_run() -> None:
+def test_open_shows_the_invocation_while_its_servers_are_running() -> None:
     command = [sys.executable, "-m", "playhead", "scenario", "run", "tool-asks-again", "--open"]
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 140, 0, 0))
+    terminal, process_end = pty.openpty()
+    fcntl.ioctl(process_end, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 140, 0, 0))
     env = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES")}
     with subprocess.Popen(
         command,
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
+        stdin=process_end,
+        stdout=process_end,
+        stderr=process_end,
         env={**env, "TERM": "xterm-256color"},
     ) as running:
-        os.close(theirs)
+        os.close(process_end)
         try:
-            before = read_until(ours, "Query orders")
+            before = read_until(terminal, "Query orders")
             assert "OrderDesk" in before
-            os.write(ours, b"q")
-            after = read_until(ours, "tool-asks-again: as expected")
+            os.write(terminal, b"q")
+            after = read_until(terminal, "tool-asks-again: passed")
             assert "Traceback" not in after
             assert running.wait(SECONDS) == 0
         finally:
             running.terminate()
-            os.close(ours)
+            os.close(terminal)
 
 
 def read_until(terminal: int, text: str) -> str:
-    """What appears on a terminal, without escape sequences, until this does."""
-    seen, deadline = b"", time.monotonic() + SECONDS
-    while text not in clean(seen.decode(errors="replace")):
-        assert time.monotonic() < deadline, clean(seen.decode(errors="replace"))[-2000:]
+    """Read a terminal until a text appears; return the output without escape sequences."""
+    data = b""
+
+    def output() -> str:
+        return clean(data.decode(errors="replace"))
+
+    def appeared() -> bool:
+        nonlocal data
         if select.select([terminal], [], [], 0.2)[0]:
-            seen += os.read(terminal, 65536)
-    return clean(seen.decode(errors="replace"))
+            data += os.read(terminal, 65536)
+        return text in output()
+
+    until(appeared, f"{text!r} appears on the terminal", seconds=SECONDS)
+    return output()
 
 
 def processes_of(folder: Path) -> list[psutil.Process]:
-    """Every process that has to do with this folder: by its command, or by its variables."""
+    """Return the processes whose command or environment names this folder."""
     found: list[psutil.Process] = []
     for process in psutil.process_iter():
         try:
-            words = [*process.cmdline(), *process.environ().values()]
+            texts = [*process.cmdline(), *process.environ().values()]
         except psutil.Error:
             continue
-        if process.status() != psutil.STATUS_ZOMBIE and any(str(folder) in word for word in words):
+        if process.status() != psutil.STATUS_ZOMBIE and any(str(folder) in text for text in texts):
             found.append(process)
     return found

@@ -11,15 +11,15 @@ from playhead.local import ManagedProcess
 from playhead.record.endpoint import read_running, read_token
 from playhead.settings import Settings
 
-__all__ = ["start_child"]
+__all__ = ["recorder_process", "start_child", "wait_for_recorder"]
 
 START_SECONDS = 20.0
 
 
-def start_child(
+def recorder_process(
     settings: Settings, log: Path, *, free_ports: bool = False, journals: bool = True
 ) -> ManagedProcess:
-    """Start `playhead record` on this store and wait until it answers; it ends with us.
+    """Describe a `playhead record` process on this store; nothing is started yet.
 
     Args:
         settings: store, ports and server.
@@ -27,16 +27,13 @@ def start_child(
         free_ports: take any free ports instead of the settings'; they are found in the
             store's `recorder.json` (`playhead.record.endpoint.read_running`).
         journals: copy journals from the Restate server.
-
-    Raises:
-        ProcessError: it did not come up, with the end of its log.
     """
     ports = {
         "--otlp-grpc-port": settings.otlp_grpc_port,
         "--otlp-http-port": settings.otlp_http_port,
         "--api-port": settings.api_port,
     }
-    child = ManagedProcess(
+    return ManagedProcess(
         "playhead record",
         [
             sys.executable, "-m", "playhead",
@@ -48,11 +45,27 @@ def start_child(
         ],
         log=log,
         env={"RESTATE_AUTH_TOKEN": settings.auth_token} if settings.auth_token else {},
-    ).start()  # fmt: skip
+    )  # fmt: skip
+
+
+def wait_for_recorder(child: ManagedProcess, store: Path) -> None:
+    """Wait until a started recorder answers. Raises ProcessError with the end of its log."""
+    child.wait_until(lambda: _answers(store, child.pid), seconds=START_SECONDS, what="it answered")
+
+
+def start_child(
+    settings: Settings, log: Path, *, free_ports: bool = False, journals: bool = True
+) -> ManagedProcess:
+    """Start `playhead record` and wait until it answers; it ends with this process.
+
+    Takes the arguments of `recorder_process`.
+
+    Raises:
+        ProcessError: the recorder did not start; the error has the end of its log.
+    """
+    child = recorder_process(settings, log, free_ports=free_ports, journals=journals).start()
     try:
-        child.wait_until(
-            lambda: _answers(settings.store, child.pid), seconds=START_SECONDS, what="it answered"
-        )
+        wait_for_recorder(child, settings.store)
     except BaseException:
         child.stop()
         raise

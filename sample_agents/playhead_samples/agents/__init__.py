@@ -1,4 +1,4 @@
-"""The sample agents, one file each; a file's `SERVICES` are served by `playhead_samples.app`.
+"""The sample agents, one file each; `playhead_samples.app` serves the `SERVICES` of every file.
 
 Not here: the model's answers (see `playhead_samples.llm`).
 """

@@ -1,7 +1,7 @@
-"""Airline customer service with the OpenAI Agents SDK: triage hands over to specialists.
+"""Airline customer service with the OpenAI Agents SDK: a triage agent hands over to specialists.
 
-Shows: `restate.ext.openai`, with the Responses API, hand-offs, and the session as state of a
-virtual object; the agent that spoke last speaks first in the next message.
+Shows: `restate.ext.openai` with the Responses API, handoffs, and the session as the state of a
+virtual object. The agent that answered last receives the next message first.
 
     curl localhost:8080/AirlineAgent/ada/message --json \
       '{"message": "How much luggage is included?"}'
@@ -33,11 +33,11 @@ MODEL = agents_sdk_model()
 set_default_openai_client(openai_client(), use_for_tracing=False)
 set_default_openai_api("responses")
 if not os.environ.get("PLAYHEAD_MODEL"):
-    set_trace_processors([])  # the SDK's own tracing would go to OpenAI
+    set_trace_processors([])  # the SDK would send its own traces to OpenAI
 
 
 class CustomerMessage(BaseModel):
-    """One message of a customer."""
+    """A message from a customer."""
 
     message: str
 
@@ -55,7 +55,7 @@ async def change_seat(booking: str, seat: str) -> str:
 
 
 async def search_faq(question: str) -> str:
-    """Search the questions that are asked often."""
+    """Search the frequently asked questions."""
     await act("search_faq", question=question)
     if "luggage" in question.lower() or "bag" in question.lower():
         return "One bag of up to 23 kg is included."
@@ -88,7 +88,7 @@ triage_agent = Agent[None](
     instructions="You are the triage agent of an airline. Hand over to the agent that can help.",
     handoffs=[faq_agent, seat_agent],
 )
-# `handoff()` because Restate's wrapper follows agents at once, and this is a cycle.
+# `handoff()` because Restate's wrapper resolves agents eagerly, and these form a cycle.
 faq_agent.handoffs.append(handoff(triage_agent))
 seat_agent.handoffs.append(handoff(triage_agent))
 AGENTS = {agent.name: agent for agent in (triage_agent, faq_agent, seat_agent)}
@@ -98,7 +98,7 @@ airline = restate.VirtualObject("AirlineAgent", invocation_retry_policy=retries(
 
 @airline.handler()
 async def message(ctx: restate.ObjectContext, request: CustomerMessage) -> str:
-    """Answer a customer; triage the first message, then go on with the last agent."""
+    """Answer a customer, starting with the agent that answered last, or with triage."""
     name = await ctx.get("agent", type_hint=str)
     agent = AGENTS.get(name or "", triage_agent)
     result = await DurableRunner.run(  # pyright: ignore[reportUnknownMemberType]

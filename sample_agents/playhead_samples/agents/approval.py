@@ -1,6 +1,6 @@
 """Human approval: the agent suspends on an awakeable until a person decides, however long it takes.
 
-Shows: an invocation that waits costs nothing and survives restarts of service and server. The
+Shows: a waiting invocation uses no resources and survives restarts of service and server. The
 awakeable's id is in the journal; resolve it with `true` or `false`.
 
     curl localhost:8080/ApprovalAgent/run/send --json '{"message": "I claim 3000 USD for a roof."}'
@@ -30,7 +30,7 @@ class Claim(BaseModel):
 
 
 class ClaimRequest(BaseModel):
-    """A claim in plain words."""
+    """A claim as free text."""
 
     message: str
 
@@ -44,7 +44,7 @@ approval_agent = Agent(
 
 
 async def request_review(awakeable_id: str, claim: Claim) -> None:
-    """Tell the person whom to answer."""
+    """Send the awakeable's id to the reviewer."""
     await act("request_review", awakeable_id=awakeable_id, amount=claim.amount)
 
 
@@ -59,10 +59,10 @@ async def human_approval(claim: Claim) -> str:
 
 
 durable_agent = RestateAgent(approval_agent)
-# A person takes longer than this: the invocation suspends and holds no resources meanwhile.
-PATIENCE = timedelta(seconds=1)
+# After this time without progress the invocation suspends and uses no resources.
+INACTIVITY_TIMEOUT = timedelta(seconds=1)
 service = restate.Service(
-    "ApprovalAgent", invocation_retry_policy=retries(), inactivity_timeout=PATIENCE
+    "ApprovalAgent", invocation_retry_policy=retries(), inactivity_timeout=INACTIVITY_TIMEOUT
 )
 
 

@@ -1,6 +1,6 @@
-"""Human approval with a time-out: whichever comes first, the person or the clock.
+"""Human approval with a timeout: the decision or the timer, whichever comes first.
 
-Shows: `restate.select` over an awakeable and a durable timer; the timer also runs while service
+Shows: `restate.select` over an awakeable and a durable timer. The timer also runs while service
 and server are down.
 
     curl localhost:8080/TimedApprovalAgent/run/send --json \
@@ -23,7 +23,7 @@ from playhead_samples.service_options import retries
 
 
 class ClaimRequest(BaseModel):
-    """A claim in plain words, and how long a person may take."""
+    """A claim as free text, and the time limit of the decision."""
 
     message: str
     within_seconds: float = 3600.0
@@ -39,7 +39,7 @@ claims_agent = Agent(
 
 
 async def request_review(awakeable_id: str, amount: int) -> None:
-    """Tell the person whom to answer."""
+    """Send the awakeable's id to the reviewer."""
     await act("request_timed_review", awakeable_id=awakeable_id, amount=amount)
 
 

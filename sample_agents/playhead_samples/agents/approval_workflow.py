@@ -1,7 +1,7 @@
-"""Approval as a sub-workflow: the review is a workflow of its own, which any agent can call.
+"""Approval as a sub-workflow: the review is a separate workflow that any agent can call.
 
-Shows: two invocations in one tree; a durable promise that another handler resolves; a workflow
-runs once for its key, so a claim cannot be reviewed twice.
+Shows: two invocations in one tree, and a durable promise that another handler resolves. A
+workflow runs once per key, so that a claim cannot be reviewed twice.
 
     curl localhost:8080/WorkflowApprovalAgent/run/send --json \
       '{"claim_id": "c-17", "message": "I claim 3000 USD for a roof."}'
@@ -21,14 +21,14 @@ from playhead_samples.service_options import retries
 
 
 class ClaimRequest(BaseModel):
-    """A claim in plain words."""
+    """A claim as free text."""
 
     claim_id: str
     message: str
 
 
 class Review(BaseModel):
-    """What the reviewer is asked."""
+    """A claim to review."""
 
     amount: int
     """In US dollars."""
@@ -38,13 +38,13 @@ review = restate.Workflow("ClaimReview", invocation_retry_policy=retries())
 
 
 async def notify_reviewer(claim_id: str, amount: int) -> None:
-    """Put the claim on the reviewer's desk."""
+    """Send the claim to the reviewer."""
     await act("notify_reviewer", claim_id=claim_id, amount=amount)
 
 
 @review.main()
 async def run(ctx: restate.WorkflowContext, request: Review) -> bool:
-    """Ask a person, and wait."""
+    """Notify the reviewer and wait for the decision."""
     await ctx.run_typed(
         "Notify reviewer", notify_reviewer, claim_id=ctx.key(), amount=request.amount
     )
@@ -53,7 +53,7 @@ async def run(ctx: restate.WorkflowContext, request: Review) -> bool:
 
 @review.handler()
 async def decide(ctx: restate.WorkflowSharedContext, approved: bool) -> None:
-    """The person's answer."""
+    """Resolve the promise with the reviewer's decision."""
     await ctx.promise("decision", type_hint=bool).resolve(approved)
 
 

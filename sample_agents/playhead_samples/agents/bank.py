@@ -1,7 +1,7 @@
-"""The bank agent as a native Restate loop: an object that talks, an account, a loan workflow.
+"""Bank agent without a framework: a conversation object, an account object, a loan workflow.
 
-Shows: an agent without a framework whose conversation is state, whose tools are calls to other
-objects, and a loan that a person may have to approve days later.
+Shows: a native Restate loop whose conversation is state, whose tools are calls to other objects,
+and a loan that a person may have to approve days later.
 
     curl localhost:8080/BankAgent/ada/message --json '{"message": "What is my balance?"}'
     curl localhost:8080/BankAgent/ada/message --json '{"message": "Show my transactions."}'
@@ -69,24 +69,24 @@ model = agent_model()
 
 
 class UserMessage(BaseModel):
-    """One message of the customer."""
+    """A message from the customer."""
 
     message: str
 
 
 async def ask(messages: list[ModelMessage]) -> ModelResponse:
-    """One request to the model."""
+    """Send one request to the model."""
     parameters = ModelRequestParameters(function_tools=TOOLS)
     return await model_request(model, messages, model_request_parameters=parameters)
 
 
-async def kept(messages: list[ModelMessage]) -> Any:
-    """The conversation as the first attempt saw it, as JSON."""
+async def as_json(messages: list[ModelMessage]) -> Any:
+    """Return the conversation as JSON; later attempts replay the result of the first one."""
     return MESSAGES.dump_python(messages, mode="json")
 
 
 async def use_tool(ctx: restate.ObjectContext, call: ToolCallPart) -> Any:
-    """Do what the model wants, as a call to another object."""
+    """Run a tool call of the model as a call to another object."""
     customer = ctx.key()
     match call.tool_name:
         case "get_balance":
@@ -107,7 +107,7 @@ agent = restate.VirtualObject("BankAgent", invocation_retry_policy=retries())
 
 @agent.handler()
 async def message(ctx: restate.ObjectContext, request: UserMessage) -> str:
-    """Answer the customer; the conversation is the object's state."""
+    """Answer the customer; the conversation is stored in the object's state."""
     stored = await ctx.get("messages", type_hint=list[Any])
     messages = MESSAGES.validate_python(stored) if stored else []
     parts: list[ModelRequestPart] = [] if messages else [SystemPromptPart(PROMPT)]
@@ -116,9 +116,9 @@ async def message(ctx: restate.ObjectContext, request: UserMessage) -> str:
         response = await ctx.run_typed("Model call", ask, AS_RESPONSE, messages=messages)
         messages.append(response)
         if not response.tool_calls:
-            # Messages carry the time they were made. State is compared on replay, so what
-            # differs from attempt to attempt has to pass through a step.
-            ctx.set("messages", await ctx.run_typed("Keep messages", kept, messages=messages))
+            # Messages contain their creation time. State is compared on replay, so values that
+            # differ between attempts have to pass through a step.
+            ctx.set("messages", await ctx.run_typed("Keep messages", as_json, messages=messages))
             return response.text or ""
         results: list[ModelRequestPart] = [
             ToolReturnPart(call.tool_name, await use_tool(ctx, call), call.tool_call_id)

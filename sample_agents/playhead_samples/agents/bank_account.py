@@ -1,4 +1,4 @@
-"""The account of a customer, an object that the bank agent and its loans use (see `bank`)."""
+"""Account of a bank customer: the virtual object that bank agent and loans use (see `bank`)."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ account = restate.VirtualObject("BankAccount", invocation_retry_policy=retries()
 
 @account.handler(kind="shared")
 async def balance(ctx: restate.ObjectSharedContext) -> int:
-    """Money on the account, in USD."""
+    """Return the balance, in USD."""
     booked = await ctx.get("transactions", type_hint=list[Transaction]) or []
     return OPENING_BALANCE + sum(t["amount"] for t in booked)
 
 
 @account.handler(kind="shared")
 async def transactions(ctx: restate.ObjectSharedContext) -> list[Transaction]:
-    """All transactions, oldest first."""
+    """Return all transactions, oldest first."""
     opening = Transaction(amount=OPENING_BALANCE, text="opening balance")
     return [opening, *(await ctx.get("transactions", type_hint=list[Transaction]) or [])]
 
 
 async def move_money(customer: str, amount: int) -> None:
-    """Tell the ledger."""
+    """Write the amount to the ledger."""
     await act("move_money", customer=customer, amount=amount)
 
 

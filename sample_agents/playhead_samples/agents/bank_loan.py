@@ -1,4 +1,4 @@
-"""The loan workflow of the bank agent (see `bank`): small loans at once, large ones by a person."""
+"""Loan workflow of the bank agent (see `bank`): a person approves large loans."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from playhead_samples.agents.bank_account import Transaction
 from playhead_samples.effects import act
 from playhead_samples.service_options import retries
 
-BY_A_PERSON = 10_000
-"""From this amount in USD on, a person decides."""
+MANUAL_FROM = 10_000
+"""Least amount, in US dollars, that a person has to approve."""
 
 
 class Loan(BaseModel):
-    """An application."""
+    """A loan application."""
 
     customer: str
     amount: int
@@ -36,16 +36,16 @@ loans = restate.Workflow("LoanWorkflow", invocation_retry_policy=retries())
 
 
 async def ask_banker(key: str, risk: str) -> None:
-    """Put the application on a banker's desk."""
+    """Send the application to a banker."""
     await act("ask_banker", loan=key, risk=risk)
 
 
 @loans.main()
 async def run(ctx: restate.WorkflowContext, loan: Loan) -> str:
-    """Assess, have it approved, and pay out."""
+    """Assess the risk, wait for approval if needed, and pay out."""
     assessed = await risk_agent.run(f"Loan of {loan.amount} USD.")
     first = ctx.promise("first answer", type_hint=str)
-    if loan.amount >= BY_A_PERSON:
+    if loan.amount >= MANUAL_FROM:
         await ctx.run_typed("Ask banker", ask_banker, key=ctx.key(), risk=assessed.output)
         await first.resolve("a banker will decide")
         if not await ctx.promise("approved", type_hint=bool).value():
@@ -59,11 +59,11 @@ async def run(ctx: restate.WorkflowContext, loan: Loan) -> str:
 
 @loans.handler()
 async def first_answer(ctx: restate.WorkflowSharedContext) -> str:
-    """What the customer can be told now."""
+    """Return the first answer to the customer."""
     return await ctx.promise("first answer", type_hint=str).value()
 
 
 @loans.handler()
 async def approve(ctx: restate.WorkflowSharedContext, approved: bool) -> None:
-    """The banker's decision."""
+    """Resolve the promise with the banker's decision."""
     await ctx.promise("approved", type_hint=bool).resolve(approved)

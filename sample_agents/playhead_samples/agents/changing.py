@@ -1,9 +1,9 @@
 """Changing code: an order process whose steps differ between two versions of the service.
 
-Shows: what happens when changed code is deployed over an invocation in flight. With
-`PLAYHEAD_CODE=changed` there is a new step before the one that was recorded, so replay finds
-another command than the journal holds: error RT0016, retried until the old code is back or
-the invocation is resumed on a deployment that fits.
+Shows: changed code deployed during a running invocation. `PLAYHEAD_CODE=changed` adds a step
+before a journaled one, so that replay finds a different command than the journal has. The server
+retries with error RT0016 until the original code is back, or until the invocation is resumed on
+a deployment that matches its journal.
 
     curl localhost:8080/OrderProcess/run/send --json '{"order": "A-17"}'
     curl localhost:8080/restate/awakeables/ID/resolve --json '"paid"'
@@ -42,7 +42,7 @@ service = restate.Service("OrderProcess", invocation_retry_policy=retries())
 
 
 async def do(what: str, order: str) -> None:
-    """One step of the process."""
+    """Run one step of the process."""
     await act(what, order=order)
 
 
@@ -53,7 +53,7 @@ async def ask_payment(order: str, awakeable_id: str) -> None:
 
 @service.handler()
 async def run(ctx: restate.Context, request: Order) -> str:
-    """Reserve, wait for the payment, ship."""
+    """Reserve the stock, wait for the payment, and ship."""
     if CHANGED:
         await ctx.run_typed("Check fraud", do, what="check_order_fraud", order=request.order)
     await ctx.run_typed("Reserve stock", do, what="reserve_stock", order=request.order)

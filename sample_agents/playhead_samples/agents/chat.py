@@ -1,7 +1,7 @@
-"""Chat on a virtual object: the message history is the object's state, one object a conversation.
+"""Chat on a virtual object: one object per conversation, with the message history as its state.
 
-Shows: `message` is exclusive, so two messages to one key queue up and see each other's answer;
-`get_history` is shared and answers meanwhile.
+Shows: `message` is exclusive, so two messages to one key are queued, and the second sees the
+answer to the first. `get_history` is shared and answers while a message is being processed.
 
     curl localhost:8080/ChatAgent/ada/message --json '{"message": "My name is Ada."}'
     curl localhost:8080/ChatAgent/ada/message --json '{"message": "What is my name?"}'
@@ -23,22 +23,22 @@ from playhead_samples.service_options import retries
 
 
 class ChatMessage(BaseModel):
-    """One message of the user."""
+    """A message from the user."""
 
     message: str
 
 
 class HistorySerde(Serde[list[ModelMessage]]):
-    """Message history as Pydantic AI writes it."""
+    """Message history in Pydantic AI's JSON format."""
 
     _adapter = TypeAdapter(list[ModelMessage])
 
     def serialize(self, obj: list[ModelMessage] | None) -> bytes:
-        """To JSON."""
+        """Write JSON."""
         return b"" if obj is None else self._adapter.dump_json(obj)
 
     def deserialize(self, buf: bytes) -> list[ModelMessage] | None:
-        """From JSON."""
+        """Read JSON."""
         return self._adapter.validate_json(buf) if buf else None
 
 
@@ -56,30 +56,32 @@ chat = restate.VirtualObject("ChatAgent", invocation_retry_policy=retries())
 
 @chat.handler()
 async def message(ctx: restate.ObjectContext, request: ChatMessage) -> str:
-    """Answer with the whole conversation in mind, and remember the answer."""
+    """Answer a message with the whole conversation as context, and store the answer."""
     history = await ctx.get("history", serde=HISTORY) or []
     result = await durable_agent.run(request.message, message_history=history)
-    # Messages carry the time they were made and the run's id. State is compared on replay, so
-    # what differs from attempt to attempt has to pass through a step.
-    history = await ctx.run_typed("Keep history", kept, AS_HISTORY, messages=result.all_messages())
+    # Messages contain their creation time and the run's id. State is compared on replay, so
+    # values that differ between attempts have to pass through a step.
+    history = await ctx.run_typed(
+        "Keep history", unchanged, AS_HISTORY, messages=result.all_messages()
+    )
     ctx.set("history", history, serde=HISTORY)
-    await ctx.run_typed("Deliver answer", act_delivered, key=ctx.key(), text=result.output)
+    await ctx.run_typed("Deliver answer", deliver_answer, key=ctx.key(), text=result.output)
     return result.output
 
 
-async def kept(messages: list[ModelMessage]) -> list[ModelMessage]:
-    """The history as the first attempt saw it."""
+async def unchanged(messages: list[ModelMessage]) -> list[ModelMessage]:
+    """Return the history; later attempts replay the result of the first one."""
     return messages
 
 
-async def act_delivered(key: str, text: str) -> None:
-    """The answer goes out to the user."""
+async def deliver_answer(key: str, text: str) -> None:
+    """Send the answer to the user."""
     await act("deliver_answer", key=key, text=text)
 
 
 @chat.handler(kind="shared")
 async def get_history(ctx: restate.ObjectSharedContext) -> list[dict[str, str]]:
-    """The conversation so far, as role and text."""
+    """Return the conversation so far, as roles and texts."""
     return [line for m in await ctx.get("history", serde=HISTORY) or [] for line in _lines(m)]
 
 

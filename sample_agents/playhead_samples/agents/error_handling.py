@@ -1,9 +1,9 @@
-"""Error handling: what is retried, what reaches the model, and what ends the run.
+"""Error handling: which errors are retried, which reach the model, and which end the run.
 
-- The model fails: three attempts, then the invocation fails (bounded by `RunOptions`).
-- An order number of a wrong form: `ModelRetry` reaches the model, which asks again.
-- The order system is down: three attempts, then the model is told that it is unavailable.
-- Order A-666 is sealed: a `TerminalError` that nobody catches ends the invocation with 403.
+- The model fails: three tries, then the invocation fails (limited by `RunOptions`).
+- An order number has the wrong format: `ModelRetry` reaches the model, which corrects it.
+- The order system is down: three tries, then the model is informed that it is unavailable.
+- Order A-666 is sealed: an uncaught `TerminalError` ends the invocation with 403.
 
     curl localhost:8080/OrderDesk/run --json '{"message": "Where is order A-17?"}'
     curl localhost:8080/OrderDesk/run --json '{"message": "Where is order 17?"}'
@@ -25,12 +25,12 @@ from playhead_samples.agent_model import agent_model
 from playhead_samples.effects import act
 from playhead_samples.service_options import retries
 
-ATTEMPTS = 3
-PAUSE = timedelta(milliseconds=100)
+MAX_TRIES = 3
+RETRY_INTERVAL = timedelta(milliseconds=100)
 
 
 class OrderRequest(BaseModel):
-    """A question in plain words."""
+    """A question as free text."""
 
     message: str
 
@@ -44,7 +44,7 @@ orders_agent = Agent(
 
 
 async def query_orders(order: str) -> str:
-    """Ask the order system."""
+    """Query the order system."""
     await act("query_orders", order=order)
     return f"Order {order} is on its way."
 
@@ -60,18 +60,18 @@ async def look_up_order(order: str) -> str:
         return await restate_context().run_typed(
             "Query orders",
             query_orders,
-            RunOptions(max_attempts=ATTEMPTS, initial_retry_interval=PAUSE),
+            RunOptions(max_attempts=MAX_TRIES, initial_retry_interval=RETRY_INTERVAL),
             order=order,
         )
     except TerminalError as error:
-        if error.status_code == 409:  # the invocation was cancelled: not the model's business
+        if error.status_code == 409:  # the invocation was cancelled
             raise
         return f"The order system is unavailable: {error.message}"
 
 
 durable_agent = RestateAgent(
     orders_agent,
-    run_options=RunOptions(max_attempts=ATTEMPTS, initial_retry_interval=PAUSE),
+    run_options=RunOptions(max_attempts=MAX_TRIES, initial_retry_interval=RETRY_INTERVAL),
 )
 service = restate.Service("OrderDesk", invocation_retry_policy=retries())
 

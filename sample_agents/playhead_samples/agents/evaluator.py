@@ -1,6 +1,6 @@
-"""Evaluator and optimizer: one agent writes, another judges, until it is good or time is up.
+"""Evaluator and optimizer: one agent writes and another judges, for a limited number of rounds.
 
-Shows: a loop in the journal with structured verdicts; the number of rounds is bounded.
+Shows: a loop in the journal with structured verdicts and an upper limit of rounds.
 
     curl localhost:8080/SloganStudio/run --json '{"product": "a quiet vacuum cleaner"}'
 """
@@ -20,7 +20,7 @@ MAX_ROUNDS = 4
 
 
 class Product(BaseModel):
-    """What the slogan is for."""
+    """A product that needs a slogan."""
 
     product: str
 
@@ -33,7 +33,7 @@ class Verdict(BaseModel):
 
 
 class Slogan(BaseModel):
-    """What the studio delivers."""
+    """The resulting slogan."""
 
     slogan: str
     rounds: int
@@ -65,7 +65,7 @@ async def publish(slogan: str) -> None:
 
 @service.handler()
 async def run(ctx: restate.Context, request: Product) -> Slogan:
-    """Write, judge, and write again."""
+    """Write a slogan, judge it, and improve it."""
     prompt = f"Product: {request.product}"
     for round_number in range(1, MAX_ROUNDS + 1):
         slogan = (await author.run(prompt)).output

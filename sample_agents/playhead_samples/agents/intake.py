@@ -1,7 +1,7 @@
-"""Multi-agent intake: one agent consults a medical and a car specialist, each an agent as well.
+"""Multi-agent intake: an agent consults a medical and a car specialist, which are agents too.
 
-Shows: nested agents in one journal, and the specialist that was consulted last kept in the
-state of a virtual object, one a customer.
+Shows: nested agents in one journal. The specialist that was consulted last is stored in the
+state of a virtual object, one per customer.
 
     curl localhost:8080/ClaimIntake/ada/run --json \
       '{"message": "Collision: my car needs 4000 USD of repairs and I had surgery for 9000 USD."}'
@@ -31,7 +31,7 @@ class Claim(BaseModel):
 
 
 class ClaimRequest(BaseModel):
-    """A claim in plain words."""
+    """A claim as free text."""
 
     message: str
 
@@ -59,12 +59,12 @@ intake_agent = Agent(
 
 
 async def file_opinion(specialist: str, opinion: str) -> None:
-    """Put the opinion into the customer's file."""
+    """Add the opinion to the customer's file."""
     await act("file_opinion", specialist=specialist, opinion=opinion)
 
 
 async def consult(name: str, agent: RestateAgent[object, str], claim: Claim) -> str:
-    """Ask a specialist and remember whom we asked last."""
+    """Ask a specialist and store its name as the last one."""
     result = await agent.run(f"Claim: {claim.model_dump_json()}")
     ctx = restate_object_context()
     ctx.set(LAST, name)
@@ -97,7 +97,7 @@ async def run(_ctx: restate.ObjectContext, request: ClaimRequest) -> str:
 
 @intake.handler(kind="shared")
 async def last_specialist(ctx: restate.ObjectSharedContext) -> str | None:
-    """Who was consulted last."""
+    """Return the specialist that was consulted last."""
     return await ctx.get(LAST, type_hint=str)
 
 

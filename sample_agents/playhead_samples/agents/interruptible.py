@@ -1,7 +1,7 @@
-"""Interruptible agent: a new message cancels the run in progress and starts one that knows both.
+"""Interruptible agent: a new message cancels the current run and starts one that knows both.
 
-Shows: a cancellation that reaches the running task, its clean-up as a durable step, and the
-restarted run. Slow the model down (fault `slow`, agent `coder`) to have time to interrupt.
+Shows: a cancellation that reaches the running task, its cleanup as a durable step, and the new
+run. To have time to interrupt it, slow the model down with a `slow` fault for agent `coder`.
 
     curl localhost:8080/CodingAgent/ada/message --json '{"message": "Write a todo list."}'
     curl localhost:8080/CodingAgent/ada/message --json '{"message": "In Rust, please."}'
@@ -22,18 +22,18 @@ from playhead_samples.agent_model import agent_model
 from playhead_samples.effects import act
 from playhead_samples.service_options import retries
 
-CLEAN_UP_LIMIT = timedelta(seconds=30)
+CLEANUP_TIMEOUT = timedelta(seconds=30)
 STAGES = ("plan", "draft", "polish")
 
 
 class UserMessage(BaseModel):
-    """A wish in plain words."""
+    """A wish as free text."""
 
     message: str
 
 
 class Task(BaseModel):
-    """What to work on, and for whom."""
+    """The wishes to work on, and their owner."""
 
     owner: str
     wishes: list[str]
@@ -51,13 +51,13 @@ tasks = restate.Service("CodingTask", invocation_retry_policy=retries())
 
 
 async def remove_workspace(owner: str) -> None:
-    """Remove what a cancelled task left behind."""
+    """Remove the files of a cancelled task."""
     await act("remove_workspace", owner=owner)
 
 
 @tasks.handler()
 async def work(ctx: restate.Context, task: Task) -> None:
-    """Work through the stages, and report; cleans up when it is cancelled."""
+    """Work through the stages and report the result; clean up after a cancellation."""
     try:
         text = "; ".join(task.wishes)
         for stage in STAGES:
@@ -70,14 +70,14 @@ async def work(ctx: restate.Context, task: Task) -> None:
 
 @coding.handler()
 async def message(ctx: restate.ObjectContext, request: UserMessage) -> int:
-    """Take a wish; interrupts what is going on. Returns how many wishes there are."""
+    """Add a wish and interrupt the current task; return the number of wishes."""
     wishes = [*(await ctx.get("wishes", type_hint=list[str]) or []), request.message]
     current = await ctx.get("task", type_hint=str)
     if current is not None:
         ctx.cancel_invocation(current)
         ended: RestateDurableFuture[None] = ctx.attach_invocation(current)
         try:
-            await restate.select(ended=ended, limit=ctx.sleep(CLEAN_UP_LIMIT))
+            await restate.select(ended=ended, limit=ctx.sleep(CLEANUP_TIMEOUT))
         except TerminalError as error:
             if error.status_code != 409:
                 raise
@@ -89,14 +89,14 @@ async def message(ctx: restate.ObjectContext, request: UserMessage) -> int:
 
 @coding.handler()
 async def finished(ctx: restate.ObjectContext, result: str) -> None:
-    """The task reports its result."""
+    """Store the result of a task."""
     ctx.set("result", result)
     ctx.clear("task")
 
 
 @coding.handler(kind="shared")
 async def get_history(ctx: restate.ObjectSharedContext) -> dict[str, list[str] | str | None]:
-    """Wishes and the latest result."""
+    """Return the wishes and the latest result."""
     wishes = await ctx.get("wishes", type_hint=list[str]) or []
     return {"wishes": wishes, "result": await ctx.get("result", type_hint=str)}
 

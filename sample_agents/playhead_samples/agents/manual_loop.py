@@ -1,7 +1,7 @@
-"""Manual agent loop on bare Restate: no agent framework, only steps.
+"""Manual agent loop: bare Restate without an agent framework.
 
-Shows: what a framework does for you. The model call and the tools are `ctx.run` steps, the
-messages are local variables that replay rebuilds.
+Shows: the work that a framework does for you. The model call and the tools are `ctx.run` steps;
+the messages are local variables that replay rebuilds.
 
     curl localhost:8080/Calculator/run --json '{"question": "What is 6 times 7?"}'
 """
@@ -50,19 +50,19 @@ AS_RESPONSE: RunOptions[ModelResponse] = RunOptions(serde=PydanticTypeAdapter(Mo
 
 
 class Question(BaseModel):
-    """A question in plain words."""
+    """A question as free text."""
 
     question: str
 
 
 async def ask(messages: list[ModelMessage]) -> ModelResponse:
-    """One request to the model."""
+    """Send one request to the model."""
     parameters = ModelRequestParameters(function_tools=TOOLS)
     return await model_request(model, messages, model_request_parameters=parameters)
 
 
 async def multiply(arguments: dict[str, Any]) -> float:
-    """The only tool."""
+    """Multiply two numbers."""
     await act("multiply", **arguments)
     return arguments["a"] * arguments["b"]
 
@@ -72,7 +72,7 @@ service = restate.Service("Calculator", invocation_retry_policy=retries())
 
 @service.handler()
 async def run(ctx: restate.Context, request: Question) -> str:
-    """Ask the model, do what it wants, and ask again until it has a text."""
+    """Call the model and its tools until it answers with a text."""
     opening = [SystemPromptPart(PROMPT), UserPromptPart(request.question)]
     messages: list[ModelMessage] = [ModelRequest(opening)]
     for _ in range(MAX_TURNS):

@@ -1,6 +1,7 @@
-"""Orchestrator and workers: one agent plans, a worker for each task runs, one agent sums up.
+"""Orchestrator and workers: one agent plans, one worker per task runs, one agent sums up.
 
-Shows: structured output (a plan), a tree whose width the model decides, joined in order.
+Shows: structured output (a plan), and an invocation tree whose width the model decides, joined
+in order.
 
     curl localhost:8080/Orchestrator/run --json '{"goal": "Plan a garden party"}'
 """
@@ -20,7 +21,7 @@ MAX_TASKS = 6
 
 
 class Goal(BaseModel):
-    """What to reach."""
+    """A goal as free text."""
 
     goal: str
 
@@ -58,7 +59,7 @@ service = restate.Service("Orchestrator", invocation_retry_policy=retries())
 
 
 async def book_hours(task: str) -> None:
-    """Book the hours that a task took."""
+    """Record the hours of a task."""
     await act("book_hours", task=task)
 
 
@@ -72,7 +73,7 @@ async def work(ctx: restate.Context, task: Task) -> str:
 
 @service.handler()
 async def run(ctx: restate.Context, request: Goal) -> str:
-    """Plan, let workers work side by side, and sum up."""
+    """Plan, run the workers in parallel, and sum up."""
     plan = (await planner.run(request.goal)).output
     calls = [ctx.service_call(work, arg=task) for task in plan.tasks]
     await restate.gather(*calls)

@@ -1,6 +1,6 @@
-"""Parallel agents: three reviewers read a text at once, each in an invocation of its own.
+"""Parallel agents: three reviewers read a text at the same time, each in its own invocation.
 
-Shows: calls that run side by side, joined with `restate.gather`, in one tree.
+Shows: parallel calls, joined with `restate.gather`, in one invocation tree.
 
     curl localhost:8080/ReviewBoard/run --json '{"text": "Our product is the best of the world."}'
 """
@@ -29,7 +29,7 @@ class Text(BaseModel):
 
 
 class Review(BaseModel):
-    """A text and what to look at."""
+    """A text and the aspect to review."""
 
     text: str
     aspect: Aspect
@@ -47,7 +47,7 @@ board = restate.Service("ReviewBoard", invocation_retry_policy=retries())
 
 
 async def file_review(aspect: str) -> None:
-    """Put a review into the file."""
+    """Store a review."""
     await act("file_review", aspect=aspect)
 
 
@@ -61,7 +61,7 @@ async def review(ctx: restate.Context, request: Review) -> str:
 
 @board.handler()
 async def run(ctx: restate.Context, request: Text) -> dict[str, str]:
-    """Review all aspects at once."""
+    """Review all aspects in parallel."""
     calls = [
         ctx.service_call(review, arg=Review(text=request.text, aspect=aspect)) for aspect in ASPECTS
     ]

@@ -1,7 +1,8 @@
 """Parallel tool steps: one tool runs three durable steps at once with `restate.gather`.
 
-Shows: overlapping bars in the timeline. When one step fails, the attempt ends: steps whose result
-is in the journal keep it, a step that was still on its way runs again (at least once).
+Shows: overlapping bars in the timeline. When one step fails, the attempt ends. Steps whose
+result is in the journal keep it; a step that was still running is executed again (at least
+once).
 
     curl localhost:8080/ClaimAnalyst/run --json '{"message": "Assess a claim of 7000 USD."}'
 """
@@ -19,7 +20,7 @@ from playhead_samples.service_options import retries
 
 
 class ClaimRequest(BaseModel):
-    """A claim in plain words."""
+    """A claim as free text."""
 
     message: str
 
@@ -33,19 +34,19 @@ analyst = Agent(
 
 
 async def check_eligibility(amount: int) -> str:
-    """Whether the policy covers the claim."""
+    """Check whether the policy covers the claim."""
     await act("check_eligibility", amount=amount)
     return "eligible" if amount <= 10_000 else "not eligible"
 
 
 async def compare_rates(amount: int) -> str:
-    """How the claim compares to the usual cost."""
+    """Compare the claim with the usual cost."""
     await act("compare_rates", amount=amount)
     return "usual cost" if amount <= 8_000 else "above the usual cost"
 
 
 async def check_fraud(amount: int) -> str:
-    """Whether the claim looks like fraud."""
+    """Rate the risk of fraud."""
     await act("check_fraud", amount=amount)
     return "low fraud risk" if amount % 1000 == 0 else "medium fraud risk"
 

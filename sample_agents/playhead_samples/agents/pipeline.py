@@ -1,6 +1,6 @@
-"""Sequential pipeline: extract, then translate, then file; each agent works on the last answer.
+"""Sequential pipeline: extract, sort, then format; each agent works on the previous answer.
 
-Shows: three agents in one journal; after a crash the pipeline goes on at the step it reached.
+Shows: three agents in one journal. After a crash, the pipeline continues at the step it reached.
 
     curl localhost:8080/Pipeline/run --json '{"text": "Invoice 42 over 1200 USD, due in June."}'
 """
@@ -48,13 +48,13 @@ service = restate.Service("Pipeline", invocation_retry_policy=retries())
 
 
 async def archive(stage: str, text: str) -> None:
-    """Keep the result of a stage."""
+    """Archive the result of a stage."""
     await act("archive", stage=stage, length=len(text))
 
 
 @service.handler()
 async def run(ctx: restate.Context, request: Text) -> str:
-    """Figures of a text as a table."""
+    """Return the figures of a text as a table."""
     text = request.text
     for stage, agent in (("extract", extractor), ("sort", sorter), ("write", writer)):
         text = (await agent.run(text)).output

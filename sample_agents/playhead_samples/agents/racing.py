@@ -1,7 +1,7 @@
-"""Racing agents: two answer the same question, the first wins, the other is cancelled.
+"""Racing agents: two agents answer the same question; the first wins, the other is cancelled.
 
-Shows: `restate.wait_completed`, and a cancelled invocation beside a succeeded one. Make the
-thorough one lose with a `slow` fault of the model for the agent `thorough`.
+Shows: `restate.wait_completed`, and a cancelled invocation next to a successful one. To make the
+thorough agent lose, set a `slow` fault of the model for agent `thorough`.
 
     curl localhost:8080/Race/run --json '{"question": "How do I learn to sail?"}'
 """
@@ -19,7 +19,7 @@ from playhead_samples.service_options import retries
 
 
 class Question(BaseModel):
-    """A question in plain words."""
+    """A question as free text."""
 
     question: str
 
@@ -35,7 +35,7 @@ race = restate.Service("Race", invocation_retry_policy=retries())
 
 
 async def finish(name: str) -> None:
-    """Cross the line."""
+    """Record that an agent has finished."""
     await act("finish", runner=name)
 
 
@@ -57,7 +57,7 @@ async def quick(ctx: restate.Context, request: Question) -> str:
 
 @race.handler()
 async def run(ctx: restate.Context, request: Question) -> str:
-    """The answer of whoever is first."""
+    """Return the first answer and cancel the other agent."""
     racers = [ctx.service_call(thorough, arg=request), ctx.service_call(quick, arg=request)]
     done, _ = await restate.wait_completed(*racers)
     for racer in racers:

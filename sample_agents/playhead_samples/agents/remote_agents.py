@@ -1,7 +1,7 @@
-"""Remote agents: each specialist is a service of its own, called by the claims desk.
+"""Remote agents: each specialist is a separate service that the claims desk calls.
 
-Shows: a tree of invocations, each with a journal and retries of its own; a specialist that dies
-does not take the desk with it.
+Shows: a tree of invocations, each with its own journal and retries. A specialist that crashes
+does not affect the desk.
 
     curl localhost:8080/ClaimsDesk/run --json \
       '{"message": "Collision: my car needs 4000 USD of repairs and I had surgery for 9000 USD."}'
@@ -28,7 +28,7 @@ class Claim(BaseModel):
 
 
 class ClaimRequest(BaseModel):
-    """A claim in plain words."""
+    """A claim as free text."""
 
     message: str
 

@@ -1,7 +1,7 @@
-"""Runaway agent: a usage limit stops an agent that never comes to an end.
+"""Runaway agent: a usage limit stops an agent that would never end.
 
-Shows: the limit counts model requests of the whole run, replayed ones included, so a crash does
-not give the agent a fresh allowance; the invocation fails with a clear reason, once.
+Shows: the limit counts the model requests of the whole run, including replayed ones, so that a
+crash does not reset it. The invocation fails once, with a clear reason.
 
     curl localhost:8080/Researcher/run --json '{"topic": "perpetual motion"}'
     curl localhost:8080/Researcher/run --json '{"topic": "tides"}'
@@ -25,7 +25,7 @@ MAX_REQUESTS = 5
 
 
 class Topic(BaseModel):
-    """What to look into."""
+    """A topic to research."""
 
     topic: str
 
@@ -55,13 +55,13 @@ service = restate.Service("Researcher", invocation_retry_policy=retries())
 
 @service.handler()
 async def run(_ctx: restate.Context, request: Topic) -> str:
-    """Research a topic, within limits."""
+    """Research a topic within the usage limit."""
     try:
         result = await durable_agent.run(
             f"Topic: {request.topic}", usage_limits=UsageLimits(request_limit=MAX_REQUESTS)
         )
     except UsageLimitExceeded as error:
-        # Without this, Restate would retry what can only fail again.
+        # Without this, Restate would retry a run that can only fail again.
         raise TerminalError(str(error), status_code=429) from error
     return result.output
 

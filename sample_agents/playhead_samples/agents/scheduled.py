@@ -1,6 +1,6 @@
 """Scheduled agent: it reports, then sends itself the next tick with a delay; no cron, no queue.
 
-Shows: delayed sends, one invocation a tick, state that counts them; `stop` ends the series.
+Shows: delayed sends, one invocation per tick, and state that counts them. `stop` ends the series.
 
     curl localhost:8080/Watchman/harbour/start --json '{"every_seconds": 5, "ticks": 3}'
     curl localhost:8080/Watchman/harbour/reports -X POST
@@ -22,7 +22,7 @@ from playhead_samples.service_options import retries
 
 
 class Schedule(BaseModel):
-    """How often and how many times."""
+    """Interval and number of ticks."""
 
     every_seconds: float = 60.0
     ticks: int = 3
@@ -45,7 +45,7 @@ async def send_report(place: str, number: int) -> None:
 
 @watchman.handler()
 async def start(ctx: restate.ObjectContext, schedule: Schedule) -> None:
-    """Begin a series of ticks; an earlier series is replaced."""
+    """Start a series of ticks; it replaces an earlier series."""
     ctx.set("series", (await ctx.get("series", type_hint=int) or 0) + 1)
     ctx.set("schedule", schedule)
     ctx.set("reports", list[str]())
@@ -55,9 +55,9 @@ async def start(ctx: restate.ObjectContext, schedule: Schedule) -> None:
 
 @watchman.handler()
 async def tick(ctx: restate.ObjectContext, series: int) -> None:
-    """Report, and schedule the next tick."""
+    """Send a report and schedule the next tick."""
     if series != await ctx.get("series", type_hint=int):
-        return  # stopped, or started anew, while this tick was on its way
+        return  # the series was stopped or replaced after this tick was scheduled
     schedule = await ctx.get("schedule", type_hint=Schedule) or Schedule()
     reports = await ctx.get("reports", type_hint=list[str]) or []
     number = len(reports) + 1
@@ -71,13 +71,13 @@ async def tick(ctx: restate.ObjectContext, series: int) -> None:
 
 @watchman.handler()
 async def stop(ctx: restate.ObjectContext) -> None:
-    """End the series; a tick on its way does nothing."""
+    """End the series; a tick that is already scheduled does nothing."""
     ctx.set("series", (await ctx.get("series", type_hint=int) or 0) + 1)
 
 
 @watchman.handler(kind="shared")
 async def reports(ctx: restate.ObjectSharedContext) -> list[str]:
-    """The reports so far."""
+    """Return the reports so far."""
     return await ctx.get("reports", type_hint=list[str]) or []
 
 

@@ -1,7 +1,7 @@
-"""Streaming progress: the agent publishes what it does to a topic, others follow it live.
+"""Streaming progress: the agent publishes its progress to a topic that others follow live.
 
-Shows: the streaming form of a model call, and publish/subscribe as a virtual object: `pull`
-answers at once when there is something new and otherwise waits on an awakeable.
+Shows: a streaming model call, and publish/subscribe with a virtual object: `pull` returns new
+lines at once, or waits for them on an awakeable.
 
     curl localhost:8080/Storyteller/run/send --json '{"topic": "t1", "about": "a fox"}'
     curl localhost:8080/Progress/t1/pull --json '0'
@@ -27,7 +27,7 @@ progress = restate.VirtualObject("Progress", invocation_retry_policy=retries())
 
 @progress.handler()
 async def publish(ctx: restate.ObjectContext, line: str) -> None:
-    """Append a line and wake everybody who waits."""
+    """Append a line and wake every waiting subscriber."""
     lines = await ctx.get("lines", type_hint=list[str]) or []
     ctx.set("lines", [*lines, line])
     for awakeable_id in await ctx.get("waiting", type_hint=list[str]) or []:
@@ -37,7 +37,7 @@ async def publish(ctx: restate.ObjectContext, line: str) -> None:
 
 @progress.handler()
 async def wait(ctx: restate.ObjectContext, request: dict[str, str | int]) -> None:
-    """Note who waits for lines from an offset; wakes them at once when there are some."""
+    """Add a waiting subscriber, or wake it at once if it has new lines."""
     lines = await ctx.get("lines", type_hint=list[str]) or []
     awakeable_id = str(request["awakeable_id"])
     if len(lines) > int(request["offset"]):
@@ -49,26 +49,26 @@ async def wait(ctx: restate.ObjectContext, request: dict[str, str | int]) -> Non
 
 @progress.handler(kind="shared")
 async def pull(ctx: restate.ObjectSharedContext, offset: int) -> list[str]:
-    """The lines from this offset on; waits until there is at least one."""
+    """Return the lines from this offset on; wait until there is at least one."""
     lines = await ctx.get("lines", type_hint=list[str]) or []
     if len(lines) <= offset:
         awakeable_id, woken = ctx.awakeable(type_hint=bool)
         request: dict[str, str | int] = {"awakeable_id": awakeable_id, "offset": offset}
         ctx.object_send(wait, key=ctx.key(), arg=request)
         await woken
-        # State is what it was when this handler began: ask the object for the new one.
+        # This handler sees the state of its start; another call sees the new lines.
         return await ctx.object_call(lines_from, key=ctx.key(), arg=offset)
     return lines[offset:]
 
 
 @progress.handler(kind="shared")
 async def lines_from(ctx: restate.ObjectSharedContext, offset: int) -> list[str]:
-    """The lines from this offset on, without waiting."""
+    """Return the lines from this offset on, without waiting."""
     return (await ctx.get("lines", type_hint=list[str]) or [])[offset:]
 
 
 class StoryRequest(BaseModel):
-    """What the story is about, and where its progress is published."""
+    """Subject of the story, and the topic of its progress."""
 
     topic: str
     about: str
@@ -96,20 +96,20 @@ async def pick_setting(about: str) -> str:
 
 
 async def follow(run: RunContext[StoryRequest], stream: AsyncIterable[AgentStreamEvent]) -> None:
-    """Publish what the tools do."""
+    """Publish the tool calls."""
     if isinstance(stream, StreamedResponse):
-        return  # inside the step of the model call, where no other step may begin
+        return  # inside the step of the model call, where no other step may start
     async for event in stream:
         match event:
             case FunctionToolCallEvent(part=part):
-                say(run.deps.topic, f"calling {part.tool_name}")
+                publish_line(run.deps.topic, f"calling {part.tool_name}")
             case FunctionToolResultEvent():
-                say(run.deps.topic, "the tool has answered")
+                publish_line(run.deps.topic, "the tool has answered")
             case _:
                 pass
 
 
-def say(topic: str, line: str) -> None:
+def publish_line(topic: str, line: str) -> None:
     """Publish a line."""
     restate_context().object_send(publish, key=topic, arg=line)
 
@@ -120,10 +120,10 @@ service = restate.Service("Storyteller", invocation_retry_policy=retries())
 
 @service.handler()
 async def run(_ctx: restate.Context, request: StoryRequest) -> str:
-    """Tell a story, and publish how it goes."""
-    say(request.topic, "begun")
+    """Tell a story and publish its progress."""
+    publish_line(request.topic, "begun")
     result = await durable_agent.run(f"About: {request.about}", deps=request)
-    say(request.topic, f"done: {result.output}")
+    publish_line(request.topic, f"done: {result.output}")
     return result.output
 
 

@@ -1,7 +1,7 @@
-"""Travel booking with compensation: hotel, flight, car; what was booked is undone in reverse.
+"""Travel booking with compensation: hotel, flight and car; bookings are undone in reverse order.
 
-Shows: a saga. A terminal failure of a booking, or cancelling the invocation, runs the
-compensations as steps of their own. Declare a `terminal` fault on `book_car` to see it.
+Shows: a saga. A terminal error of a booking, or a cancellation of the invocation, runs the
+compensations as durable steps. To see it, set a `terminal` fault on `book_car`.
 
     curl localhost:8080/TravelAgent/run --json '{"message": "A trip to Lisbon, please."}'
 """
@@ -22,14 +22,14 @@ from playhead_samples.service_options import retries
 
 
 class TripRequest(BaseModel):
-    """A trip in plain words."""
+    """A trip as free text."""
 
     message: str
 
 
 @dataclass
 class Trip:
-    """What must be undone when the trip fails, in the order of booking."""
+    """The bookings to undo when the trip fails, in the order of booking."""
 
     bookings: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     """Kind (`hotel`, `flight`, `car`) and booking number."""
@@ -51,15 +51,15 @@ async def reserve(kind: str, booking: str, city: str) -> str:
 
 
 async def undo(kind: str, booking: str) -> None:
-    """Cancel with the supplier; harmless when it was never booked."""
+    """Cancel with the supplier; has no effect on a booking that was never made."""
     await act(f"cancel_{kind}", booking=booking)
 
 
 async def book(trip: Trip, kind: str, city: str) -> str:
-    """Book, having noted first how to undo it."""
+    """Register the compensation, then book."""
     ctx = restate_context()
     booking = str(ctx.uuid())
-    # Noted before the booking: it may succeed at the supplier and fail on the way back.
+    # Registered first: the booking may succeed at the supplier although its response is lost.
     trip.bookings.append((kind, booking))
     return await ctx.run_typed(f"Book {kind}", reserve, kind=kind, booking=booking, city=city)
 
@@ -88,7 +88,7 @@ service = restate.Service("TravelAgent", invocation_retry_policy=retries())
 
 @service.handler()
 async def run(ctx: restate.Context, request: TripRequest) -> str:
-    """Book a whole trip, or nothing."""
+    """Book the whole trip, or undo every booking."""
     trip = Trip()
     try:
         result = await durable_agent.run(request.message, deps=trip)

@@ -1,7 +1,7 @@
-"""Durable weather agent: every LLM call and every tool call is a step of the journal.
+"""Durable weather agent: every LLM call and every tool call is a step in the journal.
 
-Shows: retries of a failing tool without asking the model again. Declare a fault on
-`get_weather` with `"match": "Denver"` and watch the attempts.
+Shows: retries of a failing tool without another LLM call. To see the attempts, set a fault on
+`get_weather` with `"match": "Denver"`.
 
     curl localhost:8080/WeatherAgent/run --json '{"message": "What is the weather in Denver?"}'
 """
@@ -23,7 +23,7 @@ SKIES = ("sunny", "cloudy", "light rain", "windy")
 
 
 class WeatherRequest(BaseModel):
-    """A question in plain words."""
+    """A question as free text."""
 
     message: str
 
@@ -37,7 +37,7 @@ weather_agent = Agent(
 
 
 async def fetch_weather(city: str) -> dict[str, Any]:
-    """The weather report of a city, made up from its name."""
+    """Return a weather report, derived from the city's name."""
     await act("get_weather", city=city)
     seed = sum(city.encode())
     return {"city": city, "temperature_c": seed % 35, "sky": SKIES[seed % len(SKIES)]}

@@ -1,4 +1,4 @@
-"""`playhead demo`: agents, failures and the dashboard, all local, in a folder of its own."""
+"""`playhead demo`: sample agents, injected failures and the dashboard, all on this machine."""
 
 from __future__ import annotations
 
@@ -18,85 +18,78 @@ import click
 from playhead.cli.errors import CliError, Exit
 from playhead.cli.signals import interruptible
 from playhead.conventions import END_SPAN, name_sql
+from playhead.errors import ProcessError, RecorderError
+
+from playhead_samples.cli import samples_installed
 
 if TYPE_CHECKING:
     from playhead.settings import Settings
 
-    from playhead_samples.demo_requests import Sent
     from playhead_samples.stack import Stack
 
+__all__ = ["command"]
+
 MARKER = ".playhead-demo"
-RUN_SECONDS = 120.0
+SPANS_SECONDS = 120.0
 POLL_SECONDS = 0.2
-ENDED = f"""
+ENDED_INVOCATIONS = f"""
     SELECT count(DISTINCT invocation_id) AS ended FROM spans
     WHERE {name_sql(END_SPAN)} AND end_unix_nano > 0
 """
 
 
 @click.command()
-@click.option("--headless", is_flag=True, help="No dashboard: run to the end and print a table.")
+@click.option("--headless", is_flag=True, help="Do not open the dashboard; print a table instead.")
 @click.option(
     "--dir",
     "folder",
     type=click.Path(path_type=Path),
     default=Path(".demo"),
     show_default=True,
-    help="Where the demo keeps its state; emptied at each start.",
+    help="Folder of the demo's data; emptied at each start.",
 )
-@click.option("--json", "as_json", is_flag=True, help="With --headless: one JSON document.")
+@click.option("--json", "as_json", is_flag=True, help="Imply --headless; print one JSON document.")
 @click.pass_context
 def command(ctx: click.Context, headless: bool, folder: Path, as_json: bool) -> None:
-    """Run sample agents and their failures, and open the dashboard.
+    """Run sample agents with injected failures, and open the dashboard.
 
     Starts a recorder, a restate-server, a local LLM server and the sample agents on free ports
-    of 127.0.0.1, and sends requests among which a tool fails twice, the LLM answers 429 once,
-    and an approval waits. Everything ends with the command. RESTATE_ADMIN_URL makes it use
-    that server instead of one of its own.
+    of 127.0.0.1, and sends requests to the agents. One tool fails twice, the LLM answers 429
+    once, and one approval waits for a decision. All processes end with the command. If
+    RESTATE_ADMIN_URL is set, the demo uses that server instead of starting one.
     """
     headless = headless or as_json or not (sys.stdin.isatty() and sys.stdout.isatty())
-    try:
+    with samples_installed():
         from playhead_samples import demo_requests as demo
         from playhead_samples.stack import Stack
-    except ImportError as error:
-        raise CliError(
-            f"the sample agents are not installed: {error}",
-            "pip install 'playhead[samples]'",
-            Exit.UNREACHABLE,
-        ) from error
-    from playhead.errors import ProcessError, ServerNotFoundError
 
-    with interruptible(), _own_folder(folder.resolve()) as home:
+    with interruptible(), _demo_folder(folder.resolve()) as home:
         try:
-            stack = Stack(home, external=_external(ctx.obj), only=demo.AGENTS, say=_say)
+            stack = Stack(home, external=_external(ctx.obj), only=demo.AGENTS, report=_report)
             started = time.monotonic()
             with stack:
-                _say(f"ready after {time.monotonic() - started:.1f} s")
+                _report(f"ready after {time.monotonic() - started:.1f} s")
                 if stack.restate is None:
-                    _say("your server's own traces go elsewhere: attempts are not known (-)")
+                    _report("your server does not send its traces here: attempts are unavailable")
                 if headless:
-                    _run_to_the_end(stack, as_json)
+                    _run_headless(stack, as_json)
                 else:
-                    _open(stack, ctx)
-                _say("stopping")
-        except ServerNotFoundError as error:
-            raise CliError("no restate-server", f"{error.title}\n{error.hint}") from error
+                    _run_dashboard(stack, ctx)
+                _report("stopping")
         except ProcessError as error:
-            raise CliError(
-                "the demo could not run",
-                f"{error.title}\n{error.hint}\nAll logs: {home / 'logs'}",
-                Exit.UNREACHABLE,
-            ) from error
+            hint = f"{error.hint}\nThe logs of the demo are in {_relative(home / 'logs')}."
+            raise CliError(error.title, hint.lstrip()) from error
     if headless and not as_json:
-        click.echo(f"\nRecorded in {home / 'store'}; look again with:")
-        click.echo(f"  playhead --store {_shown(home / 'store')} ls")
+        store = _relative(home / "store")
+        click.echo(f"\nThe store is in {store}. To query it again:")
+        click.echo(f"  playhead --store {store} ls")
 
 
-def _say(line: str) -> None:
+def _report(line: str) -> None:
     click.echo(f"demo: {line}", err=True)
 
 
-def _shown(path: Path) -> str:
+def _relative(path: Path) -> str:
     with contextlib.suppress(ValueError):
         return str(path.relative_to(Path.cwd()))
     return str(path)
@@ -107,13 +100,13 @@ def _external(settings: Settings) -> Settings | None:
 
 
 @contextlib.contextmanager
-def _own_folder(folder: Path) -> Generator[Path]:
-    """An emptied folder that is surely ours, locked against a second demo."""
+def _demo_folder(folder: Path) -> Generator[Path]:
+    """Empty a folder that an earlier demo created, and lock it against a second demo."""
     marker = folder / MARKER
     if folder.exists() and not marker.exists() and any(folder.iterdir()):
         raise CliError(
-            f"{folder} is not empty and was not made by the demo",
-            "It would be emptied; name another one with --dir.",
+            f"{folder} is not empty and was not created by the demo",
+            "The demo would delete its contents. Choose another folder with --dir.",
             Exit.USAGE,
         )
     try:
@@ -121,15 +114,15 @@ def _own_folder(folder: Path) -> Generator[Path]:
         lock: IO[Any] = marker.open("w")
     except OSError as error:
         raise CliError(
-            f"{folder} cannot be used: {error}", "Name another one with --dir."
+            f"{folder} cannot be used: {error}", "Choose another folder with --dir."
         ) from error
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise CliError(
-                f"a demo runs in {folder} already",
-                "Stop it first, or give this one a folder of its own with --dir.",
+                f"another demo is already running in {folder}",
+                "Stop it first, or choose another folder with --dir.",
             ) from error
         for entry in folder.iterdir():
             if entry == marker:
@@ -138,20 +131,21 @@ def _own_folder(folder: Path) -> Generator[Path]:
         yield folder
 
 
-def _open(stack: Stack, ctx: click.Context) -> None:
+def _run_dashboard(stack: Stack, ctx: click.Context) -> None:
+    """Open the dashboard while requests are sent in the background."""
     from playhead.cli.dashboard import open_dashboard
 
     from playhead_samples import demo_requests as demo
 
-    demo.arm(stack)
-    problems: list[str] = []
+    demo.inject_faults(stack)
+    errors: list[str] = []
 
     def send() -> None:
         try:
             for _ in demo.send(stack):
                 time.sleep(POLL_SECONDS)
         except Exception as error:
-            problems.append(str(error))
+            errors.append(str(error))
 
     threading.Thread(target=send, daemon=True).start()
     open_dashboard(
@@ -159,58 +153,52 @@ def _open(stack: Stack, ctx: click.Context) -> None:
         read_only=ctx.meta["playhead.read_only"],
         ascii_only=ctx.meta["playhead.ascii"],
     )
-    for problem in problems:
-        _say(problem)
+    for error in errors:
+        _report(error)
 
 
-def _run_to_the_end(stack: Stack, as_json: bool) -> None:
-    from playhead_samples import demo_requests as demo
-
-    demo.arm(stack)
-    sent: list[Sent] = []
-    for one in demo.send(stack):
-        _say(f"{one.invocation_id}  {one.request.what}")
-        sent.append(one)
-    ids = [one.invocation_id for one in sent]
-    waits = [one.invocation_id for one in sent if one.request.path.startswith("Approval")]
-    others = [one for one in ids if one not in waits]
-    _wait_for(stack, others, "completed")
-    _wait_for(stack, waits, "suspended")
-    _say(f"approving {demo.approve(stack)} claim")
-    _wait_for(stack, ids, "completed")
-    # Ending the agents makes them export every span that they still hold.
-    stack.agents.stop()
-    asyncio.run(_wait_for_spans(stack, len(ids)))
+def _run_headless(stack: Stack, as_json: bool) -> None:
+    """Send all requests, approve the claim, and list the invocations."""
     from playhead.cli.ls import command as ls
 
+    from playhead_samples import demo_requests as demo
+
+    demo.inject_faults(stack)
+    ids: list[str] = []
+    approvals: list[str] = []
+    for sent in demo.send(stack):
+        _report(f"{sent.invocation_id}  {sent.request.title}")
+        ids.append(sent.invocation_id)
+        if sent.request.path.startswith("Approval"):
+            approvals.append(sent.invocation_id)
+    demo.wait_for_status(stack, [id_ for id_ in ids if id_ not in approvals], "completed")
+    demo.wait_for_status(stack, approvals, "suspended")
+    count = demo.approve(stack)
+    _report(f"approved {count} claim{'' if count == 1 else 's'}")
+    demo.wait_for_status(stack, ids, "completed")
+    # Ending the agents makes them export all spans that they still hold.
+    stack.agents.stop()
+    if stack.restate is not None:
+        asyncio.run(_wait_for_spans(stack, len(ids)))
     ls.main(["--json"] if as_json else [], "ls", standalone_mode=False, obj=stack.settings)
 
 
-def _wait_for(stack: Stack, ids: list[str], status: str) -> None:
-    from playhead.errors import ProcessError
-
-    from playhead_samples import demo_requests as demo
-
-    deadline = time.monotonic() + RUN_SECONDS
-    while set((seen := demo.statuses(stack, ids)).values()) != {status} or len(seen) < len(ids):
-        if time.monotonic() > deadline:
-            raise ProcessError(f"not all invocations were {status} after {RUN_SECONDS:g} s: {seen}")
-        time.sleep(POLL_SECONDS)
-
-
-async def _wait_for_spans(stack: Stack, expected: int) -> None:
+async def _wait_for_spans(stack: Stack, invocations: int) -> None:
     """Wait until the recorder has the server's last span of every invocation."""
-    from playhead.errors import ProcessError
     from playhead.record.client import connect
 
-    source = await connect(stack.settings)
-    if source is None:
-        raise ProcessError(f"the recorder does not answer any more.\n{stack.recorder.log_tail()}")
-    deadline = time.monotonic() + RUN_SECONDS
+    client = await connect(stack.settings)
+    if client is None:
+        raise RecorderError("the recorder does not answer", stack.recorder.log_tail())
+    deadline = time.monotonic() + SPANS_SECONDS
     try:
-        while (found := await source.rows(ENDED))[0]["ended"] < expected and stack.restate:
+        while (ended := (await client.rows(ENDED_INVOCATIONS))[0]["ended"]) < invocations:
             if time.monotonic() > deadline:
-                raise ProcessError(f"spans of {expected} invocations were expected: {found}")
+                raise ProcessError(
+                    f"The recorder has the last span of only {ended} of {invocations} "
+                    f"invocations after {SPANS_SECONDS:g} s",
+                    stack.recorder.log_tail(),
+                )
             await asyncio.sleep(POLL_SECONDS)
     finally:
-        await source.close()
+        await client.close()

@@ -1,4 +1,4 @@
-"""`playhead scenario`: causes a failure on servers of its own, and checks how it is survived."""
+"""`playhead scenario`: inject a failure on servers of its own and check the recovery."""
 
 from __future__ import annotations
 
@@ -9,16 +9,19 @@ import sys
 import tempfile
 from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 from playhead.cli.errors import CliError, Exit
 from playhead.cli.signals import interruptible
+from playhead.text import clean
+
+from playhead_samples.cli import samples_installed
 
 if TYPE_CHECKING:
     from playhead.settings import Settings
 
-    from playhead_samples.scenarios.engine import Outcome
+    from playhead_samples.scenarios.player import Outcome
     from playhead_samples.scenarios.scenario import Scenario
 
 __all__ = ["command"]
@@ -28,19 +31,22 @@ INTERRUPTED = 130
 
 @click.group("scenario")
 def command() -> None:
-    """Cause a failure and watch it being survived.
+    """Inject a failure and watch Restate recover.
 
-    A scenario sends requests to the sample agents, makes the LLM, a tool, a process, the
-    network or the server fail at a chosen moment, and compares what happened with what Restate
-    promises. It runs on servers of its own; yours are never touched.
+    A scenario sends requests to the sample agents and makes the LLM, a tool, a process, the
+    network or the server fail at a chosen moment. It then compares the outcome with Restate's
+    guarantees. Scenarios start their own servers and never use yours.
     """
 
 
 @command.command("list")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def list_(as_json: bool) -> None:
-    """Name every scenario."""
-    families = _catalogue().families()
+    """List all scenarios."""
+    with samples_installed():
+        from playhead_samples.scenarios import registry
+
+    families = registry.families()
     if as_json:
         rows = [
             {"name": s.name, "title": s.title, "family": title}
@@ -58,121 +64,115 @@ def list_(as_json: bool) -> None:
 
 @command.command()
 @click.argument("names", nargs=-1, metavar="[NAME]...")
-@click.option("--all", "everything", is_flag=True, help="Every scenario there is.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document instead of tables.")
+@click.option("--all", "run_all", is_flag=True, help="Run all scenarios.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.option("--open", "open_", is_flag=True, help="Open the dashboard at the invocation.")
 @click.option(
     "--dir",
     "folder",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Keep recording and logs there; by default they are kept only of what went wrong.",
+    help="Keep store and logs in this folder. Default: keep them only after a failure.",
 )
 @click.pass_context
 def run(
     ctx: click.Context,
     names: tuple[str, ...],
-    everything: bool,
+    run_all: bool,
     as_json: bool,
     open_: bool,
     folder: Path | None,
 ) -> None:
-    """Play scenarios, and compare what is expected with what is observed.
+    """Run scenarios and compare expected with observed values.
 
-    Prints what happens to standard error and the comparison to standard output. Ends with 1
-    when something is not as expected.
+    Prints progress to standard error and the comparison to standard output. Exits with 1 when
+    a value differs.
     """
-    chosen = _chosen(names, everything)
+    scenarios = _find(names, run_all)
     if open_:
-        _can_open(chosen, as_json)
+        _check_open(scenarios, as_json)
     outcomes: list[Outcome] = []
-    with interruptible(), _place(folder, outcomes) as place:
+    with interruptible(), _data_folder(folder, outcomes) as data:
         try:
-            for outcome in _outcomes(ctx, chosen, place, open_):
+            for outcome in _outcomes(ctx, scenarios, data, open_):
                 outcomes.append(outcome)
                 if not as_json:
                     _print(outcome)
         except KeyboardInterrupt:
             raise CliError(
-                "interrupted", "Every process it started was stopped.", INTERRUPTED
+                "interrupted", "All processes that it started were stopped.", INTERRUPTED
             ) from None
     _conclude(outcomes, as_json)
 
 
-def _catalogue() -> Any:
-    try:
-        from playhead_samples.scenarios import registry as catalogue
-    except ImportError as error:
-        raise CliError(
-            f"the sample agents are not installed: {error}",
-            "pip install 'playhead[samples]'",
-            Exit.UNREACHABLE,
-        ) from error
-    return catalogue
+def _find(names: tuple[str, ...], run_all: bool) -> list[Scenario]:
+    with samples_installed():
+        from playhead_samples.scenarios import registry
 
-
-def _chosen(names: tuple[str, ...], everything: bool) -> list[Scenario]:
-    catalogue = _catalogue()
-    if everything == bool(names):
+    if run_all == bool(names):
         raise CliError(
-            "which scenario?",
-            "Give one or more names, or --all. `playhead scenario list` shows them.",
+            "no scenario was chosen" if not names else "--all cannot be combined with names",
+            "Pass one or more names, or --all. `playhead scenario list` shows the names.",
             Exit.USAGE,
         )
-    if everything:
-        return list(catalogue.everything().values())
+    if run_all:
+        return list(registry.all_scenarios().values())
     try:
-        return [catalogue.find(name) for name in dict.fromkeys(names)]
-    except catalogue.UnknownScenario as error:
-        near = f"Do you mean {' or '.join(error.near)}?\n" if error.near else ""
+        return [registry.find(name) for name in dict.fromkeys(names)]
+    except registry.UnknownScenarioError as error:
+        similar = f"Did you mean {' or '.join(error.similar)}?\n" if error.similar else ""
         raise CliError(
-            str(error), f"{near}`playhead scenario list` shows them all.", Exit.USAGE
+            str(error), f"{similar}`playhead scenario list` shows all names.", Exit.USAGE
         ) from error
 
 
-def _can_open(chosen: list[Scenario], as_json: bool) -> None:
-    if len(chosen) > 1 or as_json:
+def _check_open(scenarios: list[Scenario], as_json: bool) -> None:
+    if len(scenarios) > 1 or as_json:
         raise CliError(
-            "--open is for one scenario, without --json", "Leave the others out.", Exit.USAGE
+            "--open works with a single scenario and without --json",
+            "Run one scenario, or leave out --open.",
+            Exit.USAGE,
         )
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise CliError("--open needs a terminal", "Leave it out in scripts.", Exit.USAGE)
 
 
 @contextlib.contextmanager
-def _place(folder: Path | None, outcomes: list[Outcome]) -> Generator[Path]:
-    """An empty folder: the one given, or a temporary one that stays only after a failure."""
+def _data_folder(folder: Path | None, outcomes: list[Outcome]) -> Generator[Path]:
+    """Use the given empty folder, or a temporary one that is kept only after a failure."""
     if folder is not None:
         if folder.exists() and any(folder.iterdir()):
-            raise CliError(f"{folder} is not empty", "Name a new folder with --dir.", Exit.USAGE)
+            raise CliError(f"{folder} is not empty", "Choose a new folder with --dir.", Exit.USAGE)
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise CliError(f"{folder} cannot be used: {error}", exit_code=Exit.USAGE) from error
+            raise CliError(
+                f"{folder} cannot be used: {error}",
+                "Choose another folder with --dir.",
+                Exit.USAGE,
+            ) from error
         yield folder.resolve()
         return
-    place = Path(tempfile.mkdtemp(prefix="playhead-scenario-"))
-    fine = False
+    data = Path(tempfile.mkdtemp(prefix="playhead-scenario-"))
+    passed = False
     try:
-        yield place
-        fine = all(outcome.ok for outcome in outcomes)
+        yield data
+        passed = all(outcome.ok for outcome in outcomes)
     except CliError as error:
-        fine = error.exit_code == INTERRUPTED
+        passed = error.exit_code == INTERRUPTED
         raise
     finally:
-        if fine:
-            shutil.rmtree(place, ignore_errors=True)
+        if passed:
+            shutil.rmtree(data, ignore_errors=True)
         else:
-            _say(f"recording and logs are kept in {place}")
+            _report(f"The store and the logs are kept in {data}.")
 
 
 def _outcomes(
-    ctx: click.Context, chosen: list[Scenario], place: Path, open_: bool
+    ctx: click.Context, scenarios: list[Scenario], data: Path, open_: bool
 ) -> Iterator[Outcome]:
-    from playhead.errors import ProcessError, ServerNotFoundError
-
     from playhead_samples.scenarios import runner
 
-    def shown(settings: Settings, invocation: str) -> None:
+    def show(settings: Settings, invocation: str) -> None:
         if open_:
             from playhead.cli.dashboard import open_dashboard
 
@@ -183,12 +183,7 @@ def _outcomes(
                 invocation=invocation,
             )
 
-    try:
-        yield from runner.run(chosen, place, _say, shown)
-    except ServerNotFoundError as error:
-        raise CliError("no restate-server", f"{error.title}\n{error.hint}") from error
-    except ProcessError as error:
-        raise CliError("the scenario could not run", f"{error.title}\n{error.hint}") from error
+    yield from runner.run(scenarios, data, _report, show)
 
 
 def _print(outcome: Outcome) -> None:
@@ -212,7 +207,5 @@ def _conclude(outcomes: list[Outcome], as_json: bool) -> None:
         raise SystemExit(Exit.FOUND)
 
 
-def _say(line: str) -> None:
-    from playhead.text import clean
-
+def _report(line: str) -> None:
     click.echo(clean(line), err=True)

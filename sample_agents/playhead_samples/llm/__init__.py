@@ -1,4 +1,4 @@
-"""A local server that speaks OpenAI's API, answers from a script, and fails on demand.
+"""A local LLM server with OpenAI's API, scripted answers, and failures on demand.
 
-It knows nothing of Restate: its log is a second opinion on what was asked of the model.
+It does not depend on Restate: its log is an independent count of the LLM requests.
 """

@@ -1,6 +1,6 @@
-"""Answers in the form of the Chat Completions API, whole or as server-sent events.
+"""Answers in the format of the Chat Completions API, whole or as server-sent events.
 
-Source of the form: OpenAI's API reference, "The chat completion object" and "The chat
+Source of the format: OpenAI's API reference, "The chat completion object" and "The chat
 completion chunk object".
 """
 
@@ -18,13 +18,13 @@ __all__ = ["completion", "events", "pieces"]
 
 WORD = re.compile(r"\S*\s*")
 PIECE = 24
-"""Characters of tool arguments in one event."""
+"""Characters of tool arguments per event."""
 
 
 def completion(
     answer: Answer, *, number: int, model: str, usage: tuple[int, int]
 ) -> dict[str, Any]:
-    """The whole answer to request `number`; usage is (input, output) in tokens."""
+    """Return the whole answer to request `number`; usage is (input, output) in tokens."""
     message: dict[str, Any] = {"role": "assistant", "content": answer.text or None, "refusal": None}
     if answer.calls:
         message["tool_calls"] = [
@@ -50,7 +50,7 @@ def completion(
 def events(
     answer: Answer, *, number: int, model: str, usage: tuple[int, int], with_usage: bool
 ) -> Iterator[str]:
-    """The same as server-sent events, ending with `[DONE]`."""
+    """Yield the same answer as server-sent events, ending with `[DONE]`."""
     base: dict[str, Any] = {
         "id": f"chatcmpl-{number}",
         "object": "chat.completion.chunk",
@@ -86,7 +86,7 @@ def events(
 
 
 def pieces(text: str) -> list[str]:
-    """The text in words, which joined give the text again."""
+    """Split the text into words with their spaces; joined, they are the text again."""
     return [piece for piece in WORD.findall(text) if piece]
 
 

@@ -1,4 +1,4 @@
-"""What a request says, in one form for the Chat Completions and the Responses API."""
+"""An LLM request, in one form for the Chat Completions API and the Responses API."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-__all__ = ["BadRequestError", "Call", "Conversation", "Result", "Turn"]
+__all__ = ["BadRequestError", "Conversation", "Message", "ToolCall", "ToolResult"]
 
 RETRY_MARKS = ("Fix the errors and try again.", "An error occurred while calling the tool:")
-"""What Pydantic AI and the OpenAI Agents SDK write into a tool result that is a refusal; for some
-refusals Pydantic AI sends `{"error": …}` instead."""
+"""Texts of Pydantic AI and the OpenAI Agents SDK in the result of a rejected tool call. For some
+rejected calls Pydantic AI sends `{"error": …}` instead."""
 
 
 class BadRequestError(ValueError):
-    """The body is not a request of the OpenAI API; the text says what is wrong."""
+    """The body is not a valid request of the OpenAI API."""
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
-    """A tool call that the model asked for."""
+class ToolCall:
+    """A tool call that the model requested."""
 
     name: str
     arguments: Mapping[str, Any]
@@ -29,23 +29,23 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
-    """What a tool call gave."""
+class ToolResult:
+    """ToolResult of a tool call."""
 
     name: str
     arguments: Mapping[str, Any]
     text: str
 
     @property
-    def refused(self) -> bool:
-        """Whether the framework refused the call (unknown tool, invalid arguments)."""
+    def rejected(self) -> bool:
+        """Whether the framework rejected the call (unknown tool, invalid arguments)."""
         value = self.value
         wrapped = isinstance(value, dict) and "error" in value
         return wrapped or any(mark in self.text for mark in RETRY_MARKS)
 
     @property
     def value(self) -> Any:
-        """The text read as JSON, or the text itself."""
+        """The text parsed as JSON, or the text itself."""
         try:
             return json.loads(self.text)
         except ValueError:
@@ -53,22 +53,22 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
-    """One message: of the user, the assistant, or a tool."""
+class Message:
+    """A message of the user, the assistant, or a tool."""
 
     role: str
     text: str = ""
-    calls: tuple[Call, ...] = ()
+    calls: tuple[ToolCall, ...] = ()
     call_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """A request: system prompt, turns, and the tools on offer."""
+    """A request: system prompt, messages, and the tools on offer."""
 
     model: str
     system: str
-    turns: tuple[Turn, ...]
+    messages: tuple[Message, ...]
     tools: tuple[str, ...] = ()
     stream: bool = False
     options: Mapping[str, Any] = field(default_factory=dict[str, Any])
@@ -76,100 +76,100 @@ class Conversation:
     @property
     def user(self) -> str:
         """Text of the latest user message."""
-        return next((t.text for t in reversed(self.turns) if t.role == "user"), "")
+        return next((t.text for t in reversed(self.messages) if t.role == "user"), "")
 
     @property
     def user_messages(self) -> list[str]:
         """Texts of all user messages, oldest first."""
-        return [t.text for t in self.turns if t.role == "user"]
+        return [t.text for t in self.messages if t.role == "user"]
 
     @property
-    def results(self) -> list[Result]:
-        """Results of the tool calls since the latest user message, refused ones left out."""
-        return [r for r in self._results() if not r.refused]
+    def results(self) -> list[ToolResult]:
+        """Results of the tool calls since the latest user message, without rejected calls."""
+        return [r for r in self._results() if not r.rejected]
 
     @property
-    def refusals(self) -> list[Result]:
-        """Tool calls since the latest user message that the framework or the tool refused."""
-        return [r for r in self._results() if r.refused]
+    def rejections(self) -> list[ToolResult]:
+        """Tool calls since the latest user message that the framework or the tool rejected."""
+        return [r for r in self._results() if r.rejected]
 
-    def result(self, tool: str) -> Result | None:
-        """The latest result of this tool since the latest user message."""
+    def result(self, tool: str) -> ToolResult | None:
+        """Return the latest result of this tool since the latest user message."""
         return next((r for r in reversed(self.results) if r.name == tool), None)
 
     @property
     def text(self) -> str:
-        """Everything that was said, for matching and for counting tokens."""
+        """The text of all messages, for matching and for counting tokens."""
         return "\n".join([self.system, *self._texts()])
 
     @property
     def prompt_hash(self) -> str:
-        """16 hex digits that two requests share when they say the same."""
+        """16 hex digits; equal for requests with equal text."""
         return hashlib.sha256(self.text.encode()).hexdigest()[:16]
 
     def _texts(self) -> Iterator[str]:
-        for turn in self.turns:
-            yield turn.text
-            for call in turn.calls:
+        for message in self.messages:
+            yield message.text
+            for call in message.calls:
                 yield f"{call.name} {json.dumps(dict(call.arguments), sort_keys=True)}"
 
-    def _results(self) -> Iterator[Result]:
-        last_user = max((i for i, t in enumerate(self.turns) if t.role == "user"), default=-1)
-        calls = {c.id: c for t in self.turns for c in t.calls}
-        for turn in self.turns[last_user + 1 :]:
-            if turn.role == "tool" and turn.call_id in calls:
-                call = calls[turn.call_id]
-                yield Result(call.name, call.arguments, turn.text)
+    def _results(self) -> Iterator[ToolResult]:
+        last_user = max((i for i, t in enumerate(self.messages) if t.role == "user"), default=-1)
+        calls = {c.id: c for t in self.messages for c in t.calls}
+        for message in self.messages[last_user + 1 :]:
+            if message.role == "tool" and message.call_id in calls:
+                call = calls[message.call_id]
+                yield ToolResult(call.name, call.arguments, message.text)
 
     @classmethod
     def from_chat(cls, body: Mapping[str, Any]) -> Conversation:
         """Read the body of a Chat Completions request. Raises BadRequestError."""
         system: list[str] = []
-        turns: list[Turn] = []
+        messages: list[Message] = []
         for message in _objects(body, "messages"):
             role, text = str(message.get("role")), _text(message.get("content"))
             if role in ("system", "developer"):
                 system.append(text)
                 continue
-            raw_calls = cast("list[dict[str, Any]]", message.get("tool_calls") or [])
+            calls_json = cast("list[dict[str, Any]]", message.get("tool_calls") or [])
             calls = tuple(
-                Call(c["function"]["name"], _arguments(c["function"]["arguments"]), c["id"])
-                for c in raw_calls
+                ToolCall(c["function"]["name"], _arguments(c["function"]["arguments"]), c["id"])
+                for c in calls_json
             )
-            turns.append(Turn(role, text, calls, str(message.get("tool_call_id") or "")))
+            messages.append(Message(role, text, calls, str(message.get("tool_call_id") or "")))
         tools = [str(t["function"]["name"]) for t in _tools(body)]
-        return cls._made(body, system, turns, tools)
+        return cls._create(body, system, messages, tools)
 
     @classmethod
     def from_responses(cls, body: Mapping[str, Any]) -> Conversation:
         """Read the body of a Responses request. Raises BadRequestError."""
         system = [str(body["instructions"])] if body.get("instructions") else []
-        given = body.get("input")
+        value = body.get("input")
         items: list[Mapping[str, Any]] = (
-            [{"role": "user", "content": given}]
-            if isinstance(given, str)
+            [{"role": "user", "content": value}]
+            if isinstance(value, str)
             else _objects(body, "input")
         )
-        turns: list[Turn] = []
+        messages: list[Message] = []
         for item in items:
             kind = item.get("type", "message")
             if kind == "function_call":
-                call = Call(item["name"], _arguments(item["arguments"]), item["call_id"])
-                turns.append(Turn("assistant", calls=(call,)))
+                call = ToolCall(item["name"], _arguments(item["arguments"]), item["call_id"])
+                messages.append(Message("assistant", calls=(call,)))
             elif kind == "function_call_output":
-                turns.append(Turn("tool", _text(item.get("output")), call_id=item["call_id"]))
+                messages.append(Message("tool", _text(item.get("output")), call_id=item["call_id"]))
             elif kind == "message":
                 role, text = str(item.get("role")), _text(item.get("content"))
                 if role in ("system", "developer"):
                     system.append(text)
                 else:
-                    turns.append(Turn(role, text))
+                    messages.append(Message(role, text))
         tools = [str(t["name"]) for t in _tools(body) if t.get("type") == "function"]
-        return cls._made(body, system, turns, tools)
+        return cls._create(body, system, messages, tools)
 
     @classmethod
-    def _made(
-        cls, body: Mapping[str, Any], system: list[str], turns: list[Turn], tools: list[str]
+    def _create(
+        cls, body: Mapping[str, Any], system: list[str], messages: list[Message], tools: list[str]
     ) -> Conversation:
         model = body.get("model")
         if not isinstance(model, str) or not model:
@@ -177,7 +177,7 @@ class Conversation:
         return cls(
             model=model,
             system="\n".join(system),
-            turns=tuple(turns),
+            messages=tuple(messages),
             tools=tuple(tools),
             stream=bool(body.get("stream")),
             options=body,
@@ -208,7 +208,7 @@ def _text(content: Any) -> str:
 
 
 def _arguments(raw: str) -> Mapping[str, Any]:
-    """Arguments as an object; what is not JSON (a fault of ours, sent back) reads as empty."""
+    """Parse arguments; invalid JSON (from an injected fault, sent back) becomes an empty object."""
     try:
         value: Any = json.loads(raw or "{}")
     except ValueError:

@@ -1,4 +1,4 @@
-"""Sends an answer, whole or as events."""
+"""Send an answer, whole or as events."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from starlette.responses import Response, StreamingResponse
 
 from playhead_samples.llm import chat_api, responses_api
 from playhead_samples.llm.conversation import Conversation
-from playhead_samples.llm.request_log import Entry
+from playhead_samples.llm.request_log import LoggedRequest
 from playhead_samples.llm.script import Answer
 
 __all__ = ["JSON", "media_type", "send", "stream"]
@@ -20,36 +20,36 @@ EVENTS = "text/event-stream"
 
 
 def media_type(conversation: Conversation) -> str:
-    """Of the answer to this request."""
+    """Return the media type of the answer to a request."""
     return EVENTS if conversation.stream else JSON
 
 
-def send(answer: Answer, entry: Entry, conversation: Conversation) -> Response:
-    """The answer as a response that marks the log entry when all of it has gone out."""
+def send(answer: Answer, logged: LoggedRequest, conversation: Conversation) -> Response:
+    """Return the answer as a response that marks the logged request when it is fully sent."""
     if conversation.stream:
-        parts = stream(answer, entry, conversation)
+        parts = stream(answer, logged, conversation)
     else:
-        make = chat_api.completion if entry.api == "chat" else responses_api.response
-        usage = (entry.input_tokens, entry.output_tokens)
-        whole = make(answer, number=entry.number, model=conversation.model, usage=usage)
+        make = chat_api.completion if logged.api == "chat" else responses_api.response
+        usage = (logged.input_tokens, logged.output_tokens)
+        whole = make(answer, number=logged.number, model=conversation.model, usage=usage)
         parts = iter([json.dumps(whole)])
 
     async def deliver() -> AsyncIterator[str]:
         for part in parts:
             yield part
-        entry.delivered = True
+        logged.delivered = True
 
     return StreamingResponse(deliver(), media_type=media_type(conversation))
 
 
-def stream(answer: Answer, entry: Entry, conversation: Conversation) -> Iterator[str]:
-    """The answer as server-sent events."""
-    make = chat_api.events if entry.api == "chat" else responses_api.events
-    wanted: Any = conversation.options.get("stream_options") or {}
+def stream(answer: Answer, logged: LoggedRequest, conversation: Conversation) -> Iterator[str]:
+    """Return the answer as server-sent events."""
+    make = chat_api.events if logged.api == "chat" else responses_api.events
+    options: Any = conversation.options.get("stream_options") or {}
     return make(
         answer,
-        number=entry.number,
+        number=logged.number,
         model=conversation.model,
-        usage=(entry.input_tokens, entry.output_tokens),
-        with_usage=bool(wanted.get("include_usage")),
+        usage=(logged.input_tokens, logged.output_tokens),
+        with_usage=bool(options.get("include_usage")),
     )

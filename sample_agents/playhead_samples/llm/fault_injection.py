@@ -1,4 +1,4 @@
-"""What each fault does to an answer or to the connection."""
+"""The effect of each fault on an answer or on the connection."""
 
 from __future__ import annotations
 
@@ -13,21 +13,24 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response, Strea
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from playhead_samples.llm import delivery
-from playhead_samples.llm.conversation import Call, Conversation
-from playhead_samples.llm.faults import Fault
-from playhead_samples.llm.request_log import Entry
+from playhead_samples.llm.conversation import Conversation, ToolCall
+from playhead_samples.llm.faults import LlmFault
+from playhead_samples.llm.request_log import LoggedRequest
 from playhead_samples.llm.script import Answer
 
-__all__ = ["Breakable", "refusal", "spoiled", "strike"]
+__all__ = ["ConnectionAccess", "error_response", "failure", "with_wrong_tool_call"]
 
 TRANSPORT = "playhead.transport"
 
 
-class Breakable:
-    """Puts the connection into the scope, so that it can be broken; ASGI itself has no way."""
+class ConnectionAccess:
+    """Middleware that puts the connection into the scope, so that a fault can reset it.
+
+    ASGI has no way to do that.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
-        """Wrap the outermost app that uvicorn calls."""
+        """Wrap the outermost app, the one that uvicorn calls."""
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -39,57 +42,61 @@ class Breakable:
         await self._app(scope, receive, send)
 
 
-def refusal(status: int, message: str, code: str) -> Response:
-    """An error in OpenAI's form."""
+def error_response(status: int, message: str, code: str) -> Response:
+    """Return an error in OpenAI's format."""
     error = {"message": message, "type": code, "param": None, "code": code}
     return JSONResponse({"error": error}, status_code=status)
 
 
-def spoiled(answer: Answer, fault: Fault, conversation: Conversation) -> Answer:
-    """The answer of a model that gets a tool call wrong; unchanged for other faults."""
+def with_wrong_tool_call(answer: Answer, fault: LlmFault, conversation: Conversation) -> Answer:
+    """Replace the answer with a wrong tool call if the fault says so."""
     tool = next((c.name for c in answer.calls), next(iter(conversation.tools), "search"))
     match fault.do:
         case "wrong_tool":
-            return Answer(calls=(Call(f"{tool}_v2", {"query": "anything"}),))
+            return Answer(calls=(ToolCall(f"{tool}_v2", {"query": "anything"}),))
         case "invalid_arguments":
-            return Answer(calls=(Call(tool, {"unexpected": True}),))
+            return Answer(calls=(ToolCall(tool, {"unexpected": True}),))
         case _:
             return answer
 
 
-async def strike(
-    fault: Fault, answer: Answer, entry: Entry, conversation: Conversation, request: Request
+async def failure(
+    fault: LlmFault,
+    answer: Answer,
+    logged: LoggedRequest,
+    conversation: Conversation,
+    request: Request,
 ) -> Response | None:
-    """The failure as a response, or None when an answer still follows."""
+    """Return the failure as a response; None when the answer follows after all."""
     match fault.do:
         case "rate_limit":
-            limit = refusal(429, "Rate limit reached for requests", "rate_limit_exceeded")
+            limit = error_response(429, "Rate limit reached for requests", "rate_limit_exceeded")
             limit.headers["retry-after"] = f"{fault.seconds:g}"
             return limit
         case "server_error":
-            return refusal(500, "The server had an error while processing", "server_error")
+            return error_response(500, "The server had an error while processing", "server_error")
         case "context_length":
             text = "This model's maximum context length is 8192 tokens; your messages are longer."
-            return refusal(400, text, "context_length_exceeded")
+            return error_response(400, text, "context_length_exceeded")
         case "malformed":
             return PlainTextResponse('{"id": "x", "choices": [{"mess', media_type=delivery.JSON)
         case "reset":
-            _break(request)
+            _reset_connection(request)
             return Response(status_code=500)
         case "truncate":
-            return _truncated(answer, entry, conversation, request)
+            return _truncated(answer, logged, conversation, request)
         case "hang":
-            await _gone(request, fault.seconds)
-            return refusal(504, "no answer in time", "timeout")
+            await _wait_for_disconnect(request, fault.seconds)
+            return error_response(504, "no answer in time", "timeout")
         case "slow":
-            await _gone(request, fault.seconds)
+            await _wait_for_disconnect(request, fault.seconds)
             return None
         case "wrong_tool" | "invalid_arguments":
             return None
 
 
-async def _gone(request: Request, seconds: float) -> None:
-    """Wait this long, or until the client has gone."""
+async def _wait_for_disconnect(request: Request, seconds: float) -> None:
+    """Wait this long, or until the client has disconnected."""
 
     async def disconnected() -> None:
         while (await request.receive())["type"] != "http.disconnect":
@@ -100,24 +107,24 @@ async def _gone(request: Request, seconds: float) -> None:
 
 
 def _truncated(
-    answer: Answer, entry: Entry, conversation: Conversation, request: Request
+    answer: Answer, logged: LoggedRequest, conversation: Conversation, request: Request
 ) -> Response:
-    parts = list(delivery.stream(answer, entry, conversation))
+    parts = list(delivery.stream(answer, logged, conversation))
     half = "".join(parts[: len(parts) // 2]) if conversation.stream else '{"id": "x", "choi'
 
     async def send() -> AsyncIterator[str]:
         yield half
-        await asyncio.sleep(0.05)  # lets the half leave the buffers before the connection goes
-        _break(request)
+        await asyncio.sleep(0.05)  # lets the half leave the buffers before the reset
+        _reset_connection(request)
 
     return StreamingResponse(send(), media_type=delivery.media_type(conversation))
 
 
-def _break(request: Request) -> None:
+def _reset_connection(request: Request) -> None:
     """Reset the connection (RST), as a dying peer or a middlebox does."""
     transport = request.scope.get(TRANSPORT)
     if transport is None:
-        raise RuntimeError("this ASGI server does not let us reach the connection")
+        raise RuntimeError("this ASGI server gives no access to the connection")
     raw = transport.get_extra_info("socket")
     raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     transport.abort()

@@ -1,4 +1,4 @@
-"""Failures of the model provider, armed in advance and struck by the n-th request that fits."""
+"""Failures of the LLM on demand: which request gets which fault."""
 
 from __future__ import annotations
 
@@ -9,40 +9,69 @@ from typing import Any, Literal, cast, get_args
 
 from playhead_samples.llm.conversation import Conversation
 
-__all__ = ["Armoury", "BadFaultError", "Fault", "FaultKind"]
+__all__ = ["FaultKind", "FaultSet", "InvalidFaultError", "LlmFault"]
 
 FaultKind = Literal[
     "rate_limit", "server_error", "hang", "slow", "malformed", "reset", "truncate",
     "wrong_tool", "invalid_arguments", "context_length",
 ]  # fmt: skip
-"""429 with Retry-After · 500 · no answer · a late answer · a body that is no JSON · connection
-reset · half an answer · a tool that does not exist · arguments against the schema · 400."""
+"""429 with Retry-After · 500 · no answer · a late answer · a body that is not JSON · a reset
+connection · half an answer · an unknown tool · arguments that violate the schema · 400."""
+
+DESCRIPTIONS: dict[FaultKind, str] = {
+    "rate_limit": "answers 429 with Retry-After {seconds:g} s",
+    "server_error": "answers 500",
+    "hang": "does not answer",
+    "slow": "answers {seconds:g} s late",
+    "malformed": "answers with invalid JSON",
+    "reset": "resets the connection",
+    "truncate": "closes the connection in the middle of its answer",
+    "wrong_tool": "calls a tool that does not exist",
+    "invalid_arguments": "calls the tool with invalid arguments",
+    "context_length": "answers 400 because the context is too long",
+}
 
 
-class BadFaultError(ValueError):
-    """A fault cannot be armed as written; the text says why."""
+class InvalidFaultError(ValueError):
+    """A fault has an unknown field or value."""
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
-    """One failure, for the requests that fit every given condition."""
+class LlmFault:
+    """An injected failure of the LLM, for the requests that match every given condition."""
 
     do: FaultKind
     agent: str | None = None
     """Name of the sample agent, such as `weather`."""
     model: str | None = None
-    """A part of the model's name."""
+    """Substring of the model's name."""
     prompt: str | None = None
-    """A part of anything said in the conversation."""
+    """Substring of any message of the conversation."""
     call: int = 1
-    """The first request to strike among those that fit, counted from 1 since arming."""
+    """First matching request that fails, counted from 1 since the fault was set."""
     times: int | None = 1
-    """How many requests in a row to strike; null: every one from there on."""
+    """How many matching requests in a row fail; None: all of them."""
     seconds: float = 1.0
-    """Retry-After of `rate_limit`, delay of `slow`, length of `hang`."""
+    """Retry-After of `rate_limit`, delay of `slow`, duration of `hang`."""
 
-    def fits(self, agent: str, conversation: Conversation) -> bool:
-        """Whether this request counts for this fault."""
+    def __str__(self) -> str:
+        text = f"the LLM {DESCRIPTIONS[self.do].format(seconds=self.seconds)}"
+        if self.agent:
+            text += f", for agent {self.agent}"
+        if self.prompt:
+            text += f", when the conversation contains {self.prompt!r}"
+        match self.times:
+            case None:
+                return text + (
+                    ", on every request" if self.call == 1 else f", from request {self.call} on"
+                )
+            case 1:
+                return f"{text}, on request {self.call}"
+            case times:
+                return f"{text}, on requests {self.call} to {self.call + times - 1}"
+
+    def matches(self, agent: str, conversation: Conversation) -> bool:
+        """Return whether a request counts for this fault."""
         return (
             (self.agent is None or self.agent == agent)
             and (self.model is None or self.model in conversation.model)
@@ -50,48 +79,51 @@ class Fault:
         )
 
     @classmethod
-    def read(cls, given: Any) -> Fault:
-        """Make one from JSON. Raises BadFaultError."""
-        if not isinstance(given, Mapping):
-            raise BadFaultError(
-                f"a fault is an object such as {{'do': 'rate_limit'}}, not {given!r}"
+    def from_json(cls, value: Any) -> LlmFault:
+        """Create a fault from a JSON object. Raises InvalidFaultError."""
+        if not isinstance(value, Mapping):
+            raise InvalidFaultError(
+                f"a fault must be an object such as {{'do': 'rate_limit'}}, not {value!r}"
             )
-        values = cast("Mapping[str, Any]", given)
-        known = {f.name for f in dataclasses.fields(cls)}
-        if unknown := set(values) - known:
-            raise BadFaultError(f"a fault has no {sorted(unknown)}; it has {sorted(known)}")
+        values = cast("Mapping[str, Any]", value)
+        fields = {f.name for f in dataclasses.fields(cls)}
+        if unknown := set(values) - fields:
+            raise InvalidFaultError(
+                f"a fault has no field {', '.join(sorted(unknown))}; "
+                f"its fields are {', '.join(sorted(fields))}"
+            )
         if values.get("do") not in get_args(FaultKind):
-            raise BadFaultError(f"'do' must be one of {', '.join(get_args(FaultKind))}")
+            raise InvalidFaultError(f"'do' must be one of {', '.join(get_args(FaultKind))}")
         return cls(**values)
 
 
-class Armoury:
-    """The armed faults and how many requests each has seen."""
+class FaultSet:
+    """The faults that are set, each with the number of matching requests so far."""
 
     def __init__(self) -> None:
-        self._armed: list[tuple[Fault, int]] = []
+        self._faults: list[tuple[LlmFault, int]] = []
 
-    def arm(self, faults: list[Fault]) -> None:
-        """Add faults; each counts from now."""
-        self._armed += [(fault, 0) for fault in faults]
+    def add(self, faults: list[LlmFault]) -> None:
+        """Add faults; each counts its requests from now on."""
+        self._faults += [(fault, 0) for fault in faults]
 
-    def disarm(self) -> None:
-        """Remove them all."""
-        self._armed.clear()
+    def clear(self) -> None:
+        """Remove all faults."""
+        self._faults.clear()
 
-    def listing(self) -> list[dict[str, Any]]:
-        """Every fault with the requests `seen` so far that fit it."""
-        return [{**dataclasses.asdict(fault), "seen": seen} for fault, seen in self._armed]
+    def as_json(self) -> list[dict[str, Any]]:
+        """Return every fault with the number of matching requests so far (`seen`)."""
+        return [{**dataclasses.asdict(fault), "seen": seen} for fault, seen in self._faults]
 
-    def strike(self, agent: str, conversation: Conversation) -> Fault | None:
-        """Count this request; the first fault whose turn it is."""
-        struck: Fault | None = None
-        for position, (fault, before) in enumerate(self._armed):
-            if not fault.fits(agent, conversation):
+    def for_request(self, agent: str, conversation: Conversation) -> LlmFault | None:
+        """Count a request and return the first fault that applies to it."""
+        applying: LlmFault | None = None
+        for position, (fault, before) in enumerate(self._faults):
+            if not fault.matches(agent, conversation):
                 continue
-            seen = before + 1
-            self._armed[position] = (fault, seen)
+            number = before + 1
+            self._faults[position] = (fault, number)
             last = None if fault.times is None else fault.call + fault.times - 1
-            if struck is None and seen >= fault.call and (last is None or seen <= last):
-                struck = fault
-        return struck
+            if applying is None and number >= fault.call and (last is None or number <= last):
+                applying = fault
+        return applying

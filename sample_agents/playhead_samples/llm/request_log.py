@@ -1,4 +1,4 @@
-"""What the server was asked and what it answered: counts that owe nothing to Restate."""
+"""Every request to the server and its answer: counts that do not depend on Restate."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-__all__ = ["Entry", "RequestLog"]
+__all__ = ["LoggedRequest", "RequestLog"]
 
 
 @dataclass(slots=True)
-class Entry:
-    """One request."""
+class LoggedRequest:
+    """A request and its answer."""
 
     number: int
     at: str
-    """When it arrived, ISO 8601 in UTC."""
+    """Time of arrival, ISO 8601 in UTC."""
     api: str
     """`chat` or `responses`."""
     agent: str
@@ -32,48 +32,48 @@ class Entry:
     tool_calls: list[dict[str, Any]]
     fault: str | None
     input_tokens: int
-    """0 when no answer with tokens left the server."""
+    """0 when the request failed."""
     output_tokens: int
     delivered: bool = False
     """Whether the whole answer was handed to the connection."""
 
 
 class RequestLog:
-    """Every request since the start or the last `clear()`."""
+    """The requests since the start or the last `clear()`."""
 
     def __init__(self) -> None:
-        self._entries: list[Entry] = []
+        self._requests: list[LoggedRequest] = []
         self._next = 1
 
-    def add(self, **values: Any) -> Entry:
-        """Note a request that has just arrived."""
-        entry = Entry(number=self._next, at=datetime.now(UTC).isoformat(), **values)
+    def add(self, **values: Any) -> LoggedRequest:
+        """Add a request that has just arrived."""
+        logged = LoggedRequest(number=self._next, at=datetime.now(UTC).isoformat(), **values)
         self._next += 1
-        self._entries.append(entry)
-        return entry
+        self._requests.append(logged)
+        return logged
 
     def clear(self) -> None:
-        """Forget everything."""
-        self._entries.clear()
+        """Remove all requests."""
+        self._requests.clear()
 
-    def entries(self, agent: str | None = None) -> list[dict[str, Any]]:
-        """As JSON, oldest first; of one agent or all."""
-        return [dataclasses.asdict(e) for e in self._entries if agent in (None, e.agent)]
+    def as_json(self, agent: str | None = None) -> list[dict[str, Any]]:
+        """Return the requests of one agent or of all as JSON, oldest first."""
+        return [dataclasses.asdict(e) for e in self._requests if agent in (None, e.agent)]
 
     def counts(self) -> dict[str, dict[str, Any]]:
-        """Per agent and for all (`*`): requests, good answers delivered, faults, tokens."""
-        names = sorted({e.agent for e in self._entries})
-        return {"*": _count(self._entries)} | {
-            name: _count([e for e in self._entries if e.agent == name]) for name in names
+        """Count requests, delivered answers, faults and tokens: per agent, and in total (`*`)."""
+        names = sorted({e.agent for e in self._requests})
+        return {"*": _count(self._requests)} | {
+            name: _count([e for e in self._requests if e.agent == name]) for name in names
         }
 
 
-def _count(entries: list[Entry]) -> dict[str, Any]:
-    good = [e for e in entries if e.delivered and e.input_tokens]
+def _count(requests: list[LoggedRequest]) -> dict[str, Any]:
+    answers = [e for e in requests if e.delivered and e.input_tokens]
     return {
-        "requests": len(entries),
-        "answers": len(good),
-        "faults": dict(Counter(e.fault for e in entries if e.fault)),
-        "input_tokens": sum(e.input_tokens for e in good),
-        "output_tokens": sum(e.output_tokens for e in good),
+        "requests": len(requests),
+        "answers": len(answers),
+        "faults": dict(Counter(e.fault for e in requests if e.fault)),
+        "input_tokens": sum(e.input_tokens for e in answers),
+        "output_tokens": sum(e.output_tokens for e in answers),
     }

@@ -1,6 +1,6 @@
-"""Answers in the form of the Responses API, whole or as server-sent events.
+"""Answers in the format of the Responses API, whole or as server-sent events.
 
-Source of the form: OpenAI's API reference, "The response object" and its streaming events.
+Source of the format: OpenAI's API reference, "The response object" and its streaming events.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ __all__ = ["events", "response"]
 
 
 def response(answer: Answer, *, number: int, model: str, usage: tuple[int, int]) -> dict[str, Any]:
-    """The whole answer to request `number`; usage is (input, output) in tokens."""
+    """Return the whole answer to request `number`; usage is (input, output) in tokens."""
     return {
         "id": f"resp_{number}",
         "object": "response",
@@ -47,11 +47,11 @@ def response(answer: Answer, *, number: int, model: str, usage: tuple[int, int])
 def events(
     answer: Answer, *, number: int, model: str, usage: tuple[int, int], with_usage: bool = True
 ) -> Iterator[str]:
-    """The same as server-sent events, ending with `response.completed`."""
+    """Yield the same answer as server-sent events, ending with `response.completed`."""
     del with_usage  # the protocol always sends it
     whole = response(answer, number=number, model=model, usage=usage)
-    begun: dict[str, Any] = {**whole, "status": "in_progress", "output": [], "usage": None}
-    queue: list[dict[str, Any]] = [{"type": "response.created", "response": begun}]
+    started: dict[str, Any] = {**whole, "status": "in_progress", "output": [], "usage": None}
+    queue: list[dict[str, Any]] = [{"type": "response.created", "response": started}]
     for index, item in enumerate(whole["output"]):
         place = {"output_index": index, "item_id": item["id"]}
         queue.append(
@@ -109,14 +109,14 @@ def _items(answer: Answer, number: int) -> list[dict[str, Any]]:
 
 
 def _empty(item: dict[str, Any]) -> dict[str, Any]:
-    hollow: dict[str, Any] = {"content": []} if item["type"] == "message" else {"arguments": ""}
-    return {**item, **hollow, "status": "in_progress"}
+    empty: dict[str, Any] = {"content": []} if item["type"] == "message" else {"arguments": ""}
+    return {**item, **empty, "status": "in_progress"}
 
 
 def _text_events(part: dict[str, Any], place: dict[str, Any]) -> Iterator[dict[str, Any]]:
     where = {**place, "content_index": 0}
-    hollow = {**part, "text": ""}
-    yield {"type": "response.content_part.added", "part": hollow, **where}
+    empty = {**part, "text": ""}
+    yield {"type": "response.content_part.added", "part": empty, **where}
     for delta in pieces(part["text"]):
         yield {"type": "response.output_text.delta", "delta": delta, "logprobs": [], **where}
     yield {"type": "response.output_text.done", "text": part["text"], "logprobs": [], **where}

@@ -1,4 +1,4 @@
-"""The script: rules that answer the sample agents, found by how their system prompt begins."""
+"""The scripted answers: one rule per agent, found by the start of its system prompt."""
 
 from __future__ import annotations
 
@@ -6,26 +6,26 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from playhead_samples.llm.conversation import Call, Conversation
+from playhead_samples.llm.conversation import Conversation, ToolCall
 
-__all__ = ["Answer", "Rule", "answer", "call", "calls", "rule", "rules", "say"]
+__all__ = ["Answer", "Rule", "answer", "call", "calls", "reply", "rule", "rules"]
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the model says: a text, or tool calls."""
+    """An answer of the model: a text, or tool calls."""
 
     text: str = ""
-    calls: tuple[Call, ...] = ()
+    calls: tuple[ToolCall, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Answers the agent whose system prompt holds `marker`."""
+    """Answers the agent whose system prompt contains `marker`."""
 
     agent: str
     marker: str
-    reply: Callable[[Conversation], Answer]
+    function: Callable[[Conversation], Answer]
 
 
 _rules: list[Rule] = []
@@ -34,38 +34,40 @@ _rules: list[Rule] = []
 def rule(
     agent: str, marker: str
 ) -> Callable[[Callable[[Conversation], Answer]], Callable[[Conversation], Answer]]:
-    """Register the decorated function as the script of this agent."""
+    """Register the decorated function as the rule of this agent."""
 
-    def register(reply: Callable[[Conversation], Answer]) -> Callable[[Conversation], Answer]:
-        _rules.append(Rule(agent, marker, reply))
-        return reply
+    def register(function: Callable[[Conversation], Answer]) -> Callable[[Conversation], Answer]:
+        _rules.append(Rule(agent, marker, function))
+        return function
 
     return register
 
 
 def rules() -> tuple[Rule, ...]:
-    """Every rule, in the order of registration."""
+    """Return every rule, in the order of registration."""
     return tuple(_rules)
 
 
-def say(text: str) -> Answer:
-    """A final answer."""
+def reply(text: str) -> Answer:
+    """Answer with a text."""
     return Answer(text=text)
 
 
 def call(name: str, /, **arguments: Any) -> Answer:
-    """One tool call."""
-    return Answer(calls=(Call(name, arguments),))
+    """Answer with one tool call."""
+    return Answer(calls=(ToolCall(name, arguments),))
 
 
-def calls(*wanted: tuple[str, dict[str, Any]]) -> Answer:
-    """Several tool calls in one answer."""
-    return Answer(calls=tuple(Call(name, arguments) for name, arguments in wanted))
+def calls(*requests: tuple[str, dict[str, Any]]) -> Answer:
+    """Answer with several tool calls."""
+    return Answer(calls=tuple(ToolCall(name, arguments) for name, arguments in requests))
 
 
 def answer(conversation: Conversation) -> tuple[str, Answer]:
-    """The agent's name and the answer; the agent is "unknown" when no rule knows the prompt."""
-    for known in _rules:
-        if known.marker in conversation.system:
-            return known.agent, known.reply(conversation)
-    return "unknown", say(f"I have no script for this. You said: {conversation.user[:200]}")
+    """Return the agent's name and the answer; the name is "unknown" when no rule matches."""
+    for candidate in _rules:
+        if candidate.marker in conversation.system:
+            return candidate.agent, candidate.function(conversation)
+    return "unknown", reply(
+        f"No rule answers this prompt. The message was: {conversation.user[:200]}"
+    )

@@ -11,21 +11,20 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from playhead_samples.llm import delivery, rules, script, tokens
-from playhead_samples.llm import fault_injection as strike
+from playhead_samples.llm import delivery, fault_injection, rules, script, tokens
 from playhead_samples.llm.conversation import BadRequestError, Conversation
-from playhead_samples.llm.faults import Armoury, BadFaultError, Fault
+from playhead_samples.llm.faults import FaultSet, InvalidFaultError, LlmFault
 from playhead_samples.llm.request_log import RequestLog
 
 __all__ = ["create_app"]
 
 MODELS = ("gpt-local", "gpt-local-mini")
 HEADER = "x-playhead-fault"
-"""A request that carries it is struck by this kind of fault, whatever is armed."""
+"""A request with this header fails with this kind of fault."""
 
 
 def create_app() -> ASGIApp:
-    """A server with an empty log and no armed fault."""
+    """Return a server with an empty log and no faults."""
     rules.load()
     server = _Server()
     routes = [
@@ -37,13 +36,13 @@ def create_app() -> ASGIApp:
         Route("/control/counts", server.counts),
         Route("/control/faults", server.faults, methods=["GET", "POST", "DELETE"]),
     ]
-    return strike.Breakable(Starlette(routes=routes))
+    return fault_injection.ConnectionAccess(Starlette(routes=routes))
 
 
 class _Server:
     def __init__(self) -> None:
         self._log = RequestLog()
-        self._armoury = Armoury()
+        self._faults = FaultSet()
 
     async def health(self, request: Request) -> Response:
         return JSONResponse({"agents": [r.agent for r in script.rules()]})
@@ -55,22 +54,22 @@ class _Server:
     async def log(self, request: Request) -> Response:
         if request.method == "DELETE":
             self._log.clear()
-        return JSONResponse(self._log.entries(request.query_params.get("agent")))
+        return JSONResponse(self._log.as_json(request.query_params.get("agent")))
 
     async def counts(self, request: Request) -> Response:
         return JSONResponse(self._log.counts())
 
     async def faults(self, request: Request) -> Response:
         if request.method == "DELETE":
-            self._armoury.disarm()
+            self._faults.clear()
         elif request.method == "POST":
             try:
-                given: Any = await request.json()
-                several = cast("list[Any]", given) if isinstance(given, list) else [given]
-                self._armoury.arm([Fault.read(one) for one in several])
+                body: Any = await request.json()
+                items = cast("list[Any]", body) if isinstance(body, list) else [body]
+                self._faults.add([LlmFault.from_json(item) for item in items])
             except ValueError as error:
                 return JSONResponse({"error": str(error)}, status_code=400)
-        return JSONResponse(self._armoury.listing())
+        return JSONResponse(self._faults.as_json())
 
     async def chat(self, request: Request) -> Response:
         return await self._answer(request, "chat")
@@ -86,14 +85,16 @@ class _Server:
             read = Conversation.from_chat if api == "chat" else Conversation.from_responses
             conversation = read(cast("dict[str, Any]", body))
             agent, answer = script.answer(conversation)
-            fault = self._armoury.strike(agent, conversation)
+            fault = self._faults.for_request(agent, conversation)
             if HEADER in request.headers:
-                fault = Fault.read({"do": request.headers[HEADER]})
-        except (BadRequestError, BadFaultError, ValueError, KeyError, TypeError) as error:
-            return strike.refusal(400, f"invalid request: {error}", "invalid_request_error")
+                fault = LlmFault.from_json({"do": request.headers[HEADER]})
+        except (BadRequestError, InvalidFaultError, ValueError, KeyError, TypeError) as error:
+            return fault_injection.error_response(
+                400, f"invalid request: {error}", "invalid_request_error"
+            )
         if fault is not None:
-            answer = strike.spoiled(answer, fault, conversation)
-        entry = self._log.add(
+            answer = fault_injection.with_wrong_tool_call(answer, fault, conversation)
+        logged = self._log.add(
             api=api,
             agent=agent,
             model=conversation.model,
@@ -108,9 +109,9 @@ class _Server:
             output_tokens=tokens.of_answer(answer),
         )
         if fault is not None:
-            failure = await strike.strike(fault, answer, entry, conversation, request)
+            failure = await fault_injection.failure(fault, answer, logged, conversation, request)
             if failure is not None:
-                entry.answer = fault.do
-                entry.input_tokens = entry.output_tokens = 0
+                logged.answer = fault.do
+                logged.input_tokens = logged.output_tokens = 0
                 return failure
-        return delivery.send(answer, entry, conversation)
+        return delivery.send(answer, logged, conversation)

@@ -1,5 +1,5 @@
-"""Scenarios: a failure caused on purpose, and what must be true after Restate dealt with it.
+"""Scenarios: inject a failure and check how Restate recovers from it.
 
-Each is data (a file a family: `crashes`, `models`, `tools`, …); `runner.run` plays them against
-real servers. Not here: agents, their faults, and the local LLM server.
+A scenario is data (`families/`), made of `actions/` and `expectations/`. `runner.run` plays
+scenarios on real servers. Not here: the agents, the faults they support, and the LLM server.
 """

@@ -1,54 +1,58 @@
-"""The page of the documentation, from the scenarios themselves."""
+"""The generated page docs/scenarios.md."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from playhead_samples.scenarios import fault_text as wording
-from playhead_samples.scenarios import registry as catalogue
+from playhead_samples.scenarios import registry
 from playhead_samples.scenarios.scenario import Scenario
 
 __all__ = ["page"]
 
 INTRODUCTION = """# Scenarios
 
-`playhead scenario list` names them, `playhead scenario run NAME` plays one, `--all` plays them
-all. Each run starts servers of its own on free ports of 127.0.0.1 (a restate-server, the sample
-agents, the local LLM server, a recorder) and stops them again; `--open` opens the dashboard at
-the invocation while they still run, `--dir DIR` keeps the recording. A server of yours is never
-touched.
+A scenario injects a failure and checks how Restate recovers from it.
 
-What is expected is checked against counts that owe nothing to Playhead: side effects counted by
-the tools themselves, requests counted by the LLM server, the server's own SQL. What the recorder
-shows (attempts, executions of steps, LLM calls) must agree with them.
+```sh
+playhead scenario list             # list all scenarios
+playhead scenario run NAME         # run one scenario
+playhead scenario run NAME --open  # run it, then open the dashboard at its invocation
+playhead scenario run --all        # run all scenarios
+```
+
+Each run starts its own servers on free ports of 127.0.0.1 (a restate-server, the sample agents,
+the local LLM server, a recorder) and stops them at the end. Your own servers are never used.
+`--dir DIR` keeps the store and the logs.
+
+The checks do not rely on Playhead: tools count their own side effects, the LLM server counts its
+requests, and the status comes from Restate's own SQL API. The attempts, step executions and LLM
+calls that Playhead stores and shows are compared with these counts.
 """
 
 
 def page() -> str:
-    """Markdown: what breaks, what Restate does, what to look at, step by step."""
+    """Return the page as Markdown: each scenario's failure, recovery, and steps."""
     parts = [INTRODUCTION]
-    for title, scenarios in catalogue.families():
+    for title, scenarios in registry.families():
         parts.append(f"## {title}\n")
-        parts += [_scenario(scenario) for scenario in scenarios]
+        parts += [_section(scenario) for scenario in scenarios]
     return "\n".join(parts)
 
 
-def _scenario(scenario: Scenario) -> str:
+def _section(scenario: Scenario) -> str:
     steps = "\n".join(f"{n}. {step}" for n, step in enumerate(_steps(scenario), 1))
     return (
         f"### {scenario.name}\n\n"
         f"{scenario.title}.\n\n"
-        f"- **What breaks:** {scenario.breaks}\n"
-        f"- **What Restate does:** {scenario.restate}\n"
-        f"- **What to look at:** {scenario.look}\n\n"
+        f"- **What fails:** {scenario.failure}\n"
+        f"- **What Restate does:** {scenario.behavior}\n"
+        f"- **What to look at:** {scenario.look_at}\n\n"
         f"{steps}\n"
     )
 
 
 def _steps(scenario: Scenario) -> Iterator[str]:
-    for fault in scenario.tools:
-        yield f"armed: {wording.of_tool_fault(fault)}"
-    for fault in scenario.model:
-        yield f"armed: {wording.of_model_fault(fault)}"
+    for fault in (*scenario.tool_faults, *scenario.llm_faults):
+        yield f"inject a fault: {fault}"
     for action in scenario.actions:
         yield str(action)

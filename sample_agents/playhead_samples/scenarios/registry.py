@@ -1,47 +1,59 @@
-"""Every scenario, by name."""
+"""All scenarios, by family and by name."""
 
 from __future__ import annotations
 
 import difflib
 
-from playhead_samples.scenarios import approvals as people
-from playhead_samples.scenarios import cancellations as cancels
-from playhead_samples.scenarios import code_changes, crashes
-from playhead_samples.scenarios import llm_failures as models
-from playhead_samples.scenarios import request_delivery as messages
-from playhead_samples.scenarios import tool_failures as tools
+from playhead_samples.scenarios.families import (
+    approvals,
+    cancellations,
+    code_changes,
+    crashes,
+    llm_failures,
+    request_delivery,
+    tool_failures,
+)
 from playhead_samples.scenarios.scenario import Scenario
 
-__all__ = ["UnknownScenarioError", "everything", "families", "find"]
+__all__ = ["UnknownScenarioError", "all_scenarios", "families", "find"]
+
+FAMILIES = (
+    tool_failures,
+    llm_failures,
+    crashes,
+    approvals,
+    request_delivery,
+    cancellations,
+    code_changes,
+)
 
 
 class UnknownScenarioError(LookupError):
-    """No scenario has that name; `near` holds names that look like it."""
+    """No scenario has this name."""
 
-    def __init__(self, name: str, near: list[str]) -> None:
-        super().__init__(f"no scenario is called {name!r}")
-        self.near = near
-
-
-FAMILIES = (tools, models, crashes, people, messages, cancels, code_changes)
+    def __init__(self, name: str, similar: list[str]) -> None:
+        super().__init__(f"no scenario is named {name!r}")
+        self.similar = similar
+        """Names that resemble it, best match first."""
 
 
 def families() -> tuple[tuple[str, tuple[Scenario, ...]], ...]:
-    """Title and scenarios of every family."""
+    """Return the title and the scenarios of every family."""
     return tuple(
         (str(family.__doc__).splitlines()[0].removesuffix("."), family.SCENARIOS)
         for family in FAMILIES
     )
 
 
-def everything() -> dict[str, Scenario]:
-    """Name to scenario, family by family."""
+def all_scenarios() -> dict[str, Scenario]:
+    """Return every scenario by name, in the order of the families."""
     return {s.name: s for _, scenarios in families() for s in scenarios}
 
 
 def find(name: str) -> Scenario:
-    """The scenario of that name. Raises UnknownScenarioError."""
-    known = everything()
-    if name not in known:
-        raise UnknownScenarioError(name, difflib.get_close_matches(name, known, n=3, cutoff=0.4))
-    return known[name]
+    """Return the scenario with this name. Raises UnknownScenarioError."""
+    scenarios = all_scenarios()
+    if name not in scenarios:
+        similar = difflib.get_close_matches(name, scenarios, n=3, cutoff=0.4)
+        raise UnknownScenarioError(name, similar)
+    return scenarios[name]

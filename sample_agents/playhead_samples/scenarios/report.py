@@ -1,4 +1,4 @@
-"""How a scenario went, as text and as JSON."""
+"""The outcome of a scenario as a table, as one line, and as JSON."""
 
 from __future__ import annotations
 
@@ -7,43 +7,43 @@ from typing import Any
 
 from playhead.text import clean
 
-from playhead_samples.scenarios.engine import Outcome
+from playhead_samples.scenarios.player import Outcome
 
 __all__ = ["as_json", "summary", "table"]
 
-MARKS = {True: "ok", False: "DIFFERS"}
-HEADER = ("", "what", "expected", "observed")
+MARKS = {True: "ok", False: "FAILED"}
+HEADER = ("", "check", "expected", "observed")
 GAPS = 2 + 3 * 2
-"""Indentation, and what lies between the columns."""
-NARROW = 24
-"""A column is not squeezed below this many characters."""
+"""Characters of the indentation and between the columns."""
+NARROWEST = 24
+"""Least width of a column, in characters."""
 
 
 def table(outcome: Outcome, width: int) -> Iterator[str]:
-    """Expected and observed, a line each; what does not fit ends in `…`."""
-    rows = [HEADER, *((MARKS[c.ok], c.what, c.expected, c.observed) for c in outcome.checks)]
+    """Return expected and observed values, one line per check; text that is cut ends in `…`."""
+    rows = [HEADER, *((MARKS[c.ok], c.subject, c.expected, c.observed) for c in outcome.checks)]
     cells = [[clean(cell) for cell in row] for row in rows]
     widths = [max(len(row[i]) for row in cells) for i in range(len(HEADER))]
-    spare = max(NARROW, (width - widths[0] - widths[1] - GAPS) // 2)
+    spare = max(NARROWEST, (width - widths[0] - widths[1] - GAPS) // 2)
     if widths[2] + widths[3] > 2 * spare:
         widths[2] = min(widths[2], max(spare, 2 * spare - widths[3]))
         widths[3] = min(widths[3], 2 * spare - widths[2])
-    verdict = "as expected" if outcome.ok else "NOT as expected"
-    yield f"{outcome.scenario.name}: {verdict}, {outcome.seconds:.1f} s"
+    verdict = "passed" if outcome.ok else "FAILED"
+    yield f"{outcome.scenario.name}: {verdict} in {outcome.seconds:.1f} s"
     for row in cells:
         yield "  " + "  ".join(_fit(c, w) for c, w in zip(row, widths, strict=True)).rstrip()
 
 
 def summary(outcomes: Sequence[Outcome]) -> str:
-    """One line on all of them."""
-    bad = [o.scenario.name for o in outcomes if not o.ok]
+    """Summarize several scenarios in one line."""
+    failed = [o.scenario.name for o in outcomes if not o.ok]
     seconds = sum(o.seconds for o in outcomes)
-    text = f"{len(outcomes) - len(bad)} of {len(outcomes)} scenarios as expected, {seconds:.0f} s"
-    return f"{text}; not so: {', '.join(bad)}" if bad else text
+    passed = f"{len(outcomes) - len(failed)} of {len(outcomes)} scenarios passed in {seconds:.0f} s"
+    return f"{passed}; failed: {', '.join(failed)}" if failed else passed
 
 
 def as_json(outcome: Outcome) -> dict[str, Any]:
-    """Everything, nothing shortened."""
+    """Return every check as JSON, with no text cut."""
     return {
         "name": outcome.scenario.name,
         "title": outcome.scenario.title,
@@ -51,7 +51,7 @@ def as_json(outcome: Outcome) -> dict[str, Any]:
         "seconds": round(outcome.seconds, 2),
         "invocation_id": outcome.invocation_id,
         "checks": [
-            {"what": c.what, "expected": c.expected, "observed": c.observed, "ok": c.ok}
+            {"what": c.subject, "expected": c.expected, "observed": c.observed, "ok": c.ok}
             for c in outcome.checks
         ],
     }

@@ -1,4 +1,4 @@
-"""Plays many scenarios, on as few stacks as they need."""
+"""Play many scenarios on as few stacks as their options allow."""
 
 from __future__ import annotations
 
@@ -7,66 +7,64 @@ from pathlib import Path
 
 from playhead.settings import Settings
 
-from playhead_samples.scenarios.engine import Outcome, Say, play
-from playhead_samples.scenarios.process import Nursery, WarmAgents
-from playhead_samples.scenarios.scenario import Needs, Scenario
-from playhead_samples.stack import Stack
+from playhead_samples.scenarios.player import Outcome, play
+from playhead_samples.scenarios.scenario import Scenario, StackOptions
+from playhead_samples.scenarios.testbed.forked_agents import ForkedAgents, ForkServer
+from playhead_samples.stack import Report, Stack
 
-__all__ = ["Shown", "run", "stack_for"]
+__all__ = ["Show", "create_stack", "run"]
 
-COMMON = {"PLAYHEAD_LLM_TIMEOUT": "5", "OTEL_BSP_SCHEDULE_DELAY": "100"}
-"""For every stack's agents: they give up on the LLM soon, and send their spans at once."""
+COMMON_ENV = {"PLAYHEAD_LLM_TIMEOUT": "5", "OTEL_BSP_SCHEDULE_DELAY": "100"}
+"""For the agents of every stack: a short LLM timeout, and spans that are sent at once."""
 
-Shown = Callable[[Settings, str], None]
-"""Receives how to reach the stack, and the invocation to look at."""
+Show = Callable[[Settings, str], None]
+"""Receives the settings of the stack and the id of the main invocation."""
 
 
 def run(
     scenarios: Iterable[Scenario],
     folder: Path,
-    say: Say,
-    shown: Shown = lambda settings, invocation: None,
+    report: Report,
+    show: Show = lambda settings, invocation: None,
 ) -> Iterator[Outcome]:
-    """Play them one after the other; those with equal needs share a stack.
+    """Play scenarios in sequence; those with equal stack options share a stack.
 
-    After a scenario that did not go as expected, the next one gets a fresh stack.
+    After a scenario that fails, the next one gets a new stack.
 
     Args:
-        scenarios: what to play.
-        folder: an empty one; each stack gets a folder in it.
-        say: told what happens, line by line.
-        shown: called after each scenario, while its stack still runs.
+        scenarios: the scenarios to play.
+        folder: an empty folder; each stack gets a subfolder.
+        report: receives progress, line by line.
+        show: called after each scenario, while its stack is still running.
 
     Raises:
-        ProcessError: a process of a stack does not come up.
-        ServerNotFoundError: there is no restate-server.
+        ProcessError: a process of a stack did not start.
+        ServerNotFoundError: no restate-server is installed.
     """
-    groups: dict[Needs, list[Scenario]] = {}
+    groups: dict[StackOptions, list[Scenario]] = {}
     for scenario in scenarios:
-        groups.setdefault(scenario.needs, []).append(scenario)
+        groups.setdefault(scenario.stack, []).append(scenario)
     number = 0
-    for needs, members in groups.items():
-        waiting = list(members)
-        while waiting:
+    for options, members in groups.items():
+        remaining = list(members)
+        while remaining:
             number += 1
-            place = folder / f"{number}-{needs.name}"
-            with stack_for(needs, place, say) as stack:
-                while waiting:
-                    scenario = waiting.pop(0)
-                    say(f"{scenario.name}: {scenario.title}")
-                    outcome = play(scenario, stack, say, _bound(shown, stack))
+            with create_stack(options, folder / f"{number}-{options.name}", report) as stack:
+                while remaining:
+                    scenario = remaining.pop(0)
+                    report(f"{scenario.name}: {scenario.title}")
+                    outcome = play(scenario, stack, report, _show_on(stack, show))
                     yield outcome
                     if not outcome.ok:
                         break
 
 
-def stack_for(needs: Needs, folder: Path, say: Say) -> Stack:
-    """A stack as these needs want it, with agents that restart at once; not started yet."""
-    stack = Stack(folder, agent_env={**COMMON, **needs.agents}, say=say)
-    nursery = Nursery(stack.agents)
-    stack.agents = WarmAgents(nursery, stack.agents_port, last=True)
+def create_stack(options: StackOptions, folder: Path, report: Report) -> Stack:
+    """Return a stack with these options, whose agents restart fast; it is not started yet."""
+    stack = Stack(folder, agent_env={**COMMON_ENV, **options.agent_env}, report=report)
+    stack.agents = ForkedAgents(ForkServer(stack.agents), stack.agents_port, owns_fork_server=True)
     return stack
 
 
-def _bound(shown: Shown, stack: Stack) -> Callable[[str], None]:
-    return lambda invocation: shown(stack.settings, invocation)
+def _show_on(stack: Stack, show: Show) -> Callable[[str], None]:
+    return lambda invocation: show(stack.settings, invocation)

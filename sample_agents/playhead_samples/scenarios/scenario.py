@@ -1,38 +1,29 @@
-"""What a scenario is: data, with actions and expectations that know how to be played."""
+"""The data of a scenario, and what its actions and expectations must offer."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
-from playhead_samples.llm.faults import Fault as ModelFault
-from playhead_samples.tool_faults import Fault as ToolFault
-
-if TYPE_CHECKING:
-    from playhead_samples.scenarios.world import World
+from playhead_samples.llm.faults import LlmFault
+from playhead_samples.scenarios.testbed.scenario_run import ScenarioRun
+from playhead_samples.tool_faults import ToolFault
 
 __all__ = [
-    "IMPATIENT",
-    "SHARED",
+    "DEFAULT_STACK",
+    "FEW_RETRIES",
     "Action",
     "AtLeast",
     "Check",
     "Expectation",
-    "ModelFault",
-    "Needs",
     "Scenario",
-    "ScenarioError",
-    "ToolFault",
+    "StackOptions",
 ]
-
-
-class ScenarioError(Exception):
-    """A scenario could not be played to its end; the text says what did not happen."""
 
 
 @dataclass(frozen=True, slots=True)
 class AtLeast:
-    """A number with a lower limit only, where chance decides how much more it is."""
+    """A lower limit, for counts that depend on timing."""
 
     number: int
 
@@ -42,72 +33,70 @@ class AtLeast:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One line of the final table."""
+    """Result of one expectation: one row of the final table."""
 
-    what: str
+    subject: str
     expected: str
     observed: str
     ok: bool
 
     @classmethod
-    def of(cls, what: str, expected: Any, observed: Any) -> Check:
-        """Equal, or not less than an `AtLeast`."""
+    def compare(cls, subject: str, expected: Any, observed: Any) -> Check:
+        """Pass when both values are equal, or when `observed` reaches an `AtLeast`."""
         ok = observed >= expected.number if isinstance(expected, AtLeast) else observed == expected
-        return cls(what, str(expected), str(observed), bool(ok))
+        return cls(subject, str(expected), str(observed), bool(ok))
 
 
 class Action(Protocol):
-    """Something that is done, or waited for."""
+    """Something a scenario does or waits for. Its text is shown as progress and in the docs."""
 
-    def __str__(self) -> str:
-        """In words, for those who watch."""
-        ...
+    def __str__(self) -> str: ...
 
-    def play(self, world: World) -> None:
-        """Do it. Raises ScenarioError when it cannot be done or does not come about."""
+    def play(self, run: ScenarioRun) -> None:
+        """Carry it out. Raises ScenarioError when it fails or its condition is not met in time."""
         ...
 
 
 class Expectation(Protocol):
-    """Something that must be true at the end."""
+    """Something that must be true at the end of a scenario."""
 
-    def check(self, world: World) -> Check:
-        """Look, and compare."""
+    def check(self, run: ScenarioRun) -> Check:
+        """Compare the expected value with the observed one."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class Needs:
-    """What a stack must be like; scenarios with equal needs share one."""
+class StackOptions:
+    """How the processes of a scenario are configured; scenarios with equal options share them."""
 
     name: str
-    agents: dict[str, str] = field(default_factory=dict[str, str], hash=False)
-    """Further variables of the agents' process."""
+    agent_env: dict[str, str] = field(default_factory=dict[str, str], hash=False)
+    """Additional environment variables of the agents' process."""
 
 
-SHARED = Needs("shared")
-IMPATIENT = Needs("impatient", {"PLAYHEAD_RETRY_ATTEMPTS": "4"})
-"""Agents whose invocations are paused after four attempts in a row, not twenty."""
+DEFAULT_STACK = StackOptions("default")
+FEW_RETRIES = StackOptions("few-retries", {"PLAYHEAD_RETRY_ATTEMPTS": "4"})
+"""Agents whose invocations are paused after 4 failed attempts in a row instead of 20."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A failure, how it comes about, and what must be true afterwards."""
+    """A failure, the actions that cause it, and what must be true afterwards."""
 
     name: str
     title: str
-    breaks: str
-    """What breaks."""
-    restate: str
+    failure: str
+    """What fails."""
+    behavior: str
     """What Restate does about it."""
-    look: str
+    look_at: str
     """What to look at in Playhead."""
     actions: tuple[Action, ...]
-    expect: tuple[Expectation, ...]
-    tools: tuple[ToolFault, ...] = ()
-    """Faults of tools, declared before the first action."""
-    model: tuple[ModelFault, ...] = ()
-    """Faults of the LLM, armed before the first action."""
-    needs: Needs = SHARED
-    shows: str = "run"
-    """The invocation to look at, by the name its request has in `actions`."""
+    expectations: tuple[Expectation, ...]
+    tool_faults: tuple[ToolFault, ...] = ()
+    """Set before the first action."""
+    llm_faults: tuple[LlmFault, ...] = ()
+    """Set before the first action."""
+    stack: StackOptions = DEFAULT_STACK
+    main_invocation: str = "run"
+    """The invocation to look at, by the name of its request."""

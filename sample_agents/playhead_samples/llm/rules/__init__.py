@@ -1,4 +1,4 @@
-"""The scripts of the sample agents, a few agents a file."""
+"""The scripted answers of the sample agents, a few agents per file."""
 
 import importlib
 import pkgutil
@@ -7,6 +7,6 @@ __all__ = ["load"]
 
 
 def load() -> None:
-    """Register the rules of every file here with `llm.script`."""
+    """Register the rules of every file in this folder with `llm.script`."""
     for module in sorted(m.name for m in pkgutil.iter_modules(__path__)):
         importlib.import_module(f"{__name__}.{module}")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from playhead_samples.llm.conversation import Conversation
-from playhead_samples.llm.rules._read import CAR, MEDICAL, amount, mentions
-from playhead_samples.llm.script import Answer, call, rule, say
+from playhead_samples.llm.rules._parsing import CAR, MEDICAL, amount, mentions
+from playhead_samples.llm.script import Answer, call, reply, rule
 
 NAME = re.compile(r"\b(?:my name is|i am|i'm)\s+([A-Z][a-z]+)", re.IGNORECASE)
 CITY = re.compile(r"\bin ([A-Z][\w ]*?)(?=[?.,!]|$)")
@@ -14,13 +14,13 @@ CITY = re.compile(r"\bin ([A-Z][\w ]*?)(?=[?.,!]|$)")
 
 @rule("weather", "You are a weather agent")
 def weather(conversation: Conversation) -> Answer:
-    """Looks the city up, then reports."""
-    done = conversation.result("get_weather")
-    if done is None:
+    """Look the city up, then report."""
+    result = conversation.result("get_weather")
+    if result is None:
         found = CITY.search(conversation.user)
         return call("get_weather", city=found.group(1) if found else "San Francisco")
-    report = done.value
-    return say(
+    report = result.value
+    return reply(
         f"The weather in {report['city']}: {report['sky']}, {report['temperature_c']} °C."
         if isinstance(report, dict)
         else f"I could not find the weather: {report}"
@@ -29,31 +29,31 @@ def weather(conversation: Conversation) -> Answer:
 
 @rule("chat", "You are a friendly chat partner")
 def chat(conversation: Conversation) -> Answer:
-    """Remembers a name from earlier messages, which shows that history was given."""
+    """Remember a name from earlier messages, which shows that the history was sent."""
     messages = conversation.user_messages
     names = [m.group(1) for text in messages if (m := NAME.search(text))]
     if "name" in conversation.user.lower() and "?" in conversation.user:
-        return say(f"Your name is {names[-1]}." if names else "You have not told me your name.")
+        return reply(f"Your name is {names[-1]}." if names else "You have not told me your name.")
     greeting = f"Nice to talk to you, {names[-1]}." if names else "Nice to talk to you."
-    return say(f"{greeting} This is message {len(messages)} of our conversation.")
+    return reply(f"{greeting} This is message {len(messages)} of our conversation.")
 
 
 @rule("approval", "You evaluate insurance claims and ask a person")
 def approval(conversation: Conversation) -> Answer:
-    """Small claims are approved at once; large ones go to a person."""
-    asked = conversation.result("human_approval")
-    if asked is None and amount(conversation.user) > 1000:
+    """Approve small claims at once; request a review of large ones."""
+    review = conversation.result("human_approval")
+    if review is None and amount(conversation.user) > 1000:
         return call(
             "human_approval", amount=amount(conversation.user), reason=conversation.user[:80]
         )
-    if asked is None:
-        return say("The claim is approved: it is small enough to decide without a person.")
-    return say(f"A person decided on the claim: {asked.text}.")
+    if review is None:
+        return reply("The claim is approved: it is small enough to decide without a person.")
+    return reply(f"A person decided on the claim: {review.text}.")
 
 
 @rule("intake", "You are the intake agent of an insurance")
 def intake(conversation: Conversation) -> Answer:
-    """Consults the specialists that the claim needs, one after the other."""
+    """Consult the specialists that the claim needs, in sequence."""
     needed = [
         tool
         for tool, words in {
@@ -66,19 +66,19 @@ def intake(conversation: Conversation) -> Answer:
         if conversation.result(tool) is None:
             return call(tool, amount=amount(conversation.user), text=conversation.user)
     if not needed:
-        return say("I need to know whether this is a medical or a car claim.")
-    return say(" ".join(str(r.value) for r in conversation.results))
+        return reply("I need to know whether this is a medical or a car claim.")
+    return reply(" ".join(str(r.value) for r in conversation.results))
 
 
 @rule("medical", "You are a medical claims specialist")
 def medical(conversation: Conversation) -> Answer:
-    """Covers up to 50,000."""
+    """Cover up to 50,000 USD."""
     verdict = "covered" if amount(conversation.user) <= 50_000 else "not covered"
-    return say(f"Medical review: the treatment is {verdict}.")
+    return reply(f"Medical review: the treatment is {verdict}.")
 
 
 @rule("car", "You are a car claims specialist")
 def car(conversation: Conversation) -> Answer:
-    """Covers up to 25,000."""
+    """Cover up to 25,000 USD."""
     verdict = "covered" if amount(conversation.user) <= 25_000 else "not covered"
-    return say(f"Car review: the damage is {verdict}.")
+    return reply(f"Car review: the damage is {verdict}.")

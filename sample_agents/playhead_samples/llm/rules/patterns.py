@@ -3,56 +3,56 @@
 from __future__ import annotations
 
 from playhead_samples.llm.conversation import Conversation
-from playhead_samples.llm.rules._read import numbers
-from playhead_samples.llm.script import Answer, call, rule, say
+from playhead_samples.llm.rules._parsing import numbers
+from playhead_samples.llm.script import Answer, call, reply, rule
 
 
 @rule("reviewer", "You review texts for one aspect")
 def reviewer(conversation: Conversation) -> Answer:
-    """One sentence an aspect."""
+    """Answer with one sentence per aspect."""
     aspect = conversation.user.removeprefix("Aspect: ").split(".")[0]
     opinions = {
         "tone": "The tone is too loud.",
         "facts": "No fact supports the claim.",
         "grammar": "One preposition is wrong.",
     }
-    return say(opinions.get(aspect, f"I have no opinion on {aspect}."))
+    return reply(opinions.get(aspect, f"I have no opinion on {aspect}."))
 
 
 @rule("thorough", "You answer thoroughly")
 def thorough(conversation: Conversation) -> Answer:
-    """A long answer."""
-    return say(f"In full detail on {conversation.user!r}: " + "there is much to consider. " * 5)
+    """Answer at length."""
+    return reply(f"In full detail on {conversation.user!r}: " + "there is much to consider. " * 5)
 
 
 @rule("quick", "You answer quickly")
 def quick(conversation: Conversation) -> Answer:
-    """A short answer."""
-    return say("Start small, practise often.")
+    """Answer briefly."""
+    return reply("Start small, practise often.")
 
 
 @rule("extractor", "You extract the figures")
 def extractor(conversation: Conversation) -> Answer:
-    """All numbers."""
-    return say(", ".join(str(n) for n in numbers(conversation.user)) or "none")
+    """List all numbers."""
+    return reply(", ".join(str(n) for n in numbers(conversation.user)) or "none")
 
 
 @rule("sorter", "You sort figures")
 def sorter(conversation: Conversation) -> Answer:
-    """The largest first."""
-    return say(", ".join(str(n) for n in sorted(numbers(conversation.user), reverse=True)))
+    """List the numbers, largest first."""
+    return reply(", ".join(str(n) for n in sorted(numbers(conversation.user), reverse=True)))
 
 
 @rule("writer", "You write a table in Markdown")
 def writer(conversation: Conversation) -> Answer:
-    """A table of one column."""
+    """Write a table with one column."""
     rows = [f"| {n} |" for n in numbers(conversation.user)]
-    return say("\n".join(["| figure |", "| --- |", *rows]))
+    return reply("\n".join(["| figure |", "| --- |", *rows]))
 
 
 @rule("planner", "You plan work")
 def planner(conversation: Conversation) -> Answer:
-    """Three tasks, whatever the goal."""
+    """Plan three tasks for any goal."""
     goal = conversation.user.rstrip(".")
     steps = ("List the needs of", "Assign the people for", "Set the date of")
     return call("final_result", tasks=[{"title": f"{step} '{goal}'"} for step in steps])
@@ -60,27 +60,27 @@ def planner(conversation: Conversation) -> Answer:
 
 @rule("worker", "You do one task and report")
 def worker(conversation: Conversation) -> Answer:
-    """Says that it is done."""
-    return say(f"Done: {conversation.user}.")
+    """Report that the task is result."""
+    return reply(f"Done: {conversation.user}.")
 
 
 @rule("editor", "You join the reports of workers")
 def editor(conversation: Conversation) -> Answer:
-    """Counts and joins."""
+    """Count and join the reports."""
     reports = conversation.user.splitlines()
-    return say(f"{len(reports)} reports. " + " ".join(reports))
+    return reply(f"{len(reports)} reports. " + " ".join(reports))
 
 
 @rule("author", "You write slogans")
 def author(conversation: Conversation) -> Answer:
-    """Becomes lively when advised to."""
+    """Add an exclamation mark after advice."""
     product = conversation.user.splitlines()[0].removeprefix("Product: ")
     mark = "!" if "Advice:" in conversation.user else "."
-    return say(f"You will love {product}{mark}")
+    return reply(f"You will love {product}{mark}")
 
 
 @rule("judge", "You judge slogans")
 def judge(conversation: Conversation) -> Answer:
-    """Wants an exclamation mark."""
+    """Require an exclamation mark."""
     good = conversation.user.rstrip().endswith("!")
     return call("final_result", good=good, advice="" if good else "Make it livelier.")

@@ -1,4 +1,4 @@
-"""Agents that wait for people, and the chat that queues them."""
+"""Agents that wait for a decision, and the chat that queues messages."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import concurrent.futures
 
 import pytest
 from lab import Lab
+from waiting import until
 
 CLAIM = {"message": "I claim 3000 USD for a roof."}
 
@@ -13,15 +14,15 @@ CLAIM = {"message": "I claim 3000 USD for a roof."}
 @pytest.mark.parametrize(("decision", "word"), [(True, "approved"), (False, "rejected")])
 def test_approval_suspends_until_a_person_decides(lab: Lab, decision: bool, word: str) -> None:
     invocation = lab.send("/ApprovalAgent/run", CLAIM)
-    asked = lab.details("request_review")
-    lab.until(lambda: lab.invocation(invocation)["status"] == "suspended", "it is suspended")
-    lab.resolve(asked["awakeable_id"], decision)
+    request = lab.details("request_review")
+    until(lambda: lab.invocation(invocation)["status"] == "suspended", "it is suspended")
+    lab.resolve(request["awakeable_id"], decision)
     assert lab.output(invocation) == f"A person decided on the claim: {word}."
-    assert asked["amount"] == 3000
+    assert request["amount"] == 3000
     assert lab.llm_counts()["approval"]["requests"] == 2
 
 
-def test_small_claims_need_no_person(lab: Lab) -> None:
+def test_small_claim_needs_no_approval(lab: Lab) -> None:
     assert "approved" in lab.call("/ApprovalAgent/run", {"message": "I claim 300 USD."})
     assert lab.effect_names() == []
 
@@ -33,7 +34,9 @@ def test_small_claims_need_no_person(lab: Lab) -> None:
         (60.0, True, "A person decided on the claim: approved."),
     ],
 )
-def test_the_person_or_the_clock(lab: Lab, within: float, decide: bool, answer: str) -> None:
+def test_decision_or_timeout_whichever_comes_first(
+    lab: Lab, within: float, decide: bool, answer: str
+) -> None:
     invocation = lab.send("/TimedApprovalAgent/run", {**CLAIM, "within_seconds": within})
     if decide:
         lab.resolve(lab.details("request_timed_review")["awakeable_id"], True)
@@ -41,7 +44,7 @@ def test_the_person_or_the_clock(lab: Lab, within: float, decide: bool, answer: 
     assert lab.effects("request_timed_review") == 1
 
 
-def test_review_workflow_runs_once_for_its_key(lab: Lab) -> None:
+def test_review_workflow_runs_once_per_key(lab: Lab) -> None:
     claim_id = lab.key("claim")
     invocation = lab.send("/WorkflowApprovalAgent/run", {**CLAIM, "claim_id": claim_id})
     assert lab.details("notify_reviewer") == {"claim_id": claim_id, "amount": 3000}
@@ -51,7 +54,7 @@ def test_review_workflow_runs_once_for_its_key(lab: Lab) -> None:
     assert [t["target"] for t in targets] == [f"ClaimReview/{claim_id}/run"]
 
 
-def test_chat_remembers_and_each_conversation_stands_alone(lab: Lab) -> None:
+def test_chat_remembers_and_conversations_are_separate(lab: Lab) -> None:
     ada, bob = lab.key("ada"), lab.key("bob")
     lab.call(f"/ChatAgent/{ada}/message", {"message": "My name is Ada."})
     lab.call(f"/ChatAgent/{bob}/message", {"message": "Hello."})
@@ -62,13 +65,13 @@ def test_chat_remembers_and_each_conversation_stands_alone(lab: Lab) -> None:
     assert [line["role"] for line in history] == ["user", "assistant"] * 2
 
 
-def test_messages_to_one_key_queue_and_each_sees_the_one_before(lab: Lab) -> None:
+def test_messages_to_one_key_are_queued_and_see_earlier_ones(lab: Lab) -> None:
     key = lab.key("hot")
-    lab.arm(do="slow", agent="chat", seconds=0.5)
+    lab.set_llm_fault(do="slow", agent="chat", seconds=0.5)
     first = lab.send(f"/ChatAgent/{key}/message", {"message": "One."})
-    lab.until(lambda: bool(lab.llm_log("chat")), "the first message is being answered")
+    until(lambda: bool(lab.llm_log("chat")), "the first message is being answered")
     rest = [lab.send(f"/ChatAgent/{key}/message", {"message": f"Number {n}."}) for n in (2, 3)]
-    # the shared handler answers while the exclusive one works
+    # The shared handler answers while the exclusive one is running.
     assert lab.get(f"/ChatAgent/{key}/get_history") == []
     with concurrent.futures.ThreadPoolExecutor() as pool:
         answers = list(pool.map(lab.output, [first, *rest]))

@@ -1,4 +1,4 @@
-"""The slow line: late, whole, and breakable."""
+"""The slow proxy: it delays every chunk, loses none, and can break connections."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from playhead_samples.scenarios.slow_link import SlowLink
+from playhead_samples.scenarios.testbed.slow_proxy import SlowProxy
 
 DELAY = 0.15
 
 
 @pytest.fixture
 def echo() -> Iterator[int]:
-    """The port of a server that sends back what it gets."""
+    """Port of a server that sends back every chunk."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def serve() -> None:
@@ -42,49 +42,49 @@ def echo() -> Iterator[int]:
     thread.join()
 
 
-def whole(peer: socket.socket, size: int) -> bytes:
-    got = b""
-    while len(got) < size:
+def receive(peer: socket.socket, size: int) -> bytes:
+    data = b""
+    while len(data) < size:
         piece = peer.recv(65536)
-        assert piece, "the line broke"
-        got += piece
-    return got
+        assert piece, "the connection broke"
+        data += piece
+    return data
 
 
-def test_everything_arrives_but_late(echo: int) -> None:
-    link = SlowLink(echo, DELAY)
+def test_all_data_arrives_late(echo: int) -> None:
+    proxy = SlowProxy(echo, DELAY)
     try:
-        with socket.create_connection(("127.0.0.1", link.port), timeout=10) as peer:
+        with socket.create_connection(("127.0.0.1", proxy.port), timeout=10) as peer:
             started = time.monotonic()
             peer.sendall(b"hello")
-            assert whole(peer, 5) == b"hello"
+            assert receive(peer, 5) == b"hello"
             assert time.monotonic() - started >= 2 * DELAY
             big = bytes(range(256)) * 1000
             peer.sendall(big)
-            assert whole(peer, len(big)) == big
+            assert receive(peer, len(big)) == big
     finally:
-        link.close()
+        proxy.close()
 
 
-def test_a_cut_breaks_what_is_there_and_leaves_room_for_more(echo: int) -> None:
-    link = SlowLink(echo, 0.0)
+def test_cut_breaks_open_connections_and_accepts_new_ones(echo: int) -> None:
+    proxy = SlowProxy(echo, 0.0)
     try:
-        with socket.create_connection(("127.0.0.1", link.port), timeout=10) as peer:
+        with socket.create_connection(("127.0.0.1", proxy.port), timeout=10) as peer:
             peer.sendall(b"before")
-            assert whole(peer, 6) == b"before"
-            link.cut()
+            assert receive(peer, 6) == b"before"
+            proxy.cut()
             with contextlib.suppress(ConnectionResetError):
-                assert peer.recv(1) == b"", "the line is whole"
-        with socket.create_connection(("127.0.0.1", link.port), timeout=10) as peer:
+                assert peer.recv(1) == b"", "the connection is still open"
+        with socket.create_connection(("127.0.0.1", proxy.port), timeout=10) as peer:
             peer.sendall(b"after")
-            assert whole(peer, 5) == b"after"
+            assert receive(peer, 5) == b"after"
     finally:
-        link.close()
+        proxy.close()
 
 
-def test_closed_it_listens_no_more(echo: int) -> None:
-    link = SlowLink(echo, 0.0)
-    link.close()
-    link.close()
+def test_closed_proxy_does_not_listen(echo: int) -> None:
+    proxy = SlowProxy(echo, 0.0)
+    proxy.close()
+    proxy.close()
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(("127.0.0.1", link.port), timeout=10)
+        socket.create_connection(("127.0.0.1", proxy.port), timeout=10)

@@ -1,4 +1,4 @@
-"""What rules read out of a text."""
+"""Read amounts, numbers and keywords from a text."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ MONEY = re.compile(
 
 
 def amount(text: str) -> int:
-    """The first sum of money in the text; 0 when there is none."""
+    """Return the first amount of money in the text; 0 if there is none."""
     found = MONEY.search(text)
     return int(next(g for g in found.groups() if g).replace(",", "")) if found else 0
 
 
 def numbers(text: str) -> list[int]:
-    """All whole numbers in the text, in order."""
+    """Return all whole numbers in the text, in order."""
     return [int(n) for n in re.findall(r"\d+", text)]
 
 
 def mentions(text: str, words: tuple[str, ...]) -> bool:
-    """Whether one of the words stands in the text, as a word of its own."""
+    """Return whether the text contains one of the words."""
     return not set(words).isdisjoint(re.findall(r"[a-z]+", text.lower()))

@@ -1,0 +1,83 @@
+"""Expectations on what Playhead shows: the rows of `playhead ls` and of the dashboard's list.
+
+They apply to every scenario.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from playhead.model import Invocation, Tokens
+from playhead.reader.reader import Reader
+from playhead.record import client as recorder
+from playhead.restate.client import RestateClient
+
+from playhead_samples.scenarios.scenario import Check
+from playhead_samples.scenarios.testbed.scenario_run import ScenarioRun
+
+MAX_ROWS = 1000
+FAILED = ("killed", "cancelled")
+"""Statuses of Playhead for invocations that the server calls failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShownStatuses:
+    """Every invocation is shown with the status that the server reports."""
+
+    def check(self, run: ScenarioRun) -> Check:
+        """Compare the reader with the server's SQL API."""
+        rows = {row.id: row for row in _shown(run)}
+        expected: list[str] = []
+        observed: list[str] = []
+        for name, invocation in run.invocations.items():
+            expected.append(f"{name} {run.status(name)}")
+            row = rows.get(invocation)
+            status = "not shown" if row is None else str(row.status)
+            observed.append(f"{name} {'failed' if status in FAILED else status}")
+        return Check.compare("shown status", ", ".join(expected), ", ".join(observed))
+
+
+@dataclass(frozen=True, slots=True)
+class ShownAnswers:
+    """Every answer of the LLM and its tokens are shown exactly once."""
+
+    def check(self, run: ScenarioRun) -> Check:
+        """Compare the reader with the LLM server's log, over all invocations of the run."""
+        answers = [e for e in run.llm_requests() if e["delivered"] and e["input_tokens"]]
+        sent = Tokens(
+            sum(e["input_tokens"] for e in answers), sum(e["output_tokens"] for e in answers)
+        )
+        rows = _shown(run)
+        shown = sum((row.tokens for row in rows if row.tokens), Tokens())
+        return Check.compare(
+            "shown LLM answers and tokens",
+            _summary(len(answers), sent),
+            _summary(sum(row.llm_calls or 0 for row in rows), shown),
+        )
+
+
+def _summary(answers: int, tokens: Tokens) -> str:
+    return f"{answers}, {tokens.input} in, {tokens.output} out"
+
+
+def _shown(run: ScenarioRun) -> list[Invocation]:
+    """Return the invocations of this run as Playhead lists them."""
+
+    async def read() -> list[Invocation]:
+        settings = run.stack.settings
+        client = RestateClient(settings.admin_url, ingress_url=settings.ingress_url)
+        reader = Reader(client, await recorder.connect(settings))
+        try:
+            since = datetime.fromtimestamp(run.started_at, UTC)
+            page = await reader.invocations(limit=MAX_ROWS, since=since)
+        finally:
+            await reader.close()
+        return [
+            row
+            for row in page.rows
+            if run.ended_at is None or row.created_at.timestamp() < run.ended_at
+        ]
+
+    return asyncio.run(read())

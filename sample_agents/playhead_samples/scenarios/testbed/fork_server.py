@@ -1,0 +1,74 @@
+"""`python -m playhead_samples.scenarios.testbed.fork_server FILE`: agents that restart at once.
+
+This process imports the agents' libraries once and forks the processes that serve the agents,
+as the JSON file FILE says (`port`, `pid_file`, `env`): one at its start and one at each SIGUSR1.
+A scenario that kills the agents then does not wait seconds for imports, and still kills a real
+process. When `env` is not empty, the forked process imports the agents' modules again.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from playhead_samples.app import names, services
+
+__all__ = ["FORK_SIGNAL", "SERVED", "main"]
+
+LIBRARIES = (
+    "hypercorn.asyncio",
+    "opentelemetry.exporter.otlp.proto.http.trace_exporter",
+    "playhead_samples.__main__",
+)
+AGENTS = "playhead_samples.agents."
+EXCLUDED = ("airline",)
+"""No scenario uses it, and the OpenAI Agents SDK takes seconds to import."""
+SERVED = [name for name in names() if name not in EXCLUDED]
+FORK_SIGNAL = signal.SIGUSR1
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+@click.command()
+@click.argument("request_file", metavar="FILE", type=click.Path(path_type=Path))
+def main(request_file: Path) -> None:
+    """Serve the sample agents as FILE says, and again at each SIGUSR1."""
+    signals = {FORK_SIGNAL, *STOP_SIGNALS}
+    signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps the children
+    for library in LIBRARIES:
+        importlib.import_module(library)
+    services(SERVED)
+    while True:
+        request = json.loads(request_file.read_text())
+        if os.fork() == 0:
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
+            _serve(request)
+        if signal.sigwait(signals) in STOP_SIGNALS:
+            return
+
+
+def _serve(request: dict[str, Any]) -> None:
+    pid_file = Path(request["pid_file"])
+    temporary = pid_file.with_suffix(".new")
+    temporary.write_text(str(os.getpid()))
+    temporary.replace(pid_file)
+    if request["env"]:
+        os.environ.update(request["env"])
+        for module in [name for name in sys.modules if name.startswith(AGENTS)]:
+            del sys.modules[module]
+    from playhead_samples.__main__ import main as serve
+
+    serve(["--port", str(request["port"]), *(f"--only={name}" for name in SERVED)])
+    sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()
