@@ -26,10 +26,10 @@ from unittest.mock import patch
 import psutil
 from playhead.journal.recording import SUFFIX, Entry
 from playhead.replay import Recording
-from playhead.replay.child.snapshots import snapshots
+from playhead.replay.child.stops import stops_of
 from playhead.replay.differences.explain import explain
 from playhead.replay.engine.app import App, load_app
-from playhead.replay.engine.handler_run import HandlerRun, attempt_body
+from playhead.replay.engine.handler_run import HandlerRun, request_body
 from playhead.replay.engine.strict import strict
 from playhead.replay.worker import Worker
 from playhead.restate.protocol import service_protocol_pb2 as messages
@@ -131,7 +131,7 @@ def in_process(app: App) -> bool:
 
     def sdk_alone() -> None:
         with patch("playhead.replay.engine.handler_run.shortcuts", contextlib.nullcontext):
-            HandlerRun(app, long, VMWrapper).run(attempt_body(long))
+            HandlerRun(app, long, VMWrapper).run(request_body(long))
 
     def strictly(recording: Recording) -> None:
         assert strict(app, recording).verdict == "same"
@@ -140,7 +140,7 @@ def in_process(app: App) -> bool:
         assert explain(app, long).divergences == ()
 
     def stepped() -> None:
-        assert len(snapshots(app, long)[0]) == STEPS + 1
+        assert len(stops_of(app, long)[0]) == STEPS + 1
 
     print(f"{'':<34}  seconds   entries/s   entries/s of processor time")
     several = mixed(ROUNDS_OF_MIXED)

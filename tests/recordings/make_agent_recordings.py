@@ -19,7 +19,7 @@ import httpx
 from make_recordings import SECONDS, Server, listens, without_paths
 from playhead.local import ManagedProcess, RestateServer, free_port
 from playhead.replay import Recording
-from playhead.replay.child.annotation import annotate
+from playhead.replay.child.operations import annotate
 from playhead.replay.engine.app import App, load_app
 from playhead_samples.sample_requests import EXAMPLES, Example
 

@@ -22,7 +22,7 @@ from typing import Any
 import httpx
 from playhead.local import ManagedProcess, RestateServer, free_port
 from playhead.replay import Recording
-from playhead.replay.child.annotation import annotate
+from playhead.replay.child.operations import annotate
 from playhead.replay.engine.app import App, load_app
 
 HERE = Path(__file__).parent

@@ -88,8 +88,8 @@ def test_breakpoints_on_a_name_an_entry_and_an_expression(worker: Worker):
     travel = session(worker, "weather")
     assert travel.breakpoints(name="Get weather") == [2]
     tool = travel.stops[1]
-    assert travel.breakpoints(entry=tool.entry) == [2]
-    assert travel.breakpoints(entry=tool.result_entry) == [2]
+    assert travel.breakpoints(journal_index=tool.journal_index) == [2]
+    assert travel.breakpoints(journal_index=tool.notification_index) == [2]
     assert travel.breakpoints(expression="city == 'Denver'") == [2]
     assert travel.breakpoints(expression="city == 'Oslo'") == []
     with pytest.raises(ReplayError, match="SyntaxError"):
@@ -111,7 +111,7 @@ def test_what_if_the_weather_agent_had_answered_at_once(worker: Worker):
 def test_what_if_the_weather_were_another(worker: Worker):
     travel = session(worker, "weather")
     report = {"city": "Denver", "temperature_c": -20, "sky": "snow"}
-    dry = travel.what_if({2: report})
+    dry = travel.what_if({3: report})
     # The model was asked something else then: nobody knows what it would have said.
     assert not dry.ended
     assert "Run Model call" in (dry.stopped or "")
@@ -125,7 +125,7 @@ def test_what_if_the_weather_were_another(worker: Worker):
 
     answer = json.loads(result.value)
     answer["parts"] = [{"part_kind": "text", "content": "Snow in Denver, -20 degrees."}]
-    told = travel.what_if({2: report}, answers={"Model call": answer})
+    told = travel.what_if({4: report}, answers={"Model call": answer})
     assert told.output == "Snow in Denver, -20 degrees."
     assert told.rows[-1].source == "answered"
 
@@ -147,15 +147,18 @@ def test_what_if_the_person_had_decided_otherwise(worker: Worker, decision: bool
 
 
 def test_what_if_a_tool_had_failed_for_good(worker: Worker):
-    outcome = session(worker, "weather").what_if({2: Failure("no such city", 404)})
+    outcome = session(worker, "weather").what_if({3: Failure("no such city", 404)})
     assert (outcome.ended, outcome.failure) == (True, "404: no such city")
 
 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({99: 1}, "no command 99"),
-        ({4: 1}, "has no result to change"),
+        ({99: 1}, "no entry #99"),
+        ({"command 99": 1}, "no command 99"),
+        ({"#0": 1}, r"#0 \(Input\) has no result"),
+        ({"weather": 1}, "'weather' does not name a result"),
+        ({7: 1}, r"#7 \(Output\) has no result to change"),
         ({"awakeable:1": 1}, "no result of awakeable:1"),
         ({"signal:x": 1}, "no result of signal:x"),
     ],

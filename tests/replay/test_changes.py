@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from changes import CHANGES, Change
 from playhead.replay import Recording
-from playhead.replay.child.judge import judge
+from playhead.replay.child.operations import report as replay_report
 from playhead.replay.engine.app import App, load_app
 
 RECORDINGS = Path(__file__).parents[1] / "recordings"
@@ -43,7 +43,7 @@ def executed_by(app: App) -> list[str]:
 @pytest.mark.parametrize("change", CHANGES, ids=[c.name for c in CHANGES])
 def test_a_change_produces_its_difference(change: Change, version: str, tmp_path: Path):
     app = changed_app(tmp_path, (change.old, change.new))
-    report = judge(app, Recording.load(RECORDINGS / version / "trip.journal.json"))
+    report = replay_report(app, Recording.load(RECORDINGS / version / "trip.journal.json"))
 
     assert report.verdict == ("diverged" if change.refused else "same"), report.sdk_message
     assert executed_by(app) == []
@@ -72,7 +72,7 @@ def test_all_differences_are_found_at_once(tmp_path: Path):
         ("milliseconds=30), name", "minutes=1), name"),
         ('ctx.set("visits", visits + 1)', 'ctx.set("visits", visits + 7)'),
     )
-    report = judge(app, Recording.load(RECORDINGS / "v6" / "trip.journal.json"))
+    report = replay_report(app, Recording.load(RECORDINGS / "v6" / "trip.journal.json"))
     assert report.verdict == "diverged"
     assert [(d.command_index, d.kind) for d in report.divergences] == [
         (2, "renamed"), (3, "parameter"), (4, "duration"), (8, "value"),

@@ -18,7 +18,7 @@ RECORDINGS = Path(__file__).parents[1] / "recordings"
 TRIP = RECORDINGS / "v6" / "trip.journal.json"
 
 ENTRIES = {4: 3, 6: 3, 9: 5, 10: 5}
-"""Journal entries of `trip`, counted in the file: the command that each belongs to."""
+"""Journal indexes in the file of `trip`, and the ordinal of the command that each belongs to."""
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def test_a_divergence_is_explained_and_exits_1(changed: Path):
     assert result.exit_code == 1
     lines = result.output.splitlines()
     assert "diverged: 1 difference that Restate would refuse; 5 of 10 commands replayed" in lines
-    renamed = next(i for i, line in enumerate(lines) if "#5 Run pay: renamed" in line)
+    renamed = next(i for i, line in enumerate(lines) if "#9 Run pay: renamed" in line)
     assert "myapp.py:" in lines[renamed]
     assert lines[renamed + 1].split() == ["recorded:", "pay"]
     assert lines[renamed + 2].split() == ["now:", "charge"]
@@ -89,7 +89,7 @@ def test_a_bad_file_in_a_folder_does_not_hide_the_others(changed: Path):
     [
         (("missing.json", "--app", "handlers:app"), 3, "missing.json: no such file"),
         ((TRIP,), 2, "Give --app module:attribute, or set PLAYHEAD_APP"),
-        ((TRIP, "--app", "handlers"), 3, "write module:attribute"),
+        ((TRIP, "--app", "handlers"), 3, "Write module:attribute"),
         ((TRIP, "--app", "nowhere:app"), 3, "No module 'nowhere'"),
         ((TRIP, "--app", "handlers:app", "--at", "99", "--app-dir", RECORDINGS), 2, "1 to 9"),
         ((RECORDINGS, "--app", "handlers:app", "--at", "#1"), 2, "--at needs one recording"),
@@ -104,8 +104,9 @@ def test_mistakes_are_told(arguments: tuple[object, ...], code: int, words: str)
 
 
 def test_at_shows_the_line_the_variables_and_the_state():
-    result = run(TRIP, "--app", "handlers:app", "--app-dir", RECORDINGS, "--at", 5)
+    result = run(TRIP, "--app", "handlers:app", "--app-dir", RECORDINGS, "--at", "#9")
     assert result.exit_code == 0, result.output
+    assert result.output.startswith('#9 Run pay  command 5 of 9\n  result #10: "paid"\n')
     assert "> " in result.output
     assert 'receipt = await ctx.run_typed("pay", pay)' in result.output
     assert "hotel = 'echo hotel in Oslo'" in result.output
@@ -114,25 +115,26 @@ def test_at_shows_the_line_the_variables_and_the_state():
 
 @pytest.mark.parametrize(
     ("at", "command"),
-    [("pay", 5), ("'hotel' in locals()", 4), ("visits == 7", None)]
-    + [(f"#{entry}", command) for entry, command in ENTRIES.items()]
-    + [("#999", None)],
+    [("pay", 5), ("'hotel' in locals()", 4), ("visits == 7", None), ("command 3", 3)]
+    + [(f"#{index}", command) for index, command in ENTRIES.items()]
+    + [(str(index), command) for index, command in ENTRIES.items()]
+    + [("#999", None), ("command 10", None)],
 )
-def test_at_takes_a_step_an_entry_or_an_expression(at: str, command: int | None):
+def test_at_takes_a_journal_index_an_ordinal_a_step_or_an_expression(at: str, command: int | None):
     result = run(TRIP, "--app", "handlers:app", "--app-dir", RECORDINGS, "--at", at, "--json")
     if command is None:
         assert result.exit_code == 2
-        assert f"There is no command {at}" in result.output
+        assert f"The run does not stop at {at}" in result.output
     else:
-        assert json.loads(result.output)["index"] == command
+        assert json.loads(result.output)["command_index"] == command
 
 
-def test_a_breakpoint_on_an_entry_stops_at_its_command():
+def test_a_journal_index_stops_at_its_command():
     journal = Recording.load(TRIP).journal()
-    for entry, command in ENTRIES.items():
+    for index, command in ENTRIES.items():
         owner = journal.commands[command]
         result = journal.result_of(owner)
-        assert entry in (owner.index, result and result.index)
+        assert index in (owner.index, result and result.index)
 
 
 def test_the_app_of_the_settings_is_the_default():
@@ -154,8 +156,11 @@ def test_what_a_restart_would_keep_is_replayed_alone(changed: Path):
 
 
 def test_a_changed_result_is_run_on_beside_the_original():
-    arguments = (TRIP, "--app", "handlers:app", "--app-dir", RECORDINGS, "--set", '2=["rain"]')
+    app = (TRIP, "--app", "handlers:app", "--app-dir", RECORDINGS)
+    arguments = (*app, "--set", '#2=["rain"]')
     result = run(*arguments)
+    for name in ("2", "3", "#3", "command 2"):
+        assert run(*app, "--set", f'{name}=["rain"]').output == result.output
     assert result.exit_code == 0, result.output
     assert '["rain"]' in result.output
     assert "ended" in result.output
@@ -186,7 +191,7 @@ def test_pdb_opens_in_the_users_frame():
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST")}
     command = [sys.executable, "-m", "playhead", "replay", str(TRIP), "--app", "handlers:app"]
     done = subprocess.run(
-        [*command, "--app-dir", str(RECORDINGS), "--pdb", "--at", "3"],
+        [*command, "--app-dir", str(RECORDINGS), "--pdb", "--at", "#4"],
         input="p city, plan\nn\np hotel\nc\n",
         capture_output=True,
         text=True,
@@ -233,7 +238,7 @@ def test_pytest_makes_one_test_of_a_recording(changed: Path):
     done = pytest_run(changed, *options, installed=True)
     assert done.returncode == 1, done.stderr
     assert "1 failed, 2 passed" in done.stdout
-    assert "#5 Run pay: renamed  myapp.py:" in done.stdout
+    assert "#9 Run pay: renamed  myapp.py:" in done.stdout
     assert "recorded: pay" in done.stdout
     assert "hint: " in done.stdout
     assert "Traceback" not in done.stdout

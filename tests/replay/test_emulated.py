@@ -6,11 +6,9 @@ from pathlib import Path
 
 import pytest
 from playhead.replay import Recording
-from playhead.replay.differences.align import GreedyMatcher
 from playhead.replay.differences.explain import explain
 from playhead.replay.engine.app import App
-from playhead.replay.engine.playback import Playback
-from playhead.replay.engine.policies import Dry
+from playhead.replay.engine.playback import Dry, play
 from playhead.replay.engine.strict import strict
 from playhead.values import readable
 
@@ -23,18 +21,18 @@ def test_it_ends_as_the_sdk_does_and_finds_no_difference(
     path: Path, handlers_app: App, executed: list[str]
 ):
     recording = Recording.load(path)
-    judged = strict(handlers_app, recording)
+    sdk = strict(handlers_app, recording)
     found = explain(handlers_app, recording)
     assert (found.divergences, found.notes) == ((), ())
     assert len(found.playback.pairs) == len(list(recording.journal().steps()))
     ended = found.playback.ended
-    if judged.verdict == "incomplete":
+    if sdk.verdict == "incomplete":
         assert ended is None
-        assert found.playback.waiting_at == judged.waiting_at
+        assert found.playback.waiting_at == sdk.waiting_at
     else:
         assert ended is not None
-        assert readable(ended.fields["value"]) == judged.output
-        assert ended.fields["failure"] == judged.failure
+        assert readable(ended.fields["value"]) == sdk.output
+        assert ended.fields["failure"] == sdk.failure
     assert executed == []
 
 
@@ -45,11 +43,10 @@ def test_every_prefix_resumed_dry_waits_where_the_sdk_waits(
     recording = Recording.load(path)
     for length in range(1, len(recording.entries)):
         prefix = recording.prefix(length)
-        judged = strict(handlers_app, prefix)
-        matcher = GreedyMatcher(tuple(prefix.journal().steps()))
-        playback = Playback(handlers_app, prefix, matcher, Dry()).run()
-        assert (playback.ended is None) == (judged.output is None and judged.failure is None)
+        sdk = strict(handlers_app, prefix)
+        playback = play(handlers_app, prefix, Dry())
+        assert (playback.ended is None) == (sdk.output is None and sdk.failure is None)
         if playback.ended is None:
-            assert playback.waiting_at == judged.waiting_at, length
+            assert playback.waiting_at == sdk.waiting_at, length
         assert explain(handlers_app, prefix).divergences == (), length
     assert executed == []

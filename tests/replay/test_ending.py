@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 from playhead.replay import Recording
-from playhead.replay.child.snapshots import snapshots
+from playhead.replay.child.stops import stops_of
 from playhead.replay.engine.app import App
-from playhead.replay.engine.ending import Ending
+from playhead.replay.engine.handler_run import Ending
 from playhead.replay.engine.stack import UserCode
 
 TRIP = Recording.load(Path(__file__).parents[1] / "recordings" / "v6" / "trip.journal.json")
@@ -111,7 +111,7 @@ async def test_nothing_is_kept_longer_than_the_ending():
 
 
 def test_the_last_stop_shows_the_return(handlers_app: App):
-    stops, _ = snapshots(handlers_app, TRIP)
+    stops, _ = stops_of(handlers_app, TRIP)
     last = stops[-1]
     assert last.title == "Output"
     assert line_of(last.where).startswith('return {"plan": plan')
@@ -119,5 +119,5 @@ def test_the_last_stop_shows_the_return(handlers_app: App):
     assert last.frame.where == last.where
     assert last.frame.variables["answer"] == "'yes'"
     # A breakpoint can look at them too.
-    _, hits = snapshots(handlers_app, TRIP, "answer == 'yes' and receipt == 'paid'")
-    assert hits[-1] == last.index
+    _, hits = stops_of(handlers_app, TRIP, "answer == 'yes' and receipt == 'paid'")
+    assert hits[-1] == last.command_index

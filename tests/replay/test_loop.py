@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from playhead.replay import Recording, Report
-from playhead.replay.child.judge import judge
+from playhead.replay.child.operations import report as replay_report
 from playhead.replay.engine.app import load_app
 
 RECORDED = Path(__file__).parents[1] / "recordings" / "v6" / "run_ok.journal.json"
@@ -40,7 +40,7 @@ def run(folder: Path, body: str, recording: Recording = RUN_OK) -> Report:
     lines = "".join(f"    {line}\n" for line in body.splitlines())
     (folder / f"{name}.py").write_text(HANDLER.format(body=lines))
     importlib.invalidate_caches()
-    return judge(load_app(f"{name}:app", str(folder)), recording)
+    return replay_report(load_app(f"{name}:app", str(folder)), recording)
 
 
 @pytest.mark.parametrize(

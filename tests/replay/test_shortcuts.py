@@ -23,9 +23,8 @@ import restate
 from playhead.journal.recording import Entry
 from playhead.replay import Recording
 from playhead.replay.engine.app import App
-from playhead.replay.engine.handler_run import HandlerRun, attempt_body
-from playhead.replay.engine.playback import Playback
-from playhead.replay.engine.policies import Assume
+from playhead.replay.engine.handler_run import HandlerRun, request_body
+from playhead.replay.engine.playback import Assume, Playback, play
 from playhead.replay.engine.shortcuts import REPLACED, shortcuts
 from playhead.replay.engine.stack import UserCode
 from playhead.replay.engine.strict import strict
@@ -68,7 +67,7 @@ def as_the_sdk() -> Generator[None]:
 def events(app: App, recording: Recording) -> tuple[list[Any], list[int]]:
     """What the run did, and the types of the messages that it sent."""
     EVENTS.clear()
-    outcome = HandlerRun(app, recording, LoggingVM).run(attempt_body(recording))
+    outcome = HandlerRun(app, recording, LoggingVM).run(request_body(recording))
     return list(EVENTS), [code for code, _ in outcome.sent]
 
 
@@ -158,7 +157,7 @@ def journal_of(playback: Playback, seed: int) -> Recording:
         entries.append(Entry(len(entries), kind, fields.get("name", ""), raw, None))
 
     for number, pair in enumerate(playback.pairs, start=1):
-        add("Command: Run", "RunCommand", result_completion_id=number, name=pair.call.about)
+        add("Command: Run", "RunCommand", result_completion_id=number, name=pair.call.name)
         value = {"content": b"0"}
         add("Notification: Run", "CompletionNotification", completion_id=number, value=value)
     add("Command: Output", "OutputCommand", value={"content": b"0"})
@@ -169,7 +168,7 @@ def dry_run(seed: int) -> tuple[list[Any], Playback]:
     """Every step gets `None` at once."""
     EVENTS.clear()
     nothing: Any = SimpleNamespace(match=lambda call: None)
-    playback = Playback(THINGS, only_input(seed), nothing, Assume()).run()
+    playback = play(THINGS, only_input(seed), Assume(), matcher=nothing)
     assert playback.ended is not None
     return list(EVENTS), playback
 

@@ -8,7 +8,7 @@ import pytest
 from playhead.journal.commands import result_value
 from playhead.replay import Recording
 from playhead.replay.engine.app import App
-from playhead.replay.engine.handler_run import HandlerRun, attempt_body
+from playhead.replay.engine.handler_run import HandlerRun, request_body
 from playhead.replay.engine.strict import strict
 from playhead.values import readable
 from restate.vm import VMWrapper
@@ -49,7 +49,7 @@ def test_unchanged_code_gives_the_recorded_end(path: Path, handlers_app: App, ex
 
 def test_the_sdk_alone_would_execute_the_closures(handlers_app: App, executed: list[str]):
     prefix = Recording.load(RECORDINGS[0].parent / "run_ok.journal.json").prefix(2)
-    HandlerRun(handlers_app, prefix, VMWrapper).run(attempt_body(prefix))
+    HandlerRun(handlers_app, prefix, VMWrapper).run(request_body(prefix))
     assert executed == ["first"]
 
 

@@ -29,30 +29,3 @@ def test_importing_it_imports_nothing_heavy(module: str):
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
     assert done.stdout.strip() == "[]"
-
-
-def test_the_sdk_still_has_what_replay_takes_hold_of():
-    """Private places of the SDK: a new version that moves them has to be looked at."""
-    import inspect
-
-    from playhead.replay.engine.emulated_vm import EmulatedVM
-    from playhead.replay.engine.watched_vm import CALLS
-    from restate import server, server_context
-    from restate.vm import VMWrapper
-
-    assert vars(server)["VMWrapper"] is VMWrapper
-    context = server_context.ServerInvocationContext
-    assert vars(server)["ServerInvocationContext"] is context
-    methods = {
-        name
-        for name, _ in inspect.getmembers(VMWrapper, inspect.isfunction)
-        if not name.startswith("_")
-    }
-    emulated = {name for name, _ in inspect.getmembers(EmulatedVM, inspect.isfunction)}
-    assert methods <= emulated, methods - emulated
-    writing = {m for m in methods if m.startswith("sys_") or m == "attach_invocation"}
-    assert writing - set(CALLS) == {"sys_awakeable", "sys_end", "sys_input", "sys_signal"}
-    for name in methods:
-        ours = list(inspect.signature(getattr(EmulatedVM, name)).parameters)
-        theirs = list(inspect.signature(getattr(VMWrapper, name)).parameters)
-        assert len(ours) == len(theirs) or "_" in ours, name

@@ -51,7 +51,7 @@ async def test_every_step_stands_on_its_line_with_its_variables(stage) -> None:
         await s.press("h")
         assert "plan" not in screen.panes.facts.text
         await s.press("right_square_bracket")
-        assert "journal entry 2, result in entry 3" in screen.panes.facts.text
+        assert "journal entry #2, result #3" in screen.panes.facts.text
         assert '"Oslo day 0"' in screen.panes.facts.text
         await s.press("l", "3", "j")
         assert screen.session.position == 3
@@ -74,7 +74,7 @@ async def test_a_change_of_the_code_is_found_and_gone_to(stage, tmp_path) -> Non
         await s.until(lambda: screen.panes.source.line == line)
         await s.press("left_square_bracket")
         facts = screen.panes.facts.text
-        assert "#3 Run [bold]pay[/]: added" in facts
+        assert "command 3 Run [bold]pay[/]: added" in facts
         assert f"where: {tmp_path}/changed.py:{line}" in facts
         assert "recorded: nothing" in facts
         assert "Deploy the change as a new deployment" in facts

@@ -155,7 +155,7 @@ async def test_20_000_stops(stage, by_hand, monkeypatch) -> None:
         assert screen.session.position == 19_999
         assert "20000 of 20000" in s.text
         await s.press("g", "n")
-        assert screen.session.current.index == 1000
+        assert screen.session.current.command_index == 1000
         assert "before" in s.text
         assert "after" in s.text
         began = time.process_time()

@@ -89,8 +89,13 @@ def frame(path: Path, line: int, **variables: str) -> Frame:
 
 def stop(index: int, title: str, **more: Any) -> Stop:
     kind, _, name = title.partition(" ")
-    more = {"recorded_index": index, "entry": index * 2 - 1, "result_entry": index * 2, **more}
-    return Stop(index=index, title=title, type=kind, name=name, **more)
+    more = {
+        "recorded_command_index": index,
+        "journal_index": index * 2 - 1,
+        "notification_index": index * 2,
+        **more,
+    }
+    return Stop(command_index=index, title=title, type=kind, name=name, **more)
 
 
 def some_stops(path: Path) -> tuple[Stop, ...]:
@@ -106,7 +111,7 @@ def some_stops(path: Path) -> tuple[Stop, ...]:
         stop(3, "Run pay [bold]back[/]", result=None, divergences=("arguments",),
              where=f"{path}:16", conversation=MESSAGES,
              stacks=(TaskStack("", (frame(path, 16, answer="'yes'", details=found),)),)),
-        stop(4, "Output", result_entry=None, conversation=MESSAGES),
+        stop(4, "Output", notification_index=None, conversation=MESSAGES),
     )  # fmt: skip
 
 
@@ -114,7 +119,7 @@ REPORT = Report(
     "diverged", "inv_1", "Desk/refund", commands=5, replayed=3,
     divergences=(
         Divergence(3, "arguments", "args.amount = 100.0", "args.amount = 120.0", "desk.py:16",
-                   False, "Run pay [bold]back[/]"),
+                   False, "Run pay [bold]back[/]", 5),
         Divergence(4, "added", None, "Sleep", "desk.py:17", True, "Sleep"),
     ),
 )  # fmt: skip

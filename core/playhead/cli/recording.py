@@ -1,4 +1,4 @@
-"""`playhead recording`: journals as files."""
+"""`playhead recording`: journals saved as files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ import click
 def command() -> None:
     """Save journals as files to replay.
 
-    A file holds one invocation: its journal byte for byte, its state and what the server noted.
+    A file holds one invocation: its journal byte for byte, its state, and the events that the
+    server recorded.
     """
 
 
@@ -22,10 +23,10 @@ def command() -> None:
 @click.option(
     "--app",
     metavar="MODULE:ATTR",
-    help="Also note the arguments of each step, by replaying it with the code that made it.",
+    help="Also save the arguments of each step, by replaying it with the code that made it.",
 )
 @click.option(
-    "--keep-headers", is_flag=True, help="Keep the request's header values; they may be secret."
+    "--keep-headers", is_flag=True, help="Keep the values of request headers; they may be secret."
 )
 @click.option("--json", "as_json", is_flag=True, help="Write one JSON document.")
 @click.pass_context
@@ -39,9 +40,9 @@ def save(
 ) -> None:
     """Save the journal of invocation ID to FILE.
 
-    Reads it from the live server, else from the recorder's store, where it stays after the
-    server has dropped it. What models were asked is noted as the recorder's spans tell it.
-    FILE should end in .journal.json for folders of recordings.
+    Reads it from the live server, else from the recorder's store, which keeps it after the
+    server has deleted it. The prompts of model calls come from the recorder's spans. FILE has to
+    end in .journal.json to be found in a folder of recordings.
     """
     from playhead.reader.recordings import find_recording
     from playhead.replay.replays import annotate
@@ -50,7 +51,7 @@ def save(
     if app is not None:
         recording = annotate(app, recording, app_dir=ctx.obj.app_dir)
     recording.save(file, keep_headers=keep_headers)
-    prompts = sum("messages" in noted for noted in recording.steps.values())
+    prompts = sum("messages" in step for step in recording.steps.values())
     arguments = len(recording.steps) - prompts
     if as_json:
         from playhead.cli.output import echo_json
@@ -68,8 +69,8 @@ def save(
     from playhead.text import clean
 
     counts = {"prompts": prompts, "arguments": arguments}
-    noted = "".join(f", {what} of {_steps(n)}" for what, n in counts.items() if n)
-    click.echo(clean(f"{file}: {recording.target}, {len(recording.entries)} entries{noted}"))
+    saved = "".join(f", {what} of {_steps(n)}" for what, n in counts.items() if n)
+    click.echo(clean(f"{file}: {recording.target}, {len(recording.entries)} entries{saved}"))
 
 
 def _steps(count: int) -> str:

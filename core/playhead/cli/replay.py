@@ -13,7 +13,7 @@ import click
 from playhead.cli.errors import CliError, Exit
 
 if TYPE_CHECKING:
-    from playhead.replay import Recording, Report, Session
+    from playhead.replay import Recording, Report
 
 
 @click.command()
@@ -22,24 +22,26 @@ if TYPE_CHECKING:
 @click.option(
     "--app-dir",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Where to import the app from.  [PLAYHEAD_APP_DIR, or this folder]",
+    help="Directory to import the app from.  [PLAYHEAD_APP_DIR, or the current directory]",
 )
 @click.option(
     "--strict/--explain",
     default=False,
-    help="Only the SDK's verdict, or every difference.  [default: --explain]",
+    help="Show only the SDK's verdict, or every difference.  [default: --explain]",
 )
 @click.option(
     "--restart-from",
     type=click.IntRange(min=0),
-    metavar="ENTRY",
-    help="Only what a restart as new would keep: the journal up to this entry, with its results.",
+    metavar="INDEX",
+    help="Replay only what a restart as new would keep: the journal up to this index, and the "
+    "results of its commands.",
 )
 @click.option(
     "--at",
-    metavar="N|#ENTRY|STEP|EXPR",
-    help="Show code, variables and state at command N, at an entry of the journal ('#12'), at the "
-    "first step of that name, or where a Python expression first holds in the user's frame.",
+    metavar="#INDEX|STEP|EXPR",
+    help="Show code, variables and state at a journal index ('#12' or 12), at 'command 2' (its "
+    "ordinal), at the first step with this name, or where a Python expression is first true in "
+    "the user's frame.",
 )
 @click.option(
     "--pdb", is_flag=True, help="Open Python's debugger at --at, or at the first command."
@@ -48,24 +50,25 @@ if TYPE_CHECKING:
     "--set",
     "changes",
     multiple=True,
-    metavar="N=JSON",
-    help="What if the result of command N were this? Also awakeable:1=JSON, signal:NAME=JSON.",
+    metavar="#INDEX=JSON",
+    help="What if the result of the command at this journal index were this? Also 'command "
+    "2=JSON', awakeable:1=JSON and signal:NAME=JSON.",
 )
 @click.option(
     "--answer",
     "answers",
     multiple=True,
     metavar="STEP=JSON",
-    help="With --set: the result of a step that the recording does not know.",
+    help="With --set: the result of a step that the recording has no result for.",
 )
 @click.option(
     "--live",
     multiple=True,
     metavar="STEP",
-    help="With --set: really execute this step. Asks first.",
+    help="With --set: execute this step for real. Asks first.",
 )
 @click.option(
-    "--dry", is_flag=True, help="With --set: nothing is answered from the recording after it."
+    "--dry", is_flag=True, help="With --set: answer nothing from the recording after the change."
 )
 @click.option("--yes", is_flag=True, help="Do not ask before --live.")
 @click.option(
@@ -76,7 +79,7 @@ if TYPE_CHECKING:
     metavar="SECONDS",
     help="Time limit of one replay.",
 )
-@click.option("--jobs", type=click.IntRange(min=1), help="Processes for a folder.")
+@click.option("--jobs", type=click.IntRange(min=1), help="Number of processes for a folder.")
 @click.option("--json", "as_json", is_flag=True, help="Write one JSON document.")
 @click.pass_context
 def command(ctx: click.Context, target: str, **options: Any) -> None:
@@ -86,15 +89,15 @@ def command(ctx: click.Context, target: str, **options: Any) -> None:
     process of its own, without network, file writes or other processes; no step is executed.
     With --set the code runs on from a changed result, beside the recorded run.
 
-    Exit codes: 0 the journal is accepted, 1 it is not, 3 something could not be loaded.
-    """  # fmt: skip
+    Exit codes: 0 the code accepts the journal, 1 it does not, 3 the replay was not possible.
+    """
     from playhead.replay import restarted
 
     options["app"] = options["app"] or ctx.obj.app
     options["app_dir"] = options["app_dir"] or ctx.obj.app_dir
     if not options["app"]:
         raise CliError(
-            "Which code?", "Give --app module:attribute, or set PLAYHEAD_APP.", Exit.USAGE
+            "No app to replay with", "Give --app module:attribute, or set PLAYHEAD_APP.", Exit.USAGE
         )
     if Path(target).is_dir():
         code = _folder(Path(target), options)
@@ -148,15 +151,16 @@ def _stop(recording: Recording, options: dict[str, Any]) -> Exit:
     with Session.open(
         options["app"], recording, app_dir=options["app_dir"], timeout=options["timeout"]
     ) as session:
-        stop = session.at(_index(session, options["at"] or "1"))
+        stop = session.find(options["at"] or "command 1")
     if stop is None:
         raise CliError(
-            f"There is no command {options['at']}: the code goes through 1 to {len(session.stops)}",
-            "Give an ordinal, # and a journal entry, the name of a step, or a Python expression.",
+            f"The run does not stop at {options['at']}",
+            f"It goes through commands 1 to {len(session.stops)}. Give a journal index (12 or "
+            "'#12'), 'command 2', the name of a step, or a Python expression.",
             Exit.USAGE,
         )
     if options["pdb"]:
-        debug(options["app"], recording, stop.index, app_dir=options["app_dir"])
+        debug(options["app"], recording, stop.command_index, app_dir=options["app_dir"])
     elif options["as_json"]:
         _json(stop.to_json())
     else:
@@ -165,30 +169,17 @@ def _stop(recording: Recording, options: dict[str, Any]) -> Exit:
     return Exit.FINE
 
 
-def _index(session: Session, at: str) -> int:
-    if at.isdigit():
-        return int(at)
-    if at[:1] == "#" and at[1:].isdigit():
-        found = session.breakpoints(entry=int(at[1:]))
-    else:
-        found = session.breakpoints(name=at) or session.breakpoints(expression=at)
-    return found[0] if found else -1
-
-
 def _what_if(recording: Recording, options: dict[str, Any]) -> Exit:
     from playhead.replay import what_if
     from playhead.replay.text import what_if_lines as lines
 
-    changes: dict[int | str, Any] = {}
-    for name, value in _pairs("--set", options["changes"]).items():
-        changes[int(name) if name.isdigit() else name] = value
     if options["live"] and not options["yes"]:
         names = ", ".join(options["live"])
-        click.confirm(_clean(f"Really execute {names}, with network and files?"), abort=True)
+        click.confirm(_clean(f"Execute {names} for real, with network and files?"), abort=True)
     outcome = what_if(
         options["app"],
         recording,
-        changes,
+        _pairs("--set", options["changes"]),
         answers=_pairs("--answer", options["answers"]),
         live=options["live"],
         recorded=not options["dry"],
@@ -205,16 +196,17 @@ def _what_if(recording: Recording, options: dict[str, Any]) -> Exit:
 
 def _pairs(option: str, texts: tuple[str, ...]) -> dict[str, Any]:
     found: dict[str, Any] = {}
+    example = "#4" if option == "--set" else "get weather"
     for text in texts:
         name, equals, value = text.partition("=")
         try:
             if not equals:
-                raise ValueError("there is no =")
+                raise ValueError("the = is missing")
             found[name] = json.loads(value)
         except ValueError as error:
             raise CliError(
                 f"{option} {text}: {error}",
-                f"Write it as NAME=JSON, such as {option} '2=\"text\"'",
+                f"Write it as NAME=JSON, such as {option} '{example}=\"text\"'.",
                 Exit.USAGE,
             ) from error
     return found
@@ -225,19 +217,21 @@ def _folder(folder: Path, options: dict[str, Any]) -> Exit:
     from playhead.replay.replays import recordings_in
     from playhead.replay.text import report_lines as lines
 
-    for option, given in (
+    for option, is_set in (
         ("--pdb", options["pdb"]),
         ("--at", options["at"] is not None),
         ("--restart-from", options["restart_from"] is not None),
         ("--set", options["changes"]),
     ):
-        if given:
-            raise CliError(f"{option} needs one recording", exit_code=Exit.USAGE)
+        if is_set:
+            raise CliError(
+                f"{option} needs one recording", f"{folder} is a folder.", exit_code=Exit.USAGE
+            )
     paths = recordings_in(folder)
     if not paths:
         raise CliError(
-            f"{folder} holds no recording",
-            "Recordings end in .journal.json: playhead recording save ID FILE.journal.json",
+            f"{folder} has no recordings",
+            "Their names end in .journal.json: playhead recording save ID FILE.journal.json",
             Exit.USAGE,
         )
     reports: dict[Path, Report] = {}

@@ -6,7 +6,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-__all__ = ["Failure", "WhatIfQuestion", "WhatIfResult", "WhatIfRow"]
+__all__ = ["Changes", "Failure", "WhatIfQuestion", "WhatIfResult", "WhatIfRow"]
+
+
+Changes = Mapping[int, Any] | Mapping[str, Any] | Mapping[int | str, Any]
+"""New results by name; see `WhatIfQuestion.changes`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,8 @@ class WhatIfRow:
     state), `none` (the run waits for it), or empty."""
     where: str | None = None
     """`file:line` of the new command."""
+    journal_index: int | None = None
+    """Journal index of the original command."""
 
     @property
     def same(self) -> bool:

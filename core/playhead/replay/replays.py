@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from playhead.errors import AppError, ReplayError
-from playhead.replay.changes import WhatIfQuestion, WhatIfResult
+from playhead.replay.changes import Changes, WhatIfQuestion, WhatIfResult
 from playhead.replay.report import Report
 from playhead.replay.worker import TIMEOUT, Worker
 
@@ -113,7 +113,7 @@ def replay_all(
 def what_if(
     app: str,
     recording: Recording | Path | str,
-    changes: Mapping[int | str, Any],
+    changes: Changes,
     *,
     recorded: bool = True,
     answers: Mapping[str, Any] | None = None,
@@ -143,7 +143,7 @@ def what_if(
         ReplayError: a change names no result of this journal.
         WorkerError: the code crashed or exceeded the time limit.
     """
-    question = WhatIfQuestion(changes, recorded, answers or {}, tuple(live))
+    question = WhatIfQuestion(dict(changes.items()), recorded, answers or {}, tuple(live))
     with Worker(app, app_dir=app_dir, timeout=timeout, live=bool(live)) as worker:
         return worker.what_if(loaded(recording), question)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from playhead.errors import ReplayError
-from playhead.replay.changes import WhatIfQuestion, WhatIfResult
+from playhead.replay.changes import Changes, WhatIfQuestion, WhatIfResult
 from playhead.replay.replays import loaded
 from playhead.replay.report import Report
 from playhead.replay.stop import Stop
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Replayer", "Session"]
 
+_JOURNAL_INDEX = re.compile(r"#?(\d+)")
+_ORDINAL = re.compile(r"command (\d+)")
 _Result = TypeVar("_Result")
 
 
@@ -92,9 +95,29 @@ class Session:
         """Move to the previous stop, or stay at the first one."""
         return self._go(self.position - 1)
 
-    def at(self, index: int) -> Stop | None:
-        """Move to the command with this ordinal in the run; None if there is none."""
-        return self._find(lambda stop: stop.index == index, range(len(self.stops)))
+    def at(self, journal_index: int) -> Stop | None:
+        """Move to the command with this journal index, or with its result there; None if none."""
+        return self._to_first(self.breakpoints(journal_index=journal_index))
+
+    def at_command(self, command_index: int) -> Stop | None:
+        """Move to the command with this ordinal in the run (Input is 0); None if there is none."""
+        return self._to_first([command_index])
+
+    def find(self, place: str) -> Stop | None:
+        """Move to a place, written as a user does; None if the run has no such place.
+
+        Args:
+            place: `#12` or `12` (journal index), `command 2` (ordinal in the run), a step's name,
+                or a Python expression that is true in the user's innermost frame.
+
+        Raises:
+            ReplayError: the expression is not valid Python.
+        """
+        if found := _JOURNAL_INDEX.fullmatch(place):
+            return self.at(int(found[1]))
+        if found := _ORDINAL.fullmatch(place):
+            return self.at_command(int(found[1]))
+        return self._to_first(self.breakpoints(name=place) or self.breakpoints(expression=place))
 
     def next(self, wanted: Callable[[Stop], bool]) -> Stop | None:
         """Move to the next stop for which `wanted` returns true; None if none follows."""
@@ -110,28 +133,32 @@ class Session:
 
     def next_divergence(self) -> Stop | None:
         """Move to the next command that differs from the journal or is missing in it."""
-        return self.next(lambda stop: bool(stop.divergences) or stop.recorded_index is None)
+        return self.next(lambda stop: stop.differs)
 
     # --- questions
 
     def breakpoints(
-        self, *, name: str | None = None, entry: int | None = None, expression: str | None = None
+        self,
+        *,
+        name: str | None = None,
+        journal_index: int | None = None,
+        expression: str | None = None,
     ) -> list[int]:
         """Return the ordinals of the commands at which all given conditions hold.
 
         Args:
             name: the step's name.
-            entry: a journal index, of the command or of its result.
+            journal_index: of the command or of its result.
             expression: Python, true in the user's innermost frame; raising counts as false.
 
         Raises:
             ReplayError: the expression is not valid Python.
         """
         found = [
-            s.index
+            s.command_index
             for s in self.stops
             if (name is None or s.name == name)
-            and (entry is None or entry in (s.entry, s.result_entry))
+            and (journal_index is None or journal_index in (s.journal_index, s.notification_index))
         ]
         if expression is None:
             return found
@@ -144,7 +171,7 @@ class Session:
 
     def what_if(
         self,
-        changes: Mapping[int | str, Any],
+        changes: Changes,
         *,
         recorded: bool = True,
         answers: Mapping[str, Any] | None = None,
@@ -155,7 +182,7 @@ class Session:
             ReplayError: a change names no result of this journal.
             WorkerError: the code crashed or exceeded the time limit.
         """
-        question = WhatIfQuestion(changes, recorded, answers or {})
+        question = WhatIfQuestion(dict(changes.items()), recorded, answers or {})
         return self._worker.what_if(self.recording, question)
 
     def close(self) -> None:
@@ -176,6 +203,10 @@ class Session:
     def _go(self, position: int) -> Stop | None:
         self.position = max(0, min(position, len(self.stops) - 1))
         return self.current
+
+    def _to_first(self, command_indexes: list[int]) -> Stop | None:
+        first = command_indexes[0] if command_indexes else None
+        return self._find(lambda stop: stop.command_index == first, range(len(self.stops)))
 
     def _find(self, wanted: Callable[[Stop], bool], positions: range) -> Stop | None:
         for position in positions:

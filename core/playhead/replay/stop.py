@@ -1,9 +1,11 @@
-"""One position of the playhead: what the code is about to do, and everything around it."""
+"""One position of the playhead: the next command of the code, and everything around it."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 from typing import Any
+
+from playhead.replay.report import place_of
 
 __all__ = ["Frame", "Stop", "TaskStack"]
 
@@ -16,6 +18,7 @@ class Frame:
     line: int
     function: str
     variables: dict[str, str] = field(default_factory=dict[str, str])
+    """Shortened `repr` of each local variable."""
 
     @property
     def where(self) -> str:
@@ -25,46 +28,57 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class TaskStack:
-    """The user's frames of one task, innermost first."""
+    """The user's frames of one asyncio task, innermost first."""
 
     task: str
+    """Name of the task; empty for the one that writes the command."""
     frames: tuple[Frame, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """The moment just before a command is written."""
+    """The moment just before the code writes a command."""
 
-    index: int
+    command_index: int
     """Ordinal of the command in this run; Input is 0."""
     title: str
-    """Such as `Run get_weather`."""
+    """Type and name, such as `Run get_weather`."""
     type: str
     name: str
-    recorded_index: int | None
-    """Ordinal of the command in the journal that answers it; None: the journal has none."""
-    entry: int | None
-    """Its index in the journal."""
-    result_entry: int | None
+    recorded_command_index: int | None
+    """Ordinal of the recorded command that answers it; None: the journal has none."""
+    journal_index: int | None
+    """Journal index of that command."""
+    notification_index: int | None
     """Journal index of its result."""
     result: Any = None
-    """Its recorded result, decoded; None where there is none yet."""
+    """Its recorded result, decoded; None while there is none."""
     failure: str | None = None
     """The terminal error that is its recorded result."""
     where: str | None = None
     """`file:line` of the user's code."""
     stacks: tuple[TaskStack, ...] = ()
-    """The stack that asks for it first, then the tasks that wait meanwhile."""
+    """The stack that writes the command, then those of the tasks that wait meanwhile."""
     state: dict[str, Any] = field(default_factory=dict[str, Any])
-    """State as far as the handler has seen it, decoded."""
+    """State that the handler has read or written so far, decoded."""
     arguments: Any = None
-    """What a step was given."""
+    """Arguments of a step: `{"args": […], "kwargs": {…}, "variables": {…}}`."""
     conversation: tuple[dict[str, str], ...] = ()
-    """Messages that the last model call so far was given: `{"role", "text"}`."""
+    """Messages of the last model call so far: `{"role", "text"}`."""
     asks_model: bool = False
     """Whether this is a model call."""
     divergences: tuple[str, ...] = ()
-    """Kinds of difference at this command."""
+    """Kinds of difference at this command; see `Divergence.kind`."""
+
+    @property
+    def place(self) -> str:
+        """`#12` (journal index), or `command 3` if the journal has no such command."""
+        return place_of(self.journal_index, self.command_index)
+
+    @property
+    def differs(self) -> bool:
+        """Whether the command differs from the journal or is missing in it."""
+        return bool(self.divergences) or self.journal_index is None
 
     @property
     def frame(self) -> Frame | None:
@@ -72,12 +86,12 @@ class Stop:
         return self.stacks[0].frames[0] if self.stacks and self.stacks[0].frames else None
 
     def to_json(self) -> dict[str, Any]:
-        """A JSON document."""
+        """Return a JSON document."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> Stop:
-        """The stop that `to_json` described."""
+        """Return the stop that `to_json` described."""
         stacks = tuple(
             TaskStack(s["task"], tuple(Frame(**f) for f in s["frames"])) for s in document["stacks"]
         )

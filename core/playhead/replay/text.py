@@ -1,4 +1,4 @@
-"""Reports, what-if results and stops as lines of plain text, safe for any terminal."""
+"""Reports, what-if results and stops as lines of plain text that is safe for any terminal."""
 
 from __future__ import annotations
 
@@ -26,32 +26,32 @@ DEPLOYMENT_HINT = (
 
 
 def headline(report: Report) -> str:
-    """The verdict in one line."""
-    went = f"{report.replayed} of {report.commands} commands replayed"
+    """Return the verdict in one line."""
+    progress = f"{report.replayed} of {report.commands} commands replayed"
     match report.verdict:
         case "same":
             end = f"fails as recorded: {report.failure}" if report.failure else "same output"
-            return clean(f"same: {went}, {end}")
+            return clean(f"same: {progress}, {end}")
         case "diverged":
             count = sum(d.fatal for d in report.divergences)
             differences = "1 difference" if count == 1 else f"{count} differences"
-            return clean(f"diverged: {differences} that Restate would refuse; {went}")
+            return clean(f"diverged: {differences} that Restate would refuse; {progress}")
         case "incomplete":
             at = f" (at {_short(report.waiting_at)})" if report.waiting_at else ""
-            return clean(f"incomplete: {went}, then {report.reason}{at}")
+            return clean(f"incomplete: {progress}, then {report.reason}{at}")
         case "refused":
             return clean(f"refused: {(report.reason or '').splitlines()[0]}")
 
 
 def report_lines(report: Report) -> Iterator[str]:
-    """The whole report; nothing in it can act on a terminal."""
+    """Yield the whole report."""
     yield headline(report)
     if report.verdict == "refused":
         yield from (f"  {clean(line)}" for line in (report.reason or "").splitlines()[1:])
     for divergence in report.divergences:
         yield from _divergence(divergence)
     if report.verdict == "diverged" and report.sdk_message:
-        yield "  The SDK says:"
+        yield "  message of the SDK:"
         yield from (f"    {clean(line)}" for line in report.sdk_message.splitlines() if line)
     for note in report.notes:
         yield f"  note: {clean(note)}"
@@ -65,7 +65,7 @@ def _divergence(divergence: Divergence) -> Iterator[str]:
     mark = "" if divergence.fatal else " (Restate does not notice)"
     where = f"  {_short(divergence.where)}" if divergence.where else ""
     title = clean(divergence.name)
-    yield f"  #{divergence.command_index} {title}: {divergence.kind}{mark}{clean(where)}"
+    yield f"  {divergence.place} {title}".rstrip() + f": {divergence.kind}{mark}{clean(where)}"
     if divergence.recorded is not None:
         yield f"      recorded: {clean(divergence.recorded)}"
     if divergence.current is not None:
@@ -73,7 +73,7 @@ def _divergence(divergence: Divergence) -> Iterator[str]:
 
 
 def _short(where: str | None) -> str:
-    """The path from here, when it is below."""
+    """Return the path relative to the current directory, if it is below."""
     if where is None:
         return ""
     path, _, line = where.rpartition(":")
@@ -84,8 +84,11 @@ def _short(where: str | None) -> str:
 
 
 def what_if_lines(result: WhatIfResult) -> Iterator[str]:
-    """The comparison, a line a command, and how both ended."""
-    left = [_side(row.original, row.original_result) for row in result.rows]
+    """Yield the comparison, one line per command, and how both runs ended."""
+    left = [
+        _side(row.original and f"#{row.journal_index} {row.original}", row.original_result)
+        for row in result.rows
+    ]
     width = max((len(text) for text in (*left, "recorded")), default=0)
     yield f"   {'recorded':<{width}}   what if"
     for row, text in zip(result.rows, left, strict=True):
@@ -98,10 +101,10 @@ def what_if_lines(result: WhatIfResult) -> Iterator[str]:
     if result.ended:
         yield f"what if:  {_end(result.output, result.failure)}"
     elif result.raised is not None:
-        yield f"what if:  raised {clean(result.raised)}; Restate would try again"
+        yield f"what if:  raised {clean(result.raised)}; Restate would retry"
     else:
         at = f" (at {clean(result.waiting_at)})" if result.waiting_at else ""
-        yield f"what if:  stands still, {clean(result.stopped or 'waiting')}{at}"
+        yield f"what if:  blocked, {clean(result.stopped or 'waiting')}{at}"
     for what in result.blocked:
         yield f"blocked: {clean(what)}"
 
@@ -115,7 +118,9 @@ def _side(title: str | None, result: Any) -> str:
 
 
 def _result_source(row: WhatIfRow) -> str:
-    return f"  [{row.source}]" if row.source in ("changed", "answered", "live", "none") else ""
+    if row.source == "none":
+        return "  [no result]"
+    return f"  [{row.source}]" if row.source in ("changed", "answered", "live") else ""
 
 
 def _end(output: Any, failure: str | None) -> str:
@@ -125,20 +130,24 @@ def _end(output: Any, failure: str | None) -> str:
 
 
 def stop_lines(stop: Stop, total: int) -> Iterator[str]:
-    """Source with the current line, stack, variables, state and conversation.
+    """Yield the source with the current line, stack, variables, state and conversation.
 
     Args:
-        stop: where the playhead stands.
-        total: how many commands the run has.
+        stop: what to show.
+        total: number of commands in the run.
     """
-    journal = "not in the journal" if stop.entry is None else f"journal entry {stop.entry}"
-    yield clean(f"#{stop.index} of {total}  {stop.title}  ({journal})")
+    ordinal = f"command {stop.command_index} of {total}"
+    if stop.journal_index is None:
+        yield clean(f"{stop.title}  {ordinal}, not in the journal")
+    else:
+        yield clean(f"#{stop.journal_index} {stop.title}  {ordinal}")
     if stop.divergences:
         yield clean(f"  differs: {', '.join(stop.divergences)}")
     if stop.failure is not None:
-        yield clean(f"  failed: {stop.failure}")
-    elif stop.result_entry is not None:
-        yield f"  result: {_cut(to_json_line(stop.result))}"
+        at = "" if stop.notification_index is None else f" #{stop.notification_index}"
+        yield clean(f"  failed{at}: {stop.failure}")
+    elif stop.notification_index is not None:
+        yield f"  result #{stop.notification_index}: {_cut(to_json_line(stop.result))}"
     for stack in stop.stacks:
         for depth, frame in enumerate(stack.frames):
             yield ""

@@ -35,12 +35,12 @@ def changeable(session: Session) -> list[Changeable]:
     """
     found: list[Changeable] = []
     stop = session.current
-    if stop and stop.recorded_index is not None and stop.result_entry is not None:
+    if stop and stop.journal_index is not None and stop.notification_index is not None:
         value: Any = stop.result
         if stop.failure is not None:
             code, _, message = stop.failure.partition(": ")
             value = Failure(message, int(code) if code.isdigit() else 500)
-        found.append((stop.recorded_index, stop.title, value))
+        found.append((stop.journal_index, stop.title, value))
     for (kind, name), result in session.recording.journal().by_key.items():
         if kind != "signal":
             continue
@@ -108,14 +108,14 @@ async def choose_stop_copy(
     if code.folder:
         command += ["--app-dir", code.folder]
     if stop:
-        command += ["--at", str(stop.index)]
+        command += ["--at", stop.place]
     texts = {
         "t": ("text of this tab", tab),
         "c": ("command", shlex.join(command)),
     }
     if stop and stop.where:
         texts["w"] = ("place in the source", stop.where)
-    if stop and stop.result_entry is not None:
+    if stop and stop.notification_index is not None:
         texts["r"] = ("recorded result", stop.failure or as_json(stop.result))
     if report:
         texts["v"] = ("verdict and differences", "\n".join(report_lines(report)))

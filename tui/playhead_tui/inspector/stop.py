@@ -71,17 +71,19 @@ def _variable(name: str, value: str, changed: bool) -> Iterator[Line]:
 def step(stop: Stop, report: Report | None) -> Iterator[Line]:
     """What the code is about to do, what it gets for it, and where that lies in the journal."""
     yield Line(stop.title, "strong")
-    if stop.entry is None:
+    if stop.journal_index is None:
         yield Line("Not in the journal: the recorded run did nothing like it.", "warn")
     else:
-        result = f", result in entry {stop.result_entry}" if stop.result_entry is not None else ""
-        yield Line(f"journal entry {stop.entry}{result}", "dim")
+        result = ""
+        if stop.notification_index is not None:
+            result = f", result #{stop.notification_index}"
+        yield Line(f"journal entry {stop.place}{result}", "dim")
     for kind in dict.fromkeys(stop.divergences):
         yield Line(f"differs from the journal: {kind}", "bad")
     if stop.failure is not None:
         yield from heading("recorded result: a terminal error")
         yield from text_lines(stop.failure, tone="bad", indent=2, limit=LIMIT)
-    elif stop.result_entry is not None:
+    elif stop.notification_index is not None:
         yield from heading("recorded result")
         yield from value_lines(unpacked(stop.result), indent=2, limit=LIMIT)
     elif stop.type == "Output" and report:
@@ -103,7 +105,7 @@ def conversation(stop: Stop) -> Iterator[Line]:
         role = message["role"]
         yield Line(role, ROLES.get(role, "accent"))
         yield from text_lines(message["text"], indent=2, limit=LIMIT)
-    if stop.asks_model and stop.result_entry is not None:
+    if stop.asks_model and stop.notification_index is not None:
         yield from heading("recorded answer", "llm")
         llm = decode_run(stop.name, stop.result, known=True).llm
         if llm is None or not (llm.text or llm.tool_calls):
@@ -158,7 +160,7 @@ def _difference(divergence: Divergence) -> Iterator[Line]:
     yield Line("")
     tone: Tone = "bad" if divergence.fatal else "warn"
     unnoticed = "" if divergence.fatal else ", Restate does not notice"
-    title = f"#{divergence.command_index} {divergence.name}".rstrip()
+    title = f"{divergence.place} {divergence.name}".rstrip()
     yield Line(f"{title}: {divergence.kind}{unnoticed}", tone)
     yield pair("recorded", divergence.recorded if divergence.recorded is not None else "nothing")
     yield pair("now", divergence.current if divergence.current is not None else "nothing")

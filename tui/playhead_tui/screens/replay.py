@@ -289,7 +289,9 @@ class ReplayScreen(OpeningScreen):
         """Mark them, if they are still wanted."""
         if self.session and message.search == self.search:
             found = enumerate(self.session.stops)
-            self.hits = frozenset(place for place, stop in found if stop.index in message.hits)
+            self.hits = frozenset(
+                place for place, stop in found if stop.command_index in message.hits
+            )
             self.show()
 
     # What if.
@@ -372,12 +374,12 @@ class ReplayScreen(OpeningScreen):
 
 
 def _special(stop: Stop) -> bool:
-    return stop.asks_model or bool(stop.divergences) or stop.recorded_index is None
+    return stop.asks_model or stop.differs
 
 
 def _named(stop: Stop, search: str) -> bool:
     if search.startswith("#"):
-        return search[1:] in (str(stop.entry), str(stop.result_entry))
+        return search[1:] in (str(stop.journal_index), str(stop.notification_index))
     return search.casefold() in stop.title.casefold()
 
 

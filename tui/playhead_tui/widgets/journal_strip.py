@@ -137,7 +137,7 @@ class JournalStrip(Widget):
         for position in window:
             stop = self._stops[position]
             text, style = " ", Style()
-            if stop.divergences or stop.recorded_index is None:
+            if stop.differs:
                 text, style = differs, palette.bad
             elif position in self._breaks:
                 text, style = self.glyphs.status["running"], palette.warn

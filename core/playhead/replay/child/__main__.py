@@ -1,7 +1,7 @@
-"""The process that runs the user's code; started by `worker`, never imported by it.
+"""The process that runs the user's code; started by `playhead.replay.worker`.
 
-Reads one JSON request a line and answers each with one JSON line. Standard input and output
-are taken away from the user's code: it reads nothing and prints to standard error.
+Reads one JSON request per line and answers each with one JSON line. The user's code gets neither
+pipe: it reads nothing from standard input, and what it prints goes to standard error.
 """
 
 from __future__ import annotations
@@ -14,74 +14,67 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterable
 from typing import IO, Any
 
+from playhead.errors import ReplayError
 from playhead.replay.child.guard import Guard
 
 __all__ = ["main"]
 
-_WATCH_SECONDS = 0.5
-_LOG_BYTES = 64 << 20
-_MEMORY_BYTES = 4 << 30
+_PARENT_CHECK_SECONDS = 0.5
+_MAX_PRINTED_BYTES = 64 << 20
+_MAX_MEMORY_BYTES = 4 << 30
 
 
 def main() -> None:
-    """Load the app, say so, and serve requests until the parent closes the pipe."""
+    """Import the app, report that it is ready, and serve requests until the pipe closes."""
     _end_with_parent()
-    _limit()
+    _limit_resources()
     sys.dont_write_bytecode = True
-    spec, folder, guarded = sys.argv[1], sys.argv[2], sys.argv[3] == "guarded"
+    spec, app_dir, guarded = sys.argv[1], sys.argv[2], sys.argv[3] == "guarded"
     requests, answers = _private_streams()
     guard = Guard()
-    # Their own imports are not the user's doing.
-    import asyncio  # noqa: F401 # pyright: ignore[reportUnusedImport]
-    import sqlite3  # noqa: F401 # pyright: ignore[reportUnusedImport]
-
-    from playhead.errors import ReplayError
-    from playhead.replay.child import operations as ops
-    from playhead.replay.engine.app import load_app
-
-    if guarded:
-        guard.install()
     try:
-        app = load_app(spec, folder)
+        # What these imports do is not the user's code.
+        import asyncio  # noqa: F401 # pyright: ignore[reportUnusedImport]
+        import sqlite3  # noqa: F401 # pyright: ignore[reportUnusedImport]
+
+        from playhead.replay.child import operations
+        from playhead.replay.engine.app import load_app
+        from playhead.replay.engine.sdk import require
+
+        require()
+        if guarded:
+            guard.install()
+        app = load_app(spec, app_dir)
     except ReplayError as error:
-        hint = "\n".join(filter(None, (error.hint, *_blame(guard.take()))))
-        _answer(answers, {"error": type(error).__name__, "title": error.title, "hint": hint})
+        blocked = [f"The replay blocked while importing it: {what}" for what in guard.take()]
+        _answer(answers, _error(error, hint="\n".join(filter(None, (error.hint, *blocked)))))
         return
-    # All that was imported stays: it need not be looked through for garbage again and again.
+    # The imported modules stay: the garbage collector need not look through them again.
     gc.freeze()
     _answer(answers, {"ready": spec, "blocked": guard.take()})
     for line in requests:
         request = json.loads(line)
+        answer: dict[str, Any]
         try:
-            result = ops.run(app, guard, request)
-            answer = {"result": result, "blocked": guard.take()}
+            answer = {"result": operations.run(app, guard, request)}
         except ReplayError as error:
-            answer = {
-                "error": type(error).__name__,
-                "title": error.title,
-                "hint": error.hint,
-                "blocked": guard.take(),
-            }
+            answer = _error(error)
         except Exception as error:
             traceback.print_exc()
-            answer = {
-                "error": "ReplayError",
-                "title": f"replaying failed: {type(error).__name__}: {error}",
-                "blocked": guard.take(),
-            }
-        _answer(answers, answer)
+            answer = _error(ReplayError(f"replaying failed: {type(error).__name__}: {error}"))
+        _answer(answers, {**answer, "blocked": guard.take()})
+
+
+def _error(error: ReplayError, hint: str | None = None) -> dict[str, Any]:
+    hint = error.hint if hint is None else hint
+    return {"error": type(error).__name__, "title": error.title, "hint": hint}
 
 
 def _answer(stream: IO[str], document: dict[str, Any]) -> None:
     stream.write(json.dumps(document, default=str) + "\n")
     stream.flush()
-
-
-def _blame(blocked: Iterable[str]) -> list[str]:
-    return [f"The replay blocked while importing it: {what}" for what in blocked]
 
 
 def _private_streams() -> tuple[IO[str], IO[str]]:
@@ -93,14 +86,14 @@ def _private_streams() -> tuple[IO[str], IO[str]]:
     return requests, answers
 
 
-def _limit() -> None:
-    # What the code prints goes to a file, and what it allocates to a machine that others use.
+def _limit_resources() -> None:
+    # What the code prints goes to a file, and its memory is that of a shared machine.
     with contextlib.suppress(ImportError, OSError, ValueError):
         import resource
 
         for what, most in (
-            (resource.RLIMIT_FSIZE, _LOG_BYTES),
-            (resource.RLIMIT_DATA, _MEMORY_BYTES),
+            (resource.RLIMIT_FSIZE, _MAX_PRINTED_BYTES),
+            (resource.RLIMIT_DATA, _MAX_MEMORY_BYTES),
             (resource.RLIMIT_CORE, 0),
         ):
             _, hard = resource.getrlimit(what)
@@ -114,7 +107,7 @@ def _end_with_parent() -> None:
 
     def watch() -> None:
         while os.getppid() == parent:
-            time.sleep(_WATCH_SECONDS)
+            time.sleep(_PARENT_CHECK_SECONDS)
         os._exit(1)
 
     threading.Thread(target=watch, name="parent", daemon=True).start()

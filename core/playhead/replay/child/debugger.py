@@ -1,7 +1,8 @@
-"""Opens Python's debugger at a command of a replay; run by `playhead.replay.debugger`."""
+"""Opens Python's debugger at a command of a replay; started by `playhead.replay.replays.debug`."""
 
 from __future__ import annotations
 
+import inspect
 import os
 import pdb
 import sys
@@ -15,32 +16,31 @@ __all__ = ["main"]
 def main() -> int:
     """Replay one recording in this process, and open the debugger at the command."""
     from playhead.replay.child.guard import Guard
-    from playhead.replay.differences.align import GreedyMatcher
     from playhead.replay.engine.app import load_app
     from playhead.replay.engine.calls import Call
-    from playhead.replay.engine.playback import Playback
-    from playhead.replay.engine.policies import Assume
+    from playhead.replay.engine.playback import Assume, Playback, play
+    from playhead.replay.engine.sdk import require
     from playhead.replay.engine.stack import frames_above
 
-    spec, folder, path, index = sys.argv[1:]
+    spec, app_dir, path, command_index = sys.argv[1:]
+    require()
     recording = Recording.load(path)
     Guard().install()
-    app = load_app(spec, folder)
+    app = load_app(spec, app_dir)
     reached: list[Call] = []
 
     def stop(call: Call, playback: Playback) -> None:
-        if call.index != int(index):
+        if call.command_index != int(command_index):
             return
         reached.append(call)
-        frame = next(frames_above(app.user, sys._getframe(1)), None)  # pyright: ignore[reportPrivateUsage]
-        sys.stdout.write(f"Before command {call.index}: {call.title}\n")
+        frame = next(frames_above(app.user, inspect.currentframe()), None)
+        sys.stdout.write(f"Before command {call.command_index}: {call.title}\n")
         if frame is not None:
             _interact(frame)
 
-    matcher = GreedyMatcher(tuple(recording.journal().steps()))
-    Playback(app, recording, matcher, Assume(), on_call=stop).run()
+    play(app, recording, Assume(), on_call=stop)
     if not reached:
-        sys.stderr.write(f"playhead: the code does not reach command {index}\n")
+        sys.stderr.write(f"playhead: the code does not reach command {command_index}\n")
         return 1
     return 0
 

@@ -1,8 +1,8 @@
-"""Keeps the user's code from touching the world outside its process.
+"""Keeps the user's code from affecting anything outside its process.
 
-An audit hook refuses network, file writes and subprocesses of Python code, and notes what it
-refused. It cannot see what native code does by itself; on Linux the process therefore also
-runs in a network namespace of its own where the system allows that (see `worker`).
+An audit hook blocks network access, file writes and subprocesses of Python code, and notes what
+it blocked. It cannot see native code; on Linux the process therefore also runs in a network
+namespace of its own, where the system allows one (see `playhead.replay.worker`).
 """
 
 from __future__ import annotations
@@ -33,34 +33,34 @@ _FILES = frozenset(
 )  # fmt: skip
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _HARMLESS = frozenset({os.devnull, b"/dev/null"})
-_MOST = 50
+_MAX_NOTED = 50
 
 
 class BlockedError(PermissionError):
-    """The replay does not allow this; nothing happened."""
+    """The replay blocked a side effect; nothing happened."""
 
 
 class Guard:
-    """Blocks side effects from `install()` on, for as long as the process lives."""
+    """Blocks side effects from `install()` to the end of the process."""
 
     def __init__(self) -> None:
         self._blocked: list[str] = []
         self._allowed = 0
 
     def install(self) -> None:
-        """Start blocking. There is no way back: audit hooks cannot be removed."""
+        """Start blocking; audit hooks cannot be removed."""
         sys.addaudithook(self._audit)
 
     def lift(self, allowed: bool) -> None:
-        """Allow everything while a step runs that the user wants to run for real.
+        """Allow everything while a step is executed for real.
 
         Args:
-            allowed: True when such a step begins, False when it ends; calls nest.
+            allowed: True when such a step starts, False when it ends; calls nest.
         """
         self._allowed += 1 if allowed else -1
 
     def take(self) -> tuple[str, ...]:
-        """What was blocked since the last call, each once, in order."""
+        """Return what was blocked since the last call, each once, in order."""
         found = tuple(dict.fromkeys(self._blocked))
         self._blocked.clear()
         return found
@@ -71,9 +71,9 @@ class Guard:
         what = _forbidden(event, args)
         if what is None:
             return
-        if len(self._blocked) < _MOST:
+        if len(self._blocked) < _MAX_NOTED:
             self._blocked.append(what)
-        raise BlockedError(f"the replay allows no side effect, and blocked: {what}")
+        raise BlockedError(f"the replay blocked a side effect: {what}")
 
 
 def _forbidden(event: str, args: tuple[Any, ...]) -> str | None:
@@ -83,12 +83,12 @@ def _forbidden(event: str, args: tuple[Any, ...]) -> str | None:
             return None
         return f"write file {_text(path)}"
     if event in _NETWORK:
-        # Calls on a socket have it first and the address second; look-ups begin with the host.
+        # Calls on a socket have it first and the address second; look-ups start with the host.
         address = list(args[:2]) if event.startswith("socket.get") else list(args[1:2])
         return f"network {event.partition('.')[2]} {_text(address)}"
     if event in _PROCESSES:
-        words = [*args[1:2]] or [*args[:1]]
-        return f"process {event.rpartition('.')[2]} {_text(words)}".rstrip()
+        command = [*args[1:2]] or [*args[:1]]
+        return f"process {event.rpartition('.')[2]} {_text(command)}".rstrip()
     if event in _FILES:
         return f"file {event.partition('.')[2]} {_text(args[0])}"
     if event == "sqlite3.connect" and args[0] != ":memory:":

@@ -1,23 +1,32 @@
-"""What the child process can be asked to do."""
+"""The operations of the child process, each on one recording."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from playhead.journal.recording import Recording
 from playhead.replay.changes import WhatIfQuestion
-from playhead.replay.child.alternative import alternative
-from playhead.replay.child.annotation import annotate
 from playhead.replay.child.guard import Guard
-from playhead.replay.child.judge import judge
-from playhead.replay.child.snapshots import snapshots
+from playhead.replay.child.stops import stops_of
+from playhead.replay.child.what_if import what_if
+from playhead.replay.differences.explain import explain as all_differences
 from playhead.replay.engine.app import App
+from playhead.replay.engine.playback import Dry, play
+from playhead.replay.engine.sdk import limitations
+from playhead.replay.engine.strict import strict
+from playhead.replay.report import Report
 
-__all__ = ["run"]
+__all__ = ["annotate", "report", "run"]
 
 
 def run(app: App, guard: Guard, request: dict[str, Any]) -> Any:
-    """Carry out one request: `op`, a recording (document or path), and the op's own fields.
+    """Carry out one request and return its result as JSON data.
+
+    Args:
+        app: whose handlers run.
+        guard: lifted while steps are executed for real.
+        request: `op`, a recording (`recording` or its `path`), and the operation's own members.
 
     Raises:
         ReplayError: it cannot be carried out.
@@ -29,14 +38,61 @@ def run(app: App, guard: Guard, request: dict[str, Any]) -> Any:
     )
     match request["op"]:
         case "report":
-            return judge(app, recording, explain_differences=request.get("explain", True)).to_json()
+            return report(app, recording, explain=request["explain"]).to_json()
         case "annotate":
             return annotate(app, recording).to_json()
         case "stops":
-            stops, hits = snapshots(app, recording, request.get("expression"))
+            stops, hits = stops_of(app, recording, request.get("expression"))
             return {"stops": [stop.to_json() for stop in stops], "hits": hits}
         case "what_if":
             question = WhatIfQuestion.from_json(request["question"])
-            return alternative(app, recording, question, on_live=guard.lift).to_json()
+            return what_if(app, recording, question, on_live=guard.lift).to_json()
         case other:
-            raise ValueError(f"no operation {other!r}")
+            raise ValueError(f"unknown operation {other!r}")
+
+
+def report(app: App, recording: Recording, *, explain: bool = True) -> Report:
+    """Replay a recording strictly, then explain all differences.
+
+    The verdict is the SDK's alone. A difference is fatal only when the SDK refuses the journal.
+
+    Args:
+        app: whose handler runs.
+        recording: what to replay.
+        explain: list all differences, not only the first that the SDK refuses.
+
+    Raises:
+        AppError: the app does not serve this handler.
+    """
+    verdict = strict(app, recording)
+    if not explain:
+        return verdict
+    explanation = all_differences(app, recording)
+    found = explanation.divergences
+    if verdict.verdict != "diverged":
+        found = tuple(replace(d, fatal=False) for d in found)
+    elif not any(d.fatal for d in found):
+        found = (*verdict.divergences, *found)
+    return replace(verdict, divergences=found, notes=(*explanation.notes, *limitations()))
+
+
+def annotate(app: App, recording: Recording) -> Recording:
+    """Return the recording with the arguments that this code passes to its steps.
+
+    Steps that the code does not reach stay as they are.
+
+    Raises:
+        AppError: the app does not serve this handler.
+    """
+    steps = dict(recording.steps)
+    for pair in play(app, recording, Dry()).pairs:
+        if pair.recorded is None:
+            break
+        annotation: dict[str, Any] = {}
+        if pair.call.arguments is not None:
+            annotation["arguments"] = pair.call.arguments
+        if pair.call.fields.get("millis") is not None:
+            annotation["millis"] = pair.call.fields["millis"]
+        if annotation:
+            steps[pair.recorded.command_index] = annotation
+    return replace(recording, steps=steps)

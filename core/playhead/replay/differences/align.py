@@ -1,70 +1,28 @@
-"""Which recorded command answers which call, when the code is not what it was."""
+"""The pairing of calls with recorded steps that has the fewest differences."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from playhead.journal.commands import Command, Key, key_of
-from playhead.replay.engine.calls import Call
+from playhead.replay.engine.calls import Call, Plan
 
-__all__ = ["GreedyMatcher", "Plan", "best_plan"]
-
-Plan = tuple[int | None, ...]
-"""For each call in order the position of the recorded step that answers it; None: none does."""
+__all__ = ["best_plan"]
 
 _LIMIT = 1_000_000
 """Largest table of calls times recorded steps that is worth its time."""
 
 
-class GreedyMatcher:
-    """Follows a plan where it has one, else takes the nearest recorded step of the same key."""
-
-    def __init__(self, steps: Sequence[Command], plan: Plan = ()) -> None:
-        """`steps`: the recorded commands between Input and Output."""
-        self._steps = steps
-        self._keys = [key_of(step) for step in steps]
-        self._plan = plan
-        self._free: dict[Key, list[int]] = {}
-        for position in range(len(steps) - 1, -1, -1):
-            self._free.setdefault(self._keys[position], []).append(position)
-        self._next = 0
-        self.taken: list[int | None] = []
-        """The plan as it was followed."""
-
-    def match(self, call: Call) -> Command | None:
-        """The recorded command for a call."""
-        position = self._choose(call)
-        self.taken.append(position)
-        if position is None:
-            return None
-        same = self._free[self._keys[position]]
-        if same[-1] == position:  # nearly always
-            same.pop()
-        else:
-            same.remove(position)
-        self._next = max(self._next, position + 1)
-        return self._steps[position]
-
-    def _choose(self, call: Call) -> int | None:
-        if call.index <= len(self._plan):
-            planned = self._plan[call.index - 1]
-            if planned is None or self._keys[planned][0] != call.type:
-                return None
-            return planned if planned in self._free[self._keys[planned]] else None
-        same = self._free.get(call.key)
-        if not same:
-            return None
-        # Positions lie in falling order: the next one ahead, else one that was passed over.
-        if same[-1] >= self._next:
-            return same[-1]
-        return next((p for p in reversed(same) if p >= self._next), same[-1])
-
-
 def best_plan(calls: Sequence[Call], steps: Sequence[Command], *, ended: bool) -> Plan | None:
-    """The pairing of calls and recorded steps with the fewest differences.
+    """Return the pairing of calls with recorded steps that has the fewest differences.
 
-    Same type with another name counts as one difference (renamed), as does a step that only one
-    side has. Steps after the last call are free when the handler did not end.
+    The same type with another name counts as one difference (renamed), as does a step that only
+    one side has. Steps after the last call do not count if the handler did not end.
+
+    Args:
+        calls: what the code did, in order.
+        steps: the recorded commands between Input and Output.
+        ended: whether the handler ended.
 
     Returns:
         The plan; None when the two are too long to compare.

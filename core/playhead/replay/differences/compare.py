@@ -1,4 +1,4 @@
-"""What differs between a recorded command and the call that it answers."""
+"""The differences between a recorded command and the call that it answers."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ _KINDS = {
 
 
 def compare(
-    recorded: Command, call: Call, noted: Mapping[str, Any] | None = None
+    recorded: Command, call: Call, annotation: Mapping[str, Any] | None = None
 ) -> Iterator[Divergence]:
-    """The differences of one pair.
+    """Yield the differences of one pair.
 
     Args:
         recorded: the command of the journal.
         call: what the code does now.
-        noted: what the recording says about the step's arguments or prompt, when it does.
+        annotation: the step's member of `Recording.steps`, if it has one.
     """
 
     def divergence(kind: str, old: str | None, new: str | None, fatal: bool = True) -> Divergence:
         index, title = recorded.command_index, title_of(recorded)
-        return Divergence(index, kind, old, new, call.where, fatal, title)
+        return Divergence(index, kind, old, new, call.where, fatal, title, recorded.index)
 
     if key_of(recorded) != call.key:
         kind = "renamed" if call.type in ("Run", "Sleep") else "target"
-        yield divergence(kind, key_of(recorded)[1] or "(no name)", call.about or "(no name)")
+        yield divergence(kind, key_of(recorded)[1] or "(no name)", call.name or "(no name)")
     old = fields_of(recorded)
     for name, kind in _KINDS.items():
         if name in old and name in call.fields and old[name] != call.fields[name]:
@@ -53,18 +53,20 @@ def compare(
         if before != after:
             kind = "output" if call.type == "Output" else "value"
             yield divergence(kind, text_of(before), text_of(after))
-    yield from _durations(recorded, old, call, noted, divergence)
-    if noted and call.type == "Run" and "arguments" in noted:
-        found = argument_differences(call.about, noted["arguments"], call.arguments or {})
+    yield from _durations(recorded, old, call, annotation, divergence)
+    if not annotation:
+        return
+    if call.type == "Run" and "arguments" in annotation:
+        found = argument_differences(call.name, annotation["arguments"], call.arguments or {})
         for kind, before, after in found:
             yield divergence(kind, before, after, False)
-    elif noted and "messages" in noted and call.messages is not None:
-        for before, after in message_differences(noted["messages"], call.messages):
+    elif "messages" in annotation and call.messages is not None:
+        for before, after in message_differences(annotation["messages"], call.messages):
             yield divergence("prompt", before, after, False)
 
 
 def text_of(value: Any) -> str | None:
-    """A field for people; None where there is none."""
+    """Return a field as text; None for None."""
     if value is None:
         return None
     return _cut(readable(value) if isinstance(value, bytes) else value)
@@ -74,17 +76,17 @@ def _durations(
     recorded: Command,
     old: Mapping[str, Any],
     call: Call,
-    noted: Mapping[str, Any] | None,
+    annotation: Mapping[str, Any] | None,
     divergence: Callable[..., Divergence],
 ) -> Iterator[Divergence]:
     now: int | None = call.fields.get("millis")
     due: int | None = old.get("wake_up_time") or old.get("invoke_time")
-    before: int | None = (noted or {}).get("millis")
+    before: int | None = (annotation or {}).get("millis")
     if before is None and due is not None:
         began = _milliseconds(recorded.appended_at)
         if began is None:
             return
-        # The SDK's clock says when, the server's when it was told: the two differ a little.
+        # The wake-up time is by the SDK's clock, the entry's by the server's.
         before = max(due - began, 0)
         if now is not None and abs(before - now) <= max(_SLACK_MS, _SLACK * max(before, now)):
             return

@@ -1,4 +1,4 @@
-"""What a model was told in a step, read from the step's arguments."""
+"""The messages of a model call, read from the step's arguments."""
 
 from __future__ import annotations
 
@@ -20,16 +20,19 @@ _ROLES = {
 
 
 def conversation(arguments: Any) -> tuple[dict[str, str], ...]:
-    """The messages, each `{"role", "text"}`; empty when the step asked no model.
+    """Return the messages, each `{"role", "text"}`; empty if the step does not ask a model.
 
-    Knows the arguments of the model calls of Pydantic AI and of the OpenAI Agents SDK.
+    Supports the model calls of Pydantic AI and of the OpenAI Agents SDK.
+
+    Args:
+        arguments: what `arguments_of` returns.
     """
     if not isinstance(arguments, dict):
         return ()
-    given = cast("dict[str, Any]", arguments)
-    inner = given.get("variables", {})
-    args = [*_list(given.get("args")), *_list(inner.get("args"))]
-    kwargs = {**inner, **_dict(inner.get("kwargs")), **_dict(given.get("kwargs"))}
+    step = cast("dict[str, Any]", arguments)
+    inner = step.get("variables", {})
+    args = [*_list(step.get("args")), *_list(inner.get("args"))]
+    kwargs = {**inner, **_dict(inner.get("kwargs")), **_dict(step.get("kwargs"))}
     messages: Any = kwargs.get("messages")
     for argument in args:
         if isinstance(argument, list):

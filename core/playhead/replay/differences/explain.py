@@ -1,4 +1,4 @@
-"""All differences between a journal and what the code does now, aligned."""
+"""Every difference between a journal and what the code does now."""
 
 from __future__ import annotations
 
@@ -7,24 +7,23 @@ from dataclasses import dataclass
 
 from playhead.journal.commands import Command, title_of
 from playhead.journal.recording import Recording
-from playhead.replay.differences.align import GreedyMatcher, Plan, best_plan
+from playhead.replay.differences.align import best_plan
 from playhead.replay.differences.compare import compare, text_of
 from playhead.replay.engine.app import App
-from playhead.replay.engine.calls import Call
-from playhead.replay.engine.playback import Playback
-from playhead.replay.engine.policies import Assume
+from playhead.replay.engine.calls import Call, Plan
+from playhead.replay.engine.playback import Assume, Playback, play
 from playhead.replay.engine.stack import raised_at
 from playhead.replay.report import Divergence
 
 __all__ = ["Explanation", "explain"]
 
-_MOST_RUNS = 6
+_MAX_RUNS = 6
 _RAISED_COST = 2
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """What differs, and how far the run got."""
+    """The differences, and how far the run got."""
 
     divergences: tuple[Divergence, ...]
     notes: tuple[str, ...]
@@ -36,8 +35,8 @@ class Explanation:
 def explain(app: App, recording: Recording) -> Explanation:
     """Run the code to its end with answers from the recording, and compare.
 
-    A handler that does something new gets `None` for it and goes on; the recording's answers
-    are dealt out again, up to six times, until the pairing has the fewest differences.
+    A new operation gets `None` as its result, so that the handler continues. The recording is
+    played up to six times with different pairings; the one with the fewest differences counts.
 
     Raises:
         AppError: the app does not serve this handler.
@@ -46,16 +45,15 @@ def explain(app: App, recording: Recording) -> Explanation:
     plan: Plan = ()
     best: tuple[float, Explanation] | None = None
     tried: set[Plan] = set()
-    for _ in range(_MOST_RUNS):
-        matcher = GreedyMatcher(steps, plan)
+    for _ in range(_MAX_RUNS):
         policy = Assume()
-        playback = Playback(app, recording, matcher, policy).run()
-        found = _explain(playback, matcher.taken, policy.assumed)
+        playback = play(app, recording, policy, plan=plan)
+        found = _explain(playback, policy.assumed)
         cost = len([d for d in found.divergences if d.fatal])
         cost += _RAISED_COST * (playback.ended is None)
         if best is None or cost < best[0]:
             best = (cost, found)
-        tried.update((plan, tuple(matcher.taken)))
+        tried.update((plan, playback.taken))
         calls = [pair.call for pair in playback.pairs]
         better = best_plan(calls, steps, ended=playback.ended is not None) if cost else None
         if better is None or better in tried:
@@ -65,11 +63,10 @@ def explain(app: App, recording: Recording) -> Explanation:
     return best[1]
 
 
-def _explain(
-    playback: Playback, taken: Sequence[int | None], assumed: Sequence[Call]
-) -> Explanation:
+def _explain(playback: Playback, assumed: Sequence[Call]) -> Explanation:
     steps = tuple(playback.journal.steps())
-    found = list(_of_pairs(playback, taken))
+    taken = playback.taken
+    found = list(_of_pairs(playback))
     notes: list[str] = []
     if assumed:
         names = ", ".join(dict.fromkeys(call.title for call in assumed))
@@ -78,9 +75,9 @@ def _explain(
     matched = {p for p in taken if p is not None}
     end = len(steps) if playback.ended is not None else reached
     found += [
-        _removed(c, _went_on(playback, taken, i))
-        for i, c in enumerate(steps[:end])
-        if i not in matched
+        _removed(command, _continued_at(playback, position))
+        for position, command in enumerate(steps[:end])
+        if position not in matched
     ]
     if end < len(steps) and len(steps) - 1 > reached:
         notes.append(f"{len(steps) - 1 - reached} recorded commands were not reached")
@@ -88,43 +85,48 @@ def _explain(
     if playback.ended is not None and recorded_output is not None:
         found += compare(recorded_output, playback.ended)
     if playback.raised is not None and recorded_output is not None:
-        error = _error(playback, recorded_output)
         after = playback.pairs[-1].recorded is None if playback.pairs else False
         if assumed and after:
             raised = playback.raised[0]
             notes.append(f"with that the handler raises {raised}; nothing later is known")
         else:
-            found.append(error)
+            found.append(_error(playback, recorded_output))
     found.sort(key=lambda d: d.command_index)
-    return Explanation(tuple(found), tuple(notes), playback, tuple(taken))
+    return Explanation(tuple(found), tuple(notes), playback, taken)
 
 
-def _of_pairs(playback: Playback, taken: Sequence[int | None]) -> Iterator[Divergence]:
+def _of_pairs(playback: Playback) -> Iterator[Divergence]:
+    commands = playback.journal.commands
     at = 0
-    for pair, position in zip(playback.pairs, taken, strict=True):
+    for pair, position in zip(playback.pairs, playback.taken, strict=True):
         call, recorded = pair.call, pair.recorded
         if recorded is None or position is None:
-            if at + 1 < len(playback.journal.commands) or playback.journal.output is not None:
+            if at + 1 < len(commands) or playback.journal.output is not None:
                 yield Divergence(at + 1, "added", None, _text(call), call.where, True, call.title)
             continue
         if position + 1 < at:
-            now = f"now after {title_of(playback.journal.commands[at])}"
             yield Divergence(
-                recorded.command_index, "moved", title_of(recorded), now, call.where, True,
+                recorded.command_index,
+                "moved",
+                title_of(recorded),
+                f"now after {title_of(commands[at])}",
+                call.where,
+                True,
                 call.title,
-            )  # fmt: skip
+                recorded.index,
+            )
         at = max(at, position + 1)
         yield from compare(recorded, call, playback.recording.steps.get(recorded.command_index))
 
 
 def _removed(command: Command, where: str | None) -> Divergence:
-    title = title_of(command)
-    return Divergence(command.command_index, "removed", title, None, where, True, title)
+    index, title = command.command_index, title_of(command)
+    return Divergence(index, "removed", title, None, where, True, title, command.index)
 
 
-def _went_on(playback: Playback, taken: Sequence[int | None], position: int) -> str | None:
-    """Where the code went on without the recorded step at that position."""
-    for pair, other in zip(playback.pairs, taken, strict=True):
+def _continued_at(playback: Playback, position: int) -> str | None:
+    """Return where the code continued without the recorded step at that position."""
+    for pair, other in zip(playback.pairs, playback.taken, strict=True):
         if other is not None and other > position:
             return pair.call.where
     return None if playback.ended is None else playback.ended.where
@@ -134,11 +136,15 @@ def _error(playback: Playback, recorded_output: Command) -> Divergence:
     assert playback.raised is not None
     message, stacktrace = playback.raised
     last = max((p.recorded.command_index for p in playback.pairs if p.recorded), default=0)
+    command = playback.journal.commands[min(last + 1, recorded_output.command_index)]
     return Divergence(
-        last + 1, "error", title_of(playback.journal.commands[
-            min(last + 1, recorded_output.command_index)
-        ]), message, raised_at(playback.app.user, stacktrace),
-    )  # fmt: skip
+        last + 1,
+        "error",
+        title_of(command),
+        message,
+        raised_at(playback.app.user, stacktrace),
+        journal_index=command.index,
+    )
 
 
 def _text(call: Call) -> str:

@@ -1,15 +1,14 @@
-"""How the arguments of a step differ; those of a model call message by message."""
+"""The differences between the arguments of a step; those of a model call message by message."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from difflib import SequenceMatcher
-from typing import Any
+from typing import Any, cast
 
 from playhead.conventions import MODEL_STEPS
 from playhead.decode.prompts import Messages
 from playhead.replay.differences.conversation import conversation
-from playhead.replay.engine.arguments import changed_leaves
 from playhead.values import to_json_line
 
 __all__ = ["argument_differences", "message_differences"]
@@ -22,11 +21,11 @@ _CUT = 400
 def argument_differences(
     step: str, recorded: Any, current: Any
 ) -> Iterator[tuple[str, str | None, str | None]]:
-    """The differences as (kind, recorded, current); kind is `prompt` or `arguments`.
+    """Yield the differences as (kind, recorded, current); kind is `prompt` or `arguments`.
 
     Args:
-        step: the step's name; tells whether a model is asked.
-        recorded: the arguments that the recording notes.
+        step: the step's name, which shows whether it asks a model.
+        recorded: the arguments in the recording.
         current: the arguments that the code passes now.
     """
     old, new = conversation(recorded), conversation(current)
@@ -43,7 +42,7 @@ def argument_differences(
 
 
 def message_differences(old: Messages, new: Messages) -> Iterator[tuple[str | None, str | None]]:
-    """The messages that differ as (recorded, current); None where one side has none."""
+    """Yield the messages that differ as (recorded, current); None where one side has none."""
     before = [(m["role"], m["text"]) for m in old]
     after = [(m["role"], m["text"]) for m in new]
     for tag, i1, i2, j1, j2 in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
@@ -60,11 +59,28 @@ def message_differences(old: Messages, new: Messages) -> Iterator[tuple[str | No
 
 
 def _leaves(kind: str, recorded: Any, current: Any) -> Iterator[tuple[str, str | None, str | None]]:
-    leaves = list(changed_leaves(recorded, current))
+    leaves = list(_changed_leaves(recorded, current))
     for path, before, after in leaves[:_MOST]:
         yield kind, f"{path} = {_cut(before)}", f"{path} = {_cut(after)}"
     if len(leaves) > _MOST:
         yield kind, None, f"and {len(leaves) - _MOST} more places"
+
+
+def _changed_leaves(recorded: Any, current: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Yield where two JSON values differ: (path, recorded, current); None where absent."""
+    if isinstance(recorded, dict) and isinstance(current, dict):
+        old, new = cast("dict[str, Any]", recorded), cast("dict[str, Any]", current)
+        for name in dict.fromkeys((*old, *new)):
+            inner = f"{path}.{name}" if path else str(name)
+            yield from _changed_leaves(old.get(name), new.get(name), inner)
+    elif isinstance(recorded, list) and isinstance(current, list):
+        olds, news = cast("list[Any]", recorded), cast("list[Any]", current)
+        for i in range(max(len(olds), len(news))):
+            old_item = olds[i] if i < len(olds) else None
+            new_item = news[i] if i < len(news) else None
+            yield from _changed_leaves(old_item, new_item, f"{path}[{i}]")
+    elif recorded != current:
+        yield (path, recorded, current)
 
 
 def _first_difference(left: tuple[str, str] | None, right: tuple[str, str] | None) -> int:

@@ -1,64 +1,32 @@
-"""What a step's closure was given: its arguments and the variables it closes over."""
+"""What a step is given: its closure's arguments and variables, and the prompt of a model call."""
 
 from __future__ import annotations
 
 import functools
 import inspect
 import re
-import sys
-from collections.abc import Iterator
-from types import FrameType, ModuleType
+import warnings
+from collections.abc import Mapping
+from types import ModuleType
 from typing import Any, cast
 
 from restate.context import Context
-from restate.server_context import ServerInvocationContext
 
-__all__ = ["StepCall", "changed_leaves", "described", "step_call"]
+from playhead.decode.prompts import Messages, plain_messages
+from playhead.decode.spans import complete_prompt
+from playhead.replay.engine.sdk import StepCall, model_request, prompt_attributes
 
-_STEP_CODES = (ServerInvocationContext.run.__code__, ServerInvocationContext.run_typed.__code__)
+__all__ = ["arguments_of", "prompt_of"]
+
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 _NEW_EACH_TIME = frozenset(
     {"timestamp", "run_id", "conversation_id", "trace_id", "span_id", "started_at"}
 )
 _DEPTH = 12
-_FRAMES = 8
-
-StepCall = tuple[Any, tuple[Any, ...], dict[str, Any]]
-"""A step's closure and the arguments that it is to be called with."""
 
 
-def step_call() -> StepCall | None:
-    """What the step does that is being registered by a caller of this function."""
-    frame: FrameType | None = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]
-    for _ in range(_FRAMES):
-        if frame is None:
-            return None
-        if frame.f_code in _STEP_CODES:
-            names = frame.f_locals
-            return names["action"], tuple(names.get("args") or ()), names.get("kwargs") or {}
-        frame = frame.f_back
-    return None
-
-
-def changed_leaves(recorded: Any, current: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """The places where two JSON values differ: (path, recorded, current); None where absent."""
-    if isinstance(recorded, dict) and isinstance(current, dict):
-        old, new = cast("dict[str, Any]", recorded), cast("dict[str, Any]", current)
-        for name in dict.fromkeys((*old, *new)):
-            inner = f"{path}.{name}" if path else str(name)
-            yield from changed_leaves(old.get(name), new.get(name), inner)
-    elif isinstance(recorded, list) and isinstance(current, list):
-        olds, news = cast("list[Any]", recorded), cast("list[Any]", current)
-        for i in range(max(len(olds), len(news))):
-            old_item = olds[i] if i < len(olds) else None
-            new_item = news[i] if i < len(news) else None
-            yield from changed_leaves(old_item, new_item, f"{path}[{i}]")
-    elif recorded != current:
-        yield (path, recorded, current)
-
-
-def described(call: StepCall) -> Any:
-    """What a step's closure is given.
+def arguments_of(call: StepCall) -> Any:
+    """Return what a step's closure is given.
 
     Returns:
         `{"args": […], "kwargs": {…}, "variables": {…}}` as JSON data, without empty members.
@@ -75,20 +43,38 @@ def described(call: StepCall) -> Any:
                 value = cell.cell_contents
             except ValueError:  # not assigned yet
                 continue
-            if not _is_plumbing(value):
+            if not _is_machinery(value):
                 variables[name] = _plain(value)
     found = {
-        "args": [_plain(a) for a in args if not _is_plumbing(a)],
-        "kwargs": {k: _plain(v) for k, v in kwargs.items() if not _is_plumbing(v)},
+        "args": [_plain(a) for a in args if not _is_machinery(a)],
+        "kwargs": {k: _plain(v) for k, v in kwargs.items() if not _is_machinery(v)},
         "variables": variables,
     }
     return {name: value for name, value in found.items() if value}
 
 
-def _is_plumbing(value: Any) -> bool:
+def prompt_of(call: StepCall) -> Messages | None:
+    """Return the prompt of a step that asks a model; None when it is not certain.
+
+    The messages look as in the span of such a request. Only Pydantic AI is supported.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            request = model_request(call)
+            parts = [part for message in request.messages for part in message.parts]
+            if any(_has_set(getattr(part, "content", None)) for part in parts):
+                return None
+            prompt = complete_prompt(prompt_attributes(request))
+            return None if prompt is None else plain_messages(prompt)
+    except Exception:  # another framework, or another version of Pydantic AI
+        return None
+
+
+def _is_machinery(value: Any) -> bool:
     if isinstance(value, ModuleType | Context | type) or inspect.isroutine(value):
         return True
-    # Run contexts and models of the agent frameworks: machinery, with the prompt beside them.
+    # Run contexts and models of agent frameworks; the prompt is beside them.
     name = type(value).__name__
     return name in ("RunContext", "ToolContext") or name.endswith(("Model", "Toolset", "Wrapper"))
 
@@ -110,8 +96,8 @@ def _plain(value: Any, depth: int = 0) -> Any:
         return _plain(_dumped(value), depth + 1)
     if hasattr(value, "__dataclass_fields__"):
         members = {n: getattr(value, n, None) for n in value.__dataclass_fields__}
-        kept = {n: v for n, v in members.items() if not n.startswith("_") and not callable(v)}
-        return _plain(kept, depth + 1)
+        public = {n: v for n, v in members.items() if not n.startswith("_") and not callable(v)}
+        return _plain(public, depth + 1)
     return _ADDRESS.sub("", repr(value))
 
 
@@ -120,3 +106,13 @@ def _dumped(value: Any) -> Any:
         return value.model_dump(mode="json")
     except Exception:
         return _ADDRESS.sub("", repr(value))
+
+
+def _has_set(value: Any) -> bool:
+    """Return whether a set is in the value: its order differs from process to process."""
+    if isinstance(value, set | frozenset):
+        return True
+    if isinstance(value, list | tuple):
+        return any(map(_has_set, cast("list[Any]", value)))
+    members = cast("Any", value if isinstance(value, Mapping) else getattr(value, "__dict__", {}))
+    return any(map(_has_set, members.values()))

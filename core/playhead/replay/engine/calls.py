@@ -1,40 +1,184 @@
-"""A durable operation as the running code asks for it, next to commands of a journal."""
+"""Durable operations of the running code, and the recorded commands that answer them."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from playhead.decode.prompts import Messages
-from playhead.journal.commands import Key
+from playhead.journal.commands import Command, Key, ResultKey, fields_of, key_of
 
-__all__ = ["Call"]
+__all__ = ["Answer", "Call", "Matcher", "NearestMatcher", "Pair", "Plan", "SameArgumentsMatcher"]
+
+Plan = tuple[int | None, ...]
+"""For each call in order, the position of the recorded step that answers it, or None."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
     """One command that the code is about to write."""
 
-    index: int
+    command_index: int
     """Ordinal among the commands of this run; Input is 0."""
     type: str
-    about: str
-    """Step name, `service/handler`, state key, promise name; empty where there is none."""
+    name: str
+    """Step name, `service/handler`, state key or promise name; empty where there is none."""
     fields: dict[str, Any] = field(default_factory=dict[str, Any])
-    """The further contents of the command: parameter, value, duration, …"""
+    """Other contents of the command: parameter, value, duration, …"""
     where: str | None = None
     """`file:line` of the user's code."""
     arguments: Any = None
-    """Of a step: what its closure was given, as JSON data; None for other commands."""
+    """What a step's closure is given, as JSON data; None for other commands."""
     messages: Messages | None = None
-    """Of a step that asks a model: the prompt; None where nobody asked for it, or it is unsure."""
+    """Prompt of a model call; None if it is not needed or not certain."""
 
     @property
     def key(self) -> Key:
-        """Type and what it is about."""
-        return (self.type, self.about)
+        """Type and name."""
+        return (self.type, self.name)
 
     @property
     def title(self) -> str:
-        """As people call it: `Run get_weather`."""
-        return f"{self.type} {self.about}".strip()
+        """Type and name as text, such as `Run get_weather`."""
+        return f"{self.type} {self.name}".strip()
+
+    @property
+    def new_result(self) -> ResultKey:
+        """Where the result is stored if the journal has no such command."""
+        return ("completion", -2 * self.command_index)
+
+    @property
+    def new_invocation_id(self) -> ResultKey:
+        """Where the callee's invocation id is stored if the journal has no such command."""
+        return ("completion", -2 * self.command_index - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """How a call is answered."""
+
+    result: ResultKey | None = None
+    """Where its result is stored; None: there will never be one."""
+    invocation_id: ResultKey | None = None
+    """Where the callee's invocation id is stored (calls and sends)."""
+    execute: bool = False
+    """Execute the closure of this step for real."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A call, and the recorded command that answered it."""
+
+    call: Call
+    recorded: Command | None
+    """None: the journal has no such command."""
+
+
+class Matcher(Protocol):
+    """Finds the recorded command that answers a call."""
+
+    def match(self, call: Call) -> Command | None:
+        """Return the recorded command; None if there is none."""
+        ...
+
+
+class NearestMatcher:
+    """Follows a plan; after its end, takes the nearest recorded step with the same key."""
+
+    def __init__(self, steps: Sequence[Command], plan: Plan = ()) -> None:
+        """Prepare to match.
+
+        Args:
+            steps: the recorded commands between Input and Output.
+            plan: what answers the first calls.
+        """
+        self._steps = steps
+        self._keys = [key_of(step) for step in steps]
+        self._plan = plan
+        self._free: dict[Key, list[int]] = {}
+        for position in range(len(steps) - 1, -1, -1):
+            self._free.setdefault(self._keys[position], []).append(position)
+        self._next = 0
+        self.taken: list[int | None] = []
+        """The plan as it was followed."""
+
+    def match(self, call: Call) -> Command | None:
+        """Return the recorded command for a call."""
+        position = self._choose(call)
+        self.taken.append(position)
+        if position is None:
+            return None
+        same = self._free[self._keys[position]]
+        if same[-1] == position:  # nearly always
+            same.pop()
+        else:
+            same.remove(position)
+        self._next = max(self._next, position + 1)
+        return self._steps[position]
+
+    def _choose(self, call: Call) -> int | None:
+        if call.command_index <= len(self._plan):
+            planned = self._plan[call.command_index - 1]
+            if planned is None or self._keys[planned][0] != call.type:
+                return None
+            return planned if planned in self._free[self._keys[planned]] else None
+        same = self._free.get(call.key)
+        if not same:
+            return None
+        # Positions are in falling order: the next one ahead, else one that was passed over.
+        if same[-1] >= self._next:
+            return same[-1]
+        return next((p for p in reversed(same) if p >= self._next), same[-1])
+
+
+class SameArgumentsMatcher:
+    """Takes the next recorded step with the same key; after a change only with equal arguments."""
+
+    def __init__(
+        self,
+        steps: Sequence[Command],
+        arguments: Mapping[int, Any],
+        *,
+        after: int,
+        recorded: bool,
+        live: AbstractSet[str],
+    ) -> None:
+        """Prepare to match.
+
+        Args:
+            steps: the recorded commands between Input and Output.
+            arguments: arguments of the recorded steps, by ordinal.
+            after: ordinal of the changed command.
+            recorded: whether the recording answers anything after it.
+            live: names of steps that it does not answer after it.
+        """
+        self._free: dict[Key, list[Command]] = {}
+        for step in steps:
+            self._free.setdefault(key_of(step), []).append(step)
+        self._arguments = arguments
+        self._after = after
+        self._recorded = recorded
+        self._live = live
+
+    def match(self, call: Call) -> Command | None:
+        """Return the recorded command for a call."""
+        free = self._free.get(call.key, [])
+        for command in free:
+            if command.command_index > self._after:
+                if not self._recorded or (call.type == "Run" and call.name in self._live):
+                    return None
+                if not self._equal(call, command):
+                    continue
+            free.remove(command)
+            return command
+        return None
+
+    def _equal(self, call: Call, command: Command) -> bool:
+        if call.type == "Run":
+            return self._arguments.get(command.command_index, call.arguments) == call.arguments
+        if call.type not in ("Call", "OneWayCall"):
+            return True
+        old = fields_of(command)
+        return all(old[name] == call.fields[name] for name in ("key", "parameter"))

@@ -1,9 +1,8 @@
-"""A state machine that never gives up: answers from a recording whatever the code asks.
+"""A state machine that never refuses a command, so that every difference of a handler is seen.
 
-It takes the place of the SDK's own below the SDK's context, and leaves to a `Runtime` what to
-answer to each command. So all of a handler's differences can be seen, not only the first.
+It takes the place of the SDK's own below the SDK's context. A `Runtime` answers each command.
 """
-# ruff: noqa: D102 - the methods are those of the SDK's VMWrapper, documented there
+# ruff: noqa: D102 - the methods are those of the SDK's VMWrapper
 
 from __future__ import annotations
 
@@ -11,7 +10,14 @@ import base64
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from restate.vm import (
+from playhead.conventions import MODEL_STEPS
+from playhead.decode.prompts import Messages
+from playhead.journal.commands import ResultKey
+from playhead.journal.recording import Recording
+from playhead.replay.engine.arguments import arguments_of, prompt_of
+from playhead.replay.engine.calls import Answer
+from playhead.replay.engine.results import Results
+from playhead.replay.engine.sdk import (
     DO_PROGRESS_ANY_COMPLETED,
     DO_PROGRESS_CANCEL_SIGNAL_RECEIVED,
     DO_PROGRESS_WAIT_EXTERNAL_PROGRESS,
@@ -20,68 +26,57 @@ from restate.vm import (
     Failure,
     Invocation,
     Run,
+    step_call,
 )
-
-from playhead.conventions import MODEL_STEPS
-from playhead.decode.prompts import Messages
-from playhead.journal.commands import ResultKey
-from playhead.journal.recording import Recording
-from playhead.replay.engine.arguments import described, step_call
-from playhead.replay.engine.model_prompt import asked
-from playhead.replay.engine.results import Results
 from playhead.replay.engine.seed import random_seed
 from playhead.restate.ids import decode_invocation_id
 from playhead.restate.protocol import FIRST_AWAKEABLE_SIGNAL
 
-__all__ = ["Answer", "EmulatedVM", "Runtime"]
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """How a command is answered."""
-
-    result: ResultKey | None = None
-    """What its result is stored under; None: nothing will ever come."""
-    invocation_id: ResultKey | None = None
-    """What the callee's id is stored under (calls and sends)."""
-    execute: bool = False
-    """Run the closure of this step for real."""
+__all__ = ["EmulatedVM", "Runtime"]
 
 
 class Runtime(Protocol):
-    """Decides what each command gets."""
+    """Answers each command."""
 
     results: Results
 
     def command(
         self,
         type_: str,
-        about: str,
+        name: str,
         fields: dict[str, Any],
         arguments: Any = None,
         messages: Messages | None = None,
     ) -> Answer:
-        """The code writes a command; of a step also what its closure is given."""
+        """Answer a command that the code writes.
+
+        Args:
+            type_: such as `Run`.
+            name: see `Call.name`.
+            fields: its other contents.
+            arguments: what a step's closure is given.
+            messages: prompt of a model call.
+        """
         ...
 
     def output(self, value: bytes | None, failure: Failure | None) -> None:
-        """The handler ended."""
+        """Note how the handler ended."""
         ...
 
     def failed(self, message: str, stacktrace: str) -> None:
-        """The handler raised something that makes the server try again."""
+        """Note what the handler raised; the server would retry."""
         ...
 
     def parked(self, waiting: bool) -> None:
-        """The handler awaits something; `waiting`: there is no result."""
+        """Note whether the handler awaits a result that does not exist."""
         ...
 
     def started(self) -> None:
-        """A closure is about to run."""
+        """Note that a closure is about to run."""
         ...
 
     def executed(self, result: ResultKey, value: bytes | Failure) -> None:
-        """A closure ran; this is its result, and what it is stored under."""
+        """Note the result of a closure, and where it is stored."""
         ...
 
     @property
@@ -97,7 +92,7 @@ class _CallHandles:
 
 
 class EmulatedVM:
-    """Has the methods of the SDK's VMWrapper."""
+    """Has the methods of the SDK's VMWrapper; made once per run."""
 
     def __init__(
         self,
@@ -107,17 +102,17 @@ class EmulatedVM:
         disable_payload_checks: bool = False,
         explicit_recovery: bool = False,
     ) -> None:
-        """As the SDK makes one, with a runtime and the recording before its arguments."""
+        """Take a runtime and the recording, then the arguments of the SDK's VMWrapper."""
         self._runtime = runtime
         self._recording = recording
         self._ident = decode_invocation_id(recording.id)
-        self._prompts_noted = any("messages" in noted for noted in recording.steps.values())
+        self._has_prompts = any("messages" in step for step in recording.steps.values())
         self._keys: dict[int, ResultKey] = {}
         self._to_execute: list[int] = []
         self._executed: set[int] = set()
         self._next_signal = FIRST_AWAKEABLE_SIGNAL
 
-    # --- the attempt
+    # --- the run
 
     def get_response_head(self) -> tuple[int, list[tuple[str, str]]]:
         return (200, [])
@@ -189,8 +184,8 @@ class EmulatedVM:
 
     def sys_run(self, name: str) -> Run:
         call = step_call()
-        arguments = None if call is None else described(call)
-        messages = asked(call) if call and self._prompts_noted and name in MODEL_STEPS else None
+        arguments = None if call is None else arguments_of(call)
+        messages = prompt_of(call) if call and self._has_prompts and name in MODEL_STEPS else None
         answer = self._runtime.command("Run", name, {}, arguments, messages)
         handle = self._handle(answer.result)
         if answer.execute:
@@ -206,7 +201,7 @@ class EmulatedVM:
     def propose_run_completion_transient(
         self, handle: int, failure: Failure, attempt_duration_ms: int, config: Any
     ) -> None:
-        # A real server would try again; a replay shows the failure instead.
+        # A real server would retry; a replay shows the failure instead.
         self._completed(handle, failure)
 
     def propose_run_completion_transient_with_delay_override(
@@ -307,8 +302,8 @@ class EmulatedVM:
 
     # --- helpers
 
-    def _simple(self, type_: str, about: str = "", **fields: Any) -> int:
-        return self._handle(self._runtime.command(type_, about, fields).result)
+    def _simple(self, type_: str, name: str = "", **fields: Any) -> int:
+        return self._handle(self._runtime.command(type_, name, fields).result)
 
     def _handle(self, key: ResultKey | None) -> int:
         handle = len(self._keys) + 1

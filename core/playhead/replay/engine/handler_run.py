@@ -1,51 +1,53 @@
-"""One attempt of a handler, run in this process against a recording."""
+"""One run of a handler in this process, against a recording."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Generator
-from dataclasses import dataclass, field, replace
+from collections.abc import Awaitable, Callable, Generator
+from dataclasses import dataclass, field
+from types import FrameType, TracebackType
 from typing import Any
 
 from playhead.errors import AppError
 from playhead.journal.recording import Recording
 from playhead.replay.engine.app import App
-from playhead.replay.engine.ending import Ending
 from playhead.replay.engine.loop import ReplayLoop
+from playhead.replay.engine.sdk import substituted
 from playhead.replay.engine.seed import random_seed
 from playhead.replay.engine.shortcuts import shortcuts
-from playhead.replay.engine.stack import HANDLER_TASK
+from playhead.replay.engine.stack import HANDLER_TASK, UserCode, waiting_at
 from playhead.restate.ids import decode_invocation_id
 from playhead.restate.protocol import ENTRY_TYPES
 from playhead.restate.protocol.framing import CONTENT_TYPE, START, frame, frames
 
-__all__ = ["HandlerResult", "HandlerRun", "attempt_body"]
+__all__ = ["Ending", "HandlerResult", "HandlerRun", "request_body"]
 
 _OLDEST, _DEFAULT, _NEWEST = 5, 6, 7
-"""Versions of the service protocol that attempts can be run in."""
+"""Versions of the service protocol that handlers can run with."""
 
 MakeVm = Callable[..., Any]
-"""Takes the arguments of the SDK's VMWrapper and returns what the handler will use as one."""
+"""Takes the arguments of the SDK's VMWrapper; returns what the handler uses as one."""
+Handler = Callable[..., Awaitable[Any]]
 
 
 @dataclass
 class HandlerResult:
-    """What came of an attempt."""
+    """What the SDK sent."""
 
     status: int = 0
-    """HTTP status of the answer."""
+    """HTTP status of the response; 0: none was sent."""
     sent: list[tuple[int, bytes]] = field(default_factory=list[tuple[int, bytes]])
-    """Messages that the SDK sent: (wire type, message)."""
+    """Messages as (wire type, message)."""
 
     def first(self, code: int) -> bytes | None:
-        """The first message of a wire type that was sent; None: there was none."""
+        """Return the first message of a wire type; None if there is none."""
         return next((message for sent, message in self.sent if sent == code), None)
 
 
-def attempt_body(recording: Recording) -> bytes:
-    """The request body with which the server would start an attempt on this journal."""
+def request_body(recording: Recording) -> bytes:
+    """Return the request body with which the server starts an attempt on this journal."""
     from playhead.restate.protocol.service_protocol_pb2 import StartMessage
 
     seed = recording.random_seed
@@ -63,37 +65,54 @@ def attempt_body(recording: Recording) -> bytes:
 
 
 class HandlerRun:
-    """Drives an app's handler; `make_vm` decides what its durable operations do."""
+    """Runs an app's handler once; the state machine decides what its operations do."""
 
-    def __init__(self, app: App, recording: Recording, make_vm: MakeVm) -> None:
+    def __init__(
+        self,
+        app: App,
+        recording: Recording,
+        make_vm: MakeVm,
+        *,
+        replaying: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Prepare the run.
+
+        Args:
+            app: whose handler runs.
+            recording: names the handler.
+            make_vm: makes the state machine.
+            replaying: returns whether the journal has commands that are not written yet.
+        """
         self.app = app
         self.recording = recording
-        self.make_vm = make_vm
-        self.outcome = HandlerResult()
+        self.result = HandlerResult()
         self.ending = Ending(app.user)
         self.loop = ReplayLoop()
-        self.on_idle: Callable[[], bool] | None = None
-        """Called when everything waits; returns whether it made something happen."""
         self.parked = False
-        """The handler waits for a result that there is not; the state machine tells."""
-        self.replaying: Callable[[], bool] = lambda: False
-        """Whether the journal has commands that the handler has not written yet."""
+        """Set by the state machine: the handler awaits a result that does not exist."""
+        self.waiting_at: str | None = None
+        """`file:line` where the user's code waited when nothing could happen any more."""
+        self._make_vm = make_vm
+        self._replaying = replaying
         self._task: asyncio.Task[None] | None = None
         self._output = bytearray()
 
     def run(self, body: bytes = b"") -> HandlerResult:
         """Run until the SDK ends the attempt, or nothing can happen any more.
 
+        Args:
+            body: the request body; see `request_body`.
+
         Raises:
-            AppError: the app does not serve this handler, or is no Restate app.
+            AppError: the app does not serve this handler, or is not a Restate app.
         """
         self.loop.on_idle = self._idle
-        # What has no result may be given up by a timeout; but not while other tasks that wait
-        # for a timer still have recorded commands to write.
-        self.loop.may_skip = lambda: not self.parked or self.replaying()
+        # A timeout may give up what has no result; but not while other tasks that wait for a
+        # timer still have recorded commands to write.
+        self.loop.may_skip = lambda: not self.parked or self._replaying()
         asyncio.set_event_loop(self.loop)
         try:
-            with _vm_factory(self.make_vm, self.ending), shortcuts(), _quiet():
+            with substituted(self._make_vm, self.ending.watched), shortcuts(), _quiet():
                 self._task = self.loop.create_task(self._serve(body), name=HANDLER_TASK)
                 with contextlib.suppress(asyncio.CancelledError):
                     self.loop.run_until_complete(self._task)
@@ -101,15 +120,10 @@ class HandlerRun:
         finally:
             asyncio.set_event_loop(None)
             self.loop.close()
-        self.outcome.sent = list(frames(bytes(self._output)))
-        if self.outcome.status != 200:
-            raise AppError(self._refusal())
-        return self.outcome
-
-    def stop(self) -> None:
-        """End the attempt where it is."""
-        if self._task is not None:
-            self._task.cancel()
+        self.result.sent = list(frames(bytes(self._output)))
+        if self.result.status != 200:
+            raise self._refusal()
+        return self.result
 
     async def _serve(self, body: bytes) -> None:
         pinned = int(self.recording.invocation.get("pinned_service_protocol_version") or _DEFAULT)
@@ -138,20 +152,24 @@ class HandlerRun:
 
         async def send(event: dict[str, Any]) -> None:
             if event["type"] == "http.response.start":
-                self.outcome.status = event["status"]
+                self.result.status = event["status"]
                 if event["status"] != 200:
-                    self.stop()
+                    self._stop()
             else:
                 self._output += event.get("body", b"")
 
         await self.app.asgi(scope, receive, send)
 
+    def _stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
     def _idle(self) -> bool:
         if self._task is None or self._task.done():
             return False
-        if self.on_idle is not None and self.on_idle():
-            return True
-        self.stop()
+        # Only the first time: later, everything is being cancelled.
+        self.waiting_at = self.waiting_at or waiting_at(self.app.user, self.loop)
+        self._stop()
         return True
 
     def _wind_up(self) -> None:
@@ -163,50 +181,67 @@ class HandlerRun:
             self.loop.run_until_complete(asyncio.wait(rest, timeout=1.0))
         self.loop.run_until_complete(self.loop.shutdown_asyncgens())
 
-    def _refusal(self) -> str:
+    def _refusal(self) -> AppError:
+        app, status = self.app.name, self.result.status
         target = f"{self.recording.service}/{self.recording.handler}"
-        if self.outcome.status == 404:
-            return (
-                f"{self.app.name} does not serve {target}: the handler was renamed or removed, "
-                "or it is not the app that recorded this invocation"
+        if status == 404:
+            return AppError(
+                f"{app} does not serve {target}",
+                "The handler was renamed or removed, or another app recorded this invocation.",
             )
-        if self.outcome.status == 0:
-            return f"{self.app.name} gave no answer: it is no Restate app (give restate.app(...))"
-        return f"{self.app.name} answered {self.outcome.status} to a request for {target}"
+        if status == 0:
+            return AppError(
+                f"{app} did not respond: it is not a Restate app", "Give restate.app(...)."
+            )
+        return AppError(f"{app} responded with status {status} to a request for {target}")
 
 
-@contextlib.contextmanager
-def _vm_factory(make_vm: MakeVm, ending: Ending) -> Generator[None]:
-    # The one place where the SDK makes the state machine and the context of an invocation.
-    from restate import server
+class Ending:
+    """Records where in the user's code a handler ends, without changing how it runs."""
 
-    module: Any = server
-    original = module.VMWrapper, module.ServerInvocationContext
-    module.VMWrapper, module.ServerInvocationContext = make_vm, _context(original[1], ending)
-    try:
-        yield
-    finally:
-        module.VMWrapper, module.ServerInvocationContext = original
+    def __init__(self, user: UserCode) -> None:
+        self._user = user
+        self.frame: FrameType | None = None
+        """The user's frame that returned or raised, with its variables; None while it runs."""
 
+    def watched(self, handler: Handler) -> Handler:
+        """Return the handler, recording where it ends."""
 
-def _context(make_context: Callable[..., Any], ending: Ending) -> Callable[..., Any]:
-    def make(*, handler: Any, **others: Any) -> Any:
-        # Our tracing bridge would put its own state machine in the place of the replay's.
-        kept = [m for m in handler.context_managers or () if not _is_tracing(m)]
-        watched = replace(handler, context_managers=kept, fn=ending.watched(handler.fn))
-        return make_context(handler=watched, **others)
+        async def watched(*args: Any) -> Any:
+            running = handler(*args)
+            # A frame that is referenced keeps its last line and variables after its coroutine.
+            frame: FrameType | None = getattr(running, "cr_frame", None)
+            try:
+                result = await running
+            except Exception as error:
+                self.frame = self._raising(error.__traceback__)
+                raise
+            self.frame = frame if self._owns(frame) else None
+            return result
 
-    return make
+        return watched
 
+    @property
+    def where(self) -> str | None:
+        """`file:line`; None while the handler runs, or if it is not the user's code."""
+        frame = self.frame
+        return None if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
-def _is_tracing(manager: Any) -> bool:
-    owner = getattr(manager, "__module__", None) or type(manager).__module__
-    return owner.partition(".")[0] == "playhead_tracing"
+    def _raising(self, traceback: TracebackType | None) -> FrameType | None:
+        found: FrameType | None = None
+        while traceback is not None:
+            if self._owns(traceback.tb_frame):
+                found = traceback.tb_frame
+            traceback = traceback.tb_next
+        return found
+
+    def _owns(self, frame: FrameType | None) -> bool:
+        return frame is not None and self._user.owns(frame.f_code.co_filename)
 
 
 @contextlib.contextmanager
 def _quiet() -> Generator[None]:
-    # What the SDK logs (a mismatch, a raising handler) is in the report.
+    # The report has what the SDK logs: a mismatch, a raising handler.
     logger = logging.getLogger("restate")
     level = logger.level
     logger.setLevel(logging.CRITICAL + 1)

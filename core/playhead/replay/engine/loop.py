@@ -1,4 +1,4 @@
-"""An event loop that says when everything in it waits, and whose timers cost no time."""
+"""An event loop whose timers take no time, and that calls back when everything in it waits."""
 
 from __future__ import annotations
 
@@ -10,44 +10,44 @@ from typing import Any
 
 __all__ = ["ReplayLoop"]
 
-_THREAD_PATIENCE_SECONDS = 0.2
-_ASK_EVERY = 64
+_THREAD_SECONDS = 0.2
+_SELECT_EVERY = 64
 _MOST_SKIPS = 10_000
-"""After so many timers something ticks for ever."""
+"""After so many timers, something ticks without end."""
 
 
 class ReplayLoop(asyncio.SelectorEventLoop):
     """Runs a handler whose durable operations are answered from a recording.
 
     When no callback is ready, the clock jumps to the next timer, so that an `asyncio.sleep` in a
-    handler costs nothing, unless `may_skip` says no. Without timers `on_idle` is told.
+    handler takes no time, unless `may_skip` returns false. Without timers it calls `on_idle`.
     """
 
     def __init__(self) -> None:
         self.on_idle: Callable[[], bool] | None = None
         """Returns whether it scheduled something, or stopped the loop."""
         self.busy = 0
-        """How many things run for real; while any does, the loop waits and time passes."""
+        """Number of closures that run for real; meanwhile the loop waits and time passes."""
         self.may_skip: Callable[[], bool] = lambda: True
-        """Whether timers may fire now."""
+        """Returns whether timers may fire now."""
         self._skipped = 0.0
         self._skips = 0
         self._in_threads = 0
         super().__init__(_Selector(self))
 
     def time(self) -> float:
-        """The loop's clock in seconds, with the skipped time added."""
+        """Return the loop's clock in seconds, with the skipped time added."""
         return super().time() + self._skipped
 
     def run_in_executor(self, executor: Any, func: Any, *args: Any) -> asyncio.Future[Any]:
-        """As asyncio's; while a function runs, the loop does not count as idle."""
+        """Run a function as asyncio does; meanwhile the loop does not count as idle."""
         future = super().run_in_executor(executor, func, *args)
         self._in_threads += 1
         future.add_done_callback(self._left_thread)
         return future
 
     def idle(self, timeout: float | None) -> bool:
-        """Nothing is ready until `timeout`: whether to go on at once."""
+        """Return whether to continue at once, given that nothing is ready until `timeout`."""
         if self._in_threads or self.busy:
             return False
         if timeout is not None and self._skips < _MOST_SKIPS and self.may_skip():
@@ -64,17 +64,17 @@ class _Selector(selectors.DefaultSelector):
     def __init__(self, loop: ReplayLoop) -> None:
         super().__init__()
         self._loop = loop
-        self._unasked = 0
+        self._skipped = 0
         self._others = frozenset(threading.enumerate())
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         if timeout is not None and timeout <= 0:
-            # Callbacks are ready, and in a replay nothing comes from outside: ask rarely.
-            self._unasked += 1
-            return [] if self._unasked % _ASK_EVERY else super().select(timeout)
-        # Threads that the handler started (anyio's) may be about to call back; ask we cannot.
+            # Callbacks are ready, and in a replay nothing arrives from outside: select rarely.
+            self._skipped += 1
+            return [] if self._skipped % _SELECT_EVERY else super().select(timeout)
+        # Threads that the handler started (such as anyio's) may be about to call back.
         started = any(t not in self._others for t in threading.enumerate())
-        patience = _THREAD_PATIENCE_SECONDS if started else 0.0
+        patience = _THREAD_SECONDS if started else 0.0
         if timeout is not None:
             patience = min(patience, timeout)
         events = super().select(patience)

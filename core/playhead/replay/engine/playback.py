@@ -1,54 +1,107 @@
-"""A handler run against a recording by the emulated state machine: all that it did."""
+"""A handler run to its end with answers from a recording, and everything it did."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Protocol
 
-from restate.vm import Failure
-
 from playhead.decode.prompts import Messages
-from playhead.journal.commands import Command, Result, ResultKey, type_of
+from playhead.journal.commands import Command, ResultKey
 from playhead.journal.recording import Recording
 from playhead.replay.engine.app import App
-from playhead.replay.engine.calls import Call
-from playhead.replay.engine.emulated_vm import Answer, EmulatedVM
+from playhead.replay.engine.calls import Answer, Call, Matcher, NearestMatcher, Pair, Plan
+from playhead.replay.engine.emulated_vm import EmulatedVM
 from playhead.replay.engine.handler_run import HandlerRun
-from playhead.replay.engine.results import Results
-from playhead.replay.engine.stack import HANDLER_TASK, frames_of_tasks, handler_at, where
+from playhead.replay.engine.results import Results, sdk_value
+from playhead.replay.engine.sdk import Failure
+from playhead.replay.engine.stack import handler_at, where
 
-__all__ = ["Matcher", "Pair", "Playback", "Policy"]
+__all__ = ["Assume", "Dry", "Playback", "Policy", "play"]
 
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """What the code did, and the recorded command that answered it."""
-
-    call: Call
-    recorded: Command | None
-    """None: the journal has no such command."""
-
-
-class Matcher(Protocol):
-    """Finds the recorded command that answers a call."""
-
-    def match(self, call: Call) -> Command | None:
-        """The recorded command; None when there is none."""
-        ...
+_WITHOUT_RESULT = ("SetState", "ClearState", "ClearAllState", "Sleep", "OneWayCall")
 
 
 class Policy(Protocol):
-    """What commands get that the journal does not hold."""
+    """Answers calls that the journal does not."""
 
     def answer(self, call: Call, playback: Playback) -> Answer:
-        """How to answer; `Answer()` leaves the handler waiting for ever."""
+        """Return how to answer a call; `Answer()` leaves the handler waiting."""
         ...
 
 
+class Dry:
+    """Answers only what the run itself knows: state that it wrote or read before."""
+
+    def answer(self, call: Call, playback: Playback) -> Answer:
+        """Answer with a known state value; else the handler waits."""
+        if call.type == "GetState" and (call.name in playback.state or playback.state_whole):
+            playback.results.show(call.new_result, playback.state.get(call.name))
+        elif call.type == "GetStateKeys" and playback.state_whole:
+            playback.results.show(call.new_result, playback.state_keys())
+        else:
+            return Answer()
+        return Answer(call.new_result)
+
+
+class Assume:
+    """Answers everything, with `None` where nothing is known, so that the handler continues."""
+
+    def __init__(self) -> None:
+        self.assumed: list[Call] = []
+        """Calls that got `None` and whose result the handler may have used."""
+
+    def answer(self, call: Call, playback: Playback) -> Answer:
+        """Answer with a known state value, else `None`; a promise is never resolved."""
+        if call.type == "GetPromise":
+            return Answer()
+        value: object = None
+        if call.type == "GetState":
+            value = playback.state.get(call.name)
+        elif call.type == "GetStateKeys":
+            value = playback.state_keys()
+        if call.type not in _WITHOUT_RESULT:
+            self.assumed.append(call)
+        playback.results.show(call.new_result, value)
+        playback.results.show(call.new_invocation_id, f"(no invocation: {call.title} is new)")
+        return Answer(call.new_result, call.new_invocation_id)
+
+
+def play(
+    app: App,
+    recording: Recording,
+    policy: Policy,
+    *,
+    plan: Plan = (),
+    matcher: Matcher | None = None,
+    changed: Mapping[ResultKey, Any] | None = None,
+    on_call: Callable[[Call, Playback], None] | None = None,
+    on_live: Callable[[bool], None] | None = None,
+) -> Playback:
+    """Run a handler against a recording until it ends or can only wait.
+
+    Args:
+        app: whose handler runs.
+        recording: where answers come from.
+        policy: answers calls that the journal does not.
+        plan: which recorded step answers each of the first calls; then the nearest one does.
+        matcher: finds the recorded command of each call, instead of a plan.
+        changed: results that replace recorded ones, as the SDK hands them out.
+        on_call: called before each command is answered, in the handler's own stack.
+        on_live: called with True before a closure is executed for real, with False after it.
+
+    Raises:
+        AppError: the app does not serve this handler.
+    """
+    if matcher is None:
+        matcher = NearestMatcher(tuple(recording.journal().steps()), plan)
+    playback = Playback(app, recording, matcher, policy, changed or {}, on_call, on_live)
+    playback.run()
+    return playback
+
+
 class Playback:
-    """One run of a handler. Use it once: `run()`, then read what happened."""
+    """One run of a handler under the emulated state machine; made by `play`."""
 
     def __init__(
         self,
@@ -56,61 +109,59 @@ class Playback:
         recording: Recording,
         matcher: Matcher,
         policy: Policy,
-        on_call: Callable[[Call, Playback], None] | None = None,
-        changed: Mapping[ResultKey, Any] | None = None,
+        changed: Mapping[ResultKey, Any],
+        on_call: Callable[[Call, Playback], None] | None,
+        on_live: Callable[[bool], None] | None,
     ) -> None:
-        """Prepare the run.
-
-        Args:
-            app: whose handler runs.
-            recording: where answers come from.
-            matcher: finds the recorded command for each call.
-            policy: what calls without one get.
-            on_call: called before each command is answered, in the handler's own stack.
-            changed: results to give instead of the recorded ones, as the SDK hands them out.
-        """
         self.app = app
         self.recording = recording
         self.journal = recording.journal()
-        changed = changed or {}
         self.results = Results(
             (r.key, changed[r.key] if r.key in changed else sdk_value(r.kind, r.value))
             for r in self.journal.results
         )
         self.pairs: list[Pair] = []
+        """Every command in order, without Input and Output."""
         self.state: dict[str, bytes | None] = {}
-        """State as far as the run has seen it; None: known to be absent."""
+        """State that the run has read or written; None: known to be absent."""
         self.state_whole = False
-        """Whether `state` holds all there is: the handler cleared everything before."""
+        """Whether `state` is complete: the handler cleared everything before."""
         self.ended: Call | None = None
-        """The Output that the handler wrote; None when it did not end."""
+        """The Output that the handler wrote; None while it has not ended."""
         self.raised: tuple[str, str] | None = None
-        """Message and stack trace of what the handler raised, when the server would retry."""
-        self.waiting_at: str | None = None
-        self.ran: dict[ResultKey, Any] = {}
+        """Message and stack trace of what the handler raised, if the server would retry."""
+        self.executed_results: dict[ResultKey, Any] = {}
         """Results of closures that were executed."""
-        self.attempt = HandlerRun(app, recording, functools.partial(EmulatedVM, self, recording))
-        self.on_live: Callable[[bool], None] | None = None
-        """Told when a closure begins and ends to run for real."""
-        self._matcher, self._policy, self._on_call = matcher, policy, on_call
+        self.handler_run = HandlerRun(
+            app,
+            recording,
+            functools.partial(EmulatedVM, self, recording),
+            replaying=lambda: self.replaying,
+        )
+        self._matcher, self._policy = matcher, policy
+        self._on_call, self._on_live = on_call, on_live
         self._left = len(self.journal.commands) - 1
 
-    def run(self) -> Playback:
-        """Run the handler to its end, or until it can only wait.
+    def run(self) -> None:
+        """Run the handler, once."""
+        self.handler_run.run()
 
-        Raises:
-            AppError: the app does not serve this handler.
-        """
-        self.attempt.on_idle = self._note_where
-        self.attempt.replaying = lambda: self.replaying
-        self.attempt.run()
-        return self
+    @property
+    def taken(self) -> Plan:
+        """The plan as it was followed; empty with another matcher."""
+        matcher = self._matcher
+        return tuple(matcher.taken) if isinstance(matcher, NearestMatcher) else ()
+
+    @property
+    def waiting_at(self) -> str | None:
+        """`file:line` where the handler waited when nothing could happen any more."""
+        return self.handler_run.waiting_at
 
     def state_keys(self) -> list[str]:
-        """Keys that have a value, as far as the run has seen."""
+        """Return the keys that have a value, as far as the run knows."""
         return sorted(key for key, value in self.state.items() if value is not None)
 
-    # --- what the state machine asks
+    # --- called by the state machine
 
     @property
     def replaying(self) -> bool:
@@ -120,14 +171,14 @@ class Playback:
     def command(
         self,
         type_: str,
-        about: str,
+        name: str,
         fields: dict[str, Any],
         arguments: Any = None,
         messages: Messages | None = None,
     ) -> Answer:
-        """Answer a command from the recording, or as the policy says."""
-        at = where(self.app.user) or handler_at(self.app.user, self.attempt.loop)
-        call = Call(len(self.pairs) + 1, type_, about, fields, at, arguments, messages)
+        """Answer a command from the recording, or as the policy decides."""
+        at = where(self.app.user) or handler_at(self.app.user, self.handler_run.loop)
+        call = Call(len(self.pairs) + 1, type_, name, fields, at, arguments, messages)
         if self._on_call is not None:
             self._on_call(call, self)
         recorded = self._matcher.match(call)
@@ -144,7 +195,8 @@ class Playback:
         """Note how the handler ended."""
         text = None if failure is None else f"{failure.code}: {failure.message}"
         fields = {"value": value, "failure": text}
-        self.ended = Call(len(self.pairs) + 1, "Output", "", fields, self.attempt.ending.where)
+        at = self.handler_run.ending.where
+        self.ended = Call(len(self.pairs) + 1, "Output", "", fields, at)
         if self._on_call is not None:
             self._on_call(self.ended, self)
 
@@ -153,21 +205,21 @@ class Playback:
         self.raised = (message, stacktrace)
 
     def parked(self, waiting: bool) -> None:
-        """Note whether the handler waits for what is not there."""
-        self.attempt.parked = waiting
+        """Note whether the handler awaits a result that does not exist."""
+        self.handler_run.parked = waiting
 
     def started(self) -> None:
         """Let time pass for real while a closure runs."""
-        self.attempt.loop.busy += 1
-        if self.on_live is not None:
-            self.on_live(True)
+        self.handler_run.loop.busy += 1
+        if self._on_live is not None:
+            self._on_live(True)
 
     def executed(self, result: ResultKey, value: bytes | Failure) -> None:
-        """Note the result of a closure that ran."""
-        self.attempt.loop.busy -= 1
-        if self.on_live is not None:
-            self.on_live(False)
-        self.ran[result] = value
+        """Note the result of a closure that was executed."""
+        self.handler_run.loop.busy -= 1
+        if self._on_live is not None:
+            self._on_live(False)
+        self.executed_results[result] = value
 
     # --- helpers
 
@@ -185,13 +237,13 @@ class Playback:
     def _follow_state(self, call: Call, recorded: Command | None) -> None:
         match call.type:
             case "SetState":
-                self.state[call.about] = call.fields["value"]
+                self.state[call.name] = call.fields["value"]
             case "ClearState":
-                self.state[call.about] = None
+                self.state[call.name] = None
             case "ClearAllState":
                 self.state, self.state_whole = {}, True
-            case "GetState" if recorded is not None and not self._knows(call.about):
-                self.state[call.about] = self._read(recorded)
+            case "GetState" if recorded is not None and not self._knows(call.name):
+                self.state[call.name] = self._read(recorded)
             case _:
                 pass
 
@@ -206,33 +258,6 @@ class Playback:
             value = None if result is None else sdk_value(result.kind, result.value)
         return value if isinstance(value, bytes) else None
 
-    def _note_where(self) -> bool:
-        if self.ended is None and self.raised is None and self.waiting_at is None:
-            self.waiting_at = waiting_at(self.app, self.attempt)
-        return False
-
-
-def waiting_at(app: App, attempt: HandlerRun) -> str | None:
-    """`file:line` where the user's code waits; tasks of its own are nearer than the handler."""
-    stacks = frames_of_tasks(app.user, attempt.loop)
-    for name in sorted(stacks, key=lambda n: n == HANDLER_TASK):
-        frame = stacks[name][0]
-        return f"{frame.f_code.co_filename}:{frame.f_lineno}"
-    return None
-
-
-def sdk_value(kind: str, value: Any) -> Any:
-    """A recorded result as the SDK's state machine hands it out."""
-    if kind == "failure":
-        metadata = {m.key: m.value for m in value.metadata} or None
-        return Failure(value.code, value.message, metadata=metadata)
-    return value
-
-
-def result_of(pair: Pair, playback: Playback) -> Result | None:
-    """The recorded result of what the code did."""
-    return None if pair.recorded is None else playback.journal.result_of(pair.recorded)
-
 
 def _eager(command: Command) -> Any:
     if command.type == "GetEagerStateKeys":
@@ -240,8 +265,3 @@ def _eager(command: Command) -> Any:
     if command.message.WhichOneof("result") == "value":
         return bytes(command.message.value.content)
     return None
-
-
-def same_type(call: Call, command: Command) -> bool:
-    """Whether a recorded command could answer the call at all."""
-    return call.type == type_of(command)

@@ -1,4 +1,4 @@
-"""Which results a handler can see, and in which order, as the SDK's state machine has it."""
+"""The results that a handler can see, in the order of the SDK's state machine."""
 
 from __future__ import annotations
 
@@ -6,46 +6,46 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Any
 
-from restate.vm import (
+from playhead.journal.commands import ResultKey
+from playhead.replay.engine.sdk import (
     AllCompletedUnresolvedFuture,
+    Failure,
     FirstCompletedUnresolvedFuture,
     SingleUnresolvedFuture,
 )
-
-from playhead.journal.commands import ResultKey
 from playhead.restate.protocol import CANCEL_SIGNAL
 
-__all__ = ["CANCEL", "Results"]
+__all__ = ["CANCEL", "Results", "sdk_value"]
 
 CANCEL: ResultKey = ("signal", CANCEL_SIGNAL)
 
 
 class Results:
-    """Results wait in the order in which they were stored, and become visible one by one.
+    """Results in the order in which they were stored; each becomes visible in its turn.
 
-    A handler that awaits something makes visible what was stored up to its result, and nothing
-    later: so `select` finds the winner that it found when the journal was written.
+    Awaiting something makes visible what was stored up to its result, and nothing later: so
+    `select` finds the same winner as when the journal was written.
     """
 
     def __init__(self, stored: Iterable[tuple[ResultKey, Any]]) -> None:
-        """`stored`: what the journal holds, in its order; values as the SDK hands them out."""
+        """Take what the journal holds, in its order; values as the SDK hands them out."""
         self._stored = deque(stored)
         self._visible: dict[ResultKey, Any] = {}
 
     def add(self, key: ResultKey, value: Any) -> None:
-        """A result that came after all others."""
+        """Store a result after all others."""
         self._stored.append((key, value))
 
     def show(self, key: ResultKey, value: Any) -> None:
-        """A result that is there at once."""
+        """Make a result visible at once."""
         self._visible[key] = value
 
     def visible(self, key: ResultKey) -> bool:
-        """Whether it can be taken."""
+        """Return whether a result can be taken."""
         return key in self._visible
 
     def take(self, key: ResultKey) -> Any:
-        """The value of a visible result."""
+        """Return the value of a visible result, and remove it."""
         return self._visible.pop(key)
 
     def advance(self, future: Any, keys: dict[int, ResultKey]) -> str:
@@ -78,7 +78,20 @@ class Results:
             case AllCompletedUnresolvedFuture():
                 return all(self._resolved(child, keys) for child in future.children)
             case _:
-                raise TypeError(f"unknown future {future!r}: the SDK is newer than this replay")
+                raise TypeError(f"unknown future {future!r}: the SDK is newer than Playhead")
+
+
+def sdk_value(kind: str, value: Any) -> Any:
+    """Return a recorded result as the SDK's state machine hands it out.
+
+    Args:
+        kind: `Result.kind`.
+        value: `Result.value`.
+    """
+    if kind == "failure":
+        metadata = {m.key: m.value for m in value.metadata} or None
+        return Failure(value.code, value.message, metadata=metadata)
+    return value
 
 
 _MISSING = object()

@@ -1,8 +1,8 @@
 """The random seed that the server derives from an invocation id.
 
 The server seeds the SDK's random numbers with the SipHash-1-3 (zero key) of the id's 24 bytes, as
-Rust hashes an array: the length as little-endian u64, then the bytes. A server with the
-experimental unique random seeds draws the seed instead; a recording then has to carry it.
+Rust hashes an array: the length as little-endian u64, then the bytes. A server with experimental
+unique random seeds draws the seed instead; its recordings have to carry it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _MASK = (1 << 64) - 1
 
 
 def random_seed(invocation_id: str) -> int:
-    """The seed (u64) of the invocation's `ctx.random()` and `ctx.uuid()`, by default."""
+    """Return the default seed (u64) of the invocation's `ctx.random()` and `ctx.uuid()`."""
     ident = decode_invocation_id(invocation_id)
     return _siphash13(len(ident).to_bytes(8, "little") + ident)
 

@@ -1,7 +1,7 @@
 """What the SDK does at every durable step, made cheaper where the outcome is the same.
 
-Each takes the place of a name in `restate.server_context` for the time of one attempt. Without
-them a replay spends most of its time here.
+Each shortcut takes the place of a name in `restate.server_context` during a run. Without them a
+replay spends most of its time there.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import contextvars
 import copy
+import functools
 import inspect
 from collections.abc import Coroutine, Generator
 from types import FunctionType
@@ -18,14 +19,16 @@ from weakref import WeakKeyDictionary
 
 from restate import RunOptions, server_context
 
-__all__ = ["REPLACED", "shortcuts"]
+from playhead.replay.engine.sdk import LazyFuture, others_ready, replaced, shortcuts_missing
+
+__all__ = ["REPLACED", "are_available", "shortcuts"]
 
 _options: Any = RunOptions
 _signatures: WeakKeyDictionary[Any, inspect.Signature] = WeakKeyDictionary()
 
 
 class _Inspect:
-    """`inspect`, whose `signature` looks at each function once."""
+    """`inspect`, whose `signature` inspects each function once."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(inspect, name)
@@ -33,7 +36,7 @@ class _Inspect:
     def signature(self, action: Any, *, eval_str: bool = False) -> inspect.Signature:
         if type(action) is not FunctionType or not eval_str:
             return inspect.signature(action, eval_str=eval_str)
-        # A lambda is a new function each time; its code is not, and has all that there is to it.
+        # A lambda is a new function each time; its code is not, and determines the signature.
         own = action.__annotations__ or action.__defaults__ or action.__kwdefaults__
         known_by = action if own or action.__dict__ else action.__code__
         found = _signatures.get(known_by)
@@ -43,7 +46,7 @@ class _Inspect:
 
 
 class _Copy:
-    """`copy`, which takes no detours for the options of a step."""
+    """`copy`, with a short way for the options of a step."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(copy, name)
@@ -57,14 +60,14 @@ class _Copy:
 
 
 class _AnyType:
-    """A type that only `typing.cast` sees, and that is not made anew at each step."""
+    """A type that only `typing.cast` sees, instead of a new one at each step."""
 
     def __getitem__(self, parameters: Any) -> _AnyType:
         return self
 
 
-class _LazyFuture(server_context.LazyFuture[Any]):
-    """Begins at once when the loop has nothing else to do.
+class _LazyFuture(LazyFuture):  # pyright: ignore[reportUntypedBaseClass]
+    """Starts at once when the loop has nothing else to do.
 
     The SDK makes a task of each future and awaits it in the same breath. When nothing else is
     ready, the loop would run that task next, and if the result is there, the awaiting task after
@@ -78,7 +81,7 @@ class _LazyFuture(server_context.LazyFuture[Any]):
         task: Any = self.task
         if task is None:
             loop: Any = asyncio.get_running_loop()
-            task = loop.create_task(self.async_def()) if loop._ready else _begun(loop, self)
+            task = loop.create_task(self.async_def()) if others_ready(loop) else _begun(loop, self)
             self.task = task
         return await task
 
@@ -107,7 +110,7 @@ async def _finish(coroutine: Coroutine[Any, Any, Any], awaited: Any) -> Any:
 
 
 class _Rest:
-    """What is left of a coroutine that waits for `awaited`."""
+    """The rest of a coroutine that waits for `awaited`."""
 
     def __init__(self, coroutine: Coroutine[Any, Any, Any], awaited: Any) -> None:
         self._coroutine, self._awaited = coroutine, awaited
@@ -132,18 +135,15 @@ REPLACED: dict[str, Any] = {
     "copy": _Copy(),
     "inspect": _Inspect(),
 }
-"""Names of `restate.server_context`, and what takes their place."""
+"""Replacements of `sdk.SHORTCUTS`."""
 
 
-@contextlib.contextmanager
-def shortcuts() -> Generator[None]:
-    """Put them in place."""
-    module: Any = server_context
-    originals = {name: getattr(module, name) for name in REPLACED}
-    for name, replacement in REPLACED.items():
-        setattr(module, name, replacement)
-    try:
-        yield
-    finally:
-        for name, original in originals.items():
-            setattr(module, name, original)
+@functools.cache
+def are_available() -> bool:
+    """Return whether the installed versions allow the shortcuts."""
+    return not shortcuts_missing()
+
+
+def shortcuts() -> contextlib.AbstractContextManager[None]:
+    """Return a context in which the SDK uses the shortcuts, if its version allows them."""
+    return replaced(server_context, REPLACED) if are_available() else contextlib.nullcontext()

@@ -1,88 +1,96 @@
-"""The strict verdict: would the SDK accept this journal with this code?"""
+"""The strict verdict: does the SDK accept this journal with this code?"""
 
 from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Callable
 from typing import Any
 
 from playhead.journal.commands import Journal, result_kind, result_value
 from playhead.journal.recording import Recording
 from playhead.replay.engine.app import App
-from playhead.replay.engine.handler_run import HandlerRun, attempt_body
-from playhead.replay.engine.playback import waiting_at
+from playhead.replay.engine.handler_run import HandlerRun, request_body
+from playhead.replay.engine.sdk import (
+    COMMANDS,
+    DoProgressExecuteRun,
+    DoProgressWaitExternalProgress,
+    VMException,  # pyright: ignore[reportUnknownVariableType]
+    VMWrapper,
+)
 from playhead.replay.engine.stack import raised_at, where
-from playhead.replay.engine.watched_vm import WatchedVM
 from playhead.replay.report import Divergence, Report
 from playhead.restate.protocol.framing import ERROR
 from playhead.values import readable
 
-__all__ = ["strict"]
+__all__ = ["StrictRun", "strict"]
 
 JOURNAL_MISMATCH = 570
-"""The SDK's error code for code that does not fit its journal."""
+"""The SDK's error code for code that does not match its journal."""
 
 _SPACE = re.compile(r"\s+")
 
 
 def strict(app: App, recording: Recording) -> Report:
-    """Feed the journal to the SDK and report its judgement. No closure is executed.
+    """Feed the journal to the SDK and report its verdict; no closure is executed.
 
     Raises:
         AppError: the app does not serve this handler.
-        RecordingError: the recording's entries are not what they say.
+        RecordingError: an entry's bytes do not match its type.
     """
-    judge = _Judge(app, recording)
-    attempt = HandlerRun(app, recording, functools.partial(WatchedVM, judge))
-    judge.attempt = attempt
-    attempt.on_idle = judge.idle
-    attempt.replaying = lambda: judge.written < len(judge.journal.commands)
-    outcome = attempt.run(attempt_body(recording))
-    return judge.report(outcome.first(ERROR))
+    return StrictRun(app, recording).report()
 
 
-class _Judge:
+class StrictRun:
+    """One run of a handler under the SDK's own state machine, which it watches."""
+
     def __init__(self, app: App, recording: Recording) -> None:
         self.app = app
         self.recording = recording
         self.journal: Journal = recording.journal()
-        self.attempt: HandlerRun | None = None
         self.written = 1  # Input
-        self.last_where: str | None = None
-        self.output: tuple[str, Any] | None = None
-        self.wanted_steps: list[str] = []
         self.raised: tuple[str, str] | None = None
-        self.waiting_at: str | None = None
+        """Message and stack trace of what the handler raised, if the server would retry."""
+        self.output: tuple[str, Any] | None = None
+        """Kind (`value` or `failure`) and content of the Output command."""
+        self._last_where: str | None = None
+        self._steps_without_result: list[str] = []
+        self._run = HandlerRun(
+            app,
+            recording,
+            functools.partial(_WatchedVM, self),
+            replaying=lambda: self.written < len(self.journal.commands),
+        )
 
-    # --- what the state machine tells
+    # --- called by the state machine
 
-    def command(self, type_: str, call: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    def command(self, type_: str, call: str, args: tuple[Any, ...]) -> None:
+        """Note a command that the handler is about to write."""
         self.written += 1
         if type_ == "Output":
             self.output = ("failure" if call.endswith("failure") else "value", args[0])
 
     def refused(self) -> None:
-        self.last_where = where(self.app.user)
+        """Note where the code is: the state machine did not accept its last command."""
+        self._last_where = where(self.app.user)
 
     def parked(self, waiting: bool) -> None:
-        assert self.attempt is not None
-        self.attempt.parked = waiting
+        """Note whether the handler awaits a result that does not exist."""
+        self._run.parked = waiting
 
-    def wanted(self, name: str) -> None:
-        self.wanted_steps.append(name)
+    def missing_result(self, step: str) -> None:
+        """Note a step without a result that the handler awaits; its closure does not run."""
+        self._steps_without_result.append(step)
 
     def failed(self, message: str, stacktrace: str) -> None:
+        """Note what the handler raised."""
         self.raised = (message, stacktrace)
-
-    def idle(self) -> bool:
-        assert self.attempt is not None
-        # Only the first time: later everything is being cancelled.
-        self.waiting_at = self.waiting_at or waiting_at(self.app, self.attempt)
-        return False
 
     # --- the verdict
 
-    def report(self, error: bytes | None) -> Report:
+    def report(self) -> Report:
+        """Run the handler and return the SDK's verdict."""
+        error = self._run.run(request_body(self.recording)).first(ERROR)
         total = len(self.journal.commands)
         common: dict[str, Any] = {
             "invocation_id": self.recording.id,
@@ -93,7 +101,8 @@ class _Judge:
         if error is not None:
             return self._from_error(error, common)
         if self.output is None:
-            return Report("incomplete", **common, reason=self._why(), waiting_at=self.waiting_at)
+            reason, at = self._why_waiting(), self._run.waiting_at
+            return Report("incomplete", **common, reason=reason, waiting_at=at)
         kind, value = self.output
         ended: dict[str, Any] = (
             {"failure": f"{value.code}: {value.message}"}
@@ -108,24 +117,30 @@ class _Judge:
         from playhead.restate.protocol.service_protocol_pb2 import ErrorMessage
 
         message = ErrorMessage.FromString(error)
-        words = f"{message.message}\n{message.stacktrace}".strip()
-        beyond = self.written >= len(self.journal.commands) and self.journal.output is None
+        sdk_message = f"{message.message}\n{message.stacktrace}".strip()
         if self.raised is not None and message.code != JOURNAL_MISMATCH:
-            if beyond:
+            if self.written >= len(self.journal.commands) and self.journal.output is None:
                 reason = f"past the end of the journal the handler raises {self.raised[0]}"
-                return Report("incomplete", **common, reason=reason, sdk_message=words)
-            divergence = Divergence(
-                self.written, "error", self._recorded(self.written), self.raised[0],
-                raised_at(self.app.user, self.raised[1]) or self.last_where,
-            )  # fmt: skip
+                return Report("incomplete", **common, reason=reason, sdk_message=sdk_message)
+            index, kind, current = self.written, "error", self.raised[0]
+            at = raised_at(self.app.user, self.raised[1]) or self._last_where
         else:
-            index = message.related_command_index if _has(message) else self.written - 1
-            divergence = Divergence(
-                index, "mismatch", self._recorded(index), _SPACE.sub(" ", message.message),
-                self.last_where,
-            )  # fmt: skip
-        common["replayed"] = min(divergence.command_index, common["commands"])
-        return Report("diverged", **common, divergences=(divergence,), sdk_message=words)
+            related = message.HasField("related_command_index")
+            index = message.related_command_index if related else self.written - 1
+            kind, current = "mismatch", _SPACE.sub(" ", message.message)
+            at = self._last_where
+        divergence = Divergence(
+            index,
+            kind,
+            self._recorded(index),
+            current,
+            at,
+            journal_index=self.journal.commands[index].index
+            if 0 <= index < len(self.journal.commands)
+            else None,
+        )
+        common["replayed"] = min(index, common["commands"])
+        return Report("diverged", **common, divergences=(divergence,), sdk_message=sdk_message)
 
     def _recorded(self, index: int) -> str | None:
         if not 0 <= index < len(self.journal.commands):
@@ -136,12 +151,70 @@ class _Judge:
             return f"{text}: {result_value(command.message).message}"
         return text
 
-    def _why(self) -> str:
-        if self.wanted_steps:
-            names = ", ".join(dict.fromkeys(self.wanted_steps))
-            return f"the journal holds no result of step {names}"
-        return "the journal holds no result for what the handler waits for"
+    def _why_waiting(self) -> str:
+        if self._steps_without_result:
+            names = ", ".join(dict.fromkeys(self._steps_without_result))
+            return f"the journal has no result of step {names}"
+        return "the journal has no result for what the handler awaits"
 
 
-def _has(message: Any) -> bool:
-    return bool(message.HasField("related_command_index"))
+class _WatchedVM(VMWrapper):
+    """The SDK's own state machine; tells a StrictRun of each command before it is written.
+
+    A step without a result stays without one: its closure is never handed out. Handlers with
+    explicit recovery replay too, where the SDK would run them from the start.
+    """
+
+    def __init__(
+        self,
+        observer: StrictRun,
+        headers: list[tuple[str, str]],
+        disable_payload_checks: bool = False,
+        explicit_recovery: bool = False,
+    ) -> None:
+        super().__init__(headers, disable_payload_checks, explicit_recovery=False)
+        self._observer = observer
+        self._run_names: dict[int, str] = {}
+        """Names of the steps that the journal does not hold, by handle."""
+        self._parked = False
+        for call, type_ in COMMANDS.items():
+            setattr(self, call, self._watched(call, type_))
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # Another class could execute closures.
+        if name == "__class__":
+            raise TypeError("the state machine of a replay cannot be replaced")
+        super().__setattr__(name, value)
+
+    def do_progress(self, unresolved_future: Any) -> Any:
+        progress = super().do_progress(unresolved_future)
+        while isinstance(progress, DoProgressExecuteRun):
+            self._observer.missing_result(self._run_names.get(progress.handle, "?"))
+            progress = super().do_progress(unresolved_future)
+        waiting = isinstance(progress, DoProgressWaitExternalProgress)
+        if waiting != self._parked:
+            self._parked = waiting
+            self._observer.parked(waiting)
+        return progress
+
+    def notify_error(self, error: str, stacktrace: str, delay_override: Any = None) -> None:
+        self._observer.failed(error, stacktrace)
+        super().notify_error(error, stacktrace, delay_override)
+
+    def _watched(self, call: str, type_: str) -> Callable[..., Any]:
+        original = getattr(super(), call)
+        command, is_run = self._observer.command, type_ == "Run"
+
+        @functools.wraps(original)
+        def watched(*args: Any, **kwargs: Any) -> Any:
+            command(type_, call, args)
+            try:
+                result = original(*args, **kwargs)
+            except VMException:
+                self._observer.refused()
+                raise
+            if is_run and not result.replayed:
+                self._run_names[result.handle] = args[0]
+            return result
+
+        return watched
