@@ -13,7 +13,7 @@ import pytest
 from playhead.local import ManagedProcess, free_port
 from waiting import until
 
-HANDLERS = Path(__file__).resolve().parents[1] / "restate" / "handlers.py"
+HANDLERS = Path(__file__).resolve().parents[1] / "support" / "journal_service.py"
 
 
 @pytest.fixture(scope="module")

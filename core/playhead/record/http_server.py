@@ -12,6 +12,8 @@ from starlette.types import ASGIApp
 __all__ = ["HttpServer", "listen"]
 
 STOP_SECONDS = 2
+IDLE_SECONDS = 3600
+"""An exporter that sends on a connection just closed as idle loses the batch, so keep them open."""
 
 
 def listen(port: int) -> socket.socket:
@@ -40,6 +42,7 @@ class HttpServer(uvicorn.Server):
                 lifespan="off",
                 server_header=False,
                 limit_concurrency=256,
+                timeout_keep_alive=IDLE_SECONDS,
                 timeout_graceful_shutdown=STOP_SECONDS,
             )
         )
