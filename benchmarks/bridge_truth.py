@@ -1,7 +1,7 @@
-"""The truth table of docs/tracing-truth.md: what ran against what three ways of tracing export.
+"""The table in docs/tracing-truth.md: what ran, and what three ways of tracing export.
 
-python -m benchmarks.bridge_truth            # prints the table (some minutes)
-python -m benchmarks.bridge_truth --write    # and puts it into docs/tracing-truth.md
+python -m benchmarks.bridge_truth            # print the table (takes minutes)
+python -m benchmarks.bridge_truth --write    # also write it to docs/tracing-truth.md
 """
 
 from __future__ import annotations
@@ -24,23 +24,27 @@ MARK = "<!-- the table: python -m benchmarks.bridge_truth --write -->"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="The truth table of tracing.")
-    parser.add_argument("--write", action="store_true", help="put the table into the page")
-    parser.add_argument("--only", nargs="*", help="ids of cases")
+    parser = argparse.ArgumentParser(
+        description="Compare what ran with what three ways of tracing export."
+    )
+    parser.add_argument(
+        "--write", action="store_true", help="write the table to docs/tracing-truth.md"
+    )
+    parser.add_argument("--only", nargs="*", help="ids of the cases to run")
     parser.add_argument("--mode", choices=MODES, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.mode:
-        print(json.dumps(measure(args.mode, args.only)))
+        print(json.dumps(run_cases(args.mode, args.only)))
         return
-    found = {mode: _child(mode, args.only) for mode in MODES}
-    table = render(found)
+    results = {mode: _run_in_process(mode, args.only) for mode in MODES}
+    table = render(results)
     print(table)
     if args.write:
         head = PAGE.read_text().split(MARK)[0]
         PAGE.write_text(f"{head}{MARK}\n\n{table}\n")
 
 
-def _child(mode: str, only: list[str] | None) -> list[dict[str, Any]]:
+def _run_in_process(mode: str, only: list[str] | None) -> list[dict[str, Any]]:
     command = [sys.executable, "-m", "benchmarks.bridge_truth", "--mode", mode]
     command += ["--only", *only] if only else []
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
@@ -49,8 +53,8 @@ def _child(mode: str, only: list[str] | None) -> list[dict[str, Any]]:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def measure(mode: str, only: list[str] | None) -> list[dict[str, Any]]:
-    """Run every case in this process under one way of tracing."""
+def run_cases(mode: str, only: list[str] | None) -> list[dict[str, Any]]:
+    """Run the cases in this process with one way of tracing."""
     sys.path.insert(0, str(TESTS))
     from playhead.local import RestateServer
     from tracing_bed import Bed, Serving, make_app, make_provider, set_global, switch_on  # pyright: ignore[reportMissingImports]
@@ -76,12 +80,12 @@ def measure(mode: str, only: list[str] | None) -> list[dict[str, Any]]:
                 bed = Bed(server, receiver, world, mode)
                 for case in CASES:
                     if not only or case.id in only:
-                        results.append(_measure(bed, case))
+                        results.append(_run_case(bed, case))
                 bed.close()
     return results
 
 
-def _measure(bed: Any, case: Any) -> dict[str, Any]:
+def _run_case(bed: Any, case: Any) -> dict[str, Any]:
     before = len(bed.settled())
     try:
         expected = case.run(bed, f"{case.id}-table")
@@ -127,44 +131,44 @@ def _kinds(spans: Counter[str]) -> dict[str, int]:
     return kinds
 
 
-def render(found: dict[str, list[dict[str, Any]]]) -> str:
-    """The table as Markdown."""
+def render(results: dict[str, list[dict[str, Any]]]) -> str:
+    """Return the table as Markdown."""
     lines = [
         f"| case | what happens | ran | {' | '.join(MODES.values())} |",
         f"|---|---|---|{'---|' * len(MODES)}",
     ]
-    for rows in zip(*found.values(), strict=True):
+    for rows in zip(*results.values(), strict=True):
         first = rows[-1]
-        ran = _cell(first["expected"]) if "expected" in first else "?"
-        cells = [_judged(row) for row in rows]
+        ran = _counts(first["expected"]) if "expected" in first else "?"
+        cells = [_differences(row) for row in rows]
         lines.append(f"| {first['id']} | {first['title']} | {ran} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def _cell(kinds: dict[str, int]) -> str:
+def _counts(kinds: dict[str, int]) -> str:
     return " ".join(
         f"{kinds[k]} {k}" for k in ("agent", "LLM", "tool", "step", "user") if k in kinds
     )
 
 
-def _judged(row: dict[str, Any]) -> str:
+def _differences(row: dict[str, Any]) -> str:
     if "failed" in row:
-        return f"handler broke ({row['failed']})"
+        return f"handler failed ({row['failed']})"
     expected, exported = row["expected"], row["exported"]
-    wrong: list[str] = []
+    differences: list[str] = []
     for kind in KINDS:
         want, have = expected.get(kind, 0), exported.get(kind, 0)
         if want != have:
-            wrong.append(f"{have or 'no'} {kind}")
+            differences.append(f"{have or 'no'} {kind}")
     if row["strays"]:
-        wrong.append(f"{row['strays']} in other traces")
+        differences.append(f"{row['strays']} in other traces")
     if row["orphans"]:
-        wrong.append(f"{row['orphans']} without parent")
+        differences.append(f"{row['orphans']} without parent")
     if row["errors"] > row["errors_expected"]:
-        wrong.append(f"{row['errors'] - row['errors_expected']} false errors")
+        differences.append(f"{row['errors'] - row['errors_expected']} false errors")
     elif row["errors"] < row["errors_expected"]:
-        wrong.append(f"{row['errors_expected'] - row['errors']} errors missing")
-    return "exact" if not wrong else "; ".join(wrong)
+        differences.append(f"{row['errors_expected'] - row['errors']} errors missing")
+    return "; ".join(differences) or "exact"
 
 
 if __name__ == "__main__":

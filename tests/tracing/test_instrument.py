@@ -14,8 +14,8 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from playhead_tracing import NotARestateApp, compat, instrument
-from playhead_tracing.scope import Scope, attach_parent
+from playhead_tracing import NotARestateAppError, compat, instrument
+from playhead_tracing.attempt_scope import AttemptScope, attach_parent
 from restate.vm import VMWrapper
 
 
@@ -47,14 +47,14 @@ def on(app: Any, provider: Any) -> Any:
 
 
 def test_public_surface() -> None:
-    assert sorted(playhead_tracing.__all__) == ["NotARestateApp", "Redact", "instrument"]
+    assert sorted(playhead_tracing.__all__) == ["NotARestateAppError", "Redact", "instrument"]
 
 
 def test_refuses_what_is_no_restate_app(provider: TracerProvider) -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None: ...
 
     for other in (app, object(), None):
-        with pytest.raises(NotARestateApp, match=r"restate\.app"):
+        with pytest.raises(NotARestateAppError, match=r"restate\.app"):
             on(other, provider)
 
 
@@ -68,7 +68,7 @@ def test_twice_is_once(service: Any, provider: TracerProvider) -> None:
     assert on(app, provider) is app
     on(restate.app([service]), provider)  # the same service in a second app
     (handler,) = service.handlers.values()
-    assert [type(m) for m in handler.context_managers] == [Scope]
+    assert [type(m) for m in handler.context_managers] == [AttemptScope]
 
 
 def test_keeps_the_users_context_managers(provider: TracerProvider) -> None:
@@ -86,7 +86,7 @@ def test_keeps_the_users_context_managers(provider: TracerProvider) -> None:
     on(restate.app([service]), provider)
     (handler,) = service.handlers.values()
     managers = handler.context_managers or []
-    assert isinstance(managers[0], Scope)
+    assert isinstance(managers[0], AttemptScope)
     assert managers[1:] == [mine]
 
 

@@ -417,7 +417,7 @@ CASES = [
     Case("E10", "auto_wrap_tools, the first tool fails once", wrapped_tools, 2),
     Case("E10p", "a tool without a step; the model fails once", plain_tools, 2),
     Case("E12", "parallel tools: one fails twice, the other is done", one_of_two_fails, 3),
-    Case("E12o", "the same, asked for in the other order", first_of_two_fails, 3),
+    Case("E12o", "the same, requested in the other order", first_of_two_fails, 3),
     Case("E12r", "parallel tools: one fails twice, the other still runs", other_still_runs, 3),
     Case("E13", "a synchronous step fails once", synchronous, 2),
     Case("E14", "workflow: promise, one-way and delayed sends", workflow),

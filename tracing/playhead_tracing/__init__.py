@@ -1,10 +1,10 @@
 """The bridge between an agent's OpenTelemetry spans and Restate's invocation traces.
 
-Not here: anything that reads or shows traces (see the distribution `playhead`).
+Not here: code that reads or shows traces (the distribution `playhead`).
 """
 
 from playhead_tracing.bridge import instrument
-from playhead_tracing.compat import NotARestateApp
+from playhead_tracing.compat import NotARestateAppError
 from playhead_tracing.redaction import Redact
 
-__all__ = ["NotARestateApp", "Redact", "instrument"]
+__all__ = ["NotARestateAppError", "Redact", "instrument"]

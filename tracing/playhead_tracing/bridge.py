@@ -1,4 +1,4 @@
-"""`instrument(app)`: the one call that a service makes."""
+"""`instrument(app)`: the function that a service calls."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 
 from playhead_tracing import shutdown
+from playhead_tracing.attempt_scope import AttemptScope, attach_parent
 from playhead_tracing.compat import (
     endpoint_of,
     handlers_of,
@@ -22,12 +23,11 @@ from playhead_tracing.compat import (
 )
 from playhead_tracing.export import make_provider
 from playhead_tracing.frameworks import instrument_pydantic_ai as switch_on_pydantic_ai
-from playhead_tracing.intake import Intake, current_intake
-from playhead_tracing.lazy import install
-from playhead_tracing.pending import pending_exporter
+from playhead_tracing.lazy_spans import install
+from playhead_tracing.pending_spans import pending_exporter
 from playhead_tracing.processor import BridgeProcessor
 from playhead_tracing.redaction import Redact
-from playhead_tracing.scope import Scope, attach_parent
+from playhead_tracing.request_body import RequestBody, current_request_body
 
 AppT = TypeVar("AppT")
 _log = logging.getLogger(__name__)
@@ -41,22 +41,22 @@ def instrument(
     instrument_pydantic_ai: bool = True,
     redact: Redact | None = None,
 ) -> AppT:
-    """Put the spans of agents into the trace of the Restate invocation they run in.
+    """Put the spans of agents into the trace of their Restate invocation.
 
     Args:
-        app: what `restate.app(...)` returned.
-        tracer_provider: an OpenTelemetry SDK provider, Logfire's included; by default the global
-            one, and when there is none yet, one that is made from the standard `OTEL_*` settings
-            and becomes the global one. Its processors get only what really ran from now on.
-        instrument_pydantic_ai: whether Pydantic AI's agents emit spans, all of them.
-        redact: asked for every attribute before it leaves (see `Redact`).
+        app: The app that `restate.app(...)` returned.
+        tracer_provider: Provider of the OpenTelemetry SDK; Logfire's works, too. The default is
+            the global provider. If none is set, a new one is created from the standard `OTEL_*`
+            settings and set as the global one. From now on its processors receive only spans
+            that ran.
+        instrument_pydantic_ai: Whether all Pydantic AI agents emit spans.
+        redact: Called for every attribute before it is exported (see `Redact`).
 
     Returns:
-        The app to serve in place of the one given. An app that is instrumented already is
-        returned as it is.
+        The app to serve instead. An app that is already instrumented is returned unchanged.
 
     Raises:
-        NotARestateApp: `app` is not an app of `restate.app(...)`.
+        NotARestateAppError: `app` is not an app of `restate.app(...)`.
         TypeError: `tracer_provider` is not a provider of the OpenTelemetry SDK.
     """
     if getattr(app, _MARK, False):
@@ -69,14 +69,14 @@ def instrument(
     unknown = problems()
     if unknown:
         _log.warning(
-            "This version of restate-sdk is not known to playhead-tracing (%s): spans go under "
-            "Restate's attempts, but repeats are not left out and steps have no spans.",
+            "playhead-tracing does not support this version of restate-sdk (%s): spans are put "
+            "under Restate's attempts, but repeats are not left out and steps have no spans.",
             "; ".join(unknown),
         )
-    manager = attach_parent if unknown else Scope(provider, processor)
+    manager = attach_parent if unknown else AttemptScope(provider, processor)
     for handler in handlers_of(endpoint):
         managers = handler.context_managers or []
-        if not any(m is attach_parent or isinstance(m, Scope) for m in managers):
+        if not any(m is attach_parent or isinstance(m, AttemptScope) for m in managers):
             handler.context_managers = [manager, *managers]
     if instrument_pydantic_ai:
         switch_on_pydantic_ai(provider)
@@ -104,12 +104,12 @@ def _served(
         if loop not in prepared:
             prepared.add(loop)
             shutdown.prepare(loop, processor.save)
-        intake = Intake(receive)
-        token = current_intake.set(intake)
+        body = RequestBody(receive)
+        token = current_request_body.set(body)
         try:
-            await app(scope, intake, send)
+            await app(scope, body, send)
         finally:
-            current_intake.reset(token)
+            current_request_body.reset(token)
 
     setattr(served, _MARK, True)
     return served

@@ -1,6 +1,6 @@
-"""The private parts of restate-sdk that the bridge needs, in one place.
+"""All private parts of restate-sdk and OpenTelemetry's SDK that the bridge needs to find.
 
-Not here: what the bridge does with them.
+Not here: their use.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from restate.vm import VMWrapper
 from playhead_tracing.processor import BridgeProcessor
 from playhead_tracing.vm import COMMANDS
 
-_NO_COMMANDS = {
+_NOT_COMMANDS = {
     "sys_awakeable",
     "sys_end",
     "sys_input",
@@ -30,17 +30,17 @@ _NO_COMMANDS = {
 }
 
 
-class NotARestateApp(TypeError):  # noqa: N818 - reads as what it says
+class NotARestateAppError(TypeError):
     """`instrument()` was given something that `restate.app(...)` did not return."""
 
 
 def problems() -> list[str]:
-    """What this version of restate-sdk lacks of what the bridge builds on; empty when all is there.
+    """Return the parts that the bridge needs and that this version of restate-sdk does not have.
 
-    Everything here is private to the SDK, so each release may change it.
+    They are private to the SDK, so every release may change them.
     """
     found: list[str] = []
-    commands = {name for name in vars(VMWrapper) if name.startswith("sys_")} - _NO_COMMANDS
+    commands = {name for name in vars(VMWrapper) if name.startswith("sys_")} - _NOT_COMMANDS
     watched = {*COMMANDS, "sys_run"}
     if unknown := commands - watched:
         found.append(f"journal commands that are not counted: {sorted(unknown)}")
@@ -48,12 +48,12 @@ def problems() -> list[str]:
     if missing := needed - set(vars(VMWrapper)):
         found.append(f"VMWrapper has no {sorted(missing)}")
     if hasattr(VMWrapper, "__slots__"):
-        found.append("VMWrapper has slots, so that no instance of it can be watched")
+        found.append("VMWrapper has slots, so its instances cannot be watched")
     run: Any = getattr(ServerInvocationContext, "create_run_coroutine", None)
     if not inspect.iscoroutinefunction(run):
-        found.append("ServerInvocationContext.create_run_coroutine is no coroutine function")
+        found.append("ServerInvocationContext.create_run_coroutine is not a coroutine function")
     elif list(inspect.signature(run).parameters)[:3] != ["self", "handle", "action"]:
-        found.append("ServerInvocationContext.create_run_coroutine has other parameters")
+        found.append("ServerInvocationContext.create_run_coroutine has different parameters")
     if "context_managers" not in {f.name for f in dataclasses.fields(Handler)}:
         found.append("Handler has no context_managers")
     if not hasattr(server, "install_shutdown_hook") or not hasattr(server, "_shutdown_hooks"):
@@ -62,31 +62,31 @@ def problems() -> list[str]:
 
 
 def endpoint_of(app: Any) -> Endpoint:
-    """The endpoint behind an app of `restate.app(...)`.
+    """Return the endpoint behind an app of `restate.app(...)`.
 
     Raises:
-        NotARestateApp: `app` is something else.
+        NotARestateAppError: `app` is something else.
     """
     for cell in getattr(app, "__closure__", None) or ():
         if isinstance(cell.cell_contents, Endpoint):
             return cell.cell_contents
-    raise NotARestateApp(
-        f"instrument() takes what restate.app(...) returned, not {type(app).__name__!r}. "
+    raise NotARestateAppError(
+        f"instrument() takes the app that restate.app(...) returns, not a {type(app).__name__!r}. "
         "Instrument it before it is mounted in another application or wrapped by a middleware."
     )
 
 
 def handlers_of(endpoint: Endpoint) -> Iterator[Handler[Any, Any]]:
-    """Every handler of every service of the endpoint."""
+    """Iterate over the handlers of all services of the endpoint."""
     for service in endpoint.services.values():
         yield from cast(Any, service).handlers.values()
 
 
 def sdk_provider(provider: object) -> TracerProvider:
-    """The OpenTelemetry SDK's provider in what a user calls a provider (Logfire's is a proxy).
+    """Return the OpenTelemetry SDK's provider, unwrapped from proxies such as Logfire's.
 
     Raises:
-        TypeError: there is none.
+        TypeError: `provider` has no such provider inside.
     """
     inside: Any = provider
     while not isinstance(inside, TracerProvider):
@@ -94,7 +94,7 @@ def sdk_provider(provider: object) -> TracerProvider:
         if inside is None:
             raise TypeError(
                 f"tracer_provider is a {type(provider).__name__}, not a provider of the "
-                "OpenTelemetry SDK: pass an opentelemetry.sdk.trace.TracerProvider, or none."
+                "OpenTelemetry SDK: pass an opentelemetry.sdk.trace.TracerProvider, or nothing."
             )
     return inside
 
@@ -102,10 +102,10 @@ def sdk_provider(provider: object) -> TracerProvider:
 def wrap_processors(
     provider: TracerProvider, wrap: Callable[[SpanProcessor], BridgeProcessor]
 ) -> BridgeProcessor:
-    """Put one processor around all of a provider's, those that are added later included.
+    """Wrap all processors of a provider, including those added later, in one.
 
-    Tracers hold the provider's list of processors, not the provider: so the list stays, with the
-    new processor as its only member, and additions go to the list inside.
+    Tracers hold the provider's list of processors, not the provider. So the list stays, with the
+    new processor as its only member, and additions go to the inner list.
     """
     outer: Any = provider._active_span_processor  # pyright: ignore[reportPrivateUsage]
     for processor in outer._span_processors:

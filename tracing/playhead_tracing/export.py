@@ -1,7 +1,7 @@
-"""A tracer provider of our own, from the standard `OTEL_*` settings, that outlives its collector.
+"""The default tracer provider, from the standard `OTEL_*` settings, and its span queue.
 
-The SDK's BatchSpanProcessor loses a batch after ten seconds of a collector being down and does
-not say how much it lost. This queue keeps spans while it may, and counts what it must let go.
+The SDK's BatchSpanProcessor drops a batch when the collector is down for ten seconds, without
+counting it. This queue keeps spans up to its size, and counts those it drops.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 DELAY_MILLIS = 500
-"""How long a finished span waits for company; `OTEL_BSP_SCHEDULE_DELAY` overrides it."""
+"""How long a finished span waits for further ones; `OTEL_BSP_SCHEDULE_DELAY` overrides it."""
 QUEUE_SPANS = 8192
 """Spans kept while the collector is down; `OTEL_BSP_MAX_QUEUE_SIZE` overrides it."""
 BATCH_SPANS = 512
 """Spans in a request; `OTEL_BSP_MAX_EXPORT_BATCH_SIZE` overrides it."""
 TRIES = 10
-"""Requests that are refused so often are dropped, so that a bad span does not stop the rest."""
+"""A batch is dropped after this many failed requests, so that a bad span does not block others."""
 LONGEST_WAIT_SECONDS = 30.0
 CLOSE_SECONDS = 1.5
-"""How long the end of the process waits for a collector."""
+"""How long the process waits for the collector when it ends."""
 
 _log = logging.getLogger(__name__)
 
 
 class SpanQueue(SpanProcessor):
-    """Sends finished spans in batches from a thread of its own; `dropped` counts what was lost."""
+    """Sends finished spans in batches from a thread; `dropped` counts the spans that were lost."""
 
     def __init__(
         self,
@@ -48,14 +48,14 @@ class SpanQueue(SpanProcessor):
         batch_spans: int = BATCH_SPANS,
         first_wait_seconds: float = 0.5,
     ) -> None:
-        """Nothing is sent and no thread runs before the first span.
+        """Create the queue; its thread starts with the first span.
 
         Args:
-            exporter: sends a batch; may take long and may fail.
-            delay_seconds: how long a span waits for others.
-            queue_spans: at most so many are kept; the oldest go first.
-            batch_spans: at most so many in one call of the exporter.
-            first_wait_seconds: pause after a first failure; doubled with each further one.
+            exporter: Sends a batch; may be slow and may fail.
+            delay_seconds: How long a span waits for others.
+            queue_spans: Maximum number of queued spans; the oldest are dropped first.
+            batch_spans: Maximum number of spans in one batch.
+            first_wait_seconds: Pause after the first failure, doubled after each further one.
         """
         self.dropped = 0
         self._exporter = exporter
@@ -83,7 +83,7 @@ class SpanQueue(SpanProcessor):
             self._wake.set()
 
     def force_flush(self, timeout_millis: int = 30000) -> bool:
-        """Send what is queued now; False when that failed."""
+        """Send all queued spans now; return False on failure."""
         if not self._sending.acquire(timeout=timeout_millis / 1000):
             return False
         try:
@@ -92,7 +92,7 @@ class SpanQueue(SpanProcessor):
             self._sending.release()
 
     def shutdown(self) -> None:
-        """Send what is queued, for at most `CLOSE_SECONDS`, and stop."""
+        """Send all queued spans, for at most `CLOSE_SECONDS`, and stop."""
         if self._closing.is_set():
             return
         self._closing.set()
@@ -107,7 +107,7 @@ class SpanQueue(SpanProcessor):
             self._drop(len(self._spans))
 
     def _start(self) -> None:
-        """The first span, in this process: a fork takes neither threads nor locks along."""
+        """Start the thread of this process; a fork inherits neither threads nor usable locks."""
         if self._pid:
             self._spans.clear()
             self._sending = threading.Lock()
@@ -126,7 +126,7 @@ class SpanQueue(SpanProcessor):
             self._send(until=time.monotonic() + CLOSE_SECONDS)
 
     def _send(self, *, until: float | None) -> bool:
-        """Send batch after batch; with `until` only as long as that lasts, and no batch twice."""
+        """Send all batches; with `until`, stop at that time and send no batch twice."""
         while self._spans:
             batch = [self._spans.popleft() for _ in range(min(self._batch, len(self._spans)))]
             for attempt in range(1 if until is not None else TRIES):
@@ -149,14 +149,14 @@ class SpanQueue(SpanProcessor):
     def _drop(self, count: int) -> None:
         if self.dropped == 0:
             _log.warning(
-                "Spans are being dropped: the OTLP endpoint takes none, or not fast enough. "
-                "Set OTEL_EXPORTER_OTLP_ENDPOINT, or OTEL_BSP_MAX_QUEUE_SIZE to keep more."
+                "Spans are being dropped: the OTLP endpoint is unreachable or too slow. "
+                "Set OTEL_EXPORTER_OTLP_ENDPOINT, or OTEL_BSP_MAX_QUEUE_SIZE to keep more spans."
             )
         self.dropped += count
 
 
 def make_provider() -> TracerProvider:
-    """A provider that sends OTLP over HTTP to where `OTEL_EXPORTER_OTLP_*` says."""
+    """Return a provider that sends OTLP over HTTP as `OTEL_EXPORTER_OTLP_*` configures it."""
     queue = SpanQueue(
         OTLPSpanExporter(),
         delay_seconds=_setting("OTEL_BSP_SCHEDULE_DELAY", DELAY_MILLIS) / 1000,

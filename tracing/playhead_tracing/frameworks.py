@@ -1,4 +1,4 @@
-"""Agent frameworks: switching their spans on, and telling them what was replayed."""
+"""Agent frameworks: enabling their spans, and reporting replayed work to them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from opentelemetry.sdk.trace import TracerProvider
 
 CAPTURE_CONTENT = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
-"""Standard switch for prompts and answers in spans: `true` or `false`."""
+"""Standard variable for prompts and answers in spans: `true` or `false`."""
 
 try:
     from pydantic_ai.durable_exec import record_durable_unit, replay_scope
@@ -19,26 +19,29 @@ except ImportError:
 
 
 def replay_units() -> AbstractContextManager[None]:
-    """Pydantic AI's scope in which it leaves replayed work out of its spans and metrics."""
+    """Return Pydantic AI's scope, which leaves replayed work out of its spans and metrics."""
     return replay_scope() if replay_scope is not None else nullcontext()
 
 
 def unit_listener() -> Callable[[bool], None] | None:
-    """Tells Pydantic AI of a durable unit: True when it ran, False when it was replayed."""
+    """Return the function that reports a durable unit to Pydantic AI; None if not installed.
+
+    Its argument is True if the unit ran, False if it was replayed.
+    """
     if record_durable_unit is None:
         return None
     record = record_durable_unit
 
-    def told(executed: bool) -> None:
+    def report(executed: bool) -> None:
         record(executed=executed)
 
-    return told
+    return report
 
 
 def instrument_pydantic_ai(provider: TracerProvider) -> None:
-    """Let every Pydantic AI agent emit spans to `provider`; nothing when it is not installed.
+    """Make every Pydantic AI agent emit spans to `provider`; do nothing if it is not installed.
 
-    Settings that the user gave to `Agent.instrument_all` already stay.
+    An earlier call of `Agent.instrument_all` keeps its settings.
     """
     try:
         from pydantic_ai import Agent

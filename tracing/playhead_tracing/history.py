@@ -1,7 +1,7 @@
 """What this process remembers of an invocation between its attempts.
 
-A result in the journal is new to the handler when no earlier attempt received it; only who ran
-the earlier attempts can know. After a restart the memory is empty, and `Attempt` says what then.
+A result in the journal is new to the handler if no earlier attempt received it. Only the process
+that ran the earlier attempts knows that; after a restart, `Attempt.deliver` infers it.
 """
 
 from __future__ import annotations
@@ -11,45 +11,45 @@ from dataclasses import dataclass, field
 
 from opentelemetry.sdk.trace import ReadableSpan
 
-REMEMBERED = 4096
-"""Unfinished invocations that are remembered; the longest untouched is forgotten first."""
+MAX_INVOCATIONS = 4096
+"""Maximum number of unfinished invocations; the least recently used is dropped first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """A span that was cut off after its step had run and before the step's result came back.
+    """A span that was interrupted after its step had run and before the step's result arrived.
 
-    It has done its work, once; the next attempt, which begins it again, only reads the result.
+    Its work is done. The next attempt opens the span again and only reads the result.
     """
 
     span: ReadableSpan
-    """As cut off, to be exported should nobody go on with it."""
+    """The interrupted span, exported if no attempt continues it."""
     handles: frozenset[int]
-    """The results that it waits for."""
+    """Handles of the results that the span waits for."""
 
 
 @dataclass(eq=False)
 class History:
-    """One unfinished invocation."""
+    """State of one unfinished invocation."""
 
     complete: bool
-    """Whether every earlier attempt ran in this process, as far as it can tell."""
+    """Whether every earlier attempt ran in this process, as far as can be known."""
     delivered: set[int] = field(default_factory=set[int])
-    """VM handles whose result some attempt received; handles are the same in every attempt."""
+    """VM handles of the results received by any attempt; handles are equal in every attempt."""
     completed: set[str] = field(default_factory=set[str])
-    """Logical ids of the spans that some attempt brought to their end."""
+    """Logical ids of the spans that any attempt completed."""
     carried: dict[str, Carried] = field(default_factory=dict[str, "Carried"])
-    """By logical id: spans that the next attempt goes on with."""
+    """Spans that the next attempt continues, by logical id."""
     number: int | None = None
-    """Number of the last attempt, from 1."""
+    """Number of the last attempt from 1; None if unknown."""
     retry_count: int = 0
     known_entries: int = 0
 
 
 class Histories:
-    """The unfinished invocations of this process, at most `REMEMBERED`."""
+    """The unfinished invocations of this process, at most `MAX_INVOCATIONS`."""
 
-    def __init__(self, limit: int = REMEMBERED) -> None:
+    def __init__(self, limit: int = MAX_INVOCATIONS) -> None:
         self._limit = limit
         self._items: OrderedDict[str, History] = OrderedDict()
 
@@ -57,12 +57,12 @@ class Histories:
         return len(self._items)
 
     def begin(self, invocation_id: str, known_entries: int | None, retry_count: int) -> History:
-        """The history to use for an attempt that begins now.
+        """Return the history for an attempt that begins now.
 
         Args:
-            invocation_id: Restate's id.
-            known_entries: entries in the journal; None when that could not be read.
-            retry_count: failed attempts since the last entry was stored.
+            invocation_id: Id of the invocation.
+            known_entries: Number of entries in the journal; None if it could not be read.
+            retry_count: Failed attempts since the last entry was stored.
         """
         history = self._items.pop(invocation_id, None)
         if history is None:
@@ -76,15 +76,16 @@ class Histories:
         return history
 
     def forget(self, invocation_id: str) -> None:
-        """The invocation is over."""
+        """Drop the history of an invocation that has ended."""
         self._items.pop(invocation_id, None)
 
 
 def _number(history: History, known_entries: int | None, retry_count: int) -> int | None:
-    """The attempt's number where it is certain, else None.
+    """Return the attempt's number if it is certain, else None.
 
-    The server tells only how often it tried since the last stored entry. So a number is certain
-    while nothing but the input is stored, and after an attempt of known number that stored nothing.
+    The server only sends the number of attempts since the last stored entry. So the number is
+    certain while only the input is stored, and after an attempt of known number without new
+    entries.
     """
     if known_entries == 1:
         return retry_count + 1

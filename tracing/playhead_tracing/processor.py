@@ -1,4 +1,4 @@
-"""The span processor around the exporting ones: what ran goes through, once."""
+"""The span processor around the exporting ones: passes on the spans that ran, each once."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from opentelemetry.sdk.trace.export import SpanExporter
 from opentelemetry.trace import SpanContext, StatusCode
 
-from playhead_tracing.attempt import Attempt, Record, Step, current_attempt
-from playhead_tracing.finish import finished, open_span
+from playhead_tracing.attempt import Attempt, SpanRecord, Step, current_attempt
+from playhead_tracing.decision import Decision, causes, decide, interruption_of
+from playhead_tracing.exported_spans import finished_span, open_span
 from playhead_tracing.history import Carried, History
-from playhead_tracing.lazy import LazySpan
-from playhead_tracing.pending import Pending
+from playhead_tracing.lazy_spans import LazySpan
+from playhead_tracing.pending_spans import Pending
 from playhead_tracing.redaction import Redact, redacted
-from playhead_tracing.verdict import Verdict, causes, cut_off, judge
 
 FLUSH_MILLIS = 1500
 CARRY_SECONDS = 30.0
-"""How long a span waits for the next attempt to go on with it."""
+"""How long an interrupted span waits for the next attempt to continue it."""
 
 
 class BridgeProcessor(SpanProcessor):
-    """Decides at the end of every span of an attempt; spans outside attempts pass unchanged."""
+    """Decides about every span of an attempt at its end; passes other spans on unchanged."""
 
     def __init__(
         self,
@@ -37,13 +37,13 @@ class BridgeProcessor(SpanProcessor):
         redact: Redact | None = None,
         pending: SpanExporter | None = None,
     ) -> None:
-        """Wrap the processors that export.
+        """Wrap the exporting processors.
 
         Args:
-            inner: gets the start and end of every span that really ran. The start of a span that
-                may be a repeat comes when it is known to be none; Logfire sends spans at start.
-            redact: asked for every attribute before it leaves.
-            pending: sends open spans to a target that replaces them when they end.
+            inner: Receives start and end of every span that ran. The start of a span that may be
+                a repeat is delayed until it is known to be new, since Logfire sends spans at start.
+            redact: Called for every attribute before it is exported.
+            pending: Sends open spans to a target that replaces them when they end.
         """
         self._inner = inner
         self._redact = redact
@@ -52,16 +52,18 @@ class BridgeProcessor(SpanProcessor):
         self._carriers: weakref.WeakSet[History] = weakref.WeakSet()
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
-        """A span opened."""
+        """Handle the start of a span."""
         attempt = current_attempt.get()
         if attempt is None:
             self._inner.on_start(span, parent_context)
             return
         self._opened(attempt, span, span.name, span.parent, span.attributes, parent_context)
 
-    def opened_lazily(self, attempt: Attempt, span: LazySpan, context: Context | None) -> Record:
-        """A lazy span opened, of which the SDK does not tell."""
-        return self._opened(attempt, span, *span.identity, span.given, context)
+    def opened_lazily(
+        self, attempt: Attempt, span: LazySpan, context: Context | None
+    ) -> SpanRecord:
+        """Handle the start of a lazy span, which the SDK does not report."""
+        return self._opened(attempt, span, *span.identity, span.initial_attributes, context)
 
     def _opened(
         self,
@@ -71,7 +73,7 @@ class BridgeProcessor(SpanProcessor):
         parent: SpanContext | None,
         attributes: Any,
         parent_context: Context | None,
-    ) -> Record:
+    ) -> SpanRecord:
         record = attempt.opened(span, name, parent, attributes)
         if attempt.replaying:
             record.on_live = partial(self._inner.on_start, span, parent_context)
@@ -84,33 +86,37 @@ class BridgeProcessor(SpanProcessor):
     def ended_lazily(
         self,
         attempt: Attempt,
-        record: Record,
+        record: SpanRecord,
         span: LazySpan,
         end_time: int | None,
         raised: BaseException | None,
     ) -> None:
-        """A lazy span ended, of which the SDK does not tell."""
+        """Handle the end of a lazy span, which the SDK does not report."""
         record.span = None
-        if record.kept is None:  # else given up at SIGTERM
-            cut = self._cut(attempt, record, raised, error=False) if raised is not None else None
-            verdict = judge(attempt, record, error=False, cut=cut)
-            if verdict is Verdict.DROP:
-                record.kept = False
+        if record.exported is None:  # else exported at SIGTERM
+            interruption = (
+                self._interruption(attempt, record, raised, error=False)
+                if raised is not None
+                else None
+            )
+            decision = decide(attempt, record, error=False, interruption=interruption)
+            if decision is Decision.DROP:
+                record.exported = False
             else:
                 ended = span.peek(end_time or time_ns())
-                self._settle(attempt, record, ended, verdict, cut, raised)
+                self._settle(attempt, record, ended, decision, interruption, raised)
 
     @staticmethod
-    def _cut(
-        attempt: Attempt, record: Record, raised: BaseException | None, *, error: bool
+    def _interruption(
+        attempt: Attempt, record: SpanRecord, raised: BaseException | None, *, error: bool
     ) -> BaseException | None:
-        """The exception by which Restate ended a span, if so."""
-        if raised is None or id(raised) == record.handling:
+        """Return the exception with which Restate ended a span; None if it did not."""
+        if raised is None or id(raised) == record.handled_exception:
             return InterruptedError() if error and attempt.stopping else None
-        return cut_off(attempt, raised)
+        return interruption_of(attempt, raised)
 
     def on_end(self, span: ReadableSpan) -> None:
-        """A span ended: export it, drop it, or hold it."""
+        """Handle the end of a span: export it, drop it, or hold it."""
         context = span.get_span_context()
         assert context is not None
         span_id = context.span_id
@@ -123,67 +129,67 @@ class BridgeProcessor(SpanProcessor):
             self._send(span)
             return
         record.span = None
-        if record.kept is not None:  # given up at SIGTERM
+        if record.exported is not None:  # exported at SIGTERM
             return
         raised = sys.exc_info()[1]
         error = span.status.status_code is StatusCode.ERROR
-        cut = None
+        interruption = None
         if raised is not None or error:
-            cut = self._cut(attempt, record, raised, error=error)
-        verdict = judge(attempt, record, error=error, cut=cut)
-        if verdict is Verdict.DROP:
-            record.kept = False
+            interruption = self._interruption(attempt, record, raised, error=error)
+        decision = decide(attempt, record, error=error, interruption=interruption)
+        if decision is Decision.DROP:
+            record.exported = False
         else:
-            self._settle(attempt, record, span, verdict, cut, raised)
+            self._settle(attempt, record, span, decision, interruption, raised)
 
     def _settle(
         self,
         attempt: Attempt,
-        record: Record,
+        record: SpanRecord,
         span: ReadableSpan,
-        verdict: Verdict,
-        cut: BaseException | None,
+        decision: Decision,
+        interruption: BaseException | None,
         raised: BaseException | None,
     ) -> None:
-        ended = finished(attempt, record, span, cut)
-        if cut is not None and record.error is None:
-            handles = frozenset(h for h, asker in attempt.unread.items() if asker is record)
+        ended = finished_span(attempt, record, span, interruption)
+        if interruption is not None and record.error is None:
+            handles = frozenset(h for h, asker in attempt.undelivered.items() if asker is record)
             if handles and self._carry(attempt, record, Carried(ended, handles)):
                 return
-        if verdict is Verdict.HOLD and raised is not None:
-            record.kept = False
-            attempt.held.append((record, ended, raised))
+        if decision is Decision.HOLD and raised is not None:
+            record.exported = False
+            attempt.on_hold.append((record, ended, raised))
             return
-        if cut is None and span.status.status_code is not StatusCode.ERROR:
+        if interruption is None and span.status.status_code is not StatusCode.ERROR:
             attempt.history.completed.add(record.logical_id())
         self._export(attempt, record, ended)
 
     def release(self, attempt: Attempt, error: BaseException) -> None:
-        """The attempt failed with a real error: the spans that it went through are exported."""
+        """Export the spans on hold that the error which failed the attempt passed through."""
         chain = {id(cause) for cause in causes(error)}
-        for record, span, raised in attempt.held:
+        for record, span, raised in attempt.on_hold:
             if id(raised) in chain:
                 self._export(attempt, record, span)
-        attempt.held.clear()
+        attempt.on_hold.clear()
 
-    def _export(self, attempt: Attempt, record: Record, span: ReadableSpan) -> None:
-        record.kept = True
+    def _export(self, attempt: Attempt, record: SpanRecord, span: ReadableSpan) -> None:
+        record.exported = True
         if record.span is None and record.context is not None:
-            # Its children need no other parent then.
+            # Its later children keep it as their parent.
             attempt.records.pop(record.context.span_id, None)
         if record.parent is not None:
-            attempt.work(record.parent)
+            attempt.mark_live(record.parent)
         self._send(span)
 
-    def _carry(self, attempt: Attempt, record: Record, carried: Carried) -> bool:
-        """Leave a span to the next attempt; False when nobody could look after it here."""
+    def _carry(self, attempt: Attempt, record: SpanRecord, carried: Carried) -> bool:
+        """Leave a span to the next attempt; return False outside an event loop."""
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
             return False
-        record.kept = True
+        record.exported = True
         if record.parent is not None:
-            attempt.work(record.parent)
+            attempt.mark_live(record.parent)
         history, logical_id = attempt.history, record.logical_id()
         history.carried[logical_id] = carried
         self._carriers.add(history)
@@ -196,7 +202,7 @@ class BridgeProcessor(SpanProcessor):
         return True
 
     def runs_again(self, attempt: Attempt, step: Step) -> None:
-        """A step runs. If it ran before, unstored, the span it ran in then is one of its own."""
+        """Export the span of an earlier, unstored execution of a step that runs again."""
         if attempt.history.carried:
             logical_id = step.record.logical_id()
             carried = attempt.history.carried.get(logical_id)
@@ -204,25 +210,25 @@ class BridgeProcessor(SpanProcessor):
                 self._send(attempt.history.carried.pop(logical_id).span)
 
     def give_up(self, history: History) -> None:
-        """Nobody will go on with an invocation's carried spans: export them as they are."""
+        """Export the interrupted spans of an invocation that no attempt will continue."""
         while history.carried:
             self._send(history.carried.popitem()[1].span)
         self._carriers.discard(history)
 
     def save(self) -> None:
-        """The process ends: export what is open, cut off here, and flush."""
+        """Export all open spans as interrupted, and flush; called when the process ends."""
         for attempt in list(self.attempts):
             for record in reversed(list(attempt.records.values())):
                 span = record.span
-                if span is not None and record.kept is None and self._is_real(attempt, record):
+                if span is not None and record.exported is None and self._is_new(attempt, record):
                     self._export(attempt, record, open_span(attempt, record, span, ended=True))
         for history in list(self._carriers):
             self.give_up(history)
         self._inner.force_flush(FLUSH_MILLIS)
 
-    def _snapshot(self, attempt: Attempt, record: Record) -> ReadableSpan | None:
+    def _snapshot(self, attempt: Attempt, record: SpanRecord) -> ReadableSpan | None:
         span = record.span
-        if span is None or not self._is_real(attempt, record):
+        if span is None or not self._is_new(attempt, record):
             return None
         if record.logical_id() in attempt.history.carried:
             return None
@@ -230,15 +236,15 @@ class BridgeProcessor(SpanProcessor):
         return redacted(pending, self._redact) if self._redact is not None else pending
 
     @staticmethod
-    def _is_real(attempt: Attempt, record: Record) -> bool:
-        """Whether an open span is known to be no repeat."""
-        return record.live or not (record.touched or attempt.replaying)
+    def _is_new(attempt: Attempt, record: SpanRecord) -> bool:
+        """Return whether an open span is known to be new."""
+        return record.live or not (record.replayed or attempt.replaying)
 
     def _send(self, span: ReadableSpan) -> None:
         self._inner.on_end(redacted(span, self._redact) if self._redact is not None else span)
 
     def shutdown(self) -> None:
-        """Export what is open and shut down the exporting processors."""
+        """Export all open spans and shut down the exporting processors."""
         self.save()
         if self._pending is not None:
             self._pending.close()

@@ -1,4 +1,4 @@
-"""The hook by which a service keeps what it must from leaving in spans."""
+"""The hook with which a service keeps values out of exported spans."""
 
 from __future__ import annotations
 
@@ -9,27 +9,26 @@ from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.trace import Status
 from opentelemetry.util.types import AttributeValue
 
+from playhead_tracing.attributes import REDACTED
+
 Redact = Callable[[str, AttributeValue], AttributeValue | None]
-"""Given an attribute's name and value, the value to export, or None to leave the attribute out.
+"""Takes an attribute's name and value; returns the value to export, or None to leave it out.
 
-Asked for the attributes of spans and of their events (`exception.message` among them), and as
-`status.message` for the text of a span's error.
+It is called for the attributes of spans and of their events, such as `exception.message`, and with
+the name `status.message` for the description of a span's error.
 """
-
-REDACTED = "playhead.redacted"
-"""Names of a span's attributes that are not what they were: nobody should compare them."""
 
 
 def redacted(span: ReadableSpan, redact: Redact) -> ReadableSpan:
-    """The span with every attribute put through the hook.
+    """Return the span with every attribute passed through the hook.
 
-    A hook that raises must not let the value through: the attribute is left out then.
+    When the hook raises, the attribute is left out, so that an error exposes no value.
     """
     status = span.status
     if status.description is not None:
-        text = _ask(redact, "status.message", status.description)
+        text = _value(redact, "status.message", status.description)
         status = Status(status.status_code, None if text is None else str(text))
-    attributes = _all(redact, span.attributes)
+    attributes = _values(redact, span.attributes)
     changed = [n for n, value in (span.attributes or {}).items() if attributes.get(n) != value]
     if changed:
         attributes[REDACTED] = tuple(changed)
@@ -39,7 +38,7 @@ def redacted(span: ReadableSpan, redact: Redact) -> ReadableSpan:
         parent=span.parent,
         resource=span.resource,
         attributes=attributes,
-        events=[Event(e.name, _all(redact, e.attributes), e.timestamp) for e in span.events],
+        events=[Event(e.name, _values(redact, e.attributes), e.timestamp) for e in span.events],
         links=span.links,
         kind=span.kind,
         status=status,
@@ -49,12 +48,12 @@ def redacted(span: ReadableSpan, redact: Redact) -> ReadableSpan:
     )
 
 
-def _all(redact: Redact, attributes: Mapping[str, Any] | None) -> dict[str, AttributeValue]:
-    kept = {name: _ask(redact, name, value) for name, value in (attributes or {}).items()}
+def _values(redact: Redact, attributes: Mapping[str, Any] | None) -> dict[str, AttributeValue]:
+    kept = {name: _value(redact, name, value) for name, value in (attributes or {}).items()}
     return {name: value for name, value in kept.items() if value is not None}
 
 
-def _ask(redact: Redact, name: str, value: AttributeValue) -> AttributeValue | None:
+def _value(redact: Redact, name: str, value: AttributeValue) -> AttributeValue | None:
     try:
         return redact(name, value)
     except Exception:

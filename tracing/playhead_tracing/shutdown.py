@@ -1,8 +1,7 @@
-"""SIGTERM: what is open is exported, and the server still stops.
+"""SIGTERM: open spans are exported, and the server still stops.
 
-The SDK installs a handler with the event loop at the first request, in place of the one that the
-ASGI server installed before: the server never hears of SIGTERM then. So that handler is looked up
-first and called along with the SDK's.
+At the first request, the SDK replaces the event loop's SIGTERM handler, so the ASGI server never
+learns of the signal. The bridge looks up the server's handler first and calls both.
 """
 
 from __future__ import annotations
@@ -18,15 +17,15 @@ from typing import Any
 from restate import server
 
 GRACE_SECONDS = 2.0
-"""Spans that are open so long after SIGTERM are exported as cut off."""
+"""Spans still open this long after SIGTERM are exported as interrupted."""
 
 
 def prepare(loop: asyncio.AbstractEventLoop, save: Callable[[], None]) -> None:
-    """Get ready for SIGTERM; does nothing where signals cannot be handled.
+    """Install the handlers for SIGTERM; do nothing where signals cannot be handled.
 
     Args:
-        loop: the loop that serves.
-        save: exports what is open, called in a thread.
+        loop: The loop that serves requests.
+        save: Exports all open spans; called in a thread.
     """
     installed = signal.SIGTERM in server._shutdown_hooks.get(loop, {})  # pyright: ignore[reportPrivateUsage]
     previous = None if installed else _previous(loop)
@@ -43,10 +42,10 @@ def prepare(loop: asyncio.AbstractEventLoop, save: Callable[[], None]) -> None:
 
 
 def _previous(loop: Any) -> Callable[[], None] | None:
-    """What would have happened at SIGTERM without the SDK's handler."""
+    """Return the handler of SIGTERM that the SDK replaces; None if there is nothing to call."""
     handle = getattr(loop, "_signal_handlers", {}).get(signal.SIGTERM)
     if handle is not None:
-        # asyncio has no way to ask; uvloop keeps its handlers under the same name.
+        # asyncio has no public way to read it; uvloop keeps its handlers under the same name.
         return lambda: handle._callback(*handle._args)
     handler = signal.getsignal(signal.SIGTERM)
     if handler is signal.SIG_DFL:
@@ -58,7 +57,7 @@ def _previous(loop: Any) -> Callable[[], None] | None:
 
 
 def _die(loop: asyncio.AbstractEventLoop) -> None:
-    """Nobody handled SIGTERM, so it ends the process, after the spans are saved."""
+    """End the process as an unhandled SIGTERM does, after the spans are saved."""
 
     def now() -> None:
         loop.remove_signal_handler(signal.SIGTERM)

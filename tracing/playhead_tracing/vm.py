@@ -1,4 +1,4 @@
-"""Watching the SDK's state machine: which commands are new, which results arrive when."""
+"""A watched SDK state machine: reports new commands and the arrival of results."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from restate.vm import (
     VMWrapper,
 )
 
-from playhead_tracing import wire
 from playhead_tracing.attempt import Attempt, Step
+from playhead_tracing.request_body import RUN, command_at, run_completion_ids
 
 if TYPE_CHECKING:
-    from playhead_tracing.intake import Intake
+    from playhead_tracing.request_body import RequestBody
 
 COMMANDS = (
     "attach_invocation",
@@ -44,35 +44,35 @@ COMMANDS = (
     "sys_set_state",
     "sys_sleep",
 )
-"""Methods of the state machine that write one journal command each; `sys_run` is another."""
+"""Methods of the state machine that each write one journal command. `sys_run` is handled apart."""
 
 
 class WatchedVM(VMWrapper):
-    """The SDK's state machine, telling an `Attempt` what goes on.
+    """The SDK's state machine, which also reports to an `Attempt`.
 
-    An existing instance becomes one by `watch`: a subclass costs nothing for the methods that it
-    leaves alone, where a proxy would cost a call for each.
+    `watch` turns an existing instance into one. Unlike a proxy, a subclass adds no cost to the
+    methods that it does not override.
     """
 
     attempt: Attempt
-    intake: Intake | None
+    body: RequestBody | None
     new_runs: deque[list[int | None]]
 
     def sys_run(self, name: str) -> Run:
-        """A durable step is asked for."""
+        """Handle the request for a durable step."""
         attempt = self.attempt
         attempt.commands += 1
         run = VMWrapper.sys_run(self, name)
         if run.replayed:
-            attempt.touch()
+            attempt.mark_replayed()
             if not attempt.history.complete:
                 attempt.replayed_runs.add(run.handle)
             return run
-        if self.intake is not None and self.intake.holds_command(attempt.commands):
-            attempt.touch()
+        if self.body is not None and self.body.holds_command(attempt.commands):
+            attempt.mark_replayed()
             completion_id = self._known_completion_id(attempt.commands)
         else:
-            attempt.work()
+            attempt.mark_live()
             slot: list[int | None] = []
             self.new_runs.append(slot)
             completion_id = lambda: slot[0] if slot else None  # noqa: E731
@@ -82,16 +82,16 @@ class WatchedVM(VMWrapper):
         return run
 
     def take_output(self) -> bytes:
-        """What goes to the server; the ids of new steps are in it, before any of them runs."""
+        """Return the bytes for the server, with the ids of new steps before any of them runs."""
         output = VMWrapper.take_output(self)
         if self.new_runs and output:
-            for completion_id in wire.run_completion_ids(output):
+            for completion_id in run_completion_ids(output):
                 if self.new_runs:
                     self.new_runs.popleft().append(completion_id)
         return output
 
     def take_notification(self, handle: int) -> Any:
-        """The handler takes a result."""
+        """Handle the delivery of a result to the handler."""
         result = VMWrapper.take_notification(self, handle)
         if type(result) is bytes:
             self.attempt.deliver(handle)
@@ -104,29 +104,29 @@ class WatchedVM(VMWrapper):
         return result
 
     def do_progress(self, unresolved_future: UnresolvedFuture) -> Any:
-        """The handler waits for a result that is not there."""
+        """Handle the wait for a result that is not available."""
         result = VMWrapper.do_progress(self, unresolved_future)
         if isinstance(result, DoProgressWaitExternalProgress):
-            self.attempt.work()
+            self.attempt.mark_live()
         elif isinstance(result, Suspended):
             self.attempt.suspended = True
-            self.attempt.work()
+            self.attempt.mark_live()
         elif isinstance(result, DoProgressCancelSignalReceived):
             self.attempt.cancelled = True
-            self.attempt.work()
+            self.attempt.mark_live()
         elif isinstance(result, Exception):
-            # After a suspension or a failure this only says that the handler still goes on.
+            # After a suspension or a failure this only means that the handler is still running.
             if not self.attempt.stopping and self.attempt.root.error is None:
                 self.attempt.fail(self.attempt.current(), result)
             self.attempt.broken = True
         return result
 
     def _known_completion_id(self, command_index: int) -> Callable[[], int | None]:
-        intake = self.intake
+        body = self.body
 
         def find() -> int | None:
-            command = wire.command_at(intake.journal(), command_index) if intake else None
-            return command[1] if command and command[0] == wire.RUN else None
+            command = command_at(body.journal(), command_index) if body else None
+            return command[1] if command and command[0] == RUN else None
 
         return find
 
@@ -141,9 +141,9 @@ def _counted(name: str) -> Callable[..., Any]:
         replaying = attempt.replaying
         result = method(self, *args, **kwargs)
         if replaying:
-            attempt.touch()
+            attempt.mark_replayed()
         else:
-            attempt.work()
+            attempt.mark_live()
         return result
 
     return call
@@ -153,10 +153,10 @@ for _name in COMMANDS:
     setattr(WatchedVM, _name, _counted(_name))
 
 
-def watch(vm: VMWrapper, attempt: Attempt, intake: Intake | None) -> None:
-    """Make the state machine of an attempt that begins tell `attempt`."""
+def watch(vm: VMWrapper, attempt: Attempt, body: RequestBody | None) -> None:
+    """Make the state machine of a new attempt report to `attempt`."""
     vm.__class__ = WatchedVM
     assert isinstance(vm, WatchedVM)
     vm.attempt = attempt
-    vm.intake = intake
+    vm.body = body
     vm.new_runs = deque()

@@ -1,8 +1,8 @@
-"""The spans of attempts, cheap: most that open while an attempt replays are dropped at their end.
+"""Low-cost spans for attempts: most spans of a replaying attempt are dropped at their end.
 
-A lazy span is the OpenTelemetry SDK's span whose state is made when somebody first asks for it;
-nobody does for a span that gets attributes and ends. This is an optimization alone: where the SDK
-has changed too much for it, or has another sampler, spans are the SDK's own.
+A lazy span is an OpenTelemetry SDK span whose state is created on first access. A span that only
+gets attributes and ends never needs it. This is only an optimization: with an incompatible SDK or
+another sampler, spans are the SDK's own.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from opentelemetry.sdk.trace.sampling import DEFAULT_ON
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode
 from opentelemetry.util.types import AttributeValue
 
-from playhead_tracing.attempt import Attempt, Record, current_attempt
+from playhead_tracing.attempt import Attempt, SpanRecord, current_attempt
 
 _Span: Any = getattr(sdk, "_Span", None)
 _Base: Any = _Span or object
-Opened = Callable[[Attempt, Any, Context | None], Record]
-Ended = Callable[[Attempt, Record, "LazySpan", int | None, BaseException | None], None]
+Opened = Callable[[Attempt, Any, Context | None], SpanRecord]
+Ended = Callable[[Attempt, SpanRecord, "LazySpan", int | None, BaseException | None], None]
 
 
 def install(provider: TracerProvider, opened: Opened, ended: Ended) -> None:
-    """Let the provider's tracers open lazy spans inside of attempts.
+    """Make the provider's tracers open lazy spans inside attempts.
 
     Args:
-        provider: the SDK's provider; tracers that it handed out already are changed too.
-        opened: told of a new span.
-        ended: told of its end, unless it became a real one before.
+        provider: The SDK's provider; its existing tracers are changed, too.
+        opened: Called with a new span.
+        ended: Called at the end of a span, unless it became an SDK span before.
     """
     tracers: Any = getattr(provider, "_tracers", None)
     if _Span is None or not isinstance(tracers, dict):
@@ -60,7 +60,7 @@ def install(provider: TracerProvider, opened: Opened, ended: Ended) -> None:
 
 
 class LazyTracer(Tracer):
-    """The SDK's tracer, except inside of an attempt under the SDK's default sampler."""
+    """The SDK's tracer; inside an attempt, with the default sampler, it opens lazy spans."""
 
     opened: Opened
     ended: Ended
@@ -76,7 +76,7 @@ class LazyTracer(Tracer):
         record_exception: bool = True,
         set_status_on_exception: bool = True,
     ) -> trace.Span:
-        """A span; see OpenTelemetry."""
+        """Start a span; see OpenTelemetry."""
         attempt = current_attempt.get()
         if attempt is not None and self.sampler is DEFAULT_ON and not links:
             parent = trace.get_current_span(context).get_span_context()
@@ -104,14 +104,14 @@ class LazyTracer(Tracer):
         )
 
     def start_as_current_span(self, name: str, *args: Any, **kwargs: Any) -> Any:
-        """A span around a block; see OpenTelemetry."""
+        """Start a span around a block; see OpenTelemetry."""
         if current_attempt.get() is None or args:
             return Tracer.start_as_current_span(self, name, *args, **kwargs)
         return _Current(self, name, kwargs)
 
 
 class _Current:
-    """What the SDK's `start_as_current_span` returns, as a class, at half its price."""
+    """The result of the SDK's `start_as_current_span`, as a class, at half the cost."""
 
     __slots__ = ("_name", "_options", "_span", "_token", "_tracer")
 
@@ -121,9 +121,9 @@ class _Current:
         self._options = options
 
     def __call__(self, function: Any) -> Any:
-        """As a decorator."""
-        sdks: Any = Tracer.start_as_current_span(self._tracer, self._name, **self._options)
-        return sdks(function)
+        """Decorate a function."""
+        decorate: Any = Tracer.start_as_current_span(self._tracer, self._name, **self._options)
+        return decorate(function)
 
     def __enter__(self) -> trace.Span:
         options = self._options
@@ -151,9 +151,9 @@ class _Current:
 
 
 class LazySpan(_Base):
-    """An SDK span that has only its identity yet; whoever asks for more makes it a real one."""
+    """An SDK span that only has an identity; access to more state turns it into an SDK span."""
 
-    _record: Record
+    _record: SpanRecord
 
     def __init__(
         self,
@@ -178,39 +178,39 @@ class LazySpan(_Base):
 
     @property
     def identity(self) -> tuple[str, SpanContext]:
-        """Its name and what it goes under."""
+        """Name and parent."""
         return self._name, self._parent
 
     @property
-    def given(self) -> dict[str, Any] | None:
-        """The attributes it was started with."""
+    def initial_attributes(self) -> dict[str, Any] | None:
+        """Attributes at the start."""
         return self._lazy[2][1]
 
     def get_span_context(self) -> SpanContext:
-        """Its identity."""
+        """Return the span context."""
         return self._context
 
     def is_recording(self) -> bool:
-        """Whether it is open."""
+        """Return whether the span is open."""
         return self._recording
 
     def set_attribute(self, key: str, value: AttributeValue) -> None:
-        """Keep an attribute."""
+        """Set an attribute."""
         self._late.append({key: value})
 
     def set_attributes(self, attributes: Any) -> None:
-        """Keep attributes."""
+        """Set attributes."""
         self._late.append(attributes)
 
     def end(self, end_time: int | None = None) -> None:
-        """End it, without ever having been real."""
+        """End the span without creating its SDK state."""
         if self._recording:
             self._recording = False
             tracer, attempt, _, _ = self._lazy
             tracer.ended(attempt, self._record, self, end_time, sys.exc_info()[1])
 
     def peek(self, end_time: int | None = None) -> ReadableSpan:
-        """The span as it is now, or as it ends."""
+        """Return the span as it is now, or as it ends."""
         tracer, _, options, start_time = self._lazy
         limits = tracer._span_limits
         attributes = BoundedAttributes(
@@ -234,7 +234,7 @@ class LazySpan(_Base):
         )
 
     def __getattr__(self, name: str) -> Any:
-        """State of the SDK's span is asked for: from here on it is one."""
+        """Turn into an SDK span, since its state is accessed."""
         if name.startswith("__") or "_lazy" not in self.__dict__:
             raise AttributeError(name)
         tracer, _, options, start_time = self._lazy

@@ -1,9 +1,9 @@
-"""Open spans, for a live view: sent as they are to a target that replaces them when they end.
+"""Open spans for a live view, sent to a target that replaces them when they end.
 
 A pending span is an OTLP span with `playhead.pending` = true and no end time. Only Playhead's
-recorder knows what to do with one, so they go straight to it and never into the queue of finished
-spans: `PLAYHEAD_PENDING_SPANS` is the URL of its `/v1/traces`, or `1` when the endpoint that
-`OTEL_EXPORTER_OTLP_*` names is the recorder itself.
+recorder handles it, so pending spans go directly to the recorder and never into the queue of
+finished spans. `PLAYHEAD_PENDING_SPANS` is the URL of its `/v1/traces`, or `1` when the endpoint
+in `OTEL_EXPORTER_OTLP_*` is the recorder.
 """
 
 from __future__ import annotations
@@ -24,44 +24,44 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter
 
-from playhead_tracing.attempt import Attempt, Record
+from playhead_tracing.attempt import Attempt, SpanRecord
 
 SETTING = "PLAYHEAD_PENDING_SPANS"
 AGE_SECONDS = 0.25
-"""A span that lasts less is never sent as pending."""
+"""Minimum age of a span that is sent as pending."""
 _MOST = 2048
 
-Snapshot = Callable[[Attempt, Record], ReadableSpan | None]
+Snapshot = Callable[[Attempt, SpanRecord], ReadableSpan | None]
 
 
 class Pending:
-    """Watches open spans from a thread of its own and sends each once.
+    """Watches open spans in a thread and sends each once.
 
-    Nothing is retried: what fails to arrive is only seen later, when it ends.
+    A failed request is not repeated: its spans arrive when they end.
     """
 
     def __init__(self, exporter: SpanExporter, snapshot: Snapshot) -> None:
-        """Nothing is sent and no thread runs before the first span.
+        """Create the watcher; its thread starts with the first span.
 
         Args:
-            exporter: sends them.
-            snapshot: an open span as it is now; None when it is not known yet to be real.
+            exporter: Sends the spans.
+            snapshot: Returns an open span in exported form; None while it may be a repeat.
         """
         self._exporter = exporter
         self._snapshot = snapshot
-        self._opened: deque[tuple[float, Attempt, Record]] = deque(maxlen=_MOST)
+        self._opened: deque[tuple[float, Attempt, SpanRecord]] = deque(maxlen=_MOST)
         self._closing = threading.Event()
         self._pid = 0
 
-    def opened(self, attempt: Attempt, record: Record) -> None:
-        """A span of an attempt started."""
+    def opened(self, attempt: Attempt, record: SpanRecord) -> None:
+        """Watch a span of an attempt."""
         self._opened.append((time.monotonic(), attempt, record))
         if self._pid != os.getpid():
             self._pid = os.getpid()
             threading.Thread(target=self._work, name="playhead-pending", daemon=True).start()
 
     def close(self) -> None:
-        """Send no more."""
+        """Stop sending."""
         if not self._closing.is_set():
             self._closing.set()
             self._exporter.shutdown()
@@ -71,7 +71,7 @@ class Pending:
         while not self._closing.wait(AGE_SECONDS / 2):
             old = time.monotonic() - AGE_SECONDS
             spans: list[ReadableSpan] = []
-            later: list[tuple[float, Attempt, Record]] = []
+            later: list[tuple[float, Attempt, SpanRecord]] = []
             while self._opened and self._opened[0][0] < old:
                 since, attempt, record = self._opened.popleft()
                 if record.span is None or attempt.over:
@@ -87,7 +87,7 @@ class Pending:
 
 
 def pending_exporter() -> SpanExporter | None:
-    """The exporter that `PLAYHEAD_PENDING_SPANS` asks for; None when it asks for none."""
+    """Return the exporter that `PLAYHEAD_PENDING_SPANS` configures; None when it is unset."""
     setting = os.environ.get(SETTING, "").strip()
     if setting.lower() in ("", "0", "false"):
         return None

@@ -1,4 +1,4 @@
-"""The attempt around the handler: its place in the trace, its state machine, its steps."""
+"""The context manager around a handler: sets up the trace, the state machine and the steps."""
 
 from __future__ import annotations
 
@@ -24,12 +24,18 @@ from restate.extensions import current_context
 from restate.server_context import ServerInvocationContext
 
 from playhead_tracing.attempt import Attempt, current_attempt
+from playhead_tracing.attributes import (
+    ATTEMPT_NUMBER,
+    ATTEMPT_SPAN_ID,
+    INVOCATION_ID,
+    INVOCATION_TARGET,
+)
+from playhead_tracing.decision import interruption_of
 from playhead_tracing.frameworks import replay_units, unit_listener
 from playhead_tracing.history import Histories
-from playhead_tracing.intake import current_intake
 from playhead_tracing.processor import BridgeProcessor
-from playhead_tracing.steps import trace_steps
-from playhead_tracing.verdict import cut_off
+from playhead_tracing.request_body import current_request_body
+from playhead_tracing.step_spans import trace_steps
 from playhead_tracing.vm import watch
 
 _propagator = TraceContextTextMapPropagator()
@@ -37,7 +43,7 @@ _propagator = TraceContextTextMapPropagator()
 
 @asynccontextmanager
 async def attach_parent() -> AsyncGenerator[None]:
-    """All that is left on an SDK that the bridge does not know: spans go under the attempt's."""
+    """Only attach the attempt's span as parent: the fallback for unsupported SDK versions."""
     restate = current_context()
     assert restate is not None
     token = otel_context.attach(_propagator.extract(restate.request().attempt_headers))
@@ -47,8 +53,8 @@ async def attach_parent() -> AsyncGenerator[None]:
         otel_context.detach(token)
 
 
-class Scope:
-    """The context manager that handlers run in; calling it gives a new one for an attempt."""
+class AttemptScope:
+    """Context manager of handlers; calling it returns a new one for an attempt."""
 
     def __init__(self, provider: TracerProvider, processor: BridgeProcessor) -> None:
         self._processor = processor
@@ -57,7 +63,7 @@ class Scope:
         self._tracer = provider.get_tracer("playhead_tracing")
 
     def __call__(self) -> AbstractAsyncContextManager[None]:
-        """One attempt of one invocation."""
+        """Return the context manager of one attempt."""
         return self._attempt()
 
     @asynccontextmanager
@@ -78,7 +84,7 @@ class Scope:
                 end_abandoned(attempt)
             except BaseException as error:
                 over = isinstance(error, TerminalError)
-                if cut_off(attempt, error) is None:
+                if interruption_of(attempt, error) is None:
                     end_abandoned(attempt)
                     self._processor.release(attempt, error)
                 raise
@@ -90,8 +96,8 @@ class Scope:
 
     def _begin(self, restate: ServerInvocationContext) -> Attempt:
         request, handler = restate.request(), restate.handler
-        intake = current_intake.get()
-        start = intake.close() if intake is not None else None
+        body = current_request_body.get()
+        start = body.close() if body is not None else None
         history = self._histories.begin(
             request.id,
             start.known_entries if start else None,
@@ -103,14 +109,14 @@ class Scope:
             parent = self._derived_parent(request.id)
         service, key = handler.service_tag, restate.key()
         attributes: dict[str, str | int] = {
-            "restate.invocation.id": request.id,
-            "restate.invocation.target": "/".join(
+            INVOCATION_ID: request.id,
+            INVOCATION_TARGET: "/".join(
                 [service.name, *([key] if service.kind != "service" else []), handler.name]
             ),
-            "playhead.attempt.span_id": format_span_id(parent.span_id),
+            ATTEMPT_SPAN_ID: format_span_id(parent.span_id),
         }
         if history.number is not None:
-            attributes["playhead.attempt.number"] = history.number
+            attributes[ATTEMPT_NUMBER] = history.number
         attempt = Attempt(
             invocation_id=request.id,
             vm=restate.vm,
@@ -120,12 +126,12 @@ class Scope:
             attributes=attributes,
             on_work=unit_listener(),
         )
-        watch(restate.vm, attempt, intake)
+        watch(restate.vm, attempt, body)
         self._processor.attempts.add(attempt)
         return attempt
 
     def _derived_parent(self, invocation_id: str) -> SpanContext:
-        """Without server tracing: one trace an invocation, whichever process runs its attempts."""
+        """Return the parent to use without server tracing: one trace id for each invocation id."""
         trace_id = int.from_bytes(blake2b(invocation_id.encode(), digest_size=16).digest(), "big")
         sampled = self._provider.sampler.should_sample(Context(), trace_id, "attempt")
         return SpanContext(
@@ -137,7 +143,7 @@ class Scope:
 
 
 def end_abandoned(attempt: Attempt) -> None:
-    """End what Pydantic AI left open because all in it was replayed; it may be new all the same."""
+    """End the spans that Pydantic AI leaves open when all their work was replayed."""
     for record in reversed(list(attempt.records.values())):
-        if record.span is not None and record.touched and not record.live:
+        if record.span is not None and record.replayed and not record.live:
             record.span.end()

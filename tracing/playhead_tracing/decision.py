@@ -1,4 +1,4 @@
-"""What becomes of a span at its end: exported, exported as cut off, or dropped as a repeat."""
+"""The decision about a span that ends: export it, drop it as a repeat, or hold it."""
 
 from __future__ import annotations
 
@@ -11,47 +11,51 @@ from restate import TerminalError
 from restate.exceptions import SdkInternalBaseException
 from restate.server_context import DisconnectedException
 
-from playhead_tracing.attempt import Attempt, Record
+from playhead_tracing.attempt import Attempt, SpanRecord
 
 CANCELLED_CODE = 409
 _TURNSTILE = "restate/ext/turnstile.py"
 
 
-class Verdict(Enum):
-    """Of one span."""
+class Decision(Enum):
+    """The decision about one span."""
 
     EXPORT = "export"
     DROP = "drop"
-    HOLD = "hold until it is known whether the attempt fails with this error"
+    HOLD = "hold until the attempt fails with this error or continues"
 
 
-def judge(attempt: Attempt, record: Record, *, error: bool, cut: BaseException | None) -> Verdict:
-    """Whether a span that ends did anything new.
+def decide(
+    attempt: Attempt, record: SpanRecord, *, error: bool, interruption: BaseException | None
+) -> Decision:
+    """Decide about a span by whether it did new work.
 
     Args:
-        attempt: the attempt it belongs to.
-        record: the span.
-        error: whether it ended with an error of its own.
-        cut: the exception by which Restate ended it, if so.
+        attempt: Attempt of the span.
+        record: Record of the span.
+        error: Whether the span ended with an error of its own.
+        interruption: The exception with which Restate ended the span; None if it did not.
     """
     if record.live or record.error is not None:
-        return Verdict.EXPORT
-    if not record.touched:
-        # No durable step inside: whatever it did, it did again. Unless it only stood in the
-        # queue in which RestateAgent lets one tool after the other run.
-        return Verdict.DROP if cut is not None and _queued(cut) else Verdict.EXPORT
-    if cut is not None:
-        return Verdict.DROP
+        return Decision.EXPORT
+    if not record.replayed:
+        # The span has no durable step, so its work was done again. The exception is a span that
+        # only waited in the queue in which RestateAgent runs one tool after the other.
+        return (
+            Decision.DROP if interruption is not None and _queued(interruption) else Decision.EXPORT
+        )
+    if interruption is not None:
+        return Decision.DROP
     if attempt.replaying:
-        return Verdict.HOLD if error else Verdict.DROP
-    # All it found was received before, but here the journal ends: no attempt may have come to
-    # its end, as when a tool fails after its last step.
+        return Decision.HOLD if error else Decision.DROP
+    # All results were received before, but the journal ends here: it is possible that no attempt
+    # reached the span's end, as when a tool fails after its last step.
     first = attempt.history.complete and record.logical_id() not in attempt.history.completed
-    return Verdict.EXPORT if error or first else Verdict.DROP
+    return Decision.EXPORT if error or first else Decision.DROP
 
 
-def cut_off(attempt: Attempt, error: BaseException | None) -> BaseException | None:
-    """The exception if it is Restate's way of ending an attempt, or a cancellation; else None."""
+def interruption_of(attempt: Attempt, error: BaseException | None) -> BaseException | None:
+    """Return the exception if Restate uses it to end an attempt, or cancels with it; else None."""
     if error is None:
         return None
     if isinstance(error, asyncio.CancelledError):
@@ -59,7 +63,7 @@ def cut_off(attempt: Attempt, error: BaseException | None) -> BaseException | No
     for cause in causes(error):
         if isinstance(cause, (SdkInternalBaseException, DisconnectedException)):
             return error
-        # A cancelled task below an error is often a time limit of the user's own.
+        # A cancelled task below an error is often a timeout in the user's code.
         if attempt.stopping and isinstance(cause, asyncio.CancelledError):
             return error
         if (
@@ -72,7 +76,7 @@ def cut_off(attempt: Attempt, error: BaseException | None) -> BaseException | No
 
 
 def causes(error: BaseException, depth: int = 16) -> Iterator[BaseException]:
-    """The exception, what it was raised from, and the members of groups among them."""
+    """Iterate over the exception, its causes and contexts, and the members of groups."""
     if depth == 0:
         return
     yield error

@@ -1,4 +1,4 @@
-"""A span for every execution of a durable step, under the span that asked for it."""
+"""A span for every execution of a durable step, under the span that requested the step."""
 
 from __future__ import annotations
 
@@ -13,16 +13,23 @@ from restate.exceptions import SdkInternalBaseException
 from restate.server_context import ServerInvocationContext
 
 from playhead_tracing.attempt import Attempt, Step
+from playhead_tracing.attributes import (
+    COMMAND_INDEX,
+    COMMAND_NAME,
+    COMMAND_TYPE,
+    COMPLETION_ID,
+    STEP_SPAN,
+)
 from playhead_tracing.processor import BridgeProcessor
 
 
 def trace_steps(
     context: ServerInvocationContext, attempt: Attempt, tracer: Tracer, processor: BridgeProcessor
 ) -> None:
-    """Give the context's steps their spans.
+    """Open a span around every step of the context.
 
-    The SDK runs a step in whichever task waits at that moment, so the requester's OpenTelemetry
-    context is kept when the step is asked for and attached when it runs.
+    The SDK runs a step in any task that waits at that moment. So the requester's OpenTelemetry
+    context is stored with the request and attached when the step runs.
     """
     run: Callable[..., Any] = context.create_run_coroutine
 
@@ -31,10 +38,10 @@ def trace_steps(
         if step is None:
             await run(handle, action, *args, **kwargs)
             return
-        attempt.work(step.record)
+        attempt.mark_live(step.record)
         processor.runs_again(attempt, step)
         span = tracer.start_span(
-            f"run {step.name}", context=step.context, attributes=_attributes(step)
+            STEP_SPAN.format(name=step.name), context=step.context, attributes=_attributes(step)
         )
         token = otel_context.attach(set_span_in_context(span, step.context))
         try:
@@ -48,24 +55,24 @@ def trace_steps(
 
 def _attributes(step: Step) -> dict[str, str | int]:
     attributes: dict[str, str | int] = {
-        "restate.journal.command.type": "Run",
-        "restate.journal.command.name": step.name,
-        "playhead.journal.command_index": step.command_index,
+        COMMAND_TYPE: "Run",
+        COMMAND_NAME: step.name,
+        COMMAND_INDEX: step.command_index,
     }
     completion_id = step.completion_id()
     if completion_id is not None:
-        attributes["playhead.journal.completion_id"] = completion_id
+        attributes[COMPLETION_ID] = completion_id
     return attributes
 
 
 def _watched(action: Any, span: Span, step: Step, attempt: Attempt) -> Any:
-    """The same action, of the same kind, whose outcome is noted on the way to the SDK."""
+    """Wrap the action, sync or async, so that its outcome is noted before the SDK gets it."""
 
     def note(error: Exception) -> None:
         span.record_exception(error)
         span.set_status(Status(StatusCode.ERROR, f"{type(error).__name__}: {error}"))
         if isinstance(error, TerminalError):
-            attempt.unread[step.handle] = step.record
+            attempt.undelivered[step.handle] = step.record
         else:
             attempt.fail(step.record, error)
 
@@ -74,7 +81,7 @@ def _watched(action: Any, span: Span, step: Step, attempt: Attempt) -> Any:
         async def call() -> Any:
             try:
                 result = await action()
-                attempt.unread[step.handle] = step.record
+                attempt.undelivered[step.handle] = step.record
                 return result
             except SdkInternalBaseException:
                 raise
@@ -87,7 +94,7 @@ def _watched(action: Any, span: Span, step: Step, attempt: Attempt) -> Any:
     def call_sync() -> Any:
         try:
             result = action()
-            attempt.unread[step.handle] = step.record
+            attempt.undelivered[step.handle] = step.record
             return result
         except Exception as error:
             note(error)

@@ -1,4 +1,4 @@
-"""The span as it is exported: joined to its attempt, without echoes of Restate's own doing."""
+"""Spans in exported form: joined to their attempt, without the exceptions that Restate uses."""
 
 from __future__ import annotations
 
@@ -8,31 +8,39 @@ from typing import Any
 from opentelemetry.sdk.trace import Event, ReadableSpan, Span
 from opentelemetry.trace import SpanContext, Status, StatusCode
 
-from playhead_tracing.attempt import Attempt, Record
-from playhead_tracing.lazy import LazySpan
+from playhead_tracing.attempt import Attempt, SpanRecord
+from playhead_tracing.attributes import (
+    ATTEMPT_NUMBER,
+    ATTEMPT_SPAN_ID,
+    INTERRUPTED,
+    LOGICAL_SPAN_ID,
+    PENDING,
+    REPLAYED,
+)
+from playhead_tracing.lazy_spans import LazySpan
 
-_OF_THE_ATTEMPT = ("playhead.attempt.span_id", "playhead.attempt.number")
+_ATTEMPT_ATTRIBUTES = (ATTEMPT_SPAN_ID, ATTEMPT_NUMBER)
 
 
-def finished(
-    attempt: Attempt, record: Record, span: ReadableSpan, cut: BaseException | None
+def finished_span(
+    attempt: Attempt, record: SpanRecord, span: ReadableSpan, interruption: BaseException | None
 ) -> ReadableSpan:
-    """A span that ended.
+    """Return a span that ended, in exported form.
 
     Args:
-        attempt: the attempt it belongs to.
-        record: what the bridge knows of it.
-        span: the span as it ended.
-        cut: the exception by which Restate ended it, if so.
+        attempt: Attempt of the span.
+        record: Record of the span.
+        span: The ended span.
+        interruption: The exception with which Restate ended the span; None if it did not.
     """
     given: Any = span.attributes
     attributes: dict[str, Any] = given.copy()
     attributes.update(attempt.attributes)
-    attributes["playhead.logical_span_id"] = record.logical_id()
-    if record.repeated or (not record.touched and attempt.replaying):
-        attributes["playhead.replayed"] = True
-    if cut is None and not attempt.history.carried:
-        # The SDK makes this object for the end of the span alone: nobody else has it.
+    attributes[LOGICAL_SPAN_ID] = record.logical_id()
+    if record.received_before or (not record.replayed and attempt.replaying):
+        attributes[REPLAYED] = True
+    if interruption is None and not attempt.history.carried:
+        # The SDK creates this object for the end of the span only, so changing it is safe.
         known: Any = span
         known._attributes = attributes
         known._parent = _parent(attempt, record, span)
@@ -42,14 +50,14 @@ def finished(
     if carried is not None:
         begun: Any = carried.span
         context, parent, start_time = begun.context, begun.parent, begun.start_time
-        attributes.update({k: v for k, v in begun.attributes.items() if k in _OF_THE_ATTEMPT})
+        attributes.update({k: v for k, v in begun.attributes.items() if k in _ATTEMPT_ATTRIBUTES})
         del attempt.history.carried[record.logical_id()]
     else:
         parent = _parent(attempt, record, span)
     status, events = span.status, span.events
-    if cut is not None:
-        attributes["playhead.interrupted"] = True
-        status, events = _true_error(record.error, events, span.end_time)
+    if interruption is not None:
+        attributes[INTERRUPTED] = True
+        status, events = _agent_error(record.error, events, span.end_time)
     return ReadableSpan(
         name=span.name,
         context=context,
@@ -66,22 +74,22 @@ def finished(
     )
 
 
-def open_span(attempt: Attempt, record: Record, span: Span, *, ended: bool) -> ReadableSpan:
-    """A span that is still open, as it is now.
+def open_span(attempt: Attempt, record: SpanRecord, span: Span, *, ended: bool) -> ReadableSpan:
+    """Return an open span in exported form.
 
     Args:
-        attempt: the attempt it belongs to.
-        record: what the bridge knows of it.
-        span: the span.
-        ended: True to give it up as cut off here, False to call it pending.
+        attempt: Attempt of the span.
+        record: Record of the span.
+        span: The open span.
+        ended: True to end the span here as interrupted, False to mark it as pending.
     """
     now = span.peek() if isinstance(span, LazySpan) else span
     attributes: dict[str, Any] = dict(now.attributes or {})
     attributes.update(attempt.attributes)
-    attributes["playhead.logical_span_id"] = record.logical_id()
-    attributes["playhead.interrupted" if ended else "playhead.pending"] = True
-    if record.repeated:
-        attributes["playhead.replayed"] = True
+    attributes[LOGICAL_SPAN_ID] = record.logical_id()
+    attributes[INTERRUPTED if ended else PENDING] = True
+    if record.received_before:
+        attributes[REPLAYED] = True
     return ReadableSpan(
         name=now.name,
         context=now.get_span_context(),
@@ -98,15 +106,15 @@ def open_span(attempt: Attempt, record: Record, span: Span, *, ended: bool) -> R
     )
 
 
-def _parent(attempt: Attempt, record: Record, span: ReadableSpan) -> SpanContext | None:
-    """The nearest span above that is exported."""
+def _parent(attempt: Attempt, record: SpanRecord, span: ReadableSpan) -> SpanContext | None:
+    """Return the nearest exported span above."""
     parent, above = span.parent, record.parent
     if attempt.history.carried and above is not None:
         carried = attempt.history.carried.get(above.logical_id())
         if carried is not None:
             return carried.span.get_span_context()
-    if above is not None and above.kept is False:
-        while above is not None and above.kept is False:
+    if above is not None and above.exported is False:
+        while above is not None and above.exported is False:
             above = above.parent
         parent = (above and above.context) or attempt.parent
     if parent is not None and parent.span_id == attempt.parent.span_id:
@@ -114,10 +122,10 @@ def _parent(attempt: Attempt, record: Record, span: ReadableSpan) -> SpanContext
     return parent
 
 
-def _true_error(
+def _agent_error(
     error: BaseException | None, events: Any, time: int | None
 ) -> tuple[Status, list[Event]]:
-    """Status and events of a span that was cut off: without the SDK's exception, with the real."""
+    """Return status and events of an interrupted span, with the agent's error instead."""
     kept = [event for event in events if event.name != "exception"]
     if error is None:
         return Status(StatusCode.UNSET), kept
