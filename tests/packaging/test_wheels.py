@@ -170,6 +170,17 @@ def test_replay_and_the_pytest_plugin(full: FreshEnvironment, tmp_path: Path) ->
     assert "1 passed" in tested.stdout
 
 
+def test_replay_needs_the_environment_of_the_app(plain: FreshEnvironment, tmp_path: Path) -> None:
+    shutil.copy(RECORDINGS / "handlers.py", tmp_path)
+    recording = RECORDINGS / "v6" / "trip.journal.json"
+    error = plain.run(
+        "playhead", "replay", recording, "--app", "handlers:app",
+        code=3, cwd=tmp_path, env=environ(),
+    ).stderr  # fmt: skip
+    assert "handlers:app cannot be imported: restate-sdk is not installed" in error
+    assert "uvx --with . playhead replay" in error
+
+
 def test_the_demo(full: FreshEnvironment, tmp_path: Path) -> None:
     server = find_server(ROOT)
     variables = environ()
