@@ -35,7 +35,9 @@ def environ(**more: str) -> dict[str, str]:
 @pytest.mark.parametrize("name", PACKAGES)
 def test_a_wheel_holds_every_file_of_its_packages(name: str, wheels: dict[str, Path]) -> None:
     with zipfile.ZipFile(wheels[name]) as archive:
-        packed = {file for file in archive.namelist() if ".dist-info/" not in file}
+        names = archive.namelist()
+    assert any(file.endswith(".dist-info/licenses/LICENSE") for file in names)
+    packed = {file for file in names if ".dist-info/" not in file}
     source: set[str] = set()
     for package in PACKAGES[name]:
         folder = ROOT / package
