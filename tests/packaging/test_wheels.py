@@ -35,7 +35,9 @@ def environ(**more: str) -> dict[str, str]:
 @pytest.mark.parametrize("name", PACKAGES)
 def test_a_wheel_holds_every_file_of_its_packages(name: str, wheels: dict[str, Path]) -> None:
     with zipfile.ZipFile(wheels[name]) as archive:
-        packed = {file for file in archive.namelist() if ".dist-info/" not in file}
+        names = archive.namelist()
+    assert any(file.endswith(".dist-info/licenses/LICENSE") for file in names)
+    packed = {file for file in names if ".dist-info/" not in file}
     source: set[str] = set()
     for package in PACKAGES[name]:
         folder = ROOT / package
@@ -168,6 +170,17 @@ def test_replay_and_the_pytest_plugin(full: FreshEnvironment, tmp_path: Path) ->
         "--playhead-recordings", "recordings", cwd=tmp_path, env=environ(),
     )  # fmt: skip
     assert "1 passed" in tested.stdout
+
+
+def test_replay_needs_the_environment_of_the_app(plain: FreshEnvironment, tmp_path: Path) -> None:
+    shutil.copy(RECORDINGS / "handlers.py", tmp_path)
+    recording = RECORDINGS / "v6" / "trip.journal.json"
+    error = plain.run(
+        "playhead", "replay", recording, "--app", "handlers:app",
+        code=3, cwd=tmp_path, env=environ(),
+    ).stderr  # fmt: skip
+    assert "handlers:app cannot be imported: restate-sdk is not installed" in error
+    assert "uvx --with . playhead replay" in error
 
 
 def test_the_demo(full: FreshEnvironment, tmp_path: Path) -> None:

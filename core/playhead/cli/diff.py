@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from playhead.cli.errors import Exit
-from playhead.cli.filters import json_option
+from playhead.cli.options import json_option
 
 if TYPE_CHECKING:
     from playhead.model import InvocationDetail, LlmCall, Step

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from playhead.cli.filters import json_option, service_option, since_option
+from playhead.cli.options import json_option, service_option, since_option
 from playhead.model import STATUSES
 
 if TYPE_CHECKING:

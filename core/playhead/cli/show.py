@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from playhead.cli.errors import CliError, Exit
-from playhead.cli.filters import json_option
+from playhead.cli.options import json_option
 
 if TYPE_CHECKING:
     from playhead.client import Client

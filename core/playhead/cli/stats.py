@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from playhead.cli.filters import json_option, service_option, since_option
+from playhead.cli.options import json_option, service_option, since_option
 
 if TYPE_CHECKING:
     from playhead.model import Invocation

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from playhead.cli.filters import service_option
+from playhead.cli.options import service_option
 
 if TYPE_CHECKING:
     from playhead.client import Client

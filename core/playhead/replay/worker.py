@@ -6,6 +6,7 @@ request per line and answers each with one JSON line; see `playhead.replay.child
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import select
@@ -176,12 +177,18 @@ class Worker:
         """Start the process and wait until it has imported the app.
 
         Raises:
-            AppError: the app cannot be imported.
+            AppError: the app cannot be imported, or restate-sdk is not installed.
             WorkerError: importing it crashed the process or exceeded the time limit.
         """
         if self._process is not None and self._process.poll() is None:
             return
         self.close()
+        if importlib.util.find_spec("restate") is None:
+            raise errors.AppError(
+                f"{self.app} cannot be imported: restate-sdk is not installed beside Playhead",
+                "A replay imports the app: install Playhead in the app's environment, or bring the "
+                "app along: `uvx --with . playhead replay …`.",
+            )
         command = [
             *self.isolation(),
             *(sys.executable, "-m", "playhead.replay.child", self.app, str(self.app_dir)),
