@@ -1,1 +1,1 @@
-"""Speed and memory as ratios against a peer or a floor, measured in one run."""
+"""Speed and memory as ratios to a peer or a floor, measured in one run."""

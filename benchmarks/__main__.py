@@ -1,4 +1,4 @@
-"""`python -m benchmarks [NAME ...]`: run all benchmarks, or the named ones, one after the other."""
+"""Run all benchmarks, or those named: `python -m benchmarks [NAME ...]`."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ import sys
 import benchmarks
 
 SLOW = {"bridge_truth", "scale", "scenarios"}
-"""These take minutes; they run when named."""
+"""Benchmarks that take minutes: they run only when named."""
 
 
 def main() -> int:
-    """Run each in a process of its own, so that none inherits another's memory."""
-    known = sorted(m.name for m in pkgutil.iter_modules(benchmarks.__path__) if m.name[0] != "_")
-    runnable = [name for name in known if name != "__main__"]
+    """Run each benchmark in a process of its own; return the highest exit code."""
+    names = sorted(m.name for m in pkgutil.iter_modules(benchmarks.__path__) if m.name[0] != "_")
+    runnable = [name for name in names if name != "__main__"]
     chosen = sys.argv[1:] or [name for name in runnable if name not in SLOW]
     if unknown := set(chosen) - set(runnable):
-        print(f"no benchmark is called {sorted(unknown)}; there are {runnable}", file=sys.stderr)
+        print(f"Unknown benchmark: {', '.join(sorted(unknown))}", file=sys.stderr)
+        print(f"Benchmarks: {', '.join(runnable)}", file=sys.stderr)
         return 2
     codes: list[int] = []
     for name in chosen:

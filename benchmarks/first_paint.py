@@ -41,7 +41,7 @@ Bare().run()
 
 
 def seconds_to(marker: bytes, command: list[str], env: dict[str, str]) -> float:
-    """Seconds from the start of a process until the marker is on its terminal."""
+    """Return the seconds from the start of a process until the marker is on its terminal."""
     started = time.perf_counter()
     pid, terminal = pty.fork()
     if pid == 0:
@@ -62,13 +62,13 @@ def seconds_to(marker: bytes, command: list[str], env: dict[str, str]) -> float:
 
 
 def measure(runs: int) -> dict[str, float]:
-    """Medians in seconds, and their ratio; the two take turns so that noise hits both."""
+    """Return both medians in seconds, and their ratio; alternating rounds share the noise."""
     python = Path(sys.executable)
     with tempfile.TemporaryDirectory() as folder:
         bare_file = Path(folder, "bare.py")
         bare_file.write_text(BARE)
         env = {k: v for k, v in os.environ.items() if not k.startswith(("PLAYHEAD_", "RESTATE_"))}
-        # Nothing answers at these addresses: the first paint must not wait for anybody.
+        # Nothing answers at these addresses: the first paint must not wait for a server.
         env |= {"TERM": "xterm-256color", "COLORTERM": "truecolor",
                 "RESTATE_ADMIN_URL": "http://127.0.0.1:9", "PLAYHEAD_STORE": folder,
                 "PLAYHEAD_API_PORT": "9"}  # fmt: skip
@@ -87,7 +87,7 @@ def measure(runs: int) -> dict[str, float]:
 
 
 def main() -> int:
-    """Measure and print."""
+    """Measure and print; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=10)
     result = measure(parser.parse_args().runs)

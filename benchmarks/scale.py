@@ -37,7 +37,7 @@ def answers(url: str) -> bool:
 
 
 async def fill(server: RestateServer, client: RestateClient, count: int) -> float:
-    """Seconds until so many invocations are stored; each call of `spread` sends many."""
+    """Return the seconds until the invocations are stored; each call of `spread` sends many."""
     begun = time.perf_counter()
     async with httpx.AsyncClient(timeout=300) as http:
         for _ in range(0, count, PER_CALL):

@@ -1,8 +1,8 @@
 #!/bin/sh
 # Installs a lock file and the two distributions into .venv, and nothing outside it.
 # usage: install.sh LOCKFILE STAMP
-# uv does it when there is one (several times as fast); else it is fetched into .venv by pip;
-# where that fails, pip does everything.
+# uv installs when it is on PATH, because it is several times as fast; else pip fetches it into .venv,
+# and where that fails, pip installs everything.
 set -eu
 lock=$1
 stamp=$2
@@ -16,12 +16,12 @@ fail() {
 }
 
 command -v "$python" >/dev/null 2>&1 ||
-  fail "$python was not found." "Install Python 3.11 or newer, or name it: make install PYTHON=/path/to/python3"
+  fail "$python was not found." "Install Python 3.11 or newer, or say where it is: make install PYTHON=/path/to/python3"
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
   fail "$("$python" --version) is too old." "Playhead needs Python 3.11 or newer: make install PYTHON=python3.12"
 
 [ -x "$venv/bin/python" ] || "$python" -m venv "$venv" ||
-  fail "$python cannot make a virtual environment." "On Debian and Ubuntu: apt install python3-venv"
+  fail "$python cannot create a virtual environment." "On Debian and Ubuntu: apt install python3-venv"
 
 uv=$(command -v uv || true)
 if [ -z "$uv" ]; then
@@ -48,8 +48,8 @@ with_pip() {
 echo "Installing Python packages into $venv ..."
 if [ -z "$uv" ] || ! with_uv; then
   with_pip || fail "the Python packages could not be installed." \
-    "The lines above say why; check the network, then run the same command again."
+    "See the lines above for the reason; check the network, then run the same command again."
 fi
-# The first start is not to wait for the compiler, also where Python may not write its cache.
+# Compile now, so that the first start does not wait, even where Python cannot write its cache.
 "$venv/bin/python" -m compileall -q core tui tracing/playhead_tracing sample_agents || true
 touch "$stamp"

@@ -27,6 +27,8 @@ from textual.widgets import TextArea
 CHECKOUT = str(Path(__file__).resolve().parent.parent)
 IMAGES = Path(CHECKOUT) / "docs" / "images"
 SIZE = (120, 34)
+LOW = (120, 20)
+"""For screens with few rows."""
 FONT = "DejaVu Sans Mono"
 WAIT_SECONDS = 60.0
 CODE = "playhead_samples.app:create_app()"
@@ -83,16 +85,18 @@ class Camera:
 
 
 @asynccontextmanager
-async def dashboard(settings: Settings, invocation: str | None = None) -> AsyncGenerator[Camera]:
+async def dashboard(
+    settings: Settings, invocation: str | None = None, size: tuple[int, int] = SIZE
+) -> AsyncGenerator[Camera]:
     """Run a dashboard without a terminal."""
     app = PlayheadApp(connector(settings, record=False), read_only=True, invocation=invocation)
-    async with app.run_test(size=SIZE) as pilot:
+    async with app.run_test(size=size) as pilot:
         yield Camera(app, pilot)
 
 
 async def show(settings: Settings, ids: dict[str, str]) -> None:
     """Take every picture."""
-    async with dashboard(settings) as camera:
+    async with dashboard(settings, size=LOW) as camera:
         await camera.until("ClaimIntake", "suspended", "backing-off", "403")
         await camera.pilot.pause(6)
         await camera.take("list")
@@ -121,6 +125,7 @@ async def show(settings: Settings, ids: dict[str, str]) -> None:
             lambda: not camera.app.screen.query(TextArea) and camera.shows("Dresden?"),
             "both runs",
         )
+        await camera.pilot.resize_terminal(*LOW)
         await camera.take("what-if")
 
 

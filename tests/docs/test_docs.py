@@ -26,7 +26,7 @@ IDS = [str(page.relative_to(ROOT)) for page in PAGES]
 SOURCES = ("core", "tui", "tracing", "sample_agents", "scripts", "otel-collector.yaml", "Makefile")
 FOREIGN_OPTIONS = {
     *("--bind", "--cached", "--config", "--data", "--from", "--json", "--now", "--snapshot-update"),
-    *("--port", "--store", "--tracing-endpoint", "--user", "--check", "--write"),
+    *("--global", "--port", "--store", "--tracing-endpoint", "--user", "--check", "--write"),
 }
 """Options of other programs that the pages name in passing."""
 BLOCK = re.compile(r"^( *)```(\w+)[^\n]*\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
