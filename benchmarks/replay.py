@@ -27,7 +27,7 @@ import psutil
 from playhead.journal.recording import SUFFIX, Entry
 from playhead.replay import Recording
 from playhead.replay.child.stops import stops_of
-from playhead.replay.differences.explain import explain
+from playhead.replay.differences.explain import all_differences
 from playhead.replay.engine.app import App, load_app
 from playhead.replay.engine.handler_run import HandlerRun, request_body
 from playhead.replay.engine.strict import strict
@@ -137,7 +137,7 @@ def in_process(app: App) -> bool:
         assert strict(app, recording).verdict == "same"
 
     def explained() -> None:
-        assert explain(app, long).divergences == ()
+        assert all_differences(app, long).divergences == ()
 
     def stepped() -> None:
         assert len(stops_of(app, long)[0]) == STEPS + 1

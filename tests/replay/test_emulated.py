@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from playhead.replay import Recording
-from playhead.replay.differences.explain import explain
+from playhead.replay.differences.explain import all_differences
 from playhead.replay.engine.app import App
 from playhead.replay.engine.playback import Dry, play
 from playhead.replay.engine.strict import strict
@@ -22,7 +22,7 @@ def test_it_ends_as_the_sdk_does_and_finds_no_difference(
 ):
     recording = Recording.load(path)
     sdk = strict(handlers_app, recording)
-    found = explain(handlers_app, recording)
+    found = all_differences(handlers_app, recording)
     assert (found.divergences, found.notes) == ((), ())
     assert len(found.playback.pairs) == len(list(recording.journal().steps()))
     ended = found.playback.ended
@@ -48,5 +48,5 @@ def test_every_prefix_resumed_dry_waits_where_the_sdk_waits(
         assert (playback.ended is None) == (sdk.output is None and sdk.failure is None)
         if playback.ended is None:
             assert playback.waiting_at == sdk.waiting_at, length
-        assert explain(handlers_app, prefix).divergences == (), length
+        assert all_differences(handlers_app, prefix).divergences == (), length
     assert executed == []

@@ -51,7 +51,7 @@ def report_lines(report: Report) -> Iterator[str]:
     for divergence in report.divergences:
         yield from _divergence(divergence)
     if report.verdict == "diverged" and report.sdk_message:
-        yield "  message of the SDK:"
+        yield "  SDK message:"
         yield from (f"    {clean(line)}" for line in report.sdk_message.splitlines() if line)
     for note in report.notes:
         yield f"  note: {clean(note)}"
@@ -103,7 +103,7 @@ def what_if_lines(result: WhatIfResult) -> Iterator[str]:
     elif result.raised is not None:
         yield f"what if:  raised {clean(result.raised)}; Restate would retry"
     else:
-        at = f" (at {clean(result.waiting_at)})" if result.waiting_at else ""
+        at = f" (at {clean(_short(result.waiting_at))})" if result.waiting_at else ""
         yield f"what if:  blocked, {clean(result.stopped or 'waiting')}{at}"
     for what in result.blocked:
         yield f"blocked: {clean(what)}"
@@ -152,7 +152,7 @@ def stop_lines(stop: Stop, total: int) -> Iterator[str]:
         for depth, frame in enumerate(stack.frames):
             yield ""
             task = f"  [task {clean(stack.task)}]" if stack.task and depth == 0 else ""
-            yield f"{clean(frame.where)} in {clean(frame.function)}{task}"
+            yield f"{clean(_short(frame.where))} in {clean(frame.function)}{task}"
             if depth == 0:
                 yield from _source(frame)
             for name, value in frame.variables.items():

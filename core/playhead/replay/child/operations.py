@@ -10,7 +10,7 @@ from playhead.replay.changes import WhatIfQuestion
 from playhead.replay.child.guard import Guard
 from playhead.replay.child.stops import stops_of
 from playhead.replay.child.what_if import what_if
-from playhead.replay.differences.explain import explain as all_differences
+from playhead.replay.differences.explain import all_differences
 from playhead.replay.engine.app import App
 from playhead.replay.engine.playback import Dry, play
 from playhead.replay.engine.sdk import limitations

@@ -11,7 +11,7 @@ from typing import Any
 from playhead.conventions import MODEL_STEPS
 from playhead.journal.recording import Recording
 from playhead.replay.differences.conversation import conversation
-from playhead.replay.differences.explain import explain
+from playhead.replay.differences.explain import all_differences
 from playhead.replay.engine.app import App
 from playhead.replay.engine.calls import Call, Pair, Plan
 from playhead.replay.engine.playback import Assume, Playback, play
@@ -45,7 +45,7 @@ def stops_of(
     run = _Run(app, recording, (), expression)
     divergences: Sequence[Divergence] = ()
     if not run.exact:
-        explanation = explain(app, recording)
+        explanation = all_differences(app, recording)
         divergences = explanation.divergences
         run = _Run(app, recording, explanation.plan, expression)
     return run.stops(divergences), run.hits

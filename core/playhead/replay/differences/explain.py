@@ -15,7 +15,7 @@ from playhead.replay.engine.playback import Assume, Playback, play
 from playhead.replay.engine.stack import raised_at
 from playhead.replay.report import Divergence
 
-__all__ = ["Explanation", "explain"]
+__all__ = ["Explanation", "all_differences"]
 
 _MAX_RUNS = 6
 _RAISED_COST = 2
@@ -32,7 +32,7 @@ class Explanation:
     """Which recorded step answered each call."""
 
 
-def explain(app: App, recording: Recording) -> Explanation:
+def all_differences(app: App, recording: Recording) -> Explanation:
     """Run the code to its end with answers from the recording, and compare.
 
     A new operation gets `None` as its result, so that the handler continues. The recording is

@@ -93,10 +93,8 @@ def play(
     Raises:
         AppError: the app does not serve this handler.
     """
-    if matcher is None:
-        matcher = NearestMatcher(tuple(recording.journal().steps()), plan)
-    playback = Playback(app, recording, matcher, policy, changed or {}, on_call, on_live)
-    playback.run()
+    playback = Playback(app, recording, policy, plan, matcher, changed or {}, on_call, on_live)
+    playback.handler_run.run()
     return playback
 
 
@@ -107,8 +105,9 @@ class Playback:
         self,
         app: App,
         recording: Recording,
-        matcher: Matcher,
         policy: Policy,
+        plan: Plan,
+        matcher: Matcher | None,
         changed: Mapping[ResultKey, Any],
         on_call: Callable[[Call, Playback], None] | None,
         on_live: Callable[[bool], None] | None,
@@ -138,13 +137,10 @@ class Playback:
             functools.partial(EmulatedVM, self, recording),
             replaying=lambda: self.replaying,
         )
-        self._matcher, self._policy = matcher, policy
+        self._matcher = matcher or NearestMatcher(tuple(self.journal.steps()), plan)
+        self._policy = policy
         self._on_call, self._on_live = on_call, on_live
         self._left = len(self.journal.commands) - 1
-
-    def run(self) -> None:
-        """Run the handler, once."""
-        self.handler_run.run()
 
     @property
     def taken(self) -> Plan:
