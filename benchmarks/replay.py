@@ -1,9 +1,9 @@
-"""How fast journals replay: strictly, stepped with snapshots, and many of them under pytest.
+"""The speed of replays: strict, with every stop, and of many recordings under pytest.
 
 `python -m benchmarks.replay` makes journals in memory: of durable steps (Run and its result), and
-of steps, state, sleeps and calls. What strict replay is held against is the SDK itself reading the
-same journal. Rates are by the clock and by
-processor time, which other work on the machine does not distort; medians of five.
+of steps, state, sleeps and calls. Strict replay is compared with the SDK alone on the same journal.
+Rates are medians of five, by the clock and by processor time, which other work on the machine does
+not distort.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Handlers that together write every kind of journal entry.
 
 `make_recordings.py` runs them against a real restate-server; the tests replay the recordings
-against `handlers:app`. Every closure notes its name in `EXECUTED`, so that a test can tell
+against `handlers:app`. Every closure notes its name in `EXECUTED`, so that a test can check
 whether a replay ran one.
 """
 
@@ -210,7 +210,7 @@ async def awakeable_rejected(ctx: Context, name: str) -> str:
 
 @things.handler()
 async def approval(ctx: Context, name: str) -> str:
-    """Waits for somebody outside: the recording script resolves the awakeable."""
+    """Wait for a decision; the recording script resolves the awakeable."""
     ident, answer = ctx.awakeable(type_hint=str)
 
     def ask() -> str:
@@ -400,7 +400,7 @@ async def pay(ctx: WorkflowSharedContext, how: str) -> None:
     await ctx.promise("paid").resolve(how)
 
 
-# --- a handler that starts anew on every attempt
+# --- a handler with explicit recovery
 
 fresh = explicit_recovery(Service("Fresh"))
 

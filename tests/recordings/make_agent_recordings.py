@@ -29,14 +29,14 @@ LEFT_OUT = {"scheduled", "changing-code", "approval-workflow", "streaming"}
 
 
 def approve(server: Server, effects: Path) -> None:
-    """Answer the last awakeable that a tool told a person about."""
+    """Resolve the last awakeable that a tool sent to a person."""
 
-    def asked() -> list[str]:
+    def awakeables() -> list[str]:
         lines = effects.read_text().splitlines() if effects.exists() else []
         found = [json.loads(line)["details"].get("awakeable_id") for line in lines]
         return [ident for ident in found if ident]
 
-    ident = server.wait("a request for approval", asked)[-1]
+    ident = server.wait("a request for approval", awakeables)[-1]
     httpx.post(
         f"{server.restate.ingress_url}/restate/awakeables/{ident}/resolve", json=True
     ).raise_for_status()

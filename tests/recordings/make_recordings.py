@@ -152,7 +152,7 @@ def record(server: Server, app: App, name: str, case: Case, folder: Path) -> Non
 
 
 def without_paths(recording: Recording) -> Recording:
-    """Stack traces name the machine's folders; nobody needs them."""
+    """Remove stack traces, which name the machine's folders."""
     folders = [str(HERE), sys.prefix, str(Path(json.__file__).parents[1])]
 
     def cleaned(value: Any) -> Any:

@@ -117,4 +117,4 @@ CHANGES = [
         None, refused=False,
     ),
 ]  # fmt: skip
-"""More than twenty: three of them must be seen as no difference at all."""
+"""More than twenty; three of them must make no difference."""

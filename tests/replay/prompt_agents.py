@@ -1,4 +1,4 @@
-"""An agent whose prompts hold what is seldom told alike twice; its model is a function."""
+"""An agent whose prompts contain values with several spellings; its model is a function."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PIXEL = b"\x89PNG\xff\x00"
 
 
 class Verdict(BaseModel):
-    """What the agent answers: its model forgets a member at first."""
+    """The answer of the agent; its first one has a member missing."""
 
     text: str
     certain: bool
@@ -46,9 +46,9 @@ class Site:
 
 
 def answer(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
-    """Calls the tools that the user names, then answers wrongly, then well."""
-    asked = next(p for m in messages for p in m.parts if isinstance(p, UserPromptPart))
-    tools = str(asked.content[0]).partition("tools: ")[2].split()
+    """Call the tools that the user names, then answer with an error, then correctly."""
+    prompt = next(p for m in messages for p in m.parts if isinstance(p, UserPromptPart))
+    tools = str(prompt.content[0]).partition("tools: ")[2].split()
     output = info.output_tools[0].name
     done = sum(isinstance(m, ModelResponse) for m in messages)
     if done == 0:
@@ -102,13 +102,13 @@ def thing(n: float) -> Any:
 
 @odd.tool_plain(retries=2)
 def refuse(n: float) -> str:
-    """Wants to be called otherwise."""
+    """Ask for other arguments."""
     raise ModelRetry(f"not {n}")
 
 
 @odd.tool_plain
 def names(n: float) -> set[str]:
-    """A set, whose order is another one in each process."""
+    """A set, whose order differs from process to process."""
     return {f"name {i}" for i in range(20)}
 
 
@@ -125,7 +125,7 @@ async def look(_ctx: restate.Context, message: str) -> str:
 
 
 def redact(name: str, value: Any) -> Any:
-    """Hides an address of a person."""
+    """Redact email addresses."""
     return value.replace("ada@example.com", "(address)") if isinstance(value, str) else value
 
 

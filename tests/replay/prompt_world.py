@@ -1,11 +1,9 @@
-"""A recorder, a server that traces into it, and agents, for tests of what their spans tell."""
+"""A recorder, a server that traces into it, and agents, for tests of prompts from spans."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
-import time
-from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -16,6 +14,7 @@ from playhead.record.client import connect
 from playhead.replay import Recording
 from playhead.settings import Settings
 from playhead_samples.stack import Stack
+from waiting import until
 
 SECONDS = 60.0
 
@@ -48,9 +47,9 @@ class World:
         return asyncio.run(ask())
 
     def recorded(self, ident: str) -> list[Span]:
-        """The spans, once all of them have come: what a handler's server sends, it sends last."""
+        """Return the spans once all of them are in the store; the server sends its own last."""
 
-        def come() -> list[Span]:
+        def complete() -> list[Span]:
             found = self.spans(ident)
             names = [span.name.partition(" ")[0] for span in found]
             steps = names.count("run")
@@ -59,19 +58,11 @@ class World:
             whole = steps >= runs and all(span.end for span in found)
             return found if whole and "invocation-attempt" in names else []
 
-        return until(come)
+        return until(complete, "every span is in the store", seconds=SECONDS)
 
     def found(self, ident: str) -> Recording:
         self.recorded(ident)
         return asyncio.run(find_recording(self.settings, ident))
-
-
-def until(condition: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + SECONDS
-    while not (found := condition()):
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.05)
-    return found
 
 
 def listens(port: int) -> bool:

@@ -1,4 +1,4 @@
-"""Recordings of the sample agents: replayed, cut anywhere, travelled through, and changed."""
+"""Recordings of the sample agents: replayed, cut at every entry, stepped through, and changed."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_parallel_tools_show_the_stack_of_each_task(worker: Worker):
     assert len({stack.task for stack in widest.stacks}) == len(widest.stacks)
 
 
-def test_breakpoints_on_a_name_an_entry_and_an_expression(worker: Worker):
+def test_breakpoints_on_a_name_a_journal_index_and_an_expression(worker: Worker):
     travel = session(worker, "weather")
     assert travel.breakpoints(name="Get weather") == [2]
     tool = travel.stops[1]
@@ -112,7 +112,7 @@ def test_what_if_the_weather_were_another(worker: Worker):
     travel = session(worker, "weather")
     report = {"city": "Denver", "temperature_c": -20, "sky": "snow"}
     dry = travel.what_if({3: report})
-    # The model was asked something else then: nobody knows what it would have said.
+    # The model then gets another prompt, for which the recording has no answer.
     assert not dry.ended
     assert "Run Model call" in (dry.stopped or "")
     assert [r.source for r in dry.rows if r.new] == ["recorded", "changed", "none"]
@@ -125,9 +125,9 @@ def test_what_if_the_weather_were_another(worker: Worker):
 
     answer = json.loads(result.value)
     answer["parts"] = [{"part_kind": "text", "content": "Snow in Denver, -20 degrees."}]
-    told = travel.what_if({4: report}, answers={"Model call": answer})
-    assert told.output == "Snow in Denver, -20 degrees."
-    assert told.rows[-1].source == "answered"
+    answered = travel.what_if({4: report}, answers={"Model call": answer})
+    assert answered.output == "Snow in Denver, -20 degrees."
+    assert answered.rows[-1].source == "answered"
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,9 @@ def test_what_if_a_tool_had_failed_for_good(worker: Worker):
         ({"signal:x": 1}, "no result of signal:x"),
     ],
 )
-def test_a_change_of_nothing_is_told(worker: Worker, change: dict[int | str, int], words: str):
+def test_a_change_that_names_no_result_is_an_error(
+    worker: Worker, change: dict[int | str, int], words: str
+):
     with pytest.raises(ReplayError, match=words):
         session(worker, "weather").what_if(change)
 

@@ -1,4 +1,4 @@
-"""What replay says about code that is not what it was."""
+"""The differences that a replay reports for changed code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`playhead replay` and the pytest plugin, as people and machines run them."""
+"""`playhead replay` and the pytest plugin, in text and JSON."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_strict_gives_the_sdks_verdict_alone(changed: Path):
     assert [d["kind"] for d in document["divergences"]] == ["mismatch"]
 
 
-def test_a_folder_is_summed_up(changed: Path):
+def test_a_folder_ends_with_a_summary(changed: Path):
     arguments = ("--app", "myapp:app", "--app-dir", changed)
     result = run(changed / "recordings", *arguments)
     assert result.exit_code == 1
@@ -97,7 +97,7 @@ def test_a_bad_file_in_a_folder_does_not_hide_the_others(changed: Path):
         ((RECORDINGS, "--app", "a:b", "--set", "1=2"), 2, "--set needs one recording"),
     ],
 )
-def test_mistakes_are_told(arguments: tuple[object, ...], code: int, words: str):
+def test_usage_errors(arguments: tuple[object, ...], code: int, words: str):
     result = run(*arguments)
     assert result.exit_code == code, result.output
     assert words in result.output
@@ -143,8 +143,8 @@ def test_the_app_of_the_settings_is_the_default():
     assert "same" in result.output
 
 
-def test_what_a_restart_would_keep_is_replayed_alone(changed: Path):
-    """The renamed step is the fifth command: a restart from before it goes on."""
+def test_restart_from_replays_what_a_restart_keeps(changed: Path):
+    """The renamed step is the fifth command: a restart from before it continues."""
     app = ("--app", "myapp:app", "--app-dir", changed)
     before = Recording.load(TRIP).journal().commands[4].index
     assert run(TRIP, *app).exit_code == 1
@@ -203,7 +203,7 @@ def test_pdb_opens_in_the_users_frame():
     assert "'echo hotel in Oslo'" in done.stdout
 
 
-def test_text_of_strangers_cannot_act_on_the_terminal(changed: Path):
+def test_text_from_the_app_cannot_control_the_terminal(changed: Path):
     text = (changed / "myapp.py").read_text()
     evil = r'"\x1b]0;owned\x07\x1b[2J"'
     (changed / "myapp.py").write_text(text.replace('"charge", pay', f"{evil}, pay"))
@@ -216,7 +216,7 @@ def test_text_of_strangers_cannot_act_on_the_terminal(changed: Path):
 def pytest_run(
     folder: Path, *arguments: str, installed: bool = False
 ) -> subprocess.CompletedProcess[str]:
-    """Run pytest; with all installed plugins, found by their entry points, or ours alone."""
+    """Run pytest; with all installed plugins, found by their entry points, or only Playhead's."""
     plugin = "no:asyncio" if installed else "playhead.replay.pytest_plugin"
     command = [sys.executable, "-m", "pytest", "-p", plugin, "-q", *arguments]
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST")}
@@ -256,12 +256,15 @@ def test_pytest_runs_recordings_beside_ordinary_tests(changed: Path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--playhead-app", "myapp:app"), "go together"),
-        (("--playhead-app", "a:b", "--playhead-recordings", "nowhere"), "nowhere is no folder"),
-        (("--playhead-app", "a:b", "--playhead-recordings", "empty"), "holds no *.journal.json"),
+        (("--playhead-app", "myapp:app"), "must be given together"),
+        (("--playhead-app", "a:b", "--playhead-recordings", "nowhere"), "nowhere is not a folder"),
+        (
+            ("--playhead-app", "a:b", "--playhead-recordings", "empty"),
+            "has no *.journal.json files",
+        ),
     ],
 )
-def test_pytest_tells_mistakes(arguments: tuple[str, ...], words: str, tmp_path: Path):
+def test_pytest_usage_errors(arguments: tuple[str, ...], words: str, tmp_path: Path):
     (tmp_path / "empty").mkdir()
     done = pytest_run(tmp_path, *arguments)
     assert done.returncode == 4

@@ -1,4 +1,4 @@
-"""The emulated state machine against the SDK's own, on real recordings and their prefixes."""
+"""The emulated state machine compared with the SDK's own, on real recordings and prefixes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a handler ended: the line that returned or raised, with its variables."""
+"""Where a handler ends: the line that returned or raised, with its variables."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ async def test_the_innermost_line_that_raised():
     assert ending.frame.f_locals["reason"] == "30 is too much"
 
 
-async def test_what_is_not_the_users_is_not_shown():
+async def test_frames_of_libraries_are_not_shown():
     ending = Ending(UserCode())
 
     async def library(ctx: Any) -> None:
@@ -80,7 +80,7 @@ async def test_what_is_not_the_users_is_not_shown():
     assert ending.where is None
 
 
-async def test_one_that_is_given_up_has_not_ended():
+async def test_a_cancelled_handler_has_not_ended():
     ending = Ending(UserCode())
 
     async def waits(ctx: Any) -> None:
@@ -94,18 +94,18 @@ async def test_one_that_is_given_up_has_not_ended():
     assert ending.where is None
 
 
-async def test_nothing_is_kept_longer_than_the_ending():
-    class Thing: ...
+async def test_arguments_are_released_with_the_ending():
+    class Argument: ...
 
-    thing = Thing()
-    gone = weakref.ref(thing)
+    argument = Argument()
+    gone = weakref.ref(argument)
 
-    async def keeps(thing: Any) -> int:
-        return 1 if thing else 0
+    async def keeps(argument: Any) -> int:
+        return 1 if argument else 0
 
     ending = Ending(UserCode())
-    await ending.watched(keeps)(thing)
-    del thing, ending
+    await ending.watched(keeps)(argument)
+    del argument, ending
     gc.collect()
     assert gone() is None
 

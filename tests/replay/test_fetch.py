@@ -1,4 +1,4 @@
-"""Recordings from a live server, and from the recorder's store after the server has forgotten."""
+"""Recordings from a live server, and from the store after the server has deleted them."""
 
 from __future__ import annotations
 
@@ -78,16 +78,16 @@ def test_an_id_is_replayed_from_the_command_line(restate: RestateServer, trip_id
     assert "same: 10 of 10 commands replayed, same output" in result.output
 
 
-def test_what_cannot_be_fetched_is_told(restate: RestateServer, tmp_path: Path):
+def test_errors_of_fetching_say_what_is_wrong(restate: RestateServer, tmp_path: Path):
     with pytest.raises(RecordingError, match="has no invocation"):
         asyncio.run(Recording.fetch(restate.admin_url, MISSING))
     with pytest.raises(RecordingError, match="is not an invocation id"):
         asyncio.run(Recording.fetch(restate.admin_url, "inv_1'; DROP TABLE"))
-    nobody = f"http://127.0.0.1:{free_port()}"
+    unused = f"http://127.0.0.1:{free_port()}"
     with pytest.raises(RecordingError, match="No Restate server answers at") as caught:
-        asyncio.run(Recording.fetch(nobody, MISSING))
+        asyncio.run(Recording.fetch(unused, MISSING))
     assert "RESTATE_ADMIN_URL" in caught.value.hint
-    arguments = ["--admin-url", nobody, "--store", str(tmp_path / "store"), "recording", "save"]
+    arguments = ["--admin-url", unused, "--store", str(tmp_path / "store"), "recording", "save"]
     result = CliRunner().invoke(cli, [*arguments, MISSING, str(tmp_path / "x.journal.json")])
     assert result.exit_code == 3
     assert "No recorder answers" in result.output
@@ -162,6 +162,6 @@ def test_a_journal_of_version_1_is_refused_when_fetched():
         Recording.from_rows(**rows(journal=[entry]))
 
 
-def test_a_dropped_journal_is_told():
+def test_a_deleted_journal_is_an_error():
     with pytest.raises(RecordingError, match=r"has no journal"):
         Recording.from_rows(**rows(journal=[]))

@@ -1,4 +1,4 @@
-"""The user's code cannot reach the world, and cannot take Playhead down."""
+"""The user's code has no side effects, and cannot end or block Playhead."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ def run(folder: Path, body: str, *, top: str = "", timeout: float = 20.0) -> Rep
 
 @pytest.fixture
 def listener() -> Iterator[tuple[int, list[object]]]:
-    """A TCP server on the loopback interface, and the connections that it saw."""
-    seen: list[object] = []
+    """A TCP server on the loopback interface, and the addresses that connected to it."""
+    connections: list[object] = []
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def serve() -> None:
@@ -55,18 +55,18 @@ def listener() -> Iterator[tuple[int, list[object]]]:
                     connection, address = server.accept()
                 except OSError:
                     return
-                seen.append(address)
+                connections.append(address)
                 connection.close()
 
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
-        yield server.getsockname()[1], seen
+        yield server.getsockname()[1], connections
         server.shutdown(socket.SHUT_RDWR)
         thread.join(5)
 
 
-def test_the_network_is_out_of_reach(tmp_path: Path, listener: tuple[int, list[object]]):
-    port, seen = listener
+def test_the_network_is_blocked(tmp_path: Path, listener: tuple[int, list[object]]):
+    port, connections = listener
     body = f"""try:
     socket.create_connection(("127.0.0.1", {port}), 2)
 except OSError as error:
@@ -74,16 +74,14 @@ except OSError as error:
     report = run(tmp_path, body)
     assert report.verdict == "same"
     assert any("127.0.0.1" in what and "network" in what for what in report.blocked)
-    assert seen == []
+    assert connections == []
     socket.create_connection(("127.0.0.1", port), 2).close()
-    until(lambda: seen, "the listener sees connections")
+    until(lambda: connections, "the listener sees connections")
 
 
 @pytest.mark.skipif(not namespaces_work(), reason="needs user namespaces (unshare -rn)")
-def test_native_code_does_not_reach_the_network_either(
-    tmp_path: Path, listener: tuple[int, list[object]]
-):
-    port, seen = listener
+def test_native_code_cannot_reach_the_network(tmp_path: Path, listener: tuple[int, list[object]]):
+    port, connections = listener
     address = b"\x02\x00" + port.to_bytes(2, "big") + b"\x7f\x00\x00\x01" + bytes(8)
     body = f"""import ctypes
 libc = ctypes.CDLL(None, use_errno=True)
@@ -92,10 +90,10 @@ await ctx.run_typed(name, lambda: 1)"""
     report = run(tmp_path, body)
     added = next(d for d in report.divergences if d.current)
     assert added.current == "Run -1/101"  # ENETUNREACH: not even the loopback interface is up
-    assert seen == []
+    assert connections == []
 
 
-def test_files_are_not_written_nor_removed(tmp_path: Path):
+def test_files_are_not_written_or_removed(tmp_path: Path):
     kept = tmp_path / "kept.txt"
     kept.write_text("kept")
     body = f"""for attempt in (
@@ -115,7 +113,7 @@ def test_files_are_not_written_nor_removed(tmp_path: Path):
     assert {p.name for p in tmp_path.iterdir()} == {"kept.txt", "harmful.py"}
 
 
-def test_no_other_process_starts_nor_ends(tmp_path: Path):
+def test_no_other_process_starts_or_ends(tmp_path: Path):
     body = f"""for attempt in (
     lambda: subprocess.run(["touch", "{tmp_path}/touched"]),
     lambda: os.system("touch {tmp_path}/touched"),
@@ -143,7 +141,7 @@ def test_no_other_process_starts_nor_ends(tmp_path: Path):
     ],
     ids=["endless loop", "blocking sleep", "exit", "crash", "sys.exit"],
 )
-def test_code_that_ends_or_hangs_the_process_makes_a_refusal(tmp_path: Path, body: str, words: str):
+def test_code_that_ends_or_blocks_the_process_is_refused(tmp_path: Path, body: str, words: str):
     timeout = 1.0 if "finish" in words else 20.0
     report = run(tmp_path, body, timeout=timeout)
     assert report.verdict == "refused"
@@ -156,7 +154,7 @@ def test_a_handler_cannot_fill_the_disk_with_what_it_prints(tmp_path: Path):
     assert any("File too large" in (d.current or "") for d in report.divergences)
 
 
-def test_a_handler_cannot_take_all_memory(tmp_path: Path):
+def test_a_handler_cannot_use_all_memory(tmp_path: Path):
     report = run(tmp_path, "hoard = bytearray(1 << 36)")
     assert report.verdict == "diverged"
     assert any("MemoryError" in (d.current or "") for d in report.divergences)
@@ -189,7 +187,7 @@ def test_the_next_request_after_a_crash_gets_a_new_process(tmp_path: Path):
             assert "exit code 1" in (worker.report(RUN_OK).reason or "")
 
 
-def test_an_app_that_needs_the_network_to_be_imported_says_what_was_blocked(tmp_path: Path):
+def test_the_error_of_an_import_names_what_was_blocked(tmp_path: Path):
     top = "import socket\nsocket.create_connection(('192.0.2.1', 80), 1)\n"
     with pytest.raises(AppError) as caught:
         run(tmp_path, "pass", top=top)
@@ -207,13 +205,13 @@ def test_an_app_that_needs_the_network_to_be_imported_says_what_was_blocked(tmp_
         ("playhead_samples.app:create_app", r"write playhead_samples\.app:create_app\(\)"),
     ],
 )
-def test_what_is_no_app_is_told_precisely(app: str, words: str):
+def test_the_error_for_an_unusable_app_names_what_is_wrong(app: str, words: str):
     with pytest.raises(AppError) as caught:
         replay(app, RUN_OK, app_dir=RECORDINGS)
     assert re.search(words, f"{caught.value.title}\n{caught.value.hint}")
 
 
-def test_a_handler_that_is_gone_is_a_refusal():
+def test_a_removed_handler_is_refused():
     report = replay("handlers:app", _renamed("Gone"), app_dir=RECORDINGS)
     assert report.verdict == "refused"
     assert "does not serve Gone/run_ok" in (report.reason or "")

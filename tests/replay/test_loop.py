@@ -1,4 +1,4 @@
-"""Handlers that wait for other things than Restate: timers, threads, tasks of their own."""
+"""Handlers that wait for more than Restate: timers, threads, tasks of their own."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_a_handler_that_waits_elsewhere_replays(body: str, tmp_path: Path):
     assert time.monotonic() - start < 10
 
 
-def test_a_handler_that_waits_for_ever_is_incomplete_and_says_where(tmp_path: Path):
+def test_a_handler_that_never_continues_is_incomplete_and_shows_where(tmp_path: Path):
     report = run(tmp_path, "await asyncio.Event().wait()")
     assert report.verdict == "incomplete"
     assert (report.waiting_at or "").endswith(".py:10")

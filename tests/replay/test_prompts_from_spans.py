@@ -1,4 +1,4 @@
-"""Prompts that the recorder's spans tell, against a real server, recorder and agents."""
+"""Prompts from the recorder's spans, with a real server, recorder and agents."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ from playhead_samples.sample_requests import example
 from playhead_samples.stack import Stack
 from playhead_tui.interfaces import Connection
 from playhead_tui.sources.connector import connector
-from prompt_world import SECONDS, World, listens, until
+from prompt_world import SECONDS, World, listens
+from waiting import until
 
 HERE = Path(__file__).parent
 SAMPLES = "playhead_samples.app:create_app()"
@@ -79,8 +80,8 @@ def noted(recording: Recording) -> dict[int, list[tuple[str, str]]]:
     }
 
 
-def asking(recording: Recording) -> list[int]:
-    """The steps that ask a model, by their names."""
+def model_steps(recording: Recording) -> list[int]:
+    """Return the ordinals of the steps that ask a model."""
     named = ("Model call", "Model stream call", "call LLM")
     return [c.command_index for c in recording.journal().commands if c.name in named]
 
@@ -132,7 +133,7 @@ def grumpy(changed: Path) -> Iterator[Worker]:
 
 
 @pytest.mark.parametrize("name", PROMPTS)
-def test_the_same_code_differs_in_nothing_and_another_prompt_is_told(
+def test_the_same_code_has_no_differences_and_another_prompt_has_one(
     name: str, world: World, samples: Worker, grumpy: Worker
 ):
     one = example(name)
@@ -143,17 +144,17 @@ def test_the_same_code_differs_in_nothing_and_another_prompt_is_told(
         recording = asyncio.run(find_recording(world.settings, ident))
     else:
         recording = world.found(world.ended(path, one.body))
-    assert list(noted(recording)) == asking(recording)
+    assert list(noted(recording)) == model_steps(recording)
 
     report = samples.report(recording)
     assert report.verdict == ("incomplete" if one.waits else "same")
     assert report.divergences == ()
 
     old, new = PROMPTS[name]
-    told = grumpy.report(recording)
-    assert told.verdict == report.verdict
-    assert [index for index, *_ in prompts(told)] == asking(recording)
-    for _, recorded, current in prompts(told):
+    shown = grumpy.report(recording)
+    assert shown.verdict == report.verdict
+    assert [index for index, *_ in prompts(shown)] == model_steps(recording)
+    for _, recorded, current in prompts(shown):
         assert (recorded or "").startswith(f"message 1 (system): {old}")
         assert (current or "").startswith(f"message 1 (system): {new}")
 
@@ -167,10 +168,10 @@ def test_a_conversation_goes_on_from_the_state(world: World, samples: Worker):
     assert samples.report(recording).divergences == ()
 
 
-def test_spans_of_the_openai_agents_sdk_tell_no_prompts(world: World, samples: Worker):
+def test_spans_of_the_openai_agents_sdk_have_no_prompts(world: World, samples: Worker):
     one = example("airline")
     recording = world.found(world.ended(one.path, one.body))
-    assert asking(recording)
+    assert model_steps(recording)
     assert recording.steps == {}
     assert samples.report(recording).divergences == ()
 
@@ -184,13 +185,13 @@ def test_the_request_that_was_answered_counts(world: World, samples: Worker):
     recording = world.found(world.ended("/WeatherAgent/run", body))
     spans = world.recorded(recording.id)
     assert sum(span.name == "run Model call" for span in spans) == 4
-    assert list(noted(recording)) == asking(recording)
+    assert list(noted(recording)) == model_steps(recording)
     assert samples.report(recording).divergences == ()
-    # Without the span of the answer, the failed ones tell nothing.
+    # Without the span of the answer, the failed ones prove nothing.
     answer = next(s for s in spans if s.name.startswith("chat") and s.status != "error")
     rest = [span for span in spans if span is not answer]
     bare = asyncio.run(Recording.fetch(world.settings.admin_url, recording.id))
-    assert list(noted(add_prompts(bare, rest))) == asking(recording)[1:]
+    assert list(noted(add_prompts(bare, rest))) == model_steps(recording)[1:]
 
 
 @pytest.fixture(scope="module")
@@ -202,16 +203,16 @@ def odd() -> Iterator[Worker]:
 def test_odd_contents_are_no_differences(world: World, odd: Worker, tmp_path: Path):
     recording = world.found(world.ended("/Odd/look", ODD))
     messages = noted(recording)
-    assert list(messages) == asking(recording) == [1, 2, 3]
+    assert list(messages) == model_steps(recording) == [1, 2, 3]
     assert messages[1][:2] == [
         ("system", "Be exact.\n\n  Keep   spaces."),
         ("system", "You <b>look</b> at [odd] things: \x1b[31mé\u202e😀\x00."),
     ]
     assert messages[1][3:] == [("user", "(a file)")] * 2
-    told = [text for _, text in messages[3]]
-    assert 'describe → {"city": "Oslo", "n": 1}' in told
-    assert 'measure({"n": 1})' in told
-    assert "hm" not in told
+    shown = [text for _, text in messages[3]]
+    assert 'describe → {"city": "Oslo", "n": 1}' in shown
+    assert 'measure({"n": 1})' in shown
+    assert "hm" not in shown
     report = odd.report(recording)
     assert (report.verdict, report.divergences) == ("same", ())
 
@@ -231,7 +232,7 @@ def test_a_set_in_a_prompt_is_not_compared(world: World, odd: Worker):
 
 def test_what_the_service_redacted_is_not_noted(world: World, odd: Worker):
     recording = world.found(world.ended("/Odd/look", "I am ada@example.com"))
-    assert asking(recording)
+    assert model_steps(recording)
     assert recording.steps == {}
     assert odd.report(recording).divergences == ()
 
@@ -298,14 +299,14 @@ def test_spans_that_are_no_proof_are_not_noted(weather: Recording, weather_spans
         {"attributes": {**requests[0].attributes, "playhead.interrupted": True}},
     ):
         assert add_prompts(bare, without(**fields)).steps == {}
-    # One request above two steps: a model that goes on in parts tells only the first prompt.
+    # One request above two steps: a model that continues in parts has only the first prompt.
     first = requests[0].span_id
     runs = {s.span_id for s in weather_spans if s.name == "run Model call"}
     both = [replace(s, parent_span_id=first) if s.span_id in runs else s for s in weather_spans]
     assert add_prompts(bare, both).steps == {}
 
 
-def test_it_is_the_same_after_the_server_has_forgotten(
+def test_it_is_the_same_after_the_server_deleted_the_journal(
     world: World, samples: Worker, grumpy: Worker
 ):
     recording = world.found(world.ended("/WeatherAgent/run", example("weather").body))
@@ -328,7 +329,7 @@ def test_it_is_the_same_after_the_server_has_forgotten(
     assert [index for index, *_ in prompts(grumpy.report(kept))] == [1, 3]
 
 
-def test_the_command_line_says_what_it_noted_and_prompts_are_told_as_from_arguments(
+def test_the_command_line_counts_prompts_and_shows_them_as_from_arguments(
     world: World,
     weather: Recording,
     grumpy: Worker,
@@ -349,7 +350,7 @@ def test_the_command_line_says_what_it_noted_and_prompts_are_told_as_from_argume
     counts = json.loads(run(*save, "--json"))
     assert (counts["prompts"], counts["arguments"]) == (2, 0)
 
-    # Arguments tell more than prompts: where both are known they stay alone.
+    # Arguments contain more than prompts: where both are known, only they are saved.
     monkeypatch.chdir(changed)
     assert run(*save, "--app", "calm:app").endswith("8 entries, arguments of 3 steps\n")
     both = Recording.load(file)
@@ -358,16 +359,16 @@ def test_the_command_line_says_what_it_noted_and_prompts_are_told_as_from_argume
     assert grumpy.report(both).divergences == grumpy.report(weather).divergences
 
     old, new = PROMPTS["weather"]
-    told = run("replay", weather.id, "--app", "grumpy:app")
-    assert "#1 Run Model call: prompt (Restate does not notice)" in told
-    assert f"recorded: message 1 (system): {old}" in told
-    assert f"now:      message 1 (system): {new}" in told
+    shown = run("replay", weather.id, "--app", "grumpy:app")
+    assert "#1 Run Model call: prompt (Restate does not notice)" in shown
+    assert f"recorded: message 1 (system): {old}" in shown
+    assert f"now:      message 1 (system): {new}" in shown
 
 
 async def test_the_dashboard_gets_the_prompts(world: World, weather: Recording):
-    told: list[Connection] = []
-    await connector(world.settings, record=False)(told.append)
-    (connection,) = told
+    shown: list[Connection] = []
+    await connector(world.settings, record=False)(shown.append)
+    (connection,) = shown
     assert connection.recording is not None
     assert connection.close is not None
     recording = await connection.recording(weather.id)

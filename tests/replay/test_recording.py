@@ -24,7 +24,7 @@ def test_a_file_survives_loading_and_saving(path: Path, tmp_path: Path):
     assert again == recording
 
 
-def test_input_headers_are_redacted_unless_asked(tmp_path: Path):
+def test_input_headers_are_redacted_by_default(tmp_path: Path):
     recording = Recording.load(TRIP)
     headers = {h.key: h.value for h in recording.journal().commands[0].message.headers}
     assert headers["authorization"] == "[redacted]"

@@ -1,4 +1,4 @@
-"""The shortcuts change nothing: held against the SDK as it is, event by event."""
+"""The shortcuts change nothing: compared with the SDK without them, event by event."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def as_the_sdk() -> Generator[None]:
 
 
 def events(app: App, recording: Recording) -> tuple[list[Any], list[int]]:
-    """What the run did, and the types of the messages that it sent."""
+    """Return what the run did, and the types of the messages that it sent."""
     EVENTS.clear()
     outcome = HandlerRun(app, recording, LoggingVM).run(request_body(recording))
     return list(EVENTS), [code for code, _ in outcome.sent]
@@ -148,7 +148,7 @@ def only_input(seed: int) -> Recording:
 
 
 def journal_of(playback: Playback, seed: int) -> Recording:
-    """What the server would have stored of that run."""
+    """Return what the server would store of that run."""
     start = only_input(seed)
     entries = list(start.entries)
 
@@ -186,13 +186,13 @@ def test_tasks_take_turns_as_without(seed: int):
     assert strict(THINGS, recording).verdict == "same"
 
 
-def test_the_programs_are_worth_their_while():
-    """They have many steps, and tasks that run in turns."""
+def test_the_programs_have_many_steps_and_interleaved_tasks():
+    """Otherwise comparing them would prove nothing."""
     steps, turns = 0, 0
     for seed in range(PROGRAMS):
-        seen, playback = dry_run(seed)
+        events_, playback = dry_run(seed)
         steps += len(playback.pairs)
-        tasks = [name.rpartition(".")[0] for kind, name in seen if kind == "past"]
+        tasks = [name.rpartition(".")[0] for kind, name in events_ if kind == "past"]
         back = [a for a, b, c in zip(tasks, tasks[1:], tasks[2:], strict=False) if a == c != b]
         turns += len(back)
     assert steps > 500
@@ -202,7 +202,7 @@ def test_the_programs_are_worth_their_while():
 # --- the parts
 
 
-def test_outside_an_attempt_the_sdk_is_as_it_was():
+def test_outside_a_run_the_sdk_is_unchanged():
     originals = {name: getattr(server_context, name) for name in REPLACED}
     with shortcuts():
         assert {name: getattr(server_context, name) for name in REPLACED} == REPLACED
@@ -260,8 +260,8 @@ def test_options_are_copied_as_copy_does():
     assert ours.deepcopy is copy.deepcopy
 
 
-def test_what_stands_for_a_type_is_only_cast_to():
-    """Nothing else of the SDK looks at it."""
+def test_the_replacement_of_a_type_is_only_used_by_cast():
+    """Nothing else of the SDK reads it."""
     source = Path(inspect.getfile(server_context)).read_text()
     tree = ast.parse(source)
     annotations = {
@@ -282,7 +282,7 @@ def test_what_stands_for_a_type_is_only_cast_to():
     assert {id(use) for use in uses} <= annotations | casts
 
 
-def test_a_function_that_is_gone_is_forgotten():
+def test_signatures_do_not_keep_functions_alive():
     def step() -> int:
         raise AssertionError
 
@@ -305,7 +305,7 @@ def test_a_future_ends_as_its_coroutine_does(ready: bool):
         if ready:
             asyncio.get_running_loop().call_soon(lambda: None)
         words: list[str] = []
-        for _ in range(2):  # Both who await it are told the same.
+        for _ in range(2):  # Awaiting it twice gives the same.
             try:
                 words.append(f"gives {await lazy}")
             except (Exception, asyncio.CancelledError) as error:
@@ -345,14 +345,14 @@ def test_a_future_ends_as_its_coroutine_does(ready: bool):
         assert asyncio.run(outcome(ends)) == (words, True)
 
 
-def test_who_is_cancelled_while_waiting_cancels_the_work():
-    seen: list[str] = []
+def test_cancelling_a_waiting_task_cancels_the_work():
+    events_: list[str] = []
 
     async def work() -> None:
         try:
             await asyncio.Event().wait()
         except asyncio.CancelledError:
-            seen.append("cancelled")
+            events_.append("cancelled")
             raise
 
     async def main() -> None:
@@ -366,4 +366,4 @@ def test_who_is_cancelled_while_waiting_cancels_the_work():
             await waiting
 
     asyncio.run(main())
-    assert seen == ["cancelled"]
+    assert events_ == ["cancelled"]

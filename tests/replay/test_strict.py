@@ -1,4 +1,4 @@
-"""The SDK's judgement of real recordings, whole and cut at every entry."""
+"""The SDK's verdict on real recordings, whole and cut at every entry."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ RECORDINGS = sorted((Path(__file__).parents[1] / "recordings").glob("v[67]/*.jou
 NAMES = [f"{path.parent.name}-{path.name.partition('.')[0]}" for path in RECORDINGS]
 
 
-def test_there_is_a_recording_of_every_case_in_both_protocols():
+def test_every_case_is_recorded_in_both_protocols():
     by_version = {
         version: {path.name for path in RECORDINGS if path.parent.name == version}
         for version in ("v6", "v7")

@@ -52,11 +52,11 @@ def pytest_configure(config: pytest.Config) -> None:
     if folder is None and app is None:
         return
     if folder is None or app is None:
-        raise pytest.UsageError("--playhead-app and --playhead-recordings go together")
+        raise pytest.UsageError("--playhead-app and --playhead-recordings must be given together")
     if not Path(folder).is_dir():
-        raise pytest.UsageError(f"--playhead-recordings: {folder} is no folder")
+        raise pytest.UsageError(f"--playhead-recordings: {folder} is not a folder")
     if not any(Path(folder).rglob("*.journal.json")):
-        raise pytest.UsageError(f"--playhead-recordings: {folder} holds no *.journal.json")
+        raise pytest.UsageError(f"--playhead-recordings: {folder} has no *.journal.json files")
     if config.args_source is pytest.Config.ArgsSource.ARGS:
         config.args.append(folder)
     else:

@@ -96,7 +96,7 @@ def record(restate: RestateServer, service: ManagedProcess, name: str, port: int
     except httpx.HTTPError as error:
         raise SystemExit(f"{name}: {error}\n{service.log_tail(40)}") from error
     recording = asyncio.run(Recording.fetch(restate.admin_url, invocation))
-    # Stack traces name folders of this machine, which are nobody's business.
+    # Stack traces name folders of this machine.
     events = json.dumps(recording.events)
     for folder, shown in ((work, "scratch"), (HERE.parents[2], "playhead")):
         events = events.replace(str(folder), shown)

@@ -1,4 +1,4 @@
-"""A state machine that never refuses a command, so that every difference of a handler is seen.
+"""A state machine that never refuses a command, so that no difference of a handler is hidden.
 
 It takes the place of the SDK's own below the SDK's context. A `Runtime` answers each command.
 """

@@ -159,7 +159,7 @@ class StrictRun:
 
 
 class _WatchedVM(VMWrapper):
-    """The SDK's own state machine; tells a StrictRun of each command before it is written.
+    """The SDK's own state machine; notifies a StrictRun of each command before it is written.
 
     A step without a result stays without one: its closure is never handed out. Handlers with
     explicit recovery replay too, where the SDK would run them from the start.
