@@ -43,7 +43,8 @@ def executed_by(app: App) -> list[str]:
 @pytest.mark.parametrize("change", CHANGES, ids=[c.name for c in CHANGES])
 def test_a_change_produces_its_difference(change: Change, version: str, tmp_path: Path):
     app = changed_app(tmp_path, (change.old, change.new))
-    report = replay_report(app, Recording.load(RECORDINGS / version / "trip.journal.json"))
+    recording = Recording.load(RECORDINGS / version / "trip.journal.json")
+    report = replay_report(app, recording)
 
     assert report.verdict == ("diverged" if change.refused else "same"), report.sdk_message
     assert executed_by(app) == []
@@ -54,6 +55,8 @@ def test_a_change_produces_its_difference(change: Change, version: str, tmp_path
     assert len(found) == 1, report.divergences
     difference = found[0]
     assert difference.command_index == change.command
+    recorded = recording.journal().commands[change.command].index
+    assert difference.journal_index == (None if change.kind == "added" else recorded)
     assert difference.fatal == change.refused
     for wanted, shown in (
         (change.recorded, difference.recorded),

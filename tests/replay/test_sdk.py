@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import inspect
+from pathlib import Path
 from typing import Any
 
 import pytest
 import restate
+from playhead import replay
 from playhead.errors import AppError
 from playhead.replay.engine import sdk, shortcuts
 from playhead.replay.engine.emulated_vm import EmulatedVM
@@ -18,6 +21,24 @@ from pydantic_ai.models.instrumented import InstrumentationSettings
 from pydantic_ai.models.test import TestModel
 from restate import server, server_context
 from restate.vm import VMWrapper
+
+PRIVATE = ("restate._internal", "restate.vm", "restate.server", "pydantic_ai")
+
+
+def test_only_one_module_imports_private_parts():
+    folder = Path(replay.__file__).parent
+    importing: dict[str, set[str]] = {}
+    for path in folder.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names: list[str] = []
+            if isinstance(node, ast.ImportFrom) and node.module:
+                names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            elif isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            found = {name for name in names if name.startswith(PRIVATE)}
+            if found:
+                importing.setdefault(path.relative_to(folder).as_posix(), set()).update(found)
+    assert set(importing) == {"engine/sdk.py"}, importing
 
 
 def test_the_installed_versions_have_everything():

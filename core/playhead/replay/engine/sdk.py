@@ -87,8 +87,8 @@ __all__ = [
     "others_ready",
     "problems",
     "prompt_attributes",
-    "replaced",
     "require",
+    "shortcuts_in_place",
     "shortcuts_missing",
     "step_call",
     "substituted",
@@ -230,13 +230,19 @@ def substituted(make_vm: Handling, watch: Callable[[Handling], Handling]) -> Gen
         changes: dict[str, Any] = {"context_managers": managers, "fn": watch(handler.fn)}
         return make_context(handler=dataclasses.replace(handler, **changes), **others)
 
-    with replaced(server, {"VMWrapper": make_vm, "ServerInvocationContext": context}):
+    with _replaced(server, {"VMWrapper": make_vm, "ServerInvocationContext": context}):
         yield
 
 
+def shortcuts_in_place(
+    replacements: Mapping[str, Any],
+) -> contextlib.AbstractContextManager[None]:
+    """Return a context in which the SDK finds replacements of `SHORTCUTS`."""
+    return _replaced(server_context, replacements)
+
+
 @contextlib.contextmanager
-def replaced(module: Any, replacements: Mapping[str, Any]) -> Generator[None]:
-    """Replace names of a module for a while."""
+def _replaced(module: Any, replacements: Mapping[str, Any]) -> Generator[None]:
     originals = {name: getattr(module, name) for name in replacements}
     for name, replacement in replacements.items():
         setattr(module, name, replacement)

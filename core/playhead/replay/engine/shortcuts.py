@@ -17,9 +17,14 @@ from types import FunctionType
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from restate import RunOptions, server_context
+from restate import RunOptions
 
-from playhead.replay.engine.sdk import LazyFuture, others_ready, replaced, shortcuts_missing
+from playhead.replay.engine.sdk import (
+    LazyFuture,
+    others_ready,
+    shortcuts_in_place,
+    shortcuts_missing,
+)
 
 __all__ = ["REPLACED", "are_available", "shortcuts"]
 
@@ -146,4 +151,4 @@ def are_available() -> bool:
 
 def shortcuts() -> contextlib.AbstractContextManager[None]:
     """Return a context in which the SDK uses the shortcuts, if its version allows them."""
-    return replaced(server_context, REPLACED) if are_available() else contextlib.nullcontext()
+    return shortcuts_in_place(REPLACED) if are_available() else contextlib.nullcontext()
