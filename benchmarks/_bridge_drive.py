@@ -1,4 +1,4 @@
-"""Driving a Restate app in process with journals made here: no server, only the SDK."""
+"""Runs a Restate app in process with generated journals: no server, only the SDK."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ TRACEPARENT = b"00-eeb480d5a69642baf09cdd6ec1ad5a6c-5cc09a3e25da924f-01"
 
 
 def journal(steps: int, value: bytes = b'"done"') -> bytes:
-    """A request body: the input, then this many steps called `step`, all with their result."""
+    """Return a request body: the input, then this many steps named `step` with results."""
     entries = [_frame(0x400, _field(14, _field(1, b'"x"')))]
     for number in range(1, steps + 1):
         entries.append(_frame(0x411, _number(11, number) + _field(12, b"step")))
@@ -26,7 +26,7 @@ def journal(steps: int, value: bytes = b'"done"') -> bytes:
 
 
 async def drive(app: Any, service: str, handler: str, body: bytes) -> bytes:
-    """Run one attempt; returns what the SDK sent."""
+    """Run one attempt and return the bytes that the SDK sent."""
     events = [
         {"type": "http.request", "body": body, "more_body": True},
         {"type": "http.request", "body": b"", "more_body": False},

@@ -1,10 +1,9 @@
-"""What the bridge costs: a span, a replayed span, a replayed journal, memory.
+"""The cost of the bridge: for a span, a replayed span, a replayed journal, and in memory.
 
-`python -m benchmarks.bridge` runs the same handler through the SDK's own ASGI app, in process,
-under three ways of tracing in turn: OpenTelemetry's SDK alone (BatchSpanProcessor), the Restate
-SDK's RestateTracerProvider around it, and Playhead's bridge. Spans go to an exporter that throws
-them away. Times are CPU time of the process; the best of alternating rounds; what counts are
-the ratios.
+`python -m benchmarks.bridge` runs the same handler through the SDK's ASGI app, in process, with
+three ways of tracing in turn: OpenTelemetry's SDK alone (BatchSpanProcessor), the Restate SDK's
+RestateTracerProvider around it, and Playhead's bridge. The exporter discards the spans. Times are
+CPU time of the process, the best of alternating rounds. The ratios matter.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ ATTRIBUTES = {
 
 
 class Nowhere(SpanExporter):
-    """Counts spans and throws them away."""
+    """Counts spans and discards them."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -50,7 +49,7 @@ class Nowhere(SpanExporter):
 
 
 class Setting:
-    """A service under one way of tracing."""
+    """A service with one way of tracing."""
 
     def __init__(self, mode: str) -> None:
         self.exporter = Nowhere()
@@ -112,7 +111,7 @@ class Setting:
         return service
 
     async def run(self, handler: str, body: bytes) -> float:
-        """Seconds that the handler took, as it says itself."""
+        """Run a handler and return the seconds that it measured."""
         await drive(self.app, "Bench", handler, body)
         return self.took
 
@@ -120,17 +119,17 @@ class Setting:
 async def alternate(
     rounds: int, runs: Mapping[str, Callable[[], Awaitable[float]]]
 ) -> dict[str, float]:
-    """The best of each, run in turn: other processes only ever add to it."""
-    found: dict[str, list[float]] = {name: [] for name in runs}
+    """Return the best time of each, run in turn: other processes can only add to a time."""
+    times: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(rounds):
         for name, run in runs.items():
             gc.collect()
-            found[name].append(await run())
-    return {name: min(values) for name, values in found.items()}
+            times[name].append(await run())
+    return {name: min(values) for name, values in times.items()}
 
 
 async def memory(setting: Setting, invocations: int) -> tuple[float, float]:
-    """Resident megabytes after a tenth of the invocations, and after all."""
+    """Return the resident megabytes after a tenth of the invocations, and after all."""
     process, body, early = psutil.Process(), journal(0), 0.0
     for number in range(1, invocations + 1):
         await drive(setting.app, "Bench", "small", body)
@@ -146,7 +145,7 @@ async def main(rounds: int, invocations: int) -> bool:
     settings = {mode: Setting(mode) for mode in ("plain", "sdk", "ours")}
     good = True
 
-    def verdict(name: str, ratio: float) -> str:
+    def limit_text(name: str, ratio: float) -> str:
         nonlocal good
         reached = ratio <= LIMITS[name]
         good = good and reached
@@ -156,7 +155,7 @@ async def main(rounds: int, invocations: int) -> bool:
         runs = {m: lambda s=s, n=name, b=body: s.run(n, b) for m, s in settings.items()}
         took = await alternate(rounds, runs)
         print(f"{name} span: " + ", ".join(f"{m} {t * 1e6:.1f} us" for m, t in took.items()))
-        print(f"  ours {verdict(name, took['ours'] / took['plain'])}", end="")
+        print(f"  ours {limit_text(name, took['ours'] / took['plain'])}", end="")
         print(f"; the SDK's bridge {took['sdk'] / took['plain']:.2f} x")
     both = {m: settings[m] for m in ("plain", "ours")}
     body = journal(ENTRIES)
@@ -166,7 +165,7 @@ async def main(rounds: int, invocations: int) -> bool:
         f"{ENTRIES} entries replayed: "
         + ", ".join(f"{m} {t * 1e3:.0f} ms" for m, t in took.items())
     )
-    print(f"  ours {verdict('journal', took['ours'] / took['plain'])}")
+    print(f"  ours {limit_text('journal', took['ours'] / took['plain'])}")
     if invocations:
         early, late = await memory(settings["ours"], invocations)
         print(f"memory after {invocations // 10} invocations {early:.1f} MB, ", end="")
@@ -180,6 +179,11 @@ async def main(rounds: int, invocations: int) -> bool:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="What the bridge costs.")
     parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--invocations", type=int, default=100_000, help="for the memory; 0: none")
+    parser.add_argument(
+        "--invocations",
+        type=int,
+        default=100_000,
+        help="number of invocations for the memory test; 0 skips it",
+    )
     args = parser.parse_args()
     raise SystemExit(0 if asyncio.run(main(args.rounds, args.invocations)) else 1)

@@ -17,7 +17,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "tracing-truth.md"
-TESTS = ROOT / "tests" / "tracing"
+TESTS = ("tests/tracing", "tests/support")
 MODES = {"plain": "without bridge", "sdk": "SDK's bridge", "ours": "Playhead"}
 KINDS = ("agent", "LLM", "tool", "step", "user")
 MARK = "<!-- the table: python -m benchmarks.bridge_truth --write -->"
@@ -55,7 +55,7 @@ def _run_in_process(mode: str, only: list[str] | None) -> list[dict[str, Any]]:
 
 def run_cases(mode: str, only: list[str] | None) -> list[dict[str, Any]]:
     """Run the cases in this process with one way of tracing."""
-    sys.path.insert(0, str(TESTS))
+    sys.path[:0] = [str(ROOT / folder) for folder in TESTS]
     from playhead.local import RestateServer
     from tracing_bed import Bed, Serving, make_app, make_provider, set_global, switch_on  # pyright: ignore[reportMissingImports]
     from tracing_cases import CASES  # pyright: ignore[reportMissingImports]

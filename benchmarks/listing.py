@@ -1,7 +1,7 @@
-"""`playhead ls` with a server and a recorder, against a process that only imports what it needs.
+"""`playhead ls` with a server and a recorder, compared with a process that imports its modules.
 
-Processor time (user and system) of cold processes, medians of ten. Prints the ratio as JSON;
-exits 1 when `ls` takes 0.6 s or more.
+CPU time (user and system) of cold processes, medians of ten. Prints the ratio as JSON; exits with 1
+when `ls` takes 0.6 s or more.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ FLOOR = [sys.executable, "-c", "import asyncio, click, httpx, rich.console, rich
 
 
 def seconds(command: list[str], env: dict[str, str]) -> float:
-    """Median processor seconds of the command."""
+    """Return the median CPU seconds of the command."""
     spent: list[float] = []
     for _ in range(ROUNDS):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -37,7 +37,7 @@ def seconds(command: list[str], env: dict[str, str]) -> float:
 
 
 def main() -> int:
-    """Measure both; returns the exit code."""
+    """Measure both and return the exit code."""
     with tempfile.TemporaryDirectory() as folder, RestateServer(Path(folder, "restate")) as server:
         settings = replace(Settings(), store=Path(folder, "store"), admin_url=server.admin_url)
         recorder = start_child(settings, Path(folder, "recorder.log"), free_ports=True)

@@ -1,9 +1,9 @@
-"""List and detail over a server with many invocations, against a query for one row.
+"""List and detail on a server with many invocations, compared with a query for one row.
 
     python benchmarks/scale.py [--invocations 50000]
 
-Starts a restate-server and a trivial handler on free ports, sends one-way calls until so many
-invocations are stored, and prints the median times of what the dashboard asks.
+Starts a restate-server and a trivial handler on free ports, sends one-way calls until that many
+invocations are stored, and prints the median times of the dashboard's queries.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Every exception that Playhead raises on purpose.
+"""All exceptions of Playhead.
 
 PlayheadError
 ├── SettingsError                   a setting has an unusable value

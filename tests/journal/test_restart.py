@@ -32,7 +32,7 @@ async def settled(handlers: Any, id_: str) -> str:
     return await until_async(outcome, f"{id_} completes or fails") or ""
 
 
-async def test_the_server_begins_with_the_journal_that_is_checked(
+async def test_the_server_starts_with_the_same_journal(
     handlers: Any, client: RestateClient
 ) -> None:
     control = Control(client)
@@ -40,14 +40,16 @@ async def test_the_server_begins_with_the_journal_that_is_checked(
     verdicts: set[str] = set()
     with Worker("journal_service:app", app_dir=SERVICE_FOLDER) as worker:
         for last in range(len(whole.entries)):
-            kept = restarted(whole, last)
+            prefix = restarted(whole, last)
             new = await control.restart_as_new(whole.id, from_entry=last)
             end = await settled(handlers, new)
             now = await recorded(client, new)
-            told = [(e.index, e.type, e.raw) for e in kept.entries]
-            assert [(e.index, e.type, e.raw) for e in now.entries[: len(told)]] == told, last
+            expected = [(e.index, e.type, e.raw) for e in prefix.entries]
+            assert [(e.index, e.type, e.raw) for e in now.entries[: len(expected)]] == expected, (
+                last
+            )
 
-            report = worker.report(kept)
+            report = worker.report(prefix)
             verdicts.add(report.verdict)
             # The awakeable that the code completed before was the other invocation's.
             assert (report.verdict == "diverged") == ("mismatch" in end), (last, end, report)
@@ -56,7 +58,7 @@ async def test_the_server_begins_with_the_journal_that_is_checked(
     assert verdicts == {"incomplete", "diverged"}
 
 
-async def test_what_has_no_result_is_not_kept(handlers: Any, client: RestateClient) -> None:
+async def test_commands_without_result_cannot_be_kept(handlers: Any, client: RestateClient) -> None:
     control = Control(client)
     id_ = handlers.send("every/naps", {})
     await handlers.until(id_, "suspended")
@@ -70,16 +72,16 @@ async def test_what_has_no_result_is_not_kept(handlers: Any, client: RestateClie
         await control.restart_as_new(id_, from_entry=1)
 
 
-async def test_random_numbers_are_others(handlers: Any, client: RestateClient) -> None:
+async def test_the_new_invocation_has_another_id(handlers: Any, client: RestateClient) -> None:
     recording = await recorded(client, handlers.finish("every/trivial", {}))
-    kept = restarted(recording)
-    assert kept.id != recording.id
-    assert restarted(kept).id != kept.id
-    message = parse_entry(kept.entries[0].type, kept.entries[0].raw)
+    prefix = restarted(recording)
+    assert prefix.id != recording.id
+    assert restarted(prefix).id != prefix.id
+    message = parse_entry(prefix.entries[0].type, prefix.entries[0].raw)
     assert message == parse_entry(recording.entries[0].type, recording.entries[0].raw)
 
 
-async def test_what_runs_is_killed_first(handlers: Any, client: RestateClient) -> None:
+async def test_a_running_invocation_is_killed_first(handlers: Any, client: RestateClient) -> None:
     control = Control(client)
     id_ = handlers.send("every/naps", {"as": "before"})
     await handlers.until(id_, "suspended")
@@ -99,7 +101,7 @@ async def test_what_runs_is_killed_first(handlers: Any, client: RestateClient) -
 
 
 async def test_the_deployment_is_chosen(handlers: Any, client: RestateClient) -> None:
-    """As the dashboard offers it: for a restart always, for a resume only of what is paused."""
+    """A restart may always choose it, a resume only of a paused invocation."""
     control = Control(client)
     id_ = handlers.send("every/always_raises", {})
     await handlers.until(id_, "backing-off")
@@ -117,7 +119,7 @@ async def test_the_deployment_is_chosen(handlers: Any, client: RestateClient) ->
         await control.kill(new)
 
 
-async def test_a_restart_that_fails_says_that_it_was_killed(
+async def test_a_failed_restart_reports_that_the_invocation_was_killed(
     handlers: Any, client: RestateClient
 ) -> None:
     control = Control(client)
@@ -134,7 +136,7 @@ async def test_a_restart_that_fails_says_that_it_was_killed(
     await control.kill(new)
 
 
-async def test_what_could_not_be_restarted_is_not_killed(
+async def test_an_invocation_without_journal_retention_is_not_killed(
     handlers: Any, client: RestateClient
 ) -> None:
     control = Control(client)

@@ -68,11 +68,11 @@ async def test_payloads_equal_those_in_the_server_s_entry_json(
         assert len(truth) == len(journal) > 0
         for row in journal:
             found = entries.payload_of(row, raw[row.index])
-            for what, said in truths(truth[row.index]):
+            for what, expected in truths(truth[row.index]):
                 if what == "failure":
-                    assert found.failure == said
+                    assert found.failure == expected
                 else:
-                    assert found.value == decode_value(said)
+                    assert found.value == decode_value(expected)
                 compared += 1
     assert compared > 25
 

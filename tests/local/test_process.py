@@ -1,4 +1,4 @@
-"""Children end with their parent, whatever happens to it."""
+"""Child processes end with their parent, however it ends."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_a_stubborn_process_is_killed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])
 def test_children_do_not_outlive_a_killed_parent(tmp_path: Path, number: int) -> None:
-    # Whoever runs the tests may ignore SIGHUP (nohup does), and children inherit that.
+    # The process that runs the tests may ignore SIGHUP, as nohup does; children inherit that.
     script = f"""
 import pathlib, signal, time
 from playhead.local import ManagedProcess

@@ -1,4 +1,4 @@
-"""What the list and the detail ask of the server: never payloads unless asked, and bounded."""
+"""Queries of the list and the detail: payloads only on request, and in bounded size."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ STATUSES = ("running", "backing-off", "ready", "suspended", "paused", "succeeded
 
 
 class Wire(httpx.AsyncHTTPTransport):
-    """Carries requests to the real server and keeps the SQL of each."""
+    """Sends requests to the real server and keeps the SQL of each."""
 
     def __init__(self) -> None:
         super().__init__(limits=httpx.Limits(max_keepalive_connections=0))
@@ -82,7 +82,7 @@ async def test_opening_one_reads_its_payloads_once(
     await reader.close()
 
 
-async def test_large_payloads_wait_until_they_are_asked_for(
+async def test_large_payloads_are_read_on_request(
     handlers: Any, reader: Reader, wire: Wire
 ) -> None:
     size = MAX_BYTES // 3

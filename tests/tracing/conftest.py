@@ -1,4 +1,4 @@
-"""One restate-server, one service, one receiver for all truth cases."""
+"""One restate-server, one service and one receiver for all truth cases."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""The queue of finished spans: a collector that is down, slow, or back again."""
+"""The queue of finished spans with a collector that is down, slow, or back again."""
 
 from __future__ import annotations
 
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import pytest
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -13,10 +13,11 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from playhead_tracing.export import SpanQueue
 from tracing_otlp import Receiver
+from waiting import until
 
 
 class Target(SpanExporter):
-    """Takes spans while `up`."""
+    """Accepts spans while `up`."""
 
     def __init__(self) -> None:
         self.up = False
@@ -31,13 +32,6 @@ class Target(SpanExporter):
             return SpanExportResult.FAILURE
         self.names += [s.name for s in spans]
         return SpanExportResult.SUCCESS
-
-
-def until(done: Callable[[], bool], seconds: float = 10) -> None:
-    deadline = time.monotonic() + seconds
-    while not done():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def emit(queue: SpanQueue, count: int) -> None:

@@ -1,4 +1,4 @@
-"""`instrument()`: what it takes, what it refuses, what it does on an SDK that it does not know."""
+"""`instrument()`: its arguments, its errors, and its fallback on an unsupported SDK."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def test_redacts_before_export(
 
 
 def test_this_sdk_has_what_the_bridge_needs() -> None:
-    """The contract with restate-sdk's private parts; when it breaks, read compat.problems."""
+    """The contract with restate-sdk's private parts; if it breaks, see compat.problems."""
     assert compat.problems() == []
 
 

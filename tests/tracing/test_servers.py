@@ -1,4 +1,4 @@
-"""The bridge under other servers, providers and settings than the truth cases have."""
+"""The bridge with other servers, providers and settings than those of the truth cases."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from test_truth import check
 from tracing_agents import build
 from tracing_bed import SERVER, Bed, Serving
 from tracing_cases import LOOK, happy, nested, step_fails
+from waiting import until
 
 
 class Uvicorn:
@@ -38,10 +39,7 @@ class Uvicorn:
 
     def __enter__(self) -> str:
         self._thread.start()
-        deadline = time.monotonic() + 10
-        while not self._server.started:
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        until(lambda: self._server.started, "the server has started", seconds=10)
         return f"http://127.0.0.1:{self.port}"
 
     def __exit__(self, *exc: object) -> None:
@@ -56,7 +54,7 @@ def memory() -> InMemorySpanExporter:
 
 @pytest.fixture
 def provider(memory: InMemorySpanExporter) -> Iterator[TracerProvider]:
-    """A provider of its own, to which Pydantic AI sends for the length of a test."""
+    """A provider that receives Pydantic AI's spans for one test."""
     provider = TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(SimpleSpanProcessor(memory))
     before = Agent._instrument_default
@@ -79,7 +77,7 @@ def until_still(memory: InMemorySpanExporter) -> None:
 
 @pytest.fixture
 def traced(bed: Bed, tmp_path: Path) -> Iterator[Bed]:
-    """A server of its own that sends its spans to the same receiver."""
+    """A server for one test that sends its spans to the same receiver."""
     tracing = f"otlp+{bed.receiver.url}"
     with RestateServer(tmp_path / "restate", tracing_endpoint=tracing) as server:
         own = Bed(server, bed.receiver, bed.world)
@@ -88,7 +86,7 @@ def traced(bed: Bed, tmp_path: Path) -> Iterator[Bed]:
 
 
 def test_uvicorn_and_fastapi(bed: Bed, traced: Bed) -> None:
-    """Over HTTP/1.1 a step's result comes in the next attempt: it counts once all the same."""
+    """Over HTTP/1.1 a step's result arrives in the next attempt, but the step counts once."""
     from opentelemetry import trace
 
     app = FastAPI()
@@ -98,7 +96,7 @@ def test_uvicorn_and_fastapi(bed: Bed, traced: Bed) -> None:
         traced.server.register(f"{url}/restate/v1", use_http_11=True)
         for case in (happy, step_fails):
             expected = case(traced, f"uvicorn-{case.__name__}")
-            # FastAPI adds a span of its own for every request.
+            # FastAPI adds a span for every request.
             rows = [r for r in traced.trace(expected.invocation_id) if r.scope != "fastapi"]
             check(traced, expected, rows, attempts=False)
             tools = [r for r in rows if r.name == "execute_tool look"]
@@ -118,7 +116,7 @@ def test_without_server_tracing(
     provider: TracerProvider,
     memory: InMemorySpanExporter,
 ) -> None:
-    """One derived trace an invocation, with the agents as roots."""
+    """One derived trace for each invocation, with the agents as roots."""
     import restate as sdk
 
     app = instrument(sdk.app(build(bed.world)), tracer_provider=provider)
@@ -146,7 +144,7 @@ def test_unsampled_parent(
     inner = instrument(restate.app(build(bed.world)), tracer_provider=provider)
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
-        """As a server does that decided not to sample."""
+        """Like a server that does not sample the trace."""
         if "headers" in scope:
             headers = [
                 (k, v[:-2] + b"00" if k == b"traceparent" else v) for k, v in scope["headers"]
@@ -183,7 +181,7 @@ def test_provider_that_samples_nothing_of_its_own(
 
 
 def test_logfire(bed: Bed, traced: Bed, memory: InMemorySpanExporter) -> None:
-    """Logfire's provider, with its pending spans: none of what is only replayed."""
+    """Logfire's provider gets no pending span of replayed work."""
     import logfire
 
     instance = logfire.configure(

@@ -1,4 +1,4 @@
-"""Agents that do what the plan of their run says, on real Restate services."""
+"""Agents on real Restate services that follow the plan of their run."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from tracing_world import World
 
 
 def mend_mcp() -> None:
-    """restate-sdk 1.3.0 calls `MCPToolset.tool_for_tool_def` without the `ctx` it needs by now."""
+    """restate-sdk 1.3.0 calls `MCPToolset.tool_for_tool_def` without the `ctx` that it requires."""
 
     def tool_for_tool_def(self: RestateMCPToolset, tool_def: Any) -> ToolsetTool[Any]:
         return ToolsetTool(
@@ -64,7 +64,7 @@ def key_of(messages: list[ModelMessage]) -> str:
 
 
 def build(world: World, model_url: str | None = None) -> list[Any]:
-    """The services; every run is named by its key, which is also the prompt."""
+    """Return the services; the key names the run and is also the prompt."""
 
     def planned(messages: list[ModelMessage]) -> tuple[str, int, Any]:
         key = key_of(messages)
@@ -131,7 +131,7 @@ def build(world: World, model_url: str | None = None) -> list[Any]:
     async def approve(ctx: RunContext[str]) -> str:
         """Wait for a human."""
         awakeable, answer = restate_context().awakeable(type_hint=str)
-        world.tell(ctx.deps, awakeable)
+        world.publish(ctx.deps, awakeable)
         return await answer
 
     @agent.tool
@@ -139,7 +139,7 @@ def build(world: World, model_url: str | None = None) -> list[Any]:
         """A step, then a human."""
         awakeable, answer = restate_context().awakeable(type_hint=str)
         await step(ctx.deps, "notify")
-        world.tell(ctx.deps, awakeable)
+        world.publish(ctx.deps, awakeable)
         return await answer
 
     @agent.tool
@@ -175,7 +175,7 @@ def build(world: World, model_url: str | None = None) -> list[Any]:
     root = logging.getLogger()
     handlers = list(root.handlers)
     tools = MCPServer("tools")
-    # It makes rich draw every traceback that is logged, which takes a second each.
+    # It renders every logged traceback with rich, which takes a second each.
     root.handlers[:] = handlers
     logging.getLogger("restate").setLevel(logging.CRITICAL)
 
@@ -278,7 +278,7 @@ def build(world: World, model_url: str | None = None) -> list[Any]:
         ctx.service_send(note, f"{key}-now")
         ctx.service_send(note, f"{key}-later", send_delay=timedelta(milliseconds=300))
         answer = (await durable.run(key, deps=key)).output
-        world.tell(key, "waits")
+        world.publish(key, "waits")
         approved = await ctx.promise("approved", type_hint=str).value()
         await ctx.sleep(timedelta(milliseconds=50))
         return f"{answer} {approved}"

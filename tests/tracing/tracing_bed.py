@@ -1,4 +1,4 @@
-"""A real restate-server, real agents, a real OTLP receiver: what a truth case runs on."""
+"""The test bed of the truth cases: real restate-server, real agents, real OTLP receiver."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 import restate
+import waiting
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 from opentelemetry import trace
@@ -24,12 +25,13 @@ from playhead.local import ManagedProcess, RestateServer, free_port, port_is_fre
 from tracing_agents import build
 from tracing_otlp import Receiver, Row
 from tracing_world import World
+from waiting import until
 
 SERVER = "Restate"
 
 
 class Serving:
-    """An ASGI app under hypercorn (HTTP/2), in a thread of its own."""
+    """An ASGI app under hypercorn (HTTP/2), in a thread."""
 
     def __init__(self, app: Any) -> None:
         self.port = free_port()
@@ -54,14 +56,15 @@ class Serving:
 
     def __enter__(self) -> Serving:
         self._thread.start()
-        deadline = time.monotonic() + 10
-        while True:
-            try:
-                httpx.get(f"{self.url}/health", timeout=1)
-                return self
-            except httpx.HTTPError:
-                assert time.monotonic() < deadline, "the service did not come up"
-                time.sleep(0.02)
+        until(self._answers, "the service answers", seconds=10)
+        return self
+
+    def _answers(self) -> bool:
+        try:
+            httpx.get(f"{self.url}/health", timeout=1)
+        except httpx.HTTPError:
+            return False
+        return True
 
     def __exit__(self, *exc: object) -> None:
         self._loop.call_soon_threadsafe(self._stop.set)
@@ -77,7 +80,7 @@ def make_provider(otlp_url: str, name: str = "agents") -> TracerProvider:
 
 
 def switch_on(mode: str, app: Any, provider: TracerProvider) -> Any:
-    """The app with one of three ways of tracing: "plain" (no bridge), "sdk" (its own), "ours"."""
+    """Return the app with "plain" tracing (no bridge), the "sdk" bridge, or "ours"."""
     from openinference.instrumentation.openai_agents import OpenAIAgentsInstrumentor
     from playhead_tracing import instrument
     from pydantic_ai import Agent
@@ -109,7 +112,7 @@ class Bed:
     def process(
         self, server_name: str = "hypercorn", env: dict[str, str] | None = None
     ) -> Generator[tuple[Bed, ManagedProcess]]:
-        """The same on a server of its own, with the agents in a process that can be killed."""
+        """The same on another server, with the agents in a process that can be killed."""
         port, folder = free_port(), self.world.folder / f"process-{time.time_ns()}"
         child = ManagedProcess(
             "agents",
@@ -123,7 +126,7 @@ class Bed:
                 self.mode,
             ],
             log=folder / "agents.log",
-            env=env,
+            env={"PYTHONPATH": str(Path(waiting.__file__).parent), **(env or {})},
         )
         tracing = f"otlp+{self.receiver.url}"
         with child, RestateServer(folder / "restate", tracing_endpoint=tracing) as server:
@@ -136,7 +139,7 @@ class Bed:
                 bed.close()
 
     def start(self, target: str, body: Any, headers: dict[str, str] | None = None) -> str:
-        """Send an invocation; returns its id."""
+        """Send an invocation and return its id."""
         response = self._client.post(
             f"{self.server.ingress_url}/{target}/send", json=body, headers=headers
         )
@@ -150,7 +153,7 @@ class Bed:
         return response.status_code, response.json() if response.content else None
 
     def call(self, target: str, body: Any) -> str:
-        """Run an invocation to its end; returns its id."""
+        """Run an invocation to its end and return its id."""
         invocation_id = self.start(target, body)
         self.result(invocation_id)
         return invocation_id
@@ -185,13 +188,14 @@ class Bed:
         return rows[0]["status"] if rows else "gone"
 
     def until(self, invocation_id: str, status: str, seconds: float = 60) -> None:
-        deadline = time.monotonic() + seconds
-        while (now := self.status(invocation_id)) != status:
-            assert time.monotonic() < deadline, f"{invocation_id} is {now}, not {status}"
-            time.sleep(0.1)
+        until(
+            lambda: self.status(invocation_id) == status,
+            f"{invocation_id} is {status}",
+            seconds=seconds,
+        )
 
     def trace(self, invocation_id: str) -> list[Row]:
-        """All spans of an invocation's trace, the server's too, when the last has arrived."""
+        """Return all spans of an invocation's trace when the last has arrived."""
 
         def ended(rows: list[Row]) -> str | None:
             return next(
@@ -208,7 +212,7 @@ class Bed:
         return [r for r in self.settled() if r.trace_id == trace_id]
 
     def settled(self, quiet: float = 0.4) -> list[Row]:
-        """All spans, once none has come for a while (spans are sent every 0.05 and 0.2 s)."""
+        """Return all spans after a quiet time (they are sent every 0.05 and 0.2 s)."""
         count, since = -1, time.monotonic()
         while time.monotonic() - since < quiet:
             if len(self.receiver.rows) != count:

@@ -1,4 +1,4 @@
-"""The truth cases: what is run, and what its trace must hold."""
+"""The truth cases: what runs, and the expected content of its trace."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ LOOK = [["look", {"name": "a"}]]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a case's trace must hold, from the counts of model, tools and steps themselves."""
+    """The expected content of a trace, from the counts of model, tools and steps."""
 
     invocation_id: str
     spans: Counter[str]
-    """Every span of the agent's side by name."""
+    """Number of the agent's spans by name."""
     errors: Counter[str] = field(default_factory=Counter[str])
-    """Those with status ERROR."""
+    """Number of the spans with status ERROR, by name."""
     journal: list[dict[str, Any]] | None = None
-    """The journal's entries, of a server that is gone; else the bed's server has them."""
+    """The journal's entries when the server is gone; else the bed's server has them."""
     orphans: int = 0
-    """Spans whose parent was still open in a process that was killed."""
+    """Number of spans whose parent was open in a killed process."""
     sent: Counter[str] = field(default_factory=Counter[str])
-    """Those of one-way sends, to which Restate gives a trace of their own."""
+    """Spans of one-way sends, for which Restate starts separate traces."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Case:
     title: str
     run: Callable[[Bed, str], Outcome]
     attempts: int | None = None
-    """How many attempts it is about; None when others may come in between."""
+    """Planned number of attempts; None if further ones are possible."""
 
 
 def outcome(
@@ -45,7 +45,7 @@ def outcome(
     others: dict[str, int],
     errors: dict[str, int] | None = None,
 ) -> Outcome:
-    """Model calls and steps as counted by themselves; `others` are agents and tools."""
+    """Return the outcome from the counts of model calls and steps; `others`: agents and tools."""
     spans: Counter[str] = Counter(others)
     for key in keys:
         for what, count in bed.world.counts(key).items():
@@ -94,7 +94,7 @@ def model_fails(bed: Bed, key: str) -> Outcome:
 def suspended(bed: Bed, key: str) -> Outcome:
     bed.world.plan(key, [[["approve", {}]], "done"])
     invocation = bed.start("Agents/ask", key)
-    awakeable = bed.world.told(key)
+    awakeable = bed.world.published(key)
     bed.until(invocation, "suspended")
     bed.resolve(awakeable)
     bed.result(invocation)
@@ -102,10 +102,10 @@ def suspended(bed: Bed, key: str) -> Outcome:
 
 
 def suspended_after_step(bed: Bed, key: str) -> Outcome:
-    """As before with a step in the tool, and the model failing after the wait."""
+    """The same with a step in the tool, and a model that fails after the wait."""
     bed.world.plan(key, [[["notify_then_approve", {}]], "done"], chat_2=1)
     invocation = bed.start("Agents/ask", key)
-    awakeable = bed.world.told(key)
+    awakeable = bed.world.published(key)
     bed.until(invocation, "suspended")
     bed.resolve(awakeable)
     bed.result(invocation)
@@ -119,7 +119,7 @@ def suspended_after_step(bed: Bed, key: str) -> Outcome:
 
 
 def killed(bed: Bed, key: str) -> Outcome:
-    """kill -9 in the second model call; what was open then is lost with the process."""
+    """kill -9 in the second model call; the open spans are lost with the process."""
     bed.world.plan(key, [LOOK, "slow once"])
     with bed.process() as (own, child):
         invocation = own.start("Agents/ask", key)
@@ -170,7 +170,7 @@ def gathered(bed: Bed, key: str) -> Outcome:
 def parallel_suspended(bed: Bed, key: str) -> Outcome:
     bed.world.plan(key, [[["look", {"name": "a"}], ["approve", {}]], "done"])
     invocation = bed.start("Agents/ask", key)
-    awakeable = bed.world.told(key)
+    awakeable = bed.world.published(key)
     bed.until(invocation, "suspended")
     bed.resolve(awakeable)
     bed.result(invocation)
@@ -183,7 +183,7 @@ def parallel_suspended(bed: Bed, key: str) -> Outcome:
 
 
 def object_state(bed: Bed, key: str) -> Outcome:
-    """State before and after the agent, and the handler failing once after it."""
+    """State before and after the agent; then the handler fails once."""
     bed.world.plan(key, [LOOK, "done"], handler=1)
     return outcome(
         bed,
@@ -207,7 +207,7 @@ def terminal(bed: Bed, key: str) -> Outcome:
 def cancelled(bed: Bed, key: str) -> Outcome:
     bed.world.plan(key, [[["approve", {}]], "done"])
     invocation = bed.start("Agents/ask", key)
-    bed.world.told(key)
+    bed.world.published(key)
     bed.cancel(invocation)
     bed.result(invocation)
     return outcome(bed, invocation, [key], {"invoke_agent main": 1, "execute_tool approve": 1})
@@ -216,7 +216,7 @@ def cancelled(bed: Bed, key: str) -> Outcome:
 def cancelled_suspended(bed: Bed, key: str) -> Outcome:
     bed.world.plan(key, [[["approve", {}]], "done"])
     invocation = bed.start("Agents/ask", key)
-    bed.world.told(key)
+    bed.world.published(key)
     bed.until(invocation, "suspended")
     bed.cancel(invocation)
     bed.result(invocation)
@@ -234,7 +234,7 @@ def handler_raises(bed: Bed, key: str) -> Outcome:
 
 
 def tool_raises(bed: Bed, key: str) -> Outcome:
-    """A tool whose step is done fails outside of it: each time it is run again."""
+    """A tool fails after its completed step, and runs again at each attempt."""
     bed.world.plan(key, [[["bad", {"name": "a"}]], "done"], after_a=2)
     return outcome(
         bed,
@@ -246,7 +246,7 @@ def tool_raises(bed: Bed, key: str) -> Outcome:
 
 
 def plain_tools(bed: Bed, key: str) -> Outcome:
-    """A tool without a step runs again at every attempt, and says so."""
+    """A tool without a step runs again at every attempt, and its span is marked."""
     bed.world.plan(key, [[["plain", {"name": "a"}]], "done"], chat_2=1)
     return outcome(
         bed,
@@ -288,7 +288,7 @@ def one_of_two_fails(bed: Bed, key: str) -> Outcome:
 
 
 def first_of_two_fails(bed: Bed, key: str) -> Outcome:
-    """The other order: the one that is done was asked for last."""
+    """The other order: the completed step was requested last."""
     tools = [["look", {"name": "b", "seconds": 0.1}], ["look", {"name": "a"}]]
     bed.world.plan(key, [tools, "done"], step_b=2)
     counts = bed.world.counts
@@ -333,7 +333,7 @@ def workflow(bed: Bed, key: str) -> Outcome:
     for name in ("now", "later"):
         bed.world.plan(f"{key}-{name}", [])
     invocation = bed.start(f"Flow/{key}/main", key)
-    bed.world.told(key)
+    bed.world.published(key)
     bed.call(f"Flow/{key}/decide", "yes")
     bed.result(invocation)
     for name in ("now", "later"):
@@ -380,7 +380,7 @@ def openai_agents(bed: Bed, key: str) -> Outcome:
     bed.world.plan(key, [LOOK, "done"], llm_2=1)
     invocation = bed.call("OpenAI/ask", key)
     calls = bed.world.total(key, "llm")
-    # OpenInference gives one span "Agent workflow" to the trace and one to the task in it.
+    # OpenInference opens a span "Agent workflow" for the trace and one for the task in it.
     return outcome(
         bed,
         invocation,
@@ -432,4 +432,4 @@ FORTY = [
     if case.id
     in ("E1", "E2", "E3", "E4", "E6", "E7", "E7g", "E8", "E9", "E10", "E12", "E13", "E16")
 ]
-"""What is run at once for E18."""
+"""The cases that E18 runs at once."""

@@ -1,10 +1,9 @@
-"""An OTLP/HTTP receiver: what arrives over the wire, as plain rows."""
+"""An OTLP/HTTP receiver that keeps the spans as plain rows."""
 
 from __future__ import annotations
 
 import gzip
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,6 +11,7 @@ from typing import Any
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
+from waiting import until
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Row:
 
 @dataclass
 class Receiver:
-    """Collects spans of every request; `refuse` answers 503 instead."""
+    """Collects the spans of all requests; answers 503 while `refuse` is set."""
 
     rows: list[Row] = field(default_factory=list)
     requests: int = 0
@@ -107,14 +107,12 @@ class Receiver:
                     )
 
     def wait(self, done: Callable[[list[Row]], Any], seconds: float = 20, what: str = "") -> Any:
-        """Wait until `done(rows)` is true; returns what it returned."""
-        deadline = time.monotonic() + seconds
-        while not (result := done(list(self.rows))):
-            if time.monotonic() > deadline:
-                names = [f"{r.name} {r.trace_id[:6]}" for r in self.rows]
-                raise AssertionError(f"spans did not arrive: {what or done}; got {names}")
-            time.sleep(0.02)
-        return result
+        """Wait until `done(rows)` is true and return its result."""
+        try:
+            return until(lambda: done(list(self.rows)), what or repr(done), seconds=seconds)
+        except AssertionError as error:
+            error.add_note(f"spans: {[f'{r.name} {r.trace_id[:6]}' for r in self.rows]}")
+            raise
 
     def __enter__(self) -> Receiver:
         self._thread.start()

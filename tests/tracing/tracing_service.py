@@ -1,4 +1,4 @@
-"""The agents as a process of their own, to be killed: SERVER PORT WORLD OTLP_URL MODE."""
+"""The agents in a process that tests can kill: SERVER PORT WORLD OTLP_URL MODE."""
 
 from __future__ import annotations
 

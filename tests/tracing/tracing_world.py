@@ -1,4 +1,4 @@
-"""What really ran, counted by those who ran it, and what is planned to go wrong.
+"""What ran, counted by the code that ran, and the planned failures.
 
 Both are files, so that they hold across a `kill -9` and are independent of any telemetry.
 """
@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from waiting import until
+
 
 class PlannedError(Exception):
-    """A failure that the plan of a run asks for."""
+    """A failure that the plan of a run contains."""
 
 
 class World:
@@ -23,7 +24,7 @@ class World:
         folder.mkdir(parents=True, exist_ok=True)
 
     def plan(self, key: str, script: list[Any], **fail: int) -> None:
-        """`script`: one entry a model call, a text or a list of [tool, args]; `fail`: how often."""
+        """`script`: for each model call a text or a list of [tool, args]; `fail`: counts."""
         path = self.folder / f"{key}.plan"
         path.with_suffix(".tmp").write_text(json.dumps({"script": script, "fail": fail}))
         path.with_suffix(".tmp").rename(path)
@@ -32,7 +33,7 @@ class World:
         return json.loads((self.folder / f"{key}.plan").read_text())["script"]
 
     def ran(self, key: str, what: str) -> None:
-        """Something runs: note it, and fail when the plan says so."""
+        """Count an execution, and fail if the plan contains a failure."""
         log = os.open(self.folder / f"{key}.log", os.O_CREAT | os.O_APPEND | os.O_WRONLY)
         os.write(log, f"{what}\n".encode())
         os.close(log)
@@ -49,21 +50,19 @@ class World:
     def total(self, key: str, begin: str) -> int:
         return sum(n for what, n in self.counts(key).items() if what.startswith(begin))
 
-    def tell(self, key: str, text: str) -> None:
-        path = self.folder / f"{key}.told"
-        path.with_suffix(".tell").write_text(text)
-        path.with_suffix(".tell").rename(path)
+    def publish(self, key: str, text: str) -> None:
+        path = self.folder / f"{key}.published"
+        path.with_suffix(".part").write_text(text)
+        path.with_suffix(".part").rename(path)
 
-    def told(self, key: str, seconds: float = 20) -> str:
-        deadline = time.monotonic() + seconds
-        path = self.folder / f"{key}.told"
-        while not path.exists():
-            assert time.monotonic() < deadline, f"{key} told nothing"
-            time.sleep(0.02)
+    def published(self, key: str, seconds: float = 20) -> str:
+        path = self.folder / f"{key}.published"
+        until(path.exists, f"{key} published something", seconds=seconds)
         return path.read_text()
 
     def wait(self, key: str, what: str, count: int = 1, seconds: float = 20) -> None:
-        deadline = time.monotonic() + seconds
-        while self.counts(key)[what] < count:
-            assert time.monotonic() < deadline, f"{key}: {what} < {count}: {self.counts(key)}"
-            time.sleep(0.02)
+        until(
+            lambda: self.counts(key)[what] >= count,
+            f"{key}: {what} ran {count} times",
+            seconds=seconds,
+        )

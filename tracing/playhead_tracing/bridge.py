@@ -83,15 +83,15 @@ def instrument(
     return cast(AppT, _served(cast(Any, app), processor))
 
 
-def _provider(given: trace.TracerProvider | None) -> TracerProvider:
-    if given is None:
+def _provider(provider: trace.TracerProvider | None) -> TracerProvider:
+    if provider is None:
         existing = trace.get_tracer_provider()
         if isinstance(existing, trace.ProxyTracerProvider):
-            made = make_provider()
-            trace.set_tracer_provider(made)
-            return made
-        given = existing
-    return sdk_provider(given)
+            created = make_provider()
+            trace.set_tracer_provider(created)
+            return created
+        provider = existing
+    return sdk_provider(provider)
 
 
 def _served(

@@ -31,7 +31,7 @@ _NOT_COMMANDS = {
 
 
 class NotARestateAppError(TypeError):
-    """`instrument()` was given something that `restate.app(...)` did not return."""
+    """The argument of `instrument()` is not an app that `restate.app(...)` returned."""
 
 
 def problems() -> list[str]:

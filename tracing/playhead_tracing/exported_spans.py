@@ -33,17 +33,17 @@ def finished_span(
         span: The ended span.
         interruption: The exception with which Restate ended the span; None if it did not.
     """
-    given: Any = span.attributes
-    attributes: dict[str, Any] = given.copy()
+    current: Any = span.attributes
+    attributes: dict[str, Any] = current.copy()
     attributes.update(attempt.attributes)
     attributes[LOGICAL_SPAN_ID] = record.logical_id()
     if record.received_before or (not record.replayed and attempt.replaying):
         attributes[REPLAYED] = True
     if interruption is None and not attempt.history.carried:
         # The SDK creates this object for the end of the span only, so changing it is safe.
-        known: Any = span
-        known._attributes = attributes
-        known._parent = _parent(attempt, record, span)
+        mutable: Any = span
+        mutable._attributes = attributes
+        mutable._parent = _parent(attempt, record, span)
         return span
     context, parent, start_time = span.get_span_context(), None, span.start_time
     carried = attempt.history.carried.get(record.logical_id()) if attempt.history.carried else None
@@ -126,15 +126,15 @@ def _agent_error(
     error: BaseException | None, events: Any, time: int | None
 ) -> tuple[Status, list[Event]]:
     """Return status and events of an interrupted span, with the agent's error instead."""
-    kept = [event for event in events if event.name != "exception"]
+    own_events = [event for event in events if event.name != "exception"]
     if error is None:
-        return Status(StatusCode.UNSET), kept
+        return Status(StatusCode.UNSET), own_events
     name = type(error).__qualname__
-    kept.append(
+    own_events.append(
         Event(
             "exception",
             {"exception.type": name, "exception.message": str(error), "exception.escaped": "True"},
             timestamp=time,
         )
     )
-    return Status(StatusCode.ERROR, f"{name}: {error}"), kept
+    return Status(StatusCode.ERROR, f"{name}: {error}"), own_events

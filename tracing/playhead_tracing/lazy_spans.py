@@ -258,8 +258,8 @@ class LazySpan(_Base):
             instrumentation_scope=tracer._instrumentation_scope,
         )
         self._start_time = start_time
-        for given in late:
-            self.set_attributes(given)
+        for attributes in late:
+            self.set_attributes(attributes)
         if ended:
             self._end_time = time_ns()
         return getattr(self, name)

@@ -49,8 +49,8 @@ def redacted(span: ReadableSpan, redact: Redact) -> ReadableSpan:
 
 
 def _values(redact: Redact, attributes: Mapping[str, Any] | None) -> dict[str, AttributeValue]:
-    kept = {name: _value(redact, name, value) for name, value in (attributes or {}).items()}
-    return {name: value for name, value in kept.items() if value is not None}
+    values = {name: _value(redact, name, value) for name, value in (attributes or {}).items()}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _value(redact: Redact, name: str, value: AttributeValue) -> AttributeValue | None:

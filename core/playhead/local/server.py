@@ -22,7 +22,7 @@ def find_server(start: Path | None = None) -> Path:
     """Return the restate-server binary: on PATH, else as npm installed it here or in a parent.
 
     Raises:
-        ServerNotFoundError: There is none.
+        ServerNotFoundError: The program is neither on PATH nor in node_modules.
     """
     on_path = shutil.which("restate-server")
     if on_path:

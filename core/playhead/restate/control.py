@@ -152,8 +152,8 @@ class Control:
         return rows[0]
 
     async def _verb(self, invocation_id: str, verb: str, **parameters: Any) -> Any:
-        given = [f"{k}={quote(str(v))}" for k, v in parameters.items() if v is not None]
-        query = f"?{'&'.join(given)}" if given else ""
+        pairs = [f"{k}={quote(str(v))}" for k, v in parameters.items() if v is not None]
+        query = f"?{'&'.join(pairs)}" if pairs else ""
         return await self._client.change(
             "PATCH", f"/invocations/{quote(invocation_id, safe='')}/{verb}{query}"
         )
