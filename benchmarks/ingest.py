@@ -19,9 +19,9 @@ import time
 from pathlib import Path
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from playhead.record.endpoint import Running, read_running, read_token
+from playhead.record.endpoint import RecorderEndpoint, read_endpoint, read_token
 from playhead.record.otlp import from_protobuf
-from playhead.record.process import start_child
+from playhead.record.process import start_recorder
 from playhead.settings import Settings
 from playhead.store.database import Store
 from playhead.store.span_writer import SpanWriter
@@ -92,13 +92,13 @@ def recorder(requests: list[bytes]) -> tuple[float, float]:
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(store=Path(folder, "store"))
         log = Path(folder, "log")
-        child = start_child(settings, log, free_ports=True, journals=False)
+        child = start_recorder(settings, log, free_ports=True, journals=False)
         try:
-            running = read_running(settings.store)
-            assert running is not None
+            endpoint = read_endpoint(settings.store)
+            assert endpoint is not None
             waiting = list(requests)
             threads = [
-                threading.Thread(target=_send, args=(running.otlp_http_port, waiting))
+                threading.Thread(target=_send, args=(endpoint.otlp_http_port, waiting))
                 for _ in range(CONNECTIONS)
             ]
             started = time.perf_counter()
@@ -110,7 +110,7 @@ def recorder(requests: list[bytes]) -> tuple[float, float]:
             assert not waiting
             count = len(requests) * SPANS
             token = read_token(settings.store) or ""
-            while _found(running, token) < count:
+            while _found(endpoint, token) < count:
                 time.sleep(0.005)
             queryable = time.perf_counter() - started
         finally:
@@ -136,8 +136,8 @@ def _send(port: int, waiting: list[bytes]) -> None:
     connection.close()
 
 
-def _found(running: Running, token: str) -> int:
-    connection = http.client.HTTPConnection("127.0.0.1", running.api_port)
+def _found(endpoint: RecorderEndpoint, token: str) -> int:
+    connection = http.client.HTTPConnection("127.0.0.1", endpoint.api_port)
     sql = "SELECT count(*) AS n FROM spans WHERE invocation_id IS NOT NULL"
     headers = {"authorization": f"Bearer {token}", "accept": "application/json"}
     connection.request("POST", "/query", json.dumps({"sql": sql}), headers)

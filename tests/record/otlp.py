@@ -59,7 +59,7 @@ async def post(
     """Send a body to the receiver."""
     async with client() as http:
         return await http.post(
-            f"http://127.0.0.1:{recorder.running.otlp_http_port}/v1/traces",
+            f"http://127.0.0.1:{recorder.endpoint.otlp_http_port}/v1/traces",
             content=content,
             headers={"content-type": kind, **{k.replace("_", "-"): v for k, v in headers.items()}},
         )

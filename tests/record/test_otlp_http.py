@@ -14,10 +14,11 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from playhead.record.otlp import MalformedRequestError, from_json, from_protobuf
+from playhead.errors import MalformedRequestError
+from playhead.record.otlp import from_json, from_protobuf
 from playhead.record.recorder import Recorder
+from waiting import until_async
 
-from helpers import eventually  # isort: skip
 from otlp import client, JSON, PROTOBUF, answer, post, request, select, spans  # isort: skip
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -45,7 +46,7 @@ def document(**changes: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("compression", [Compression.NoCompression, Compression.Gzip])
 async def test_the_real_exporter(recorder: Recorder, compression: Compression) -> None:
     exporter = OTLPSpanExporter(
-        f"http://127.0.0.1:{recorder.running.otlp_http_port}/v1/traces", compression=compression
+        f"http://127.0.0.1:{recorder.endpoint.otlp_http_port}/v1/traces", compression=compression
     )
     provider = TracerProvider(resource=Resource({"service.name": "agent"}))
     provider.add_span_processor(SimpleSpanProcessor(exporter))
@@ -91,7 +92,7 @@ async def test_an_agents_whole_tree_is_found_by_invocation(recorder: Recorder) -
         one.resource_spans[0].scope_spans[0].spans.append(span)
         answer(await post(recorder, one.SerializeToString()))
     sql = "SELECT count(*) AS n FROM spans WHERE invocation_id = 'inv_1'"
-    await eventually(lambda: select(recorder, sql) == [{"n": 14}])
+    await until_async(lambda: select(recorder, sql) == [{"n": 14}])
 
 
 async def test_json(recorder: Recorder) -> None:
@@ -250,7 +251,7 @@ async def test_a_foreign_host_name_is_refused(recorder: Recorder) -> None:
 
 
 async def test_other_paths_and_methods(recorder: Recorder) -> None:
-    base = f"http://127.0.0.1:{recorder.running.otlp_http_port}"
+    base = f"http://127.0.0.1:{recorder.endpoint.otlp_http_port}"
     async with client() as http:
         assert (await http.get(base + "/v1/traces")).status_code == 405
         assert (await http.post(base + "/v1/metrics", content=b"")).status_code == 404

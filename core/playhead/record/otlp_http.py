@@ -1,4 +1,4 @@
-"""OTLP over HTTP: POST /v1/traces, protobuf or JSON."""
+"""Receives OTLP over HTTP: POST /v1/traces, protobuf or JSON."""
 
 from __future__ import annotations
 
@@ -14,10 +14,16 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from playhead.errors import (
+    CommitError,
+    MalformedRequestError,
+    QueueFullError,
+    RequestBodyError,
+)
 from playhead.record.endpoint import HOSTS
-from playhead.record.ingest import CommitError, Ingest, QueueFullError
-from playhead.record.otlp import MalformedRequestError, Spans, from_json, from_protobuf
-from playhead.record.request_body import RequestBodyError, read_body
+from playhead.record.ingest import Ingest
+from playhead.record.otlp import DecodedSpans, from_json, from_protobuf
+from playhead.record.request_body import read_body
 
 __all__ = ["app", "response_message"]
 
@@ -28,25 +34,27 @@ _RETRY = {"retry-after": "1"}
 
 
 def app(ingest: Ingest, *, limit: int) -> Starlette:
-    """The receiver; `limit` is the largest body in bytes, unpacked."""
+    """Return the receiver.
+
+    Args:
+        ingest: commits the spans.
+        limit: size of the largest body in bytes, before and after unpacking.
+    """
 
     async def traces(request: Request) -> Response:
         kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
         if kind not in (PROTOBUF, JSON):
-            reason = f"content type {kind!r}: send {PROTOBUF} or {JSON}"
-            return _error(415, reason, JSON)
+            return _error(415, f"content type {kind!r}: send {PROTOBUF} or {JSON}", JSON)
         try:
             body = await read_body(request, limit)
             decode = from_json if kind == JSON else from_protobuf
             spans = await ingest.submit(functools.partial(decode, body), len(body))
         except RequestBodyError as error:
-            return _error(error.status, error.reason, kind)
+            return _error(error.status, error.title, kind)
         except MalformedRequestError as error:
-            return _error(400, str(error), kind)
-        except QueueFullError:
-            return _error(503, "too much waits to be committed; try again", kind, _RETRY)
-        except CommitError as error:
-            return _error(503, f"the store failed: {error}", kind, _RETRY)
+            return _error(400, error.title, kind)
+        except (QueueFullError, CommitError) as error:
+            return _error(503, error.title, kind, _RETRY)
         except ClientDisconnect:
             return Response(status_code=400)
         answer = response_message(spans)
@@ -62,8 +70,8 @@ def app(ingest: Ingest, *, limit: int) -> Starlette:
     )
 
 
-def response_message(spans: Spans) -> ExportTraceServiceResponse:
-    """The answer: empty, or how many spans were rejected and why."""
+def response_message(spans: DecodedSpans) -> ExportTraceServiceResponse:
+    """Return the answer: empty, or how many spans were rejected and why."""
     answer = ExportTraceServiceResponse()
     if spans.rejected:
         answer.partial_success.rejected_spans = spans.rejected
