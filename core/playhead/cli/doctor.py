@@ -40,8 +40,7 @@ def command(ctx: click.Context, as_json: bool) -> None:
 
 
 async def _checks(settings: Settings) -> list[Check]:
-    from playhead.doctor import recorder as recording
-    from playhead.doctor import server, spans
+    from playhead.doctor import recorder, server, spans
     from playhead.record.client import connect
     from playhead.record.endpoint import read_endpoint
     from playhead.restate.client import RestateClient
@@ -56,7 +55,7 @@ async def _checks(settings: Settings) -> list[Check]:
         try:
             return [
                 *await server.server(client),
-                *await recording.recorder(settings, store),
+                *await recorder.recorder(settings, store),
                 *await spans.spans(client, store, port),
             ]
         finally:

@@ -45,7 +45,7 @@ async def _rows(settings: Settings, query: str) -> list[dict[str, Any]]:
     store = await connect(settings)
     if store is None:
         raise RecorderError(
-            f"There is no store in {settings.store}",
+            f"No store in {settings.store}",
             "Start `playhead record`, or name another folder with --store.",
         )
     try:

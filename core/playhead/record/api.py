@@ -81,8 +81,8 @@ def _guarded(handler: _Handler, token: str) -> _Handler:
     expected = f"Bearer {token}".encode()
 
     async def guarded(request: Request) -> Response:
-        given = request.headers.get("authorization", "").encode()
-        if not hmac.compare_digest(given, expected):
+        sent = request.headers.get("authorization", "").encode()
+        if not hmac.compare_digest(sent, expected):
             return _error(401, "send the bearer token of this store (recorder.token)")
         return await handler(request)
 

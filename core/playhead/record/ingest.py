@@ -148,7 +148,7 @@ class Ingest:
             written = await asyncio.to_thread(
                 self._writer.write, (row for request in group for row in request.spans.rows)
             )
-        except Exception as error:  # the senders are told, and retry
+        except Exception as error:  # the senders get the error, and retry
             self._record_error(error)
             self._answer(group, CommitError(f"The store failed to write the spans: {error}"))
         else:
