@@ -1,9 +1,9 @@
-"""How fast the recorder takes spans, against the floor of decoding and committing them.
+"""Measures how fast the recorder accepts spans.
 
 `python -m benchmarks.ingest` sends agent-like spans (14 a trace, about 1.3 KB each) in requests
-of 512 over 4 connections to a recorder in a process of its own, and waits for each answer. An
-answer means that the spans are durable. The floor decodes and commits the same requests one by
-one in one process, without any server. Both run alternately; medians are printed.
+of 512 over 4 connections to a recorder process, and waits for each answer: the spans are then
+durable. The baseline decodes and commits the same requests in one process without a server. Both
+run alternately; medians are printed.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ TRACE = 14
 
 
 def bodies(count: int, seed: int) -> list[bytes]:
-    """That many requests of 512 spans."""
+    """Return requests of 512 spans each."""
     rng = random.Random(seed)
     messages = json.dumps(
         [{"role": "user", "parts": [{"type": "text", "content": "lorem ipsum " * 20}]}]
@@ -75,7 +75,7 @@ def bodies(count: int, seed: int) -> list[bytes]:
 
 
 def floor(requests: list[bytes]) -> float:
-    """Spans a second, decoded and committed request by request."""
+    """Return spans per second, decoded and committed request by request."""
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder))
         writer = SpanWriter(store)
@@ -88,7 +88,7 @@ def floor(requests: list[bytes]) -> float:
 
 
 def recorder(requests: list[bytes]) -> tuple[float, float]:
-    """Spans a second until acknowledged, and until a query finds all by their invocation."""
+    """Return spans per second until acknowledged, and until a query finds all by invocation."""
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(store=Path(folder, "store"))
         log = Path(folder, "log")
@@ -161,10 +161,10 @@ def main() -> None:
         floors.append(floor(requests))
         results.append(recorder(requests))
     base = statistics.median(floors)
-    print(f"floor          {base:9.0f} spans/s")
+    print(f"baseline       {base:9.0f} spans/s")
     for name, column in (("acknowledged", 0), ("queryable", 1)):
         rate = statistics.median(result[column] for result in results)
-        print(f"{name:14} {rate:9.0f} spans/s   {rate / base:.2f} of the floor")
+        print(f"{name:14} {rate:9.0f} spans/s   {rate / base:.2f} of the baseline")
 
 
 if __name__ == "__main__":

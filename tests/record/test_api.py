@@ -25,7 +25,7 @@ async def ask(recorder: Recorder, content: bytes, **headers: str) -> httpx.Respo
         return await http.post(f"{recorder.endpoint.api_url}/query", content=content, headers=given)
 
 
-async def test_arrow_and_json_say_the_same(recorder: Recorder, settings: Settings) -> None:
+async def test_arrow_and_json_hold_the_same(recorder: Recorder, settings: Settings) -> None:
     await post(recorder, request(30).SerializeToString())
     source = await connect(settings)
     assert source is not None
@@ -57,7 +57,7 @@ async def test_the_token_is_needed(recorder: Recorder, given: str) -> None:
     assert response.status_code == 401
 
 
-async def test_the_token_is_its_owners_alone_and_stays(settings: Settings) -> None:
+async def test_the_token_is_private_and_stays(settings: Settings) -> None:
     path = settings.store / endpoint.TOKEN_FILE
     async with open_recorder(settings, FREE):
         first = path.read_text()
@@ -127,7 +127,7 @@ async def test_the_file_itself_without_a_recorder(settings: Settings) -> None:
     assert await source.rows("SELECT * FROM spans ORDER BY ALL") == rows
     assert (await source.arrow("SELECT name FROM spans")).num_rows == 5
     await refuses_to_write(source)
-    # It does not keep the file open: a recorder can start beside it.
+    # The client does not keep the file open: a recorder can start.
     async with open_recorder(settings, FREE):
         with pytest.raises(RecorderError):
             await source.rows("SELECT 1")
@@ -154,7 +154,9 @@ async def refuses_to_write(source: StoreClient) -> None:
             await source.rows(sql)
 
 
-async def test_a_killed_recorders_note_is_no_recorder(settings: Settings, tmp_path: Path) -> None:
+async def test_the_endpoint_of_a_killed_recorder_is_ignored(
+    settings: Settings, tmp_path: Path
+) -> None:
     async with open_recorder(settings, FREE):
         note = (settings.store / endpoint.ENDPOINT_FILE).read_text()
     assert not (settings.store / endpoint.ENDPOINT_FILE).exists()

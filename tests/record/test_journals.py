@@ -39,7 +39,7 @@ async def copying(restate: RestateServer, service: str, tmp_path: Path) -> Async
 
 
 async def call(server: RestateServer, path: str, body: Any = None, *, wait: bool = True) -> str:
-    """Call a handler; returns the invocation's id."""
+    """Call a handler; return the id of the invocation."""
     async with client() as http:
         response = await http.post(f"{server.ingress_url}/{path}/send", json=body)
         invocation: str = response.raise_for_status().json()["invocationId"]
@@ -67,7 +67,7 @@ async def on_server(
 
 
 def comparable(rows: list[Any]) -> list[str]:
-    """Durations differ in Arrow's type alone; everything else must be equal."""
+    """Make tables comparable: durations differ in their Arrow type only."""
     out: list[str] = []
     for row in rows:
         for name in ("completion_retention", "journal_retention"):
@@ -83,7 +83,7 @@ def comparable(rows: list[Any]) -> list[str]:
 
 
 async def assert_same(recorder: Recorder, server: RestateServer, ids: Sequence[str]) -> None:
-    """The store's rows of these invocations are the server's, column by column."""
+    """Compare the store's rows of these invocations with the server's, column by column."""
     listed = ", ".join(f"'{id_}'" for id_ in ids)
     for table, theirs, columns in (
         ("invocations", "sys_invocation", INVOCATION_COLUMNS),
@@ -183,7 +183,9 @@ async def test_a_waiting_invocation_and_its_end(copying: Recorder, restate: Rest
     assert "killed" in row["completion_failure"]
 
 
-async def test_what_the_server_purges_stays(copying: Recorder, restate: RestateServer) -> None:
+async def test_purged_invocations_stay_in_the_store(
+    copying: Recorder, restate: RestateServer
+) -> None:
     id_ = await call(restate, "plain/steps", 4)
     other = await call(restate, "plain/steps", 4)
     await copied(copying, id_, other)
@@ -224,7 +226,7 @@ async def test_the_server_goes_and_comes_back(own_restate: RestateServer, tmp_pa
             await assert_same(recorder, own_restate, [before, after])
 
 
-async def test_a_recorder_started_later_copies_what_is_there(
+async def test_a_recorder_started_later_copies_earlier_invocations(
     own_restate: RestateServer, tmp_path: Path
 ) -> None:
     settings = at(own_restate, tmp_path)
@@ -235,7 +237,7 @@ async def test_a_recorder_started_later_copies_what_is_there(
             await copied(recorder, *ids)
             await assert_same(recorder, own_restate, ids)
         async with open_recorder(settings, WITH_JOURNALS) as recorder:
-            # What was copied when it had ended is not read again.
+            # Invocations copied after their end are not read again.
             assert recorder.copier is not None
             assert await recorder.copier.copy_changes() == 0
             await copied(recorder, *ids, await call(own_restate, "plain/steps", 1))

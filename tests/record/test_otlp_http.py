@@ -86,7 +86,7 @@ async def test_an_agents_whole_tree_is_found_by_invocation(recorder: Recorder) -
         if number:
             span.parent_span_id = tree[(number - 1) // 2].span_id
     tree[0].attributes.add(key="restate.invocation.id").value.string_value = "inv_1"
-    # Children first, each in a request of its own, as exporters send them.
+    # Children first, each in its own request, as exporters send them.
     for span in reversed(tree):
         one = request(0)
         one.resource_spans[0].scope_spans[0].spans.append(span)
@@ -161,7 +161,7 @@ async def test_unusable_spans_are_rejected_and_the_others_kept(recorder: Recorde
     assert recorder.health()["rejected_spans"] == 6
 
 
-async def test_nothing_to_say_is_an_empty_answer(recorder: Recorder) -> None:
+async def test_a_request_without_rejected_spans_gets_an_empty_answer(recorder: Recorder) -> None:
     assert (await post(recorder, b"")).content == b""
     assert (await post(recorder, request(3).SerializeToString())).content == b""
 
@@ -213,7 +213,7 @@ async def test_malformed_input(recorder: Recorder, number: int) -> None:
     assert len(spans(recorder)) == 2
 
 
-def test_any_bytes_decode_or_are_called_malformed() -> None:
+def test_any_bytes_decode_or_are_malformed() -> None:
     rng = random.Random(11)
     good = request(6, padding=5).SerializeToString()
     good_json = json.dumps(document(attributes=[{"key": "a", "value": {"intValue": "1"}}])).encode()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from playhead.formatting import size
 from playhead.settings import Settings
 from playhead.text import clean
 
@@ -97,7 +98,7 @@ def _status(health: dict[str, Any]) -> str:
             parts.append(f"{journals['behind']} to copy")
         if journals["problem"]:
             parts.append(f"journals: {clean(journals['problem'])}")
-    parts.append(f"{health['bytes'] / 1e6:.1f} MB")
+    parts.append(size(health["bytes"]))
     if health["rejected_spans"]:
         parts.append(f"{health['rejected_spans']} spans rejected")
     if health["errors"]:

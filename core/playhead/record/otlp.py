@@ -11,7 +11,10 @@ from typing import Any, cast
 
 from google.protobuf import json_format
 from google.protobuf.message import DecodeError
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
@@ -44,6 +47,14 @@ class DecodedSpans:
         """Count a rejected span."""
         self.rejected += 1
         self.reason = self.reason or reason
+
+    def response(self) -> ExportTraceServiceResponse:
+        """Return the answer to the sender: empty, or how many spans were rejected and why."""
+        answer = ExportTraceServiceResponse()
+        if self.rejected:
+            answer.partial_success.rejected_spans = self.rejected
+            answer.partial_success.error_message = self.reason
+        return answer
 
 
 def from_protobuf(body: bytes) -> DecodedSpans:

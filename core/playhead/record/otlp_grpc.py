@@ -19,7 +19,6 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import (
 from playhead.errors import CommitError, QueueFullError
 from playhead.record.ingest import Ingest
 from playhead.record.otlp import from_message
-from playhead.record.otlp_http import response_message
 
 __all__ = ["serve"]
 
@@ -39,7 +38,7 @@ class _Traces(TraceServiceServicer):
             # Senders retry UNAVAILABLE, but RESOURCE_EXHAUSTED only with further details.
             await context.abort(grpc.StatusCode.UNAVAILABLE, error.title)
             raise
-        return response_message(spans)
+        return spans.response()
 
 
 async def serve(ingest: Ingest, port: int, *, limit: int) -> tuple[Any, int]:

@@ -6,7 +6,6 @@ import functools
 
 from google.protobuf import json_format
 from google.rpc.status_pb2 import Status
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -22,10 +21,10 @@ from playhead.errors import (
 )
 from playhead.record.endpoint import HOSTS
 from playhead.record.ingest import Ingest
-from playhead.record.otlp import DecodedSpans, from_json, from_protobuf
+from playhead.record.otlp import from_json, from_protobuf
 from playhead.record.request_body import read_body
 
-__all__ = ["app", "response_message"]
+__all__ = ["app"]
 
 PROTOBUF = "application/x-protobuf"
 JSON = "application/json"
@@ -57,7 +56,7 @@ def app(ingest: Ingest, *, limit: int) -> Starlette:
             return _error(503, error.title, kind, _RETRY)
         except ClientDisconnect:
             return Response(status_code=400)
-        answer = response_message(spans)
+        answer = spans.response()
         if kind == JSON:
             content = json_format.MessageToJson(answer, indent=None).encode()
         else:
@@ -68,15 +67,6 @@ def app(ingest: Ingest, *, limit: int) -> Starlette:
         routes=[Route("/v1/traces", traces, methods=["POST"])],
         middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=HOSTS, www_redirect=False)],
     )
-
-
-def response_message(spans: DecodedSpans) -> ExportTraceServiceResponse:
-    """Return the answer: empty, or how many spans were rejected and why."""
-    answer = ExportTraceServiceResponse()
-    if spans.rejected:
-        answer.partial_success.rejected_spans = spans.rejected
-        answer.partial_success.error_message = spans.reason
-    return answer
 
 
 def _error(status: int, reason: str, kind: str, headers: dict[str, str] | None = None) -> Response:
