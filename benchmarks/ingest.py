@@ -1,9 +1,9 @@
-"""How fast the recorder takes spans, against the floor of decoding and committing them.
+"""Measures how fast the recorder accepts spans.
 
 `python -m benchmarks.ingest` sends agent-like spans (14 a trace, about 1.3 KB each) in requests
-of 512 over 4 connections to a recorder in a process of its own, and waits for each answer. An
-answer means that the spans are durable. The floor decodes and commits the same requests one by
-one in one process, without any server. Both run alternately; medians are printed.
+of 512 over 4 connections to a recorder process, and waits for each answer: the spans are then
+durable. The baseline decodes and commits the same requests in one process without a server. Both
+run alternately; medians are printed.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ import time
 from pathlib import Path
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from playhead.record.endpoint import Running, read_running, read_token
+from playhead.record.endpoint import RecorderEndpoint, read_endpoint, read_token
 from playhead.record.otlp import from_protobuf
-from playhead.record.process import start_child
+from playhead.record.process import start_recorder
 from playhead.settings import Settings
 from playhead.store.database import Store
 from playhead.store.span_writer import SpanWriter
@@ -32,7 +32,7 @@ TRACE = 14
 
 
 def bodies(count: int, seed: int) -> list[bytes]:
-    """That many requests of 512 spans."""
+    """Return requests of 512 spans each."""
     rng = random.Random(seed)
     messages = json.dumps(
         [{"role": "user", "parts": [{"type": "text", "content": "lorem ipsum " * 20}]}]
@@ -75,7 +75,7 @@ def bodies(count: int, seed: int) -> list[bytes]:
 
 
 def floor(requests: list[bytes]) -> float:
-    """Spans a second, decoded and committed request by request."""
+    """Return spans per second, decoded and committed request by request."""
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder))
         writer = SpanWriter(store)
@@ -88,17 +88,17 @@ def floor(requests: list[bytes]) -> float:
 
 
 def recorder(requests: list[bytes]) -> tuple[float, float]:
-    """Spans a second until acknowledged, and until a query finds all by their invocation."""
+    """Return spans per second until acknowledged, and until a query finds all by invocation."""
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(store=Path(folder, "store"))
         log = Path(folder, "log")
-        child = start_child(settings, log, free_ports=True, journals=False)
+        child = start_recorder(settings, log, free_ports=True, journals=False)
         try:
-            running = read_running(settings.store)
-            assert running is not None
+            endpoint = read_endpoint(settings.store)
+            assert endpoint is not None
             waiting = list(requests)
             threads = [
-                threading.Thread(target=_send, args=(running.otlp_http_port, waiting))
+                threading.Thread(target=_send, args=(endpoint.otlp_http_port, waiting))
                 for _ in range(CONNECTIONS)
             ]
             started = time.perf_counter()
@@ -110,7 +110,7 @@ def recorder(requests: list[bytes]) -> tuple[float, float]:
             assert not waiting
             count = len(requests) * SPANS
             token = read_token(settings.store) or ""
-            while _found(running, token) < count:
+            while _found(endpoint, token) < count:
                 time.sleep(0.005)
             queryable = time.perf_counter() - started
         finally:
@@ -136,8 +136,8 @@ def _send(port: int, waiting: list[bytes]) -> None:
     connection.close()
 
 
-def _found(running: Running, token: str) -> int:
-    connection = http.client.HTTPConnection("127.0.0.1", running.api_port)
+def _found(endpoint: RecorderEndpoint, token: str) -> int:
+    connection = http.client.HTTPConnection("127.0.0.1", endpoint.api_port)
     sql = "SELECT count(*) AS n FROM spans WHERE invocation_id IS NOT NULL"
     headers = {"authorization": f"Bearer {token}", "accept": "application/json"}
     connection.request("POST", "/query", json.dumps({"sql": sql}), headers)
@@ -161,10 +161,10 @@ def main() -> None:
         floors.append(floor(requests))
         results.append(recorder(requests))
     base = statistics.median(floors)
-    print(f"floor          {base:9.0f} spans/s")
+    print(f"baseline       {base:9.0f} spans/s")
     for name, column in (("acknowledged", 0), ("queryable", 1)):
         rate = statistics.median(result[column] for result in results)
-        print(f"{name:14} {rate:9.0f} spans/s   {rate / base:.2f} of the floor")
+        print(f"{name:14} {rate:9.0f} spans/s   {rate / base:.2f} of the baseline")
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from playhead.local import RestateServer
-from playhead.record.process import start_child
+from playhead.record.process import start_recorder
 from playhead.settings import Settings
 
 LIMIT_SECONDS = 0.6
@@ -40,7 +40,7 @@ def main() -> int:
     """Measure both and return the exit code."""
     with tempfile.TemporaryDirectory() as folder, RestateServer(Path(folder, "restate")) as server:
         settings = replace(Settings(), store=Path(folder, "store"), admin_url=server.admin_url)
-        recorder = start_child(settings, Path(folder, "recorder.log"), free_ports=True)
+        recorder = start_recorder(settings, Path(folder, "recorder.log"), free_ports=True)
         try:
             env = {**os.environ, "RESTATE_ADMIN_URL": server.admin_url,
                    "PLAYHEAD_STORE": str(settings.store)}  # fmt: skip

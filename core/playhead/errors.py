@@ -12,6 +12,12 @@ PlayheadError
 ├── StoreError                      the store cannot be opened
 │   └── StoreLockedError            another process holds the store
 ├── RecorderError                   the recorder does not answer
+├── PortInUseError                  a port that the recorder needs is taken
+├── IngestError                     an OTLP request cannot be stored
+│   ├── RequestBodyError            its body is too large or cannot be unpacked
+│   ├── MalformedRequestError       it is not an OTLP request
+│   ├── QueueFullError              too many requests are waiting
+│   └── CommitError                 the store failed to write its spans
 ├── QueryError                      the SQL is wrong, or does more than read
 │   └── QueryLimitError             the query takes too long, or its result is too large
 ├── ReplayError                     a replay cannot be carried out
@@ -30,16 +36,22 @@ from __future__ import annotations
 __all__ = [
     "AmbiguousIdError",
     "AppError",
+    "CommitError",
+    "IngestError",
+    "MalformedRequestError",
     "NotFoundError",
     "PlayheadError",
+    "PortInUseError",
     "ProcessError",
     "QueryError",
     "QueryFailedError",
     "QueryLimitError",
+    "QueueFullError",
     "RecorderError",
     "RecordingError",
     "RefusedError",
     "ReplayError",
+    "RequestBodyError",
     "RestateError",
     "ServerNotFoundError",
     "SettingsError",
@@ -111,6 +123,44 @@ class StoreLockedError(StoreError):
 
 class RecorderError(PlayheadError):
     """The recorder does not answer."""
+
+
+class PortInUseError(PlayheadError):
+    """A port that the recorder needs is taken; the title names the port and its purpose."""
+
+
+class IngestError(PlayheadError):
+    """An OTLP request cannot be stored; none of it was acknowledged."""
+
+
+class RequestBodyError(IngestError):
+    """The body of a request is too large or cannot be unpacked."""
+
+    def __init__(self, status: int, title: str) -> None:
+        """Describe the error.
+
+        Args:
+            status: HTTP status of the answer.
+            title: what is wrong.
+        """
+        super().__init__(title)
+        self.status = status
+
+
+class MalformedRequestError(IngestError):
+    """The request is not what its content type says; the title says where."""
+
+
+class QueueFullError(IngestError):
+    """Too many requests are waiting to be committed; the sender can retry later."""
+
+    def __init__(self) -> None:
+        """Describe the error."""
+        super().__init__("ingest queue full; retry later")
+
+
+class CommitError(IngestError):
+    """The store failed to write the spans; the sender can retry later."""
 
 
 class QueryError(PlayheadError):

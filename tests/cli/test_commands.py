@@ -92,11 +92,11 @@ def test_show_needs_an_id_that_one_invocation_has(cli: Any) -> None:
 
 def test_doctor_finds_no_fault(cli: Any) -> None:
     document = json.loads(cli("doctor", "--json").stdout)
-    assert document["faults"] == 0
+    assert document["failed"] == 0
     states = {check["name"]: check["state"] for check in document["checks"]}
-    assert set(states.values()) == {"fine"}, document
+    assert set(states.values()) == {"passed"}, document
     assert {"restate", "version", "recorder", "server spans", "agent spans"} <= set(states)
-    assert "No fault found." in cli("doctor").stdout
+    assert "No check failed." in cli("doctor").stdout
 
 
 def test_doctor_names_what_does_not_answer(cli: Any, tmp_path: Any) -> None:
@@ -104,11 +104,11 @@ def test_doctor_names_what_does_not_answer(cli: Any, tmp_path: Any) -> None:
     document = json.loads(
         cli("--admin-url", closed, "--store", tmp_path, "doctor", "--json", code=1).stdout
     )
-    faults = {c["name"]: c for c in document["checks"] if c["state"] == "fault"}
+    faults = {c["name"]: c for c in document["checks"] if c["state"] == "failed"}
     assert {"restate", "recorder", "ports"} == set(faults)
     assert "playhead record" in faults["recorder"]["hint"]
     assert "RESTATE_ADMIN_URL" in faults["restate"]["hint"]
-    assert str(cli.stack.settings.api_port) in faults["ports"]["says"]
+    assert str(cli.stack.settings.api_port) in faults["ports"]["finding"]
 
 
 def test_no_source_answers(cli: Any, tmp_path: Any) -> None:

@@ -64,7 +64,7 @@ def test_calls_are_counted_from_the_journal(cli: Any, bare: str) -> None:
 
 def test_doctor_names_the_service(cli: Any, bare: str) -> None:
     document = json.loads(cli("doctor", "--json", code=1).stdout)
-    [fault] = [check for check in document["checks"] if check["state"] == "fault"]
+    [fault] = [check for check in document["checks"] if check["state"] == "failed"]
     assert fault["name"] == "agent spans"
-    assert "none from ai" in fault["says"]
+    assert "none from ai" in fault["finding"]
     assert "playhead_tracing.instrument" in fault["hint"]

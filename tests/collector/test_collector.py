@@ -16,7 +16,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, Sp
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from playhead.local import ManagedProcess, free_port
 from playhead.record.client import connect
-from playhead.record.process import start_child
+from playhead.record.process import start_recorder
 from playhead.settings import Settings
 from waiting import until, until_async
 
@@ -63,7 +63,7 @@ class Recorder:
         self.log = folder / "recorder.log"
 
     def start(self) -> None:
-        self.child = start_child(self.settings, self.log, journals=False)
+        self.child = start_recorder(self.settings, self.log, journals=False)
 
     def stop(self) -> None:
         if self.child:

@@ -1,4 +1,4 @@
-"""Frameworks' payloads: their shapes, and shapes that are not theirs."""
+"""Payloads of frameworks in their own shapes and in other shapes."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_other_shapes_never_raise(name: str, value: Any) -> None:
 def test_the_name_decides_while_there_is_no_result() -> None:
     assert decode_run("Model call", None, known=False).kind == "llm"
     assert decode_run("Calling weather", None, known=False).kind == "tool"
-    assert decode_run("Calling weather", "a user's own step", known=True).kind == "run"
+    assert decode_run("Calling weather", "another step", known=True).kind == "run"
     assert decode_run("anything", {"parts": []}, known=True).kind == "run"
 
 
@@ -56,7 +56,7 @@ def test_tools_of_pydantic_ai(name: str, value: Any, tool: str, result: Any) -> 
 
 
 def test_the_openai_agents_sdk_itself() -> None:
-    """A result serialised by the integration's own model."""
+    """A result serialized by the integration's own model."""
     from agents import Usage
     from openai.types.responses import (
         ResponseFunctionToolCall,

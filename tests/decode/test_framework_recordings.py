@@ -1,7 +1,6 @@
-"""LLM calls of other frameworks, out of journals recorded from real runs of them.
+"""LLM calls of other frameworks, decoded from journals of real runs.
 
-What the models said, and with how many tokens, stands in the services and scripts that
-`tests/recordings/make` ran.
+The services and scripts in `tests/recordings/make` define the answers and their tokens.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from playhead.replay import Recording
 
 FOLDER = Path(__file__).parent.parent / "recordings" / "frameworks"
 # name: step, tool, model, provider, finish reasons, text of the first and the last answer, tokens
-SAID: dict[str, dict[str, Any]] = {
+ANSWERS: dict[str, dict[str, Any]] = {
     "vercel_ai": {
         "step": "calling mock-provider",
         "tool": "getWeather",
@@ -46,7 +45,7 @@ SAID: dict[str, dict[str, Any]] = {
 
 
 def runs(name: str) -> list[tuple[str, Any]]:
-    """Name and result of every durable step, in journal order."""
+    """Return name and result of every durable step, in journal order."""
     recording = Recording.load(FOLDER / f"{name}.journal.json")
     raw = {entry.index: entry.raw for entry in recording.entries}
     journal = recording.journal()
@@ -58,18 +57,18 @@ def runs(name: str) -> list[tuple[str, Any]]:
     return found
 
 
-@pytest.mark.parametrize("name", SAID)
+@pytest.mark.parametrize("name", ANSWERS)
 def test_both_answers_of_the_model_are_read(name: str) -> None:
-    said = SAID[name]
+    answer = ANSWERS[name]
     steps = [(step, decode_run(step, value, known=True)) for step, value in runs(name)]
-    assert [step for step, run in steps if run.kind == "llm"] == [said["step"]] * 2
+    assert [step for step, run in steps if run.kind == "llm"] == [answer["step"]] * 2
     first, last = (run.llm for _, run in steps if run.llm)
-    assert (first.model, first.provider) == said["model"]
-    assert (first.finish_reason, last.finish_reason) == said["ended"]
-    assert (first.text, last.text) == said["texts"]
-    assert (first.tokens, last.tokens) == said["tokens"]
+    assert (first.model, first.provider) == answer["model"]
+    assert (first.finish_reason, last.finish_reason) == answer["ended"]
+    assert (first.text, last.text) == answer["texts"]
+    assert (first.tokens, last.tokens) == answer["tokens"]
     (call,) = first.tool_calls
-    assert (call.name, call.arguments) == (said["tool"], {"city": "Denver"})
+    assert (call.name, call.arguments) == (answer["tool"], {"city": "Denver"})
     assert call.call_id
     assert last.tool_calls == ()
     asked = [part for part in first.response[0].parts if part["type"] == "tool_call"]
@@ -83,20 +82,20 @@ def test_both_answers_of_the_model_are_read(name: str) -> None:
     ]
 
 
-@pytest.mark.parametrize("name", SAID)
-def test_steps_of_the_user_are_no_model_calls(name: str) -> None:
+@pytest.mark.parametrize("name", ANSWERS)
+def test_other_steps_are_not_model_calls(name: str) -> None:
     (weather,) = [value for step, value in runs(name) if step == "Get weather"]
     assert weather == {"city": "Denver", "sky": "sunny", "temperature_c": 17}
     assert decode_run("Get weather", weather, known=True).kind == "run"
 
 
-@pytest.mark.parametrize("name", SAID)
+@pytest.mark.parametrize("name", ANSWERS)
 def test_the_failed_attempt_is_in_the_recording(name: str) -> None:
     (event,) = Recording.load(FOLDER / f"{name}.journal.json").events
     assert "the weather station does not answer" in event["event_json"]
 
 
-@pytest.mark.parametrize("step", [said["step"] for said in SAID.values()])
+@pytest.mark.parametrize("step", [answer["step"] for answer in ANSWERS.values()])
 @pytest.mark.parametrize(
     "value",
     [
@@ -112,7 +111,9 @@ def test_results_of_another_shape_raise_nothing(step: str, value: Any) -> None:
 
 
 def test_step_without_a_result_is_known_by_its_name() -> None:
-    assert {decode_run(said["step"], None, known=False).kind for said in SAID.values()} == {"llm"}
+    assert {decode_run(answer["step"], None, known=False).kind for answer in ANSWERS.values()} == {
+        "llm"
+    }
     for other in ("calling", "calling a supplier", "Calling supplier", "calls mock-provider"):
         assert decode_run(other, None, known=False).kind != "llm", other
 

@@ -1,4 +1,4 @@
-"""The sample agents with the demo's traffic, recorded: one stack for the folder."""
+"""A recorded stack of sample agents with the demo's traffic, shared by this folder."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 
 import pytest
+from playhead.conventions import END_SPAN, name_sql
 from playhead.reader.reader import Reader
 from playhead.record.client import StoreClient, connect
 from playhead.restate.client import RestateClient
@@ -18,7 +19,7 @@ SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Ran:
-    """The stack after the demo's traffic has ended; the approval still waits."""
+    """The stack after the demo's traffic; only the approval has not ended."""
 
     stack: Stack
     ids: dict[str, str]
@@ -52,22 +53,20 @@ async def client(ran: Ran) -> AsyncIterator[RestateClient]:
 
 @pytest.fixture
 async def reader(client: RestateClient, source: StoreClient, ran: Ran) -> Reader:
-    """Both sources, after the recorder has every attempt of what ended, and its copy."""
+    """A reader of both sources, after the store has spans and journals of all that ended."""
+    ended = len(ran.ids) - 1
 
-    async def complete() -> bool:
+    async def recorded() -> bool:
         [count] = await source.rows(
-            "SELECT (SELECT count(*) FROM spans WHERE starts_with(name, 'invocation-end')) AS ends,"
+            f"SELECT (SELECT count(*) FROM spans WHERE {name_sql(END_SPAN)}) AS ends,"
             " (SELECT count(*) FROM attempts) AS attempts,"
             " (SELECT count(*) FROM invocations) AS invocations,"
             " (SELECT count(*) FROM journal WHERE entry_type = 'Command: Output') AS outputs"
         )
-        ended = len(ran.ids) - 1
         return (
-            count["ends"] >= ended
-            and count["outputs"] >= ended
-            and count["invocations"] >= ended + 1
+            min(count["ends"], count["outputs"], count["invocations"] - 1) >= ended
             and count["attempts"] >= ended + 4
         )
 
-    await until_async(complete, seconds=SECONDS)
+    await until_async(recorded, seconds=SECONDS)
     return Reader(client, source)

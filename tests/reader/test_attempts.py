@@ -1,4 +1,4 @@
-"""Attempts that the server has not sent yet, or never will."""
+"""Attempts whose spans the server has not sent yet, or never sends."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ def outcomes(head: Invocation, *spans: Span, started: float | None = None) -> li
     return [(a.number, a.span_id, a.outcome) for a in attempts(head, spans, (), since)]
 
 
-def test_one_that_runs_is_known_from_its_agents_spans() -> None:
+def test_a_running_attempt_is_recognized_by_its_agents_spans() -> None:
     assert outcomes(HEAD, tried("one", 0, 1, "error"), agent("two", 2)) == [
         (1, "one", "failed"), (2, "two", "running"),
     ]  # fmt: skip
 
 
-def test_one_that_runs_is_known_from_the_server() -> None:
+def test_a_running_attempt_is_recognized_by_the_server() -> None:
     spans = (tried("one", 0, 1, "unset", "suspended"),)
     assert outcomes(HEAD, *spans, started=5) == [(1, "one", "suspended"), (2, "", "running")]
     assert outcomes(HEAD, *spans, started=0) == [(1, "one", "suspended")]
@@ -50,7 +50,7 @@ def test_one_that_runs_is_known_from_the_server() -> None:
     ]
 
 
-def test_one_whose_span_never_came_was_interrupted() -> None:
+def test_an_attempt_without_a_span_was_interrupted() -> None:
     head = replace(HEAD, status="succeeded")
     spans = (agent("killed", 0, 1), tried("two", 5, 6, "ok"))
     assert outcomes(head, *spans) == [(1, "killed", "interrupted"), (2, "two", "completed")]
@@ -66,5 +66,5 @@ def test_an_error_that_the_server_did_not_repeat() -> None:
     assert [a.error for a in found] == ["same", "same", "other"]
 
 
-def test_nothing_recorded_is_nothing_known() -> None:
+def test_no_spans_are_no_attempts() -> None:
     assert outcomes(HEAD) == []

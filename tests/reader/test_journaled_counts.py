@@ -1,4 +1,4 @@
-"""LLM calls of agents that sent no spans, counted in a recorded file that no recorder holds."""
+"""LLM calls of agents that sent no spans, counted in the journals of a store."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from playhead.settings import Settings
 from playhead.store.database import Store
 
 FOLDER = Path(__file__).parent.parent / "recordings" / "frameworks"
-# What the recorded services were made to say, two answers each.
-SAID = {
+# Tokens of the two answers that each recorded service got.
+TOKENS = {
     "vercel_ai": Tokens(72 + 96, 14 + 11),
     "google_adk": Tokens(72 + 96, 14 + 11),
     "langchain": Tokens(62 + 92, 8 + 9),
@@ -23,7 +23,7 @@ SAID = {
 
 
 def lite(kind: str, raw: bytes) -> str | None:
-    """What the server's `entry_lite_json` says of a durable step and of its result."""
+    """Return the server's `entry_lite_json` of a durable step or of its result."""
     if kind == "Command: Run":
         completion = protocol.parse_entry(kind, raw).result_completion_id
         return json.dumps({"Command": {"Run": {"completion_id": completion}}})
@@ -34,11 +34,11 @@ def lite(kind: str, raw: bytes) -> str | None:
 
 
 def store_recordings(folder: Path) -> dict[str, str]:
-    """Write the recordings into a store; invocation id to framework."""
+    """Write the recordings into a store; return the framework by invocation id."""
     store = Store(folder)
     cursor = store.cursor()
     ids: dict[str, str] = {}
-    for name in SAID:
+    for name in TOKENS:
         recording = Recording.load(FOLDER / f"{name}.journal.json")
         id_ = recording.invocation["id"]
         ids[id_] = name
@@ -62,11 +62,11 @@ async def test_every_framework_is_counted(tmp_path: Path) -> None:
     finally:
         await source.close()
     assert {ids[id_]: (found.llm_calls, found.tokens) for id_, found in counts.items()} == {
-        name: (2, tokens) for name, tokens in SAID.items()
+        name: (2, tokens) for name, tokens in TOKENS.items()
     }
 
 
-async def test_a_killed_agent_takes_no_answer_with_it(tmp_path: Path) -> None:
+async def test_answers_of_a_killed_agent_are_counted(tmp_path: Path) -> None:
     """Two attempts, and the span of one answer: the journal has both."""
     ids = store_recordings(tmp_path / "store")
     id_ = next(iter(ids))
@@ -94,4 +94,4 @@ async def test_a_killed_agent_takes_no_answer_with_it(tmp_path: Path) -> None:
     finally:
         await source.close()
     found = counts[id_]
-    assert (found.attempts, found.llm_calls, found.tokens) == (2, 2, SAID[ids[id_]])
+    assert (found.attempts, found.llm_calls, found.tokens) == (2, 2, TOKENS[ids[id_]])

@@ -1,4 +1,4 @@
-"""What is shown against what others counted: the LLM server, the placed faults, the server."""
+"""The reader's figures, compared with those of the LLM server, the faults and the server."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ async def test_calls_and_tokens_are_those_the_llm_server_counted(reader: Reader,
 async def test_list_and_detail_and_journal_count_the_same(
     reader: Reader, client: RestateClient, ran: Any
 ) -> None:
-    """Three ways: spans for a page in one query, spans of one, and the journal alone."""
+    """Three ways to count: the spans of a page, the spans of one invocation, and its journal."""
     journal_only = Reader(client, None)
     page = await reader.invocations(limit=100)
     for row in page.rows:
@@ -128,7 +128,7 @@ async def test_prompts_come_from_the_spans(reader: Reader, ran: Any) -> None:
     assert found.state["history"]
 
 
-async def test_what_waits_is_pending(reader: Reader, ran: Any) -> None:
+async def test_a_waiting_step_is_pending(reader: Reader, ran: Any) -> None:
     found = await detail(reader, ran, WAITS)
     assert found.summary.status == "suspended"
     [awakeable] = [s for s in found.steps if s.kind == "awakeable"]
@@ -136,7 +136,7 @@ async def test_what_waits_is_pending(reader: Reader, ran: Any) -> None:
     assert (awakeable.awakeable_id or "").startswith("sign_1")
 
 
-async def test_the_recording_alone_tells_the_same(
+async def test_the_store_alone_shows_the_same(
     reader: Reader, source: StoreClient, ran: Any
 ) -> None:
     alone = Reader(None, source)

@@ -1,4 +1,4 @@
-"""Traces as they should not be: orphans, cycles, great depth; and payload budgets."""
+"""Malformed traces: orphans, cycles, great depth; and the limit of payloads."""
 
 from __future__ import annotations
 

@@ -18,20 +18,20 @@ from helpers import FREE, serve
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    """A store of its own; no Restate server at the admin address."""
+    """Settings with an empty store and no Restate server."""
     return Settings(admin_url="http://127.0.0.1:1", store=tmp_path / "store")
 
 
 @pytest.fixture
 async def recorder(settings: Settings) -> AsyncIterator[Recorder]:
-    """A recorder of traces in this process."""
+    """A recorder of traces, in this process."""
     async with open_recorder(settings, FREE) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
 def service(restate: RestateServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The service of `durable.py`, registered at the shared server; its address."""
+    """URL of the service of `durable.py`, which is registered at the shared server."""
     with serve(tmp_path_factory.mktemp("service")) as (_, url):
         restate.register(url)
         yield url

@@ -1,4 +1,4 @@
-"""A small durable service: every kind of thing that the copier must carry over."""
+"""A small durable service whose journals hold every kind of row that the copier copies."""
 
 from __future__ import annotations
 

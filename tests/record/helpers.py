@@ -1,11 +1,8 @@
-"""Starting the durable service, waiting, and the options of a test's recorder."""
+"""Starts the durable service; options of a test's recorder."""
 
 from __future__ import annotations
 
-import asyncio
 import sys
-import time
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import httpx
@@ -40,20 +37,3 @@ class serve:
 
     def __exit__(self, *exc: object) -> None:
         self.child.stop()
-
-
-async def eventually(
-    true: Callable[[], Awaitable[bool]] | Callable[[], bool], *, seconds: float = 20.0
-) -> float:
-    """Wait until the condition holds; returns how long that took, in seconds."""
-    started = time.monotonic()
-    while True:
-        result = true()
-        if isinstance(result, bool):
-            holds = result
-        else:
-            holds = await result
-        if holds:
-            return time.monotonic() - started
-        assert time.monotonic() - started < seconds, "it never came true"
-        await asyncio.sleep(0.02)

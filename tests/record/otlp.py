@@ -1,4 +1,4 @@
-"""Making and sending OTLP requests, and reading the store."""
+"""Builds and sends OTLP requests, and reads the store."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ JSON = "application/json"
 def request(
     count: int, *, seed: int = 0, trace: bytes | None = None, padding: int = 0
 ) -> ExportTraceServiceRequest:
-    """A request of `count` spans in traces of 14."""
+    """Return a request of `count` spans in traces of 14."""
     rng = random.Random(seed)
     message = ExportTraceServiceRequest()
     resource = message.resource_spans.add()
@@ -49,7 +49,7 @@ def request(
 
 
 def client() -> httpx.AsyncClient:
-    """A client that loads no certificates, which takes longer than most tests."""
+    """Return a client without certificates, whose loading takes longer than most tests."""
     return httpx.AsyncClient(trust_env=False, timeout=60, verify=_PLAIN)
 
 
@@ -59,21 +59,21 @@ async def post(
     """Send a body to the receiver."""
     async with client() as http:
         return await http.post(
-            f"http://127.0.0.1:{recorder.running.otlp_http_port}/v1/traces",
+            f"http://127.0.0.1:{recorder.endpoint.otlp_http_port}/v1/traces",
             content=content,
             headers={"content-type": kind, **{k.replace("_", "-"): v for k, v in headers.items()}},
         )
 
 
 def answer(response: httpx.Response) -> ExportTraceServiceResponse:
-    """The decoded answer."""
+    """Return the decoded answer."""
     assert response.status_code == 200, response.text
     assert response.headers["content-type"] == PROTOBUF
     return ExportTraceServiceResponse.FromString(response.content)
 
 
 def select(recorder: Recorder, sql: str, *params: Any) -> list[dict[str, Any]]:
-    """Rows of the store, read beside the API."""
+    """Return rows of the store, without the API."""
     cursor = recorder.store.cursor()
     try:
         return to_rows(cursor, sql, params)
@@ -82,7 +82,7 @@ def select(recorder: Recorder, sql: str, *params: Any) -> list[dict[str, Any]]:
 
 
 def spans(recorder: Recorder) -> list[dict[str, Any]]:
-    """All spans, attributes decoded."""
+    """Return all spans with decoded attributes."""
     rows = select(recorder, "SELECT * FROM spans ORDER BY start_unix_nano, span_id")
     for row in rows:
         for name in ("attributes", "resource", "events", "links"):

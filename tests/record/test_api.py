@@ -9,7 +9,7 @@ import httpx
 import pyarrow as pa
 import pytest
 from playhead.errors import QueryError, QueryLimitError, RecorderError
-from playhead.record import endpoint as access
+from playhead.record import endpoint
 from playhead.record.client import StoreClient, connect
 from playhead.record.recorder import Recorder, open_recorder
 from playhead.settings import Settings
@@ -19,17 +19,17 @@ from otlp import client, post, request  # isort: skip
 
 
 async def ask(recorder: Recorder, content: bytes, **headers: str) -> httpx.Response:
-    token = access.read_token(recorder.store.folder)
+    token = endpoint.read_token(recorder.store.folder)
     given = {"authorization": f"Bearer {token}", "accept": "application/json", **headers}
     async with client() as http:
-        return await http.post(f"{recorder.running.api_url}/query", content=content, headers=given)
+        return await http.post(f"{recorder.endpoint.api_url}/query", content=content, headers=given)
 
 
-async def test_arrow_and_json_say_the_same(recorder: Recorder, settings: Settings) -> None:
+async def test_arrow_and_json_hold_the_same(recorder: Recorder, settings: Settings) -> None:
     await post(recorder, request(30).SerializeToString())
     source = await connect(settings)
     assert source is not None
-    assert recorder.running.api_url in source.describe()
+    assert recorder.endpoint.api_url in source.describe()
     sql = "SELECT name, start_unix_nano FROM spans WHERE name <> ? ORDER BY start_unix_nano"
     rows = await source.rows(sql, ["span 3"])
     table: pa.Table = await source.arrow(sql, ["span 3"])
@@ -38,7 +38,7 @@ async def test_arrow_and_json_say_the_same(recorder: Recorder, settings: Setting
     health = await source.health()
     assert health is not None
     assert health["spans"] == 30
-    assert health["ports"]["api"] == recorder.running.api_port
+    assert health["ports"]["api"] == recorder.endpoint.api_port
     await source.close()
 
 
@@ -46,19 +46,19 @@ async def test_arrow_and_json_say_the_same(recorder: Recorder, settings: Setting
     "given", ["", "Bearer", "Bearer wrong", "Basic {token}", "bearer {token}x"]
 )
 async def test_the_token_is_needed(recorder: Recorder, given: str) -> None:
-    token = access.read_token(recorder.store.folder)
+    token = endpoint.read_token(recorder.store.folder)
     header = given.format(token=token)
     response = await ask(recorder, b'{"sql": "SELECT 1"}', authorization=header)
     assert response.status_code == 401
     async with client() as http:
         response = await http.get(
-            f"{recorder.running.api_url}/health", headers={"authorization": header}
+            f"{recorder.endpoint.api_url}/health", headers={"authorization": header}
         )
     assert response.status_code == 401
 
 
-async def test_the_token_is_its_owners_alone_and_stays(settings: Settings) -> None:
-    path = settings.store / access.TOKEN
+async def test_the_token_is_private_and_stays(settings: Settings) -> None:
+    path = settings.store / endpoint.TOKEN_FILE
     async with open_recorder(settings, FREE):
         first = path.read_text()
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -127,7 +127,7 @@ async def test_the_file_itself_without_a_recorder(settings: Settings) -> None:
     assert await source.rows("SELECT * FROM spans ORDER BY ALL") == rows
     assert (await source.arrow("SELECT name FROM spans")).num_rows == 5
     await refuses_to_write(source)
-    # It does not keep the file open: a recorder can start beside it.
+    # The client does not keep the file open: a recorder can start.
     async with open_recorder(settings, FREE):
         with pytest.raises(RecorderError):
             await source.rows("SELECT 1")
@@ -154,13 +154,15 @@ async def refuses_to_write(source: StoreClient) -> None:
             await source.rows(sql)
 
 
-async def test_a_killed_recorders_note_is_no_recorder(settings: Settings, tmp_path: Path) -> None:
+async def test_the_endpoint_of_a_killed_recorder_is_ignored(
+    settings: Settings, tmp_path: Path
+) -> None:
     async with open_recorder(settings, FREE):
-        note = (settings.store / access.RUNNING).read_text()
-    assert not (settings.store / access.RUNNING).exists()
-    (settings.store / access.RUNNING).write_text(note)
+        note = (settings.store / endpoint.ENDPOINT_FILE).read_text()
+    assert not (settings.store / endpoint.ENDPOINT_FILE).exists()
+    (settings.store / endpoint.ENDPOINT_FILE).write_text(note)
     source = await connect(settings)
     assert source is not None
     assert source.describe().startswith("file")
-    (settings.store / access.RUNNING).write_text("{")
+    (settings.store / endpoint.ENDPOINT_FILE).write_text("{")
     assert await connect(settings) is not None

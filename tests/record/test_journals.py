@@ -1,8 +1,9 @@
-"""What the copier keeps, compared with what the server's SQL says."""
+"""The store's copies of journals, compared with the server's own rows."""
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,12 +16,13 @@ from playhead.restate.client import RestateClient
 from playhead.settings import Settings
 from playhead.store.query import to_arrow
 from playhead.store.schema import INVOCATION_COLUMNS, JOURNAL_COLUMNS, TABLES
+from waiting import until_async
 
-from helpers import FREE, eventually, serve  # isort: skip
+from helpers import FREE, serve  # isort: skip
 from otlp import client, select  # isort: skip
 
 WITH_JOURNALS = replace(FREE, journals=True)
-# What the invoker and the leader hold in memory moves on without any change to an invocation.
+# Invoker and leader change this in memory, without a change to the invocation.
 VOLATILE = {"last_awaiting_on_future_json"}
 
 
@@ -37,7 +39,7 @@ async def copying(restate: RestateServer, service: str, tmp_path: Path) -> Async
 
 
 async def call(server: RestateServer, path: str, body: Any = None, *, wait: bool = True) -> str:
-    """Call a handler; returns the invocation's id."""
+    """Call a handler; return the id of the invocation."""
     async with client() as http:
         response = await http.post(f"{server.ingress_url}/{path}/send", json=body)
         invocation: str = response.raise_for_status().json()["invocationId"]
@@ -65,7 +67,7 @@ async def on_server(
 
 
 def comparable(rows: list[Any]) -> list[str]:
-    """Durations differ in Arrow's type alone; everything else must be equal."""
+    """Make tables comparable: durations differ in their Arrow type only."""
     out: list[str] = []
     for row in rows:
         for name in ("completion_retention", "journal_retention"):
@@ -81,7 +83,7 @@ def comparable(rows: list[Any]) -> list[str]:
 
 
 async def assert_same(recorder: Recorder, server: RestateServer, ids: Sequence[str]) -> None:
-    """The store's rows of these invocations are the server's, column by column."""
+    """Compare the store's rows of these invocations with the server's, column by column."""
     listed = ", ".join(f"'{id_}'" for id_ in ids)
     for table, theirs, columns in (
         ("invocations", "sys_invocation", INVOCATION_COLUMNS),
@@ -96,11 +98,11 @@ async def assert_same(recorder: Recorder, server: RestateServer, ids: Sequence[s
         assert ours or table == "journal_events"
 
 
-async def copied(recorder: Recorder, *ids: str) -> float:
-    """Wait until these are copied after their end; returns how long that took."""
+async def copied(recorder: Recorder, *ids: str) -> None:
+    """Wait until these invocations are copied after their end."""
     listed = ", ".join(f"'{id_}'" for id_ in ids)
     sql = f"SELECT count(*) AS n FROM journal_copies WHERE final AND id IN ({listed})"
-    return await eventually(lambda: select(recorder, sql) == [{"n": len(ids)}])
+    await until_async(lambda: select(recorder, sql) == [{"n": len(ids)}])
 
 
 async def test_journals_equal_the_servers_byte_for_byte(
@@ -146,7 +148,9 @@ async def test_a_change_is_copied_within_a_second(
     seconds: list[float] = []
     for _ in range(5):
         id_ = await call(restate, "plain/steps", 2)
-        seconds.append(await copied(copying, id_))
+        ended = time.monotonic()
+        await copied(copying, id_)
+        seconds.append(time.monotonic() - ended)
     assert sorted(seconds)[2] < 1.0, seconds
 
 
@@ -163,14 +167,14 @@ async def test_a_running_invocation_is_copied_as_it_grows(
             {"final": True}
         ]
 
-    await eventually(finished, seconds=60)
+    await until_async(finished, seconds=60)
     assert len(sizes) > 2, sizes
     await assert_same(copying, restate, [id_])
 
 
 async def test_a_waiting_invocation_and_its_end(copying: Recorder, restate: RestateServer) -> None:
     id_ = await call(restate, "plain/waiting", wait=False)
-    await eventually(lambda: bool(select(copying, "SELECT 1 FROM invocations WHERE id = ?", id_)))
+    await until_async(lambda: bool(select(copying, "SELECT 1 FROM invocations WHERE id = ?", id_)))
     async with client() as http:
         await http.patch(f"{restate.admin_url}/invocations/{id_}/kill")
     await copied(copying, id_)
@@ -179,7 +183,9 @@ async def test_a_waiting_invocation_and_its_end(copying: Recorder, restate: Rest
     assert "killed" in row["completion_failure"]
 
 
-async def test_what_the_server_purges_stays(copying: Recorder, restate: RestateServer) -> None:
+async def test_purged_invocations_stay_in_the_store(
+    copying: Recorder, restate: RestateServer
+) -> None:
     id_ = await call(restate, "plain/steps", 4)
     other = await call(restate, "plain/steps", 4)
     await copied(copying, id_, other)
@@ -191,7 +197,7 @@ async def test_what_the_server_purges_stays(copying: Recorder, restate: RestateS
         where = f"id IN ('{id_}', '{other}')"
         return not await on_server(restate, "sys_journal", JOURNAL_COLUMNS, where)
 
-    await eventually(purged)
+    await until_async(purged)
     await copied(copying, await call(restate, "plain/steps", 1))
     copying.copier._changes.scan_now()  # type: ignore[union-attr]
     await copying.copier.copy_changes()  # type: ignore[union-attr]
@@ -210,17 +216,17 @@ async def test_the_server_goes_and_comes_back(own_restate: RestateServer, tmp_pa
             before = await call(own_restate, "plain/steps", 3)
             await copied(recorder, before)
             await asyncio.to_thread(own_restate.kill)
-            await eventually(lambda: copier.problem is not None)
+            await until_async(lambda: copier.problem is not None)
             problem = recorder.health()["journals"]["problem"]
             assert own_restate.admin_url in problem
             await asyncio.to_thread(own_restate.start)
-            await eventually(lambda: copier.problem is None)
+            await until_async(lambda: copier.problem is None)
             after = await call(own_restate, "plain/steps", 2)
             await copied(recorder, after)
             await assert_same(recorder, own_restate, [before, after])
 
 
-async def test_a_recorder_started_later_copies_what_is_there(
+async def test_a_recorder_started_later_copies_earlier_invocations(
     own_restate: RestateServer, tmp_path: Path
 ) -> None:
     settings = at(own_restate, tmp_path)
@@ -231,7 +237,7 @@ async def test_a_recorder_started_later_copies_what_is_there(
             await copied(recorder, *ids)
             await assert_same(recorder, own_restate, ids)
         async with open_recorder(settings, WITH_JOURNALS) as recorder:
-            # What was copied when it had ended is not read again.
+            # Invocations copied after their end are not read again.
             assert recorder.copier is not None
             assert await recorder.copier.copy_changes() == 0
             await copied(recorder, *ids, await call(own_restate, "plain/steps", 1))
@@ -240,7 +246,7 @@ async def test_a_recorder_started_later_copies_what_is_there(
 async def test_the_servers_spans_count_attempts(tmp_path: Path) -> None:
     settings = Settings(store=tmp_path / "store")
     async with open_recorder(settings, FREE) as recorder:
-        endpoint = f"otlp+http://127.0.0.1:{recorder.running.otlp_http_port}/v1/traces"
+        endpoint = f"otlp+http://127.0.0.1:{recorder.endpoint.otlp_http_port}/v1/traces"
         server = RestateServer(tmp_path / "restate", tracing_endpoint=endpoint)
         with serve(tmp_path) as (_, url):
             await asyncio.to_thread(server.start)
@@ -249,7 +255,7 @@ async def test_the_servers_spans_count_attempts(tmp_path: Path) -> None:
                 flaky = await call(server, "plain/flaky", "traced")
                 calm = await call(server, "plain/steps", 2)
                 sql = "SELECT count(*) AS n FROM attempts WHERE invocation_id = ?"
-                await eventually(lambda: select(recorder, sql, calm) == [{"n": 1}])
-                await eventually(lambda: select(recorder, sql, flaky) == [{"n": 3}])
+                await until_async(lambda: select(recorder, sql, calm) == [{"n": 1}])
+                await until_async(lambda: select(recorder, sql, flaky) == [{"n": 3}])
             finally:
                 await asyncio.to_thread(server.stop)

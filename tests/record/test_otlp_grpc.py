@@ -10,7 +10,8 @@ from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExport
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceServiceStub
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from playhead.record.recorder import PortInUseError, Recorder, open_recorder
+from playhead.errors import PortInUseError
+from playhead.record.recorder import Recorder, open_recorder
 from playhead.settings import Settings
 
 from helpers import FREE  # isort: skip
@@ -23,7 +24,7 @@ def stub(channel: Any) -> Any:
 
 async def test_the_real_exporter(recorder: Recorder) -> None:
     exporter = OTLPSpanExporter(
-        f"http://127.0.0.1:{recorder.running.otlp_grpc_port}",
+        f"http://127.0.0.1:{recorder.endpoint.otlp_grpc_port}",
         insecure=True,
         compression=grpc.Compression.Gzip,
     )
@@ -43,14 +44,18 @@ async def test_the_real_exporter(recorder: Recorder) -> None:
 async def test_rejected_spans_are_reported(recorder: Recorder) -> None:
     message = request(3)
     message.resource_spans[0].scope_spans[0].spans[1].span_id = b""
-    async with grpc.aio.insecure_channel(f"127.0.0.1:{recorder.running.otlp_grpc_port}") as channel:
+    async with grpc.aio.insecure_channel(
+        f"127.0.0.1:{recorder.endpoint.otlp_grpc_port}"
+    ) as channel:
         result = await stub(channel).Export(message)
         assert result.partial_success.rejected_spans == 1
         assert not (await stub(channel).Export(request(3))).HasField("partial_success")
 
 
 async def test_malformed_and_too_large(recorder: Recorder) -> None:
-    async with grpc.aio.insecure_channel(f"127.0.0.1:{recorder.running.otlp_grpc_port}") as channel:
+    async with grpc.aio.insecure_channel(
+        f"127.0.0.1:{recorder.endpoint.otlp_grpc_port}"
+    ) as channel:
         raw = channel.unary_unary("/opentelemetry.proto.collector.trace.v1.TraceService/Export")
         with pytest.raises(grpc.aio.AioRpcError):
             await raw(b"\xff\xff\xff")
@@ -65,9 +70,11 @@ async def test_malformed_and_too_large(recorder: Recorder) -> None:
 async def test_back_pressure_is_unavailable(
     recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recorder.ingest, "_held", 1)
+    monkeypatch.setattr(recorder.ingest, "_bytes", 1)
     monkeypatch.setattr(recorder.ingest, "_capacity", 10)
-    async with grpc.aio.insecure_channel(f"127.0.0.1:{recorder.running.otlp_grpc_port}") as channel:
+    async with grpc.aio.insecure_channel(
+        f"127.0.0.1:{recorder.endpoint.otlp_grpc_port}"
+    ) as channel:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await stub(channel).Export(request(3))
     assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
@@ -78,10 +85,11 @@ async def test_back_pressure_is_unavailable(
 async def test_a_taken_port_is_named(recorder: Recorder, tmp_path: Path, name: str) -> None:
     from dataclasses import replace
 
-    taken = getattr(recorder.running, name)
+    taken = getattr(recorder.endpoint, name)
     with pytest.raises(PortInUseError, match=str(taken)) as caught:
         async with open_recorder(Settings(store=tmp_path / "b"), replace(FREE, **{name: taken})):
             pass
-    assert caught.value.setting == name
+    assert f"--{name.replace('_', '-')}" in caught.value.hint
+    assert f"PLAYHEAD_{name.upper()}" in caught.value.hint
     async with open_recorder(Settings(store=tmp_path / "b"), FREE):
         pass

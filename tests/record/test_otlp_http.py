@@ -14,10 +14,11 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from playhead.record.otlp import MalformedRequestError, from_json, from_protobuf
+from playhead.errors import MalformedRequestError
+from playhead.record.otlp import from_json, from_protobuf
 from playhead.record.recorder import Recorder
+from waiting import until_async
 
-from helpers import eventually  # isort: skip
 from otlp import client, JSON, PROTOBUF, answer, post, request, select, spans  # isort: skip
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -45,7 +46,7 @@ def document(**changes: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("compression", [Compression.NoCompression, Compression.Gzip])
 async def test_the_real_exporter(recorder: Recorder, compression: Compression) -> None:
     exporter = OTLPSpanExporter(
-        f"http://127.0.0.1:{recorder.running.otlp_http_port}/v1/traces", compression=compression
+        f"http://127.0.0.1:{recorder.endpoint.otlp_http_port}/v1/traces", compression=compression
     )
     provider = TracerProvider(resource=Resource({"service.name": "agent"}))
     provider.add_span_processor(SimpleSpanProcessor(exporter))
@@ -85,13 +86,13 @@ async def test_an_agents_whole_tree_is_found_by_invocation(recorder: Recorder) -
         if number:
             span.parent_span_id = tree[(number - 1) // 2].span_id
     tree[0].attributes.add(key="restate.invocation.id").value.string_value = "inv_1"
-    # Children first, each in a request of its own, as exporters send them.
+    # Children first, each in its own request, as exporters send them.
     for span in reversed(tree):
         one = request(0)
         one.resource_spans[0].scope_spans[0].spans.append(span)
         answer(await post(recorder, one.SerializeToString()))
     sql = "SELECT count(*) AS n FROM spans WHERE invocation_id = 'inv_1'"
-    await eventually(lambda: select(recorder, sql) == [{"n": 14}])
+    await until_async(lambda: select(recorder, sql) == [{"n": 14}])
 
 
 async def test_json(recorder: Recorder) -> None:
@@ -160,7 +161,7 @@ async def test_unusable_spans_are_rejected_and_the_others_kept(recorder: Recorde
     assert recorder.health()["rejected_spans"] == 6
 
 
-async def test_nothing_to_say_is_an_empty_answer(recorder: Recorder) -> None:
+async def test_a_request_without_rejected_spans_gets_an_empty_answer(recorder: Recorder) -> None:
     assert (await post(recorder, b"")).content == b""
     assert (await post(recorder, request(3).SerializeToString())).content == b""
 
@@ -212,7 +213,7 @@ async def test_malformed_input(recorder: Recorder, number: int) -> None:
     assert len(spans(recorder)) == 2
 
 
-def test_any_bytes_decode_or_are_called_malformed() -> None:
+def test_any_bytes_decode_or_are_malformed() -> None:
     rng = random.Random(11)
     good = request(6, padding=5).SerializeToString()
     good_json = json.dumps(document(attributes=[{"key": "a", "value": {"intValue": "1"}}])).encode()
@@ -250,7 +251,7 @@ async def test_a_foreign_host_name_is_refused(recorder: Recorder) -> None:
 
 
 async def test_other_paths_and_methods(recorder: Recorder) -> None:
-    base = f"http://127.0.0.1:{recorder.running.otlp_http_port}"
+    base = f"http://127.0.0.1:{recorder.endpoint.otlp_http_port}"
     async with client() as http:
         assert (await http.get(base + "/v1/traces")).status_code == 405
         assert (await http.post(base + "/v1/metrics", content=b"")).status_code == 404

@@ -18,17 +18,18 @@ import pytest
 from playhead.errors import RecorderError
 from playhead.local import ManagedProcess
 from playhead.record.client import connect
-from playhead.record.endpoint import RUNNING, read_running
-from playhead.record.process import start_child
+from playhead.record.endpoint import ENDPOINT_FILE, read_endpoint
+from playhead.record.process import start_recorder
 from playhead.settings import Settings
 from playhead.store.database import Store
+from waiting import until
 
 from otlp import PROTOBUF, request  # isort: skip
 
 
 @contextlib.contextmanager
 def child(settings: Settings, tmp_path: Path) -> Generator[ManagedProcess]:
-    started = start_child(settings, tmp_path / "record.log", free_ports=True, journals=False)
+    started = start_recorder(settings, tmp_path / "record.log", free_ports=True, journals=False)
     try:
         yield started
     finally:
@@ -46,7 +47,7 @@ def playhead(settings: Settings, *arguments: str) -> subprocess.CompletedProcess
 
 
 def url(settings: Settings) -> str:
-    running = read_running(settings.store)
+    running = read_endpoint(settings.store)
     assert running is not None
     return f"http://127.0.0.1:{running.otlp_http_port}/v1/traces"
 
@@ -72,8 +73,7 @@ def test_kill_9_loses_no_acknowledged_span(settings: Settings, tmp_path: Path) -
         senders = [threading.Thread(target=send, args=(n,)) for n in range(4)]
         for sender in senders:
             sender.start()
-        while len(acknowledged) < 5000 and process.running:
-            time.sleep(0.005)
+        until(lambda: len(acknowledged) >= 5000 or not process.running)
         process.signal(signal.SIGKILL)
         for sender in senders:
             sender.join(30)
@@ -90,7 +90,7 @@ def test_kill_9_loses_no_acknowledged_span(settings: Settings, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_ends_in_order(settings: Settings, tmp_path: Path, number: int) -> None:
+def test_a_signal_stops_it_within_seconds(settings: Settings, tmp_path: Path, number: int) -> None:
     with child(settings, tmp_path) as process:
         httpx.post(
             url(settings),
@@ -98,7 +98,7 @@ def test_it_ends_in_order(settings: Settings, tmp_path: Path, number: int) -> No
             headers={"content-type": PROTOBUF},
             trust_env=False,
         ).raise_for_status()
-        # A connection that stays open must not hold it up.
+        # An open connection must not delay the end.
         with httpx.Client(trust_env=False) as client:
             client.get(url(settings))
             started = time.monotonic()
@@ -108,14 +108,14 @@ def test_it_ends_in_order(settings: Settings, tmp_path: Path, number: int) -> No
         assert process.returncode == 0
         log = process.log.read_text()
     assert "700 spans" in log or "Stopped" in log
-    assert not (settings.store / RUNNING).exists()
+    assert not (settings.store / ENDPOINT_FILE).exists()
     assert not (settings.store / "playhead.duckdb.wal").exists()
     assert (
         playhead(settings, "sql", "SELECT count(*) AS n FROM spans", "--csv").stdout == "n\n700\n"
     )
 
 
-def test_its_files_are_its_owners_alone(settings: Settings, tmp_path: Path) -> None:
+def test_its_files_are_private(settings: Settings, tmp_path: Path) -> None:
     with child(settings, tmp_path):
         httpx.post(
             url(settings),
@@ -147,14 +147,14 @@ async def test_a_client_finds_a_recorder_that_came_back_on_other_ports(
         await source.close()
 
 
-def test_a_second_recorder_is_told(settings: Settings, tmp_path: Path) -> None:
+def test_a_second_recorder_names_the_first(settings: Settings, tmp_path: Path) -> None:
     with child(settings, tmp_path) as process:
         ports = ("--otlp-grpc-port=0", "--otlp-http-port=0", "--api-port=0")
         second = playhead(settings, "record", *ports)
         assert second.returncode == 3
         assert str(process.pid) in second.stderr
         assert "Traceback" not in second.stderr
-        running = read_running(settings.store)
+        running = read_endpoint(settings.store)
         assert running is not None
         other = Settings(store=tmp_path / "other")
         third = playhead(
@@ -186,7 +186,7 @@ def test_sql_output(settings: Settings, tmp_path: Path) -> None:
         assert json.loads(playhead(settings, "sql", "--json", "FROM spans").stdout) == []
         wrong = playhead(settings, "sql", "DROP TABLE spans")
         assert wrong.returncode == 2
-        assert "reads" in wrong.stderr
+        assert "read-only" in wrong.stderr
         both = playhead(settings, "sql", "SELECT 1", "--json", "--csv")
         assert both.returncode == 2
 

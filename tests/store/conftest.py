@@ -34,7 +34,7 @@ def select(store: Store) -> Callable[..., list[dict[str, Any]]]:
 
 @pytest.fixture
 def span() -> Callable[..., SpanRow]:
-    """Makes a row: `span(id, parent, invocation=…, end=None)` is a pending one."""
+    """Builds rows; `span(id, parent, invocation=…, end=None)` returns a pending span."""
     counter = itertools.count(1)
 
     def make(

@@ -1,27 +1,59 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+import threading
 from pathlib import Path
 
 import duckdb
 import pytest
 from playhead.errors import StoreError, StoreLockedError
-from playhead.store.database import DATABASE, Store
+from playhead.store.database import DATABASE, LOCK, Store
 
 
-def test_a_second_owner_is_told_who_has_it(store: Store) -> None:
+def test_a_second_owner_learns_the_process_of_the_first(store: Store) -> None:
     with pytest.raises(StoreLockedError, match=str(os.getpid())):
         Store(store.folder)
 
 
 def test_it_opens_again_after_it_was_closed(tmp_path: Path) -> None:
-    for _ in range(3):
+    for number in range(3):
         store = Store(tmp_path)
+        with store.transaction() as connection:
+            connection.execute("INSERT INTO journal_copies VALUES (?, 1, 1, true)", [str(number)])
         store.close()
         store.close()
+    store = Store(tmp_path)
+    [(count,)] = store.cursor().execute("SELECT count(*) FROM journal_copies").fetchall()
+    store.close()
+    assert count == 3
 
 
-def test_a_file_that_is_no_database_is_left_alone(tmp_path: Path) -> None:
+def test_a_killed_owner_holds_no_lock(tmp_path: Path) -> None:
+    """The operating system releases the lock; the file with the process id stays."""
+    script = (
+        "import os, pathlib, sys; from playhead.store.database import Store; "
+        "Store(pathlib.Path(sys.argv[1])); os.kill(os.getpid(), 9)"
+    )
+    ended = subprocess.run([sys.executable, "-c", script, tmp_path], check=False)
+    assert ended.returncode == -9
+    assert (tmp_path / LOCK).read_text() != str(os.getpid())
+    store = Store(tmp_path)
+    assert (tmp_path / LOCK).read_text() == str(os.getpid())
+    store.close()
+
+
+def test_an_owner_may_close_it_in_another_thread(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    thread = threading.Thread(target=store.close)
+    thread.start()
+    thread.join(10)
+    Store(tmp_path).close()
+    assert not thread.is_alive()
+
+
+def test_a_file_that_is_not_a_database_stays_unchanged(tmp_path: Path) -> None:
     path = tmp_path / DATABASE
     path.write_bytes(b"not a database, but mine" * 1000)
     with pytest.raises(StoreError, match=r"playhead\.duckdb"):

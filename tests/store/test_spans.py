@@ -9,7 +9,7 @@ import pytest
 from playhead.store import span_ids as seen
 from playhead.store.database import Store
 from playhead.store.span_ids import SpanIdSet
-from playhead.store.span_invocations import resolve
+from playhead.store.span_invocations import inherit_invocations
 from playhead.store.span_writer import SpanRow, SpanWriter
 
 Make = Callable[..., SpanRow]
@@ -99,7 +99,7 @@ def test_inheritance_takes_the_nearest_ancestor(store: Store, span: Make, select
         span(4, 3), span(3, 2), span(2, 1, invocation="inv_outer"),
         span(6, 5), span(5, 3, invocation="inv_inner"), span(7, 70),
     ])  # fmt: skip
-    resolve(store, [TRACE])
+    inherit_invocations(store, [TRACE])
     rows = select("SELECT span_id, invocation_id FROM spans ORDER BY span_id")
     found = {int(row["span_id"], 16): row["invocation_id"] for row in rows}
     assert found == {
@@ -110,9 +110,9 @@ def test_inheritance_takes_the_nearest_ancestor(store: Store, span: Make, select
 def test_a_late_parent_gives_its_invocation_down(store: Store, span: Make, select: Select) -> None:
     writer = SpanWriter(store)
     writer.write([span(3, 2), span(2, 1)])
-    assert resolve(store, [TRACE]) == 0
+    assert inherit_invocations(store, [TRACE]) == 0
     writer.write([span(1, invocation="inv_1")])
-    assert resolve(store, [TRACE]) == 2
+    assert inherit_invocations(store, [TRACE]) == 2
     assert select("SELECT count(*) AS n FROM spans WHERE invocation_id = ?", "inv_1") == [{"n": 3}]
 
 
@@ -120,12 +120,12 @@ def test_a_cycle_of_parents_ends(store: Store, span: Make, select: Select) -> No
     SpanWriter(store).write([
         span(1, 2), span(2, 1), span(3, 3), span(4, 4, invocation="inv_1"), span(5, 4),
     ])  # fmt: skip
-    resolve(store, [TRACE])
+    inherit_invocations(store, [TRACE])
     rows = select("SELECT span_id FROM spans WHERE invocation_id IS NOT NULL ORDER BY 1")
     assert [int(row["span_id"], 16) for row in rows] == [4, 5]
 
 
-def test_seen_keys_are_exact_across_merges(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_set_of_ids_is_exact_across_merges(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(seen, "MERGE_AT", 100)
     rng = random.Random(3)
     truth = {rng.randrange(2**64) for _ in range(2000)} | {0, 2**64 - 1}

@@ -13,7 +13,7 @@ import psutil
 import pytest
 from playhead import settings
 from playhead.local import ManagedProcess, RestateServer, free_port
-from playhead.record.process import start_child
+from playhead.record.process import start_recorder
 from playhead_tui.app import PlayheadApp
 from playhead_tui.sources.connector import connector
 from tui_stage import screen_text, wait_until
@@ -167,7 +167,7 @@ async def test_a_claim_that_waits_is_restarted_and_keeps_its_checked_ledger(
 
 
 async def test_a_recorder_that_was_there_stays(desk, there, tmp_path) -> None:
-    child = start_child(there, tmp_path / "recorder.log")
+    child = start_recorder(there, tmp_path / "recorder.log")
     try:
         app = PlayheadApp(connector(there))
         async with app.run_test(size=(120, 40)) as pilot:
@@ -195,7 +195,7 @@ async def test_without_a_server_it_says_so_and_replays_the_recording(
     desk, code, there, tmp_path
 ) -> None:
     ident = send(desk, "greet", "Cleo")
-    child = start_child(there, tmp_path / "recorder.log")
+    child = start_recorder(there, tmp_path / "recorder.log")
     try:
         app = PlayheadApp(connector(there))
         async with app.run_test(size=(120, 40)) as pilot:

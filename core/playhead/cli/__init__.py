@@ -17,7 +17,7 @@ COMMANDS = {
     "diff": "Compare two invocations step by step.",
     "doctor": "Check that everything Playhead needs is running and reachable.",
     "ls": "List invocations, newest first.",
-    "record": "Record traces and journals into DuckDB.",
+    "record": "Record traces and journals into the store.",
     "recording": "Save journals as files to replay.",
     "replay": "Run today's code against a recorded journal, without side effects.",
     "show": "Show one invocation: its attempts, steps, LLM calls and errors.",

@@ -1,4 +1,4 @@
-"""`playhead doctor`: is everything there, and does it work together?"""
+"""`playhead doctor`: checks the server, the recorder and the spans."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from playhead.doctor.check import Check
     from playhead.settings import Settings
 
-_MARKS = {"fine": "✓", "warning": "!", "fault": "✗", "skipped": "-"}
-_ASCII_MARKS = {"fine": "+", "warning": "!", "fault": "x", "skipped": "-"}
-_STYLES = {"fine": "green", "warning": "yellow", "fault": "red", "skipped": "dim"}
+_MARKS = {"passed": "✓", "warning": "!", "failed": "✗", "skipped": "-"}
+_ASCII_MARKS = {"passed": "+", "warning": "!", "failed": "x", "skipped": "-"}
+_STYLES = {"passed": "green", "warning": "yellow", "failed": "red", "skipped": "dim"}
 
 
 @click.command()
@@ -24,31 +24,30 @@ _STYLES = {"fine": "green", "warning": "yellow", "fault": "red", "skipped": "dim
 def command(ctx: click.Context, as_json: bool) -> None:
     """Check that everything Playhead needs is running and reachable.
 
-    Looks at the Restate server, its version, deployments and tracing, at the recorder and its
-    store, and whether spans of the newest invocations arrived from server and agents. Exits
-    with 1 when it finds a fault.
+    Checks the Restate server with its version, deployments and tracing, the recorder with its
+    store, and whether spans of the newest invocations arrived from the server and the agents.
+    Exits with 1 when a check fails.
     """
     checks = asyncio.run(_checks(ctx.obj))
-    faults = [check for check in checks if check.state == "fault"]
+    failures = sum(check.state == "failed" for check in checks)
     if as_json:
         from playhead.cli.output import echo_json
 
-        echo_json({"checks": checks, "faults": len(faults)})
+        echo_json({"checks": checks, "failed": failures})
     else:
         _write(checks, ascii_only=bool(ctx.meta.get("playhead.ascii")))
-    ctx.exit(Exit.FOUND if faults else Exit.FINE)
+    ctx.exit(Exit.FOUND if failures else Exit.FINE)
 
 
 async def _checks(settings: Settings) -> list[Check]:
-    from playhead.doctor import recorder as recording
-    from playhead.doctor import server, spans
+    from playhead.doctor import recorder, server, spans
     from playhead.record.client import connect
-    from playhead.record.endpoint import read_running
+    from playhead.record.endpoint import read_endpoint
     from playhead.restate.client import RestateClient
 
-    source = await connect(settings)
-    running = read_running(settings.store)
-    port = running.otlp_http_port if running else settings.otlp_http_port
+    store = await connect(settings)
+    endpoint = read_endpoint(settings.store)
+    port = endpoint.otlp_http_port if endpoint else settings.otlp_http_port
     client = RestateClient(
         settings.admin_url, ingress_url=settings.ingress_url, auth_token=settings.auth_token
     )
@@ -56,12 +55,12 @@ async def _checks(settings: Settings) -> list[Check]:
         try:
             return [
                 *await server.server(client),
-                *await recording.recorder(settings, source),
-                *await spans.spans(client, source, port),
+                *await recorder.recorder(settings, store),
+                *await spans.spans(client, store, port),
             ]
         finally:
-            if source is not None:
-                await source.close()
+            if store is not None:
+                await store.close()
 
 
 def _write(checks: list[Check], *, ascii_only: bool) -> None:
@@ -71,12 +70,12 @@ def _write(checks: list[Check], *, ascii_only: bool) -> None:
     for check in checks:
         mark = (_ASCII_MARKS if ascii_only else _MARKS)[check.state]
         line = paint(f"{mark} {check.name:<13} ", _STYLES[check.state])
-        word = "" if check.state == "fine" else f"{check.state}: "
-        line.append_text(paint(word + check.says, "dim" if check.state == "skipped" else ""))
+        word = "" if check.state == "passed" else f"{check.state}: "
+        line.append_text(paint(word + check.finding, "dim" if check.state == "skipped" else ""))
         out.print(line)
         if check.hint:
             out.print(paint(f"                {check.hint}"))
-    faults = sum(check.state == "fault" for check in checks)
+    failures = sum(check.state == "failed" for check in checks)
+    summary = f"{failures} {'check' if failures == 1 else 'checks'} failed."
     out.print()
-    word = "fault" if faults == 1 else "faults"
-    out.print(paint(f"{faults} {word}.", "red") if faults else paint("No fault found.", "green"))
+    out.print(paint(summary, "red") if failures else paint("No check failed.", "green"))

@@ -1,4 +1,4 @@
-"""`playhead record`."""
+"""`playhead record`: runs the recorder until it is interrupted."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from playhead.cli.errors import CliError
+from playhead.formatting import size
 from playhead.settings import Settings
 from playhead.text import clean
 
@@ -25,7 +25,7 @@ STATUS_SECONDS = 10.0
 @click.option("--otlp-grpc-port", type=click.IntRange(0, 65535), help="0 takes a free port.")
 @click.option("--otlp-http-port", type=click.IntRange(0, 65535), help="0 takes a free port.")
 @click.option("--api-port", type=click.IntRange(0, 65535), help="0 takes a free port.")
-@click.option("--no-journal", is_flag=True, help="Record traces only.")
+@click.option("--no-journal", is_flag=True, help="Record traces only; do not copy journals.")
 @click.pass_obj
 def command(
     settings: Settings,
@@ -34,13 +34,12 @@ def command(
     api_port: int | None,
     no_journal: bool,
 ) -> None:
-    """Record traces and journals into DuckDB.
+    """Record traces and journals into the store.
 
     Receives OpenTelemetry traces (OTLP over HTTP and gRPC) and copies journals from the
-    Restate server; everything listens on 127.0.0.1. Stop it with Ctrl+C.
+    Restate server. All ports listen on 127.0.0.1. Stop the recorder with Ctrl+C.
     """
-    from playhead.errors import StoreError
-    from playhead.record.recorder import Options, PortInUseError
+    from playhead.record.recorder import Options
 
     options = Options(
         otlp_grpc_port=_given(otlp_grpc_port, settings.otlp_grpc_port),
@@ -48,22 +47,9 @@ def command(
         api_port=_given(api_port, settings.api_port),
         journals=not no_journal,
     )
-    # Traces and journals hold what people said: the files are their owner's alone.
+    # Traces and journals hold conversations: their files are private to the owner.
     os.umask(0o077)
-    try:
-        asyncio.run(_record(settings, options))
-    except PortInUseError as error:
-        flag = "--" + error.setting.replace("_", "-")
-        variable = "PLAYHEAD_" + error.setting.upper()
-        raise CliError(
-            str(error),
-            f"Another recorder or collector may run; stop it, or choose another port with "
-            f"{flag} or {variable} (0 takes a free one).",
-        ) from error
-    except StoreError as error:
-        raise CliError(
-            str(error), "Stop the other one, or choose a folder with --store."
-        ) from error
+    asyncio.run(_record(settings, options))
 
 
 def _given(value: int | None, default: int) -> int:
@@ -78,11 +64,11 @@ async def _record(settings: Settings, options: Options) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     async with open_recorder(settings, options) as recorder:
-        at = recorder.running
+        endpoint = recorder.endpoint
         click.echo(f"Recording into {recorder.store.path}")
-        click.echo(f"  OTLP/HTTP   http://127.0.0.1:{at.otlp_http_port}/v1/traces")
-        click.echo(f"  OTLP/gRPC   127.0.0.1:{at.otlp_grpc_port}")
-        click.echo(f"  query API   {at.api_url}")
+        click.echo(f"  OTLP/HTTP   http://127.0.0.1:{endpoint.otlp_http_port}/v1/traces")
+        click.echo(f"  OTLP/gRPC   127.0.0.1:{endpoint.otlp_grpc_port}")
+        click.echo(f"  query API   {endpoint.api_url}")
         source = settings.admin_url if options.journals else "none (--no-journal)"
         click.echo(f"  journals    {source}")
         line = ""
@@ -92,12 +78,12 @@ async def _record(settings: Settings, options: Options) -> None:
                 await asyncio.wait_for(stop.wait(), STATUS_SECONDS)
             except TimeoutError:
                 continue
-        click.echo("Stopping: committing what was accepted …")
+        click.echo("Stopping: committing accepted spans …")
     click.echo("Stopped.")
 
 
 def _show(line: str, previous: str) -> str:
-    """Print the status line when it says something new: it goes to log files as well."""
+    """Print the status line when it has changed: output may go to a log file."""
     if line != previous:
         click.echo(line)
     return line
@@ -112,7 +98,7 @@ def _status(health: dict[str, Any]) -> str:
             parts.append(f"{journals['behind']} to copy")
         if journals["problem"]:
             parts.append(f"journals: {clean(journals['problem'])}")
-    parts.append(f"{health['bytes'] / 1e6:.1f} MB")
+    parts.append(size(health["bytes"]))
     if health["rejected_spans"]:
         parts.append(f"{health['rejected_spans']} spans rejected")
     if health["errors"]:

@@ -1,4 +1,4 @@
-"""`playhead sql`."""
+"""`playhead sql`: queries the store."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from playhead.cli.errors import CliError, Exit
+from playhead.errors import RecorderError
 from playhead.settings import Settings
 from playhead.text import clean
 
@@ -19,8 +19,8 @@ __all__ = ["command"]
 
 @click.command("sql")
 @click.argument("query")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document: a list of rows.")
-@click.option("--csv", "as_csv", is_flag=True, help="CSV with a header.")
+@click.option("--json", "as_json", is_flag=True, help="Write one JSON document: a list of rows.")
+@click.option("--csv", "as_csv", is_flag=True, help="Write CSV with a header.")
 @click.pass_obj
 def command(settings: Settings, query: str, as_json: bool, as_csv: bool) -> None:
     """Query the store with SQL.
@@ -40,23 +40,18 @@ def command(settings: Settings, query: str, as_json: bool, as_csv: bool) -> None
 
 
 async def _rows(settings: Settings, query: str) -> list[dict[str, Any]]:
-    from playhead.errors import QueryError, RecorderError
     from playhead.record.client import connect
 
-    source = await connect(settings)
-    if source is None:
-        raise CliError(
-            f"There is no recording in {settings.store}.",
+    store = await connect(settings)
+    if store is None:
+        raise RecorderError(
+            f"No store in {settings.store}",
             "Start `playhead record`, or name another folder with --store.",
         )
     try:
-        return await source.rows(query)
-    except QueryError as error:
-        raise CliError(clean(str(error), lines=True), exit_code=Exit.USAGE) from error
-    except RecorderError as error:
-        raise CliError(clean(str(error)), "Start `playhead record` again.") from error
+        return await store.rows(query)
     finally:
-        await source.close()
+        await store.close()
 
 
 def _text(value: Any) -> str:

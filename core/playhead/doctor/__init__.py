@@ -1,4 +1,4 @@
-"""Checks of everything that has to work together, each with what to do when it does not.
+"""Checks the server, the recorder and the spans; each result says what to do next.
 
-Not here: how they are shown (`playhead.cli.doctor`).
+`playhead.cli.doctor` runs and shows the checks.
 """

@@ -1,38 +1,38 @@
-"""One check's result."""
+"""The result of one check."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["Check", "fault", "fine", "skipped", "warning"]
+__all__ = ["Check", "failed", "passed", "skipped", "warning"]
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What was looked at, what was found, and what to do about it."""
+    """The result of one check, and what to do about it."""
 
     name: str
-    state: Literal["fine", "warning", "fault", "skipped"]
-    says: str
+    state: Literal["passed", "warning", "failed", "skipped"]
+    finding: str
     hint: str = ""
 
 
-def fine(name: str, says: str) -> Check:
-    """As it should be."""
-    return Check(name, "fine", says)
+def passed(name: str, finding: str) -> Check:
+    """Return the result of a check that found everything in order."""
+    return Check(name, "passed", finding)
 
 
-def warning(name: str, says: str, hint: str = "") -> Check:
-    """Works, but something will be missing or wrong."""
-    return Check(name, "warning", says, hint)
+def warning(name: str, finding: str, hint: str = "") -> Check:
+    """Return the result of a check that found something that will be missing or wrong."""
+    return Check(name, "warning", finding, hint)
 
 
-def fault(name: str, says: str, hint: str = "") -> Check:
-    """Does not work."""
-    return Check(name, "fault", says, hint)
+def failed(name: str, finding: str, hint: str = "") -> Check:
+    """Return the result of a check that found something that does not work."""
+    return Check(name, "failed", finding, hint)
 
 
-def skipped(name: str, says: str) -> Check:
-    """Could not be looked at, because of another fault or because there is nothing yet."""
-    return Check(name, "skipped", says)
+def skipped(name: str, finding: str) -> Check:
+    """Return the result of a check that could not be made."""
+    return Check(name, "skipped", finding)

@@ -1,4 +1,4 @@
-"""The recorder: running, its store readable, its copies of journals in time, its ports."""
+"""Checks the recorder: its process, store, journal copies, ports and disk."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from playhead.doctor.check import Check, fault, fine, skipped, warning
+from playhead.doctor.check import Check, failed, passed, skipped, warning
 from playhead.errors import QueryError, RecorderError
 from playhead.local.ports import port_is_free
 from playhead.record.client import StoreClient
@@ -17,92 +17,104 @@ from playhead.values import as_dict
 
 __all__ = ["recorder"]
 
-START = "Start it: playhead record"
+START = "Start one with `playhead record`."
 LOW_DISK_BYTES = 500 * 1024 * 1024
 
 
-async def recorder(settings: Settings, source: StoreClient | None) -> list[Check]:
-    """Whether a recorder runs, and whether what it wrote can be read."""
+async def recorder(settings: Settings, store: StoreClient | None) -> list[Check]:
+    """Check the recorder of these settings.
+
+    Args:
+        settings: where the recorder and its store should be.
+        store: the client of the store; None when neither recorder nor file was found.
+    """
     names = ("store", "journals")
-    if source is None:
-        says = f"none answers for the store {settings.store}"
+    if store is None:
+        finding = f"no recorder answers for the store {settings.store}"
         return [
-            fault("recorder", says, START),
-            *(skipped(name, "no recording") for name in names),
+            failed("recorder", finding, START),
+            *(skipped(name, "there is no store") for name in names),
             _ports(settings),
             _disk(settings.store),
         ]
     try:
-        health = await source.health()
-        [counts] = await source.rows(
+        health = await store.health()
+        [counts] = await store.rows(
             "SELECT (SELECT count(*) FROM spans) AS spans,"
             " (SELECT count(*) FROM invocations) AS invocations,"
             " (SELECT min(journal_retention) FROM invocations) AS retention"
         )
     except (RecorderError, QueryError) as error:
-        return [fault("recorder", str(error), START), *(skipped(n, "no answer") for n in names)]
-    stored = fine("store", f"{counts['spans']} spans, {counts['invocations']} invocations")
+        return [
+            failed("recorder", error.title, error.hint or START),
+            *(skipped(name, "the store cannot be read") for name in names),
+        ]
+    stored = passed("store", f"{counts['spans']} spans, {counts['invocations']} invocations")
     if health is None:
         return [
-            fault("recorder", f"none runs; reading the {source.describe()}", START),
+            failed("recorder", f"no recorder is running; reading the {store.describe()}", START),
             stored,
-            skipped("journals", "nobody copies them now"),
+            skipped("journals", "no recorder is running to copy them"),
             _ports(settings),
             _disk(settings.store),
         ]
     return [
-        _running(source, health),
+        _running(store, health),
         stored,
         _journals(health, counts["retention"]),
         _disk(settings.store),
     ]
 
 
-def _running(source: StoreClient, health: dict[str, Any]) -> Check:
+def _running(store: StoreClient, health: dict[str, Any]) -> Check:
     ports = as_dict(health.get("ports"))
     otlp = f"OTLP on {ports.get('otlp_grpc')} (gRPC) and {ports.get('otlp_http')} (HTTP)"
-    where = f"{source.describe()}, {otlp}"
+    where = f"{store.describe()}, {otlp}"
     if health.get("errors"):
         return warning(
             "recorder",
             f"{where}; {health['errors']} requests failed: {health.get('last_error')}",
-            "See the recorder's output.",
+            "Read the recorder's output.",
         )
     if health.get("rejected_spans"):
         return warning(
             "recorder",
             f"{where}; {health['rejected_spans']} malformed spans were rejected",
-            "See what sends them in the recorder's output.",
+            "Fix what sends them: trace and span ids must be 16 and 8 bytes long and not zero.",
         )
-    return fine("recorder", where)
+    return passed("recorder", where)
 
 
 def _journals(health: dict[str, Any], retention: object) -> Check:
     journals = health.get("journals")
     if not journals:
-        return warning("journals", "the recorder does not copy them",
+        return warning("journals", "the recorder does not copy journals",
                        "Start it without --no-journal.")  # fmt: skip
     if journals.get("problem"):
-        return fault("journals", f"not copied: {journals['problem']}", "See RESTATE_ADMIN_URL.")
+        return failed(
+            "journals", f"the last copy failed: {journals['problem']}", "Check RESTATE_ADMIN_URL."
+        )
     last = parse_time(journals.get("last_copy"))
     if last is None:
-        return warning("journals", "none has been copied yet", "Look again in some seconds.")
+        return warning(
+            "journals", "no journal has been copied yet", "Run the command again in a few seconds."
+        )
     lag = (datetime.now(UTC) - last).total_seconds()
-    kept = _seconds(retention)
-    says = f"{journals.get('invocations', 0)} copied, last look {lag:.0f} s ago"
-    if kept is not None and lag > kept / 2:
-        return fault(
+    retention_seconds = _seconds(retention)
+    finding = f"{journals.get('invocations', 0)} invocations copied, last checked {lag:.0f} s ago"
+    if retention_seconds is not None and lag > retention_seconds / 2:
+        return failed(
             "journals",
-            f"{says}, but the server forgets journals after {kept:.0f} s",
-            "Raise journal_retention of the service, or see why the recorder is slow.",
+            f"{finding}, but the server deletes journals after {retention_seconds:.0f} s",
+            "Increase the journal retention of the service, or read the recorder's output.",
         )
     if lag > 120:
-        return warning("journals", says, "See why in the recorder's output.")
-    return fine("journals", says)
+        return warning("journals", finding, "Read the recorder's output.")
+    return passed("journals", finding)
 
 
 def _seconds(duration: object) -> float | None:
-    """Seconds of `PT86400S`."""
+    """Return the seconds of a duration such as `PT86400S`."""
     text = str(duration or "")
     try:
         return float(text[2:-1]) if text.startswith("PT") and text.endswith("S") else None
@@ -114,18 +126,19 @@ def _ports(settings: Settings) -> Check:
     wanted = (settings.otlp_grpc_port, settings.otlp_http_port, settings.api_port)
     taken = [str(port) for port in wanted if not port_is_free(port)]
     if taken:
-        return fault(
+        return failed(
             "ports",
-            f"a recorder could not listen: {', '.join(taken)} in use by another one, or a program",
-            "End it, or set PLAYHEAD_OTLP_GRPC_PORT, PLAYHEAD_OTLP_HTTP_PORT, PLAYHEAD_API_PORT.",
+            f"a recorder cannot listen: in use: {', '.join(taken)}",
+            "Stop the program that uses them, or set PLAYHEAD_OTLP_GRPC_PORT,"
+            " PLAYHEAD_OTLP_HTTP_PORT or PLAYHEAD_API_PORT.",
         )
-    return fine("ports", f"{', '.join(map(str, wanted))} are free for a recorder")
+    return passed("ports", f"{', '.join(map(str, wanted))} are free")
 
 
 def _disk(store: Path) -> Check:
     folder = next((p for p in (store, *store.parents) if p.is_dir()), Path())
     free = shutil.disk_usage(folder).free
-    says = f"{free / 1e9:.1f} GB free for {store}"
+    finding = f"{free / 1e9:.1f} GB free for {store}"
     if free < LOW_DISK_BYTES:
-        return fault("disk", says, "Free some, or move the store: --store DIR.")
-    return fine("disk", says)
+        return failed("disk", finding, "Delete files, or move the store with --store DIR.")
+    return passed("disk", finding)

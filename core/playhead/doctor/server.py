@@ -1,4 +1,4 @@
-"""The Restate server: reachable, of a version that has what we read, its services reachable."""
+"""Checks the Restate server: admin API, version, ingress, deployments and clock."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from playhead.doctor.check import Check, fault, fine, skipped, warning
+from playhead.doctor.check import Check, failed, passed, skipped, warning
 from playhead.errors import RestateError
 from playhead.restate.client import RestateClient
 from playhead.restate.control import Control
@@ -33,7 +33,7 @@ NEEDED: Mapping[str, frozenset[str]] = {
     "sys_journal_events": frozenset({"id", "event_type", "event_json", "appended_at"}),
     "state": frozenset({"service_name", "service_key", "key", "value"}),
 }  # fmt: skip
-"""Columns without which invocations cannot be shown."""
+"""Columns that Playhead reads."""
 
 _COLUMNS = (
     "SELECT table_name, column_name FROM information_schema.columns WHERE table_name IN ("
@@ -43,7 +43,7 @@ _COLUMNS = (
 
 
 async def server(client: RestateClient) -> list[Check]:
-    """The admin API, the ingress, the deployments, the clock."""
+    """Check the server; the checks that need an answer are skipped without one."""
     name = "restate"
     try:
         begun = time.time()
@@ -52,13 +52,16 @@ async def server(client: RestateClient) -> list[Check]:
         about: dict[str, Any] = response.json()
     except RestateError as error:
         rest = ("version", "ingress", "deployments", "clock")
-        return [fault(name, error.title, error.hint), *(skipped(n, "no server") for n in rest)]
+        return [
+            failed(name, error.title, error.hint),
+            *(skipped(n, "no server answers") for n in rest),
+        ]
     except ValueError:
         return [
-            fault(name, f"{client.admin_url} is not Restate's admin API", "Set RESTATE_ADMIN_URL.")
+            failed(name, f"{client.admin_url} is not a Restate admin API", "Set RESTATE_ADMIN_URL.")
         ]
     return [
-        fine(name, f"admin API answers at {client.admin_url}"),
+        passed(name, f"the admin API answers at {client.admin_url}"),
         await _version(client, str(about.get("version", "unknown"))),
         await _ingress(client),
         await _deployments(client),
@@ -70,7 +73,7 @@ async def _version(client: RestateClient, version: str) -> Check:
     try:
         rows = await client.query(_COLUMNS)
     except RestateError as error:
-        return fault("version", f"Restate {version}: {error.title}", error.hint)
+        return failed("version", f"Restate {version}: {error.title}", error.hint)
     found: dict[str, set[str]] = {}
     for row in rows:
         found.setdefault(row["table_name"], set()).add(row["column_name"])
@@ -80,33 +83,33 @@ async def _version(client: RestateClient, version: str) -> Check:
         for column in columns - found.get(table, set())
     )
     if absent:
-        return fault(
+        return failed(
             "version",
-            f"Restate {version} lacks {', '.join(absent[:4])}{' …' if absent[4:] else ''}",
-            "Use a newer Restate; Playhead is tested with 1.7.",
+            f"Restate {version} has no {', '.join(absent[:4])}{' …' if absent[4:] else ''}",
+            "Use Restate 1.7, with which Playhead is tested.",
         )
-    return fine("version", f"Restate {version} has all that is read")
+    return passed("version", f"Restate {version} has every table and column that Playhead reads")
 
 
 async def _ingress(client: RestateClient) -> Check:
     if client.ingress_url is None:
-        return skipped("ingress", "no address of the ingress is set")
+        return skipped("ingress", "RESTATE_INGRESS_URL is not set")
     try:
         await client.send("GET", f"{client.ingress_url}/restate/health")
     except RestateError as error:
         return warning(
             "ingress",
             f"{client.ingress_url}: {error.title}",
-            "Only needed to resolve awakeables. Set RESTATE_INGRESS_URL to the server's ingress.",
+            "Set RESTATE_INGRESS_URL to the server's ingress. Only resolving awakeables needs it.",
         )
-    return fine("ingress", f"answers at {client.ingress_url}")
+    return passed("ingress", f"the ingress answers at {client.ingress_url}")
 
 
 async def _deployments(client: RestateClient) -> Check:
     try:
         deployments = await Control(client).deployments()
     except RestateError as error:
-        return fault("deployments", error.title, error.hint)
+        return failed("deployments", error.title, error.hint)
     if not deployments:
         return warning(
             "deployments",
@@ -119,11 +122,13 @@ async def _deployments(client: RestateClient) -> Check:
     if closed:
         return warning(
             "deployments",
-            f"{len(closed)} of {len(deployments)} not reachable from here: {', '.join(closed[:3])}",
-            "Start the service there, or remove the deployment. Invocations pinned to it wait."
-            " (The server may reach addresses that this machine cannot.)",
+            f"{len(closed)} of {len(deployments)} cannot be reached: {', '.join(closed[:3])}",
+            "Start the service there, or remove the deployment: its invocations are blocked."
+            " The server may reach addresses that this machine cannot.",
         )
-    return fine("deployments", f"{len(deployments)} registered, all that have an address answer")
+    return passed(
+        "deployments", f"{len(deployments)} registered; every one with an address answers"
+    )
 
 
 async def _connects(uri: str) -> bool:
@@ -139,19 +144,19 @@ async def _connects(uri: str) -> bool:
 
 
 def _clock(date: str | None, begun: float, ended: float) -> Check:
-    """The server's clock against ours; its `Date` header has whole seconds."""
+    """Compare the server's clock with this machine's; the `Date` header has whole seconds."""
     if date is None:
-        return skipped("clock", "the server does not tell its time")
+        return skipped("clock", "the server's answer has no Date header")
     try:
         theirs = parsedate_to_datetime(date).timestamp()
     except ValueError:
-        return skipped("clock", f"the server's time cannot be read: {date}")
+        return skipped("clock", f"the server's Date header cannot be read: {date}")
     ahead = max(theirs - ended, begun - (theirs + 1), 0.0)
     if ahead > MAX_SKEW_SECONDS:
         here = datetime.now(UTC).strftime("%H:%M:%S")
         return warning(
             "clock",
-            f"the server's clock is {ahead:.0f} s off ours ({here} UTC here)",
-            "Let both machines keep their time by NTP; ages and bars are off by as much.",
+            f"the server's clock and this machine's differ by {ahead:.0f} s ({here} UTC here)",
+            "Synchronize both clocks with NTP: ages and timelines are wrong by this difference.",
         )
-    return fine("clock", "the server's clock agrees with ours")
+    return passed("clock", "the server's clock and this machine's agree")

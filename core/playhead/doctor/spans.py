@@ -1,4 +1,4 @@
-"""Whether spans of recent invocations arrive, from the server and from the agents."""
+"""Checks that spans of recent invocations arrive, from the server and from the agents."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from playhead.conventions import (
     attribute_sql,
     name_sql,
 )
-from playhead.doctor.check import Check, fault, fine, skipped, warning
+from playhead.doctor.check import Check, failed, passed, skipped, warning
 from playhead.errors import QueryError, RecorderError, RestateError
 from playhead.model import Filters
 from playhead.record.client import StoreClient
@@ -23,7 +23,7 @@ __all__ = ["spans"]
 
 RECENT = 50
 MAX_SKEW_SECONDS = 0.1
-"""An agent's span that begins so much before the attempt it belongs to shows clocks apart."""
+"""Tolerated time by which an agent's span may start before its attempt."""
 
 _ARRIVED = f"""
 SELECT ids.id AS id,
@@ -50,33 +50,39 @@ WHERE id IN (SELECT unnest(?::VARCHAR[])) AND entry_type = 'Command: Run'
 """
 
 
-async def spans(client: RestateClient, source: StoreClient | None, otlp_port: int) -> list[Check]:
-    """Looks at the newest invocations that have run and ended."""
+async def spans(client: RestateClient, store: StoreClient | None, otlp_port: int) -> list[Check]:
+    """Check the spans of the newest invocations that have ended.
+
+    Args:
+        client: the Restate server.
+        store: where the spans are; None without a store.
+        otlp_port: the recorder's port for OTLP over HTTP, named in hints.
+    """
     names = ("server spans", "agent spans", "agent clocks")
     try:
         found = await client.query(queries.ids(RECENT, Filters(statuses=("succeeded", "failed"))))
         ids = [str(row["id"]) for row in found]
         rows = await client.query(queries.invocations(ids)) if ids else []
     except RestateError:
-        return [skipped(name, "no server") for name in names]
+        return [skipped(name, "no server answers") for name in names]
     rows = [row for row in rows if row.get("running_at")]
     if not rows:
         return [skipped(name, "no invocation has ended yet") for name in names]
-    off = _tracing_off(rows, otlp_port)
-    if source is None:
+    no_tracing = _tracing_off(rows, otlp_port)
+    if store is None:
         return [
-            off or skipped(names[0], "no recorder"),
-            *(skipped(n, "no recorder") for n in names[1:]),
+            no_tracing or skipped(names[0], "there is no store"),
+            *(skipped(n, "there is no store") for n in names[1:]),
         ]
     ids = [str(row["id"]) for row in rows]
     try:
-        arrived = {row["id"]: row for row in await source.rows(_ARRIVED, [ids])}
-        durable = {row["id"] for row in await source.rows(_WITH_STEPS, [ids])}
-        early = await source.rows(_EARLY, [ids])
+        arrived = {row["id"]: row for row in await store.rows(_ARRIVED, [ids])}
+        durable = {row["id"] for row in await store.rows(_WITH_STEPS, [ids])}
+        early = await store.rows(_EARLY, [ids])
     except (RecorderError, QueryError) as error:
-        return [skipped(name, str(error)) for name in names]
+        return [skipped(name, error.title) for name in names]
     return [
-        off or _from_server(rows, arrived, otlp_port),
+        no_tracing or _from_server(rows, arrived, otlp_port),
         _from_agents(rows, arrived, durable),
         _agent_clocks(early[0]["seconds"] if early else None),
     ]
@@ -85,10 +91,10 @@ async def spans(client: RestateClient, source: StoreClient | None, otlp_port: in
 def _tracing_off(rows: Sequence[Mapping[str, Any]], otlp_port: int) -> Check | None:
     if any(row.get("trace_id") for row in rows):
         return None
-    return fault(
+    return failed(
         "server spans",
-        f"the server traces nothing: none of its last {len(rows)} invocations has a trace id",
-        f"Start it with --tracing-endpoint otlp+http://127.0.0.1:{otlp_port}/v1/traces",
+        f"server tracing is off: none of the last {len(rows)} invocations has a trace id",
+        f"Start the server with --tracing-endpoint otlp+http://127.0.0.1:{otlp_port}/v1/traces",
     )
 
 
@@ -96,20 +102,23 @@ def _from_server(
     rows: Sequence[Mapping[str, Any]], arrived: Mapping[str, Mapping[str, Any]], otlp_port: int
 ) -> Check:
     traced = [row for row in rows if row.get("trace_id")]
-    came = sum(bool(arrived[row["id"]]["attempts"]) for row in traced)
-    says = f"of {came} of the last {len(traced)} invocations"
-    if not came:
-        return fault(
+    arrived_count = sum(bool(arrived[row["id"]]["attempts"]) for row in traced)
+    finding = f"received for {arrived_count} of the last {len(traced)} invocations"
+    if not arrived_count:
+        return failed(
             "server spans",
-            f"the server traces, but none of its spans of the last {len(traced)} invocations came",
-            f"Its --tracing-endpoint must be otlp+http://127.0.0.1:{otlp_port}/v1/traces, or a"
-            " collector that forwards to it; or they ran before the recorder did.",
+            f"server tracing is on, but no span of the last {len(traced)} invocations arrived",
+            f"Set the server's --tracing-endpoint to otlp+http://127.0.0.1:{otlp_port}/v1/traces,"
+            " or to a collector that forwards to it. Invocations that ended before the recorder"
+            " started have no spans.",
         )
-    if came < len(traced):
+    if arrived_count < len(traced):
         return warning(
-            "server spans", says, "The others ran while no recorder did, or spans are late."
+            "server spans",
+            finding,
+            "The other invocations ran without a recorder, or their spans are late.",
         )
-    return fine("server spans", says)
+    return passed("server spans", finding)
 
 
 def _from_agents(
@@ -117,34 +126,36 @@ def _from_agents(
     arrived: Mapping[str, Mapping[str, Any]],
     durable: set[str],
 ) -> Check:
-    """Only invocations with durable steps count: the bridge gives every such step a span."""
+    """Check invocations with durable steps: the tracing bridge sends a span for every such step."""
     ran = [row for row in rows if row["id"] in durable]
     if not ran:
         return skipped("agent spans", "no recent invocation had a durable step")
-    silent = [row for row in ran if not arrived[row["id"]]["agents"]]
-    says = f"of {len(ran) - len(silent)} of the last {len(ran)} invocations with durable steps"
-    if not silent:
-        return fine("agent spans", says)
-    services = sorted({str(row.get("target_service_name")) for row in silent})
+    untraced = [row for row in ran if not arrived[row["id"]]["agents"]]
+    count = len(ran) - len(untraced)
+    finding = f"received for {count} of the last {len(ran)} invocations with durable steps"
+    if not untraced:
+        return passed("agent spans", finding)
+    services = sorted({str(row.get("target_service_name")) for row in untraced})
     named = ", ".join(services[:5]) + (" …" if services[5:] else "")
-    spoke = {str(row.get("target_service_name")) for row in ran if row not in silent}
-    if not set(services) - spoke:
-        return warning("agent spans", says, "The others ran while no recorder did.")
-    return fault(
+    traced = {str(row.get("target_service_name")) for row in ran if row not in untraced}
+    if not set(services) - traced:
+        return warning("agent spans", finding, "The other invocations ran without a recorder.")
+    return failed(
         "agent spans",
-        f"{says}; none from {named}: no bridge there, or it sends elsewhere",
+        f"{finding}; none from {named}: the tracing bridge is missing there, or sends elsewhere",
         "In that service: pip install playhead-tracing, then"
-        " app = playhead_tracing.instrument(restate.app([...])); see OTEL_EXPORTER_OTLP_ENDPOINT.",
+        " app = playhead_tracing.instrument(restate.app([...]));"
+        " or check OTEL_EXPORTER_OTLP_ENDPOINT.",
     )
 
 
 def _agent_clocks(early: float | None) -> Check:
     if early is None:
-        return skipped("agent clocks", "no spans of agents to compare")
+        return skipped("agent clocks", "no spans of agents arrived")
     if early > MAX_SKEW_SECONDS:
         return warning(
             "agent clocks",
-            f"agents' spans begin up to {early:.2f} s before their attempts: clocks differ",
-            "Let the machines of agents and server keep their time by NTP.",
+            f"agents' spans start up to {early:.2f} s before their attempts: the clocks differ",
+            "Synchronize the clocks of agents and server with NTP.",
         )
-    return fine("agent clocks", "agents and server agree on the time")
+    return passed("agent clocks", "the clocks of agents and server agree")

@@ -1,4 +1,4 @@
-"""Invocations: a row of the list, a page of rows, and everything about one."""
+"""Invocations: a row of the list, a page of rows, and one in detail."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ class Invocation:
     modified_at: datetime | None = None
     completed_at: datetime | None = None
     attempts: int | None = None
-    """Counted from the server's attempt spans; None while nobody recorded them."""
+    """Number of the server's attempt spans; None when none was recorded."""
     llm_calls: int | None = None
     tokens: Tokens | None = None
     retry_count: int = 0
-    """The server's counter of the current series of retries; not the number of attempts."""
+    """The server's count for the current series of retries; not the number of attempts."""
     last_failure: str | None = None
     next_retry_at: datetime | None = None
     invoked_by: str | None = None
@@ -45,27 +45,28 @@ class Invocation:
     trace_id: str | None = None
     deployment_id: str | None = None
     origin: Origin = "live"
-    """`stored` when the server no longer has it, or does not answer."""
+    """`stored` when the server has purged it or does not answer."""
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more can happen to it."""
+        """Return whether it succeeded, failed, was killed or cancelled."""
         return self.status in ENDED
 
 
 @dataclass(frozen=True, slots=True)
 class InvocationPage:
-    """The newest invocations, and what is missing from the picture."""
+    """A page of invocations, newest first."""
 
     rows: tuple[Invocation, ...]
     more: bool
-    """Whether older ones exist beyond the limit."""
+    """Whether older invocations exist."""
     missing: tuple[str, ...] = ()
+    """Sentences about what could not be read."""
 
 
 @dataclass(frozen=True, slots=True)
 class InvocationDetail:
-    """Everything about one invocation."""
+    """One invocation with its steps, attempts, spans and timeline."""
 
     summary: Invocation
     steps: tuple[Step, ...]
@@ -73,8 +74,8 @@ class InvocationDetail:
     spans: tuple[Span, ...]
     timeline: tuple[TimelineRow, ...]
     state: Mapping[str, Any]
-    """State of the virtual object or workflow it ran on, decoded; empty for services."""
+    """Decoded state of its virtual object or workflow; empty for a service."""
     events: tuple[StepEvent, ...] = ()
-    """Failures and pauses that the server related to no step, oldest first."""
+    """Failures and pauses that belong to no step, oldest first."""
     missing: tuple[str, ...] = ()
-    """What could not be read and why, in sentences for people."""
+    """Sentences about what could not be read."""

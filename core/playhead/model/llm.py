@@ -11,7 +11,7 @@ __all__ = ["LlmCall", "Message", "Tokens", "ToolCall"]
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """Token counts of LLM answers that really were produced (replays never count)."""
+    """Tokens of answers that models produced; replayed answers do not count."""
 
     input: int = 0
     output: int = 0
@@ -21,28 +21,33 @@ class Tokens:
 
     @property
     def total(self) -> int:
-        """Input and output together."""
+        """Return the sum of input and output tokens."""
         return self.input + self.output
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message of a conversation with a model, in OpenTelemetry GenAI's parts."""
+    """One message of a conversation with a model, in parts of OpenTelemetry's GenAI conventions."""
 
     role: str
     parts: tuple[Mapping[str, Any], ...]
-    """Each has a `type` (`text`, `tool_call`, `tool_call_response`, `thinking`, …)."""
+    """Each part has a `type`, and the keys that belong to it:
+
+    `text` and `reasoning` (content), `tool_call` (id, name, arguments), `tool_call_response` (id,
+    name, response), or another type such as `uri`, `file` or `blob`. See the message schemas of the
+    GenAI semantic conventions.
+    """
 
     @property
     def text(self) -> str:
-        """The text parts, joined."""
+        """Return the text parts, joined by line breaks."""
         texts = (p.get("content") or "" for p in self.parts if p.get("type") == "text")
         return "\n".join(map(str, texts))
 
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """A tool call that a model asked for, or the execution of one."""
+    """A tool call that a model requested, or the execution of one."""
 
     name: str
     arguments: Any
@@ -61,8 +66,9 @@ class LlmCall:
     tool_calls: tuple[ToolCall, ...] = ()
     finish_reason: str | None = None
     prompt: tuple[Message, ...] | None = None
-    """From the span; None where no span was recorded or content capture is off."""
+    """From the request's span; None without a span, or while content capture is off."""
     response: tuple[Message, ...] = ()
     cache_read_tokens: int = 0
-    """Those of the input tokens that came from the provider's cache."""
+    """Input tokens that were read from the provider's cache."""
     cache_write_tokens: int = 0
+    """Input tokens that were written to the provider's cache."""

@@ -1,4 +1,4 @@
-"""Spans as the recorder stores them."""
+"""Spans of the store."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class SpanEvent:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A finished or still open span as the recorder holds it."""
+    """A span, finished or pending."""
 
     trace_id: str
     span_id: str
@@ -32,9 +32,10 @@ class Span:
     scope_name: str
     start: datetime
     end: datetime | None
-    """None while it is open."""
+    """None while the span is pending."""
     status: Literal["unset", "ok", "error"]
     status_message: str
     attributes: Mapping[str, Any]
     events: tuple[SpanEvent, ...] = ()
     invocation_id: str | None = None
+    """Its own `restate.invocation.id`, or that of the nearest ancestor that has one."""

@@ -1,4 +1,4 @@
-"""Steps: what the commands of a journal did."""
+"""Steps: journal commands with their results."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ StepState = Literal["done", "pending", "failed", "retrying"]
 
 @dataclass(frozen=True, slots=True)
 class StepEvent:
-    """A failed attempt or a pause that the server noted at a step."""
+    """A failure or a pause that the server related to a step."""
 
     at: datetime
     kind: str
-    """`TransientError`, `Paused`, …: the server's word."""
+    """The server's event type, such as `TransientError` or `Paused`."""
     message: str
     stacktrace: str | None = None
     code: int | None = None
@@ -32,11 +32,11 @@ class StepEvent:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One command of the journal with what belongs to it, or a signal, which has no command."""
+    """A journal command with its result, or a signal, which has no command."""
 
     index: int
-    """The journal index of the command row; of a signal, its notification's, and -1 for an
-    awakeable that is still waited for, of which the journal holds nothing yet."""
+    """Journal index of the command, or of a signal's notification; -1 for an awakeable that is not
+    resolved yet and has no entry."""
     command_index: int | None
     """Ordinal among commands; Input is 0. None for signals and awakeables."""
     kind: StepKind
@@ -46,17 +46,17 @@ class Step:
     state: StepState
     started_at: datetime | None
     ended_at: datetime | None
-    """When the command's result was appended; None while it waits."""
+    """When the command's result was appended; None while it is pending."""
     completion_id: int | None = None
     notification_index: int | None = None
     attempt: int | None = None
-    """Number (from 1) of the attempt that appended the command, when spans tell."""
+    """Number (from 1) of the attempt that appended the command; None without attempt spans."""
     input: Any = None
-    """What went in, decoded: arguments, parameters of a call, a state value set."""
+    """Decoded input: arguments, parameters of a call, or the state value that was set."""
     output: Any = None
-    """What came out, decoded: JSON where it is JSON, else text, else bytes."""
+    """Decoded output: JSON, else text, else bytes."""
     error: str | None = None
-    """The terminal error that the journal holds as this step's result."""
+    """Terminal error that is the step's result."""
     llm: LlmCall | None = None
     tool: ToolCall | None = None
     child_id: str | None = None
@@ -66,6 +66,6 @@ class Step:
     wake_at: datetime | None = None
     events: tuple[StepEvent, ...] = ()
     raw_length: int | None = None
-    """Bytes of its payloads in the journal."""
+    """Size of its payloads in bytes."""
     truncated: bool = False
-    """Whether payloads were too large to be read along; `Reader.payload` gives them."""
+    """Whether payloads were too large to be read with the journal; see `Reader.payload`."""

@@ -1,4 +1,4 @@
-"""Rows of the timeline, which merges attempts, steps and spans."""
+"""Rows of the timeline: attempts, steps and spans in one tree."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ __all__ = ["TimelineRow"]
 
 @dataclass(frozen=True, slots=True)
 class TimelineRow:
-    """One bar of the merged waterfall: a journal step, a span, or an attempt."""
+    """One row of the timeline: an attempt, a step or a span."""
 
     key: str
-    """Identity that survives refreshes: `step:3`, `span:<id>`, `attempt:2`."""
+    """Identity that stays the same after a refresh: `step:3`, `span:<id>`, `attempt:2`."""
     depth: int
     kind: Literal["attempt", "step", "span"]
     label: str
@@ -28,6 +28,6 @@ class TimelineRow:
     step: Step | None = None
     span: Span | None = None
     failed_tries: tuple[tuple[datetime, datetime], ...] = ()
-    """Intervals inside the bar that failed attempts took; the rest up to the last is backoff."""
+    """Intervals of failed tries; the time between them is backoff."""
     note: str | None = None
-    """`orphan` (its parent was never recorded), `cycle`, `interrupted`; shown to the user."""
+    """`orphan` (its parent is not in the store), `cycle`, `interrupted`, `replayed` or `try 2`."""

@@ -30,7 +30,7 @@ async def from_store(settings: Settings, invocation_id: str) -> Recording:
     source = await connect(settings)
     if source is None:
         raise RecordingError(
-            f"No recorder answers, and there is no store in {settings.store}",
+            f"No recorder answers, and {settings.store} has no store",
             "Start `playhead record`, or name another folder with --store.",
         )
     try:

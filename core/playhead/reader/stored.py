@@ -55,7 +55,7 @@ WHERE results.id IN (SELECT unnest(?::VARCHAR[]))
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Counts over the spans of one invocation; None where no span says anything about it."""
+    """Counts over the spans of one invocation; None where no span was recorded."""
 
     attempts: int | None = None
     llm_calls: int | None = None

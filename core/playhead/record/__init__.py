@@ -1,4 +1,4 @@
-"""The recorder: OTLP receivers, the journal copier and the query API, in one process.
+"""The recorder: OTLP receivers, journal copier and query API in one process, and its clients.
 
-Not here: the database (`playhead.store`) and what rows mean (`playhead.decode`).
+`playhead.store` is the database behind it, `playhead.decode` interprets the rows.
 """

@@ -1,4 +1,4 @@
-"""The query API: read-only SQL over the recording, for clients of this machine and user."""
+"""The query API: read-only SQL on the store, for clients of the same machine and user."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from playhead.errors import QueryError, QueryLimitError
+from playhead.errors import QueryError, QueryLimitError, RequestBodyError
 from playhead.record.endpoint import HOSTS
-from playhead.record.request_body import RequestBodyError, read_body
+from playhead.record.request_body import read_body
 from playhead.store.arrow import pa
 from playhead.store.database import Store
 from playhead.store.query import Limits, to_arrow, to_rows
@@ -29,7 +29,7 @@ __all__ = ["ARROW", "app"]
 
 ARROW = "application/vnd.apache.arrow.stream"
 BODY_LIMIT = 8 * 1024 * 1024
-QUERIES_AT_ONCE = 4
+CONCURRENT_QUERIES = 4
 
 _Handler = Callable[[Request], Awaitable[Response]]
 
@@ -40,21 +40,21 @@ def app(
     health: Callable[[], dict[str, Any]],
     limits: Limits,
 ) -> Starlette:
-    """The API; every request needs `authorization: Bearer {token}`.
+    """Return the API. Every request needs the header `authorization: Bearer {token}`.
 
     Args:
-        store: what is queried.
+        store: the store to query.
         token: the shared secret.
-        health: the answer of `GET /health`.
-        limits: what a query may cost.
+        health: returns the answer of `GET /health`.
+        limits: limits of one query.
     """
-    slots = CapacityLimiter(QUERIES_AT_ONCE)
+    slots = CapacityLimiter(CONCURRENT_QUERIES)
 
     async def query(request: Request) -> Response:
         try:
             sql, params = _parse(await read_body(request, BODY_LIMIT))
         except RequestBodyError as error:
-            return _error(error.status, error.reason)
+            return _error(error.status, error.title)
         as_json = "application/json" in request.headers.get("accept", "")
         run = _rows if as_json else _arrow
         try:
@@ -81,9 +81,9 @@ def _guarded(handler: _Handler, token: str) -> _Handler:
     expected = f"Bearer {token}".encode()
 
     async def guarded(request: Request) -> Response:
-        given = request.headers.get("authorization", "").encode()
-        if not hmac.compare_digest(given, expected):
-            return _error(401, "the bearer token of this store is needed (recorder.token)")
+        sent = request.headers.get("authorization", "").encode()
+        if not hmac.compare_digest(sent, expected):
+            return _error(401, "send the bearer token of this store (recorder.token)")
         return await handler(request)
 
     return guarded
@@ -97,7 +97,7 @@ def _parse(body: bytes) -> tuple[str, list[Any]]:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise RequestBodyError(400, 'expected {"sql": "SELECT …", "params": […]}') from error
     if not isinstance(sql, str) or not isinstance(params, list):
-        raise RequestBodyError(400, "sql is text and params a list")
+        raise RequestBodyError(400, "sql must be text and params a list")
     return sql, cast("list[Any]", params)
 
 

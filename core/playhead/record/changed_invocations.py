@@ -1,4 +1,4 @@
-"""Which invocations of the server have changed since they were copied, found cheaply."""
+"""Finds the invocations that changed on the server since they were copied, at low cost."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from playhead.restate.client import RestateClient
 from playhead.store.arrow import ArrowTable
 from playhead.store.journal_writer import CopyProgress
 
-__all__ = ["Changes"]
+__all__ = ["ChangedInvocations"]
 
-LEAST_SECONDS = 0.4
-MOST_SECONDS = 10.0
+SHORTEST_PAUSE_SECONDS = 0.4
+LONGEST_PAUSE_SECONDS = 10.0
 SCAN_SHARE = 50
-"""The time between scans, as a multiple of what a scan takes longer than a cheap query."""
+"""Time between scans, as a multiple of a scan's time beyond that of a cheap query."""
 FULL_SECONDS = 300.0
-"""How often everything is compared instead of only what the clock says is newer."""
-AGAIN_SECONDS = 1.0
-"""An invoker's failure shows here before its journal event does: such are copied once more."""
+"""How often all invocations are compared, instead of only those modified since."""
+SECOND_COPY_SECONDS = 1.0
+"""Delay of a second copy: a failure shows here before its journal event exists."""
 OVERLAP_MS = 10_000
-"""Clocks of a cluster's nodes may differ by this much."""
+"""Tolerated difference between the clocks of a cluster's nodes."""
 
-# sys_invocation_state holds what the invokers run or retry now: cheap at any number of stored
-# invocations. A scan over sys_invocation_status costs about 0.9 ms a 1,000 stored.
+# sys_invocation_state holds what the invokers run or retry: cheap at any number of stored
+# invocations. A scan of sys_invocation_status costs about 0.9 ms per 1,000 invocations.
 _ACTIVE = (
     "SELECT id, retry_count, in_flight, arrow_cast(last_start_at, 'Int64') AS started, "
     "arrow_cast(next_retry_at, 'Int64') AS retry, last_failure FROM sys_invocation_state"
@@ -35,8 +35,8 @@ _SCAN = (
 )
 
 
-class Changes:
-    """Compares the server with what has been copied; keeps one small record an invocation."""
+class ChangedInvocations:
+    """Compares the server with the store's copies."""
 
     def __init__(
         self,
@@ -45,26 +45,36 @@ class Changes:
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Start from what the store holds (updated in place as copies are made)."""
-        self._ask: Callable[[str], Awaitable[ArrowTable]] = client.query_arrow  # pyright: ignore[reportUnknownMemberType]
+        """Start from the copies in the store.
+
+        Args:
+            client: the server.
+            copied: progress by invocation id, which the caller updates.
+            clock: monotonic time in seconds.
+        """
+        self._query: Callable[[str], Awaitable[ArrowTable]] = client.query_arrow  # pyright: ignore[reportUnknownMemberType]
         self._copied = copied
         self._clock = clock
         self._newest_ms = 0
         self._active: dict[str, tuple[Any, ...]] = {}
-        self._again: dict[str, float] = {}
+        self._second_copies: dict[str, float] = {}
         self._next_scan = 0.0
         self._next_full = 0.0
         self._cheap_seconds = 0.0
         self.scan_seconds = 0.0
-        """How long the last scan took, which paces the next one."""
+        """Duration of the last scan, which determines when the next one is due."""
 
     def scan_now(self) -> None:
-        """Compare everything at the next round: the last one came to nothing."""
+        """Compare all invocations in the next round, because the last one failed."""
         self._next_scan = self._next_full = 0.0
         self._active = {}
 
     async def find(self) -> list[str]:
-        """Ids to copy, oldest change first. Raises RestateError."""
+        """Return the ids to copy, oldest change first.
+
+        Raises:
+            RestateError: the server does not answer.
+        """
         changed = await self._active_changes()
         if self._clock() >= self._next_scan:
             changed |= await self._status_changes()
@@ -72,22 +82,22 @@ class Changes:
 
     async def _active_changes(self) -> dict[str, int]:
         started = self._clock()
-        table = await self._ask(_ACTIVE)
+        table = await self._query(_ACTIVE)
         self._cheap_seconds = self._clock() - started
         rows: list[tuple[Any, ...]] = list(
             zip(*(column.to_pylist() for column in table.columns), strict=True)
         )
         now = {row[0]: row[1:] for row in rows}
-        # What has left the invoker has ended, suspended, or paused.
+        # An invocation that left the invoker has ended, suspended, or paused.
         changed = {
             id_ for id_ in self._active.keys() | now.keys() if self._active.get(id_) != now.get(id_)
         }
         self._active = now
         time_now = self._clock()
-        due = {id_ for id_, at in self._again.items() if at <= time_now}
+        due = {id_ for id_, at in self._second_copies.items() if at <= time_now}
         for id_ in due:
-            del self._again[id_]
-        self._again |= dict.fromkeys(changed, time_now + AGAIN_SECONDS)
+            del self._second_copies[id_]
+        self._second_copies |= dict.fromkeys(changed, time_now + SECOND_COPY_SECONDS)
         return dict.fromkeys(changed | due, 0)
 
     async def _status_changes(self) -> dict[str, int]:
@@ -97,10 +107,10 @@ class Changes:
         if not full:
             since = self._newest_ms - OVERLAP_MS
             sql += f" WHERE arrow_cast(modified_at, 'Int64') >= {since}"
-        table = await self._ask(sql)
+        table = await self._query(sql)
         self.scan_seconds = self._clock() - started
         cost = self.scan_seconds - self._cheap_seconds
-        pause = min(max(LEAST_SECONDS, SCAN_SHARE * cost), MOST_SECONDS)
+        pause = min(max(SHORTEST_PAUSE_SECONDS, SCAN_SHARE * cost), LONGEST_PAUSE_SECONDS)
         self._next_scan = self._clock() + pause
         if full:
             self._next_full = self._clock() + FULL_SECONDS

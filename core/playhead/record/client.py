@@ -1,4 +1,4 @@
-"""Asking the recording: through the running recorder, else from the file itself."""
+"""Queries the store, through its recorder or else directly from the file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import httpx
 
 from playhead.errors import QueryError, QueryLimitError, RecorderError
-from playhead.record.endpoint import Running, read_running, read_token
+from playhead.record.endpoint import RecorderEndpoint, read_endpoint, read_token
 from playhead.settings import Settings
 
 if TYPE_CHECKING:
@@ -31,42 +31,43 @@ QUERY_SECONDS = 60.0
 
 
 class StoreClient(Protocol):
-    """Where recorded rows come from."""
+    """Reads the store."""
 
     async def rows(self, sql: str, params: Sequence[Any] = ()) -> list[dict[str, Any]]:
-        """The rows of one SELECT, as values JSON can hold.
+        """Return the rows of one SELECT, as values that JSON can hold.
 
         Times are ISO 8601 text in UTC with `Z`, intervals `PT…S` text, blobs base64 text, JSON
         columns JSON text, integers of any size int.
 
         Raises:
-            QueryError: the SQL is wrong or does more than read; QueryLimitError: over a limit.
-            RecorderError: unreachable.
+            QueryError: the SQL is wrong, or does more than read.
+            QueryLimitError: the query exceeds a limit.
+            RecorderError: the recorder does not answer, or the file cannot be opened.
         """
         ...
 
     async def arrow(self, sql: str, params: Sequence[Any] = ()) -> ArrowTable:
-        """The rows of one SELECT as an Arrow table. Raises as `rows` does."""
+        """Return the rows of one SELECT as an Arrow table. Raises the same errors as `rows`."""
         ...
 
     async def health(self) -> dict[str, Any] | None:
-        """The recorder's counts (see docs/recorder.md); None without a recorder."""
+        """Return the recorder's counts (see docs/recorder.md); None without a recorder."""
         ...
 
     def describe(self) -> str:
-        """What answers, for people."""
+        """Return what answers: a recorder or a file, and where."""
         ...
 
     async def close(self) -> None:
-        """Let go of it."""
+        """Close the connection."""
         ...
 
 
 async def connect(settings: Settings) -> StoreClient | None:
-    """The recording of `settings.store`: by its recorder, else its file; None without either."""
-    running, token = read_running(settings.store), read_token(settings.store)
-    if running is not None and token is not None:
-        source = _RecorderClient(settings.store, running, token)
+    """Return a client of the store at `settings.store`; None without recorder and file."""
+    endpoint, token = read_endpoint(settings.store), read_token(settings.store)
+    if endpoint is not None and token is not None:
+        source = _RecorderClient(settings.store, endpoint, token)
         try:
             if await source.health() is not None:
                 return source
@@ -87,20 +88,20 @@ async def connect(settings: Settings) -> StoreClient | None:
 
 
 class _RecorderClient:
-    def __init__(self, store: Path, running: Running, token: str) -> None:
+    def __init__(self, store: Path, endpoint: RecorderEndpoint, token: str) -> None:
         self._store = store
-        self._running: Running = running
-        self._http: httpx.AsyncClient = _client(running, token)
+        self._endpoint: RecorderEndpoint = endpoint
+        self._http: httpx.AsyncClient = _client(endpoint, token)
 
     async def rows(self, sql: str, params: Sequence[Any] = ()) -> list[dict[str, Any]]:
-        content = await self._ask(sql, params, "application/json")
+        content = await self._post(sql, params, "application/json")
         rows: list[dict[str, Any]] = json.loads(content)["rows"]
         return rows
 
     async def arrow(self, sql: str, params: Sequence[Any] = ()) -> ArrowTable:
         from playhead.store.arrow import pa
 
-        content = await self._ask(sql, params, "application/vnd.apache.arrow.stream")
+        content = await self._post(sql, params, "application/vnd.apache.arrow.stream")
         with pa.ipc.open_stream(content) as reader:
             return reader.read_all()
 
@@ -109,16 +110,18 @@ class _RecorderClient:
             response = await self._http.get("/health", timeout=HEALTH_SECONDS)
             document: dict[str, Any] = response.raise_for_status().json()
         except (httpx.HTTPError, ValueError, OSError) as error:
-            raise RecorderError(f"No recorder answers at {self._running.api_url}.") from error
+            raise RecorderError(
+                f"No recorder answers at {self._endpoint.api_url}", "Start `playhead record`."
+            ) from error
         return document
 
     def describe(self) -> str:
-        return f"recorder at {self._running.api_url}"
+        return f"recorder at {self._endpoint.api_url}"
 
     async def close(self) -> None:
         await self._http.aclose()
 
-    async def _ask(self, sql: str, params: Sequence[Any], accept: str) -> bytes:
+    async def _post(self, sql: str, params: Sequence[Any], accept: str) -> bytes:
         body = {"sql": sql, "params": list(params)}
         headers = {"accept": accept}
         try:
@@ -130,7 +133,8 @@ class _RecorderClient:
                 response = await self._http.post("/query", json=body, headers=headers)
         except (httpx.HTTPError, OSError) as error:
             raise RecorderError(
-                f"The recorder at {self._running.api_url} does not answer: {error}"
+                f"The recorder at {self._endpoint.api_url} does not answer: {error}",
+                "Start `playhead record` again.",
             ) from error
         if response.status_code == 413:
             raise QueryLimitError(*_reason(response))
@@ -138,28 +142,28 @@ class _RecorderClient:
             raise QueryError(*_reason(response))
         if response.is_error:
             raise RecorderError(
-                f"The recorder at {self._running.api_url} answered {response.status_code}: "
+                f"The recorder at {self._endpoint.api_url} answered {response.status_code}: "
                 f"{_reason(response)[0]}"
             )
         return response.content
 
     async def _moved(self) -> bool:
-        """Whether a recorder that was restarted listens elsewhere now; then it is asked there."""
-        running, token = read_running(self._store), read_token(self._store)
-        if running is None or token is None or running == self._running:
+        """Connect to a recorder that was restarted on other ports; return whether there is one."""
+        endpoint, token = read_endpoint(self._store), read_token(self._store)
+        if endpoint is None or token is None or endpoint == self._endpoint:
             return False
         await self._http.aclose()
-        self._running, self._http = running, _client(running, token)
+        self._endpoint, self._http = endpoint, _client(endpoint, token)
         return True
 
 
-def _client(running: Running, token: str) -> httpx.AsyncClient:
+def _client(endpoint: RecorderEndpoint, token: str) -> httpx.AsyncClient:
     return httpx.AsyncClient(
-        base_url=running.api_url,
+        base_url=endpoint.api_url,
         headers={"authorization": f"Bearer {token}"},
         timeout=QUERY_SECONDS,
         trust_env=False,
-        # Plain HTTP on this machine; loading certificates takes longer than most queries.
+        # Plain HTTP on this machine: loading certificates would take longer than most queries.
         verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
     )
 
@@ -174,7 +178,7 @@ def _reason(response: httpx.Response) -> tuple[str, str]:
 
 
 class _FileClient:
-    """Opens the file for each query alone: while it is open, no recorder can start."""
+    """Opens the file for one query at a time: no recorder can start while it is open."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -196,7 +200,7 @@ class _FileClient:
         return None
 
     def describe(self) -> str:
-        return f"file {self._path} (no recorder runs)"
+        return f"file {self._path} (no recorder is running)"
 
     async def close(self) -> None:
         return None
@@ -211,7 +215,10 @@ class _FileClient:
                 try:
                     connection = duckdb.connect(str(self._path), read_only=True, config=SETTINGS)
                 except duckdb.Error as error:
-                    raise RecorderError(f"{self._path} cannot be opened: {error}") from error
+                    raise RecorderError(
+                        f"{self._path} cannot be opened: {error}",
+                        "Close the process that has the file open, or start `playhead record`.",
+                    ) from error
                 try:
                     connection.execute("SET lock_configuration = true")
                     return query(connection)

@@ -1,4 +1,4 @@
-"""Who may ask a recorder, and where it listens: two small files beside the store."""
+"""The recorder's ports and bearer token, in two small files beside the store."""
 
 from __future__ import annotations
 
@@ -9,70 +9,81 @@ import stat
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-__all__ = ["HOSTS", "Running", "forget", "publish", "read_running", "read_token", "token"]
+__all__ = [
+    "ENDPOINT_FILE",
+    "HOSTS",
+    "TOKEN_FILE",
+    "RecorderEndpoint",
+    "ensure_token",
+    "read_endpoint",
+    "read_token",
+    "remove_endpoint",
+    "write_endpoint",
+]
 
 HOSTS = ["127.0.0.1", "localhost", "host.docker.internal"]
-"""Names by which a request may call us: another name is a web page's rebound DNS."""
+"""Accepted names in the `Host` header: any other name comes from a web page's rebound DNS."""
 
-TOKEN = "recorder.token"
-RUNNING = "recorder.json"
+TOKEN_FILE = "recorder.token"
+ENDPOINT_FILE = "recorder.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
-    """A running recorder."""
+class RecorderEndpoint:
+    """Process and ports of a running recorder."""
 
     pid: int
     api_port: int
     otlp_http_port: int
     otlp_grpc_port: int
     started_at: str
+    """ISO 8601, UTC."""
 
     @property
     def api_url(self) -> str:
-        """Base address of its query API."""
+        """Base URL of the query API."""
         return f"http://127.0.0.1:{self.api_port}"
 
 
-def token(folder: Path) -> str:
-    """The store's bearer token, made when there is none that only its owner can read."""
-    path = folder / TOKEN
+def ensure_token(folder: Path) -> str:
+    """Return the store's bearer token; create one unless a private file has it."""
+    path = folder / TOKEN_FILE
     found = read_token(folder)
     if found and stat.S_IMODE(path.stat().st_mode) == 0o600:
         return found
-    made = secrets.token_urlsafe(32)
-    _write(path, made)
-    return made
+    created = secrets.token_urlsafe(32)
+    _write(path, created)
+    return created
 
 
 def read_token(folder: Path) -> str | None:
-    """The store's bearer token; None when there is none or it cannot be read."""
+    """Return the store's bearer token; None when the file is missing or unreadable."""
     try:
-        return (folder / TOKEN).read_text().strip() or None
+        return (folder / TOKEN_FILE).read_text().strip() or None
     except OSError:
         return None
 
 
-def publish(folder: Path, running: Running) -> None:
-    """Say where this store's recorder listens."""
-    _write(folder / RUNNING, json.dumps(asdict(running)))
+def write_endpoint(folder: Path, endpoint: RecorderEndpoint) -> None:
+    """Publish where the recorder of this store listens."""
+    _write(folder / ENDPOINT_FILE, json.dumps(asdict(endpoint)))
 
 
-def forget(folder: Path) -> None:
-    """The recorder has ended."""
-    (folder / RUNNING).unlink(missing_ok=True)
+def remove_endpoint(folder: Path) -> None:
+    """Remove what `write_endpoint` wrote."""
+    (folder / ENDPOINT_FILE).unlink(missing_ok=True)
 
 
-def read_running(folder: Path) -> Running | None:
-    """Where this store's recorder said it listens; it may have been killed since."""
+def read_endpoint(folder: Path) -> RecorderEndpoint | None:
+    """Return the published endpoint; its recorder may have been killed since."""
     try:
-        return Running(**json.loads((folder / RUNNING).read_text()))
+        return RecorderEndpoint(**json.loads((folder / ENDPOINT_FILE).read_text()))
     except (OSError, ValueError, TypeError):
         return None
 
 
 def _write(path: Path, text: str) -> None:
-    """Create or replace the file in one step, readable by its owner alone at every moment."""
+    """Create or replace the file in one step, readable by its owner only at every moment."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     temporary.unlink(missing_ok=True)
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

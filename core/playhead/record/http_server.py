@@ -1,4 +1,4 @@
-"""HTTP servers on 127.0.0.1 whose end the recorder decides, not a signal handler of theirs."""
+"""HTTP servers on 127.0.0.1 that the recorder stops, without signal handlers of their own."""
 
 from __future__ import annotations
 
@@ -17,7 +17,11 @@ IDLE_SECONDS = 3600
 
 
 def listen(port: int) -> socket.socket:
-    """A listening socket on 127.0.0.1. Raises OSError when the port is taken."""
+    """Return a listening socket on 127.0.0.1; 0 takes a free port.
+
+    Raises:
+        OSError: the port is in use.
+    """
     sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -30,10 +34,10 @@ def listen(port: int) -> socket.socket:
 
 
 class HttpServer(uvicorn.Server):
-    """An ASGI application on a socket that is listening already."""
+    """Serves an ASGI application on a socket that is already listening."""
 
     def __init__(self, app: ASGIApp, sock: socket.socket) -> None:
-        """Describe the server; `run_on_socket` runs it."""
+        """Configure the server; `run_on_socket` runs it."""
         super().__init__(
             uvicorn.Config(
                 app,
@@ -50,7 +54,7 @@ class HttpServer(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
-        """Leave signals to the recorder."""
+        """Install no signal handlers: the recorder has its own."""
         yield
 
     async def run_on_socket(self) -> None:

@@ -1,4 +1,4 @@
-"""From decoded requests to committed rows: requests that wait together share a commit."""
+"""Commits decoded requests; requests that are waiting together share a commit."""
 
 from __future__ import annotations
 
@@ -8,39 +8,32 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from playhead.record.otlp import Spans
+from playhead.errors import CommitError, QueueFullError
+from playhead.record.otlp import DecodedSpans
 from playhead.store.database import Store
-from playhead.store.span_invocations import resolve
+from playhead.store.span_invocations import inherit_invocations
 from playhead.store.span_writer import SpanWriter
 
-__all__ = ["CommitError", "Ingest", "QueueFullError"]
+__all__ = ["Ingest"]
 
 COMMIT_SPANS = 8192
-"""A commit takes waiting requests up to about this many spans."""
-RESOLVE_SECONDS = 0.2
-"""How often inherited invocation ids are filled in while spans stream in."""
-RESOLVE_TRACES = 5000
+"""Number of spans, approximately, up to which waiting requests share a commit."""
+INHERIT_SECONDS = 0.2
+"""How often spans get the invocation of their ancestors while more spans arrive."""
+INHERIT_TRACES = 5000
 IDLE_SECONDS = 2.0
-"""The store is checkpointed when no request came for so long."""
-
-
-class QueueFullError(Exception):
-    """Too much waits to be committed; the sender shall try again."""
-
-
-class CommitError(Exception):
-    """The store could not take the rows; nothing of the request is acknowledged."""
+"""Time without requests after which the store is checkpointed."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    spans: Spans
+    spans: DecodedSpans
     size: int
     done: asyncio.Future[None]
 
 
 class Ingest:
-    """A bounded queue in front of the one writer."""
+    """A bounded queue in front of the span writer."""
 
     def __init__(
         self,
@@ -49,51 +42,51 @@ class Ingest:
         capacity: int = 64 * 1024 * 1024,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Prepare; `run` does the work.
+        """Create an empty queue; `run` commits what is submitted.
 
         Args:
-            store: where rows go.
-            capacity: bytes of requests that may be decoded or wait at a time.
-            clock: seconds, ascending.
+            store: where the spans are written.
+            capacity: bytes of requests that may be decoded or waiting at a time.
+            clock: monotonic time in seconds.
         """
         self._store = store
         self._writer = SpanWriter(store)
         self._capacity = capacity
         self._clock = clock
-        self._held = 0
+        self._bytes = 0
         self._waiting: deque[_Request] = deque()
         self._wake = asyncio.Event()
         self._stopping = False
-        self._unresolved: set[str] = set()
+        self._changed_traces: set[str] = set()
         self.errors = 0
         self.last_error: str | None = None
         self.rejected = 0
-        """Spans that could not be stored since the start."""
+        """Number of spans rejected since the start."""
 
     @property
     def spans(self) -> int:
-        """Number of spans in the store."""
+        """Return the number of spans in the store."""
         return len(self._writer)
 
     @property
     def waiting(self) -> int:
-        """Number of requests that wait for a commit."""
+        """Return the number of requests that are waiting for a commit."""
         return len(self._waiting)
 
-    async def submit(self, decode: Callable[[], Spans], size: int) -> Spans:
-        """Decode and commit a request; its rows are durable when this returns.
+    async def submit(self, decode: Callable[[], DecodedSpans], size: int) -> DecodedSpans:
+        """Decode and commit a request; its spans are durable when this returns.
 
         Args:
-            decode: makes the rows, in a thread of its own; what it raises comes out here.
-            size: bytes of the request, for the limit.
+            decode: decodes the request, in another thread; what it raises is raised here.
+            size: bytes of the request, which count towards the capacity.
 
         Raises:
-            QueueFullError: over the limit, or the recorder is stopping.
-            CommitError: the rows could not be committed.
+            QueueFullError: the queue is full, or the recorder is stopping.
+            CommitError: the store failed to write the spans.
         """
-        if self._stopping or (self._held and self._held + size > self._capacity):
+        if self._stopping or (self._bytes and self._bytes + size > self._capacity):
             raise QueueFullError
-        self._held += size
+        self._bytes += size
         queued = False
         try:
             spans = await asyncio.to_thread(decode)
@@ -106,34 +99,34 @@ class Ingest:
             self._wake.set()
         finally:
             if not queued:
-                self._held -= size
+                self._bytes -= size
                 self._wake.set()
         await request.done
         return spans
 
     async def run(self) -> None:
-        """Commit what is submitted until `stop`, then what still waits."""
-        resolved = self._clock()
-        while not (self._stopping and self._held == 0):
+        """Commit what is submitted until `stop`, then what is still waiting."""
+        last_inherited = self._clock()
+        while not (self._stopping and self._bytes == 0):
             if not self._waiting:
                 await self._idle()
             if self._waiting:
                 await self._commit()
-            if self._unresolved and (
-                not self._waiting or self._clock() - resolved > RESOLVE_SECONDS
+            if self._changed_traces and (
+                not self._waiting or self._clock() - last_inherited > INHERIT_SECONDS
             ):
-                await self._resolve()
-                resolved = self._clock()
-        while self._unresolved:
-            await self._resolve()
+                await self._inherit_invocations()
+                last_inherited = self._clock()
+        while self._changed_traces:
+            await self._inherit_invocations()
 
     def stop(self) -> None:
-        """Take nothing more; `run` ends when what waits is committed."""
+        """Refuse new requests; `run` ends when the waiting ones are committed."""
         self._stopping = True
         self._wake.set()
 
     async def _idle(self) -> None:
-        """Wait for a request; checkpoint when none comes."""
+        """Wait for a request; checkpoint the store when none arrives."""
         self._wake.clear()
         try:
             async with asyncio.timeout(IDLE_SECONDS):
@@ -142,7 +135,7 @@ class Ingest:
             try:
                 await asyncio.to_thread(self._store.checkpoint)
             except Exception as error:
-                self._note(error)
+                self._record_error(error)
 
     async def _commit(self) -> None:
         group: list[_Request] = []
@@ -155,31 +148,31 @@ class Ingest:
             written = await asyncio.to_thread(
                 self._writer.write, (row for request in group for row in request.spans.rows)
             )
-        except Exception as error:  # the senders hear of it, and try again
-            self._note(error)
-            self._answer(group, CommitError(str(error)))
+        except Exception as error:  # the senders get the error, and retry
+            self._record_error(error)
+            self._answer(group, CommitError(f"The store failed to write the spans: {error}"))
         else:
-            self._unresolved |= written.traces
+            self._changed_traces |= written.traces
             self._answer(group, None)
 
     def _answer(self, group: list[_Request], error: Exception | None) -> None:
         for request in group:
-            self._held -= request.size
+            self._bytes -= request.size
             if request.done.done():
-                continue  # its sender has gone
+                continue  # its sender has disconnected
             if error is None:
                 request.done.set_result(None)
             else:
                 request.done.set_exception(error)
 
-    async def _resolve(self) -> None:
-        count = min(len(self._unresolved), RESOLVE_TRACES)
-        traces = [self._unresolved.pop() for _ in range(count)]
+    async def _inherit_invocations(self) -> None:
+        count = min(len(self._changed_traces), INHERIT_TRACES)
+        traces = [self._changed_traces.pop() for _ in range(count)]
         try:
-            await asyncio.to_thread(resolve, self._store, traces)
+            await asyncio.to_thread(inherit_invocations, self._store, traces)
         except Exception as error:
-            self._note(error)
+            self._record_error(error)
 
-    def _note(self, error: Exception) -> None:
+    def _record_error(self, error: Exception) -> None:
         self.errors += 1
         self.last_error = str(error)

@@ -1,4 +1,4 @@
-"""Copies invocations, journals, events and state from Restate's admin SQL API, incrementally."""
+"""Copies invocations, journals, events and state from Restate's SQL API, incrementally."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from playhead.errors import RestateError
-from playhead.record.changed_invocations import Changes
+from playhead.record.changed_invocations import ChangedInvocations
 from playhead.restate.client import RestateClient
 from playhead.restate.queries import quote
 from playhead.store.arrow import ArrowTable, pa, pc
@@ -25,10 +25,10 @@ from playhead.store.schema import INVOCATION_COLUMNS, JOURNAL_COLUMNS
 __all__ = ["JournalCopier"]
 
 ROUND_SECONDS = 0.4
-AWAY_SECONDS = 1.0
+RETRY_SECONDS = 1.0
 BULK_IDS = 25
 LONG_JOURNAL = 200
-"""A journal with more copied entries than this is continued, not read again."""
+"""Number of copied entries from which a journal is continued instead of read again."""
 
 _INVOCATION = ", ".join(INVOCATION_COLUMNS)
 _JOURNAL = ", ".join(f'"{name}"' for name in JOURNAL_COLUMNS)
@@ -38,7 +38,7 @@ _KEYED = ("virtual_object", "workflow")
 class JournalCopier:
     """Keeps the store's copy of one server up to date.
 
-    What the server purges stays in the store. An absent server is no error: it is asked again.
+    Invocations that the server purges stay in the store. A server that does not answer is retried.
     """
 
     def __init__(
@@ -48,38 +48,38 @@ class JournalCopier:
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Prepare; `run` does the work."""
+        """Read how far the store's copies go; `run` continues them."""
         self._store = store
-        self._ask: Callable[[str], Awaitable[ArrowTable]] = client.query_arrow  # pyright: ignore[reportUnknownMemberType]
+        self._query: Callable[[str], Awaitable[ArrowTable]] = client.query_arrow  # pyright: ignore[reportUnknownMemberType]
         self._copied = copy_progress(store)
-        self._changes = Changes(client, self._copied, clock=clock)
+        self._changes = ChangedInvocations(client, self._copied, clock=clock)
         self.last_copy: datetime | None = None
-        """When the store last held all that was found changed."""
+        """When the store last held every change that was found."""
         self.behind = 0
-        """Changed invocations that are not copied yet."""
+        """Number of changed invocations that are not copied yet."""
         self.problem: str | None = "not connected yet"
-        """What is wrong with the server, for people; None while all is well."""
+        """Why the last round failed; None when it succeeded."""
         self.errors = 0
 
     @property
     def invocations(self) -> int:
-        """Number of invocations in the store."""
+        """Return the number of invocations in the store."""
         return len(self._copied)
 
     @property
     def lag_seconds(self) -> float | None:
-        """Age of the copy; None before the first."""
+        """Return the seconds since the last copy; None before the first."""
         if self.last_copy is None:
             return None
         return (datetime.now(UTC) - self.last_copy).total_seconds()
 
     @property
     def scan_seconds(self) -> float:
-        """How long the server's last status scan took."""
+        """Return the duration of the last status scan on the server."""
         return self._changes.scan_seconds
 
     async def run(self) -> None:
-        """Copy until cancelled."""
+        """Copy changes until cancelled."""
         while True:
             started = time.monotonic()
             try:
@@ -89,16 +89,20 @@ class JournalCopier:
                 self.problem = error.title
                 self.errors += 1
                 self._changes.scan_now()
-                pause = AWAY_SECONDS
-            except Exception as error:  # a row we cannot store must not end the recording
+                pause = RETRY_SECONDS
+            except Exception as error:  # a row that cannot be stored must not stop the recorder
                 self.problem = f"{type(error).__name__}: {error}"
                 self.errors += 1
                 self._changes.scan_now()
-                pause = AWAY_SECONDS
+                pause = RETRY_SECONDS
             await asyncio.sleep(max(pause, 0.05))
 
     async def copy_changes(self) -> int:
-        """Copy what has changed now; returns how many invocations. Raises RestateError."""
+        """Copy what has changed; return the number of invocations.
+
+        Raises:
+            RestateError: the server does not answer.
+        """
         ids = await self._changes.find()
         self.behind = len(ids)
         for chunk in _chunks(ids, BULK_IDS):
@@ -111,8 +115,8 @@ class JournalCopier:
         return len(ids)
 
     async def _read(self, ids: Sequence[str]) -> JournalCopy:
-        # The row first: what changes while the journal is read changes modified_at again.
-        invocations = await self._ask(
+        # The row first: a change while the journal is read changes modified_at again.
+        invocations = await self._query(
             f"SELECT {_INVOCATION} FROM sys_invocation WHERE id IN ({_list(ids)})"
         )
         found: list[str] = invocations.column("id").to_pylist()
@@ -121,20 +125,21 @@ class JournalCopier:
         wheres = [f"id IN ({_list(short)})"] if short else []
         wheres += [f'id = {quote(id_)} AND "index" >= {self._entries(id_)}' for id_ in long]
         journals = [
-            await self._ask(f"SELECT {_JOURNAL} FROM sys_journal WHERE {where}") for where in wheres
+            await self._query(f"SELECT {_JOURNAL} FROM sys_journal WHERE {where}")
+            for where in wheres
         ]
-        events = await self._ask(
+        events = await self._query(
             f"SELECT * FROM sys_journal_events WHERE id IN ({_list(found or ids)})"
         )
         objects = _objects(invocations)
         states = [
-            await self._ask(
+            await self._query(
                 f"SELECT * FROM state WHERE service_name = {quote(service)} "
                 f"AND service_key = {quote(key)}"
             )
             for service, key in objects
         ]
-        journal = pa.concat_tables(journals) if journals else _NOTHING
+        journal = pa.concat_tables(journals) if journals else _EMPTY
         return JournalCopy(
             invocations=invocations,
             journal=journal,
@@ -172,11 +177,11 @@ class JournalCopier:
         }
 
 
-_NOTHING = pa.table({})
+_EMPTY = pa.table({})
 
 
 def _objects(invocations: ArrowTable) -> list[tuple[str, str]]:
-    """The virtual objects and workflows that these invocations ran on."""
+    """Return service and key of the objects and workflows that these invocations ran on."""
     columns: list[list[Any]] = [
         invocations.column(name).to_pylist()
         for name in ("target_service_ty", "target_service_name", "target_service_key")

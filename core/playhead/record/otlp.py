@@ -1,4 +1,4 @@
-"""OTLP trace requests, protobuf or JSON, as rows of `spans`."""
+"""Decodes OTLP trace requests, protobuf or JSON, to rows of `spans`."""
 
 from __future__ import annotations
 
@@ -11,14 +11,18 @@ from typing import Any, cast
 
 from google.protobuf import json_format
 from google.protobuf.message import DecodeError
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from playhead.conventions import INVOCATION_ID, PENDING
+from playhead.errors import MalformedRequestError
 from playhead.store.span_writer import SpanRow
 
-__all__ = ["MalformedRequestError", "Spans", "from_json", "from_message", "from_protobuf"]
+__all__ = ["DecodedSpans", "from_json", "from_message", "from_protobuf"]
 
 KINDS = ("unspecified", "internal", "server", "client", "producer", "consumer")
 STATUSES = ("unset", "ok", "error")
@@ -30,35 +34,41 @@ _encode: Callable[[Any], str] = json.JSONEncoder(
 ).encode
 
 
-class MalformedRequestError(Exception):
-    """The request is not what its content type says; the text says where."""
-
-
 @dataclass
-class Spans:
-    """The spans of a request: rows for the store, and what cannot be stored."""
+class DecodedSpans:
+    """Spans of a request: rows for the store, and the number of rejected ones."""
 
     rows: list[SpanRow] = field(default_factory=list[SpanRow])
     rejected: int = 0
     reason: str = ""
-    """Why the first of them was rejected."""
+    """Why the first rejected span was rejected."""
 
     def reject(self, reason: str) -> None:
-        """Count a span that cannot be stored."""
+        """Count a rejected span."""
         self.rejected += 1
         self.reason = self.reason or reason
 
+    def response(self) -> ExportTraceServiceResponse:
+        """Return the answer to the sender: empty, or how many spans were rejected and why."""
+        answer = ExportTraceServiceResponse()
+        if self.rejected:
+            answer.partial_success.rejected_spans = self.rejected
+            answer.partial_success.error_message = self.reason
+        return answer
 
-def from_protobuf(body: bytes) -> Spans:
+
+def from_protobuf(body: bytes) -> DecodedSpans:
     """Decode a binary ExportTraceServiceRequest. Raises MalformedRequestError."""
     try:
         return from_message(ExportTraceServiceRequest.FromString(body))
     except DecodeError as error:
-        raise MalformedRequestError(f"no ExportTraceServiceRequest: {error}") from error
+        raise MalformedRequestError(
+            f"the body is not an ExportTraceServiceRequest: {error}"
+        ) from error
 
 
-def from_json(body: bytes) -> Spans:
-    """Decode OTLP/JSON: ids are hex, 64-bit integers strings or numbers.
+def from_json(body: bytes) -> DecodedSpans:
+    """Decode OTLP/JSON: ids are hex, 64-bit integers are strings or numbers.
 
     Raises:
         MalformedRequestError: the body is not OTLP/JSON.
@@ -66,21 +76,23 @@ def from_json(body: bytes) -> Spans:
     try:
         document: Any = json.loads(body)
         if not isinstance(document, dict):
-            raise MalformedRequestError("the JSON is no object")
+            raise MalformedRequestError("the JSON document is not an object")
         _hex_to_base64(cast("dict[str, Any]", document))
         message = ExportTraceServiceRequest()
         json_format.ParseDict(cast("dict[str, Any]", document), message, ignore_unknown_fields=True)
     except json_format.ParseError as error:
-        raise MalformedRequestError(f"no ExportTraceServiceRequest: {error}") from error
+        raise MalformedRequestError(
+            f"the body is not an ExportTraceServiceRequest: {error}"
+        ) from error
     except (ValueError, TypeError, AttributeError, KeyError, OverflowError) as error:
-        raise MalformedRequestError(f"no OTLP/JSON: {error}") from error
+        raise MalformedRequestError(f"the body is not OTLP/JSON: {error}") from error
     except RecursionError as error:
-        raise MalformedRequestError("the JSON is nested too deeply") from error
+        raise MalformedRequestError("the JSON document is nested too deeply") from error
     return from_message(message)
 
 
 def _hex_to_base64(document: dict[str, Any]) -> None:
-    """Protobuf's JSON mapping writes bytes as base64; OTLP writes ids as hex."""
+    """Convert ids from hex, as OTLP writes them, to base64, as protobuf's JSON mapping does."""
     for resource in document.get("resourceSpans") or ():
         for scope in resource.get("scopeSpans") or ():
             for span in scope.get("spans") or ():
@@ -90,9 +102,9 @@ def _hex_to_base64(document: dict[str, Any]) -> None:
                             owner[name] = base64.b64encode(bytes.fromhex(value)).decode()
 
 
-def from_message(message: ExportTraceServiceRequest) -> Spans:
-    """The spans of a decoded request."""
-    spans = Spans()
+def from_message(message: ExportTraceServiceRequest) -> DecodedSpans:
+    """Return the spans of a parsed request."""
+    spans = DecodedSpans()
     for resource_spans in message.resource_spans:
         resource = _attributes(resource_spans.resource.attributes)
         service = str(resource.get("service.name", ""))
@@ -104,14 +116,14 @@ def from_message(message: ExportTraceServiceRequest) -> Spans:
     return spans
 
 
-def _append(spans: Spans, span: Span, service: str, scope: str, resource: str) -> None:
+def _append(spans: DecodedSpans, span: Span, service: str, scope: str, resource: str) -> None:
     trace_id, span_id, parent = span.trace_id, span.span_id, span.parent_span_id
     if len(trace_id) != 16 or trace_id == _NO_TRACE:
-        return spans.reject("a trace id is not 16 bytes with one that is not zero")
+        return spans.reject("a trace id is not 16 bytes long, or all its bytes are zero")
     if len(span_id) != 8 or span_id == _NO_SPAN:
-        return spans.reject("a span id is not 8 bytes with one that is not zero")
+        return spans.reject("a span id is not 8 bytes long, or all its bytes are zero")
     if len(parent) not in (0, 8):
-        return spans.reject("a parent span id is not 8 bytes")
+        return spans.reject("a parent span id is not 8 bytes long")
     attributes = _attributes(span.attributes)
     invocation = attributes.get(INVOCATION_ID)
     end = None if attributes.get(PENDING) is True else span.end_time_unix_nano or None
@@ -167,13 +179,13 @@ def _attributes(pairs: Sequence[KeyValue]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for pair in pairs:
         value = pair.value
-        # Most values are text: asking which one is set costs as much as reading it.
+        # Most values are text: finding out which field is set costs as much as reading it.
         found[pair.key] = value.string_value or _value(value)
     return found
 
 
 def _value(value: AnyValue) -> Any:
-    """An attribute's value for JSON: bytes as base64, NaN and infinities as text."""
+    """Return an attribute's value for JSON: bytes as base64, NaN and infinities as text."""
     match value.WhichOneof("value"):
         case "string_value":
             return value.string_value

@@ -1,4 +1,4 @@
-"""OTLP over gRPC: the trace service."""
+"""Receives OTLP over gRPC: the trace service."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import (
     add_TraceServiceServicer_to_server,  # pyright: ignore[reportUnknownVariableType]
 )
 
-from playhead.record.ingest import CommitError, Ingest, QueueFullError
+from playhead.errors import CommitError, QueueFullError
+from playhead.record.ingest import Ingest
 from playhead.record.otlp import from_message
-from playhead.record.otlp_http import response_message
 
 __all__ = ["serve"]
 
@@ -34,23 +34,23 @@ class _Traces(TraceServiceServicer):
             spans = await self._ingest.submit(
                 functools.partial(from_message, request), request.ByteSize()
             )
-        except QueueFullError:
-            # Senders repeat UNAVAILABLE; RESOURCE_EXHAUSTED only with further details.
-            await context.abort(
-                grpc.StatusCode.UNAVAILABLE, "too much waits to be committed; try again"
-            )
+        except (QueueFullError, CommitError) as error:
+            # Senders retry UNAVAILABLE, but RESOURCE_EXHAUSTED only with further details.
+            await context.abort(grpc.StatusCode.UNAVAILABLE, error.title)
             raise
-        except CommitError as error:
-            await context.abort(grpc.StatusCode.UNAVAILABLE, f"the store failed: {error}")
-            raise
-        return response_message(spans)
+        return spans.response()
 
 
 async def serve(ingest: Ingest, port: int, *, limit: int) -> tuple[Any, int]:
-    """Start the receiver on 127.0.0.1; returns the server and its port (asked 0: a free one).
+    """Start the receiver on 127.0.0.1; return the server and its port.
+
+    Args:
+        ingest: commits the spans.
+        port: where to listen; 0 takes a free port.
+        limit: size of the largest request in bytes.
 
     Raises:
-        OSError: another process listens there.
+        OSError: another process uses the port.
     """
     server = grpc.aio.server(
         options=[

@@ -1,4 +1,4 @@
-"""OTLP over HTTP: POST /v1/traces, protobuf or JSON."""
+"""Receives OTLP over HTTP: POST /v1/traces, protobuf or JSON."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import functools
 
 from google.protobuf import json_format
 from google.rpc.status_pb2 import Status
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -14,12 +13,18 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from playhead.errors import (
+    CommitError,
+    MalformedRequestError,
+    QueueFullError,
+    RequestBodyError,
+)
 from playhead.record.endpoint import HOSTS
-from playhead.record.ingest import CommitError, Ingest, QueueFullError
-from playhead.record.otlp import MalformedRequestError, Spans, from_json, from_protobuf
-from playhead.record.request_body import RequestBodyError, read_body
+from playhead.record.ingest import Ingest
+from playhead.record.otlp import from_json, from_protobuf
+from playhead.record.request_body import read_body
 
-__all__ = ["app", "response_message"]
+__all__ = ["app"]
 
 PROTOBUF = "application/x-protobuf"
 JSON = "application/json"
@@ -28,28 +33,30 @@ _RETRY = {"retry-after": "1"}
 
 
 def app(ingest: Ingest, *, limit: int) -> Starlette:
-    """The receiver; `limit` is the largest body in bytes, unpacked."""
+    """Return the receiver.
+
+    Args:
+        ingest: commits the spans.
+        limit: size of the largest body in bytes, before and after unpacking.
+    """
 
     async def traces(request: Request) -> Response:
         kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
         if kind not in (PROTOBUF, JSON):
-            reason = f"content type {kind!r}: send {PROTOBUF} or {JSON}"
-            return _error(415, reason, JSON)
+            return _error(415, f"content type {kind!r}: send {PROTOBUF} or {JSON}", JSON)
         try:
             body = await read_body(request, limit)
             decode = from_json if kind == JSON else from_protobuf
             spans = await ingest.submit(functools.partial(decode, body), len(body))
         except RequestBodyError as error:
-            return _error(error.status, error.reason, kind)
+            return _error(error.status, error.title, kind)
         except MalformedRequestError as error:
-            return _error(400, str(error), kind)
-        except QueueFullError:
-            return _error(503, "too much waits to be committed; try again", kind, _RETRY)
-        except CommitError as error:
-            return _error(503, f"the store failed: {error}", kind, _RETRY)
+            return _error(400, error.title, kind)
+        except (QueueFullError, CommitError) as error:
+            return _error(503, error.title, kind, _RETRY)
         except ClientDisconnect:
             return Response(status_code=400)
-        answer = response_message(spans)
+        answer = spans.response()
         if kind == JSON:
             content = json_format.MessageToJson(answer, indent=None).encode()
         else:
@@ -60,15 +67,6 @@ def app(ingest: Ingest, *, limit: int) -> Starlette:
         routes=[Route("/v1/traces", traces, methods=["POST"])],
         middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=HOSTS, www_redirect=False)],
     )
-
-
-def response_message(spans: Spans) -> ExportTraceServiceResponse:
-    """The answer: empty, or how many spans were rejected and why."""
-    answer = ExportTraceServiceResponse()
-    if spans.rejected:
-        answer.partial_success.rejected_spans = spans.rejected
-        answer.partial_success.error_message = spans.reason
-    return answer
 
 
 def _error(status: int, reason: str, kind: str, headers: dict[str, str] | None = None) -> Response:

@@ -1,4 +1,4 @@
-"""A recorder as a child process, for whoever finds none running."""
+"""Starts a recorder as a child process."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pathlib import Path
 import httpx
 
 from playhead.local import ManagedProcess
-from playhead.record.endpoint import read_running, read_token
+from playhead.record.endpoint import read_endpoint, read_token
 from playhead.settings import Settings
 
-__all__ = ["recorder_process", "start_child", "wait_for_recorder"]
+__all__ = ["recorder_process", "start_recorder", "wait_for_recorder"]
 
 START_SECONDS = 20.0
 
@@ -24,9 +24,8 @@ def recorder_process(
     Args:
         settings: store, ports and server.
         log: file that receives its output.
-        free_ports: take any free ports instead of the settings'; they are found in the
-            store's `recorder.json` (`playhead.record.endpoint.read_running`).
-        journals: copy journals from the Restate server.
+        free_ports: take free ports instead of those in the settings; `read_endpoint` returns them.
+        journals: whether to copy journals from the Restate server.
     """
     ports = {
         "--otlp-grpc-port": settings.otlp_grpc_port,
@@ -53,7 +52,7 @@ def wait_for_recorder(child: ManagedProcess, store: Path) -> None:
     child.wait_until(lambda: _answers(store, child.pid), seconds=START_SECONDS, what="it answered")
 
 
-def start_child(
+def start_recorder(
     settings: Settings, log: Path, *, free_ports: bool = False, journals: bool = True
 ) -> ManagedProcess:
     """Start `playhead record` and wait until it answers; it ends with this process.
@@ -73,12 +72,12 @@ def start_child(
 
 
 def _answers(store: Path, pid: int) -> bool:
-    running, token = read_running(store), read_token(store)
-    if running is None or token is None or running.pid != pid:
+    endpoint, token = read_endpoint(store), read_token(store)
+    if endpoint is None or token is None or endpoint.pid != pid:
         return False
     try:
         return httpx.get(
-            f"{running.api_url}/health",
+            f"{endpoint.api_url}/health",
             headers={"authorization": f"Bearer {token}"},
             timeout=2.0,
             trust_env=False,

@@ -1,4 +1,4 @@
-"""The recorder: receivers, journal copier and query API around one store."""
+"""Runs the recorder: OTLP receivers, journal copier and query API around one store."""
 
 from __future__ import annotations
 
@@ -11,8 +11,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from playhead.errors import PortInUseError
 from playhead.record import api, otlp_grpc, otlp_http
-from playhead.record import endpoint as access
+from playhead.record.endpoint import (
+    RecorderEndpoint,
+    ensure_token,
+    remove_endpoint,
+    write_endpoint,
+)
 from playhead.record.http_server import HttpServer, listen
 from playhead.record.ingest import Ingest
 from playhead.record.journal_copier import JournalCopier
@@ -21,47 +27,44 @@ from playhead.settings import Settings
 from playhead.store.database import Store
 from playhead.store.query import Limits
 
-__all__ = ["Options", "PortInUseError", "Recorder", "open_recorder"]
+__all__ = ["Options", "Recorder", "open_recorder"]
 
 BODY_LIMIT = 64 * 1024 * 1024
 STOP_SECONDS = 2.0
 
 
-class PortInUseError(Exception):
-    """A port that the recorder needs is taken."""
-
-    def __init__(self, what: str, port: int, setting: str) -> None:
-        """Names what the port is for and which setting changes it."""
-        super().__init__(f"Port {port} ({what}) is taken on 127.0.0.1.")
-        self.setting = setting
-
-
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to record. Port 0 takes a free one."""
+    """Options of a recorder. Port 0 takes a free port."""
 
     otlp_grpc_port: int
     otlp_http_port: int
     api_port: int
     journals: bool = True
+    """Whether to copy journals from the Restate server."""
     body_limit: int = BODY_LIMIT
+    """Size of the largest OTLP request in bytes."""
     limits: Limits = field(default_factory=Limits)
 
 
 class Recorder:
-    """A running recorder; made by `open_recorder`."""
+    """A running recorder, created by `open_recorder`."""
 
     def __init__(
-        self, store: Store, ingest: Ingest, copier: JournalCopier | None, running: access.Running
+        self,
+        store: Store,
+        ingest: Ingest,
+        copier: JournalCopier | None,
+        endpoint: RecorderEndpoint,
     ) -> None:
-        """Put the parts together; they run already."""
+        """Hold the parts, which are running already."""
         self.store = store
         self.ingest = ingest
         self.copier = copier
-        self.running = running
+        self.endpoint = endpoint
 
     def health(self) -> dict[str, Any]:
-        """What `GET /health` answers: counts, sizes in bytes, times in UTC, problems."""
+        """Return the answer of `GET /health`: counts, bytes, times in UTC, problems."""
         copier, ingest = self.copier, self.ingest
         journals: dict[str, Any] | None = None
         if copier is not None:
@@ -75,13 +78,13 @@ class Recorder:
                 "problem": copier.problem,
             }
         return {
-            "pid": self.running.pid,
-            "started_at": self.running.started_at,
+            "pid": self.endpoint.pid,
+            "started_at": self.endpoint.started_at,
             "store": str(self.store.folder),
             "ports": {
-                "otlp_grpc": self.running.otlp_grpc_port,
-                "otlp_http": self.running.otlp_http_port,
-                "api": self.running.api_port,
+                "otlp_grpc": self.endpoint.otlp_grpc_port,
+                "otlp_http": self.endpoint.otlp_http_port,
+                "api": self.endpoint.api_port,
             },
             "spans": ingest.spans,
             "rejected_spans": ingest.rejected,
@@ -95,18 +98,18 @@ class Recorder:
 
 @contextlib.asynccontextmanager
 async def open_recorder(settings: Settings, options: Options) -> AsyncGenerator[Recorder]:
-    """Record inside the block; on leaving it all that was accepted is committed.
+    """Record within the block; afterwards all accepted spans are committed.
 
     Raises:
-        StoreError: the store cannot be opened, or another process records into it.
-        PortInUseError: a port is taken.
+        StoreError: the store cannot be opened, or another process has it open.
+        PortInUseError: a port is taken; the hint names the setting.
     """
     async with contextlib.AsyncExitStack() as stack:
         store = Store(settings.store)
         stack.callback(store.close)
         otlp_socket = _listen(stack, "OTLP over HTTP", options.otlp_http_port, "otlp_http_port")
         api_socket = _listen(stack, "query API", options.api_port, "api_port")
-        token = access.token(store.folder)
+        token = ensure_token(store.folder)
         ingest = Ingest(store)
         committing = asyncio.create_task(ingest.run())
         stack.push_async_callback(_finish, ingest.stop, committing)
@@ -115,34 +118,44 @@ async def open_recorder(settings: Settings, options: Options) -> AsyncGenerator[
                 ingest, options.otlp_grpc_port, limit=options.body_limit
             )
         except OSError as error:
-            port = options.otlp_grpc_port
-            raise PortInUseError("OTLP over gRPC", port, "otlp_grpc_port") from error
+            raise _in_use("OTLP over gRPC", options.otlp_grpc_port, "otlp_grpc_port") from error
         stack.push_async_callback(grpc_server.stop, STOP_SECONDS)
         copier = await _start_copier(stack, settings, store) if options.journals else None
-        running = access.Running(
+        endpoint = RecorderEndpoint(
             pid=os.getpid(),
             api_port=api_socket.getsockname()[1],
             otlp_http_port=otlp_socket.getsockname()[1],
             otlp_grpc_port=grpc_port,
             started_at=datetime.now(UTC).isoformat(timespec="seconds"),
         )
-        recorder = Recorder(store, ingest, copier, running)
+        recorder = Recorder(store, ingest, copier, endpoint)
         receiver = otlp_http.app(ingest, limit=options.body_limit)
         query_api = api.app(store, token, recorder.health, options.limits)
         for app, sock in ((query_api, api_socket), (receiver, otlp_socket)):
-            server = HttpServer(app, sock)  # connections wait in its socket until it runs
+            server = HttpServer(app, sock)  # connections wait in the socket until the server runs
             task = asyncio.create_task(server.run_on_socket())
             stack.push_async_callback(_finish, _stopper(server), task)
-        access.publish(store.folder, running)
-        stack.callback(access.forget, store.folder)
+        write_endpoint(store.folder, endpoint)
+        stack.callback(remove_endpoint, store.folder)
         yield recorder
 
 
-def _listen(stack: contextlib.AsyncExitStack, what: str, port: int, setting: str) -> socket.socket:
+def _in_use(purpose: str, port: int, setting: str) -> PortInUseError:
+    flag, variable = f"--{setting.replace('_', '-')}", f"PLAYHEAD_{setting.upper()}"
+    return PortInUseError(
+        f"Port {port} ({purpose}) is in use on 127.0.0.1",
+        f"Stop the other recorder or collector, or choose another port with {flag} or {variable} "
+        "(0 takes a free port).",
+    )
+
+
+def _listen(
+    stack: contextlib.AsyncExitStack, purpose: str, port: int, setting: str
+) -> socket.socket:
     try:
         sock = listen(port)
     except OSError as error:
-        raise PortInUseError(what, port, setting) from error
+        raise _in_use(purpose, port, setting) from error
     stack.callback(sock.close)
     return sock
 

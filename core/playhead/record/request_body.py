@@ -1,4 +1,4 @@
-"""Reading a request's body: gzip, and a limit that holds before and after unpacking."""
+"""Reads the body of a request: gzip, and a limit before and after unpacking."""
 
 from __future__ import annotations
 
@@ -6,32 +6,23 @@ import zlib
 
 from starlette.requests import Request
 
-__all__ = ["RequestBodyError", "read_body"]
+from playhead.errors import RequestBodyError
+
+__all__ = ["read_body"]
 
 _GZIP = 16 + zlib.MAX_WBITS
 
 
-class RequestBodyError(Exception):
-    """The body cannot be used."""
-
-    def __init__(self, status: int, reason: str) -> None:
-        """Status is the HTTP status to answer with."""
-        super().__init__(reason)
-        self.status = status
-        self.reason = reason
-
-
 async def read_body(request: Request, limit: int) -> bytes:
-    """The unpacked body, at most `limit` bytes.
+    """Return the unpacked body, at most `limit` bytes.
 
     Raises:
-        RequestBodyError: too large (413), an encoding we do not know (415), broken gzip (400).
+        RequestBodyError: the body is too large (413), has an unsupported encoding (415), or is not
+            valid gzip (400).
     """
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("identity", "gzip", ""):
-        raise RequestBodyError(
-            415, f"content encoding {encoding!r}: only gzip and identity are known"
-        )
+        raise RequestBodyError(415, f"content encoding {encoding!r}: send gzip or identity")
     length = request.headers.get("content-length", "")
     if length.isdigit() and int(length) > limit:
         raise RequestBodyError(413, f"the body is larger than {limit} bytes")
@@ -57,9 +48,9 @@ def _unzip(body: bytes, limit: int) -> bytes:
             if left < 0:
                 raise RequestBodyError(413, f"the unpacked body is larger than {limit} bytes")
             if not stream.eof:
-                raise RequestBodyError(400, "the gzip stream is cut off")
+                raise RequestBodyError(400, "the gzip stream is incomplete")
             unpacked.append(part)
             body = stream.unused_data
     except zlib.error as error:
-        raise RequestBodyError(400, f"broken gzip: {error}") from error
+        raise RequestBodyError(400, f"the body is not valid gzip: {error}") from error
     return b"".join(unpacked)

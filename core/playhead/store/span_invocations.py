@@ -6,12 +6,12 @@ from collections.abc import Collection
 
 from playhead.store.database import Store
 
-__all__ = ["resolve"]
+__all__ = ["inherit_invocations"]
 
 # Children arrive before their parents, which can be days later (a suspended invocation): each run
 # covers whole traces. Ids are unique within a trace, so a walk down from the spans that have an
 # invocation, through those that have none, visits each span at most once.
-_RESOLVE = """
+_INHERIT = """
 WITH RECURSIVE
 member AS MATERIALIZED (
   SELECT trace_id, span_id, parent_span_id, invocation_id FROM spans
@@ -34,10 +34,10 @@ WHERE spans.trace_id = inherited.trace_id AND spans.span_id = inherited.span_id
 """
 
 
-def resolve(store: Store, traces: Collection[str]) -> int:
+def inherit_invocations(store: Store, traces: Collection[str]) -> int:
     """Set the inherited invocation of spans in these traces; return how many spans changed."""
     if not traces:
         return 0
     with store.transaction() as connection:
-        [(count,)] = connection.execute(_RESOLVE, {"traces": list(traces)}).fetchall()
+        [(count,)] = connection.execute(_INHERIT, {"traces": list(traces)}).fetchall()
     return int(count)

@@ -80,12 +80,12 @@ class _Session:
     async def _start_recorder(self) -> None:
         from playhead.errors import ProcessError
         from playhead.record.client import connect
-        from playhead.record.process import start_child
+        from playhead.record.process import start_recorder
 
         settings = self.settings
         log = settings.store / "recorder.log"
         # A thread cannot be cancelled: `close` waits for it, so that no recorder is left behind.
-        self._starting = asyncio.ensure_future(asyncio.to_thread(start_child, settings, log))
+        self._starting = asyncio.ensure_future(asyncio.to_thread(start_recorder, settings, log))
         try:
             child = await asyncio.shield(self._starting)
         except (ProcessError, OSError) as error:
