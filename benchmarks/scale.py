@@ -23,7 +23,7 @@ from playhead.local import ManagedProcess, RestateServer, free_port
 from playhead.reader.reader import Reader
 from playhead.restate.client import RestateClient
 
-HANDLERS = Path(__file__).resolve().parents[1] / "tests" / "restate" / "handlers.py"
+HANDLERS = Path(__file__).resolve().parents[1] / "tests" / "support" / "journal_service.py"
 PER_CALL = 1000
 ROUNDS = 15
 

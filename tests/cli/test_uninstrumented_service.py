@@ -13,15 +13,15 @@ import pytest
 from playhead.local import ManagedProcess, free_port
 from waiting import until
 
-HANDLERS = Path(__file__).resolve().parents[1] / "support" / "journal_service.py"
+SERVICE = Path(__file__).resolve().parents[1] / "support" / "journal_service.py"
 
 
 @pytest.fixture(scope="module")
 def bare(cli: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """An invocation, ended and copied by the recorder, of a service without the bridge."""
     port = free_port()
-    log = tmp_path_factory.mktemp("bare") / "handlers.log"
-    child = ManagedProcess("handlers", [sys.executable, HANDLERS, str(port)], log=log).start()
+    log = tmp_path_factory.mktemp("bare") / "service.log"
+    child = ManagedProcess("service", [sys.executable, SERVICE, str(port)], log=log).start()
 
     def answers() -> bool:
         try:
