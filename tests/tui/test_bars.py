@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import pytest
 from playhead_tui.drawing.glyphs import ASCII, UNICODE
-from playhead_tui.timeline.bar_canvas import Canvas
+from playhead_tui.timeline.bar_canvas import BarCanvas
 from playhead_tui.timeline.time_axis import Axis, idle
 from rich.cells import cell_len
 from rich.style import Style
@@ -22,7 +22,7 @@ def at(seconds: float):
     return NOW + timedelta(seconds=seconds)
 
 
-def drawn(canvas: Canvas) -> str:
+def drawn(canvas: BarCanvas) -> str:
     return "".join(segment.text for segment in canvas.segments())
 
 
@@ -33,7 +33,7 @@ def test_every_bar_leaves_a_mark_inside_the_canvas(glyphs) -> None:
         width = pick.randint(1, 60)
         start = pick.uniform(0, width)
         end = min(width, start + pick.choice([0, 0.01, 0.3, 1, 7, 100]) * pick.random())
-        canvas = Canvas(width, glyphs)
+        canvas = BarCanvas(width, glyphs)
         canvas.bar(start, end, STYLE)
         text = drawn(canvas)
         assert cell_len(text) == width
@@ -41,10 +41,10 @@ def test_every_bar_leaves_a_mark_inside_the_canvas(glyphs) -> None:
 
 
 def test_a_bar_is_exact_to_an_eighth() -> None:
-    canvas = Canvas(4, UNICODE)
+    canvas = BarCanvas(4, UNICODE)
     canvas.bar(0, 2.5, STYLE)
     assert drawn(canvas) == "██▌ "
-    canvas = Canvas(4, UNICODE)
+    canvas = BarCanvas(4, UNICODE)
     canvas.bar(0.5, 2, STYLE)
     first = next(iter(canvas.segments()))
     assert (first.text, first.style.reverse) == ("▌", True)

@@ -7,15 +7,16 @@ import subprocess
 
 import pytest
 from playhead_tui.actions.copy import as_json, curl
+from playhead_tui.app import PlayheadApp
 from playhead_tui.dialogs.dialog import Menu, Prompt
-from playhead_tui.key_table import rows as key_rows
-from tui_fakes import FakeActions, FakeSource
+from playhead_tui.key_table import key_rows
+from tui_fakes import FakeControl, FakeReader
 from tui_stories import details
 
 
 @pytest.fixture
-def source() -> FakeSource:
-    found = FakeSource()
+def source() -> FakeReader:
+    found = FakeReader()
     found.details = details(found.rows)
     return found
 
@@ -28,7 +29,7 @@ async def at(s, ident: str):
 
 
 async def test_nothing_is_done_without_a_yes(stage, source) -> None:
-    actions = FakeActions()
+    actions = FakeControl()
     async with stage(source, actions) as s:
         await at(s, "inv_1aWeather")
         for keys in (["x", "escape"], ["x", "c", "n"], ["x", "c", "escape"], ["x", "k", "n"]):
@@ -46,7 +47,7 @@ async def test_nothing_is_done_without_a_yes(stage, source) -> None:
      ("inv_1lPause", "r", "resume")],
 )  # fmt: skip
 async def test_every_verb_after_a_yes(stage, source, ident, letter, verb) -> None:
-    actions = FakeActions()
+    actions = FakeControl()
     async with stage(source, actions) as s:
         await at(s, ident)
         await s.press("x")
@@ -59,7 +60,7 @@ async def test_every_verb_after_a_yes(stage, source, ident, letter, verb) -> Non
 
 
 async def test_purging_wants_the_word(stage, source) -> None:
-    actions = FakeActions()
+    actions = FakeControl()
     async with stage(source, actions) as s:
         await at(s, "inv_1iFail")
         await s.press("x")
@@ -83,11 +84,11 @@ async def test_purging_wants_the_word(stage, source) -> None:
     ],
 )
 async def test_an_approval_is_answered_from_the_list(stage, source, keys, done) -> None:
-    actions = FakeActions()
+    actions = FakeControl()
     async with stage(source, actions) as s:
         await at(s, "inv_1bApprove")
         await s.press("a")
-        await s.shows("The model wants refund")
+        await s.shows("The model requests refund")
         assert '"amount": 120.0' in s.text
         for key in keys:
             await s.press(key)
@@ -100,21 +101,21 @@ async def test_an_approval_is_answered_from_the_list(stage, source, keys, done) 
 
 
 async def test_the_banner_says_what_waits(stage, source) -> None:
-    async with stage(source, FakeActions()) as s:
+    async with stage(source, FakeControl()) as s:
         s.app.open_invocation("inv_1bApprove")
-        await s.shows('Waits for an answer since 1m 34s: refund {"order": "A-1009"')
-        await s.shows("a answers it")
+        await s.shows('Waiting for an answer for 1m 34s: refund {"order": "A-1009"')
+        await s.shows("a answer")
 
 
 async def test_read_only_forbids_and_says_so(stage, source) -> None:
-    actions = FakeActions()
+    actions = FakeControl()
     async with stage(source, actions, read_only=True) as s:
         for ident, key in (("inv_1aWeather", "x"), ("inv_1bApprove", "a")):
             await at(s, ident)
             await s.press(key)
             await s.shows("Read-only")
             assert len(s.app.screen_stack) == 1
-        assert s.app.actions is None
+        assert s.app.control is None
 
 
 async def test_a_refusal_is_shown_and_loses_nothing(stage, source) -> None:
@@ -160,14 +161,14 @@ async def test_help_lists_every_key_of_the_documentation(stage, source) -> None:
         from playhead_tui.widgets.text_pane import TextPane
 
         text = s.app.screen.query_one(TextPane).text
-        for _, key, what in key_rows():
+        for _, key, what in key_rows(PlayheadApp.BINDINGS):
             assert f"{key}: {what}" in text
         await s.press("escape")
         assert len(s.app.screen_stack) == 1
 
 
 def test_keys_are_the_ones_promised() -> None:
-    found = {key for _, keys, _ in key_rows() for key in keys.split()}
+    found = {key for _, keys, _ in key_rows(PlayheadApp.BINDINGS) for key in keys.split()}
     assert found >= set("jkgGqefnNyaxsSu?/:+[]123t") | {
         "ctrl+d",
         "ctrl+u",
@@ -175,14 +176,14 @@ def test_keys_are_the_ones_promised() -> None:
         "space",
         "esc",
     }
-    assert all(what for _, _, what in key_rows())
+    assert all(what for _, _, what in key_rows(PlayheadApp.BINDINGS))
 
 
 async def test_the_palette_offers_what_the_keys_do(stage, source) -> None:
     async with stage(source) as s:
         await at(s, "inv_1aWeather")
         commands = {command.title for command in s.app.get_system_commands(s.app.screen)}
-        assert commands >= {"Filter", "Errors only", "Hold", "Act", "Theme", "Quit"}
+        assert commands >= {"Filter", "Errors only", "Pause view", "Actions", "Theme", "Quit"}
         for key in ("colon", "ctrl+p"):
             await s.press(key)
             await s.until(lambda: len(s.app.screen_stack) == 2)
@@ -206,7 +207,7 @@ async def test_ascii_draws_ascii_only(stage, source) -> None:
     for row in (*source.rows, *(d.summary for d in source.details.values())):
         if not row.target.isascii():
             source.rows.remove(row)
-    async with stage(source, FakeActions(), size=(80, 24), ascii_only=True) as s:
+    async with stage(source, FakeControl(), size=(80, 24), ascii_only=True) as s:
         screen = await at(s, "inv_1aWeather")
         assert s.text.isascii()
         await s.press("slash", *"agent")

@@ -14,6 +14,7 @@ from playhead_tui.dialogs.app_location import AppLocationDialog
 from playhead_tui.interfaces import Code
 from playhead_tui.widgets.chips import Chips
 from playhead_tui.widgets.filter_bar import FilterBar
+from playhead_tui.widgets.notes import Notes
 from tui_replays import HANDLERS, RECORDINGS, connecting, opened, until
 
 TRIP = (
@@ -45,14 +46,14 @@ async def test_every_step_stands_on_its_line_with_its_variables(stage) -> None:
         await s.shows("9 of 9")
         assert '▸ 378      return {"plan": plan' in s.text
         await s.press("g", "l", "l")
-        facts = screen.panes.facts.text
+        facts = screen.panes.details.text
         assert "plan: ['Oslo day 0', 'Oslo day 1']" in facts
         assert "hotel" not in facts
         await s.press("h")
-        assert "plan" not in screen.panes.facts.text
+        assert "plan" not in screen.panes.details.text
         await s.press("right_square_bracket")
-        assert "journal entry #2, result #3" in screen.panes.facts.text
-        assert '"Oslo day 0"' in screen.panes.facts.text
+        assert "journal entry #2, result in #3" in screen.panes.details.text
+        assert '"Oslo day 0"' in screen.panes.details.text
         await s.press("l", "3", "j")
         assert screen.session.position == 3
         assert screen.panes.steps.place == 3
@@ -73,8 +74,8 @@ async def test_a_change_of_the_code_is_found_and_gone_to(stage, tmp_path) -> Non
         line = 1 + next(n for n, row in enumerate(changed.splitlines()) if "[bold]pay" in row)
         await s.until(lambda: screen.panes.source.line == line)
         await s.press("left_square_bracket")
-        facts = screen.panes.facts.text
-        assert "command 3 Run [bold]pay[/]: added" in facts
+        facts = screen.panes.details.text
+        assert "command 3: Run [bold]pay[/]: added" in facts
         assert f"where: {tmp_path}/changed.py:{line}" in facts
         assert "recorded: nothing" in facts
         assert "Deploy the change as a new deployment" in facts
@@ -87,8 +88,8 @@ async def test_a_change_of_the_code_is_found_and_gone_to(stage, tmp_path) -> Non
 async def test_every_task_is_shown_when_tools_run_in_parallel(stage) -> None:
     async with stage(None, connect=connecting("tasks")) as s:
         screen = await opened(s)
-        facts = screen.panes.facts.text
-        assert "the task that asks" in facts
+        facts = screen.panes.details.text
+        assert "task at this command" in facts
         assert facts.count("tasks.tool  handlers.py:") == 2
         assert "city: 'Oslo'" in facts
         assert "city: 'Bergen'" in facts
@@ -113,7 +114,7 @@ async def test_breakpoints_by_name_entry_and_expression(stage) -> None:
         await s.press("slash")
         screen.query_one(FilterBar).value = "= visits ="
         await s.press("enter")
-        await until(s, lambda: "visits =" in s.text and screen.query_one("#notes").notes)
+        await until(s, lambda: "visits =" in s.text and screen.query_one(Notes).notes)
         await s.press("escape")
         assert screen.search == ""
         assert s.app.screen is screen
@@ -141,7 +142,7 @@ async def test_what_the_code_does_wrong_is_said_and_harms_nothing(
     code = Code("agent:app", str(tmp_path))
     async with stage(None, connect=connecting("trip", code), size=(100, 30)) as s:
         s.app.open_replay("inv_1", "Counter/trips/trip")
-        await until(s, lambda: s.app.screen.fault)
+        await until(s, lambda: s.app.screen.error)
         await s.until(lambda: said in s.text)
         assert "what to do" in s.text
         shutil.copy(RECORDINGS / "handlers.py", tmp_path / "agent.py")
@@ -196,7 +197,7 @@ async def test_the_app_is_asked_for_once(stage) -> None:
         await s.press("r")
         await s.until(lambda: isinstance(s.app.screen, AppLocationDialog))
         await s.press(*"handlers", "enter")
-        await s.shows("Write module:attribute")
+        await s.shows("Enter module:attribute")
         s.app.screen.query_one("#folder").value = HANDLERS.folder
         await s.press(*":app", "enter")
         await until(s, lambda: getattr(s.app.screen, "report", None))

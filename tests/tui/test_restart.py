@@ -9,7 +9,7 @@ from playhead.replay import Recording
 from playhead_tui.dialogs.checked_menu import CheckedMenu
 from playhead_tui.dialogs.dialog import Menu
 from playhead_tui.interfaces import Code
-from tui_fakes import FakeActions, FakeSource
+from tui_fakes import FakeControl, FakeReader
 from tui_replays import HANDLERS, RECORDINGS, connecting, until
 from tui_stories import details
 
@@ -38,11 +38,11 @@ async def asked(s: Any, ident: str, *keys: str) -> None:
     ],
 )
 async def test_with_the_input_alone(stage, ident, key, verb, deployment) -> None:
-    actions = FakeActions()
+    actions = FakeControl()
     async with stage(None, connect=connecting(TRIP, actions=actions)) as s:
         await asked(s, ident)
-        assert ("It is killed first" in s.text) == (verb == "kill_and_restart")
-        await until(s, lambda: "(handlers:app) takes the input." in s.text)
+        assert ("The invocation is killed first" in s.text) == (verb == "kill_and_restart")
+        await until(s, lambda: "(handlers:app) accepts the input." in s.text)
         assert actions.done == []
         await s.press(key)
         await s.until(lambda: actions.done)
@@ -53,7 +53,7 @@ async def test_with_the_input_alone(stage, ident, key, verb, deployment) -> None
 
 @pytest.mark.parametrize("keys", [["n"], ["escape"]])
 async def test_nothing_is_done_without_a_yes(stage, keys) -> None:
-    actions = FakeActions()
+    actions = FakeControl()
     async with stage(None, connect=connecting(TRIP, actions=actions)) as s:
         await asked(s, "inv_1iFail")
         await s.press(*keys)
@@ -61,7 +61,7 @@ async def test_nothing_is_done_without_a_yes(stage, keys) -> None:
         assert actions.done == []
 
 
-async def selected(s: Any, source: FakeSource, ident: str) -> Any:
+async def selected(s: Any, source: FakeReader, ident: str) -> Any:
     """The invocation's screen, at a step in the middle; returns the step."""
     s.app.open_invocation(ident)
     await s.until(lambda: getattr(s.app.screen, "detail", None))
@@ -72,7 +72,7 @@ async def selected(s: Any, source: FakeSource, ident: str) -> Any:
     return step
 
 
-def told(actions: Any, recording: Recording, source: FakeSource) -> Any:
+def told(actions: Any, recording: Recording, source: FakeReader) -> Any:
     """Opens a source that knows the details of its invocations, and a recording for all."""
     connect = connecting(recording, HANDLERS, actions=actions)
 
@@ -85,23 +85,23 @@ def told(actions: Any, recording: Recording, source: FakeSource) -> Any:
 
 
 @pytest.fixture
-def source() -> FakeSource:
-    found = FakeSource()
+def source() -> FakeReader:
+    found = FakeReader()
     found.details = details(found.rows)
     return found
 
 
 async def test_with_all_up_to_the_selected_step(stage, source) -> None:
-    actions = FakeActions()
+    actions = FakeControl()
     async with stage(None, connect=told(actions, TRIP, source), size=(120, 40)) as s:
         step = await selected(s, source, "inv_1gChat")
         await s.press("x")
         await s.until(lambda: isinstance(s.app.screen, Menu))
         await s.press("n")
-        await s.shows(f"all up to #{step.command_index} {step.name}")
+        await s.shows(f"all up to #{step.index} {step.name}")
         await s.press("s")
         await s.until(lambda: isinstance(s.app.screen, CheckedMenu))
-        await s.shows(f"Keeps all up to #{step.command_index} {step.name}.")
+        await s.shows(f"Keeps all up to #{step.index} {step.name}.")
         await until(s, lambda: "accepts the journal" in s.text)
         await s.press("y")
         await s.until(lambda: actions.done)
@@ -110,7 +110,7 @@ async def test_with_all_up_to_the_selected_step(stage, source) -> None:
 
 
 async def test_what_could_not_be_kept_is_not_killed(stage, source) -> None:
-    actions = FakeActions()
+    actions = FakeControl()
     step = next(t for t in source.details["inv_1aWeather"].steps if t.kind == "llm")
     cut = TRIP.prefix(step.index + 1)  # The step's result is missing.
     async with stage(None, connect=told(actions, cut, source), size=(120, 40)) as s:
@@ -119,16 +119,16 @@ async def test_what_could_not_be_kept_is_not_killed(stage, source) -> None:
             await s.press(key)
             await s.until(lambda: isinstance(s.app.screen, Menu))
         await s.until(lambda: isinstance(s.app.screen, CheckedMenu))
-        await s.shows("It is killed first")
+        await s.shows("The invocation is killed first")
         await s.shows("has no result yet")
         await s.press("y")
         await s.until(lambda: len(s.app.screen_stack) == 2)
-        await s.shows("Not done")
+        await s.shows("Failed")
         assert actions.done == []
 
 
 async def test_without_an_app_it_says_how_to_name_one(stage) -> None:
-    connect = connecting(TRIP, Code(""), actions=FakeActions())
+    connect = connecting(TRIP, Code(""), actions=FakeControl())
     async with stage(None, connect=connect) as s:
         await asked(s, "inv_1iFail")
         await s.shows("Set PLAYHEAD_APP=module:attribute")

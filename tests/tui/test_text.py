@@ -83,4 +83,4 @@ def test_what_json_cannot_hold_is_shown_as_text() -> None:
     loop: list[object] = []
     loop.append(loop)
     assert "".join(line.text for line in value_lines(loop))
-    assert "3 B of bytes" in "".join(line.text for line in value_lines({"a": b"abc"}))
+    assert "3 bytes" in "".join(line.text for line in value_lines({"a": b"abc"}))

@@ -71,7 +71,7 @@ def some_rows() -> list[Invocation]:
     ]  # fmt: skip
 
 
-class FakeSource:
+class FakeReader:
     """Answers from memory; a test changes `rows` and `details` as the world would."""
 
     def __init__(self, rows: list[Invocation] | None = None) -> None:
@@ -110,7 +110,7 @@ class FakeSource:
         return f"payload {index}"
 
 
-class FakeActions:
+class FakeControl:
     """Notes what it was asked to do."""
 
     def __init__(self) -> None:

@@ -18,7 +18,8 @@ from playhead.replay import (
     WhatIfResult,
 )
 from playhead_tui.interfaces import Code, Connection
-from tui_fakes import FakeSource
+from playhead_tui.replaying import WhatIf
+from tui_fakes import FakeReader
 from tui_stage import Stage, wait_until
 
 RECORDINGS = Path(__file__).parents[1] / "recordings"
@@ -40,7 +41,7 @@ def connecting(
         return Recording.load(RECORDINGS / "v6" / f"{recording}.journal.json")
 
     async def connect(tell: Any) -> None:
-        tell(Connection(FakeSource(), actions, recording=fetch, code=code))
+        tell(Connection(FakeReader(), actions, fetch_recording=fetch, code=code))
 
     return connect
 

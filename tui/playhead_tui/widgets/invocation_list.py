@@ -1,4 +1,4 @@
-"""The list of invocations."""
+"""The list of invocations, in columns."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ FAILURE_FROM = 104
 
 
 class InvocationList(RowsView[Invocation]):
-    """One invocation a line; the columns fit the width."""
+    """One invocation per line; the columns fit the width."""
 
     def __init__(
         self, *, now: Callable[[], datetime], glyphs: Glyphs = UNICODE, widget_id: str | None = None
     ) -> None:
         super().__init__(widget_id=widget_id, glyphs=glyphs)
         self.now = now
-        self.arrangement = ListQuery()
+        self.list_query = ListQuery()
 
     def key_of(self, row: Invocation) -> str:
-        """The invocation id."""
+        """Return the invocation id."""
         return row.id
 
     def _widths(self, width: int) -> tuple[int, int]:
-        """Cells for the target and for the last failure."""
+        """Return the cells for the target and for the last failure."""
         fixed = STATUS_WIDTH + sum(w + 1 for _, w in NUMBERS) + 2
         rest = width - fixed
         if width < FAILURE_FROM:
@@ -50,13 +50,13 @@ class InvocationList(RowsView[Invocation]):
         return target, rest - target - 2
 
     def draw_head(self, width: int, palette: Palette) -> Iterable[Segment]:
-        """Column names; the sort key is marked."""
+        """Draw the column headings; the sort key is marked."""
         target, failure = self._widths(width)
         yield Segment(fit("STATUS", STATUS_WIDTH + 1), palette.dim)
         yield Segment(fit("TARGET", target), palette.dim)
         for name, wide in NUMBERS:
-            sorted_by = self.arrangement.sort == name
-            mark = self.glyphs.ascending if self.arrangement.reverse else self.glyphs.descending
+            sorted_by = self.list_query.sort == name
+            mark = self.glyphs.ascending if self.list_query.reverse else self.glyphs.descending
             text = HEADS[name] if not sorted_by or name == "duration" else HEADS[name] + mark
             style = palette.strong if sorted_by else palette.dim
             yield Segment(fit(text, wide + 1, right=True), style)
@@ -64,7 +64,7 @@ class InvocationList(RowsView[Invocation]):
             yield Segment(fit("  LAST FAILURE", failure + 2), palette.dim)
 
     def draw_row(self, row: Invocation, width: int, palette: Palette) -> Iterable[Segment]:
-        """Status as mark, word and colour, then what can be counted."""
+        """Draw status, target, figures and last failure."""
         target, failure = self._widths(width)
         mark = self.glyphs.status[row.status]
         yield Segment(fit(f"{mark} {row.status}", STATUS_WIDTH + 1), palette.status(row.status))
@@ -88,7 +88,7 @@ class InvocationList(RowsView[Invocation]):
             yield cell(row.last_failure or "", failure, style, ellipsis=self.glyphs.ellipsis)
 
     def _target(self, row: Invocation, width: int, palette: Palette) -> Iterable[Segment]:
-        """Service, key and handler, the service first and strongest."""
+        """Draw service, key and handler; the service stands out."""
         dots = self.glyphs.ellipsis
         pieces: list[tuple[str, Style]] = [(row.service, palette.strong)]
         if row.key is not None:
@@ -105,6 +105,6 @@ class InvocationList(RowsView[Invocation]):
         yield Segment(" " * max(0, left))
 
     def _number(self, text: str, width: int, style: Style, palette: Palette) -> Segment:
-        """A right-aligned number, or the mark for "not known"."""
-        known = style if text else palette.faint
-        return Segment(fit(text or self.glyphs.none, width + 1, right=True), known)
+        """Draw a right-aligned number, or the mark for an unknown one."""
+        style = style if text else palette.faint
+        return Segment(fit(text or self.glyphs.none, width + 1, right=True), style)
