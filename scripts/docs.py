@@ -87,17 +87,97 @@ def _constant_docs(module_or_class: Any) -> dict[str, str]:
 
 
 def keys_page() -> str:
-    """Every key of every screen."""
+    """Return every key of every screen."""
     from playhead_tui.app import PlayheadApp
     from playhead_tui.key_table import key_rows
 
     text = "# Keys\n\nThe footer shows a handful; `?` shows those of the screen you are on.\n"
-    screen = None
+    screens: dict[str, list[tuple[str, ...]]] = {}
     for where, key, what in key_rows(PlayheadApp.BINDINGS):
-        if where != screen:
-            text += f"\n## {where}\n\n| key | what |\n| --- | --- |\n"
-            screen = where
-        text += f"| `{key.replace('|', chr(92) + '|')}` | {what} |\n"
+        screens.setdefault(where, []).append((f"`{key}`", what))
+    for where, rows in screens.items():
+        text += f"\n## {where}\n\n{_table(('key', 'action'), rows)}"
+    return text
+
+
+SPAN_ATTRIBUTES = {
+    "restate.invocation.id": "The invocation, as in the server's own spans.",
+    "restate.invocation.target": "Its target: `Service/handler` or `Object/key/handler`.",
+    "restate.journal.command.type": "On `run …` spans: `Run`.",
+    "restate.journal.command.name": "On `run …` spans: the name of the step.",
+    "playhead.journal.command_index": "On `run …` spans: ordinal of the step among the journal's "
+    "commands; the input is 0.",
+    "playhead.journal.completion_id": "On `run …` spans: joins the journal's Run command with its "
+    "notification.",
+    "playhead.attempt.span_id": "The server's span of the attempt.",
+    "playhead.attempt.number": "Number of the attempt, from 1; only where it is certain.",
+    "playhead.replayed": "Part of what the span covers came from the journal, or it ran again "
+    "without a durable step inside.",
+    "playhead.logical_span_id": "Equal for spans that repeat the same work in several attempts.",
+    "playhead.interrupted": "The attempt ended while the span was open: a suspension, a "
+    "cancellation, a failure elsewhere, SIGTERM.",
+    "playhead.pending": "The span has not ended yet; its finished form will replace it.",
+    "playhead.redacted": "Names of the attributes that `redact` changed or removed.",
+    "gen_ai.operation.name": "`chat`, `text_completion`, `generate_content` (LLM calls), "
+    "`embeddings`, `execute_tool`, `invoke_agent`.",
+    "gen_ai.agent.name": "Name of the agent.",
+    "gen_ai.conversation.id": "Id of the conversation.",
+    "gen_ai.provider.name": "Provider of the model.",
+    "gen_ai.system": "Provider of the model, before version 1.37 of the conventions.",
+    "gen_ai.request.model": "Model that was asked for.",
+    "gen_ai.response.model": "Model that answered.",
+    "gen_ai.response.finish_reasons": "Why the model stopped.",
+    "gen_ai.input.messages": "The prompt: messages with parts `text`, `reasoning`, `tool_call` and "
+    "`tool_call_response`.",
+    "gen_ai.output.messages": "The answer, in the same form.",
+    "gen_ai.system_instructions": "Instructions that are not in the messages.",
+    "gen_ai.usage.input_tokens": "Tokens of the prompt.",
+    "gen_ai.usage.output_tokens": "Tokens of the answer.",
+    "gen_ai.usage.cache_read.input_tokens": "Tokens of the prompt that came from a cache.",
+    "gen_ai.usage.cache_creation.input_tokens": "Tokens of the prompt that were put into a cache.",
+    "gen_ai.tool.name": "Name of the tool.",
+    "gen_ai.tool.call.id": "Id of the call, as in the model's answer.",
+    "gen_ai.tool.call.arguments": "Arguments of the call.",
+    "gen_ai.tool.call.result": "Result of the call.",
+}
+"""Descriptions of the span attributes; which of them exist, `playhead.conventions` decides."""
+
+SPAN_GROUPS = {
+    "Restate": ("restate.", "Set by Restate's server, and by the bridge on the agent's spans."),
+    "Playhead": ("playhead.", "Set by the bridge."),
+    "GenAI": (
+        "gen_ai.",
+        "Read from spans of any instrumentation; named by OpenTelemetry's semantic conventions "
+        "for generative AI.",
+    ),
+}
+
+
+def span_attributes() -> str:
+    """Return every span attribute that Playhead writes or reads."""
+    pattern = re.compile(r"(restate|playhead|gen_ai)\.[a-z_.]*[a-z_]")
+    values = [v for k, v in vars(conventions).items() if k.isupper() and isinstance(v, str)]
+    names = [value for value in values if pattern.fullmatch(value) and ".lifecycle" not in value]
+    text = (
+        "# Span attributes\n\nAttributes that Playhead writes or reads. What the bridge exports, "
+        "and when, is described in [Tracing](tracing.md#what-is-exported).\n"
+    )
+    for title, (prefix, intro) in SPAN_GROUPS.items():
+        rows = [(f"`{n}`", SPAN_ATTRIBUTES[n]) for n in names if n.startswith(prefix)]
+        text += f"\n## {title}\n\n{intro}\n\n{_table(('attribute', 'description'), rows)}"
+    return text
+
+
+def store_tables() -> str:
+    """Return every table and view of the store with its columns."""
+    text = (
+        "# Store tables\n\nThe tables and views that `playhead sql` and the query API read; "
+        "[Query with SQL](how-to/sql.md) has examples. Times are in UTC.\n"
+    )
+    for name, description, columns in schema.describe():
+        rows = [(f"`{column}`", f"`{kind}`", about) for column, kind, about in columns]
+        header = ("column", "type", "description")
+        text += f"\n## {name}\n\n{description}\n\n{_table(header, rows)}"
     return text
 
 

@@ -11,7 +11,7 @@ import psutil
 import pytest
 from playhead.replay import RecordingError, Replayer, UnsupportedJournalError
 from playhead_tui.dialogs.app_location import AppLocationDialog
-from playhead_tui.interfaces import Code
+from playhead_tui.interfaces import AppLocation
 from playhead_tui.widgets.chips import Chips
 from playhead_tui.widgets.filter_bar import FilterBar
 from playhead_tui.widgets.notes import Notes
@@ -65,7 +65,7 @@ async def test_a_change_of_the_code_is_found_and_gone_to(stage, tmp_path) -> Non
     assert hotel in text
     changed = text.replace(hotel, f'await ctx.run_typed("[bold]pay[/]", pay)\n    hotel = {hotel}')
     (tmp_path / "changed.py").write_text(changed)
-    code = Code("changed:app", str(tmp_path))
+    code = AppLocation("changed:app", str(tmp_path))
     async with stage(None, connect=connecting("trip", code)) as s:
         screen = await opened(s)
         await s.shows("✗ diverged: 1 difference that Restate would refuse")
@@ -139,7 +139,7 @@ async def test_what_the_code_does_wrong_is_said_and_harms_nothing(
         "playhead_tui.screens.replay_opening.Replayer", partial(Replayer, timeout=1.0)
     )
     (tmp_path / "agent.py").write_text(source)
-    code = Code("agent:app", str(tmp_path))
+    code = AppLocation("agent:app", str(tmp_path))
     async with stage(None, connect=connecting("trip", code), size=(100, 30)) as s:
         s.app.open_replay("inv_1", "Counter/trips/trip")
         await until(s, lambda: s.app.screen.error)
@@ -170,7 +170,7 @@ async def test_a_journal_that_cannot_be_had_says_why(stage, error, said) -> None
 
 async def test_leaving_ends_the_process_at_once(stage, tmp_path: Path) -> None:
     (tmp_path / "slow.py").write_text("import time\ntime.sleep(600)\n")
-    code = Code("slow:app", str(tmp_path))
+    code = AppLocation("slow:app", str(tmp_path))
 
     def children() -> list[psutil.Process]:
         below = psutil.Process().children(recursive=True)
@@ -188,7 +188,7 @@ async def test_leaving_ends_the_process_at_once(stage, tmp_path: Path) -> None:
 
 
 async def test_the_app_is_asked_for_once(stage) -> None:
-    async with stage(None, connect=connecting("run_ok", Code(""))) as s:
+    async with stage(None, connect=connecting("run_ok", AppLocation(""))) as s:
         s.app.open_invocation("inv_1gChat")
         await s.press("r")
         await s.until(lambda: isinstance(s.app.screen, AppLocationDialog))
@@ -198,10 +198,10 @@ async def test_the_app_is_asked_for_once(stage) -> None:
         await s.until(lambda: isinstance(s.app.screen, AppLocationDialog))
         await s.press(*"handlers", "enter")
         await s.shows("Enter module:attribute")
-        s.app.screen.query_one("#folder").value = HANDLERS.folder
+        s.app.screen.query_one("#folder").value = HANDLERS.app_dir
         await s.press(*":app", "enter")
         await until(s, lambda: getattr(s.app.screen, "report", None))
         assert s.app.screen.report.verdict == "same"
         await s.press("escape", "r")
         await until(s, lambda: getattr(s.app.screen, "report", None))
-        assert s.app.code == HANDLERS
+        assert s.app.app_location == HANDLERS

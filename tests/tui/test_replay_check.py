@@ -9,7 +9,7 @@ from playhead.replay import Recording, RecordingError
 from playhead_tui.actions import journal_check as checking
 from playhead_tui.dialogs.checked_menu import CheckedMenu
 from playhead_tui.dialogs.dialog import Menu
-from playhead_tui.interfaces import Code
+from playhead_tui.interfaces import AppLocation
 from tui_fakes import FakeControl
 from tui_replays import HANDLERS, RECORDINGS, connecting, until
 
@@ -37,7 +37,7 @@ async def test_the_code_that_is_known_is_asked(stage, tmp_path, old, new, said) 
     assert old in text
     (tmp_path / "agent.py").write_text(text.replace(old, new) if old else text)
     actions = FakeControl()
-    connect = connecting("trip", Code("agent:app", str(tmp_path)), actions=actions)
+    connect = connecting("trip", AppLocation("agent:app", str(tmp_path)), actions=actions)
     async with stage(None, connect=connect) as s:
         await resuming(s)
         await until(s, lambda: said in " ".join(s.text.replace("│", " ").split()))
@@ -48,7 +48,7 @@ async def test_the_code_that_is_known_is_asked(stage, tmp_path, old, new, said) 
 
 async def test_a_resume_can_go_on_with_the_newest_deployment(stage) -> None:
     actions = FakeControl()
-    async with stage(None, connect=connecting("trip", Code(""), actions=actions)) as s:
+    async with stage(None, connect=connecting("trip", AppLocation(""), actions=actions)) as s:
         await resuming(s)
         await s.press("l")
         await s.until(lambda: actions.done == [("resume", "inv_1lPause", "deployment=latest")])
@@ -61,7 +61,7 @@ async def test_what_fails_after_the_journal_is_said(stage, tmp_path) -> None:
     broken = text.replace(second, '    raise ValueError("not [yet]")\n' + second)
     (tmp_path / "agent.py").write_text(broken)
     recording = Recording.load(RECORDINGS / "v6" / "run_ok.journal.json").prefix(3)
-    code = Code("agent:app", str(tmp_path))
+    code = AppLocation("agent:app", str(tmp_path))
     async with stage(None, connect=connecting(recording, code, actions=FakeControl())) as s:
         await resuming(s)
         await until(s, lambda: "accepts the journal: 2 of 2 commands" in s.text)
@@ -69,7 +69,7 @@ async def test_what_fails_after_the_journal_is_said(stage, tmp_path) -> None:
 
 
 async def test_without_an_app_it_says_how_to_name_one(stage) -> None:
-    async with stage(None, connect=connecting("trip", Code(""), actions=FakeControl())) as s:
+    async with stage(None, connect=connecting("trip", AppLocation(""), actions=FakeControl())) as s:
         await resuming(s)
         await s.shows("Set PLAYHEAD_APP=module:attribute")
 
@@ -77,7 +77,7 @@ async def test_without_an_app_it_says_how_to_name_one(stage) -> None:
 async def test_a_resume_does_not_wait_for_the_check(stage, tmp_path) -> None:
     (tmp_path / "slow.py").write_text("import time\ntime.sleep(600)\n")
     actions = FakeControl()
-    connect = connecting("trip", Code("slow:app", str(tmp_path)), actions=actions)
+    connect = connecting("trip", AppLocation("slow:app", str(tmp_path)), actions=actions)
     async with stage(None, connect=connect) as s:
         await resuming(s)
         await s.shows("Checking whether the current code accepts")
@@ -88,7 +88,7 @@ async def test_a_resume_does_not_wait_for_the_check(stage, tmp_path) -> None:
 async def test_what_takes_too_long_or_fails_is_said(stage, tmp_path, monkeypatch) -> None:
     (tmp_path / "slow.py").write_text("import time\ntime.sleep(600)\n")
     monkeypatch.setattr(checking, "SECONDS", 0.5)
-    connect = connecting("trip", Code("slow:app", str(tmp_path)), actions=FakeControl())
+    connect = connecting("trip", AppLocation("slow:app", str(tmp_path)), actions=FakeControl())
     async with stage(None, connect=connect) as s:
         await resuming(s)
         await s.shows("Not checked: slow:app took over 0.5 s")

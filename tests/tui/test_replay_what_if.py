@@ -9,7 +9,7 @@ from typing import Any
 from playhead.replay import Failure
 from playhead_tui.dialogs.dialog import Menu, Prompt
 from playhead_tui.dialogs.result_editor import ResultEditor, editable
-from playhead_tui.interfaces import Code
+from playhead_tui.interfaces import AppLocation
 from playhead_tui.screens.what_if import WhatIfScreen
 from playhead_tui.widgets.chips import Chips
 from playhead_tui.widgets.comparison import Comparison
@@ -122,7 +122,7 @@ async def test_nothing_runs_for_real_without_a_yes(stage, tmp_path: Path) -> Non
     assert paying in text
     live = f'open({str(proof)!r}, "a").write("x")\n        return "paid for real"'
     (tmp_path / "live.py").write_text(text.replace(paying, live))
-    async with stage(None, connect=connecting("trip", Code("live:app", str(tmp_path)))) as s:
+    async with stage(None, connect=connecting("trip", AppLocation("live:app", str(tmp_path)))) as s:
         await opened(s)
         for key in ("n", "y"):
             assert not proof.exists()

@@ -8,7 +8,7 @@ import pytest
 from playhead.replay import Recording
 from playhead_tui.dialogs.checked_menu import CheckedMenu
 from playhead_tui.dialogs.dialog import Menu
-from playhead_tui.interfaces import Code
+from playhead_tui.interfaces import AppLocation
 from tui_fakes import FakeControl, FakeReader
 from tui_replays import HANDLERS, RECORDINGS, connecting, until
 from tui_stories import details
@@ -79,7 +79,7 @@ def told(actions: Any, recording: Recording, source: FakeReader) -> Any:
     async def with_source(tell: Any) -> None:
         from dataclasses import replace
 
-        await connect(lambda connection: tell(replace(connection, source=source)))
+        await connect(lambda connection: tell(replace(connection, reader=source)))
 
     return with_source
 
@@ -128,7 +128,7 @@ async def test_what_could_not_be_kept_is_not_killed(stage, source) -> None:
 
 
 async def test_without_an_app_it_says_how_to_name_one(stage) -> None:
-    connect = connecting(TRIP, Code(""), actions=FakeControl())
+    connect = connecting(TRIP, AppLocation(""), actions=FakeControl())
     async with stage(None, connect=connect) as s:
         await asked(s, "inv_1iFail")
         await s.shows("Set PLAYHEAD_APP=module:attribute")

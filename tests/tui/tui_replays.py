@@ -17,19 +17,21 @@ from playhead.replay import (
     WhatIfQuestion,
     WhatIfResult,
 )
-from playhead_tui.interfaces import Code, Connection
-from playhead_tui.replaying import WhatIf
+from playhead_tui.interfaces import AppLocation, Connection
 from tui_fakes import FakeReader
 from tui_stage import Stage, wait_until
 
 RECORDINGS = Path(__file__).parents[1] / "recordings"
-HANDLERS = Code("handlers:app", str(RECORDINGS))
+HANDLERS = AppLocation("handlers:app", str(RECORDINGS))
 SECONDS = 60
 """Importing an app takes a second or two, on a busy machine many more."""
 
 
 def connecting(
-    recording: str | Recording | Exception, code: Code = HANDLERS, *, actions: Any = None
+    recording: str | Recording | Exception,
+    location: AppLocation = HANDLERS,
+    *,
+    actions: Any = None,
 ) -> Callable[[Any], Any]:
     """Opens sources that have one recording for every id."""
 
@@ -41,7 +43,7 @@ def connecting(
         return Recording.load(RECORDINGS / "v6" / f"{recording}.journal.json")
 
     async def connect(tell: Any) -> None:
-        tell(Connection(FakeReader(), actions, fetch_recording=fetch, code=code))
+        tell(Connection(FakeReader(), actions, fetch_recording=fetch, app_location=location))
 
     return connect
 

@@ -19,7 +19,13 @@ from textual.screen import Screen
 
 from playhead_tui.drawing.glyphs import ASCII, UNICODE
 from playhead_tui.drawing.palette import DARK, LIGHT
-from playhead_tui.interfaces import Code, Connect, Connection, InvocationReader, ServerControl
+from playhead_tui.interfaces import (
+    AppLocation,
+    Connect,
+    Connection,
+    InvocationReader,
+    ServerControl,
+)
 from playhead_tui.screens.invocations import InvocationsScreen
 from playhead_tui.screens.polling import PollingScreen
 from playhead_tui.widgets.notes import Notes
@@ -98,7 +104,7 @@ class PlayheadApp(App[None]):
         self.glyphs = ASCII if ascii_only else UNICODE
         self.set_class(ascii_only, "ascii")
         self.connection: Connection | None = None
-        self.code = Code("")
+        self.app_location = AppLocation("")
         self._connect = connect
         self._first = invocation
         self.register_theme(DARK)
@@ -123,8 +129,8 @@ class PlayheadApp(App[None]):
     def on_connection_opened(self, message: ConnectionOpened) -> None:
         """Start polling on every screen, or make it read the new sources at once."""
         self.connection = message.connection
-        if not self.code.app:
-            self.code = message.connection.code
+        if not self.app_location.app:
+            self.app_location = message.connection.app_location
         self.refresh_now()
         for screen in self._polling_screens():
             screen.start_polling()

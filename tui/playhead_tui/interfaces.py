@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from textual.notifications import SeverityLevel
     from textual.screen import Screen
 
-__all__ = ["Code", "Connect", "Connection", "Dashboard", "InvocationReader", "ServerControl"]
+__all__ = ["AppLocation", "Connect", "Connection", "Dashboard", "InvocationReader", "ServerControl"]
 
 Result = TypeVar("Result")
 
@@ -110,12 +110,12 @@ async def _nothing_to_close() -> None:
 
 
 @dataclass(frozen=True)
-class Code:
-    """The user's app, for replays."""
+class AppLocation:
+    """Where the user's app is, for replays."""
 
     app: str
     """`module:attribute`; empty when it is not known."""
-    folder: str = ""
+    app_dir: str = ""
     """Folder to import it from; the current folder when empty."""
 
 
@@ -135,7 +135,7 @@ class Connection:
     ingress_url: str = "http://localhost:8080"
     fetch_recording: Callable[[str], Awaitable[Recording]] | None = None
     """Fetches the whole journal of an invocation, from the server or from the store."""
-    code: Code = Code("")
+    app_location: AppLocation = AppLocation("")
     """The app that the settings name."""
     close: Callable[[], Awaitable[None]] = field(default=_nothing_to_close)
 
@@ -147,7 +147,7 @@ Connect = Callable[[Callable[[Connection], object]], Awaitable[None]]
 class Dashboard(Protocol):
     """The app as its screens and actions see it."""
 
-    code: Code
+    app_location: AppLocation
     """The app that was replayed last, else the one that the settings name."""
 
     @property

@@ -9,7 +9,6 @@ from playhead.replay import Replayer, Report, restarted
 from playhead_tui.drawing.cells import clip
 from playhead_tui.drawing.document import Line
 from playhead_tui.interfaces import Dashboard
-from playhead_tui.replaying import Replayer
 
 __all__ = ["SECONDS", "check_journal", "verdict_lines"]
 
@@ -27,9 +26,9 @@ async def check_journal(
         invocation_id: the invocation whose journal is checked.
         kept: index of the last entry that a restart as new keeps; None to check all entries.
     """
-    code = dashboard.code
+    location = dashboard.app_location
     fetch = dashboard.connection.fetch_recording if dashboard.connection else None
-    if not code.app or fetch is None:
+    if not location.app or fetch is None:
         return [
             Line("Not checked whether the current code accepts the journal.", "dim"),
             Line("Set PLAYHEAD_APP=module:attribute, or replay it once with r.", "dim"),
@@ -40,10 +39,10 @@ async def check_journal(
             recording = await fetch(invocation_id)
             if kept is not None:
                 recording = restarted(recording, kept)
-            replayer = Replayer(code, recording)
-            return verdict_lines(await replayer.report(explained=False), code.app)
+            replayer = Replayer(location.app, recording, app_dir=location.app_dir or None)
+            return verdict_lines(await replayer.report(explain=False), location.app)
     except TimeoutError:
-        return [Line(f"Not checked: {code.app} took over {SECONDS:g} s.", "warn")]
+        return [Line(f"Not checked: {location.app} took over {SECONDS:g} s.", "warn")]
     except Exception as error:
         return [Line(f"Not checked: {clip(str(error) or type(error).__name__, 200)}", "warn")]
     finally:

@@ -81,7 +81,7 @@ async def restart(dashboard: Dashboard, row: Invocation, last: int, deployment: 
 
 
 async def _check_can_be_kept(dashboard: Dashboard, invocation_id: str, last: int) -> None:
-    from playhead.journal.restart import restarted
+    from playhead.replay import restarted
 
     fetch = dashboard.connection.fetch_recording if dashboard.connection else None
     if fetch is None:

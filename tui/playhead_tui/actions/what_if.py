@@ -6,8 +6,7 @@ import json
 import shlex
 from typing import Any
 
-from playhead.replay import Failure, Report, Session
-from playhead.replay.text import report_lines
+from playhead.replay import Failure, Report, Session, WhatIfQuestion, report_lines
 from playhead.restate.protocol import FIRST_AWAKEABLE_SIGNAL
 from playhead.values import readable
 
@@ -16,8 +15,7 @@ from playhead_tui.dialogs.dialog import Choice, Menu
 from playhead_tui.dialogs.result_editor import ResultEditor
 from playhead_tui.drawing.cells import clip
 from playhead_tui.drawing.document import Line
-from playhead_tui.interfaces import Code, Dashboard
-from playhead_tui.replaying import WhatIf
+from playhead_tui.interfaces import AppLocation, Dashboard
 
 __all__ = ["Changeable", "ask_what_if", "changeable", "choose_stop_copy"]
 
@@ -57,8 +55,8 @@ def changeable(session: Session) -> list[Changeable]:
 
 
 async def ask_what_if(
-    dashboard: Dashboard, session: Session, question: WhatIf | None = None
-) -> WhatIf | None:
+    dashboard: Dashboard, session: Session, question: WhatIfQuestion | None = None
+) -> WhatIfQuestion | None:
     """Ask for a changed result; ask for confirmation before a step runs for real.
 
     Args:
@@ -101,15 +99,20 @@ async def _confirm(dashboard: Dashboard, names: tuple[str, ...]) -> bool:
 
 
 async def choose_stop_copy(
-    dashboard: Dashboard, session: Session, *, code: Code, report: Report | None, tab: str
+    dashboard: Dashboard,
+    session: Session,
+    *,
+    location: AppLocation,
+    report: Report | None,
+    tab: str,
 ) -> None:
     """Ask what to copy of a replay, and copy it."""
     stop = session.current
-    command = ["playhead", "replay", session.recording.id, "--app", code.app]
-    if code.folder:
-        command += ["--app-dir", code.folder]
+    command = ["playhead", "replay", session.recording.id, "--app", location.app]
+    if location.app_dir:
+        command += ["--app-dir", location.app_dir]
     if stop:
-        command += ["--at", stop.place]
+        command += ["--at", str(stop.index) if stop.entry is None else f"#{stop.entry}"]
     texts = {
         "t": ("text of this tab", tab),
         "c": ("command", shlex.join(command)),

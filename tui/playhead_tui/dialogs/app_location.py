@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from playhead_tui.dialogs.dialog import Dialog
-from playhead_tui.drawing.document import Line
-from playhead_tui.interfaces import Code
 from textual.app import ComposeResult
 from textual.widgets import Input, Static
+
+from playhead_tui.dialogs.dialog import Dialog
+from playhead_tui.drawing.document import Line
+from playhead_tui.interfaces import AppLocation
 
 __all__ = ["AppLocationDialog", "location_error"]
 
@@ -36,17 +37,17 @@ class AppLocationDialog(Dialog):
     AppLocationDialog .label { color: $foreground 60%; }
     """
 
-    def __init__(self, code: Code) -> None:
+    def __init__(self, location: AppLocation) -> None:
         super().__init__("Replay with which code?", BODY)
-        self.code = code
+        self.app_location = location
         """The app to run; valid once the dialog has returned one."""
 
     def compose_content(self) -> ComposeResult:
         """Lay out both inputs and their error message."""
         yield Static("app, as module:attribute (PLAYHEAD_APP sets it)", classes="label")
-        yield Input(self.code.app, placeholder="agent:app", id="app", select_on_focus=False)
+        yield Input(self.app_location.app, placeholder="agent:app", id="app", select_on_focus=False)
         yield Static("folder to import it from (PLAYHEAD_APP_DIR)", classes="label")
-        folder = self.code.folder or str(Path.cwd())
+        folder = self.app_location.app_dir or str(Path.cwd())
         yield Input(folder, placeholder=str(Path.cwd()), id="folder", select_on_focus=False)
         yield Static("", classes="error", markup=False)
 
@@ -57,7 +58,9 @@ class AppLocationDialog(Dialog):
         folder = self.query_one("#folder", Input).value.strip()
         error = location_error(app, folder)
         if error is None:
-            self.code = Code(app, str(Path(folder).expanduser().resolve()) if folder else "")
+            self.app_location = AppLocation(
+                app, str(Path(folder).expanduser().resolve()) if folder else ""
+            )
             self.dismiss(app)
         else:
             line = self.query_one(".error", Static)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from playhead_tui.dialogs.dialog import Choice, Menu, content
-from playhead_tui.drawing.document import Line
 from textual import work
 from textual.app import ComposeResult
 from textual.message import Message
 from textual.widgets import Static
+
+from playhead_tui.dialogs.dialog import Choice, Menu, content
+from playhead_tui.drawing.document import Line
 
 __all__ = ["CheckedMenu"]
 

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from playhead_tui.drawing.document import Line
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType

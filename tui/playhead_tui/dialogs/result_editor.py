@@ -8,13 +8,14 @@ from typing import Any, ClassVar
 
 from playhead.replay import Failure, WhatIfQuestion
 from playhead.text import clean
-from playhead_tui.drawing.cells import clip
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Footer, Input, Static, TextArea
+
+from playhead_tui.drawing.cells import clip
 
 __all__ = ["ResultEditor", "editable"]
 
@@ -29,7 +30,7 @@ def _escaped(character: str) -> str:
     return f"\\u{ord(character):04x}"
 
 
-class ResultEditor(ModalScreen[WhatIf | None]):
+class ResultEditor(ModalScreen[WhatIfQuestion | None]):
     """JSON to edit, and what answers the steps after it: the recording, nothing, or real code."""
 
     DEFAULT_CSS = """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from playhead.conventions import INPUT_MESSAGES, OUTPUT_MESSAGES
-from playhead.decode.spans import messages as decoded_messages
+from playhead.decode.spans import messages
 from playhead.formatting import clock, count
 from playhead.model import Message, Span
 
@@ -57,19 +57,11 @@ def _gen_ai(span: Span) -> Iterator[Line]:
 
 def conversation(span: Span) -> list[Message]:
     """Return the messages of a model's span: the prompt, then the response."""
-    found: list[Message] = []
-    for name in MESSAGES:
-        value = parsed(span.attributes.get(name))
-        for item in _items(value):
-            if "role" in item and isinstance(item.get("parts"), list):
-                parts = tuple(_items(item["parts"]))
-                found.append(Message(str(item["role"]), parts))
-    return found
-
-
-def _items(value: Any) -> list[dict[str, Any]]:
-    items = cast("list[Any]", value) if isinstance(value, list) else []
-    return [cast("dict[str, Any]", item) for item in items if isinstance(item, dict)]
+    return [
+        message
+        for name in (INPUT_MESSAGES, OUTPUT_MESSAGES)
+        for message in messages(span.attributes.get(name))
+    ]
 
 
 def errors(span: Span) -> Iterator[Line]:

@@ -14,7 +14,6 @@ from textual.widgets import Footer
 from playhead_tui.drawing.python_source import SourceFile, read_source
 from playhead_tui.inspector.stop import frames
 from playhead_tui.interfaces import Dashboard
-from playhead_tui.replaying import WhatIf
 from playhead_tui.screens.replay_messages import (
     BreakpointsFound,
     ReplayFailed,
@@ -161,7 +160,7 @@ class ReplayScreen(ReplayOpeningScreen):
             activity = "comparing with the journal"
         self.query_one(ReplayHeader).show_replay(
             target=self.target,
-            app=self.code.app,
+            app=self.app_location.app,
             place=place,
             report=self.report,
             activity=activity,
@@ -176,7 +175,9 @@ class ReplayScreen(ReplayOpeningScreen):
             pane.show_source(SourceFile("", unreadable=reason), 0, "Source")
             return
         _, frame = shown[min(self.level, len(shown) - 1)]
-        title = f"{short_path(frame.file, self.code.folder)}:{frame.line}  {frame.function}"
+        title = (
+            f"{short_path(frame.file, self.app_location.app_dir)}:{frame.line}  {frame.function}"
+        )
         others = {f.line for _, f in shown if f.file == frame.file and f is not frame}
         file = self._files.get(frame.file)
         if file is None:
@@ -190,7 +191,7 @@ class ReplayScreen(ReplayOpeningScreen):
 
     @work(group="source")
     async def _read(self, path: str) -> None:
-        file = await asyncio.to_thread(read_source, path, self.code.folder)
+        file = await asyncio.to_thread(read_source, path, self.app_location.app_dir)
         self.post_message(SourceFileRead(file))
 
     def on_source_file_read(self, message: SourceFileRead) -> None:
@@ -303,7 +304,7 @@ class ReplayScreen(ReplayOpeningScreen):
         self.ask_what_if(None)
 
     @work(group="dialogs", exclusive=True)
-    async def ask_what_if(self, question: WhatIf | None) -> None:
+    async def ask_what_if(self, question: WhatIfQuestion | None) -> None:
         """Ask for a changed result, starting from the last question, and run the code from it."""
         from playhead_tui.actions.what_if import ask_what_if
 
@@ -312,14 +313,14 @@ class ReplayScreen(ReplayOpeningScreen):
             if question:
                 self.run_what_if(question)
 
-    def run_what_if(self, question: WhatIf) -> None:
+    def run_what_if(self, question: WhatIfQuestion) -> None:
         """Run the code with changed results, in a worker."""
         self._activity = "running with the changed result"
         self.show_header()
         self._run_what_if(question)
 
     @work(group="what if", exclusive=True)
-    async def _run_what_if(self, question: WhatIf) -> None:
+    async def _run_what_if(self, question: WhatIfQuestion) -> None:
         assert self.replayer is not None
         try:
             result = await self.replayer.what_if(question)
@@ -363,7 +364,11 @@ class ReplayScreen(ReplayOpeningScreen):
         if self.session:
             tab = self.panes.details.text
             await choose_stop_copy(
-                self.dashboard, self.session, code=self.code, report=self.report, tab=tab
+                self.dashboard,
+                self.session,
+                location=self.app_location,
+                report=self.report,
+                tab=tab,
             )
 
     def action_back(self) -> None:

@@ -71,7 +71,7 @@ class SourceFileRead(Message, bubble=False):
 class WhatIfFinished(Message, bubble=False):
     """A run with changed results has ended or is blocked."""
 
-    def __init__(self, question: WhatIf, result: WhatIfResult) -> None:
+    def __init__(self, question: WhatIfQuestion, result: WhatIfResult) -> None:
         super().__init__()
         self.question = question
         self.result = result

@@ -9,8 +9,7 @@ from textual import work
 from textual.screen import Screen
 
 from playhead_tui.inspector.progress import error_lines, progress_lines
-from playhead_tui.interfaces import Code, Dashboard
-from playhead_tui.replaying import Replayer
+from playhead_tui.interfaces import AppLocation, Dashboard
 from playhead_tui.screens.replay_messages import (
     ReplayFailed,
     ReportReady,
@@ -31,7 +30,7 @@ class ReplayOpeningScreen(Screen[None]):
         self.glyphs = dashboard.glyphs
         self.invocation_id = invocation_id
         self.target = target
-        self.code = Code("")
+        self.app_location = AppLocation("")
         self.session: Session | None = None
         self.report: Report | None = None
         self.replayer: Replayer | None = None
@@ -48,9 +47,9 @@ class ReplayOpeningScreen(Screen[None]):
         """Open at once when the app is known, else ask for it."""
         self.set_interval(0.25, self._tick)
         self.show_header()
-        known = self.dashboard.code
-        if known.app:
-            self.open(known)
+        location = self.dashboard.app_location
+        if location.app:
+            self.open(location)
         else:
             self.ask_for_app()
 
@@ -64,15 +63,17 @@ class ReplayOpeningScreen(Screen[None]):
         """Ask for the app; without an answer and without a replay, go back."""
         from playhead_tui.dialogs.app_location import AppLocationDialog
 
-        dialog = AppLocationDialog(self.code if self.code.app else self.dashboard.code)
+        dialog = AppLocationDialog(
+            self.app_location if self.app_location.app else self.dashboard.app_location
+        )
         if await self.dashboard.push_screen_wait(dialog):
-            self.open(dialog.code)
+            self.open(dialog.app_location)
         elif self.session is None and self.error is None:
             self.dismiss()
 
-    def open(self, code: Code) -> None:
+    def open(self, location: AppLocation) -> None:
         """Run this app against the journal, from the beginning."""
-        self.code = self.dashboard.code = code
+        self.app_location = self.dashboard.app_location = location
         if self.session:
             self.resume_at = self.session.position
         self.session = self.error = self.report = None
@@ -81,16 +82,17 @@ class ReplayOpeningScreen(Screen[None]):
         self.query_one("#progress").focus()
         if self.replayer:
             self.replayer.close()
-        self._open(code)
+        self._open(location)
 
     @work(group="open", exclusive=True)
-    async def _open(self, code: Code) -> None:
+    async def _open(self, location: AppLocation) -> None:
         try:
             self.post_message(StageStarted("Reading the journal"))
             recording = await self._fetch()
             size = f"{len(recording.entries)} entries"
-            self.post_message(StageStarted(f"{size}. Importing {code.app}"))
-            self.replayer = replayer = Replayer(code, recording)
+            self.post_message(StageStarted(f"{size}. Importing {location.app}"))
+            app, app_dir = location.app, location.app_dir or None
+            self.replayer = replayer = Replayer(app, recording, app_dir=app_dir)
             await replayer.start()
             self.post_message(StageStarted("Running the code against the journal"))
             self.post_message(SessionReady(await replayer.session()))
@@ -119,14 +121,16 @@ class ReplayOpeningScreen(Screen[None]):
         self.error = error
         self.remove_class("ready")
         pane = self.query_one("#progress", TextPane)
-        pane.show_lines(list(error_lines(error, self.code.app, self.code.folder)), stay=False)
+        pane.show_lines(
+            list(error_lines(error, self.app_location.app, self.app_location.app_dir)), stay=False
+        )
         pane.focus()
         self.show_header()
 
     def action_run_again(self) -> None:
         """Run again, with the current code and journal."""
-        if self.code.app:
-            self.open(self.code)
+        if self.app_location.app:
+            self.open(self.app_location)
 
     def action_other_app(self) -> None:
         """Ask for another app."""

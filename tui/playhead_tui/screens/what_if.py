@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 from typing import ClassVar, Literal
 
-from playhead.replay import Failure, WhatIfResult
+from playhead.replay import Failure, WhatIfQuestion, WhatIfResult
 from textual import events, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -21,7 +21,6 @@ from playhead_tui.drawing.cells import clip
 from playhead_tui.drawing.document import Line
 from playhead_tui.inspector.what_if import ending, row_lines, unanswered
 from playhead_tui.interfaces import Dashboard
-from playhead_tui.replaying import WhatIf
 from playhead_tui.widgets.chips import Chips
 from playhead_tui.widgets.comparison import Comparison
 from playhead_tui.widgets.rows import RowsView
@@ -29,7 +28,7 @@ from playhead_tui.widgets.text_pane import TextPane
 
 __all__ = ["NextRun", "WhatIfScreen"]
 
-NextRun = tuple[Literal["edit", "run"], WhatIf]
+NextRun = tuple[Literal["edit", "run"], WhatIfQuestion]
 """What to do after the screen: edit the question first, or run this one."""
 WIDE = 110
 
@@ -62,7 +61,7 @@ class WhatIfScreen(Screen[NextRun | None]):
     ]
 
     def __init__(
-        self, dashboard: Dashboard, result: WhatIfResult, question: WhatIf, target: str
+        self, dashboard: Dashboard, result: WhatIfResult, question: WhatIfQuestion, target: str
     ) -> None:
         super().__init__()
         self.dashboard = dashboard

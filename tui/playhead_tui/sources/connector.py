@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from playhead_tui.interfaces import Code, Connect, Connection
+from playhead_tui.interfaces import AppLocation, Connect, Connection
 
 if TYPE_CHECKING:
     from playhead.local import ManagedProcess
@@ -48,7 +48,7 @@ class _Connector:
     publish: Callable[[Connection], object]
     client: RestateClient | None = None
     store: StoreClient | None = None
-    child: Child | None = None
+    child: ManagedProcess | None = None
     closed: bool = False
     _starting: asyncio.Future[ManagedProcess] | None = field(default=None, repr=False)
 
@@ -122,7 +122,7 @@ class _Connector:
                 announcement=announcement,
                 ingress_url=self.settings.ingress_url,
                 fetch_recording=self._fetch,
-                code=Code(self.settings.app or "", self.settings.app_dir or ""),
+                app_location=AppLocation(self.settings.app or "", self.settings.app_dir or ""),
                 close=self.close,
             )
         )

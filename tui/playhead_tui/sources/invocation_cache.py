@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from playhead.model import Invocation, InvocationPage, Status
+from playhead.model import FAILING, STATUSES, Invocation, InvocationPage, Status
 
 from playhead_tui.interfaces import InvocationReader
-from playhead_tui.sources.list_query import FAILING, ListQuery
+from playhead_tui.sources.list_query import ListQuery
 
 __all__ = ["PAGE", "CacheUpdate", "InvocationCache"]
 
@@ -133,5 +133,5 @@ def server_filter(query: ListQuery) -> tuple[str | None, Iterable[Status] | None
     statuses: list[Status] = [status for status in STATUSES if status in words]
     texts = [word for word in words if word not in STATUSES]
     if query.errors_only:
-        statuses = [status for status in statuses if status in FAILING] or list(FAILING)
+        statuses = [status for status in FAILING if status in statuses] or list(FAILING)
     return (max(texts, key=len) if texts else None), statuses or None

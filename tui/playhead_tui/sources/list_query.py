@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from playhead.model import FAILING, Invocation
 
-__all__ = ["FAILING", "SORTS", "ListQuery", "is_failing"]
+__all__ = ["SORTS", "ListQuery", "is_failing"]
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
@@ -22,14 +22,10 @@ SORTS: dict[str, Callable[[Invocation], float]] = {
     "age": lambda row: (row.created_at - _EPOCH).total_seconds(),
     "duration": _length,
     "attempts": lambda row: row.attempts or row.retry_count,
-    "LLM calls": lambda row: row.llm_calls or 0,
+    "llm_calls": lambda row: row.llm_calls or 0,
     "tokens": lambda row: row.tokens.total if row.tokens else 0,
 }
-"""Sort keys by column; the largest (newest) comes first."""
-
-
-FAILING: tuple[Status, ...] = ("failed", "killed", "backing-off", "paused")
-"""Statuses that "errors only" shows."""
+"""Sort keys by column of `formatting.HEADINGS`; the largest (newest) comes first."""
 
 
 def is_failing(row: Invocation) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from playhead_tui.drawing.glyphs import Glyphs
 from rich.segment import Segment
 from rich.style import Style
 
