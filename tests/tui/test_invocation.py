@@ -151,11 +151,11 @@ async def test_the_cursor_keeps_its_row_while_spans_arrive(stage, source) -> Non
         assert len(screen.waterfall.rows) == 44
 
 
-async def test_orphans_cycles_and_replays_say_so(stage, source) -> None:
+async def test_orphans_cycles_and_replays_are_labeled(stage, source) -> None:
     row = source.rows[0]
-    told = [span_row(span(row.created_at, n, 1, f"span {note}", f"c{n}"), 0, note=note)
+    rows = [span_row(span(row.created_at, n, 1, f"span {note}", f"c{n}"), 0, note=note)
             for n, note in enumerate(["orphan", "cycle", "interrupted", "replayed"])]  # fmt: skip
-    source.details[row.id] = replace(source.details[row.id], timeline=tuple(told))
+    source.details[row.id] = replace(source.details[row.id], timeline=tuple(rows))
     async with stage(source, size=(160, 40)) as s:
         await opened(s, row.id)
         for note in ("orphan", "cycle", "interrupted", "replayed"):
@@ -163,7 +163,7 @@ async def test_orphans_cycles_and_replays_say_so(stage, source) -> None:
         await s.shows("Orphan: its parent span was never recorded.")
 
 
-async def test_an_invocation_that_nobody_has_says_so(stage, source) -> None:
+async def test_an_unknown_invocation_shows_why_it_is_empty(stage, source) -> None:
     async with stage(source) as s:
         s.app.open_invocation("inv_gone")
         await s.shows("Neither the server nor the store has inv_gone")

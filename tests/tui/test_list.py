@@ -24,7 +24,7 @@ async def test_rows_show_status_as_mark_and_word_with_their_numbers(stage) -> No
         assert "13 total" in s.text.splitlines()[0]
 
 
-async def test_the_cursor_keeps_its_row_through_whatever_happens(stage) -> None:
+async def test_the_cursor_keeps_its_row_through_every_update(stage) -> None:
     pick = random.Random(11)
     source = FakeReader([summary(f"inv_{n:03}", "S/run", "running", n) for n in range(80)])
     async with stage(source, size=(100, 20)) as s:
@@ -72,7 +72,7 @@ async def test_a_filtered_row_gets_the_cursor_back(stage) -> None:
         assert chips(s.app) == ""
 
 
-async def test_escape_in_the_filter_line_brings_back_the_last_filter(stage) -> None:
+async def test_escape_in_the_filter_line_restores_the_last_filter(stage) -> None:
     async with stage(FakeReader()) as s:
         screen = s.app.screen
         await s.until(lambda: screen.listing.rows)
@@ -98,7 +98,7 @@ async def test_escape_undoes_one_layer_at_a_time_and_never_quits(stage) -> None:
         assert s.app.is_running
 
 
-async def test_n_goes_round_the_matches_and_else_round_the_failures(stage) -> None:
+async def test_n_cycles_through_matches_or_failures(stage) -> None:
     async with stage(FakeReader()) as s:
         screen = s.app.screen
         await s.until(lambda: screen.listing.rows)
@@ -111,7 +111,7 @@ async def test_n_goes_round_the_matches_and_else_round_the_failures(stage) -> No
         assert screen.listing.current.status == "killed"
 
 
-async def test_a_held_view_counts_what_is_new(stage) -> None:
+async def test_a_paused_view_counts_new_rows(stage) -> None:
     source = FakeReader()
     async with stage(source) as s:
         screen = s.app.screen
@@ -157,7 +157,7 @@ async def test_older_rows_are_read_when_the_end_comes_near(stage) -> None:
         assert max(source.limits) == 200
 
 
-async def test_a_filter_finds_what_lies_beyond_the_rows_read(stage) -> None:
+async def test_a_filter_finds_rows_that_were_not_read_yet(stage) -> None:
     source = FakeReader([summary(f"inv_{n:05}", "S/run", "succeeded", n) for n in range(5_000)])
     source.rows[4321] = summary("inv_old", "Needle/run", "failed", 4321)
     async with stage(source, size=(100, 30)) as s:
@@ -171,7 +171,7 @@ async def test_a_filter_finds_what_lies_beyond_the_rows_read(stage) -> None:
         await s.until(lambda: [row.id for row in screen.listing.rows] == ["inv_old"])
 
 
-async def test_purged_rows_go_and_pushed_ones_stay(stage) -> None:
+async def test_purged_rows_disappear_and_older_rows_stay(stage) -> None:
     source = FakeReader([summary(f"inv_{n:05}", "S/run", "succeeded", n) for n in range(1_000)])
     async with stage(source, size=(100, 30)) as s:
         screen = s.app.screen
@@ -191,7 +191,7 @@ async def test_purged_rows_go_and_pushed_ones_stay(stage) -> None:
         assert shown <= {row.id for row in source.rows}
 
 
-async def test_a_source_that_fails_leaves_the_rows_and_says_why(stage) -> None:
+async def test_a_failed_read_keeps_the_rows_and_shows_why(stage) -> None:
     source = FakeReader()
     async with stage(source) as s:
         screen = s.app.screen
@@ -205,7 +205,7 @@ async def test_a_source_that_fails_leaves_the_rows_and_says_why(stage) -> None:
         await s.until(lambda: "Reading failed" not in s.text)
 
 
-async def test_what_is_missing_is_said_and_more_than_three_are_counted(stage) -> None:
+async def test_missing_sources_are_shown_and_more_than_three_are_counted(stage) -> None:
     source = FakeReader([])
     source.missing = ("No Restate server answers. Start one.", "No recorder runs.")
     async with stage(source, size=(80, 24)) as s:
@@ -216,13 +216,13 @@ async def test_what_is_missing_is_said_and_more_than_three_are_counted(stage) ->
         await s.shows("and 3 more")
 
 
-async def test_an_empty_server_says_what_to_do(stage) -> None:
+async def test_an_empty_list_says_what_to_do(stage) -> None:
     async with stage(FakeReader([])) as s:
         await s.shows("No invocations yet.")
         assert "playhead demo" in s.text
 
 
-async def test_sources_that_cannot_be_opened_are_told(stage) -> None:
+async def test_a_failed_connection_is_shown(stage) -> None:
     from playhead_tui.app import PlayheadApp
 
     async def connect(tell) -> None:

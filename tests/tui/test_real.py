@@ -17,6 +17,7 @@ from playhead.record.process import start_child
 from playhead_tui.app import PlayheadApp
 from playhead_tui.sources.connector import connector
 from tui_stage import screen_text, wait_until
+from waiting import until_async
 
 SERVICE = """
 import sys
@@ -208,9 +209,8 @@ async def test_without_a_server_it_says_so_and_replays_the_recording(
 
         source = await connect(there)
         assert source
-        recorded: list[Any] = []
-        while not recorded:
-            recorded = await source.rows("SELECT id FROM invocations WHERE id = ?", [ident])
+        query = "SELECT id FROM invocations WHERE id = ?"
+        await until_async(lambda: source.rows(query, [ident]), "the invocation is stored")
         await source.close()
         away = replace(
             there, admin_url=f"http://127.0.0.1:{free_port()}", app="desk:app", app_dir=str(code)

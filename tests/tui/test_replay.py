@@ -123,7 +123,7 @@ async def test_breakpoints_by_name_entry_and_expression(stage) -> None:
 
 
 @pytest.mark.parametrize(
-    ("source", "said"),
+    ("source", "message"),
     [
         ("raise ValueError('no [red]config[/]')", "ValueError: no [red]config[/]"),
         ("import os; os.abort()", "killed by signal 6"),
@@ -132,8 +132,8 @@ async def test_breakpoints_by_name_entry_and_expression(stage) -> None:
          "app = restate.app([things])\n", "it did not finish within 1 s"),
     ],
 )  # fmt: skip
-async def test_what_the_code_does_wrong_is_said_and_harms_nothing(
-    stage, tmp_path, monkeypatch, source, said
+async def test_a_crash_of_the_code_is_shown_and_harmless(
+    stage, tmp_path, monkeypatch, source, message
 ) -> None:
     monkeypatch.setattr(
         "playhead_tui.screens.replay_opening.Replayer", partial(Replayer, timeout=1.0)
@@ -143,7 +143,7 @@ async def test_what_the_code_does_wrong_is_said_and_harms_nothing(
     async with stage(None, connect=connecting("trip", code), size=(100, 30)) as s:
         s.app.open_replay("inv_1", "Counter/trips/trip")
         await until(s, lambda: s.app.screen.error)
-        await s.until(lambda: said in s.text)
+        await s.until(lambda: message in s.text)
         assert "what to do" in s.text
         shutil.copy(RECORDINGS / "handlers.py", tmp_path / "agent.py")
         monkeypatch.setattr("playhead_tui.screens.replay_opening.Replayer", Replayer)
@@ -154,16 +154,16 @@ async def test_what_the_code_does_wrong_is_said_and_harms_nothing(
 
 
 @pytest.mark.parametrize(
-    ("error", "said"),
+    ("error", "message"),
     [
         (UnsupportedJournalError("inv_1 has journal version 1: too old"), "cannot be replayed"),
         (RecordingError("No Restate admin API answers\nno store either"), "no store either"),
     ],
 )
-async def test_a_journal_that_cannot_be_had_says_why(stage, error, said) -> None:
+async def test_an_unreadable_journal_shows_why(stage, error, message) -> None:
     async with stage(None, connect=connecting(error)) as s:
         s.app.open_replay("inv_1", "Counter/trips/trip")
-        await s.shows(said)
+        await s.shows(message)
         await s.press("escape")
         assert len(s.app.screen_stack) == 1
 
@@ -187,7 +187,7 @@ async def test_leaving_ends_the_process_at_once(stage, tmp_path: Path) -> None:
         assert s.app.is_running
 
 
-async def test_the_app_is_asked_for_once(stage) -> None:
+async def test_the_app_is_requested_once(stage) -> None:
     async with stage(None, connect=connecting("run_ok", AppLocation(""))) as s:
         s.app.open_invocation("inv_1gChat")
         await s.press("r")

@@ -1,4 +1,4 @@
-"""What if a result had been another: asked, run on, compared; and nothing runs unasked."""
+"""What-if runs: editor, comparison, and confirmation before a step runs for real."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def what_if_of(s: Any) -> WhatIfScreen:
     return found
 
 
-async def test_another_result_runs_on_beside_the_original(stage) -> None:
+async def test_a_changed_result_is_compared_with_the_original(stage) -> None:
     async with stage(None, connect=connecting("run_ok")) as s:
         replay = await opened(s)
         area = await editing(s, "e")
@@ -88,7 +88,7 @@ async def test_a_dry_run_waits_and_takes_answers(stage) -> None:
         assert (call.source, call.new_result) == ("answered", "a tent")
 
 
-async def test_an_approval_is_answered_otherwise(stage) -> None:
+async def test_an_approval_is_answered_differently(stage) -> None:
     async with stage(None, connect=connecting("approval")) as s:
         await opened(s)
         area = await editing(s, "G", "e")
@@ -115,7 +115,7 @@ async def test_a_result_becomes_an_error_and_back(stage) -> None:
         assert (await what_if_of(s)).result.output == "Hello"
 
 
-async def test_nothing_runs_for_real_without_a_yes(stage, tmp_path: Path) -> None:
+async def test_no_step_runs_for_real_without_confirmation(stage, tmp_path: Path) -> None:
     proof = tmp_path / "paid"
     text = (RECORDINGS / "handlers.py").read_text()
     paying = 'note("pay")\n        return "paid"'

@@ -1,4 +1,4 @@
-"""A source in memory: what an afternoon with agents looks like, at a fixed time."""
+"""A reader and a server control in memory, at a fixed time."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def some_rows() -> list[Invocation]:
 
 
 class FakeReader:
-    """Answers from memory; a test changes `rows` and `details` as the world would."""
+    """Reads from memory; tests change `rows` and `details`."""
 
     def __init__(self, rows: list[Invocation] | None = None) -> None:
         self.rows = some_rows() if rows is None else rows
@@ -111,7 +111,7 @@ class FakeReader:
 
 
 class FakeControl:
-    """Notes what it was asked to do."""
+    """Records the calls of its methods."""
 
     def __init__(self) -> None:
         self.done: list[tuple[str, ...]] = []

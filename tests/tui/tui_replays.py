@@ -1,4 +1,4 @@
-"""Replays for the tests: real ones over the recordings, and one made by hand."""
+"""Replays for tests: real ones over the recordings, and a fake one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tui_stage import Stage, wait_until
 RECORDINGS = Path(__file__).parents[1] / "recordings"
 HANDLERS = AppLocation("handlers:app", str(RECORDINGS))
 SECONDS = 60
-"""Importing an app takes a second or two, on a busy machine many more."""
+"""Importing an app takes a second or two, on a busy machine much longer."""
 
 
 def connecting(
@@ -33,7 +33,7 @@ def connecting(
     *,
     actions: Any = None,
 ) -> Callable[[Any], Any]:
-    """Opens sources that have one recording for every id."""
+    """Return a connect function with one recording for every id."""
 
     async def fetch(invocation_id: str) -> Recording:
         if isinstance(recording, Exception):
@@ -49,14 +49,14 @@ def connecting(
 
 
 async def opened(s: Stage) -> Any:
-    """The replay screen, once the verdict is there."""
+    """Open the replay screen and wait for the verdict."""
     s.app.open_replay("inv_1", "Counter/trips/trip")
     await wait_until(s.pilot, lambda: getattr(s.app.screen, "report", None), SECONDS)
     return s.app.screen
 
 
 async def until(s: Stage, predicate: Callable[[], object]) -> None:
-    """As the stage's, with time for a process to start."""
+    """Wait like the stage, with time for a process to start."""
     await wait_until(s.pilot, predicate, SECONDS)
 
 
@@ -129,7 +129,7 @@ REPORT = Report(
 
 
 class HandMade:
-    """Stands in for a `Replayer`: stops and report are given, and nothing runs."""
+    """A `Replayer` with fixed stops and a fixed report; runs no code."""
 
     stops: tuple[Stop, ...] = ()
     report_: Report = REPORT
@@ -137,7 +137,7 @@ class HandMade:
 
     def __init__(self, app: str, recording: Recording, *, app_dir: str | None = None) -> None:
         self.app, self.app_dir, self.recording = app, app_dir, recording
-        self.asked: list[WhatIfQuestion] = []
+        self.questions: list[WhatIfQuestion] = []
 
     async def start(self) -> None:
         return None
@@ -149,7 +149,7 @@ class HandMade:
         return self.report_
 
     async def what_if(self, question: WhatIfQuestion) -> WhatIfResult:
-        self.asked.append(question)
+        self.questions.append(question)
         assert self.outcome
         return self.outcome
 
