@@ -156,8 +156,12 @@ SPAN_GROUPS = {
 def span_attributes() -> str:
     """Return every span attribute that Playhead writes or reads."""
     pattern = re.compile(r"(restate|playhead|gen_ai)\.[a-z_.]*[a-z_]")
-    values = [v for k, v in vars(conventions).items() if k.isupper() and isinstance(v, str)]
-    names = [value for value in values if pattern.fullmatch(value) and ".lifecycle" not in value]
+    names = [
+        value
+        for constant, value in vars(conventions).items()
+        if constant.isupper() and not constant.endswith("_EVENT")
+        if isinstance(value, str) and pattern.fullmatch(value)
+    ]
     text = (
         "# Span attributes\n\nAttributes that Playhead writes or reads. What the bridge exports, "
         "and when, is described in [Tracing](tracing.md#what-is-exported).\n"

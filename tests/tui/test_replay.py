@@ -75,7 +75,7 @@ async def test_a_change_of_the_code_is_found_and_gone_to(stage, tmp_path) -> Non
         await s.until(lambda: screen.panes.source.line == line)
         await s.press("left_square_bracket")
         facts = screen.panes.details.text
-        assert "command 3: Run [bold]pay[/]: added" in facts
+        assert "command 3 Run [bold]pay[/]: added" in facts
         assert f"where: {tmp_path}/changed.py:{line}" in facts
         assert "recorded: nothing" in facts
         assert "Deploy the change as a new deployment" in facts

@@ -112,14 +112,14 @@ async def choose_stop_copy(
     if location.app_dir:
         command += ["--app-dir", location.app_dir]
     if stop:
-        command += ["--at", str(stop.index) if stop.entry is None else f"#{stop.entry}"]
+        command += ["--at", stop.place]
     texts = {
         "t": ("text of this tab", tab),
         "c": ("command", shlex.join(command)),
     }
     if stop and stop.where:
         texts["w"] = ("location in the source", stop.where)
-    if stop and stop.result_entry is not None:
+    if stop and stop.notification_index is not None:
         texts["r"] = ("recorded result", stop.failure or as_json(stop.result))
     if report:
         texts["v"] = ("verdict and differences", "\n".join(report_lines(report)))

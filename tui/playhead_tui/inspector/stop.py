@@ -71,17 +71,19 @@ def _variable(name: str, value: str, changed: bool) -> Iterator[Line]:
 def step(stop: Stop, report: Report | None) -> Iterator[Line]:
     """Yield what the code is about to do, its recorded result and its journal entries."""
     yield Line(stop.title, "strong")
-    if stop.entry is None:
+    if stop.journal_index is None:
         yield Line("Not in the journal: the recorded run has no such command.", "warn")
     else:
-        result = f", result in #{stop.result_entry}" if stop.result_entry is not None else ""
-        yield Line(f"journal entry #{stop.entry}{result}", "dim")
+        result = ""
+        if stop.notification_index is not None:
+            result = f", result in #{stop.notification_index}"
+        yield Line(f"journal entry {stop.place}{result}", "dim")
     for kind in dict.fromkeys(stop.divergences):
         yield Line(f"differs from the journal: {kind}", "bad")
     if stop.failure is not None:
         yield from heading("recorded result: a terminal error")
         yield from text_lines(stop.failure, style="bad", indent=2, limit=LIMIT)
-    elif stop.result_entry is not None:
+    elif stop.notification_index is not None:
         yield from heading("recorded result")
         yield from value_lines(parsed(stop.result), indent=2, limit=LIMIT)
     elif stop.type == "Output" and report:
@@ -103,7 +105,7 @@ def conversation(stop: Stop) -> Iterator[Line]:
         role = message["role"]
         yield Line(role, ROLES.get(role, "accent"))
         yield from text_lines(message["text"], indent=2, limit=LIMIT)
-    if stop.asks_model and stop.result_entry is not None:
+    if stop.asks_model and stop.notification_index is not None:
         yield from heading("recorded response", "llm")
         llm = decode_run(stop.name, stop.result, known=True).llm
         if llm is None or not (llm.text or llm.tool_calls):
@@ -158,7 +160,7 @@ def _difference(divergence: Divergence) -> Iterator[Line]:
     yield Line("")
     style: StyleName = "bad" if divergence.fatal else "warn"
     unnoticed = "" if divergence.fatal else ", not detected by Restate"
-    title = f"command {divergence.command_index}: {divergence.name}".rstrip(": ")
+    title = f"{divergence.place} {divergence.name}".rstrip()
     yield Line(f"{title}: {divergence.kind}{unnoticed}", style)
     yield pair("recorded", divergence.recorded if divergence.recorded is not None else "nothing")
     yield pair("now", divergence.current if divergence.current is not None else "nothing")

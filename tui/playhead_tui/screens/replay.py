@@ -294,7 +294,9 @@ class ReplayScreen(ReplayOpeningScreen):
         """Mark the stops if the search is still the same."""
         if self.session and message.search == self.search:
             stops = enumerate(self.session.stops)
-            self.hits = frozenset(place for place, stop in stops if stop.index in message.hits)
+            self.hits = frozenset(
+                place for place, stop in stops if stop.command_index in message.hits
+            )
             self.show()
 
     # What if.
@@ -382,7 +384,7 @@ class ReplayScreen(ReplayOpeningScreen):
 
 
 def _is_notable(stop: Stop) -> bool:
-    return stop.asks_model or bool(stop.divergences) or stop.recorded_index is None
+    return stop.asks_model or stop.differs
 
 
 def _matches(stop: Stop, search: str) -> bool:

@@ -86,7 +86,7 @@ class WhatIfScreen(Screen[NextRun | None]):
         chips = [(f"what if {clip(self.target, 20)}", "primary")]
         for key, value in self.question.changes.items():
             shown = value.message if isinstance(value, Failure) else json.dumps(value, default=str)
-            name = f"command {key}" if isinstance(key, int) else key
+            name = f"#{key}" if isinstance(key, int) else key
             chips.append((f"{name} = {clip(shown, 18)}", "warning"))
         if self.question.live:
             chips.append((f"live: {', '.join(self.question.live)}", "error"))

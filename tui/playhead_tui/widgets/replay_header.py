@@ -62,7 +62,7 @@ class ReplayHeader(Widget):
         """Return the position of the playhead as text."""
         if stop is None:
             return "no stops"
-        entry = "not in the journal" if stop.entry is None else f"#{stop.entry}"
+        entry = "not in the journal" if stop.journal_index is None else stop.place
         return f"{position + 1} of {total}, {entry}"
 
     def render_line(self, y: int) -> Strip:

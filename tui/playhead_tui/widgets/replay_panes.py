@@ -83,8 +83,8 @@ class ReplayPanes(Container):
         """
         stop = session.current
         self.steps.mark_breakpoints(breakpoints)
-        if stop and self.steps.cursor != str(stop.index):
-            self.steps.go_to(str(stop.index))
+        if stop and self.steps.cursor != str(stop.command_index):
+            self.steps.go_to(str(stop.command_index))
         before = session.stops[session.position - 1] if session.position else None
         self.details.show_stop(stop, before, level, report)
 

@@ -37,7 +37,7 @@ class StopList(RowsView[Stop], inherit_bindings=False):
 
     def key_of(self, row: Stop) -> str:
         """Return the ordinal of the command in the run."""
-        return str(row.index)
+        return str(row.command_index)
 
     def draw_head(self, width: int, palette: Palette) -> Iterable[Segment]:
         """Draw the column headings."""
@@ -45,14 +45,14 @@ class StopList(RowsView[Stop], inherit_bindings=False):
 
     def draw_row(self, row: Stop, width: int, palette: Palette) -> Iterable[Segment]:
         """Draw mark, journal entry, step and result."""
-        differs = bool(row.divergences) or row.recorded_index is None
+        differs = row.differs
         mark, ink = " ", palette.dim
         if differs:
             mark, ink = "≠" if self.glyphs.eighths else "!", palette.bad
         elif self._places[self.key_of(row)] in self._breakpoints:
             mark, ink = self.glyphs.status["running"], palette.warn
         yield Segment(f"{mark}  ", ink)
-        entry = self.glyphs.none if row.entry is None else f"#{row.entry}"
+        entry = self.glyphs.none if row.journal_index is None else row.place
         yield cell(entry, 5, palette.dim, right=True)
         kind = kind_of(row)
         yield Segment(f"  {self.glyphs.kind[kind]} ", palette.kind(kind))
