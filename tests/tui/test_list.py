@@ -225,7 +225,7 @@ async def test_an_empty_list_says_what_to_do(stage) -> None:
 async def test_a_failed_connection_is_shown(stage) -> None:
     from playhead_tui.app import PlayheadApp
 
-    async def connect(tell) -> None:
+    async def connect(publish) -> None:
         raise OSError("the store is not a folder [/nowhere]")
 
     app = PlayheadApp(connect)

@@ -46,9 +46,9 @@ async def test_every_step_stands_on_its_line_with_its_variables(stage) -> None:
         await s.shows("9 of 9")
         assert '▸ 378      return {"plan": plan' in s.text
         await s.press("g", "l", "l")
-        facts = screen.panes.details.text
-        assert "plan: ['Oslo day 0', 'Oslo day 1']" in facts
-        assert "hotel" not in facts
+        details = screen.panes.details.text
+        assert "plan: ['Oslo day 0', 'Oslo day 1']" in details
+        assert "hotel" not in details
         await s.press("h")
         assert "plan" not in screen.panes.details.text
         await s.press("right_square_bracket")
@@ -74,11 +74,11 @@ async def test_a_change_of_the_code_is_found_and_gone_to(stage, tmp_path) -> Non
         line = 1 + next(n for n, row in enumerate(changed.splitlines()) if "[bold]pay" in row)
         await s.until(lambda: screen.panes.source.line == line)
         await s.press("left_square_bracket")
-        facts = screen.panes.details.text
-        assert "command 3 Run [bold]pay[/]: added" in facts
-        assert f"where: {tmp_path}/changed.py:{line}" in facts
-        assert "recorded: nothing" in facts
-        assert "Deploy the change as a new deployment" in facts
+        details = screen.panes.details.text
+        assert "command 3 Run [bold]pay[/]: added" in details
+        assert f"where: {tmp_path}/changed.py:{line}" in details
+        assert "recorded: nothing" in details
+        assert "Deploy the change as a new deployment" in details
         (tmp_path / "changed.py").write_text(text)
         await s.press("r")
         await until(s, lambda: screen.report and screen.report.verdict == "same")
@@ -88,11 +88,11 @@ async def test_a_change_of_the_code_is_found_and_gone_to(stage, tmp_path) -> Non
 async def test_every_task_is_shown_when_tools_run_in_parallel(stage) -> None:
     async with stage(None, connect=connecting("tasks")) as s:
         screen = await opened(s)
-        facts = screen.panes.details.text
-        assert "task at this command" in facts
-        assert facts.count("tasks.tool  handlers.py:") == 2
-        assert "city: 'Oslo'" in facts
-        assert "city: 'Bergen'" in facts
+        details = screen.panes.details.text
+        assert "task at this command" in details
+        assert details.count("tasks.tool  handlers.py:") == 2
+        assert "city: 'Oslo'" in details
+        assert "city: 'Bergen'" in details
         first = screen.panes.source.line
         await s.press("u")
         assert screen.panes.source.line != first

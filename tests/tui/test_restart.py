@@ -77,10 +77,10 @@ def connecting_with(actions: Any, recording: Recording, source: FakeReader) -> A
     """Return a connect function for this reader, with one recording for every id."""
     connect = connecting(recording, HANDLERS, actions=actions)
 
-    async def with_source(tell: Any) -> None:
-        await connect(lambda connection: tell(replace(connection, reader=source)))
+    async def with_reader(publish: Any) -> None:
+        await connect(lambda connection: publish(replace(connection, reader=source)))
 
-    return with_source
+    return with_reader
 
 
 @pytest.fixture

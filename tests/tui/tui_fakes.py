@@ -125,7 +125,7 @@ class FakeControl:
 
 
 def connector(source: Any, actions: Any = None, **more: Any) -> Any:
-    async def connect(tell: Any) -> None:
-        tell(Connection(source, actions, labels=more.pop("labels", ("localhost:9070",)), **more))
+    async def connect(publish: Any) -> None:
+        publish(Connection(source, actions, labels=more.pop("labels", ("localhost:9070",)), **more))
 
     return connect

@@ -42,8 +42,8 @@ def connecting(
             return recording
         return Recording.load(RECORDINGS / "v6" / f"{recording}.journal.json")
 
-    async def connect(tell: Any) -> None:
-        tell(Connection(FakeReader(), actions, fetch_recording=fetch, app_location=location))
+    async def connect(publish: Any) -> None:
+        publish(Connection(FakeReader(), actions, fetch_recording=fetch, app_location=location))
 
     return connect
 

@@ -17,14 +17,14 @@ SECONDS = 30.0
 
 
 async def check_journal(
-    dashboard: Dashboard, invocation_id: str, *, kept: int | None = None
+    dashboard: Dashboard, invocation_id: str, *, last_entry: int | None = None
 ) -> list[Line]:
     """Replay the journal with the known app, and return the verdict.
 
     Args:
         dashboard: knows the app, and fetches journals.
         invocation_id: the invocation whose journal is checked.
-        kept: index of the last entry that a restart as new keeps; None to check all entries.
+        last_entry: last entry that a restart as new keeps; None to check all entries.
     """
     location = dashboard.app_location
     fetch = dashboard.connection.fetch_recording if dashboard.connection else None
@@ -37,8 +37,8 @@ async def check_journal(
     try:
         async with asyncio.timeout(SECONDS):
             recording = await fetch(invocation_id)
-            if kept is not None:
-                recording = restarted(recording, kept)
+            if last_entry is not None:
+                recording = restarted(recording, last_entry)
             replayer = Replayer(location.app, recording, app_dir=location.app_dir or None)
             return verdict_lines(await replayer.report(explain=False), location.app)
     except TimeoutError:

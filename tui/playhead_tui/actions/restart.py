@@ -55,7 +55,7 @@ async def ask_restart(
         Choice("o", "yes, on its own deployment"),
         Choice("n", "no"),
     ]
-    check = partial(check_journal, dashboard, row.id, kept=last)
+    check = partial(check_journal, dashboard, row.id, last_entry=last)
     menu = CheckedMenu("Restart as new?", choices, body, check=check, checking=CHECKING)
     key = await dashboard.push_screen_wait(menu)
     deployment = {"y": "latest", "o": "keep"}.get(key or "")

@@ -123,7 +123,7 @@ async def choose_stop_copy(
         texts["r"] = ("recorded result", stop.failure or as_json(stop.result))
     if report:
         texts["v"] = ("verdict and differences", "\n".join(report_lines(report)))
-    choices = [Choice(key, label, clip(text, 40)) for key, (label, text) in texts.items()]
+    choices = [Choice(key, label, clip(text, 36)) for key, (label, text) in texts.items()]
     key = await dashboard.push_screen_wait(Menu("Copy", choices))
     if key:
         dashboard.copy_text(texts[key][1])

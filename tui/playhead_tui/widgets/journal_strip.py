@@ -158,6 +158,6 @@ class JournalStrip(Widget):
         after = len(self._stops) - window.stop
         if after:
             text = f" {after} after {self.glyphs.crumb}"
-            kept = strip.crop(0, max(0, strip.cell_length - len(text)))
-            strip = Strip([*kept, Segment(text, palette.dim)])
+            visible = strip.crop(0, max(0, strip.cell_length - len(text)))
+            strip = Strip([*visible, Segment(text, palette.dim)])
         return list(strip)
