@@ -14,10 +14,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "support"))
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "tui"))
 
 from playhead_tui.app import PlayheadApp
-from tui_fakes import NOW, FakeSource, connector
+from tui_fakes import NOW, FakeReader, connector
 from tui_stage import Stage, wait_until
 from tui_stories import long_journal
 
@@ -27,7 +28,7 @@ ROUNDS = 5
 
 async def measure(entries: int) -> dict[str, float]:
     """Median processor seconds a key, and of opening the screen."""
-    source = FakeSource()
+    source = FakeReader()
     row = source.rows[0]
     source.details[row.id] = long_journal(row, entries)
     app = PlayheadApp(connector(source, None), now=lambda: NOW)

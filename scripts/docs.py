@@ -88,11 +88,12 @@ def _constant_docs(module_or_class: Any) -> dict[str, str]:
 
 def keys_page() -> str:
     """Return every key of every screen."""
-    from playhead_tui import key_table as keys
+    from playhead_tui.app import PlayheadApp
+    from playhead_tui.key_table import key_rows
 
     text = "# Keys\n\nThe footer shows a handful; `?` shows those of the screen you are on.\n"
     screens: dict[str, list[tuple[str, ...]]] = {}
-    for where, key, what in keys.rows():
+    for where, key, what in key_rows(PlayheadApp.BINDINGS):
         screens.setdefault(where, []).append((f"`{key}`", what))
     for where, rows in screens.items():
         text += f"\n## {where}\n\n{_table(('key', 'action'), rows)}"

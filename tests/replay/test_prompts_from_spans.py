@@ -369,9 +369,9 @@ async def test_the_dashboard_gets_the_prompts(world: World, weather: Recording):
     shown: list[Connection] = []
     await connector(world.settings, record=False)(shown.append)
     (connection,) = shown
-    assert connection.recording is not None
+    assert connection.fetch_recording is not None
     assert connection.close is not None
-    recording = await connection.recording(weather.id)
+    recording = await connection.fetch_recording(weather.id)
     await connection.close()
     assert recording.steps == weather.steps
 

@@ -1,4 +1,4 @@
-"""A fixed time zone, and a stage to put the app on."""
+"""A fixed time zone, and the app under test."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ time.tzset()
 
 @pytest.fixture
 def stage() -> Callable[..., Any]:
-    """`async with stage(source, …) as s`: the app over that source, its rows on screen."""
+    """`async with stage(reader, …) as s`: the running app, connected to that reader."""
     from playhead_tui.app import PlayheadApp
     from tui_fakes import NOW, connector
     from tui_stage import Stage, wait_until

@@ -1,4 +1,4 @@
-"""What changes the server asks first; copying; help; the palette."""
+"""Confirmation of changes, answers, copying, help, the palette."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ import subprocess
 
 import pytest
 from playhead_tui.actions.copy import as_json, curl
+from playhead_tui.app import PlayheadApp
 from playhead_tui.dialogs.dialog import Menu, Prompt
-from playhead_tui.key_table import rows as key_rows
-from tui_fakes import FakeActions, FakeSource
+from playhead_tui.key_table import key_rows
+from tui_fakes import FakeControl, FakeReader
 from tui_stories import details
 
 
 @pytest.fixture
-def source() -> FakeSource:
-    found = FakeSource()
+def source() -> FakeReader:
+    found = FakeReader()
     found.details = details(found.rows)
     return found
 
@@ -27,14 +28,18 @@ async def at(s, ident: str):
     return screen
 
 
-async def test_nothing_is_done_without_a_yes(stage, source) -> None:
-    actions = FakeActions()
+async def test_no_change_without_confirmation(stage, source) -> None:
+    actions = FakeControl()
     async with stage(source, actions) as s:
         await at(s, "inv_1aWeather")
-        for keys in (["x", "escape"], ["x", "c", "n"], ["x", "c", "escape"], ["x", "k", "n"]):
-            for key in keys:
-                await s.press(key)
-                await s.until(lambda: True)
+        for letter, verb, no in (("c", "Cancel?", "n"), ("c", "Cancel?", "escape"),
+                                 ("k", "Kill?", "n"), ("", "", "escape")):  # fmt: skip
+            await s.press("x")
+            await s.until(lambda: isinstance(s.app.screen, Menu))
+            if letter:
+                await s.press(letter)
+                await s.until(lambda verb=verb: s.app.screen.title_text == verb)
+            await s.press(no)
             await s.until(lambda: len(s.app.screen_stack) == 1)
         assert actions.done == []
 
@@ -45,8 +50,8 @@ async def test_nothing_is_done_without_a_yes(stage, source) -> None:
      ("inv_1aWeather", "p", "pause"), ("inv_1aWeather", "r", "resume"),
      ("inv_1lPause", "r", "resume")],
 )  # fmt: skip
-async def test_every_verb_after_a_yes(stage, source, ident, letter, verb) -> None:
-    actions = FakeActions()
+async def test_every_action_after_confirmation(stage, source, ident, letter, verb) -> None:
+    actions = FakeControl()
     async with stage(source, actions) as s:
         await at(s, ident)
         await s.press("x")
@@ -58,8 +63,8 @@ async def test_every_verb_after_a_yes(stage, source, ident, letter, verb) -> Non
         assert actions.done == [(verb, ident)]
 
 
-async def test_purging_wants_the_word(stage, source) -> None:
-    actions = FakeActions()
+async def test_purging_requires_the_word(stage, source) -> None:
+    actions = FakeControl()
     async with stage(source, actions) as s:
         await at(s, "inv_1iFail")
         await s.press("x")
@@ -78,20 +83,21 @@ async def test_purging_wants_the_word(stage, source) -> None:
     [
         (["y"], ("resolve_awakeable", "sign_1aBcDeFgHiJk", "True")),
         (["n"], ("resolve_awakeable", "sign_1aBcDeFgHiJk", "False")),
-        (["v", "backspace", "enter", "backspace", *"{}", "enter"], None),
+        (["v", "backspace", "enter"], None),
         (["r", *"no", "enter"], ("reject_awakeable", "sign_1aBcDeFgHiJk", "no")),
     ],
 )
 async def test_an_approval_is_answered_from_the_list(stage, source, keys, done) -> None:
-    actions = FakeActions()
+    actions = FakeControl()
     async with stage(source, actions) as s:
         await at(s, "inv_1bApprove")
         await s.press("a")
-        await s.shows("The model wants refund")
+        await s.shows("The model requests refund")
         assert '"amount": 120.0' in s.text
-        for key in keys:
-            await s.press(key)
-            await s.until(lambda: True)
+        await s.press(keys[0])
+        if len(keys) > 1:
+            await s.until(lambda: isinstance(s.app.screen, Prompt))
+            await s.press(*keys[1:])
         if done is None:
             await s.shows("Not JSON")
             assert actions.done == []
@@ -99,25 +105,25 @@ async def test_an_approval_is_answered_from_the_list(stage, source, keys, done) 
             await s.until(lambda: actions.done == [done])
 
 
-async def test_the_banner_says_what_waits(stage, source) -> None:
-    async with stage(source, FakeActions()) as s:
+async def test_the_header_shows_a_pending_answer(stage, source) -> None:
+    async with stage(source, FakeControl()) as s:
         s.app.open_invocation("inv_1bApprove")
-        await s.shows('Waits for an answer since 1m 34s: refund {"order": "A-1009"')
-        await s.shows("a answers it")
+        await s.shows('Waiting for an answer for 1m 34s: refund {"order": "A-1009"')
+        await s.shows("a answer")
 
 
-async def test_read_only_forbids_and_says_so(stage, source) -> None:
-    actions = FakeActions()
+async def test_read_only_forbids_changes(stage, source) -> None:
+    actions = FakeControl()
     async with stage(source, actions, read_only=True) as s:
         for ident, key in (("inv_1aWeather", "x"), ("inv_1bApprove", "a")):
             await at(s, ident)
             await s.press(key)
             await s.shows("Read-only")
             assert len(s.app.screen_stack) == 1
-        assert s.app.actions is None
+        assert s.app.control is None
 
 
-async def test_a_refusal_is_shown_and_loses_nothing(stage, source) -> None:
+async def test_an_error_of_the_server_is_shown(stage, source) -> None:
     class Refusing:
         async def cancel(self, invocation_id: str) -> None:
             raise RuntimeError("The server refused: [/] already completed")
@@ -160,14 +166,14 @@ async def test_help_lists_every_key_of_the_documentation(stage, source) -> None:
         from playhead_tui.widgets.text_pane import TextPane
 
         text = s.app.screen.query_one(TextPane).text
-        for _, key, what in key_rows():
+        for _, key, what in key_rows(PlayheadApp.BINDINGS):
             assert f"{key}: {what}" in text
         await s.press("escape")
         assert len(s.app.screen_stack) == 1
 
 
-def test_keys_are_the_ones_promised() -> None:
-    found = {key for _, keys, _ in key_rows() for key in keys.split()}
+def test_documented_keys_exist() -> None:
+    found = {key for _, keys, _ in key_rows(PlayheadApp.BINDINGS) for key in keys.split()}
     assert found >= set("jkgGqefnNyaxsSu?/:+[]123t") | {
         "ctrl+d",
         "ctrl+u",
@@ -175,14 +181,14 @@ def test_keys_are_the_ones_promised() -> None:
         "space",
         "esc",
     }
-    assert all(what for _, _, what in key_rows())
+    assert all(what for _, _, what in key_rows(PlayheadApp.BINDINGS))
 
 
-async def test_the_palette_offers_what_the_keys_do(stage, source) -> None:
+async def test_the_palette_offers_the_keys(stage, source) -> None:
     async with stage(source) as s:
         await at(s, "inv_1aWeather")
         commands = {command.title for command in s.app.get_system_commands(s.app.screen)}
-        assert commands >= {"Filter", "Errors only", "Hold", "Act", "Theme", "Quit"}
+        assert commands >= {"Filter", "Errors", "Pause view", "Actions", "Theme", "Quit"}
         for key in ("colon", "ctrl+p"):
             await s.press(key)
             await s.until(lambda: len(s.app.screen_stack) == 2)
@@ -206,7 +212,7 @@ async def test_ascii_draws_ascii_only(stage, source) -> None:
     for row in (*source.rows, *(d.summary for d in source.details.values())):
         if not row.target.isascii():
             source.rows.remove(row)
-    async with stage(source, FakeActions(), size=(80, 24), ascii_only=True) as s:
+    async with stage(source, FakeControl(), size=(80, 24), ascii_only=True) as s:
         screen = await at(s, "inv_1aWeather")
         assert s.text.isascii()
         await s.press("slash", *"agent")

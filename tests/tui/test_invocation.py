@@ -7,13 +7,13 @@ from dataclasses import replace
 import pytest
 from playhead_tui.screens.invocation import InvocationScreen
 from playhead_tui.widgets.chips import Chips
-from tui_fakes import FakeSource
+from tui_fakes import FakeReader
 from tui_stories import details, span, span_row, step, step_row
 
 
 @pytest.fixture
-def source() -> FakeSource:
-    found = FakeSource()
+def source() -> FakeReader:
+    found = FakeReader()
     found.details = details(found.rows)
     return found
 
@@ -61,7 +61,7 @@ async def test_errors_show_every_failed_try_with_its_stack(stage, source) -> Non
         screen = await opened(s, "inv_1aWeather")
         screen.waterfall.go_to("step:5")
         await s.press("2", "l", "l")
-        await s.shows("3 failed attempts noted by the server")
+        await s.shows("3 failed attempts recorded by the server")
         assert 'File "agents/weather.py", line 41' in screen.inspector.text
         assert screen.inspector.text.count("TransientError 500") == 3
 
@@ -151,22 +151,22 @@ async def test_the_cursor_keeps_its_row_while_spans_arrive(stage, source) -> Non
         assert len(screen.waterfall.rows) == 44
 
 
-async def test_orphans_cycles_and_replays_say_so(stage, source) -> None:
+async def test_orphans_cycles_and_replays_are_labeled(stage, source) -> None:
     row = source.rows[0]
-    told = [span_row(span(row.created_at, n, 1, f"span {note}", f"c{n}"), 0, note=note)
+    rows = [span_row(span(row.created_at, n, 1, f"span {note}", f"c{n}"), 0, note=note)
             for n, note in enumerate(["orphan", "cycle", "interrupted", "replayed"])]  # fmt: skip
-    source.details[row.id] = replace(source.details[row.id], timeline=tuple(told))
+    source.details[row.id] = replace(source.details[row.id], timeline=tuple(rows))
     async with stage(source, size=(160, 40)) as s:
         await opened(s, row.id)
         for note in ("orphan", "cycle", "interrupted", "replayed"):
             assert f"span {note} {note}" in s.text
-        await s.shows("Orphan: the span above it was never recorded.")
+        await s.shows("Orphan: its parent span was never recorded.")
 
 
-async def test_an_invocation_that_nobody_has_says_so(stage, source) -> None:
+async def test_an_unknown_invocation_shows_why_it_is_empty(stage, source) -> None:
     async with stage(source) as s:
         s.app.open_invocation("inv_gone")
-        await s.shows("No source has inv_gone")
+        await s.shows("Neither the server nor the store has inv_gone")
         await s.press("enter", "l", "h", "x", "y", "escape")
         assert len(s.app.screen_stack) == 1
 

@@ -1,4 +1,4 @@
-"""Large journals and payloads stay responsive; what is cut says so."""
+"""Large journals and payloads stay responsive; cuts are marked."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playhead_tui.widgets.waterfall import Waterfall
 from textual.strip import Strip
-from tui_fakes import FakeSource
+from tui_fakes import FakeReader
 from tui_stories import long_journal, step, step_row
 
 # How long a key takes on 20,000 rows against 200 is measured by benchmarks/long_journal.py.
@@ -25,7 +25,7 @@ async def test_20_000_entries_open_scroll_and_refresh(
         return draw(self, y)
 
     monkeypatch.setattr(Waterfall, "render_line", counted)
-    source = FakeSource()
+    source = FakeReader()
     row = source.rows[0]
     source.details[row.id] = long_journal(row, 20_000)
     async with stage(source) as s:
@@ -43,13 +43,13 @@ async def test_20_000_entries_open_scroll_and_refresh(
         assert len(screen.waterfall.rows) == 1
 
 
-async def test_a_megabyte_opens_at_once_and_is_cut_with_a_word(stage) -> None:
-    source = FakeSource()
+async def test_a_megabyte_opens_at_once_and_its_cut_is_marked(stage) -> None:
+    source = FakeReader()
     row = source.rows[0]
     big = {"items": [{"n": n, "text": "lorem ipsum 東京 " * 5} for n in range(10_000)]}
-    told = step(row.created_at, 0, 1, "run", "big", 1, input="x" * 1_000_000, output=big)
+    big_step = step(row.created_at, 0, 1, "run", "big", 1, input="x" * 1_000_000, output=big)
     detail = long_journal(row, 1)
-    source.details[row.id] = replace(detail, timeline=(step_row(told, 0),))
+    source.details[row.id] = replace(detail, timeline=(step_row(big_step, 0),))
     async with stage(source) as s:
         s.app.open_invocation(row.id)
         await s.shows("xxxxxx")

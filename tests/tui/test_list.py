@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from playhead_tui.screens.invocations import InvocationsScreen
 from playhead_tui.widgets.chips import Chips
-from tui_fakes import FakeSource, ago, summary
+from tui_fakes import FakeReader, ago, summary
 
 
 def chips(app) -> str:
@@ -15,18 +15,18 @@ def chips(app) -> str:
 
 
 async def test_rows_show_status_as_mark_and_word_with_their_numbers(stage) -> None:
-    async with stage(FakeSource(), size=(140, 40)) as s:
+    async with stage(FakeReader(), size=(140, 40)) as s:
         await s.shows("WeatherAgent/run")
         line = next(line for line in s.text.splitlines() if "backing-off  Weather" in line)
         assert "↻ backing-off" in line
-        assert line.split()[3:8] == ["14s", "14.2s", "3", "1", "450"]
+        assert line.split()[3:8] == ["14s", "14.2s", "3", "1", "412/38"]
         assert "503" in line
-        assert "13 in all" in s.text.splitlines()[0]
+        assert "13 total" in s.text.splitlines()[0]
 
 
-async def test_the_cursor_keeps_its_row_through_whatever_happens(stage) -> None:
+async def test_the_cursor_keeps_its_row_through_every_update(stage) -> None:
     pick = random.Random(11)
-    source = FakeSource([summary(f"inv_{n:03}", "S/run", "running", n) for n in range(80)])
+    source = FakeReader([summary(f"inv_{n:03}", "S/run", "running", n) for n in range(80)])
     async with stage(source, size=(100, 20)) as s:
         screen: InvocationsScreen = s.app.screen
         await s.until(lambda: screen.listing.rows)
@@ -56,7 +56,7 @@ async def test_the_cursor_keeps_its_row_through_whatever_happens(stage) -> None:
 
 
 async def test_a_filtered_row_gets_the_cursor_back(stage) -> None:
-    async with stage(FakeSource()) as s:
+    async with stage(FakeReader()) as s:
         screen = s.app.screen
         await s.until(lambda: screen.listing.rows)
         screen.listing.go_to("inv_1gChat")
@@ -72,21 +72,21 @@ async def test_a_filtered_row_gets_the_cursor_back(stage) -> None:
         assert chips(s.app) == ""
 
 
-async def test_escape_in_the_filter_line_brings_back_the_last_filter(stage) -> None:
-    async with stage(FakeSource()) as s:
+async def test_escape_in_the_filter_line_restores_the_last_filter(stage) -> None:
+    async with stage(FakeReader()) as s:
         screen = s.app.screen
         await s.until(lambda: screen.listing.rows)
         await s.press("slash", *"chat", "enter", "slash", *"zzz")
         await s.until(lambda: not screen.listing.rows)
-        assert "Nothing matches" in s.text
+        assert "No invocation matches" in s.text
         await s.press("escape")
         await s.until(lambda: len(screen.listing.rows) == 2)
-        assert screen.arrangement.text == "chat"
+        assert screen.list_query.text == "chat"
         assert screen.listing.has_focus
 
 
 async def test_escape_undoes_one_layer_at_a_time_and_never_quits(stage) -> None:
-    async with stage(FakeSource()) as s:
+    async with stage(FakeReader()) as s:
         screen = s.app.screen
         await s.until(lambda: screen.listing.rows)
         await s.press("slash", *"agent", "enter", "e", "space")
@@ -98,8 +98,8 @@ async def test_escape_undoes_one_layer_at_a_time_and_never_quits(stage) -> None:
         assert s.app.is_running
 
 
-async def test_n_goes_round_the_matches_and_else_round_the_failures(stage) -> None:
-    async with stage(FakeSource()) as s:
+async def test_n_cycles_through_matches_or_failures(stage) -> None:
+    async with stage(FakeReader()) as s:
         screen = s.app.screen
         await s.until(lambda: screen.listing.rows)
         seen = []
@@ -111,8 +111,8 @@ async def test_n_goes_round_the_matches_and_else_round_the_failures(stage) -> No
         assert screen.listing.current.status == "killed"
 
 
-async def test_a_held_view_counts_what_is_new(stage) -> None:
-    source = FakeSource()
+async def test_a_paused_view_counts_new_rows(stage) -> None:
+    source = FakeReader()
     async with stage(source) as s:
         screen = s.app.screen
         await s.until(lambda: screen.listing.rows)
@@ -128,7 +128,7 @@ async def test_a_held_view_counts_what_is_new(stage) -> None:
 
 
 async def test_following_stays_on_the_newest_until_the_cursor_moves(stage) -> None:
-    source = FakeSource()
+    source = FakeReader()
     async with stage(source) as s:
         screen = s.app.screen
         await s.until(lambda: screen.listing.rows)
@@ -142,7 +142,7 @@ async def test_following_stays_on_the_newest_until_the_cursor_moves(stage) -> No
 
 
 async def test_older_rows_are_read_when_the_end_comes_near(stage) -> None:
-    source = FakeSource([summary(f"inv_{n:05}", "S/run", "succeeded", n) for n in range(50_000)])
+    source = FakeReader([summary(f"inv_{n:05}", "S/run", "succeeded", n) for n in range(50_000)])
     async with stage(source, size=(100, 30)) as s:
         screen = s.app.screen
         await s.until(lambda: screen.listing.rows)
@@ -157,8 +157,8 @@ async def test_older_rows_are_read_when_the_end_comes_near(stage) -> None:
         assert max(source.limits) == 200
 
 
-async def test_a_filter_finds_what_lies_beyond_the_rows_read(stage) -> None:
-    source = FakeSource([summary(f"inv_{n:05}", "S/run", "succeeded", n) for n in range(5_000)])
+async def test_a_filter_finds_rows_that_were_not_read_yet(stage) -> None:
+    source = FakeReader([summary(f"inv_{n:05}", "S/run", "succeeded", n) for n in range(5_000)])
     source.rows[4321] = summary("inv_old", "Needle/run", "failed", 4321)
     async with stage(source, size=(100, 30)) as s:
         screen = s.app.screen
@@ -171,8 +171,8 @@ async def test_a_filter_finds_what_lies_beyond_the_rows_read(stage) -> None:
         await s.until(lambda: [row.id for row in screen.listing.rows] == ["inv_old"])
 
 
-async def test_purged_rows_go_and_pushed_ones_stay(stage) -> None:
-    source = FakeSource([summary(f"inv_{n:05}", "S/run", "succeeded", n) for n in range(1_000)])
+async def test_purged_rows_disappear_and_older_rows_stay(stage) -> None:
+    source = FakeReader([summary(f"inv_{n:05}", "S/run", "succeeded", n) for n in range(1_000)])
     async with stage(source, size=(100, 30)) as s:
         screen = s.app.screen
         await s.until(lambda: screen.listing.rows)
@@ -191,8 +191,8 @@ async def test_purged_rows_go_and_pushed_ones_stay(stage) -> None:
         assert shown <= {row.id for row in source.rows}
 
 
-async def test_a_source_that_fails_leaves_the_rows_and_says_why(stage) -> None:
-    source = FakeSource()
+async def test_a_failed_read_keeps_the_rows_and_shows_why(stage) -> None:
+    source = FakeReader()
     async with stage(source) as s:
         screen = s.app.screen
         await s.until(lambda: screen.listing.rows)
@@ -205,27 +205,27 @@ async def test_a_source_that_fails_leaves_the_rows_and_says_why(stage) -> None:
         await s.until(lambda: "Reading failed" not in s.text)
 
 
-async def test_what_is_missing_is_said_and_more_than_three_are_counted(stage) -> None:
-    source = FakeSource([])
+async def test_missing_sources_are_shown_and_more_than_three_are_counted(stage) -> None:
+    source = FakeReader([])
     source.missing = ("No Restate server answers. Start one.", "No recorder runs.")
     async with stage(source, size=(80, 24)) as s:
         await s.shows("No recorder runs.")
-        assert "Nothing to show" in s.text
+        assert "No invocations to show" in s.text
         source.missing = tuple(f"fault {n}" for n in range(5))
-        s.app.read_now()
+        s.app.refresh_now()
         await s.shows("and 3 more")
 
 
-async def test_an_empty_server_says_what_to_do(stage) -> None:
-    async with stage(FakeSource([])) as s:
+async def test_an_empty_list_says_what_to_do(stage) -> None:
+    async with stage(FakeReader([])) as s:
         await s.shows("No invocations yet.")
         assert "playhead demo" in s.text
 
 
-async def test_sources_that_cannot_be_opened_are_told(stage) -> None:
+async def test_a_failed_connection_is_shown(stage) -> None:
     from playhead_tui.app import PlayheadApp
 
-    async def connect(tell) -> None:
+    async def connect(publish) -> None:
         raise OSError("the store is not a folder [/nowhere]")
 
     app = PlayheadApp(connect)

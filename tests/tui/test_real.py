@@ -17,6 +17,7 @@ from playhead.record.process import start_recorder
 from playhead_tui.app import PlayheadApp
 from playhead_tui.sources.connector import connector
 from tui_stage import screen_text, wait_until
+from waiting import until_async
 
 SERVICE = """
 import sys
@@ -121,7 +122,7 @@ async def test_a_claim_fails_twice_waits_and_is_answered_from_the_screen(desk, t
                      if "record" in p.cmdline() and str(there.store) in p.cmdline()]  # fmt: skip
         assert recorders
         await pilot.press("enter")
-        await wait_until(pilot, lambda: "Waits for an answer" in screen_text(app), 30)
+        await wait_until(pilot, lambda: "Waiting for an answer" in screen_text(app), 30)
         detail: Any = app.screen
         checked = next(r.row for r in detail.waterfall.rows if "ledger" in r.row.label)
         detail.waterfall.go_to(checked.key)
@@ -144,19 +145,21 @@ async def test_a_claim_that_waits_is_restarted_and_keeps_its_checked_ledger(
     async with app.run_test(size=(120, 40), notifications=True) as pilot:
         await wait_until(pilot, lambda: app.connection, 30)
         app.open_invocation(ident)
-        await wait_until(pilot, lambda: "Waits for an answer" in screen_text(app), 30)
+        await wait_until(pilot, lambda: "Waiting for an answer" in screen_text(app), 30)
         old: Any = app.screen
         old.waterfall.go_to(next(r.row.key for r in old.waterfall.rows if "ledger" in r.row.label))
         for key, shown in (
-            ("x", "restart as new"), ("n", "all up to #1 check the ledger"), ("s", "It is killed"),
-        ):  # fmt: skip
+            ("x", "restart as new"),
+            ("n", "all up to #1 check the ledger"),
+            ("s", "The invocation is killed first"),
+        ):
             await pilot.press(key)
             await wait_until(pilot, lambda shown=shown: shown in screen_text(app), 30)
         await wait_until(pilot, lambda: "accepts the journal: 2 of 2" in screen_text(app), 60)
         await pilot.press("y")
         await wait_until(pilot, lambda: getattr(app.screen, "invocation_id", ident) != ident, 30)
         new: Any = app.screen
-        await wait_until(pilot, lambda: "Waits for an answer" in screen_text(app), 30)
+        await wait_until(pilot, lambda: "Waiting for an answer" in screen_text(app), 30)
         assert new.detail.summary.target == "Desk/claim"
     found = on_server(desk)
     assert found[ident]["completion_failure"] == "[409] killed"
@@ -187,7 +190,7 @@ async def test_without_a_recorder_it_says_why_and_shows_the_server(desk, there) 
     async with app.run_test(size=(120, 40)) as pilot:
         screen: Any = app.screen
         await wait_until(pilot, lambda: screen.listing.rows, 30)
-        await wait_until(pilot, lambda: "Nothing is being recorded" in screen_text(app), 30)
+        await wait_until(pilot, lambda: "No recorder is running" in screen_text(app), 30)
         assert screen.listing.rows
 
 
@@ -206,9 +209,8 @@ async def test_without_a_server_it_says_so_and_replays_the_recording(
 
         source = await connect(there)
         assert source
-        recorded: list[Any] = []
-        while not recorded:
-            recorded = await source.rows("SELECT id FROM invocations WHERE id = ?", [ident])
+        query = "SELECT id FROM invocations WHERE id = ?"
+        await until_async(lambda: source.rows(query, [ident]), "the invocation is stored")
         await source.close()
         away = replace(
             there, admin_url=f"http://127.0.0.1:{free_port()}", app="desk:app", app_dir=str(code)
@@ -235,6 +237,6 @@ async def test_with_neither_it_says_both_and_stays_alive(there) -> None:
     app = PlayheadApp(connector(away))
     async with app.run_test(size=(100, 30)) as pilot:
         await wait_until(pilot, lambda: "No Restate server answers" in screen_text(app), 30)
-        await wait_until(pilot, lambda: "Nothing is being recorded" in screen_text(app), 30)
+        await wait_until(pilot, lambda: "No recorder is running" in screen_text(app), 30)
         await pilot.press("question_mark")
         await wait_until(pilot, lambda: "Everywhere" in screen_text(app))

@@ -11,9 +11,10 @@ import psutil
 import pytest
 from playhead.replay import RecordingError, Replayer, UnsupportedJournalError
 from playhead_tui.dialogs.app_location import AppLocationDialog
-from playhead_tui.interfaces import Code
+from playhead_tui.interfaces import AppLocation
 from playhead_tui.widgets.chips import Chips
 from playhead_tui.widgets.filter_bar import FilterBar
+from playhead_tui.widgets.notes import Notes
 from tui_replays import HANDLERS, RECORDINGS, connecting, opened, until
 
 TRIP = (
@@ -45,14 +46,14 @@ async def test_every_step_stands_on_its_line_with_its_variables(stage) -> None:
         await s.shows("9 of 9")
         assert '▸ 378      return {"plan": plan' in s.text
         await s.press("g", "l", "l")
-        facts = screen.panes.facts.text
-        assert "plan: ['Oslo day 0', 'Oslo day 1']" in facts
-        assert "hotel" not in facts
+        details = screen.panes.details.text
+        assert "plan: ['Oslo day 0', 'Oslo day 1']" in details
+        assert "hotel" not in details
         await s.press("h")
-        assert "plan" not in screen.panes.facts.text
+        assert "plan" not in screen.panes.details.text
         await s.press("right_square_bracket")
-        assert "journal entry #2, result #3" in screen.panes.facts.text
-        assert '"Oslo day 0"' in screen.panes.facts.text
+        assert "journal entry #2, result in #3" in screen.panes.details.text
+        assert '"Oslo day 0"' in screen.panes.details.text
         await s.press("l", "3", "j")
         assert screen.session.position == 3
         assert screen.panes.steps.place == 3
@@ -64,7 +65,7 @@ async def test_a_change_of_the_code_is_found_and_gone_to(stage, tmp_path) -> Non
     assert hotel in text
     changed = text.replace(hotel, f'await ctx.run_typed("[bold]pay[/]", pay)\n    hotel = {hotel}')
     (tmp_path / "changed.py").write_text(changed)
-    code = Code("changed:app", str(tmp_path))
+    code = AppLocation("changed:app", str(tmp_path))
     async with stage(None, connect=connecting("trip", code)) as s:
         screen = await opened(s)
         await s.shows("✗ diverged: 1 difference that Restate would refuse")
@@ -73,11 +74,11 @@ async def test_a_change_of_the_code_is_found_and_gone_to(stage, tmp_path) -> Non
         line = 1 + next(n for n, row in enumerate(changed.splitlines()) if "[bold]pay" in row)
         await s.until(lambda: screen.panes.source.line == line)
         await s.press("left_square_bracket")
-        facts = screen.panes.facts.text
-        assert "command 3 Run [bold]pay[/]: added" in facts
-        assert f"where: {tmp_path}/changed.py:{line}" in facts
-        assert "recorded: nothing" in facts
-        assert "Deploy the change as a new deployment" in facts
+        details = screen.panes.details.text
+        assert "command 3 Run [bold]pay[/]: added" in details
+        assert f"where: {tmp_path}/changed.py:{line}" in details
+        assert "recorded: nothing" in details
+        assert "Deploy the change as a new deployment" in details
         (tmp_path / "changed.py").write_text(text)
         await s.press("r")
         await until(s, lambda: screen.report and screen.report.verdict == "same")
@@ -87,11 +88,11 @@ async def test_a_change_of_the_code_is_found_and_gone_to(stage, tmp_path) -> Non
 async def test_every_task_is_shown_when_tools_run_in_parallel(stage) -> None:
     async with stage(None, connect=connecting("tasks")) as s:
         screen = await opened(s)
-        facts = screen.panes.facts.text
-        assert "the task that asks" in facts
-        assert facts.count("tasks.tool  handlers.py:") == 2
-        assert "city: 'Oslo'" in facts
-        assert "city: 'Bergen'" in facts
+        details = screen.panes.details.text
+        assert "task at this command" in details
+        assert details.count("tasks.tool  handlers.py:") == 2
+        assert "city: 'Oslo'" in details
+        assert "city: 'Bergen'" in details
         first = screen.panes.source.line
         await s.press("u")
         assert screen.panes.source.line != first
@@ -113,7 +114,7 @@ async def test_breakpoints_by_name_entry_and_expression(stage) -> None:
         await s.press("slash")
         screen.query_one(FilterBar).value = "= visits ="
         await s.press("enter")
-        await until(s, lambda: "visits =" in s.text and screen.query_one("#notes").notes)
+        await until(s, lambda: "visits =" in s.text and screen.query_one(Notes).notes)
         await s.press("escape")
         assert screen.search == ""
         assert s.app.screen is screen
@@ -122,7 +123,7 @@ async def test_breakpoints_by_name_entry_and_expression(stage) -> None:
 
 
 @pytest.mark.parametrize(
-    ("source", "said"),
+    ("source", "message"),
     [
         ("raise ValueError('no [red]config[/]')", "ValueError: no [red]config[/]"),
         ("import os; os.abort()", "killed by signal 6"),
@@ -131,18 +132,18 @@ async def test_breakpoints_by_name_entry_and_expression(stage) -> None:
          "app = restate.app([things])\n", "it did not finish within 1 s"),
     ],
 )  # fmt: skip
-async def test_what_the_code_does_wrong_is_said_and_harms_nothing(
-    stage, tmp_path, monkeypatch, source, said
+async def test_a_crash_of_the_code_is_shown_and_harmless(
+    stage, tmp_path, monkeypatch, source, message
 ) -> None:
     monkeypatch.setattr(
         "playhead_tui.screens.replay_opening.Replayer", partial(Replayer, timeout=1.0)
     )
     (tmp_path / "agent.py").write_text(source)
-    code = Code("agent:app", str(tmp_path))
+    code = AppLocation("agent:app", str(tmp_path))
     async with stage(None, connect=connecting("trip", code), size=(100, 30)) as s:
         s.app.open_replay("inv_1", "Counter/trips/trip")
-        await until(s, lambda: s.app.screen.fault)
-        await s.until(lambda: said in s.text)
+        await until(s, lambda: s.app.screen.error)
+        await s.until(lambda: message in s.text)
         assert "what to do" in s.text
         shutil.copy(RECORDINGS / "handlers.py", tmp_path / "agent.py")
         monkeypatch.setattr("playhead_tui.screens.replay_opening.Replayer", Replayer)
@@ -153,23 +154,23 @@ async def test_what_the_code_does_wrong_is_said_and_harms_nothing(
 
 
 @pytest.mark.parametrize(
-    ("error", "said"),
+    ("error", "message"),
     [
         (UnsupportedJournalError("inv_1 has journal version 1: too old"), "cannot be replayed"),
         (RecordingError("No Restate admin API answers\nno store either"), "no store either"),
     ],
 )
-async def test_a_journal_that_cannot_be_had_says_why(stage, error, said) -> None:
+async def test_an_unreadable_journal_shows_why(stage, error, message) -> None:
     async with stage(None, connect=connecting(error)) as s:
         s.app.open_replay("inv_1", "Counter/trips/trip")
-        await s.shows(said)
+        await s.shows(message)
         await s.press("escape")
         assert len(s.app.screen_stack) == 1
 
 
 async def test_leaving_ends_the_process_at_once(stage, tmp_path: Path) -> None:
     (tmp_path / "slow.py").write_text("import time\ntime.sleep(600)\n")
-    code = Code("slow:app", str(tmp_path))
+    code = AppLocation("slow:app", str(tmp_path))
 
     def children() -> list[psutil.Process]:
         below = psutil.Process().children(recursive=True)
@@ -186,8 +187,8 @@ async def test_leaving_ends_the_process_at_once(stage, tmp_path: Path) -> None:
         assert s.app.is_running
 
 
-async def test_the_app_is_asked_for_once(stage) -> None:
-    async with stage(None, connect=connecting("run_ok", Code(""))) as s:
+async def test_the_app_is_requested_once(stage) -> None:
+    async with stage(None, connect=connecting("run_ok", AppLocation(""))) as s:
         s.app.open_invocation("inv_1gChat")
         await s.press("r")
         await s.until(lambda: isinstance(s.app.screen, AppLocationDialog))
@@ -196,11 +197,11 @@ async def test_the_app_is_asked_for_once(stage) -> None:
         await s.press("r")
         await s.until(lambda: isinstance(s.app.screen, AppLocationDialog))
         await s.press(*"handlers", "enter")
-        await s.shows("Write module:attribute")
-        s.app.screen.query_one("#folder").value = HANDLERS.folder
+        await s.shows("Enter module:attribute")
+        s.app.screen.query_one("#folder").value = HANDLERS.app_dir
         await s.press(*":app", "enter")
         await until(s, lambda: getattr(s.app.screen, "report", None))
         assert s.app.screen.report.verdict == "same"
         await s.press("escape", "r")
         await until(s, lambda: getattr(s.app.screen, "report", None))
-        assert s.app.code == HANDLERS
+        assert s.app.app_location == HANDLERS

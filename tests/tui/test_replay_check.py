@@ -1,4 +1,4 @@
-"""Before a resume: whether today's code accepts the journal; the resume never waits for it."""
+"""The check before a resume: the resume never waits for it."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from typing import Any
 
 import pytest
 from playhead.replay import Recording, RecordingError
-from playhead_tui.actions import journal_check as checking
+from playhead_tui.actions import journal_check
 from playhead_tui.dialogs.checked_menu import CheckedMenu
 from playhead_tui.dialogs.dialog import Menu
-from playhead_tui.interfaces import Code
-from tui_fakes import FakeActions
+from playhead_tui.interfaces import AppLocation
+from tui_fakes import FakeControl
 from tui_replays import HANDLERS, RECORDINGS, connecting, until
 
 
 async def resuming(s: Any) -> None:
-    """The question whether to resume the paused invocation."""
+    """Open the confirmation for resuming the paused invocation."""
     listing = s.app.screen.listing
     await s.until(lambda: listing.rows)
     listing.go_to("inv_1lPause")
@@ -26,73 +26,73 @@ async def resuming(s: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    ("old", "new", "message"),
     [
         ("", "", "accepts the journal: 10 of 10 commands replayed."),
         ('"pay", pay', '"charge", pay', "does not accept the journal: 5 of 10 commands replayed"),
     ],
 )
-async def test_the_code_that_is_known_is_asked(stage, tmp_path, old, new, said) -> None:
+async def test_the_current_code_is_checked(stage, tmp_path, old, new, message) -> None:
     text = (RECORDINGS / "handlers.py").read_text()
     assert old in text
     (tmp_path / "agent.py").write_text(text.replace(old, new) if old else text)
-    actions = FakeActions()
-    connect = connecting("trip", Code("agent:app", str(tmp_path)), actions=actions)
+    actions = FakeControl()
+    connect = connecting("trip", AppLocation("agent:app", str(tmp_path)), actions=actions)
     async with stage(None, connect=connect) as s:
         await resuming(s)
-        await until(s, lambda: said in " ".join(s.text.replace("│", " ").split()))
+        await until(s, lambda: message in " ".join(s.text.replace("│", " ").split()))
         assert actions.done == []
         await s.press("y")
         await s.until(lambda: actions.done == [("resume", "inv_1lPause")])
 
 
-async def test_a_resume_can_go_on_with_the_newest_deployment(stage) -> None:
-    actions = FakeActions()
-    async with stage(None, connect=connecting("trip", Code(""), actions=actions)) as s:
+async def test_a_resume_can_use_the_newest_deployment(stage) -> None:
+    actions = FakeControl()
+    async with stage(None, connect=connecting("trip", AppLocation(""), actions=actions)) as s:
         await resuming(s)
         await s.press("l")
         await s.until(lambda: actions.done == [("resume", "inv_1lPause", "deployment=latest")])
 
 
-async def test_what_fails_after_the_journal_is_said(stage, tmp_path) -> None:
+async def test_a_failure_past_the_journal_is_shown(stage, tmp_path) -> None:
     text = (RECORDINGS / "handlers.py").read_text()
     second = '    two = await ctx.run_typed("second"'
     assert second in text
     broken = text.replace(second, '    raise ValueError("not [yet]")\n' + second)
     (tmp_path / "agent.py").write_text(broken)
     recording = Recording.load(RECORDINGS / "v6" / "run_ok.journal.json").prefix(3)
-    code = Code("agent:app", str(tmp_path))
-    async with stage(None, connect=connecting(recording, code, actions=FakeActions())) as s:
+    code = AppLocation("agent:app", str(tmp_path))
+    async with stage(None, connect=connecting(recording, code, actions=FakeControl())) as s:
         await resuming(s)
         await until(s, lambda: "accepts the journal: 2 of 2 commands" in s.text)
         await s.shows("But past the end of the journal the handler raises")
 
 
 async def test_without_an_app_it_says_how_to_name_one(stage) -> None:
-    async with stage(None, connect=connecting("trip", Code(""), actions=FakeActions())) as s:
+    async with stage(None, connect=connecting("trip", AppLocation(""), actions=FakeControl())) as s:
         await resuming(s)
         await s.shows("Set PLAYHEAD_APP=module:attribute")
 
 
 async def test_a_resume_does_not_wait_for_the_check(stage, tmp_path) -> None:
     (tmp_path / "slow.py").write_text("import time\ntime.sleep(600)\n")
-    actions = FakeActions()
-    connect = connecting("trip", Code("slow:app", str(tmp_path)), actions=actions)
+    actions = FakeControl()
+    connect = connecting("trip", AppLocation("slow:app", str(tmp_path)), actions=actions)
     async with stage(None, connect=connect) as s:
         await resuming(s)
-        await s.shows("Checking whether today's code accepts")
+        await s.shows("Checking whether the current code accepts")
         await s.press("y")
         await s.until(lambda: actions.done == [("resume", "inv_1lPause")])
 
 
-async def test_what_takes_too_long_or_fails_is_said(stage, tmp_path, monkeypatch) -> None:
+async def test_a_slow_or_failed_check_is_shown(stage, tmp_path, monkeypatch) -> None:
     (tmp_path / "slow.py").write_text("import time\ntime.sleep(600)\n")
-    monkeypatch.setattr(checking, "SECONDS", 0.5)
-    connect = connecting("trip", Code("slow:app", str(tmp_path)), actions=FakeActions())
+    monkeypatch.setattr(journal_check, "SECONDS", 0.5)
+    connect = connecting("trip", AppLocation("slow:app", str(tmp_path)), actions=FakeControl())
     async with stage(None, connect=connect) as s:
         await resuming(s)
         await s.shows("Not checked: slow:app took over 0.5 s")
     error = RecordingError("no [journal]")
-    async with stage(None, connect=connecting(error, HANDLERS, actions=FakeActions())) as s:
+    async with stage(None, connect=connecting(error, HANDLERS, actions=FakeControl())) as s:
         await resuming(s)
         await s.shows("Not checked: no [journal]")

@@ -12,7 +12,7 @@ from playhead.replay import Divergence, Report, WhatIfResult
 from playhead.replay import WhatIfRow as Row
 from playhead_tui.app import PlayheadApp
 from playhead_tui.drawing.palette import LIGHT
-from playhead_tui.interfaces import Code
+from playhead_tui.interfaces import AppLocation
 from playhead_tui.screens.what_if import WhatIfScreen
 from playhead_tui.widgets.chips import Chips
 from tui_fakes import NOW
@@ -44,7 +44,7 @@ def by_hand(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 def app(path: Path, **more: Any) -> PlayheadApp:
-    code = Code("desk:app", str(path.parent))
+    code = AppLocation("desk:app", str(path.parent))
     return PlayheadApp(connecting("run_ok", code), now=lambda: NOW, **more)
 
 
@@ -100,7 +100,7 @@ def test_no_color(snap_compare, by_hand, monkeypatch) -> None:
 async def test_ascii_is_ascii_throughout(stage, by_hand, monkeypatch) -> None:
     stops = tuple(replace(found, conversation=()) for found in HandMade.stops)
     monkeypatch.setattr(HandMade, "stops", stops)
-    code = Code("desk:app", str(by_hand.parent))
+    code = AppLocation("desk:app", str(by_hand.parent))
     for size in SIZES:
         async with stage(None, connect=connecting("run_ok", code), ascii_only=True, size=size) as s:
             await opened(s)
@@ -126,7 +126,7 @@ async def test_hostile_text_stays_text(stage, by_hand, monkeypatch) -> None:
     monkeypatch.setattr(
         HandMade, "outcome", WhatIfResult((row,), True, output=evil, blocked=(evil,))
     )
-    code = Code("desk:app", str(by_hand.parent))
+    code = AppLocation("desk:app", str(by_hand.parent))
     async with stage(None, connect=connecting("run_ok", code)) as s:
         await opened(s)
         for key in (*["right_square_bracket"] * 4, "l", "h", "e", "ctrl+s"):
@@ -148,7 +148,7 @@ async def test_20_000_stops(stage, by_hand, monkeypatch) -> None:
     )  # fmt: skip
     monkeypatch.setattr(HandMade, "stops", stops)
     monkeypatch.setattr(HandMade, "report_", replace(REPORT, divergences=()))
-    code = Code("desk:app", str(by_hand.parent))
+    code = AppLocation("desk:app", str(by_hand.parent))
     async with stage(None, connect=connecting("run_ok", code)) as s:
         screen = await opened(s)
         await s.press("G")

@@ -1,4 +1,4 @@
-"""What if a result had been another: asked, run on, compared; and nothing runs unasked."""
+"""What-if runs: editor, comparison, and confirmation before a step runs for real."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from playhead.replay import Failure
 from playhead_tui.dialogs.dialog import Menu, Prompt
 from playhead_tui.dialogs.result_editor import ResultEditor, editable
-from playhead_tui.interfaces import Code
+from playhead_tui.interfaces import AppLocation
 from playhead_tui.screens.what_if import WhatIfScreen
 from playhead_tui.widgets.chips import Chips
 from playhead_tui.widgets.comparison import Comparison
@@ -26,14 +26,14 @@ async def editing(s: Any, *keys: str) -> TextArea:
     return found
 
 
-async def outcome_of(s: Any) -> WhatIfScreen:
+async def what_if_of(s: Any) -> WhatIfScreen:
     await until(s, lambda: isinstance(s.app.screen, WhatIfScreen))
     await s.until(lambda: s.app.screen.query_one(Comparison).rows)
     found: WhatIfScreen = s.app.screen
     return found
 
 
-async def test_another_result_runs_on_beside_the_original(stage) -> None:
+async def test_a_changed_result_is_compared_with_the_original(stage) -> None:
     async with stage(None, connect=connecting("run_ok")) as s:
         replay = await opened(s)
         area = await editing(s, "e")
@@ -44,7 +44,7 @@ async def test_another_result_runs_on_beside_the_original(stage) -> None:
         assert isinstance(s.app.screen, ResultEditor)
         area.text = '{"hello": "[b]Eve[/]"}'
         await s.press("ctrl+s")
-        screen = await outcome_of(s)
+        screen = await what_if_of(s)
         rows = screen.query_one(Comparison)
         assert [row.source for _, row in rows.rows] == ["changed", "recorded"]
         assert (rows.first_difference, rows.place) == (0, 0)
@@ -71,11 +71,11 @@ async def test_a_dry_run_waits_and_takes_answers(stage) -> None:
         assert "answer to awakeable 1" in s.text
         await editing(s, "1")
         await s.press("ctrl+o")
-        await s.shows("dry: nothing is answered")
+        await s.shows("dry: no step is answered")
         await s.press("ctrl+s")
-        screen = await outcome_of(s)
-        await s.shows("The new run stands still")
-        assert "a  gives an answer for Helper/echo" in s.text
+        screen = await what_if_of(s)
+        await s.shows("The new run is blocked")
+        assert "a  answer Helper/echo" in s.text
         await s.press("a")
         await s.until(lambda: isinstance(s.app.screen, Prompt))
         s.app.screen.query_one(Input).value = '"a tent"'
@@ -83,21 +83,21 @@ async def test_a_dry_run_waits_and_takes_answers(stage) -> None:
         await until(
             s, lambda: s.app.screen is not screen and isinstance(s.app.screen, WhatIfScreen)
         )
-        screen = await outcome_of(s)
-        call = next(row for row in screen.outcome.rows if row.new == "Call Helper/echo")
+        screen = await what_if_of(s)
+        call = next(row for row in screen.result.rows if row.new == "Call Helper/echo")
         assert (call.source, call.new_result) == ("answered", "a tent")
 
 
-async def test_an_approval_is_answered_otherwise(stage) -> None:
+async def test_an_approval_is_answered_differently(stage) -> None:
     async with stage(None, connect=connecting("approval")) as s:
         await opened(s)
         area = await editing(s, "G", "e")
         assert json.loads(area.text) == "approved"
         area.text = '"denied"'
         await s.press("ctrl+s")
-        screen = await outcome_of(s)
-        assert screen.outcome.original_output == "Ada: approved"
-        assert screen.outcome.output == "Ada: denied"
+        screen = await what_if_of(s)
+        assert screen.result.original_output == "Ada: approved"
+        assert screen.result.output == "Ada: denied"
 
 
 async def test_a_result_becomes_an_error_and_back(stage) -> None:
@@ -107,22 +107,22 @@ async def test_a_result_becomes_an_error_and_back(stage) -> None:
         assert area.text == "cannot greet Ada"
         area.text = "no time"
         await s.press("ctrl+s")
-        assert (await outcome_of(s)).outcome.output == "422: no time"
+        assert (await what_if_of(s)).result.output == "422: no time"
         await s.press("e")
         area = await editing(s)
         area.text = '"Hello"'
         await s.press("ctrl+t", "ctrl+s")
-        assert (await outcome_of(s)).outcome.output == "Hello"
+        assert (await what_if_of(s)).result.output == "Hello"
 
 
-async def test_nothing_runs_for_real_without_a_yes(stage, tmp_path: Path) -> None:
+async def test_no_step_runs_for_real_without_confirmation(stage, tmp_path: Path) -> None:
     proof = tmp_path / "paid"
     text = (RECORDINGS / "handlers.py").read_text()
     paying = 'note("pay")\n        return "paid"'
     assert paying in text
     live = f'open({str(proof)!r}, "a").write("x")\n        return "paid for real"'
     (tmp_path / "live.py").write_text(text.replace(paying, live))
-    async with stage(None, connect=connecting("trip", Code("live:app", str(tmp_path)))) as s:
+    async with stage(None, connect=connecting("trip", AppLocation("live:app", str(tmp_path)))) as s:
         await opened(s)
         for key in ("n", "y"):
             assert not proof.exists()
@@ -133,9 +133,9 @@ async def test_nothing_runs_for_real_without_a_yes(stage, tmp_path: Path) -> Non
             await s.press("ctrl+s")
             await s.shows("Run these steps for real?")
             await s.press(key, "g")
-        screen = await outcome_of(s)
+        screen = await what_if_of(s)
         assert proof.read_text() == "x"
-        paid = next(row for row in screen.outcome.rows if row.new == "Run pay")
+        paid = next(row for row in screen.result.rows if row.new == "Run pay")
         assert (paid.source, paid.new_result) == ("live", "paid for real")
 
 

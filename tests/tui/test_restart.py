@@ -1,23 +1,24 @@
-"""Restart as new: what is kept, where it runs, what is checked before, what is done after a yes."""
+"""Restart as new: what is kept, where it runs, the check, the confirmation."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from playhead.replay import Recording
 from playhead_tui.dialogs.checked_menu import CheckedMenu
 from playhead_tui.dialogs.dialog import Menu
-from playhead_tui.interfaces import Code
-from tui_fakes import FakeActions, FakeSource
+from playhead_tui.interfaces import AppLocation
+from tui_fakes import FakeControl, FakeReader
 from tui_replays import HANDLERS, RECORDINGS, connecting, until
 from tui_stories import details
 
 TRIP = Recording.load(RECORDINGS / "v6" / "trip.journal.json")
 
 
-async def asked(s: Any, ident: str, *keys: str) -> None:
-    """The last question, asked from the list."""
+async def open_restart(s: Any, ident: str, *keys: str) -> None:
+    """Open the last question of a restart, from the list."""
     listing = s.app.screen.listing
     await s.until(lambda: listing.rows)
     listing.go_to(ident)
@@ -37,12 +38,12 @@ async def asked(s: Any, ident: str, *keys: str) -> None:
         ("inv_1aWeather", "o", "kill_and_restart", "keep"),
     ],
 )
-async def test_with_the_input_alone(stage, ident, key, verb, deployment) -> None:
-    actions = FakeActions()
+async def test_keeping_the_input_only(stage, ident, key, verb, deployment) -> None:
+    actions = FakeControl()
     async with stage(None, connect=connecting(TRIP, actions=actions)) as s:
-        await asked(s, ident)
-        assert ("It is killed first" in s.text) == (verb == "kill_and_restart")
-        await until(s, lambda: "(handlers:app) takes the input." in s.text)
+        await open_restart(s, ident)
+        assert ("The invocation is killed first" in s.text) == (verb == "kill_and_restart")
+        await until(s, lambda: "(handlers:app) accepts the input." in s.text)
         assert actions.done == []
         await s.press(key)
         await s.until(lambda: actions.done)
@@ -52,17 +53,17 @@ async def test_with_the_input_alone(stage, ident, key, verb, deployment) -> None
 
 
 @pytest.mark.parametrize("keys", [["n"], ["escape"]])
-async def test_nothing_is_done_without_a_yes(stage, keys) -> None:
-    actions = FakeActions()
+async def test_no_change_without_confirmation(stage, keys) -> None:
+    actions = FakeControl()
     async with stage(None, connect=connecting(TRIP, actions=actions)) as s:
-        await asked(s, "inv_1iFail")
+        await open_restart(s, "inv_1iFail")
         await s.press(*keys)
         await s.until(lambda: len(s.app.screen_stack) == 1)
         assert actions.done == []
 
 
-async def selected(s: Any, source: FakeSource, ident: str) -> Any:
-    """The invocation's screen, at a step in the middle; returns the step."""
+async def selected(s: Any, source: FakeReader, ident: str) -> Any:
+    """Open an invocation, select its first model call, and return that step."""
     s.app.open_invocation(ident)
     await s.until(lambda: getattr(s.app.screen, "detail", None))
     screen = s.app.screen
@@ -72,36 +73,34 @@ async def selected(s: Any, source: FakeSource, ident: str) -> Any:
     return step
 
 
-def told(actions: Any, recording: Recording, source: FakeSource) -> Any:
-    """Opens a source that knows the details of its invocations, and a recording for all."""
+def connecting_with(actions: Any, recording: Recording, source: FakeReader) -> Any:
+    """Return a connect function for this reader, with one recording for every id."""
     connect = connecting(recording, HANDLERS, actions=actions)
 
-    async def with_source(tell: Any) -> None:
-        from dataclasses import replace
+    async def with_reader(publish: Any) -> None:
+        await connect(lambda connection: publish(replace(connection, reader=source)))
 
-        await connect(lambda connection: tell(replace(connection, source=source)))
-
-    return with_source
+    return with_reader
 
 
 @pytest.fixture
-def source() -> FakeSource:
-    found = FakeSource()
+def source() -> FakeReader:
+    found = FakeReader()
     found.details = details(found.rows)
     return found
 
 
-async def test_with_all_up_to_the_selected_step(stage, source) -> None:
-    actions = FakeActions()
-    async with stage(None, connect=told(actions, TRIP, source), size=(120, 40)) as s:
+async def test_keeping_all_up_to_the_selected_step(stage, source) -> None:
+    actions = FakeControl()
+    async with stage(None, connect=connecting_with(actions, TRIP, source), size=(120, 40)) as s:
         step = await selected(s, source, "inv_1gChat")
         await s.press("x")
         await s.until(lambda: isinstance(s.app.screen, Menu))
         await s.press("n")
-        await s.shows(f"all up to #{step.command_index} {step.name}")
+        await s.shows(f"all up to #{step.index} {step.name}")
         await s.press("s")
         await s.until(lambda: isinstance(s.app.screen, CheckedMenu))
-        await s.shows(f"Keeps all up to #{step.command_index} {step.name}.")
+        await s.shows(f"Keeps all up to #{step.index} {step.name}.")
         await until(s, lambda: "accepts the journal" in s.text)
         await s.press("y")
         await s.until(lambda: actions.done)
@@ -109,26 +108,26 @@ async def test_with_all_up_to_the_selected_step(stage, source) -> None:
         assert actions.done == [("restart_as_new", *wanted)]
 
 
-async def test_what_could_not_be_kept_is_not_killed(stage, source) -> None:
-    actions = FakeActions()
+async def test_an_invocation_is_not_killed_when_its_step_cannot_be_kept(stage, source) -> None:
+    actions = FakeControl()
     step = next(t for t in source.details["inv_1aWeather"].steps if t.kind == "llm")
     cut = TRIP.prefix(step.index + 1)  # The step's result is missing.
-    async with stage(None, connect=told(actions, cut, source), size=(120, 40)) as s:
+    async with stage(None, connect=connecting_with(actions, cut, source), size=(120, 40)) as s:
         await selected(s, source, "inv_1aWeather")
         for key in ("x", "n", "s"):
             await s.press(key)
             await s.until(lambda: isinstance(s.app.screen, Menu))
         await s.until(lambda: isinstance(s.app.screen, CheckedMenu))
-        await s.shows("It is killed first")
+        await s.shows("The invocation is killed first")
         await s.shows("has no result yet")
         await s.press("y")
         await s.until(lambda: len(s.app.screen_stack) == 2)
-        await s.shows("Not done")
+        await s.shows("Failed")
         assert actions.done == []
 
 
 async def test_without_an_app_it_says_how_to_name_one(stage) -> None:
-    connect = connecting(TRIP, Code(""), actions=FakeActions())
+    connect = connecting(TRIP, AppLocation(""), actions=FakeControl())
     async with stage(None, connect=connect) as s:
-        await asked(s, "inv_1iFail")
+        await open_restart(s, "inv_1iFail")
         await s.shows("Set PLAYHEAD_APP=module:attribute")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playhead_tui.app import PlayheadApp
 from playhead_tui.drawing.palette import LIGHT
-from tui_fakes import NOW, FakeActions, FakeSource, connector
+from tui_fakes import NOW, FakeControl, FakeReader, connector
 from tui_stage import wait_until
 from tui_stories import details
 
@@ -15,9 +15,9 @@ SIZES = [(80, 24), (120, 40)]
 
 
 def app(**more: Any) -> PlayheadApp:
-    source = FakeSource()
+    source = FakeReader()
     source.details = details(source.rows)
-    return PlayheadApp(connector(source, FakeActions()), now=lambda: NOW, **more)
+    return PlayheadApp(connector(source, FakeControl()), now=lambda: NOW, **more)
 
 
 def ready(*keys: str) -> Any:

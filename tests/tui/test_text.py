@@ -20,7 +20,7 @@ HOSTILE = [
 
 @pytest.mark.parametrize("text", HOSTILE)
 @pytest.mark.parametrize("width", [0, 1, 2, 7, 40])
-def test_a_cell_is_as_wide_as_asked_and_harmless(text: str, width: int) -> None:
+def test_a_cell_has_the_requested_width_and_is_harmless(text: str, width: int) -> None:
     shown = cell(text, width, Style()).text
     assert cell_len(shown) == width
     assert not any(
@@ -37,13 +37,13 @@ def test_a_cut_is_marked() -> None:
 
 @pytest.mark.parametrize("text", [t for t in HOSTILE if t.isprintable()])
 @pytest.mark.parametrize("width", [2, 5, 17])
-def test_folding_loses_nothing_but_spaces(text: str, width: int) -> None:
+def test_wrapping_drops_only_spaces(text: str, width: int) -> None:
     parts = list(wrap(text, width))
     assert all(cell_len(part) <= width for part in parts)
     assert "".join(parts).replace(" ", "") == text.replace(" ", "")
 
 
-def test_folding_prefers_spaces() -> None:
+def test_wrapping_prefers_spaces() -> None:
     assert list(wrap("the weather in Paris", 12)) == ["the weather", "in Paris"]
     assert list(wrap("abcdefghij", 4)) == ["abcd", "efgh", "ij"]
 
@@ -73,14 +73,14 @@ def test_json_is_written_as_json() -> None:
     "value", ["x" * (LIMIT * 5), "line\n" * LIMIT, {"text": "y" * (LIMIT * 5)}, list(range(LIMIT)),
               b"\x00" * (LIMIT * 5)],
 )  # fmt: skip
-def test_a_megabyte_is_cut_and_says_so(value: object) -> None:
+def test_a_cut_of_a_megabyte_is_marked(value: object) -> None:
     lines = list(value_lines(value))
     assert sum(len(line.text) for line in lines) <= 2 * LIMIT
     assert "not shown" in lines[-1].text
 
 
-def test_what_json_cannot_hold_is_shown_as_text() -> None:
+def test_values_outside_json_are_shown_as_text() -> None:
     loop: list[object] = []
     loop.append(loop)
     assert "".join(line.text for line in value_lines(loop))
-    assert "3 B of bytes" in "".join(line.text for line in value_lines({"a": b"abc"}))
+    assert "3 bytes" in "".join(line.text for line in value_lines({"a": b"abc"}))

@@ -1,4 +1,4 @@
-"""A source in memory: what an afternoon with agents looks like, at a fixed time."""
+"""A reader and a server control in memory, at a fixed time."""
 
 from __future__ import annotations
 
@@ -71,8 +71,8 @@ def some_rows() -> list[Invocation]:
     ]  # fmt: skip
 
 
-class FakeSource:
-    """Answers from memory; a test changes `rows` and `details` as the world would."""
+class FakeReader:
+    """Reads from memory; tests change `rows` and `details`."""
 
     def __init__(self, rows: list[Invocation] | None = None) -> None:
         self.rows = some_rows() if rows is None else rows
@@ -110,8 +110,8 @@ class FakeSource:
         return f"payload {index}"
 
 
-class FakeActions:
-    """Notes what it was asked to do."""
+class FakeControl:
+    """Records the calls of its methods."""
 
     def __init__(self) -> None:
         self.done: list[tuple[str, ...]] = []
@@ -125,7 +125,7 @@ class FakeActions:
 
 
 def connector(source: Any, actions: Any = None, **more: Any) -> Any:
-    async def connect(tell: Any) -> None:
-        tell(Connection(source, actions, labels=more.pop("labels", ("localhost:9070",)), **more))
+    async def connect(publish: Any) -> None:
+        publish(Connection(source, actions, labels=more.pop("labels", ("localhost:9070",)), **more))
 
     return connect

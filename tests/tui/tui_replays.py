@@ -1,4 +1,4 @@
-"""Replays for the tests: real ones over the recordings, and one made by hand."""
+"""Replays for tests: real ones over the recordings, and a fake one."""
 
 from __future__ import annotations
 
@@ -17,20 +17,23 @@ from playhead.replay import (
     WhatIfQuestion,
     WhatIfResult,
 )
-from playhead_tui.interfaces import Code, Connection
-from tui_fakes import FakeSource
+from playhead_tui.interfaces import AppLocation, Connection
+from tui_fakes import FakeReader
 from tui_stage import Stage, wait_until
 
 RECORDINGS = Path(__file__).parents[1] / "recordings"
-HANDLERS = Code("handlers:app", str(RECORDINGS))
+HANDLERS = AppLocation("handlers:app", str(RECORDINGS))
 SECONDS = 60
-"""Importing an app takes a second or two, on a busy machine many more."""
+"""Importing an app takes a second or two, on a busy machine much longer."""
 
 
 def connecting(
-    recording: str | Recording | Exception, code: Code = HANDLERS, *, actions: Any = None
+    recording: str | Recording | Exception,
+    location: AppLocation = HANDLERS,
+    *,
+    actions: Any = None,
 ) -> Callable[[Any], Any]:
-    """Opens sources that have one recording for every id."""
+    """Return a connect function with one recording for every id."""
 
     async def fetch(invocation_id: str) -> Recording:
         if isinstance(recording, Exception):
@@ -39,21 +42,21 @@ def connecting(
             return recording
         return Recording.load(RECORDINGS / "v6" / f"{recording}.journal.json")
 
-    async def connect(tell: Any) -> None:
-        tell(Connection(FakeSource(), actions, recording=fetch, code=code))
+    async def connect(publish: Any) -> None:
+        publish(Connection(FakeReader(), actions, fetch_recording=fetch, app_location=location))
 
     return connect
 
 
 async def opened(s: Stage) -> Any:
-    """The replay screen, once the verdict is there."""
+    """Open the replay screen and wait for the verdict."""
     s.app.open_replay("inv_1", "Counter/trips/trip")
     await wait_until(s.pilot, lambda: getattr(s.app.screen, "report", None), SECONDS)
     return s.app.screen
 
 
 async def until(s: Stage, predicate: Callable[[], object]) -> None:
-    """As the stage's, with time for a process to start."""
+    """Wait like the stage, with time for a process to start."""
     await wait_until(s.pilot, predicate, SECONDS)
 
 
@@ -126,7 +129,7 @@ REPORT = Report(
 
 
 class HandMade:
-    """Stands in for a `Replayer`: stops and report are given, and nothing runs."""
+    """A `Replayer` with fixed stops and a fixed report; runs no code."""
 
     stops: tuple[Stop, ...] = ()
     report_: Report = REPORT
@@ -134,7 +137,7 @@ class HandMade:
 
     def __init__(self, app: str, recording: Recording, *, app_dir: str | None = None) -> None:
         self.app, self.app_dir, self.recording = app, app_dir, recording
-        self.asked: list[WhatIfQuestion] = []
+        self.questions: list[WhatIfQuestion] = []
 
     async def start(self) -> None:
         return None
@@ -146,7 +149,7 @@ class HandMade:
         return self.report_
 
     async def what_if(self, question: WhatIfQuestion) -> WhatIfResult:
-        self.asked.append(question)
+        self.questions.append(question)
         assert self.outcome
         return self.outcome
 

@@ -1,25 +1,29 @@
-"""A running app under test, waited for on conditions, never on time."""
+"""A running app under test; tests wait for conditions, never for time alone."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
+from waiting import until_async
+
 
 async def wait_until(pilot: Any, predicate: Callable[[], object], seconds: float = 10.0) -> None:
-    """Let the app work until the predicate holds."""
-    deadline = time.monotonic() + seconds
-    while not predicate():
-        assert time.monotonic() < deadline, (
-            f"never came true: {predicate}\n{screen_text(pilot.app)}"
-        )
-        await pilot.pause(0.01)
+    """Let the app run until the predicate is true; a failure shows the screen."""
+
+    async def condition() -> object:
+        await pilot.pause()
+        return predicate()
+
+    try:
+        await until_async(condition, repr(predicate), seconds=seconds)
+    except AssertionError as error:
+        raise AssertionError(f"{error}\n{screen_text(pilot.app)}") from None
     await pilot.pause()
 
 
 def screen_text(app: Any) -> str:
-    """What is on the screen, as text."""
+    """Return the screen as text."""
     height = app.screen.size.height
     lines = app.screen._compositor.render_strips()
     return "\n".join("".join(s.text for s in line).rstrip() for line in lines[:height])

@@ -1,4 +1,4 @@
-"""Invocations in full, as the reader would tell them: a retried tool, a wait, a tree, a chat."""
+"""Invocations in full: a retried tool, an approval, calls of other services, a chat."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def attempt_row(attempt: Attempt) -> TimelineRow:
     )  # fmt: skip
 
 
-def attempts(start: datetime, *told: tuple[float, float | None, str]) -> tuple[Attempt, ...]:
+def attempts(start: datetime, *times: tuple[float, float | None, str]) -> tuple[Attempt, ...]:
     return tuple(
         Attempt(
             number=number,
@@ -113,7 +113,7 @@ def attempts(start: datetime, *told: tuple[float, float | None, str]) -> tuple[A
             outcome=outcome,  # type: ignore[arg-type]
             error="WeatherUnavailable: 503 Service Unavailable" if outcome == "failed" else None,
         )
-        for number, (at, took, outcome) in enumerate(told, 1)
+        for number, (at, took, outcome) in enumerate(times, 1)
     )
 
 

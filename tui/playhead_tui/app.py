@@ -1,14 +1,14 @@
-"""The dashboard: screens over a source, opened after the first paint."""
+"""The dashboard app: opens the connections after the first paint and pushes the screens."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, ClassVar
 
-from playhead.model import Invocation, Step
+from playhead.formatting import size
 from playhead.text import clean
 from textual import work
 from textual.app import App, SystemCommand
@@ -19,16 +19,21 @@ from textual.screen import Screen
 
 from playhead_tui.drawing.glyphs import ASCII, UNICODE
 from playhead_tui.drawing.palette import DARK, LIGHT
-from playhead_tui.interfaces import Actions, Code, Connect, Connection, Source
+from playhead_tui.interfaces import (
+    AppLocation,
+    Connect,
+    Connection,
+    InvocationReader,
+    ServerControl,
+)
 from playhead_tui.screens.invocations import InvocationsScreen
 from playhead_tui.screens.polling import PollingScreen
-from playhead_tui.widgets.list_header import ListHeader
 from playhead_tui.widgets.notes import Notes
 
 __all__ = ["PlayheadApp"]
 
 FIRST_FRAME_SECONDS = 0.15
-"""Opening the sources imports much; until the first frame is written it would slow it down."""
+"""Delay before the connections open: their imports would slow down the first frame."""
 
 
 def _utc_now() -> datetime:
@@ -36,20 +41,20 @@ def _utc_now() -> datetime:
 
 
 def _light_terminal() -> bool:
-    """Whether the terminal says that its background is light."""
+    """Return whether the terminal reports a light background."""
     return os.environ.get("COLORFGBG", "").rpartition(";")[2] in ("7", "15")
 
 
-class Opened(Message):
-    """The sources are open."""
+class ConnectionOpened(Message):
+    """The connections are open, or have changed."""
 
     def __init__(self, connection: Connection) -> None:
         super().__init__()
         self.connection = connection
 
 
-class NotOpened(Message):
-    """The sources could not be opened at all."""
+class ConnectionFailed(Message):
+    """The connections could not be opened at all."""
 
     def __init__(self, reason: str) -> None:
         super().__init__()
@@ -87,10 +92,10 @@ class PlayheadApp(App[None]):
         """Describe the dashboard; nothing is opened before its first paint.
 
         Args:
-            connect: opens the sources.
-            read_only: forbid whatever changes the server.
+            connect: opens the connections.
+            read_only: forbid changes on the server.
             ascii_only: draw with ASCII characters only.
-            invocation: id of the invocation to open at once.
+            invocation: id of the invocation to open first.
             now: the clock.
         """
         super().__init__()
@@ -99,8 +104,7 @@ class PlayheadApp(App[None]):
         self.glyphs = ASCII if ascii_only else UNICODE
         self.set_class(ascii_only, "ascii")
         self.connection: Connection | None = None
-        self.code = Code("")
-        """The app that was replayed last, else the one that the settings name."""
+        self.app_location = AppLocation("")
         self._connect = connect
         self._first = invocation
         self.register_theme(DARK)
@@ -108,79 +112,83 @@ class PlayheadApp(App[None]):
         self.theme = LIGHT.name if _light_terminal() else DARK.name
 
     def get_default_screen(self) -> Screen[None]:
-        """The list."""
-        return InvocationsScreen(glyphs=self.glyphs)
+        """Return the list of invocations."""
+        return InvocationsScreen(self)
 
     def on_mount(self) -> None:
-        """Open the sources once the first frame is on screen."""
-        self.call_after_refresh(self.set_timer, FIRST_FRAME_SECONDS, self._open_sources)
+        """Open the connections once the first frame is on screen."""
+        self.call_after_refresh(self.set_timer, FIRST_FRAME_SECONDS, self._open_connections)
 
-    @work(group="sources")
-    async def _open_sources(self) -> None:
+    @work(group="connections")
+    async def _open_connections(self) -> None:
         try:
-            await self._connect(lambda connection: self.post_message(Opened(connection)))
+            await self._connect(lambda connection: self.post_message(ConnectionOpened(connection)))
         except Exception as error:
-            self.post_message(NotOpened(str(error) or type(error).__name__))
+            self.post_message(ConnectionFailed(str(error) or type(error).__name__))
 
-    def on_opened(self, message: Opened) -> None:
-        """Begin to read on every screen there is."""
+    def on_connection_opened(self, message: ConnectionOpened) -> None:
+        """Start polling on every screen, or make it read the new sources at once."""
         self.connection = message.connection
-        if not self.code.app:
-            self.code = message.connection.code
-        self.read_now()
-        for screen in self.screen_stack:
-            for line in screen.query(ListHeader):
-                line.tell(labels=message.connection.labels)
-            for notes in screen.query(Notes):
-                notes.tell(message.connection.notes)
-            if isinstance(screen, PollingScreen):
-                screen.begin()
-        if message.connection.news:
-            self.notify(message.connection.news)
+        if not self.app_location.app:
+            self.app_location = message.connection.app_location
+        self.refresh_now()
+        for screen in self._polling_screens():
+            screen.start_polling()
+        if message.connection.announcement:
+            self.notify(message.connection.announcement)
         first, self._first = self._first, None
         if first:
             self.open_invocation(first)
 
-    def on_not_opened(self, message: NotOpened) -> None:
-        """Say why there is nothing to see."""
+    def on_connection_failed(self, message: ConnectionFailed) -> None:
+        """Show why there are no invocations."""
         for notes in self.screen.query(Notes):
-            notes.tell((message.reason,))
+            notes.show_notes((message.reason,))
 
     async def on_unmount(self) -> None:
-        """Close what was opened; a recorder that was started for this app ends."""
+        """Close the connections; a recorder that was started for this app ends."""
         if self.connection:
             await self.connection.close()
 
     @property
-    def source(self) -> Source:
-        """What the screens read."""
+    def reader(self) -> InvocationReader:
+        """Reader of invocations; only for use once `connection` is set."""
         assert self.connection is not None
-        return self.connection.source
+        return self.connection.reader
 
     @property
-    def actions(self) -> Actions | None:
-        """What changes the server; None when that is forbidden or there is no server."""
-        return None if self.read_only or not self.connection else self.connection.actions
+    def control(self) -> ServerControl | None:
+        """Control of the server; None in read-only mode or without a server."""
+        return None if self.read_only or not self.connection else self.connection.control
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was said when the sources were opened."""
+        """Notes of the connection."""
         return self.connection.notes if self.connection else ()
 
     def open_invocation(self, invocation_id: str) -> None:
         """Push the screen of one invocation."""
         from playhead_tui.screens.invocation import InvocationScreen
 
-        screen = InvocationScreen(invocation_id, glyphs=self.glyphs)
+        above = [s for s in self.screen_stack if isinstance(s, InvocationScreen)]
+        crumbs = [s.detail.summary.target for s in above if s.detail]
+        screen = InvocationScreen(self, invocation_id, crumbs)
         self.push_screen(screen)
         if self.connection:
-            screen.begin()
+            screen.start_polling()
 
     def open_replay(self, invocation_id: str, target: str) -> None:
         """Push the replay of one invocation."""
         from playhead_tui.screens.replay import ReplayScreen
 
-        self.push_screen(ReplayScreen(invocation_id, target, glyphs=self.glyphs))
+        self.push_screen(ReplayScreen(self, invocation_id, target))
+
+    def run_dialog(self, dialog: Coroutine[Any, Any, None]) -> None:
+        """Run one dialog and what follows from it, in place of the one before.
+
+        The worker belongs to the app: leaving a screen does not cancel a change that has begun.
+        """
+        self.run_worker(dialog, group="dialogs", exclusive=True)
 
     def notify(
         self,
@@ -191,56 +199,39 @@ class PlayheadApp(App[None]):
         timeout: float | None = None,
         markup: bool = False,
     ) -> None:
-        """A message for a moment. Plain text always: part of it may come from strangers."""
+        """Show a message briefly. Always as plain text: parts of it may come from an agent."""
         super().notify(
             clean(message), title=title, severity=severity, timeout=timeout, markup=False
         )
 
-    def read_now(self) -> None:
-        """Let every screen read at once, after something was changed."""
-        for screen in self.screen_stack:
-            if isinstance(screen, PollingScreen) and screen.poller:
-                screen.poller.wake()
+    def copy_text(self, text: str) -> None:
+        """Copy a text to the clipboard (OSC 52) and say how much it was."""
+        self.copy_to_clipboard(text)
+        self.notify(f"Copied {size(len(text.encode()))}.")
+
+    def refresh_now(self) -> None:
+        """Make every screen read at once, after a change."""
+        for screen in self._polling_screens():
+            screen.refresh_now()
+
+    def _polling_screens(self) -> Iterable[PollingScreen]:
+        return [screen for screen in self.screen_stack if isinstance(screen, PollingScreen)]
 
     def action_show_keys(self) -> None:
-        """Show the keys."""
+        """Show the keys of every screen."""
+        from playhead_tui.key_table import key_rows
         from playhead_tui.screens.help import HelpScreen
 
         if not isinstance(self.screen, HelpScreen):
-            self.push_screen(HelpScreen())
+            self.push_screen(HelpScreen(key_rows(self.BINDINGS)))
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        """The palette: what the keys of the screen do, and the theme."""
-        yield SystemCommand("Theme", "Choose the colours", self.action_change_theme)
-        yield SystemCommand("Keys", "Show what every key does", self.action_show_keys)
+        """Return the palette's commands: the screen's keys, the theme, help, quit."""
+        yield SystemCommand("Theme", "Choose the colors", self.action_change_theme)
+        yield SystemCommand("Keys", "Show the keys of every screen", self.action_show_keys)
         yield SystemCommand("Quit", "Leave Playhead", self.action_quit)
         for binding in screen.active_bindings.values():
-            what = binding.binding.description
-            if binding.node is screen and what and binding.enabled:
+            label = binding.binding.description
+            if binding.node is screen and label and binding.enabled:
                 action = partial(screen.run_action, binding.binding.action)
-                yield SystemCommand(what, f"Key {self.get_key_display(binding.binding)}", action)
-
-    @work(group="dialogs", exclusive=True)
-    async def choose_action(self, row: Invocation, step: Step | None = None) -> None:
-        """Ask what to do with an invocation, of which a step is selected, and do it."""
-        from playhead_tui.actions.invocation import choose_action
-
-        await choose_action(self, row, step)
-
-    @work(group="dialogs", exclusive=True)
-    async def choose_copy(
-        self, row: Invocation, more: dict[str, tuple[str, Callable[[], str]]] | None = None
-    ) -> None:
-        """Ask what to copy, and copy it."""
-        from playhead_tui.actions.copy import choose_copy
-
-        await choose_copy(self, row, more or {})
-
-    @work(group="dialogs", exclusive=True)
-    async def answer(self, invocation_id: str) -> None:
-        """Answer what an invocation waits for."""
-        from playhead_tui.actions.invocation import answer
-
-        detail = await self.source.invocation(invocation_id)
-        if detail:
-            await answer(self, detail)
+                yield SystemCommand(label, f"Key {self.get_key_display(binding.binding)}", action)

@@ -1,21 +1,31 @@
-"""What the screens ask for; `playhead.reader.Reader` answers it, and so can a test."""
+"""Contracts between the parts of the dashboard; `playhead.reader` and tests implement them."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from playhead.model import Invocation, InvocationDetail, InvocationPage, Status
 
+from playhead_tui.drawing.glyphs import Glyphs
+
 if TYPE_CHECKING:
     from playhead.replay import Recording
+    from textual.notifications import SeverityLevel
+    from textual.screen import Screen
 
-__all__ = ["Actions", "Code", "Connect", "Connection", "Source"]
+__all__ = ["AppLocation", "Connect", "Connection", "Dashboard", "InvocationReader", "ServerControl"]
+
+Result = TypeVar("Result")
 
 
-class Source(Protocol):
-    """Reads invocations. Raises only what it cannot turn into a `missing` sentence."""
+class InvocationReader(Protocol):
+    """Reads invocations, as `playhead.reader.Reader` does.
+
+    A source that does not answer is reported as a `missing` sentence, not as an exception.
+    """
 
     async def invocations(
         self,
@@ -25,69 +35,73 @@ class Source(Protocol):
         text: str | None = None,
         before: Invocation | None = None,
     ) -> InvocationPage:
-        """The newest invocations that match, newest first.
+        """Return the newest matching invocations, newest first.
 
         Args:
-            limit: how many at most.
-            status: any of these.
-            text: id or target contains it.
-            before: only older than this row.
+            limit: maximum number of rows.
+            status: statuses to include; None for all.
+            text: substring of the id or the target.
+            before: return only rows older than this one.
         """
         ...
 
     async def invocation(self, invocation_id: str) -> InvocationDetail | None:
-        """Everything about one of them; None when no source has it."""
+        """Return one invocation in full; None when no source has it."""
         ...
 
     async def payload(self, invocation_id: str, index: int) -> Any:
-        """The raw content of one journal entry."""
+        """Return the raw content of one journal entry."""
         ...
 
 
-class Actions(Protocol):
-    """Changes on the server, as `playhead.restate.control.Control` makes them.
+class ServerControl(Protocol):
+    """Changes invocations on the server, as `playhead.restate.control.Control` does.
 
-    Each raises an exception whose text people can read.
+    Each method raises an exception whose text is written for people.
     """
 
     async def cancel(self, invocation_id: str) -> None:
-        """Let it clean up, then end."""
+        """Cancel the invocation: its handler can clean up, then it ends."""
         ...
 
     async def kill(self, invocation_id: str) -> None:
-        """End it at once."""
+        """End the invocation at once, without cleanup."""
         ...
 
     async def pause(self, invocation_id: str) -> None:
-        """No further tries until it is resumed."""
+        """Stop retrying until the invocation is resumed."""
         ...
 
     async def resume(self, invocation_id: str, *, deployment: str | None = None) -> None:
-        """Try again now; `latest`: on the newest deployment."""
+        """Retry now; `deployment="latest"` moves it to the newest deployment."""
         ...
 
     async def restart_as_new(
         self, invocation_id: str, *, from_entry: int | None = None, deployment: str | None = None
     ) -> str:
-        """Begin one that has ended anew, keeping entries up to that; the new one's id."""
+        """Restart an ended invocation as a new one that keeps entries up to `from_entry`.
+
+        Returns:
+            The id of the new invocation.
+        """
         ...
 
     async def kill_and_restart(
         self, invocation_id: str, *, from_entry: int | None = None, deployment: str | None = None
     ) -> str:
-        """The same for one that has not ended."""
+        """Kill an invocation that has not ended, then restart it as a new one."""
         ...
 
     async def purge(self, invocation_id: str) -> None:
-        """Forget it and its journal."""
+        """Delete the invocation and its journal."""
         ...
 
     async def resolve_awakeable(self, awakeable_id: str, value: Any) -> None:
-        """Answer what an invocation waits for."""
+        """Complete an awakeable with a value."""
         ...
 
     async def reject_awakeable(self, awakeable_id: str, reason: str) -> None:
-        """Let what an invocation waits for fail."""
+        """Complete an awakeable with a terminal error."""
         ...
 
 
@@ -96,35 +110,113 @@ async def _nothing_to_close() -> None:
 
 
 @dataclass(frozen=True)
-class Code:
-    """The user's app, for replays."""
+class AppLocation:
+    """Where the user's app is, for replays."""
 
     app: str
     """`module:attribute`; empty when it is not known."""
-    folder: str = ""
-    """Where it is imported from; the current folder when empty."""
+    app_dir: str = ""
+    """Folder to import it from; the current folder when empty."""
 
 
 @dataclass(frozen=True)
 class Connection:
-    """Both sources, opened."""
+    """Open connections to the server and to the recorder."""
 
-    source: Source
-    actions: Actions | None
-    """None without a server, or when changes are forbidden."""
+    reader: InvocationReader
+    control: ServerControl | None
+    """None without a server."""
     labels: tuple[str, ...] = ()
-    """What is connected, in a few words each, for the header."""
+    """Short descriptions of what is connected, for the header."""
     notes: tuple[str, ...] = ()
     """What is missing and what to do about it; stays on screen."""
-    news: str = ""
-    """Something that was done for them; shown for a moment."""
+    announcement: str = ""
+    """What was done on the user's behalf; shown briefly."""
     ingress_url: str = "http://localhost:8080"
-    recording: Callable[[str], Awaitable[Recording]] | None = None
-    """Fetches a whole journal for a replay, from the server or from what was recorded."""
-    code: Code = Code("")
+    fetch_recording: Callable[[str], Awaitable[Recording]] | None = None
+    """Fetches the whole journal of an invocation, from the server or from the store."""
+    app_location: AppLocation = AppLocation("")
     """The app that the settings name."""
     close: Callable[[], Awaitable[None]] = field(default=_nothing_to_close)
 
 
 Connect = Callable[[Callable[[Connection], object]], Awaitable[None]]
-"""Opens the sources and tells of them, again when they change; runs in a worker."""
+"""Opens the connections and passes them on, again when they change; runs in a worker."""
+
+
+class Dashboard(Protocol):
+    """The app as its screens and actions see it."""
+
+    app_location: AppLocation
+    """The app that was replayed last, else the one that the settings name."""
+
+    @property
+    def glyphs(self) -> Glyphs:
+        """Marks to draw with."""
+        ...
+
+    @property
+    def now(self) -> Callable[[], datetime]:
+        """The clock."""
+        ...
+
+    @property
+    def read_only(self) -> bool:
+        """Whether changes on the server are forbidden."""
+        ...
+
+    @property
+    def connection(self) -> Connection | None:
+        """What is connected; None before the connections are open."""
+        ...
+
+    @property
+    def reader(self) -> InvocationReader:
+        """Reader of invocations; only for use once `connection` is set."""
+        ...
+
+    @property
+    def control(self) -> ServerControl | None:
+        """Control of the server; None in read-only mode or without a server."""
+        ...
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Notes of the connection."""
+        ...
+
+    def open_invocation(self, invocation_id: str) -> None:
+        """Push the screen of one invocation."""
+        ...
+
+    def open_replay(self, invocation_id: str, target: str) -> None:
+        """Push the replay of one invocation."""
+        ...
+
+    def push_screen(
+        self, screen: Screen[Result], callback: Callable[[Result | None], None] | None = None
+    ) -> object:
+        """Push a screen; the callback takes its result."""
+        ...
+
+    async def push_screen_wait(self, screen: Screen[Result]) -> Result | None:
+        """Push a screen and return its result; only for use in a worker."""
+        ...
+
+    def run_dialog(self, dialog: Coroutine[Any, Any, None]) -> None:
+        """Run one dialog and what follows from it; it outlives the screen that started it."""
+        ...
+
+    def notify(
+        self, message: str, *, title: str = "", severity: SeverityLevel = "information"
+    ) -> None:
+        """Show a message briefly, as plain text."""
+        ...
+
+    def copy_text(self, text: str) -> None:
+        """Copy a text to the clipboard (OSC 52) and say how much it was."""
+        ...
+
+    def refresh_now(self) -> None:
+        """Make every screen read at once, after a change."""
+        ...

@@ -1,4 +1,4 @@
-"""What the keys do: dialogs, and the changes behind them.
+"""What the keys do: sequences of dialogs, and the changes that follow from them.
 
-Actions take a small protocol, never the app.
+Actions take the `Dashboard` protocol, never the app.
 """

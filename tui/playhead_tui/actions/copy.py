@@ -6,72 +6,73 @@ import dataclasses
 import json
 import shlex
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
-from playhead.formatting import size
 from playhead.model import Invocation, InvocationDetail
 
 from playhead_tui.dialogs.dialog import Choice, Menu
-
-if TYPE_CHECKING:
-    from playhead_tui.app import PlayheadApp
+from playhead_tui.interfaces import Dashboard
 
 __all__ = ["as_json", "choose_copy", "curl"]
 
 
 def as_json(value: Any) -> str:
-    """A row or a decoded value as indented JSON; bytes become text as far as they are."""
+    """Return a row or a decoded value as indented JSON; bytes are decoded as UTF-8."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        value = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
-    return json.dumps(value, indent=2, ensure_ascii=False, default=_otherwise)
+        value = _fields(value)
+    return json.dumps(value, indent=2, ensure_ascii=False, default=_serializable)
 
 
-def _otherwise(value: Any) -> Any:
+def _serializable(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+        return _fields(value)
     if isinstance(value, bytes):
         return value.decode(errors="replace")
     return str(value)
 
 
+def _fields(value: Any) -> dict[str, Any]:
+    return {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+
+
 def curl(detail: InvocationDetail, ingress_url: str) -> str:
-    """A command that sends the same request again."""
+    """Return a curl command that sends the same request again."""
     summary = detail.summary
     parts = [summary.service, *([summary.key] if summary.key is not None else []), summary.handler]
     url = "/".join([ingress_url, *(quote(part, safe="") for part in parts)])
-    sent = next((step.input for step in detail.steps if step.kind == "input"), None)
-    command = ["curl", "--json", json.dumps(sent, ensure_ascii=False, default=_otherwise), url]
-    if sent is None:
-        command = ["curl", "-X", "POST", url]
-    return shlex.join(command)
+    body = next((step.input for step in detail.steps if step.kind == "input"), None)
+    if body is None:
+        return shlex.join(["curl", "-X", "POST", url])
+    text = json.dumps(body, ensure_ascii=False, default=_serializable)
+    return shlex.join(["curl", "--json", text, url])
 
 
 async def choose_copy(
-    app: PlayheadApp, row: Invocation, more: dict[str, tuple[str, Callable[[], str]]]
+    dashboard: Dashboard, row: Invocation, more: dict[str, tuple[str, Callable[[], str]]]
 ) -> None:
-    """Ask what to copy and put it on the clipboard (OSC 52).
+    """Ask what to copy, and copy it.
 
     Args:
-        app: the dashboard.
+        dashboard: asks, and copies.
         row: the invocation.
-        more: further choices by letter: a label, and what makes the text.
+        more: further choices by letter: a label, and a function that returns the text.
     """
     choices = [
         Choice("i", "id", row.id),
-        Choice("j", "JSON", "everything about the invocation"),
+        Choice("j", "JSON", "the whole invocation"),
         Choice("c", "curl", "a command that sends the same request again"),
         *(Choice(key, label) for key, (label, _) in more.items()),
     ]
-    key = await app.push_screen_wait(Menu("Copy", choices))
+    key = await dashboard.push_screen_wait(Menu("Copy", choices))
     if key is None:
         return
     text = row.id
     if key in ("j", "c"):
-        detail = await app.source.invocation(row.id) or InvocationDetail(row, (), (), (), (), {})
-        ingress = app.connection.ingress_url if app.connection else ""
+        detail = await dashboard.reader.invocation(row.id)
+        detail = detail or InvocationDetail(row, (), (), (), (), {})
+        ingress = dashboard.connection.ingress_url if dashboard.connection else ""
         text = as_json(detail) if key == "j" else curl(detail, ingress)
     elif key in more:
         text = more[key][1]()
-    app.copy_to_clipboard(text)
-    app.notify(f"Copied {size(len(text.encode()))}.", markup=False)
+    dashboard.copy_text(text)

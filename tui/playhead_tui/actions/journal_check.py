@@ -1,49 +1,48 @@
-"""Whether today's code would accept an invocation's journal, in a line or two."""
+"""Whether the current code would accept an invocation's journal, in a few lines."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
 
 from playhead.replay import Replayer, Report, restarted
 
 from playhead_tui.drawing.cells import clip
 from playhead_tui.drawing.document import Line
+from playhead_tui.interfaces import Dashboard
 
-if TYPE_CHECKING:
-    from playhead_tui.app import PlayheadApp
-
-__all__ = ["SECONDS", "check", "told"]
+__all__ = ["SECONDS", "check_journal", "verdict_lines"]
 
 SECONDS = 30.0
-"""Time limit of a check, with the app's import."""
+"""Time limit of a check, including the import of the app."""
 
 
-async def check(app: PlayheadApp, invocation_id: str, *, kept: int | None = None) -> list[Line]:
-    """Run the journal strictly under the app that is known, and say how it went.
+async def check_journal(
+    dashboard: Dashboard, invocation_id: str, *, last_entry: int | None = None
+) -> list[Line]:
+    """Replay the journal with the known app, and return the verdict.
 
     Args:
-        app: knows the code.
-        invocation_id: whose journal.
-        kept: the last entry that a restart as new keeps; None: it goes on with all.
+        dashboard: knows the app, and fetches journals.
+        invocation_id: the invocation whose journal is checked.
+        last_entry: last entry that a restart as new keeps; None to check all entries.
     """
-    code = app.code
-    fetch = app.connection.recording if app.connection else None
-    if not code.app or fetch is None:
+    location = dashboard.app_location
+    fetch = dashboard.connection.fetch_recording if dashboard.connection else None
+    if not location.app or fetch is None:
         return [
-            Line("Whether today's code accepts the journal is not known.", "dim"),
+            Line("Not checked whether the current code accepts the journal.", "dim"),
             Line("Set PLAYHEAD_APP=module:attribute, or replay it once with r.", "dim"),
         ]
     replayer = None
     try:
         async with asyncio.timeout(SECONDS):
             recording = await fetch(invocation_id)
-            if kept is not None:
-                recording = restarted(recording, kept)
-            replayer = Replayer(code.app, recording, app_dir=code.folder or None)
-            return told(await replayer.report(explain=False), code.app)
+            if last_entry is not None:
+                recording = restarted(recording, last_entry)
+            replayer = Replayer(location.app, recording, app_dir=location.app_dir or None)
+            return verdict_lines(await replayer.report(explain=False), location.app)
     except TimeoutError:
-        return [Line(f"Not checked: {code.app} took over {SECONDS:g} s.", "warn")]
+        return [Line(f"Not checked: {location.app} took over {SECONDS:g} s.", "warn")]
     except Exception as error:
         return [Line(f"Not checked: {clip(str(error) or type(error).__name__, 200)}", "warn")]
     finally:
@@ -51,22 +50,22 @@ async def check(app: PlayheadApp, invocation_id: str, *, kept: int | None = None
             replayer.close()
 
 
-def told(report: Report, app: str) -> list[Line]:
-    """A strict verdict for somebody who is about to resume or restart."""
-    went = f"{report.replayed} of {report.commands} commands replayed"
+def verdict_lines(report: Report, app: str) -> list[Line]:
+    """Return a verdict for a reader who is about to resume or restart."""
+    count = f"{report.replayed} of {report.commands} commands replayed"
     match report.verdict:
         case "same" | "incomplete":
-            what = "takes the input" if report.commands == 1 else f"accepts the journal: {went}"
-            found = [Line(f"Today's code ({app}) {what}.", "good")]
-            if report.sdk_message:  # It fails, but later than the journal reaches.
-                found.append(Line(clip(f"But {report.reason}", 200), "warn", 2))
-            return found
+            what = "the input" if report.commands == 1 else f"the journal: {count}"
+            lines = [Line(f"The current code ({app}) accepts {what}.", "good")]
+            if report.sdk_message:  # The handler fails, but past the end of the journal.
+                lines.append(Line(clip(f"But {report.reason}", 200), "warn", 2))
+            return lines
         case "diverged":
             why = report.sdk_message or report.failure or ""
             return [
-                Line(f"Today's code ({app}) does not accept the journal: {went}.", "bad"),
+                Line(f"The current code ({app}) does not accept the journal: {count}.", "bad"),
                 *([Line(clip(why, 200), "bad", 2)] if why else []),
-                Line("The deployment it goes on with may run other code; r shows where.", "dim"),
+                Line("Its deployment may run other code; press r to see where they differ.", "dim"),
             ]
         case "refused":
             return [Line(f"Not checked: {clip(report.reason or '', 200)}", "warn")]

@@ -1,12 +1,11 @@
-"""What the replay screen asks: which result to change, what to copy."""
+"""Dialogs of the replay screen: which result to change, what to copy."""
 
 from __future__ import annotations
 
 import json
 import shlex
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from playhead.formatting import size
 from playhead.replay import Failure, Report, Session, WhatIfQuestion, report_lines
 from playhead.restate.protocol import FIRST_AWAKEABLE_SIGNAL
 from playhead.values import readable
@@ -16,22 +15,20 @@ from playhead_tui.dialogs.dialog import Choice, Menu
 from playhead_tui.dialogs.result_editor import ResultEditor
 from playhead_tui.drawing.cells import clip
 from playhead_tui.drawing.document import Line
-from playhead_tui.interfaces import Code
-
-if TYPE_CHECKING:
-    from playhead_tui.app import PlayheadApp
+from playhead_tui.interfaces import AppLocation, Dashboard
 
 __all__ = ["Changeable", "ask_what_if", "changeable", "choose_stop_copy"]
 
 Changeable = tuple[int | str, str, Any]
-"""How `what_if` names a result, what it is the result of, and the result or a `Failure`."""
+"""Key of a result in `what_if`, its title, and the result or a `Failure`."""
 MOST = 9
+"""Choices of a menu: one digit each."""
 
 
 def changeable(session: Session) -> list[Changeable]:
-    """The results that can be changed: that of the current step first, then answers from outside.
+    """Return the results that can be changed: first the current step's, then answers from outside.
 
-    Answers to awakeables and signals belong to no step.
+    Answers to awakeables and signals do not belong to a step.
     """
     found: list[Changeable] = []
     stop = session.current
@@ -58,55 +55,62 @@ def changeable(session: Session) -> list[Changeable]:
 
 
 async def ask_what_if(
-    app: PlayheadApp, session: Session, question: WhatIfQuestion | None = None
+    dashboard: Dashboard, session: Session, question: WhatIfQuestion | None = None
 ) -> WhatIfQuestion | None:
-    """Ask for another result, and before anything runs for real ask once more.
+    """Ask for a changed result; ask for confirmation before a step runs for real.
 
     Args:
-        app: the dashboard.
-        session: the playhead stands on the step.
-        question: what was asked the last time, to go on from.
+        dashboard: asks.
+        session: its playhead is on the step.
+        question: the last question, to start from.
     """
     choices = changeable(session)
     if question and question.changes:
         choices = [c for c in choices if c[0] in question.changes] or choices
     if not choices:
-        app.notify("Nothing to change: this step has no recorded result. Go to one that has.",
-                   severity="warning")  # fmt: skip
+        dashboard.notify(
+            "Nothing to change: this step has no recorded result. Select a step that has one.",
+            severity="warning",
+        )
         return None
     chosen = choices[0]
     if len(choices) > 1:
         menu = [Choice(str(n), clip(title, 30), clip(_text(value), 36))
                 for n, (_, title, value) in enumerate(choices[:MOST], 1)]  # fmt: skip
-        key = await app.push_screen_wait(Menu("Change which result?", menu))
+        key = await dashboard.push_screen_wait(Menu("Change which result?", menu))
         if key is None:
             return None
         chosen = choices[int(key) - 1]
-    asked = await app.push_screen_wait(ResultEditor(*chosen, question))
-    if asked and asked.live and not await _confirmed(app, asked.live):
+    changed = await dashboard.push_screen_wait(ResultEditor(*chosen, question))
+    if changed and changed.live and not await _confirm(dashboard, changed.live):
         return None
-    return asked
+    return changed
 
 
-async def _confirmed(app: PlayheadApp, names: tuple[str, ...]) -> bool:
+async def _confirm(dashboard: Dashboard, names: tuple[str, ...]) -> bool:
     body = [
-        Line("The code of these steps runs for real, with network and files, as often", "warn"),
-        Line("as it is reached. Nothing else does. The Restate server is not told.", "warn"),
+        Line("These steps run for real, with network and files, each time the code", "warn"),
+        Line("reaches them. All other steps stay dry; the Restate server is not used.", "warn"),
         Line(""),
         *(Line(name, "strong", 2) for name in names),
     ]
     choices = [Choice("y", "yes, run them"), Choice("n", "no")]
-    return await app.push_screen_wait(Menu("Run these steps for real?", choices, body)) == "y"
+    return await dashboard.push_screen_wait(Menu("Run these steps for real?", choices, body)) == "y"
 
 
 async def choose_stop_copy(
-    app: PlayheadApp, session: Session, *, code: Code, report: Report | None, tab: str
+    dashboard: Dashboard,
+    session: Session,
+    *,
+    location: AppLocation,
+    report: Report | None,
+    tab: str,
 ) -> None:
-    """Ask what to copy of a replay, and put it on the clipboard (OSC 52)."""
+    """Ask what to copy of a replay, and copy it."""
     stop = session.current
-    command = ["playhead", "replay", session.recording.id, "--app", code.app]
-    if code.folder:
-        command += ["--app-dir", code.folder]
+    command = ["playhead", "replay", session.recording.id, "--app", location.app]
+    if location.app_dir:
+        command += ["--app-dir", location.app_dir]
     if stop:
         command += ["--at", stop.place]
     texts = {
@@ -114,16 +118,15 @@ async def choose_stop_copy(
         "c": ("command", shlex.join(command)),
     }
     if stop and stop.where:
-        texts["w"] = ("place in the source", stop.where)
+        texts["w"] = ("location in the source", stop.where)
     if stop and stop.notification_index is not None:
         texts["r"] = ("recorded result", stop.failure or as_json(stop.result))
     if report:
         texts["v"] = ("verdict and differences", "\n".join(report_lines(report)))
-    choices = [Choice(key, label, clip(text, 40)) for key, (label, text) in texts.items()]
-    key = await app.push_screen_wait(Menu("Copy", choices))
+    choices = [Choice(key, label, clip(text, 36)) for key, (label, text) in texts.items()]
+    key = await dashboard.push_screen_wait(Menu("Copy", choices))
     if key:
-        app.copy_to_clipboard(texts[key][1])
-        app.notify(f"Copied {size(len(texts[key][1].encode()))}.", markup=False)
+        dashboard.copy_text(texts[key][1])
 
 
 def _text(value: Any) -> str:

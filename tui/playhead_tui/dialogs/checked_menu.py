@@ -1,21 +1,22 @@
-"""A menu that finds something out while it is open; it never waits for it."""
+"""A menu that runs a check while it is open; choosing never waits for the check."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from playhead_tui.dialogs.dialog import Choice, Menu, content
-from playhead_tui.drawing.document import Line
 from textual import work
 from textual.app import ComposeResult
 from textual.message import Message
 from textual.widgets import Static
 
+from playhead_tui.dialogs.dialog import Choice, Menu, content
+from playhead_tui.drawing.document import Line
+
 __all__ = ["CheckedMenu"]
 
 
-class Checked(Message, bubble=False):
-    """The check is done."""
+class CheckFinished(Message, bubble=False):
+    """The check has finished."""
 
     def __init__(self, lines: list[Line]) -> None:
         super().__init__()
@@ -23,7 +24,7 @@ class Checked(Message, bubble=False):
 
 
 class CheckedMenu(Menu):
-    """Choices, and above them what a check says; closing the menu ends the check."""
+    """Choices below the result of a check; closing the menu cancels the check."""
 
     DEFAULT_CSS = """
     CheckedMenu #check { height: auto; max-height: 8; margin-bottom: 1; }
@@ -41,29 +42,29 @@ class CheckedMenu(Menu):
         """Describe the menu.
 
         Args:
-            title: of the box.
-            choices: what can be chosen, at once.
-            body: what to know before.
-            check: finds out what to show as well; must not raise.
-            checking: shown meanwhile.
+            title: title of the box.
+            choices: choices, available at once.
+            body: lines above the check.
+            check: returns the lines to show; must not raise.
+            checking: shown until the check has finished.
         """
         super().__init__(title, choices, body)
         self.check = check
         self.checking = checking
 
-    def inside(self) -> ComposeResult:
-        """What the check says, then the choices."""
+    def compose_content(self) -> ComposeResult:
+        """Lay out the check's result, then the choices."""
         yield Static(content([Line(self.checking, "dim")]), id="check", markup=False)
-        yield from super().inside()
+        yield from super().compose_content()
 
     def on_mount(self) -> None:
-        """Begin to check."""
-        self._run()
+        """Start the check."""
+        self._run_check()
 
     @work(group="check")
-    async def _run(self) -> None:
-        self.post_message(Checked(await self.check()))
+    async def _run_check(self) -> None:
+        self.post_message(CheckFinished(await self.check()))
 
-    def on_checked(self, message: Checked) -> None:
-        """Show it."""
+    def on_check_finished(self, message: CheckFinished) -> None:
+        """Show the result of the check."""
         self.query_one("#check", Static).update(content(message.lines))

@@ -1,12 +1,12 @@
-"""Small dialogs: choose one of several things, type a text."""
+"""Dialogs for one question: choose from a menu, type a text."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from playhead_tui.drawing.document import Line
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -16,38 +16,40 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
-__all__ = ["Choice", "Dialog", "Menu", "Prompt", "content"]
+from playhead_tui.drawing.document import Line
 
-TONES = {"text": "$foreground", "strong": "$foreground bold", "dim": "$foreground 60%",
+__all__ = ["Choice", "Dialog", "Menu", "Prompt", "content", "json_error"]
+
+STYLES = {"text": "$foreground", "strong": "$foreground bold", "dim": "$foreground 60%",
          "bad": "$text-error", "warn": "$text-warning", "good": "$text-success",
          "tool": "$text-primary", "llm": "$text-accent"}  # fmt: skip
 BODY_LINES = 14
 
 
 def content(lines: Sequence[Line]) -> Content:
-    """Lines of a document in the colours of the theme, cut at a limit."""
+    """Return lines of a document in the colors of the theme, cut at a limit."""
     shown = list(lines[:BODY_LINES])
     if len(lines) > BODY_LINES:
         shown[-1] = Line(f"... {len(lines) - BODY_LINES + 1} more lines", "dim")
     return Content("\n").join(
-        Content.styled(" " * line.indent + line.text, TONES.get(line.tone, "$foreground"))
+        Content.styled(" " * line.indent + line.text, STYLES.get(line.style, "$foreground"))
         for line in shown
     )
 
 
 @dataclass(frozen=True)
 class Choice:
-    """One thing to choose."""
+    """One choice of a menu."""
 
     key: str
-    """The letter that chooses it."""
+    """Letter that selects it."""
     label: str
-    what: str = ""
+    description: str = ""
     """What it does, in a few words."""
 
 
 class Dialog(ModalScreen[str | None]):
-    """A box in the middle; Esc closes it and changes nothing."""
+    """A box in the middle of the screen; Esc closes it without an answer."""
 
     DEFAULT_CSS = """
     Dialog { align: center middle; background: $background 60%; }
@@ -77,24 +79,24 @@ class Dialog(ModalScreen[str | None]):
         self.body = body
 
     def compose(self) -> ComposeResult:
-        """Title, body, and what the dialog is for."""
+        """Lay out title, body and the subclass's widgets."""
         with Vertical() as box:
             box.border_title = Content(self.title_text)
             if self.body:
                 yield Static(content(self.body), classes="body", markup=False)
-            yield from self.inside()
+            yield from self.compose_content()
 
-    def inside(self) -> ComposeResult:
-        """What the dialog is for."""
+    def compose_content(self) -> ComposeResult:
+        """Lay out the widgets below the body."""
         return iter(())
 
     def action_close(self) -> None:
-        """Close without a choice."""
+        """Close without an answer."""
         self.dismiss(None)
 
 
 class Menu(Dialog):
-    """Choices by letter, or with the cursor; returns the letter."""
+    """A menu, by letter or with the cursor; returns the letter."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("j", "down", "Down", show=False),
@@ -105,8 +107,8 @@ class Menu(Dialog):
         super().__init__(title, body)
         self.choices = choices
 
-    def inside(self) -> ComposeResult:
-        """The choices."""
+    def compose_content(self) -> ComposeResult:
+        """Lay out the choices."""
         wide = max(len(choice.label) for choice in self.choices)
         yield OptionList(
             *(
@@ -114,7 +116,7 @@ class Menu(Dialog):
                     Content.assemble(
                         (f"{choice.key}  ", "$text-accent bold"),
                         (choice.label.ljust(wide + 2), "$foreground"),
-                        (choice.what, "$foreground 60%"),
+                        (choice.description, "$foreground 60%"),
                     ),
                     id=choice.key,
                 )
@@ -124,7 +126,7 @@ class Menu(Dialog):
         )
 
     def on_key(self, event: events.Key) -> None:
-        """A letter chooses."""
+        """Select the choice of this letter."""
         for choice in self.choices:
             if event.character == choice.key:
                 event.stop()
@@ -132,20 +134,20 @@ class Menu(Dialog):
                 self.dismiss(choice.key)
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
-        """Enter or a click chooses."""
+        """Select by Enter or by a click."""
         self.dismiss(event.option.id)
 
     def action_down(self) -> None:
-        """Next choice."""
+        """Move to the next choice."""
         self.query_one(OptionList).action_cursor_down()
 
     def action_up(self) -> None:
-        """Previous choice."""
+        """Move to the previous choice."""
         self.query_one(OptionList).action_cursor_up()
 
 
 class Prompt(Dialog):
-    """A text to type; returns it once it is acceptable."""
+    """One line of text; returns it once it is valid."""
 
     def __init__(
         self,
@@ -159,29 +161,38 @@ class Prompt(Dialog):
         """Describe the prompt.
 
         Args:
-            title: of the box.
-            body: what to know before answering.
-            value: the text to begin with.
-            placeholder: shown while there is none.
-            check: why the text cannot be accepted, or None when it can.
+            title: title of the box.
+            body: lines above the input.
+            value: initial text.
+            placeholder: shown while the input is empty.
+            check: returns an error message for an invalid text, else None.
         """
         super().__init__(title, body)
         self.value = value
         self.placeholder = placeholder
         self.check = check
 
-    def inside(self) -> ComposeResult:
-        """The line to type in, and what is wrong with it."""
+    def compose_content(self) -> ComposeResult:
+        """Lay out the input and its error message."""
         yield Input(self.value, placeholder=self.placeholder, select_on_focus=False)
         yield Static("", classes="error", markup=False)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Accept it or say why not."""
+        """Return a valid text, or show the error."""
         event.stop()
-        wrong = self.check(event.value)
-        if wrong is None:
+        error = self.check(event.value)
+        if error is None:
             self.dismiss(event.value)
         else:
             line = self.query_one(".error", Static)
-            line.update(wrong)
+            line.update(error)
             line.add_class("some")
+
+
+def json_error(text: str) -> str | None:
+    """Return why a text is not JSON; None when it is."""
+    try:
+        json.loads(text)
+    except ValueError as error:
+        return f"Not JSON: {error}"
+    return None

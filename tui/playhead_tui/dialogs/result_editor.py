@@ -1,4 +1,4 @@
-"""The editor of a recorded result, before the code runs on from it."""
+"""The editor of a recorded result, for a what-if run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 
 from playhead.replay import Failure, WhatIfQuestion
 from playhead.text import clean
-from playhead_tui.drawing.cells import clip
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
@@ -16,11 +15,13 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Footer, Input, Static, TextArea
 
+from playhead_tui.drawing.cells import clip
+
 __all__ = ["ResultEditor", "editable"]
 
 
 def editable(value: Any) -> str:
-    """A value as JSON that is safe to show: what could act on a terminal is escaped."""
+    """Return a value as JSON that is safe to show: control characters are escaped."""
     text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
     return "".join(c if c == "\n" or clean(c) == c else _escaped(c) for c in text)
 
@@ -30,7 +31,7 @@ def _escaped(character: str) -> str:
 
 
 class ResultEditor(ModalScreen[WhatIfQuestion | None]):
-    """JSON to change, and how the run goes on: from the recording, dry, or live for named steps."""
+    """JSON to edit, and what answers the steps after it: the recording, nothing, or real code."""
 
     DEFAULT_CSS = """
     ResultEditor { align: center middle; background: $background 60%; }
@@ -41,16 +42,16 @@ class ResultEditor(ModalScreen[WhatIfQuestion | None]):
     ResultEditor TextArea { height: 1fr; border: none; padding: 0; background: $background; }
     ResultEditor TextArea:focus { border: none; }
     .ascii ResultEditor > Vertical { border: ascii $primary 60%; }
-    ResultEditor .what { height: auto; color: $foreground 60%; }
+    ResultEditor .hint { height: auto; color: $foreground 60%; }
     ResultEditor .error { color: $text-error; height: auto; max-height: 3; display: none; }
     ResultEditor .error.some { display: block; }
     ResultEditor Input, ResultEditor Input:focus { height: 1; border: none; padding: 0; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "close", "Close"),
-        Binding("ctrl+s,f5", "run", "Run on", priority=True),
-        Binding("ctrl+t", "turn", "Value or error", priority=True),
-        Binding("ctrl+o", "policy", "Recorded or dry", priority=True),
+        Binding("ctrl+s,f5", "run", "Run", priority=True),
+        Binding("ctrl+t", "toggle_failure", "Value or error", priority=True),
+        Binding("ctrl+o", "toggle_recorded", "Recorded or dry", priority=True),
     ]
 
     def __init__(
@@ -59,10 +60,10 @@ class ResultEditor(ModalScreen[WhatIfQuestion | None]):
         """Describe the editor.
 
         Args:
-            key: names the result, as `what_if` does.
-            title: what it is the result of.
+            key: key of the result in `what_if`.
+            title: what produced the result.
             value: the recorded result, or a `Failure`.
-            question: what was asked the last time, to go on from.
+            question: the last question, to start from.
         """
         super().__init__()
         self.key = key
@@ -74,70 +75,70 @@ class ResultEditor(ModalScreen[WhatIfQuestion | None]):
         self.text = value.message if isinstance(value, Failure) else editable(value)
 
     def compose(self) -> ComposeResult:
-        """Text, live steps, what is chosen, keys."""
+        """Lay out the choices, the text, the live steps and keys."""
         with Vertical() as box:
             box.border_title = Content(f"What if: {clip(self.title_text, 60)}")
-            yield Static("", classes="what", id="choices", markup=False)
+            yield Static("", classes="hint", id="choices", markup=False)
             yield TextArea(self.text, id="json", tab_behavior="focus", soft_wrap=True)
             yield Static("", classes="error", markup=False)
-            yield Static("Steps to run for real, with network and files (none: leave it empty):",
-                         classes="what", markup=False)  # fmt: skip
-            yield Input(", ".join(self.question.live), placeholder="names of steps, with commas",
+            yield Static("Steps to run for real, with network and files (leave empty for none):",
+                         classes="hint", markup=False)  # fmt: skip
+            yield Input(", ".join(self.question.live), placeholder="step names, comma-separated",
                         id="live", select_on_focus=False)  # fmt: skip
             yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
-        """Say what is chosen."""
-        self._tell()
+        """Show the choices and focus the text."""
+        self._show_choices()
         self.query_one(TextArea).focus()
 
-    def _tell(self) -> None:
+    def _show_choices(self) -> None:
         what = f"a terminal error {self.code}" if self.is_failure else "a value, as JSON"
-        after = ("steps given the same again are answered from the recording"
-                 if self.question.recorded else "dry: nothing is answered")  # fmt: skip
+        after = ("steps with the same input are answered from the recording"
+                 if self.question.recorded else "dry: no step is answered")  # fmt: skip
         self.query_one("#choices", Static).update(
             f"The result becomes {what}. After it, {after}.\n"
-            "Text as the result of a model call is the model's answer in words."
+            "For a model call, a JSON string becomes the model's text answer."
         )
 
-    def action_turn(self) -> None:
-        """The result is a value, or a terminal error."""
+    def action_toggle_failure(self) -> None:
+        """Make the result a value or a terminal error."""
         self.is_failure = not self.is_failure
-        self._tell()
+        self._show_choices()
 
-    def action_policy(self) -> None:
-        """Answer from the recording after the change, or not at all."""
+    def action_toggle_recorded(self) -> None:
+        """Answer later steps from the recording, or not at all."""
         self.question = replace(self.question, recorded=not self.question.recorded)
-        self._tell()
+        self._show_choices()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Enter in the line below runs on."""
+        """Run from Enter in the line of live steps."""
         event.stop()
         self.action_run()
 
     def action_run(self) -> None:
-        """Check the text; when it is JSON, return the question."""
+        """Return the question when the text is valid."""
         text = self.query_one(TextArea).text
         value: Any = Failure(text.strip(), self.code)
         if not self.is_failure:
             try:
                 value = json.loads(text)
             except ValueError as error:
-                self._refuse(error)
+                self._show_error(error)
                 return
         live = self.query_one("#live", Input).value
         names = tuple(dict.fromkeys(n.strip() for n in live.split(",") if n.strip()))
         changes = {**self.question.changes, self.key: value}
         self.dismiss(replace(self.question, changes=changes, live=names))
 
-    def _refuse(self, error: ValueError) -> None:
+    def _show_error(self, error: ValueError) -> None:
         line = self.query_one(".error", Static)
-        line.update(f"Not JSON: {error}. Text needs quotes.")
+        line.update(f"Not JSON: {error}. Put text in quotes.")
         line.add_class("some")
         if isinstance(error, json.JSONDecodeError):
             self.query_one(TextArea).move_cursor((error.lineno - 1, error.colno - 1))
         self.query_one(TextArea).focus()
 
     def action_close(self) -> None:
-        """Change nothing."""
+        """Close without a change."""
         self.dismiss(None)

@@ -1,4 +1,4 @@
-"""Text in terminal cells: cut and padded by its real width, with nothing left to interpret."""
+"""Text in terminal cells: cleaned, cut and padded by its real width."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ __all__ = ["cell", "clip", "fit", "wrap"]
 
 
 def clip(text: str, limit: int = 400) -> str:
-    """The beginning of a text as one line without control characters."""
+    """Return the beginning of a text as one line without control characters."""
     return " ".join(clean(text[: limit * 2]).split())[:limit]
 
 
 def fit(text: str, width: int, *, right: bool = False, ellipsis: str = "…") -> str:
-    """The text cut or padded to exactly `width` cells; a cut shows as an ellipsis."""
+    """Return the text cut or padded to exactly `width` cells; a cut ends in an ellipsis."""
     if width <= 0:
         return ""
     text = text[: width * 4 + 4]
@@ -32,12 +32,12 @@ def fit(text: str, width: int, *, right: bool = False, ellipsis: str = "…") ->
 def cell(
     text: str, width: int, style: Style, *, right: bool = False, ellipsis: str = "…"
 ) -> Segment:
-    """One table cell: what a stranger wrote, made safe, in exactly `width` cells."""
+    """Return one table cell: untrusted text, cleaned, in exactly `width` cells."""
     return Segment(fit(clip(text, width * 4 + 4), width, right=right, ellipsis=ellipsis), style)
 
 
 def wrap(line: str, width: int) -> Iterator[str]:
-    """A line folded to `width` cells, at spaces where that is possible. The line is clean."""
+    """Wrap a clean line to `width` cells, at spaces where possible."""
     width = max(1, width)
     while len(line) > width or cell_len(line) > width:
         head = chop_cells(line[: width + 1], width)[0]

@@ -1,4 +1,4 @@
-"""Values as lines of text: JSON, plain text, bytes; cut at a limit, and saying so."""
+"""Values as lines of text: JSON, plain text, bytes; a cut at the limit is always marked."""
 
 from __future__ import annotations
 
@@ -10,51 +10,51 @@ from typing import Any, Literal
 from playhead.formatting import size
 from playhead.text import clean
 
-__all__ = ["LIMIT", "Line", "Tone", "heading", "pair", "text_lines", "value_lines"]
+__all__ = ["LIMIT", "Line", "StyleName", "heading", "pair", "text_lines", "value_lines"]
 
 LIMIT = 200_000
-"""Characters of one value that are shown."""
+"""Maximum characters shown of one value."""
 
-Tone = Literal["text", "strong", "dim", "accent", "good", "bad", "warn", "wait", "llm", "tool"]
+StyleName = Literal["text", "strong", "dim", "accent", "good", "bad", "warn", "wait", "llm", "tool"]
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of a document, safe to show, folded to the width when it is drawn."""
+    """One clean line of a document; wrapped to the width when it is drawn."""
 
     text: str
-    tone: Tone = "text"
+    style: StyleName = "text"
     indent: int = 0
     syntax: Literal["", "json", "pair"] = ""
-    """`pair`: a name padded to `name` cells, and its value."""
+    """How the text is colored; `pair` puts `name` in a column before it."""
     name: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "text", clean(self.text))
 
 
-def heading(text: str, tone: Tone = "dim") -> list[Line]:
-    """A title with an empty line above it."""
-    return [Line(""), Line(text, tone)]
+def heading(text: str, style: StyleName = "dim") -> list[Line]:
+    """Return a title with an empty line above it."""
+    return [Line(""), Line(text, style)]
 
 
-def pair(name: str, value: str, tone: Tone = "text") -> Line:
-    """A name and its value on one line."""
-    return Line(value, tone, syntax="pair", name=name)
+def pair(name: str, value: str, style: StyleName = "text") -> Line:
+    """Return a name and its value as one line."""
+    return Line(value, style, syntax="pair", name=name)
 
 
 def text_lines(
-    text: str, *, tone: Tone = "text", indent: int = 0, limit: int = LIMIT
+    text: str, *, style: StyleName = "text", indent: int = 0, limit: int = LIMIT
 ) -> Iterator[Line]:
-    """A text, line by line, without control characters."""
+    """Yield a text line by line, without control characters."""
     for line in clean(text[:limit], lines=True).split("\n"):
-        yield Line(line.expandtabs(4), tone, indent)
+        yield Line(line.expandtabs(4), style, indent)
     if len(text) > limit:
         yield _cut(len(text) - limit)
 
 
 def value_lines(value: Any, *, indent: int = 0, limit: int = LIMIT) -> Iterator[Line]:
-    """Any decoded value: text as text, bytes as a dump, the rest as JSON."""
+    """Yield any decoded value: text as text, bytes as a dump, the rest as JSON."""
     if isinstance(value, str):
         yield from text_lines(value, indent=indent, limit=limit)
     elif isinstance(value, bytes | bytearray):
@@ -64,7 +64,7 @@ def value_lines(value: Any, *, indent: int = 0, limit: int = LIMIT) -> Iterator[
 
 
 def _json_lines(value: Any, indent: int, limit: int) -> Iterator[Line]:
-    encoder = json.JSONEncoder(indent=2, ensure_ascii=False, default=_otherwise)
+    encoder = json.JSONEncoder(indent=2, ensure_ascii=False, default=_serializable)
     rest = limit
     buffer = ""
     for chunk in _chunks(encoder, value):
@@ -76,7 +76,7 @@ def _json_lines(value: Any, indent: int, limit: int) -> Iterator[Line]:
             yield Line(line, indent=indent, syntax="json")
         if rest <= 0:
             yield Line(buffer, indent=indent, syntax="json")
-            yield Line(f"... over {size(limit)}: rest not shown; y copies all", "warn")
+            yield Line(f"... more than {size(limit)}: the rest is not shown; y copies all", "warn")
             return
     yield Line(buffer, indent=indent, syntax="json")
 
@@ -88,9 +88,9 @@ def _chunks(encoder: json.JSONEncoder, value: Any) -> Iterable[str]:
         yield repr(value)
 
 
-def _otherwise(value: Any) -> Any:
+def _serializable(value: Any) -> Any:
     if isinstance(value, bytes):
-        return f"<{size(len(value))} of bytes>"
+        return f"<{len(value)} bytes>"
     return str(value)
 
 

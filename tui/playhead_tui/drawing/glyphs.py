@@ -1,4 +1,4 @@
-"""The marks of the screens, in Unicode and in plain ASCII; never a colour without a mark."""
+"""The marks of the screens, in Unicode and in ASCII; every color has a mark beside it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Glyphs:
     cursor: str
     ellipsis: str
     none: str
-    """Stands for "not known"."""
+    """An unknown value."""
     folded: str
     unfolded: str
     descending: str
@@ -31,23 +31,23 @@ class Glyphs:
     attempt: str
     span: str
     eighths: str
-    """Left-aligned partial blocks from 0/8 to 8/8; empty when bars are drawn in whole cells."""
+    """Left-aligned blocks from 0/8 to 8/8; empty when bars are drawn in whole cells."""
     bar: str
     """A whole cell of work."""
     failed: str
-    """A whole cell of a try that failed."""
+    """A whole cell of a failed try."""
     backoff: str
-    """A whole cell of waiting for the next try."""
+    """A whole cell of backoff."""
     open: str
     """The tip of a bar that has not ended."""
     cut: str
-    """A stretch of time that is not drawn to scale."""
+    """Idle time that is not drawn to scale."""
     tick: str
     rule: str
     note: str
-    """Before what is missing."""
+    """In front of a note."""
     notes: dict[str, str]
-    """Marks for a timeline row's notes, where there is no room for the words."""
+    """Marks for the notes of a timeline row, where the words do not fit."""
 
 
 UNICODE = Glyphs(

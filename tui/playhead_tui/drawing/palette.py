@@ -1,4 +1,4 @@
-"""Colours: two themes of our own, and the styles that the line widgets draw with."""
+"""Colors: a dark and a light theme, and the styles that the line widgets draw with."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ LIGHT = Theme(
 
 @dataclass(frozen=True)
 class Palette:
-    """Styles by meaning. None sets a background but `cursor`, `weak_cursor`, `band`, `match`."""
+    """Styles by meaning. Only `cursor`, `weak_cursor` and `band` set a background."""
 
     text: Style
     strong: Style
@@ -63,13 +63,13 @@ class Palette:
     tool: Style
     cursor: Style
     weak_cursor: Style
-    """The cursor of a pane without the focus."""
+    """Cursor of a pane without the focus."""
     band: Style
     """Background of every other attempt."""
     match: Style
 
     def status(self, status: Status) -> Style:
-        """Style of a status mark and word."""
+        """Return the style of a status."""
         return {
             "running": self.accent,
             "backing-off": self.warn,
@@ -82,7 +82,7 @@ class Palette:
         }.get(status, self.dim)
 
     def kind(self, kind: StepKind) -> Style:
-        """Style of a journal step's mark and bar."""
+        """Return the style of a step's mark and bar."""
         if kind in ("call", "send", "attach"):
             return self.wait
         return {
@@ -96,7 +96,7 @@ class Palette:
 
 
 def palette_of(widget: Widget) -> Palette:
-    """The palette in the colours of the widget's theme."""
+    """Return the palette of the widget's current theme."""
     theme = cast("App[Any]", widget.app).current_theme  # pyright: ignore[reportUnknownMemberType]
     if theme.name not in _made:
         _made[theme.name] = _make(theme)

@@ -1,20 +1,23 @@
-"""A source file as coloured pieces, line by line."""
+"""Python source files as highlighted lines."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
+from playhead.formatting import size
 from playhead.text import clean
-from playhead_tui.drawing.document import Tone
+
+from playhead_tui.drawing.cells import clip
+from playhead_tui.drawing.document import StyleName
 
 __all__ = ["SourceFile", "read_source"]
 
 LARGEST = 2_000_000
-"""Bytes of a file that is shown."""
-COLOURED = 400_000
-"""Bytes of a file that is coloured; that takes a second for a megabyte."""
-TONES: tuple[tuple[str, Tone], ...] = (
+"""Maximum bytes of a file that is shown."""
+HIGHLIGHTED = 400_000
+"""Maximum characters of a file that is highlighted, which takes a second per megabyte."""
+STYLES: tuple[tuple[str, StyleName], ...] = (
     ("Token.Comment", "dim"),
     ("Token.Literal.String.Doc", "dim"),
     ("Token.Literal.String", "good"),
@@ -26,43 +29,43 @@ TONES: tuple[tuple[str, Tone], ...] = (
     ("Token.Name.Decorator", "wait"),
     ("Token.Name.Builtin", "wait"),
 )
-PLAIN: Tone = "text"
+PLAIN: StyleName = "text"
 
-Piece = tuple[str, Tone]
+Piece = tuple[str, StyleName]
 
 
 @dataclass(frozen=True)
 class SourceFile:
-    """A file that was read, or why it could not be."""
+    """The highlighted lines of a file, or the reason why it cannot be shown."""
 
     path: str
     lines: tuple[tuple[Piece, ...], ...] = ()
-    fault: str = ""
+    unreadable: str = ""
 
 
 def read_source(path: str, folder: str = "") -> SourceFile:
-    """Read and colour a Python file. Slow for long files: call it in a thread.
+    """Read and highlight a Python file. Slow for long files: call it in a thread.
 
     Args:
-        path: as a frame names it.
-        folder: what a relative path is relative to.
+        path: path of the file, as a frame names it.
+        folder: folder that a relative path starts from.
     """
     file = Path(folder, path)
     try:
         if not file.is_file():
-            return SourceFile(path, fault="There is no such file here.")
+            return SourceFile(path, unreadable=f"Not found on this machine: {clip(path)}")
         if file.stat().st_size > LARGEST:
-            return SourceFile(path, fault="The file is too large to be shown.")
+            return SourceFile(path, unreadable=f"Too large to show: more than {size(LARGEST)}.")
         text = file.read_text("utf-8", errors="replace")
     except OSError as error:
-        return SourceFile(path, fault=f"It cannot be read: {error.strerror}.")
+        return SourceFile(path, unreadable=f"Cannot be read: {error.strerror}.")
     text = clean(text, lines=True).expandtabs(4)
-    if len(text) > COLOURED:
+    if len(text) > HIGHLIGHTED:
         return SourceFile(path, tuple(((line, PLAIN),) for line in text.split("\n")))
-    return SourceFile(path, tuple(_coloured(text)))
+    return SourceFile(path, tuple(_highlight(text)))
 
 
-def _coloured(text: str) -> list[tuple[Piece, ...]]:
+def _highlight(text: str) -> list[tuple[Piece, ...]]:
     from rich.syntax import Syntax
 
     lexer = Syntax("", "python").lexer
@@ -70,19 +73,19 @@ def _coloured(text: str) -> list[tuple[Piece, ...]]:
     lines: list[tuple[Piece, ...]] = []
     line: list[Piece] = []
     for token, value in lexer.get_tokens(text):
-        tone = _tone(str(token))
+        style = _tone(str(token))
         first, *rest = value.split("\n")
-        line.append((first, tone))
+        line.append((first, style))
         for part in rest:
             lines.append(tuple(line))
-            line = [(part, tone)]
+            line = [(part, style)]
     if any(part for part, _ in line):
         lines.append(tuple(line))
     return lines
 
 
-def _tone(token: str) -> Tone:
-    for prefix, tone in TONES:
+def _tone(token: str) -> StyleName:
+    for prefix, style in STYLES:
         if token.startswith(prefix):
-            return tone
+            return style
     return PLAIN

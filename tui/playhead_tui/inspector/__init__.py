@@ -1,1 +1,1 @@
-"""What the inspector tells of a row of the timeline; drawing it lies in `widgets.inspector`."""
+"""Functions that turn steps, spans, attempts and stops into the lines of the inspector's tabs."""

@@ -1,4 +1,4 @@
-"""What is known of a journal step."""
+"""Lines for a journal step."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from playhead.formatting import clock, size
 from playhead.model import Step
 
 from playhead_tui.drawing.document import Line, heading, pair, text_lines, value_lines
-from playhead_tui.inspector.messages import llm_facts, unpacked
+from playhead_tui.inspector.messages import llm_lines, parsed
 
-__all__ = ["errors", "overview", "sent"]
+__all__ = ["errors", "inputs", "overview"]
 
 
 def overview(step: Step) -> Iterator[Line]:
-    """What it refers to, what went in and came out, where it lies in the journal."""
+    """Yield references, input, output and the position in the journal."""
     for name, value in (
         ("calls", step.child_id), ("awakeable", step.awakeable_id), ("state key", step.state_key),
     ):  # fmt: skip
@@ -23,63 +23,63 @@ def overview(step: Step) -> Iterator[Line]:
     if step.wake_at:
         yield pair("wakes at", clock(step.wake_at))
     if step.llm:
-        yield from llm_facts(step.llm)
+        yield from llm_lines(step.llm)
     if step.tool:
         yield pair("tool", step.tool.name, "tool")
         yield from heading("arguments")
-        yield from value_lines(unpacked(step.tool.arguments), indent=2, limit=4000)
+        yield from value_lines(parsed(step.tool.arguments), indent=2, limit=4000)
     if step.error:
         yield from heading("error")
-        yield from text_lines(step.error, tone="bad", indent=2, limit=2000)
+        yield from text_lines(step.error, style="bad", indent=2, limit=2000)
     elif step.events:
         yield from heading("last failure")
-        yield from text_lines(step.events[-1].message, tone="warn", indent=2, limit=2000)
+        yield from text_lines(step.events[-1].message, style="warn", indent=2, limit=2000)
     if step.input is not None and not step.tool:
         yield from heading("input")
         yield from value_lines(step.input, indent=2, limit=4000)
     if step.llm and step.llm.text:
-        yield from heading("answer")
+        yield from heading("response")
         yield from text_lines(step.llm.text, indent=2, limit=4000)
     elif step.output is not None and not step.llm:
         yield from heading("output")
         yield from value_lines(step.output, indent=2, limit=4000)
     elif _result_unread(step):
         yield from heading("output")
-        yield Line("None, or too large to be read along: the Raw tab reads it.", "dim", 2)
+        yield Line("None, or too large to load here: open the Raw tab.", "dim", 2)
     yield from heading("journal")
-    entries = f"entry {step.index}"
+    entries = f"#{step.index} {step.type}"
     if step.notification_index is not None:
-        entries += f", result in entry {step.notification_index}"
-    bulk = "" if step.raw_length is None else f", {size(step.raw_length)}"
-    yield Line(f"{step.type}, command {step.command_index}, {entries}{bulk}", "dim", 2)
+        entries += f", result in #{step.notification_index}"
+    length = "" if step.raw_length is None else f", {size(step.raw_length)}"
+    yield Line(f"{entries} (command {step.command_index}{length})", "dim", 2)
 
 
 def _result_unread(step: Step) -> bool:
-    """Whether the journal holds a result that was not read along."""
-    known = step.output is not None or step.error is not None
-    return step.state == "done" and step.notification_index is not None and not known
+    """Return whether the journal has a result that was not read."""
+    read = step.output is not None or step.error is not None
+    return step.state == "done" and step.notification_index is not None and not read
 
 
-def sent(step: Step) -> Iterable[Line]:
-    """What went in."""
+def inputs(step: Step) -> Iterable[Line]:
+    """Yield the input, or the arguments of a tool."""
     if step.input is not None:
         return value_lines(step.input)
-    return value_lines(unpacked(step.tool.arguments if step.tool else None))
+    return value_lines(parsed(step.tool.arguments if step.tool else None))
 
 
 def errors(step: Step) -> Iterator[Line]:
-    """Its terminal error, and every failed try, newest first."""
+    """Yield the terminal error and every failed try, newest first."""
     if step.error:
-        yield Line("Result of the step, as the journal holds it", "dim")
-        yield from text_lines(step.error, tone="bad", indent=2)
+        yield Line("Result of the step, in the journal", "dim")
+        yield from text_lines(step.error, style="bad", indent=2)
         yield Line("")
     if step.events:
         plural = "s" if len(step.events) > 1 else ""
-        yield Line(f"{len(step.events)} failed attempt{plural} noted by the server", "dim")
+        yield Line(f"{len(step.events)} failed attempt{plural} recorded by the server", "dim")
     for event in reversed(step.events):
         code = f" {event.code}" if event.code is not None else ""
         yield Line("")
         yield Line(f"{clock(event.at)}  {event.kind}{code}", "warn")
-        yield from text_lines(event.message, tone="bad", indent=2)
+        yield from text_lines(event.message, style="bad", indent=2)
         if event.stacktrace:
-            yield from text_lines(event.stacktrace, tone="dim", indent=2)
+            yield from text_lines(event.stacktrace, style="dim", indent=2)

@@ -1,4 +1,4 @@
-"""What is known at a stop of a replay: variables, the step, conversation, state."""
+"""Lines for a stop of a replay: variables, step, messages, state, differences."""
 
 from __future__ import annotations
 
@@ -8,108 +8,108 @@ from collections.abc import Iterator
 from playhead.decode.registry import decode_run
 from playhead.replay import DEPLOYMENT_HINT, Divergence, Frame, Report, Stop
 
-from playhead_tui.drawing.document import Line, Tone, heading, pair, text_lines, value_lines
-from playhead_tui.inspector.messages import tool_call, unpacked
+from playhead_tui.drawing.document import Line, StyleName, heading, pair, text_lines, value_lines
+from playhead_tui.inspector.messages import parsed, tool_call
 
 __all__ = ["conversation", "differences", "frames", "state", "step", "variables"]
 
-ROLES: dict[str, Tone] = {"assistant": "llm", "tool": "tool"}
+ROLES: dict[str, StyleName] = {"assistant": "llm", "tool": "tool"}
 SHORT_NAME = 11
 _ADDRESS = re.compile(r" (object )?at 0x[0-9a-f]+>$")
 LIMIT = 20_000
 
 
 def frames(stop: Stop) -> list[tuple[str, Frame]]:
-    """The frames that can be looked at: task name (empty for the one that asks) and frame."""
+    """Return the selectable frames: task name (empty for the task at the command) and frame."""
     return [(stack.task, frame) for stack in stop.stacks for frame in stack.frames]
 
 
 def variables(stop: Stop, before: Stop | None, level: int, mark: str = ">") -> Iterator[Line]:
-    """The variables of every frame of every task; changed ones stand out.
+    """Yield the variables of every frame of every task; changed ones are highlighted.
 
     Args:
-        stop: where the playhead stands.
+        stop: the stop under the playhead.
         before: the stop before it in the run.
         level: number of the selected frame.
-        mark: stands before it.
+        mark: mark in front of the selected frame.
     """
     old = {(task, f.file, f.function): f.variables for task, f in frames(before)} if before else {}
     shown = frames(stop)
     if not shown:
-        yield Line("No code of yours is on the stack here.", "dim")
+        yield Line("None of your code is on the stack.", "dim")
     several = len(stop.stacks) > 1
     last = None
     for number, (task, frame) in enumerate(shown):
         if number:
             yield Line("")
         if several and task != last:
-            yield Line(f"task {task}, which waits" if task else "the task that asks", "accent")
+            yield Line(f"task {task}, waiting" if task else "task at this command", "accent")
         last = task
         selected = f"{mark} " if number == level and len(shown) > 1 else ""
         place = f"{frame.file.replace(chr(92), '/').rpartition('/')[2]}:{frame.line}"
         yield Line(f"{selected}{frame.function}  {place}", "strong" if number == level else "dim")
-        known = old.get((task, frame.file, frame.function))
+        earlier = old.get((task, frame.file, frame.function))
         for name, value in sorted(frame.variables.items(), key=lambda item: item[1][:1] == "<"):
-            changed = known is not None and _short(known.get(name, "")) != _short(value)
+            changed = earlier is not None and _short(earlier.get(name, "")) != _short(value)
             yield from _variable(name, _short(value), changed)
 
 
 def _short(value: str) -> str:
-    """An object that shows no more than its address, without the address."""
+    """Return an object's text without its address, which changes from run to run."""
     return _ADDRESS.sub(">", value) if value.startswith("<") else value
 
 
 def _variable(name: str, value: str, changed: bool) -> Iterator[Line]:
-    tone: Tone = "warn" if changed else "dim" if value.startswith("<") else "text"
+    style: StyleName = "warn" if changed else "dim" if value.startswith("<") else "text"
     if len(name) <= SHORT_NAME:
-        yield pair(name, value, tone)
+        yield pair(name, value, style)
     else:
         yield Line(name, "dim")
-        yield Line(value, tone, indent=12)
+        yield Line(value, style, indent=12)
 
 
 def step(stop: Stop, report: Report | None) -> Iterator[Line]:
-    """What the code is about to do, what it gets for it, and where that lies in the journal."""
+    """Yield what the code is about to do, its recorded result and its journal entries."""
     yield Line(stop.title, "strong")
     if stop.journal_index is None:
-        yield Line("Not in the journal: the recorded run did nothing like it.", "warn")
+        yield Line("Not in the journal: the recorded run has no such command.", "warn")
     else:
         result = ""
         if stop.notification_index is not None:
-            result = f", result #{stop.notification_index}"
+            result = f", result in #{stop.notification_index}"
         yield Line(f"journal entry {stop.place}{result}", "dim")
     for kind in dict.fromkeys(stop.divergences):
         yield Line(f"differs from the journal: {kind}", "bad")
     if stop.failure is not None:
         yield from heading("recorded result: a terminal error")
-        yield from text_lines(stop.failure, tone="bad", indent=2, limit=LIMIT)
+        yield from text_lines(stop.failure, style="bad", indent=2, limit=LIMIT)
     elif stop.notification_index is not None:
         yield from heading("recorded result")
-        yield from value_lines(unpacked(stop.result), indent=2, limit=LIMIT)
+        yield from value_lines(parsed(stop.result), indent=2, limit=LIMIT)
     elif stop.type == "Output" and report:
-        yield from heading("the handler returns" if report.failure is None else "it fails")
+        yield from heading("output" if report.failure is None else "failure")
         if report.failure is None:
             yield from value_lines(report.output, indent=2, limit=LIMIT)
         else:
-            yield from text_lines(report.failure, tone="bad", indent=2, limit=LIMIT)
+            yield from text_lines(report.failure, style="bad", indent=2, limit=LIMIT)
     if stop.arguments:
-        yield from heading("given to it")
+        yield from heading("arguments")
         yield from value_lines(stop.arguments, indent=2, limit=LIMIT)
 
 
 def conversation(stop: Stop) -> Iterator[Line]:
-    """The messages that the last model call so far was given."""
+    """Yield the prompt of the last model call so far, and its recorded response."""
     if not stop.conversation:
-        yield Line("No model was asked so far.", "dim")
+        yield Line("No model call so far.", "dim")
     for message in stop.conversation:
         role = message["role"]
         yield Line(role, ROLES.get(role, "accent"))
         yield from text_lines(message["text"], indent=2, limit=LIMIT)
     if stop.asks_model and stop.notification_index is not None:
-        yield from heading("recorded answer", "llm")
+        yield from heading("recorded response", "llm")
         llm = decode_run(stop.name, stop.result, known=True).llm
         if llm is None or not (llm.text or llm.tool_calls):
-            yield from value_lines(unpacked(stop.result), indent=2, limit=LIMIT)
+            yield from value_lines(parsed(stop.result), indent=2, limit=LIMIT)
             return
         if llm.text:
             yield from text_lines(llm.text, indent=2, limit=LIMIT)
@@ -118,7 +118,7 @@ def conversation(stop: Stop) -> Iterator[Line]:
 
 
 def state(stop: Stop) -> Iterator[Line]:
-    """State of the object or workflow, as far as the handler has seen it."""
+    """Yield the state of the object or workflow, as far as the handler has read or written it."""
     if not stop.state:
         yield Line("The handler has read or written no state so far.", "dim")
     for key in sorted(stop.state):
@@ -127,41 +127,41 @@ def state(stop: Stop) -> Iterator[Line]:
 
 
 def differences(report: Report | None) -> Iterator[Line]:
-    """All differences between the journal and what the code does now, and what was blocked."""
+    """Yield all differences between the journal and the current code, and blocked operations."""
     if report is None:
         yield Line("Comparing ...", "dim")
         return
     if report.verdict == "refused":
-        yield from text_lines(report.reason or "", tone="bad", limit=LIMIT)
+        yield from text_lines(report.reason or "", style="bad", limit=LIMIT)
     elif not report.divergences:
-        yield Line("The code does what the journal holds.", "good")
+        yield Line("No differences: the code does what the journal contains.", "good")
     if report.verdict == "incomplete":
-        yield from text_lines(f"Then {report.reason}", tone="wait")
+        yield from text_lines(f"Then {report.reason}", style="wait")
         if report.waiting_at:
             yield pair("where", report.waiting_at, "dim")
     for divergence in report.divergences:
         yield from _difference(divergence)
     if report.verdict == "diverged":
         if report.sdk_message:
-            yield from heading("the SDK says")
-            yield from text_lines(report.sdk_message, indent=2, tone="dim")
+            yield from heading("message of the SDK")
+            yield from text_lines(report.sdk_message, indent=2, style="dim")
         yield from heading("what to do")
         yield Line(DEPLOYMENT_HINT, indent=2)
     for note in report.notes:
         yield Line("")
-        yield from text_lines(note, tone="dim")
+        yield from text_lines(note, style="dim")
     if report.blocked:
-        yield from heading("blocked: the code tried, nothing happened", "warn")
-        for what in report.blocked:
-            yield Line(what, "warn", 2)
+        yield from heading("blocked, without effect", "warn")
+        for operation in report.blocked:
+            yield Line(operation, "warn", 2)
 
 
 def _difference(divergence: Divergence) -> Iterator[Line]:
     yield Line("")
-    tone: Tone = "bad" if divergence.fatal else "warn"
-    unnoticed = "" if divergence.fatal else ", Restate does not notice"
+    style: StyleName = "bad" if divergence.fatal else "warn"
+    unnoticed = "" if divergence.fatal else ", not detected by Restate"
     title = f"{divergence.place} {divergence.name}".rstrip()
-    yield Line(f"{title}: {divergence.kind}{unnoticed}", tone)
+    yield Line(f"{title}: {divergence.kind}{unnoticed}", style)
     yield pair("recorded", divergence.recorded if divergence.recorded is not None else "nothing")
     yield pair("now", divergence.current if divergence.current is not None else "nothing")
     if divergence.where:

@@ -1,4 +1,4 @@
-"""What is known of a run with changed results."""
+"""Lines for a run with changed results."""
 
 from __future__ import annotations
 
@@ -8,68 +8,68 @@ from typing import Any
 from playhead.replay import WhatIfResult, WhatIfRow
 
 from playhead_tui.drawing.document import Line, heading, pair, text_lines, value_lines
-from playhead_tui.inspector.messages import unpacked
+from playhead_tui.inspector.messages import parsed
 
-__all__ = ["ending", "row_lines", "unknown"]
+__all__ = ["ending", "row_lines", "unanswered"]
 
 SOURCES = {
     "recorded": "answered from the recording",
     "changed": "the result that you changed",
     "answered": "the answer that you gave",
     "live": "ran for real",
-    "at once": "took no time and reached nobody",
-    "none": "not known: the run waits for it",
+    "at once": "simulated: took no time, had no effect outside",
+    "none": "no result: the new run waits for it",
 }
 LIMIT = 20_000
 
 
-def unknown(outcome: WhatIfResult) -> list[str]:
-    """Names of the steps whose result is missing, as `what_if` takes answers for them."""
-    if outcome.stopped is None:
+def unanswered(result: WhatIfResult) -> list[str]:
+    """Return the names of the steps without a result, as `what_if` takes answers for them."""
+    if result.stopped is None:
         return []
-    titles = [row.new for row in outcome.rows if row.source == "none" and row.new]
+    titles = [row.new for row in result.rows if row.source == "none" and row.new]
     names = [title.partition(" ")[2] for title in titles]
     return list(dict.fromkeys(name for name in names if name))
 
 
-def ending(outcome: WhatIfResult) -> Iterator[Line]:
-    """How the new run ended, beside the original."""
-    if outcome.failure is not None:
+def ending(result: WhatIfResult) -> Iterator[Line]:
+    """Yield how the new run ended, and how the original did."""
+    if result.failure is not None:
         yield Line("The new run fails", "bad")
-        yield from text_lines(outcome.failure, tone="bad", indent=2, limit=LIMIT)
-    elif outcome.raised is not None:
-        yield Line("The code raises; Restate would try again", "bad")
-        yield from text_lines(outcome.raised, tone="bad", indent=2, limit=LIMIT)
-    elif outcome.ended:
-        same = outcome.output == outcome.original_output and outcome.original_failure is None
+        yield from text_lines(result.failure, style="bad", indent=2, limit=LIMIT)
+    elif result.raised is not None:
+        yield Line("The code raises an exception; Restate would retry", "bad")
+        yield from text_lines(result.raised, style="bad", indent=2, limit=LIMIT)
+    elif result.ended:
+        same = result.output == result.original_output and result.original_failure is None
         yield Line("The new run returns the same" if same else "The new run returns", "good")
-        yield from value_lines(unpacked(outcome.output), indent=2, limit=LIMIT)
+        yield from value_lines(parsed(result.output), indent=2, limit=LIMIT)
     else:
-        yield Line("The new run stands still", "wait")
-        yield from text_lines(outcome.stopped or "", indent=2, limit=LIMIT)
-        if outcome.waiting_at:
-            yield pair("where", outcome.waiting_at, "dim")
-        names = unknown(outcome)
+        yield Line("The new run is blocked", "wait")
+        yield from text_lines(result.stopped or "", indent=2, limit=LIMIT)
+        if result.waiting_at:
+            yield pair("where", result.waiting_at, "dim")
+        names = unanswered(result)
         if names:
-            yield Line(f"a  gives an answer for {names[0]}", "llm", 2)
-    yield from heading("the original")
-    if outcome.original_failure is not None:
-        yield from text_lines(outcome.original_failure, tone="bad", indent=2, limit=LIMIT)
+            yield Line(f"a  answer {names[0]}", "llm", 2)
+    yield from heading("original run")
+    if result.original_failure is not None:
+        yield from text_lines(result.original_failure, style="bad", indent=2, limit=LIMIT)
     else:
-        yield from value_lines(unpacked(outcome.original_output), indent=2, limit=LIMIT)
-    if outcome.blocked:
-        yield from heading("blocked: the code tried, nothing happened", "warn")
-        for what in outcome.blocked:
-            yield Line(what, "warn", 2)
+        yield from value_lines(parsed(result.original_output), indent=2, limit=LIMIT)
+    if result.blocked:
+        yield from heading("blocked, without effect", "warn")
+        for operation in result.blocked:
+            yield Line(operation, "warn", 2)
 
 
 def row_lines(row: WhatIfRow) -> Iterator[Line]:
-    """Both sides of one step."""
+    """Yield both sides of one step."""
     yield Line(row.new or row.original or "", "strong")
     if row.new is None:
-        yield Line("The new run lacks it.", "warn")
+        yield Line("Missing in the new run.", "warn")
     elif row.original is None:
-        yield Line("The original had nothing like it.", "warn")
+        yield Line("Missing in the original run.", "warn")
     if row.source:
         yield Line(SOURCES.get(row.source, row.source), "dim")
     if row.where:
@@ -86,4 +86,4 @@ def _result(value: Any) -> Iterator[Line]:
     if value is None:
         yield Line("none", "dim", 2)
     else:
-        yield from value_lines(unpacked(value), indent=2, limit=LIMIT)
+        yield from value_lines(parsed(value), indent=2, limit=LIMIT)

@@ -1,7 +1,8 @@
-"""The keys of every screen."""
+"""The help screen: the keys of every screen."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -9,21 +10,20 @@ from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 
 from playhead_tui.drawing.document import Line
-from playhead_tui.key_table import rows
 from playhead_tui.widgets.text_pane import TextPane
 
 __all__ = ["HelpScreen"]
 
 LEGEND = (
-    ("attempts", "every other attempt has a band behind the bars; # is the attempt itself"),
-    ("bars", "solid: work; thin line: waiting; chequered red: a failed try; dashes: backoff"),
+    ("attempts", "a band behind the bars marks every other attempt; # is the attempt itself"),
+    ("bars", "solid: work; thin line: waiting; checkered red: failed try; dashes: backoff"),
     ("notes", "replayed: answered from the journal; interrupted: the attempt ended first"),
-    ("cut time", "idle time is cut where the scale says so; t draws all to one scale"),
+    ("idle time", "cut where the scale shows a cut; t draws all time to one scale"),
 )
 
 
 class HelpScreen(ModalScreen[None]):
-    """Made from the bindings, so that it cannot be wrong."""
+    """Keys and a legend of the timeline."""
 
     DEFAULT_CSS = """
     HelpScreen { align: center middle; background: $background 60%; }
@@ -36,25 +36,34 @@ class HelpScreen(ModalScreen[None]):
         Binding("escape,question_mark", "close", "Close"),
     ]
 
+    def __init__(self, keys: Sequence[tuple[str, str, str]]) -> None:
+        """Describe the screen.
+
+        Args:
+            keys: where each key works, how it is written, what it does.
+        """
+        super().__init__()
+        self.keys = keys
+
     def compose(self) -> ComposeResult:
-        """One pane."""
+        """Lay out the pane."""
         yield TextPane("Keys")
 
     def on_mount(self) -> None:
-        """Write the lines."""
+        """Fill the pane."""
         lines: list[Line] = []
         last = ""
-        for place, key, what in rows():
+        for place, key, description in self.keys:
             if place != last:
                 lines += [Line("")] * bool(last) + [Line(place, "accent")]
                 last = place
-            lines.append(Line(what, syntax="pair", name=key))
+            lines.append(Line(description, syntax="pair", name=key))
         lines += [Line(""), Line("Reading the timeline", "accent")]
-        lines += [Line(what, syntax="pair", name=name) for name, what in LEGEND]
+        lines += [Line(text, syntax="pair", name=name) for name, text in LEGEND]
         pane = self.query_one(TextPane)
         pane.show_lines(lines, stay=False)
         pane.focus()
 
     def action_close(self) -> None:
-        """Close."""
+        """Close the screen."""
         self.dismiss()

@@ -1,9 +1,9 @@
-"""One invocation: header, waterfall, inspector, state."""
+"""The screen of one invocation: header, timeline, inspector, state."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, ClassVar, Literal
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, Literal, get_args
 
 from playhead.model import InvocationDetail, TimelineRow
 from textual import events, work
@@ -16,8 +16,8 @@ from textual.widgets import Footer
 
 from playhead_tui.actions.copy import as_json
 from playhead_tui.drawing.document import Line, value_lines
-from playhead_tui.drawing.glyphs import Glyphs
-from playhead_tui.screens.polling import Failed, PollingScreen
+from playhead_tui.interfaces import Dashboard
+from playhead_tui.screens.polling import PollingScreen
 from playhead_tui.timeline.folding import row_fails, row_matches
 from playhead_tui.widgets.chips import Chips
 from playhead_tui.widgets.inspector import Inspector
@@ -30,23 +30,27 @@ from playhead_tui.widgets.waterfall import Waterfall
 __all__ = ["InvocationScreen"]
 
 WIDE = 110
-"""Columns from which the inspector stands beside the timeline."""
+"""Columns from which the inspector is beside the timeline instead of below it."""
+ENDED_SECONDS = 5.0
+"""Seconds between two reads of an invocation that has ended: late spans still arrive."""
+
+Pane = Literal["timeline", "inspector", "state"]
 
 
 class DetailRead(Message):
-    """The source answered; None when no source has the invocation."""
+    """The invocation was read; None when no source has it."""
 
     def __init__(self, detail: InvocationDetail | None) -> None:
         super().__init__()
         self.detail = detail
 
     def can_replace(self, message: Message) -> bool:
-        """Only the newest state matters."""
+        """Keep only the newest state."""
         return isinstance(message, DetailRead)
 
 
-class RawRead(Message):
-    """A journal entry's raw content, or why it cannot be had."""
+class RawEntryRead(Message):
+    """The raw content of a journal entry was read, or the reason why it could not be."""
 
     def __init__(self, index: int, content: Any) -> None:
         super().__init__()
@@ -55,7 +59,7 @@ class RawRead(Message):
 
 
 class InvocationScreen(PollingScreen):
-    """Timeline and inspector side by side, or one above the other where it is narrow."""
+    """Timeline and inspector: side by side, or one above the other on narrow terminals."""
 
     DEFAULT_CSS = """
     InvocationScreen #panes { layout: vertical; height: 1fr; }
@@ -81,7 +85,7 @@ class InvocationScreen(PollingScreen):
         Binding("right_square_bracket", "tab(1)", "Next tab"),
         Binding("left_square_bracket", "tab(-1)", "Previous tab", show=False),
         Binding("plus,equals_sign", "zoom", "Zoom", show=False),
-        Binding("x", "act", "Act"),
+        Binding("x", "act", "Actions"),
         Binding("slash", "filter", "Filter", show=False),
         Binding("e", "errors", "Errors only", show=False),
         Binding("1", "pane('timeline')", "Timeline", show=False),
@@ -90,50 +94,54 @@ class InvocationScreen(PollingScreen):
         Binding("r", "replay", "Replay"),
         Binding("u", "parent", "Open the caller", show=False),
     ]
-    FILTER_HINT = "words in name, type or error; rows above a match stay"
+    FILTER_HINT = "words in name, type or error; the rows above a match stay"
     SECONDS = 0.5
 
-    def __init__(self, invocation_id: str, *, glyphs: Glyphs) -> None:
-        super().__init__()
+    def __init__(
+        self, dashboard: Dashboard, invocation_id: str, crumbs: Sequence[str] = ()
+    ) -> None:
+        """Describe the screen.
+
+        Args:
+            dashboard: the app.
+            invocation_id: the invocation to show.
+            crumbs: targets of the invocations from which it was opened, outermost first.
+        """
+        super().__init__(dashboard)
         self.invocation_id = invocation_id
-        self.glyphs = glyphs
+        self.crumbs = crumbs
         self.detail: InvocationDetail | None = None
-        self.held: InvocationDetail | None = None
+        self.paused_detail: InvocationDetail | None = None
+        """The state on screen while the view is paused."""
         self.filter_text = ""
         self.errors_only = False
-        self.zoomed: Literal["", "timeline", "inspector", "state"] = ""
+        self.zoomed: Pane | None = None
 
     def compose(self) -> ComposeResult:
-        """Header, chips, panes, notes, keys."""
-        now = self.playhead.now
-        yield InvocationHeader(self._crumbs(), now=now, glyphs=self.glyphs)
+        """Lay out header, chips, panes, notes and keys."""
+        now, glyphs = self.dashboard.now, self.dashboard.glyphs
+        yield InvocationHeader(self.crumbs, now=now, glyphs=glyphs)
         yield Chips()
         with Container(id="panes"):
-            yield Waterfall(now=now, glyphs=self.glyphs, widget_id="timeline")
+            yield Waterfall(now=now, glyphs=glyphs, widget_id="timeline")
             with Container(id="side"):
-                yield Inspector(glyphs=self.glyphs, widget_id="inspector")
-                yield TextPane("State", glyphs=self.glyphs, widget_id="state")
-        notes = Notes(glyphs=self.glyphs)
-        notes.id = "notes"
-        yield notes
+                yield Inspector(glyphs=glyphs, widget_id="inspector")
+                yield TextPane("State", glyphs=glyphs, widget_id="state")
+        yield Notes(glyphs=glyphs)
         yield Footer(show_command_palette=False)
 
-    def _crumbs(self) -> list[str]:
-        above = [s for s in self.playhead.screen_stack if isinstance(s, InvocationScreen)]
-        return [s.detail.summary.target for s in above if s.detail and s is not self]
-
     def on_mount(self) -> None:
-        """Show the id at once; the rest comes."""
-        self.query_one(InvocationHeader).tell(self.invocation_id, None)
+        """Show the id at once; the rest follows when it has been read."""
+        self.query_one(InvocationHeader).show_invocation(self.invocation_id, None)
         self.waterfall.focus()
         self.set_interval(0.5, self._tick)
 
     def on_resize(self, event: events.Resize) -> None:
-        """Side by side, or one above the other."""
+        """Put the panes side by side, or one above the other."""
         self.set_class(event.size.width >= WIDE, "wide")
 
     def _tick(self) -> None:
-        if self.detail and not self.detail.summary.ended and not self.held:
+        if self.detail and not self.detail.summary.ended and not self.paused_detail:
             self.waterfall.refresh()
             self.query_one(InvocationHeader).refresh()
 
@@ -144,7 +152,7 @@ class InvocationScreen(PollingScreen):
 
     @property
     def inspector(self) -> Inspector:
-        """What is known of its row."""
+        """Details of the selected row."""
         return self.query_one(Inspector)
 
     @property
@@ -154,45 +162,44 @@ class InvocationScreen(PollingScreen):
         return row.row if row else None
 
     def focus_rows(self) -> None:
-        """Give the keys to the timeline."""
+        """Move the focus back to the timeline."""
         self.waterfall.focus()
 
-    # Reading.
+    # Polling.
 
     async def read(self) -> InvocationDetail | None:
-        """Everything about the invocation."""
-        return await self.playhead.source.invocation(self.invocation_id)
+        """Read the invocation in full."""
+        return await self.dashboard.reader.invocation(self.invocation_id)
 
     def deliver(self, result: InvocationDetail | None) -> None:
-        """Hand it to the handler."""
+        """Post the invocation to the handler."""
         self.post_message(DetailRead(result))
 
     def on_detail_read(self, message: DetailRead) -> None:
-        """Show it, unless the view is held."""
-        notes = list(self.playhead.notes)
+        """Show the new state, unless the view is paused."""
+        notes = self.dashboard.notes
         if message.detail is None:
-            gone = f"No source has {self.invocation_id}: it may be too old, or not recorded."
-            self.query_one(Notes).tell((*notes, gone))
+            missing = (
+                f"Neither the server nor the store has {self.invocation_id}: "
+                "it was purged, has expired, or was never recorded."
+            )
+            self.query_one(Notes).show_notes((*notes, missing))
             return
         same = message.detail == self.detail
         self.detail = message.detail
         if self.poller and self.detail.summary.ended:
-            self.poller.seconds = 5.0
-        self.query_one(Notes).tell((*notes, *self.detail.missing))
+            self.poller.seconds = ENDED_SECONDS
+        self.query_one(Notes).show_notes((*notes, *self.detail.missing))
         if not same:
             self.show()
 
-    def on_failed(self, message: Failed) -> None:
-        """Keep what is on screen and say why it stands still."""
-        self.query_one(Notes).tell((*self.playhead.notes, message.text))
-
     def show(self) -> None:
-        """Show the newest state, or the held one."""
-        detail = self.held or self.detail
+        """Show the newest state, or the one at which the view was paused."""
+        detail = self.paused_detail or self.detail
         if detail is None:
             return
-        self.query_one(InvocationHeader).tell(self.invocation_id, detail)
-        live = not detail.summary.ended and self.held is None
+        self.query_one(InvocationHeader).show_invocation(self.invocation_id, detail)
+        live = not detail.summary.ended and self.paused_detail is None
         self.waterfall.show_timeline(
             detail.timeline, detail.attempts, live=live, keep=self._filter()
         )
@@ -203,7 +210,7 @@ class InvocationScreen(PollingScreen):
                 lines += value_lines(detail.state[key], indent=2)
             self.query_one("#state", TextPane).show_lines(lines, stay=True)
         self.set_class(bool(detail.state), "stateful")
-        self._tell_chips(len(detail.timeline))
+        self._show_chips(len(detail.timeline))
 
     def _filter(self) -> Callable[[TimelineRow], bool] | None:
         if not self.filter_text and not self.errors_only:
@@ -215,7 +222,7 @@ class InvocationScreen(PollingScreen):
 
         return keep
 
-    def _tell_chips(self, total: int) -> None:
+    def _show_chips(self, total: int) -> None:
         chips: list[tuple[str, str]] = []
         if self.filter_text:
             chips.append((f"/ {self.filter_text}", "primary"))
@@ -224,27 +231,27 @@ class InvocationScreen(PollingScreen):
         tail = ""
         if chips:
             tail = f"{sum(row.match for row in self.waterfall.rows)} of {total}"
-        if self.held and self.detail:
-            new = len(self.detail.timeline) - len(self.held.timeline)
+        if self.paused_detail and self.detail:
+            new = len(self.detail.timeline) - len(self.paused_detail.timeline)
             chips.append((f"paused, +{max(0, new)}", "warning"))
         if self.waterfall.follow:
             chips.append(("following", "success"))
-        self.query_one(Chips).tell(chips, tail)
+        self.query_one(Chips).show_chips(chips, tail)
 
-    # What the panes say.
+    # Messages of the panes.
 
     def on_rows_view_moved(self, message: RowsView.Moved) -> None:
         """Inspect the row under the cursor."""
-        detail = self.held or self.detail
+        detail = self.paused_detail or self.detail
         if detail:
             self.inspector.inspect(self.current, detail)
-            self._tell_chips(len(detail.timeline))
+            self._show_chips(len(detail.timeline))
 
     def on_rows_view_chosen(self, message: RowsView.Chosen) -> None:
-        """Open the invocation that the step called; else fold or unfold."""
+        """Open the invocation that the step called; fold or unfold any other row."""
         row = self.waterfall.current
         if row and row.row.step and row.row.step.child_id:
-            self.playhead.open_invocation(row.row.step.child_id)
+            self.dashboard.open_invocation(row.row.step.child_id)
         elif row and row.has_children:
             if row.folded:
                 self.waterfall.action_unfold()
@@ -258,43 +265,43 @@ class InvocationScreen(PollingScreen):
     @work(group="raw")
     async def _read_raw(self, index: int) -> None:
         try:
-            content = await self.playhead.source.payload(self.invocation_id, index)
+            content = await self.dashboard.reader.payload(self.invocation_id, index)
         except Exception as error:
             content = f"Cannot be read: {error or type(error).__name__}"
-        self.post_message(RawRead(index, content))
+        self.post_message(RawEntryRead(index, content))
 
-    def on_raw_read(self, message: RawRead) -> None:
-        """Show it, if its row is still selected."""
+    def on_raw_entry_read(self, message: RawEntryRead) -> None:
+        """Show the raw entry if its row is still selected."""
         self.inspector.show_raw(message.index, message.content)
 
     # Keys.
 
     def set_filter(self, text: str) -> None:
-        """Filter the timeline."""
+        """Filter the timeline by these words."""
         self.filter_text = text.strip()
         self.show()
 
     def action_filter(self) -> None:
-        """Type a filter."""
+        """Open the filter line."""
         self.open_filter(self.filter_text)
 
     def action_errors(self) -> None:
-        """Show only what failed or was tried again."""
+        """Show only rows that failed or were retried, or all again."""
         self.errors_only = not self.errors_only
         self.show()
 
-    def action_hold(self) -> None:
-        """Hold the view, or let it go on."""
-        self.held = None if self.held else self.detail
+    def action_pause_view(self) -> None:
+        """Pause the view or let it continue; polling continues in any case."""
+        self.paused_detail = None if self.paused_detail else self.detail
         self.show()
 
     def action_follow(self) -> None:
-        """Keep the cursor on the newest row."""
+        """Keep the cursor on the newest row, or stop doing so."""
         self.waterfall.follow = 0 if self.waterfall.follow else 1
         self.show()
 
     def action_match(self, step: int) -> None:
-        """Next or previous match; without a filter, of what failed."""
+        """Go to the next or previous match; without a filter, to the next failed row."""
         rows = self.waterfall.rows
         filtering = bool(self.filter_text or self.errors_only)
         for distance in range(1, len(rows) + 1):
@@ -305,40 +312,41 @@ class InvocationScreen(PollingScreen):
                 return
 
     def action_tab(self, step: int) -> None:
-        """Next or previous tab of the inspector."""
+        """Show the next or previous tab of the inspector."""
         self.inspector.action_tab(step)
 
-    def action_pane(self, name: str) -> None:
-        """Go to a pane; a zoomed one gives way."""
-        pane = self.query_one(f"#{name}", Widget)
+    def action_pane(self, name: Pane) -> None:
+        """Focus a pane; if another one is zoomed, zoom this one instead."""
         if name == "state":
             if not self.has_class("stateful"):
-                self.notify("This invocation has no state: only virtual objects and workflows do.")
+                self.notify("No state: only virtual objects and workflows have state.")
                 return
             self.add_class("show-state")
         if self.zoomed:
             self._zoom(name)
-        pane.focus()
+        self.query_one(f"#{name}", Widget).focus()
 
     def action_zoom(self) -> None:
-        """Give the pane with the focus the whole room, or end that."""
-        self._zoom("" if self.zoomed else (self.focused.id if self.focused else "") or "timeline")
+        """Give the focused pane the whole screen, or end that."""
+        focused = self.focused.id if self.focused else None
+        pane: Pane = next((pane for pane in get_args(Pane) if pane == focused), "timeline")
+        self._zoom(None if self.zoomed else pane)
 
-    def _zoom(self, name: str) -> None:
-        for pane in ("timeline", "inspector", "state"):
-            self.set_class(pane == name, f"zoom-{pane}")
-        self.zoomed = name  # type: ignore[assignment]
+    def _zoom(self, zoomed: Pane | None) -> None:
+        for pane in get_args(Pane):
+            self.set_class(pane == zoomed, f"zoom-{pane}")
+        self.zoomed = zoomed
 
     def action_back(self) -> None:
-        """Undo one layer: zoom, filter, errors only, hold, the state pane, this screen."""
+        """Undo one layer: zoom, filter, errors only, pause, following, state pane, screen."""
         if self.zoomed:
-            self._zoom("")
+            self._zoom(None)
         elif self.filter_text:
             self.set_filter("")
         elif self.errors_only:
             self.action_errors()
-        elif self.held:
-            self.action_hold()
+        elif self.paused_detail:
+            self.action_pause_view()
         elif self.waterfall.follow:
             self.action_follow()
         elif self.has_class("show-state"):
@@ -351,25 +359,23 @@ class InvocationScreen(PollingScreen):
         """Open the invocation that called this one."""
         caller = self.detail.summary.invoked_by if self.detail else None
         if caller:
-            self.playhead.open_invocation(caller)
+            self.dashboard.open_invocation(caller)
         else:
-            self.notify("Nothing called it: it came from outside.")
+            self.notify("No caller: a client outside Restate started this invocation.")
 
     def action_replay(self) -> None:
-        """Replay it with today's code."""
+        """Replay the invocation with the current code."""
         target = self.detail.summary.target if self.detail else self.invocation_id
-        self.playhead.open_replay(self.invocation_id, target)
+        self.dashboard.open_replay(self.invocation_id, target)
 
     def action_act(self) -> None:
         """Choose what to do with the invocation."""
         if self.detail:
-            self.playhead.choose_action(
-                self.detail.summary, self.current.step if self.current else None
-            )
+            self.choose_action(self.detail.summary, self.current.step if self.current else None)
 
     def action_answer(self) -> None:
-        """Answer the approval that it waits for."""
-        self.playhead.answer(self.invocation_id)
+        """Answer the awakeable that the invocation waits for."""
+        self.answer(self.invocation_id)
 
     def action_copy(self) -> None:
         """Choose what to copy."""
@@ -379,6 +385,6 @@ class InvocationScreen(PollingScreen):
             }
             row = self.current
             if row:
-                what = row.step or row.span or row
-                more["s"] = ("JSON of the selected row", lambda: as_json(what))
-            self.playhead.choose_copy(self.detail.summary, more)
+                selected = row.step or row.span or row
+                more["s"] = ("JSON of the selected row", lambda: as_json(selected))
+            self.choose_copy(self.detail.summary, more)

@@ -1,4 +1,4 @@
-"""The list of invocations, the first screen."""
+"""The first screen: the list of invocations."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.widgets import Footer, Static
 
-from playhead_tui.drawing.glyphs import Glyphs
-from playhead_tui.screens.polling import Failed, PollingScreen
-from playhead_tui.sources.invocation_cache import PAGE, InvocationCache, Reading
+from playhead_tui.interfaces import Dashboard
+from playhead_tui.screens.polling import PollingScreen
+from playhead_tui.sources.invocation_cache import PAGE, CacheUpdate, InvocationCache
 from playhead_tui.sources.list_query import SORTS, ListQuery, is_failing
 from playhead_tui.widgets.chips import Chips
 from playhead_tui.widgets.invocation_list import InvocationList
@@ -24,15 +24,15 @@ from playhead_tui.widgets.rows import RowsView
 __all__ = ["InvocationsScreen"]
 
 
-class Read(Message):
-    """The source answered."""
+class InvocationsRead(Message):
+    """One round of reads has finished."""
 
-    def __init__(self, reading: Reading) -> None:
+    def __init__(self, update: CacheUpdate) -> None:
         super().__init__()
-        self.reading = reading
+        self.update = update
 
     def can_replace(self, message: Message) -> bool:
-        """Never: each round may hold another page."""
+        """Keep every round: each may hold another page."""
         return False
 
 
@@ -46,49 +46,47 @@ class InvocationsScreen(PollingScreen):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "filter", "Filter"),
-        Binding("e", "errors", "Errors only"),
-        Binding("space", "hold", "Hold"),
-        Binding("x", "act", "Act"),
+        Binding("e", "errors", "Errors"),
+        Binding("space", "pause_view", "Pause view"),
+        Binding("x", "act", "Actions"),
         Binding("s", "sort", "Sort by the next column", show=False),
-        Binding("S", "reverse", "Turn the order round", show=False),
+        Binding("S", "reverse", "Reverse the order", show=False),
     ]
     SHARE = 50.0
     """A list of 100,000 invocations costs the server a tenth of a second: then every 5 s."""
     FILTER_HINT = "words in target, id, status, key or failure"
 
-    def __init__(self, *, glyphs: Glyphs) -> None:
-        super().__init__()
-        self.glyphs = glyphs
-        self.arrangement = ListQuery()
-        self.shelf = InvocationCache()
+    def __init__(self, dashboard: Dashboard) -> None:
+        super().__init__(dashboard)
+        self.list_query = ListQuery()
+        self.cache = InvocationCache()
         self.reads = 0
-        """Rounds of reading so far."""
-        self.held: tuple[Invocation, ...] | None = None
-        """The rows on screen while the view is held."""
+        """Rounds of reads so far."""
+        self.paused_rows: tuple[Invocation, ...] | None = None
+        """The rows on screen while the view is paused."""
 
     def compose(self) -> ComposeResult:
-        """Top line, chips, rows, notes, keys."""
-        yield ListHeader(glyphs=self.glyphs)
+        """Lay out header, chips, rows, notes and keys."""
+        glyphs = self.dashboard.glyphs
+        yield ListHeader(glyphs=glyphs)
         yield Chips()
-        yield InvocationList(now=self.playhead.now, glyphs=self.glyphs)
+        yield InvocationList(now=self.dashboard.now, glyphs=glyphs)
         yield Static("", id="empty", markup=False)
-        notes = Notes(glyphs=self.glyphs)
-        notes.id = "notes"
-        yield notes
+        yield Notes(glyphs=glyphs)
         yield Footer(show_command_palette=False)
 
     def focus_rows(self) -> None:
-        """Give the keys to the list."""
+        """Move the focus back to the list."""
         self.listing.focus()
 
     def on_mount(self) -> None:
-        """Ages grow even while nothing new is read."""
+        """Focus the list and redraw it every second: ages grow without new data."""
         self.listing.focus()
         self.set_interval(1.0, self.listing.refresh)
 
     @property
     def listing(self) -> InvocationList:
-        """The rows."""
+        """The list widget."""
         return self.query_one(InvocationList)
 
     @property
@@ -96,80 +94,84 @@ class InvocationsScreen(PollingScreen):
         """The invocation under the cursor."""
         return self.listing.current
 
-    async def read(self) -> Reading:
-        """The newest invocations, and further ones in turn."""
-        return await self.shelf.read(self.playhead.source, self.arrangement)
+    # Polling.
 
-    def deliver(self, result: Reading) -> None:
-        """Hand the pages to the handler."""
-        self.post_message(Read(result))
+    def start_polling(self) -> None:
+        """Poll from now on, and show what is connected."""
+        if self.dashboard.connection:
+            self.query_one(ListHeader).show_labels(self.dashboard.connection.labels)
+        super().start_polling()
 
-    def on_read(self, message: Read) -> None:
-        """Show them, or count what is new while the view is held."""
-        self.shelf.put(message.reading)
+    async def read(self) -> CacheUpdate:
+        """Read the newest page, and one further page in turn."""
+        return await self.cache.read(self.dashboard.reader, self.list_query)
+
+    def deliver(self, result: CacheUpdate) -> None:
+        """Post the pages to the handler."""
+        self.post_message(InvocationsRead(result))
+
+    def on_invocations_read(self, message: InvocationsRead) -> None:
+        """Show the rows, or count the new ones while the view is paused."""
+        self.cache.update(message.update)
         self.reads += 1
-        self.query_one(Notes).tell((*self.playhead.notes, *self.shelf.missing))
-        self.query_one(ListHeader).tell(rows=self.shelf.rows, more=self.shelf.more)
+        self.query_one(Notes).show_notes((*self.dashboard.notes, *self.cache.missing))
+        self.query_one(ListHeader).show_counts(self.cache.rows, more=self.cache.more)
         self.show()
-        if self.shelf.older_wanted and self.poller:
-            self.poller.wake()
-
-    def on_failed(self, message: Failed) -> None:
-        """Keep what is on screen and say why it stands still."""
-        self.query_one(Notes).tell((*self.playhead.notes, message.text))
+        if self.cache.older_wanted:
+            self.refresh_now()
 
     def show(self) -> None:
-        """Arrange the rows and say what is switched on."""
-        rows = self.arrangement.apply(self._read_rows)
-        self.listing.arrangement = self.arrangement
+        """Show the rows that match the query, and chips for what is switched on."""
+        rows = self.list_query.apply(self._rows)
+        self.listing.list_query = self.list_query
         self.listing.show_rows(rows)
         self.set_class(not rows, "empty")
         if not rows:
             self.query_one("#empty", Static).update(self._why_empty())
-        self._tell_chips()
+        self._show_chips()
 
     @property
-    def _read_rows(self) -> tuple[Invocation, ...]:
-        return self.shelf.rows if self.held is None else self.held
+    def _rows(self) -> tuple[Invocation, ...]:
+        return self.cache.rows if self.paused_rows is None else self.paused_rows
 
     def _why_empty(self) -> str:
         if not self.reads:
             return "Reading ..."
-        if self._read_rows:
-            return "Nothing matches.\n\nEsc takes the filter away."
-        if self.shelf.missing:
-            return "Nothing to show.\n\n" + "\n".join(self.shelf.missing)
+        if self._rows:
+            return "No invocation matches the filter.\n\nPress Esc to remove it."
+        if self.cache.missing:
+            return "No invocations to show.\n\n" + "\n".join(self.cache.missing)
         return (
-            "No invocations yet.\n\nThey appear here as soon as something calls a service.\n"
-            "`playhead demo` runs sample agents to look at."
+            "No invocations yet.\n\nThey appear here as soon as a client calls a service.\n"
+            "Run `playhead demo` for sample agents."
         )
 
-    def _tell_chips(self) -> None:
+    def _show_chips(self) -> None:
         chips: list[tuple[str, str]] = []
         tail = ""
-        read = self._read_rows
-        newest = f"the newest {len(read)}" if self.shelf.more else str(len(read))
-        if self.arrangement.text:
-            chips.append((f"/ {self.arrangement.text}", "primary"))
-        if self.arrangement.errors_only:
+        total = len(self._rows)
+        newest = f"the newest {total}" if self.cache.more else str(total)
+        if self.list_query.text:
+            chips.append((f"/ {self.list_query.text}", "primary"))
+        if self.list_query.errors_only:
             chips.append(("errors only", "error"))
         if chips:
             tail = f"{len(self.listing.rows)} of {newest}"
-        elif self.arrangement.sort != "age" and self.shelf.more:
+        elif self.list_query.sort != "age" and self.cache.more:
             tail = f"sorted among {newest}"
-        if self.held is not None:
-            known = {row.id for row in self.held}
-            new = sum(row.id not in known for row in self.shelf.rows)
+        if self.paused_rows is not None:
+            shown = {row.id for row in self.paused_rows}
+            new = sum(row.id not in shown for row in self.cache.rows)
             chips.append((f"paused, +{new}", "warning"))
         if self.listing.follow:
             chips.append(("following", "success"))
-        self.query_one(Chips).tell(chips, tail)
+        self.query_one(Chips).show_chips(chips, tail)
 
-    # What the rows say.
+    # Messages of the list.
 
     def on_rows_view_moved(self, message: RowsView.Moved) -> None:
-        """Following ends when the cursor is moved."""
-        self._tell_chips()
+        """Update the chips: moving the cursor ends following."""
+        self._show_chips()
 
     def on_rows_view_chosen(self, message: RowsView.Chosen) -> None:
         """Open the invocation."""
@@ -177,92 +179,90 @@ class InvocationsScreen(PollingScreen):
 
     def on_rows_view_near_end(self) -> None:
         """Read further back."""
-        filtering = self.arrangement.text or self.arrangement.errors_only
-        if filtering:
-            self.shelf.matches_wanted += PAGE
-        elif self.shelf.more and not self.shelf.older_wanted and self.held is None:
-            self.shelf.older_wanted = True
-            if self.poller:
-                self.poller.wake()
+        if self.list_query.text or self.list_query.errors_only:
+            self.cache.matches_wanted += PAGE
+        elif self.cache.more and not self.cache.older_wanted and self.paused_rows is None:
+            self.cache.older_wanted = True
+            self.refresh_now()
 
     def set_filter(self, text: str) -> None:
-        """Filter while typing."""
-        self._arrange(text=text.strip())
+        """Filter by these words."""
+        self._change_query(text=text.strip())
 
-    def _arrange(self, **changes: Any) -> None:
-        self.arrangement = replace(self.arrangement, **changes)
-        self.shelf.matches_wanted = PAGE
+    def _change_query(self, **changes: Any) -> None:
+        self.list_query = replace(self.list_query, **changes)
+        self.cache.matches_wanted = PAGE
         self.show()
-        if self.shelf.more and self.poller:
-            self.poller.wake()
+        if self.cache.more:
+            self.refresh_now()
 
     # Keys.
 
     def action_open(self) -> None:
         """Open the invocation under the cursor."""
         if self.current:
-            self.playhead.open_invocation(self.current.id)
+            self.dashboard.open_invocation(self.current.id)
 
     def action_filter(self) -> None:
-        """Type a filter."""
-        self.open_filter(self.arrangement.text)
+        """Open the filter line."""
+        self.open_filter(self.list_query.text)
 
     def action_errors(self) -> None:
-        """Show only what failed or fails."""
-        self._arrange(errors_only=not self.arrangement.errors_only)
+        """Show only invocations that failed or are failing, or all again."""
+        self._change_query(errors_only=not self.list_query.errors_only)
 
     def action_sort(self) -> None:
         """Sort by the next column."""
         names = list(SORTS)
-        after = names[(names.index(self.arrangement.sort) + 1) % len(names)]
-        self._arrange(sort=after)
+        after = names[(names.index(self.list_query.sort) + 1) % len(names)]
+        self._change_query(sort=after)
 
     def action_reverse(self) -> None:
-        """Turn the order round."""
-        self._arrange(reverse=not self.arrangement.reverse)
+        """Reverse the order."""
+        self._change_query(reverse=not self.list_query.reverse)
 
-    def action_hold(self) -> None:
-        """Hold the view, or let it go on; reading goes on in any case."""
-        self.held = self.shelf.rows if self.held is None else None
+    def action_pause_view(self) -> None:
+        """Pause the view or let it continue; polling continues in any case."""
+        self.paused_rows = self.cache.rows if self.paused_rows is None else None
         self.show()
 
     def action_follow(self) -> None:
-        """Keep the cursor on the newest invocation."""
+        """Keep the cursor on the newest invocation, or stop doing so."""
         self.listing.follow = 0 if self.listing.follow else -1
         self.show()
 
     def action_match(self, step: int) -> None:
-        """Next or previous row of the filter; without a filter, of those that fail."""
+        """Go to the next or previous match; without a filter, to the next failing row."""
         rows = self.listing.rows
         for distance in range(1, len(rows) + 1):
             row = rows[(self.listing.place + step * distance) % len(rows)]
-            if self.arrangement.text or is_failing(row):
+            if self.list_query.text or is_failing(row):
                 self.listing.follow = 0
                 self.listing.go_to(row.id)
                 return
 
     def action_back(self) -> None:
-        """Undo one layer: the filter, errors only, the hold. Never more."""
-        if self.arrangement.text:
+        """Undo one layer: the filter, errors only, the pause, following. Never quit."""
+        if self.list_query.text:
             self.set_filter("")
-        elif self.arrangement.errors_only:
+        elif self.list_query.errors_only:
             self.action_errors()
-        elif self.held is not None:
-            self.action_hold()
+        elif self.paused_rows is not None:
+            self.action_pause_view()
         elif self.listing.follow:
             self.action_follow()
 
     def action_act(self) -> None:
         """Choose what to do with the invocation."""
         if self.current:
-            self.playhead.choose_action(self.current)
+            self.choose_action(self.current)
 
     def action_answer(self) -> None:
-        """Answer the approval that the invocation waits for."""
+        """Answer the awakeable that the invocation waits for."""
         if self.current:
-            self.playhead.answer(self.current.id)
+            self.answer(self.current.id)
 
     def action_copy(self) -> None:
         """Choose what to copy."""
         if self.current:
-            self.playhead.choose_copy(self.current)
+            self.choose_copy(self.current)

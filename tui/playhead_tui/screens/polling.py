@@ -1,74 +1,82 @@
-"""What the list and the invocation screen have in common: polling, filter line, layers."""
+"""What the list and the invocation screen share: polling, the filter line, dialogs."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from playhead.model import Invocation, Step
 from textual import work
 from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.screen import Screen
 
+from playhead_tui.interfaces import Dashboard
 from playhead_tui.sources.poller import Poller
+from playhead_tui.widgets.notes import Notes
 
 if TYPE_CHECKING:
-    from playhead_tui.app import PlayheadApp
     from playhead_tui.widgets.filter_bar import FilterBar
 
-__all__ = ["PollingScreen"]
+__all__ = ["PollingScreen", "ReadFailed"]
 
 
-class Failed(Message):
-    """A read raised; the text is for people."""
+class ReadFailed(Message):
+    """A read raised an exception; the text is written for people."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
         self.text = text
 
     def can_replace(self, message: Message) -> bool:
-        """Only the newest failure matters."""
-        return isinstance(message, Failed)
+        """Keep only the newest failure."""
+        return isinstance(message, ReadFailed)
 
 
 class PollingScreen(Screen[None]):
-    """A screen that polls the source. Workers post messages; handlers touch widgets."""
+    """A screen that polls the reader. Workers post messages; handlers touch widgets."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "back", "Back", show=False),
-        Binding("space", "hold", "Hold the view", show=False),
+        Binding("space", "pause_view", "Pause the view", show=False),
         Binding("f", "follow", "Follow the newest", show=False),
         Binding("n", "match(1)", "Next match", show=False),
         Binding("N", "match(-1)", "Previous match", show=False),
         Binding("y", "copy", "Copy id, JSON or curl", show=False),
-        Binding("a", "answer", "Answer what waits", show=False),
+        Binding("a", "answer", "Answer a pending awakeable", show=False),
     ]
     FILTER_HINT = ""
     SECONDS = 1.0
     SHARE = 10.0
 
-    def __init__(self) -> None:
+    def __init__(self, dashboard: Dashboard) -> None:
         super().__init__()
+        self.dashboard = dashboard
         self.poller: Poller[Any] | None = None
 
-    @property
-    def playhead(self) -> PlayheadApp:
-        """The app, with its type."""
-        return cast("PlayheadApp", self.app)  # pyright: ignore[reportUnknownMemberType]
+    # Polling.
 
-    def begin(self) -> None:
-        """Start to poll; called when the sources are open."""
+    def start_polling(self) -> None:
+        """Poll from now on; called whenever connections have been opened."""
+        for notes in self.query(Notes):
+            notes.show_notes(self.dashboard.notes)
         if self.poller is None:
             self.poller = Poller(
                 self.read, self.deliver, self._fail, seconds=self.SECONDS, share=self.SHARE
             )
             self._poll(self.poller)
 
+    def refresh_now(self) -> None:
+        """Read at once instead of at the next poll."""
+        if self.poller:
+            self.poller.wake()
+
     @work(group="poll")
     async def _poll(self, poller: Poller[Any]) -> None:
         await poller.run()
 
     async def read(self) -> Any:
-        """One read of the source. Runs in a worker: touches no widget."""
+        """Read once. Runs in a worker and touches no widget."""
         raise NotImplementedError
 
     def deliver(self, result: Any) -> None:
@@ -76,7 +84,11 @@ class PollingScreen(Screen[None]):
         raise NotImplementedError
 
     def _fail(self, error: Exception) -> None:
-        self.post_message(Failed(f"Reading failed: {error or type(error).__name__}"))
+        self.post_message(ReadFailed(f"Reading failed: {error or type(error).__name__}"))
+
+    def on_read_failed(self, message: ReadFailed) -> None:
+        """Keep what is on screen and show why it is not updated."""
+        self.query_one(Notes).show_notes((*self.dashboard.notes, message.text))
 
     # The filter line.
 
@@ -86,7 +98,7 @@ class PollingScreen(Screen[None]):
 
         if not self.query(FilterBar):
             bar = FilterBar(text, self.FILTER_HINT)
-            self.mount(bar, before=self.query_one("#notes"))
+            self.mount(bar, before=self.query_one(Notes))
             bar.focus()
 
     def on_filter_bar_typed(self, message: FilterBar.Typed) -> None:
@@ -94,7 +106,7 @@ class PollingScreen(Screen[None]):
         self.set_filter(message.text)
 
     def on_filter_bar_closed(self, message: FilterBar.Closed) -> None:
-        """Take the line away; the chip shows the filter from now on."""
+        """Remove the line; from now on the chip shows the filter."""
         from playhead_tui.widgets.filter_bar import FilterBar
 
         self.query(FilterBar).remove()
@@ -106,5 +118,27 @@ class PollingScreen(Screen[None]):
         raise NotImplementedError
 
     def focus_rows(self) -> None:
-        """Give the keys back to the rows."""
+        """Move the focus back to the rows."""
         raise NotImplementedError
+
+    # Dialogs. Their modules are imported when they are opened: the first paint needs none.
+
+    def choose_action(self, row: Invocation, step: Step | None = None) -> None:
+        """Ask what to do with an invocation and its selected step, and do it."""
+        from playhead_tui.actions.invocation import choose_action
+
+        self.dashboard.run_dialog(choose_action(self.dashboard, row, step))
+
+    def choose_copy(
+        self, row: Invocation, more: dict[str, tuple[str, Callable[[], str]]] | None = None
+    ) -> None:
+        """Ask what to copy, and copy it."""
+        from playhead_tui.actions.copy import choose_copy
+
+        self.dashboard.run_dialog(choose_copy(self.dashboard, row, more or {}))
+
+    def answer(self, invocation_id: str) -> None:
+        """Answer the awakeable that an invocation waits for."""
+        from playhead_tui.actions.awakeable import answer_awakeable
+
+        self.dashboard.run_dialog(answer_awakeable(self.dashboard, invocation_id))

@@ -1,4 +1,4 @@
-"""What the workers of the replay screen tell it."""
+"""Messages from the workers of the replay screen."""
 
 from __future__ import annotations
 
@@ -7,35 +7,43 @@ from textual.message import Message
 
 from playhead_tui.drawing.python_source import SourceFile
 
-__all__ = ["Fault", "Found", "Judged", "Loaded", "RanOn", "SourceRead", "Stage"]
+__all__ = [
+    "BreakpointsFound",
+    "ReplayFailed",
+    "ReportReady",
+    "SessionReady",
+    "SourceFileRead",
+    "StageStarted",
+    "WhatIfFinished",
+]
 
 
-class Stage(Message, bubble=False):
-    """Something of the opening begins."""
+class StageStarted(Message, bubble=False):
+    """A stage of opening the replay has started."""
 
-    def __init__(self, what: str) -> None:
+    def __init__(self, stage: str) -> None:
         super().__init__()
-        self.what = what
+        self.stage = stage
 
 
-class Loaded(Message, bubble=False):
-    """The stops are there."""
+class SessionReady(Message, bubble=False):
+    """The code has run against the journal; all stops are known."""
 
     def __init__(self, session: Session) -> None:
         super().__init__()
         self.session = session
 
 
-class Judged(Message, bubble=False):
-    """The verdict is there."""
+class ReportReady(Message, bubble=False):
+    """The journal and the run have been compared."""
 
     def __init__(self, report: Report) -> None:
         super().__init__()
         self.report = report
 
 
-class Fault(Message, bubble=False):
-    """Opening, or a question, failed."""
+class ReplayFailed(Message, bubble=False):
+    """Opening the replay, a breakpoint expression or a what-if run failed."""
 
     def __init__(self, error: Exception, *, opening: bool) -> None:
         super().__init__()
@@ -43,8 +51,8 @@ class Fault(Message, bubble=False):
         self.opening = opening
 
 
-class Found(Message, bubble=False):
-    """The commands at which an expression is true."""
+class BreakpointsFound(Message, bubble=False):
+    """Ordinals of the commands at which an expression is true."""
 
     def __init__(self, search: str, hits: frozenset[int]) -> None:
         super().__init__()
@@ -52,18 +60,18 @@ class Found(Message, bubble=False):
         self.hits = hits
 
 
-class SourceRead(Message, bubble=False):
-    """A file was read."""
+class SourceFileRead(Message, bubble=False):
+    """A source file was read, or could not be."""
 
     def __init__(self, file: SourceFile) -> None:
         super().__init__()
         self.file = file
 
 
-class RanOn(Message, bubble=False):
-    """A question was answered."""
+class WhatIfFinished(Message, bubble=False):
+    """A run with changed results has ended or is blocked."""
 
-    def __init__(self, question: WhatIfQuestion, outcome: WhatIfResult) -> None:
+    def __init__(self, question: WhatIfQuestion, result: WhatIfResult) -> None:
         super().__init__()
         self.question = question
-        self.outcome = outcome
+        self.result = result

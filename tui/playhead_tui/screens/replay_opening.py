@@ -1,135 +1,137 @@
-"""The opening of a replay: which app, the recording, the process; and why it failed."""
+"""Opening a replay: choose the app, read the journal, start the process, report errors."""
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, cast
 
 from playhead.replay import Recording, Replayer, Report, Session
 from textual import work
 from textual.screen import Screen
 
-from playhead_tui.drawing.glyphs import Glyphs
-from playhead_tui.inspector.progress import fault_lines, progress_lines
-from playhead_tui.interfaces import Code
-from playhead_tui.screens.replay_messages import Fault, Judged, Loaded, Stage
+from playhead_tui.inspector.progress import error_lines, progress_lines
+from playhead_tui.interfaces import AppLocation, Dashboard
+from playhead_tui.screens.replay_messages import (
+    ReplayFailed,
+    ReportReady,
+    SessionReady,
+    StageStarted,
+)
 from playhead_tui.widgets.text_pane import TextPane
 
-if TYPE_CHECKING:
-    from playhead_tui.app import PlayheadApp
-
-__all__ = ["OpeningScreen"]
+__all__ = ["ReplayOpeningScreen"]
 
 
-class OpeningScreen(Screen[None]):
-    """Shows progress or a fault in the pane `progress`, unless it has the class `ready`."""
+class ReplayOpeningScreen(Screen[None]):
+    """Shows progress or an error in the pane `progress`, unless it has the class `ready`."""
 
-    def __init__(self, invocation_id: str, target: str, *, glyphs: Glyphs) -> None:
+    def __init__(self, dashboard: Dashboard, invocation_id: str, target: str) -> None:
         super().__init__()
+        self.dashboard = dashboard
+        self.glyphs = dashboard.glyphs
         self.invocation_id = invocation_id
         self.target = target
-        self.glyphs = glyphs
-        self.code = Code("")
+        self.app_location = AppLocation("")
         self.session: Session | None = None
         self.report: Report | None = None
         self.replayer: Replayer | None = None
-        self.fault: Exception | None = None
+        self.error: Exception | None = None
         self.resume_at = 0
         """Position of the playhead after opening."""
         self._stages: list[tuple[str, float]] = []
 
-    @property
-    def playhead(self) -> PlayheadApp:
-        """The app, with its type."""
-        return cast("PlayheadApp", self.app)  # pyright: ignore[reportUnknownMemberType]
-
-    def tell_header(self) -> None:
-        """Say where the playhead is, and the verdict or what is going on."""
+    def show_header(self) -> None:
+        """Show the position of the playhead, and the verdict or the current activity."""
         raise NotImplementedError
 
     def on_mount(self) -> None:
-        """Open at once when the app is known, else ask."""
+        """Open at once when the app is known, else ask for it."""
         self.set_interval(0.25, self._tick)
-        self.tell_header()
-        known = self.playhead.code
-        if known.app:
-            self.open(known)
+        self.show_header()
+        location = self.dashboard.app_location
+        if location.app:
+            self.open(location)
         else:
-            self.ask()
+            self.ask_for_app()
 
     def on_unmount(self) -> None:
-        """End the process that holds the code."""
+        """End the process that runs the code."""
         if self.replayer:
             self.replayer.close()
 
     @work(group="dialogs", exclusive=True)
-    async def ask(self) -> None:
+    async def ask_for_app(self) -> None:
         """Ask for the app; without an answer and without a replay, go back."""
         from playhead_tui.dialogs.app_location import AppLocationDialog
 
-        dialog = AppLocationDialog(self.code if self.code.app else self.playhead.code)
-        if await self.playhead.push_screen_wait(dialog):
-            self.open(dialog.code)
-        elif self.session is None and self.fault is None:
+        dialog = AppLocationDialog(
+            self.app_location if self.app_location.app else self.dashboard.app_location
+        )
+        if await self.dashboard.push_screen_wait(dialog):
+            self.open(dialog.app_location)
+        elif self.session is None and self.error is None:
             self.dismiss()
 
-    def open(self, code: Code) -> None:
-        """Run this app on the recording, from the beginning."""
-        self.code = self.playhead.code = code
+    def open(self, location: AppLocation) -> None:
+        """Run this app against the journal, from the beginning."""
+        self.app_location = self.dashboard.app_location = location
         if self.session:
             self.resume_at = self.session.position
-        self.session = self.fault = self.report = None
+        self.session = self.error = self.report = None
         self._stages.clear()
         self.remove_class("ready")
         self.query_one("#progress").focus()
         if self.replayer:
             self.replayer.close()
-        self._open(code)
+        self._open(location)
 
     @work(group="open", exclusive=True)
-    async def _open(self, code: Code) -> None:
+    async def _open(self, location: AppLocation) -> None:
         try:
-            self.post_message(Stage("Reading the journal"))
+            self.post_message(StageStarted("Reading the journal"))
             recording = await self._fetch()
-            self.post_message(Stage(f"{len(recording.entries)} entries. Importing {code.app}"))
-            self.replayer = replayer = Replayer(code.app, recording, app_dir=code.folder or None)
+            size = f"{len(recording.entries)} entries"
+            self.post_message(StageStarted(f"{size}. Importing {location.app}"))
+            app, app_dir = location.app, location.app_dir or None
+            self.replayer = replayer = Replayer(app, recording, app_dir=app_dir)
             await replayer.start()
-            self.post_message(Stage("Running the code against the journal"))
-            self.post_message(Loaded(await replayer.session()))
-            self.post_message(Judged(await replayer.report()))
+            self.post_message(StageStarted("Running the code against the journal"))
+            self.post_message(SessionReady(await replayer.session()))
+            self.post_message(ReportReady(await replayer.report()))
         except Exception as error:
-            self.post_message(Fault(error, opening=True))
+            self.post_message(ReplayFailed(error, opening=True))
 
     async def _fetch(self) -> Recording:
-        fetch = self.playhead.connection.recording if self.playhead.connection else None
-        if fetch is None:
-            raise RuntimeError("There is neither a server nor a recording to read it from.")
-        return await fetch(self.invocation_id)
+        connection = self.dashboard.connection
+        if connection is None or connection.fetch_recording is None:
+            raise RuntimeError("No journal to replay: neither a server nor a store is connected.")
+        return await connection.fetch_recording(self.invocation_id)
 
-    def on_stage(self, message: Stage) -> None:
-        """Show how far it has come."""
-        self._stages.append((message.what, time.monotonic()))
+    def on_stage_started(self, message: StageStarted) -> None:
+        """Show the progress."""
+        self._stages.append((message.stage, time.monotonic()))
         self._tick()
 
     def _tick(self) -> None:
-        if self._stages and not self.fault and not self.has_class("ready"):
+        if self._stages and not self.error and not self.has_class("ready"):
             lines = list(progress_lines(self._stages, time.monotonic()))
             self.query_one("#progress", TextPane).show_lines(lines, stay=True)
 
-    def show_fault(self, error: Exception) -> None:
-        """Say what went wrong, where, and what to do."""
-        self.fault = error
+    def show_error(self, error: Exception) -> None:
+        """Show what went wrong, where, and what to do."""
+        self.error = error
         self.remove_class("ready")
         pane = self.query_one("#progress", TextPane)
-        pane.show_lines(list(fault_lines(error, self.code.app, self.code.folder)), stay=False)
+        pane.show_lines(
+            list(error_lines(error, self.app_location.app, self.app_location.app_dir)), stay=False
+        )
         pane.focus()
-        self.tell_header()
+        self.show_header()
 
-    def action_again(self) -> None:
-        """Run it again, with the code and the journal as they are now."""
-        if self.code.app:
-            self.open(self.code)
+    def action_run_again(self) -> None:
+        """Run again, with the current code and journal."""
+        if self.app_location.app:
+            self.open(self.app_location)
 
-    def action_other(self) -> None:
+    def action_other_app(self) -> None:
         """Ask for another app."""
-        self.ask()
+        self.ask_for_app()

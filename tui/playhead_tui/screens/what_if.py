@@ -1,12 +1,11 @@
-"""The outcome of a what-if: both runs side by side."""
+"""The result of a what-if: both runs side by side."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING, ClassVar, Literal, cast
+from typing import ClassVar, Literal
 
-from playhead.formatting import size
 from playhead.replay import Failure, WhatIfQuestion, WhatIfResult
 from textual import events, work
 from textual.app import ComposeResult
@@ -17,28 +16,25 @@ from textual.widget import Widget
 from textual.widgets import Footer
 
 from playhead_tui.actions.copy import as_json
-from playhead_tui.dialogs.dialog import Prompt
+from playhead_tui.dialogs.dialog import Prompt, json_error
 from playhead_tui.drawing.cells import clip
 from playhead_tui.drawing.document import Line
-from playhead_tui.drawing.glyphs import Glyphs
-from playhead_tui.inspector.what_if import ending, row_lines, unknown
+from playhead_tui.inspector.what_if import ending, row_lines, unanswered
+from playhead_tui.interfaces import Dashboard
 from playhead_tui.widgets.chips import Chips
 from playhead_tui.widgets.comparison import Comparison
 from playhead_tui.widgets.rows import RowsView
 from playhead_tui.widgets.text_pane import TextPane
 
-if TYPE_CHECKING:
-    from playhead_tui.app import PlayheadApp
+__all__ = ["NextRun", "WhatIfScreen"]
 
-__all__ = ["Next", "WhatIfScreen"]
-
-Next = tuple[Literal["edit", "run"], WhatIfQuestion]
-"""What to do after looking at it: change the question, or ask this one."""
+NextRun = tuple[Literal["edit", "run"], WhatIfQuestion]
+"""What to do after the screen: edit the question first, or run this one."""
 WIDE = 110
 
 
-class WhatIfScreen(Screen[Next | None]):
-    """Steps of both runs; below or beside them how it ended, and the selected step."""
+class WhatIfScreen(Screen[NextRun | None]):
+    """Steps of both runs; below or beside them how the new run ended, and the selected step."""
 
     DEFAULT_CSS = """
     WhatIfScreen #panes { layout: vertical; height: 1fr; }
@@ -53,44 +49,40 @@ class WhatIfScreen(Screen[Next | None]):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "back", "Back", show=False),
-        Binding("n", "match(1)", "Difference"),
+        Binding("n", "match(1)", "Next difference"),
         Binding("N", "match(-1)", "Previous difference", show=False),
-        Binding("e", "edit", "Change"),
+        Binding("e", "edit", "Edit"),
         Binding("a", "answer", "Answer"),
         Binding("right_square_bracket", "tab(1)", "Tab"),
         Binding("left_square_bracket", "tab(-1)", "Previous tab", show=False),
         Binding("1", "pane('comparison')", "Both runs", show=False),
-        Binding("2", "pane('about')", "The end, the step", show=False),
-        Binding("y", "copy", "Copy all as JSON", show=False),
+        Binding("2", "pane('details')", "Result and step", show=False),
+        Binding("y", "copy", "Copy as JSON", show=False),
     ]
 
     def __init__(
-        self, outcome: WhatIfResult, question: WhatIfQuestion, target: str, *, glyphs: Glyphs
+        self, dashboard: Dashboard, result: WhatIfResult, question: WhatIfQuestion, target: str
     ) -> None:
         super().__init__()
-        self.outcome = outcome
+        self.dashboard = dashboard
+        self.result = result
         self.question = question
         self.target = target
-        self.glyphs = glyphs
-        self.set_class(not glyphs.eighths, "plain")
-
-    @property
-    def playhead(self) -> PlayheadApp:
-        """The app, with its type."""
-        return cast("PlayheadApp", self.app)  # pyright: ignore[reportUnknownMemberType]
+        self.glyphs = dashboard.glyphs
+        self.set_class(not self.glyphs.eighths, "plain")
 
     def compose(self) -> ComposeResult:
-        """What was asked, both runs, what is known, keys."""
+        """Lay out the question, both runs, the details and keys."""
         yield Chips()
         with Container(id="panes"):
             yield Comparison(glyphs=self.glyphs, widget_id="comparison")
-            pane = TextPane("Outcome", glyphs=self.glyphs, widget_id="about")
-            pane.tabs = ("Outcome", "Step")
+            pane = TextPane("Result", glyphs=self.glyphs, widget_id="details")
+            pane.tabs = ("Result", "Step")
             yield pane
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
-        """Show all of it; it does not change any more."""
+        """Fill all panes; the result does not change any more."""
         chips = [(f"what if {clip(self.target, 20)}", "primary")]
         for key, value in self.question.changes.items():
             shown = value.message if isinstance(value, Failure) else json.dumps(value, default=str)
@@ -98,96 +90,86 @@ class WhatIfScreen(Screen[Next | None]):
             chips.append((f"{name} = {clip(shown, 18)}", "warning"))
         if self.question.live:
             chips.append((f"live: {', '.join(self.question.live)}", "error"))
-        differ = sum(not row.same for row in self.outcome.rows)
-        tail = f"{differ} of {len(self.outcome.rows)} steps differ"
-        self.query_one(Chips).tell(chips, tail)
+        differ = sum(not row.same for row in self.result.rows)
+        tail = f"{differ} of {len(self.result.rows)} steps differ"
+        self.query_one(Chips).show_chips(chips, tail)
         comparison = self.query_one(Comparison)
-        comparison.show_outcome(self.outcome)
+        comparison.show_result(self.result)
         comparison.focus()
         self._show(stay=False)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """An answer can be given only to a run that waits for one."""
-        return action != "answer" or bool(unknown(self.outcome))
+        """Offer `answer` only when the new run waits for an answer."""
+        return action != "answer" or bool(unanswered(self.result))
 
     def on_resize(self, event: events.Resize) -> None:
-        """Side by side, or one above the other."""
+        """Put the panes side by side, or one above the other."""
         self.set_class(event.size.width >= WIDE, "wide")
 
     def _show(self, *, stay: bool) -> None:
         pane, current = self.query_one(TextPane), self.query_one(Comparison).current
         lines: list[Line] = []
         if pane.tab == 0:
-            lines = list(ending(self.outcome))
+            lines = list(ending(self.result))
         elif current:
             lines = list(row_lines(current[1]))
         pane.show_lines(lines, stay=stay)
 
     def on_rows_view_moved(self, message: RowsView.Moved) -> None:
-        """The step under the cursor."""
+        """Show the step under the cursor, on its tab."""
         if self.query_one(TextPane).tab == 1:
             self._show(stay=False)
 
     def on_rows_view_chosen(self, message: RowsView.Chosen) -> None:
-        """Look at the step."""
+        """Open the tab of the step."""
         self.query_one(TextPane).tab = 1
         self._show(stay=False)
 
     def action_tab(self, step: int) -> None:
-        """The other tab."""
+        """Show the next or previous tab."""
         pane = self.query_one(TextPane)
         pane.tab = (pane.tab + step) % len(pane.tabs)
         self._show(stay=False)
 
     def action_pane(self, name: str) -> None:
-        """Go to a pane."""
+        """Focus a pane."""
         self.query_one(f"#{name}", Widget).focus()
 
     def action_match(self, by: int) -> None:
-        """The next or previous step that differs."""
+        """Go to the next or previous step that differs."""
         view = self.query_one(Comparison)
         for distance in range(1, len(view.rows) + 1):
             number, row = view.rows[(view.place + by * distance) % len(view.rows)]
             if not row.same:
                 view.go_to(str(number))
                 return
-        self.notify("Nothing differs.")
+        self.notify("No differences.")
 
     def action_edit(self) -> None:
-        """Change the question."""
+        """Edit the question."""
         self.dismiss(("edit", self.question))
 
     @work(group="dialogs", exclusive=True)
     async def action_answer(self) -> None:
-        """Give the answer that the new run waits for, and run on."""
-        names = unknown(self.outcome)
+        """Ask for the answer that the new run waits for, and run with it."""
+        names = unanswered(self.result)
         if not names:
-            self.notify("It waits for no answer that could be given.")
+            self.notify("The new run does not wait for an answer.")
             return
         body = [
-            Line(f"The recording does not know what {clip(names[0])} answers to this."),
-            Line("JSON; as the answer of a model, its whole message.", "dim"),
+            Line(f"The recording has no answer of {clip(names[0])} to this request."),
+            Line("Enter JSON; for a model, its whole message.", "dim"),
         ]
-        prompt = Prompt(f"Answer of {clip(names[0], 50)}", body, check=_json_fault)
-        typed = await self.playhead.push_screen_wait(prompt)
+        prompt = Prompt(f"Answer of {clip(names[0], 50)}", body, check=json_error)
+        typed = await self.dashboard.push_screen_wait(prompt)
         if typed is not None:
             answers = {**self.question.answers, names[0]: json.loads(typed)}
             self.dismiss(("run", replace(self.question, answers=answers)))
 
     def action_copy(self) -> None:
-        """Copy both runs."""
-        text = as_json(self.outcome)
-        self.playhead.copy_to_clipboard(text)
-        self.notify(f"Copied {size(len(text.encode()))}.", markup=False)
+        """Copy both runs as JSON."""
+        self.dashboard.copy_text(as_json(self.result))
 
     def action_back(self) -> None:
-        """Back to the playhead."""
+        """Go back to the playhead."""
         self.dismiss(None)
-
-
-def _json_fault(text: str) -> str | None:
-    try:
-        json.loads(text)
-    except ValueError as error:
-        return f"Not JSON: {error}"
-    return None

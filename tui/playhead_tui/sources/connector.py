@@ -1,4 +1,4 @@
-"""Opens the real sources: the Restate server, the recording, and a recorder when none runs."""
+"""Connections to the Restate server and the recorder; starts a recorder when none is running."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from playhead_tui.interfaces import Code, Connect, Connection
+from playhead_tui.interfaces import AppLocation, Connect, Connection
 
 if TYPE_CHECKING:
     from playhead.local import ManagedProcess
@@ -24,36 +24,36 @@ HEAVY = ("playhead.reader.reader", "playhead.record.client", "playhead.record.pr
 
 
 def connector(settings: Settings, *, record: bool = True) -> Connect:
-    """What opens the sources of these settings.
+    """Return a function that opens the connections named by the settings.
 
     Args:
-        settings: where they are.
-        record: start a recorder, as a child that ends with the dashboard, when none runs.
+        settings: addresses of the server and the recorder.
+        record: start a recorder when none is running, as a child that ends with the dashboard.
     """
 
-    async def connect(tell: Callable[[Connection], object]) -> None:
-        # Imports take longer than the first paint: in a thread they do not hold it up.
+    async def connect(publish: Callable[[Connection], object]) -> None:
+        # The imports take longer than the first paint; in a thread they do not delay it.
         for module in HEAVY:
             await asyncio.to_thread(importlib.import_module, module)
-        await _Session(settings, tell).open(record=record)
+        await _Connector(settings, publish).open(record=record)
 
     return connect
 
 
 @dataclass
-class _Session:
-    """What is open, so that it can be closed."""
+class _Connector:
+    """Open clients and the recorder that was started, so that they can be closed."""
 
     settings: Settings
-    tell: Callable[[Connection], object]
+    publish: Callable[[Connection], object]
     client: RestateClient | None = None
-    recording: StoreClient | None = None
+    store: StoreClient | None = None
     child: ManagedProcess | None = None
     closed: bool = False
     _starting: asyncio.Future[ManagedProcess] | None = field(default=None, repr=False)
 
     async def open(self, *, record: bool) -> None:
-        """Tell what there is at once; tell again when a recorder has come up."""
+        """Publish what is connected at once, and again when a recorder has started."""
         from playhead.record.client import connect
         from playhead.restate.client import RestateClient
 
@@ -61,19 +61,19 @@ class _Session:
         self.client = RestateClient(
             settings.admin_url, ingress_url=settings.ingress_url, auth_token=settings.auth_token
         )
-        self.recording = await connect(settings)
-        running = await self._recorder_runs()
+        self.store = await connect(settings)
+        running = await self._recorder_is_running()
         if running or not record:
-            self._tell("" if running else _no_recorder("it was not asked for"))
+            self._publish("" if running else _no_recorder("", stored=self.store is not None))
             return
-        self._tell("", starting=True)
+        self._publish("", starting=True)
         await self._start_recorder()
 
-    async def _recorder_runs(self) -> bool:
+    async def _recorder_is_running(self) -> bool:
         from playhead.errors import RecorderError
 
         try:
-            return self.recording is not None and await self.recording.health() is not None
+            return self.store is not None and await self.store.health() is not None
         except RecorderError:
             return False
 
@@ -84,43 +84,45 @@ class _Session:
 
         settings = self.settings
         log = settings.store / "recorder.log"
-        # A thread cannot be cancelled: `close` waits for it, so that no recorder is left behind.
+        # A thread cannot be cancelled: `close` waits for it, so that no recorder stays behind.
         self._starting = asyncio.ensure_future(asyncio.to_thread(start_recorder, settings, log))
         try:
             child = await asyncio.shield(self._starting)
         except (ProcessError, OSError) as error:
-            self._tell(_no_recorder(_reason(error)))
+            self._publish(_no_recorder(_reason(error), stored=self.store is not None))
             return
         if self.closed:
             return
         self.child = child
-        before, self.recording = self.recording, await connect(settings)
+        before, self.store = self.store, await connect(settings)
         if before:
             await before.close()
-        self._tell("", news=f"Started a recorder on {settings.store}; it ends with the dashboard.")
+        self._publish(
+            "", announcement=f"Started a recorder on {settings.store}; it ends with the dashboard."
+        )
 
-    def _tell(self, fault: str, *, starting: bool = False, news: str = "") -> None:
+    def _publish(self, problem: str, *, starting: bool = False, announcement: str = "") -> None:
         from playhead.reader.reader import Reader
         from playhead.restate.control import Control
 
         assert self.client is not None
-        what = "recorder" if self.recording else "no recorder"
+        recorder = "recorder" if self.store else "no recorder"
         if self.child:
-            what = "own recorder"
+            recorder = "own recorder"
         elif starting:
-            what = "starting a recorder"
-        elif fault and self.recording:
-            what = "recording, not growing"
-        self.tell(
+            recorder = "starting a recorder"
+        elif problem and self.store:
+            recorder = "stored data only"
+        self.publish(
             Connection(
-                source=Reader(self.client, self.recording),
-                actions=Control(self.client),
-                labels=(urlsplit(self.settings.admin_url).netloc, what),
-                notes=(fault,) if fault else (),
-                news=news,
+                reader=Reader(self.client, self.store),
+                control=Control(self.client),
+                labels=(urlsplit(self.settings.admin_url).netloc, recorder),
+                notes=(problem,) if problem else (),
+                announcement=announcement,
                 ingress_url=self.settings.ingress_url,
-                recording=self._fetch,
-                code=Code(self.settings.app or "", self.settings.app_dir or ""),
+                fetch_recording=self._fetch,
+                app_location=AppLocation(self.settings.app or "", self.settings.app_dir or ""),
                 close=self.close,
             )
         )
@@ -131,30 +133,32 @@ class _Session:
         return await find_recording(self.settings, invocation_id)
 
     async def close(self) -> None:
-        """End the child and let go of both sources."""
+        """Stop the recorder that was started, and close both clients."""
         self.closed = True
         if self._starting and not self.child:
             results = await asyncio.gather(self._starting, return_exceptions=True)
             self.child = results[0] if not isinstance(results[0], BaseException) else None
         if self.child:
             await asyncio.to_thread(self.child.stop)
-        if self.recording:
-            await self.recording.close()
+        if self.store:
+            await self.store.close()
         if self.client:
             await self.client.close()
 
 
-def _no_recorder(reason: str) -> str:
-    return (
-        f"Nothing is being recorded: {reason} `playhead record` in another terminal does it."
-        if reason.endswith((".", "!"))
-        else f"Nothing is being recorded: {reason}. `playhead record` in another terminal does it."
+def _no_recorder(reason: str, *, stored: bool) -> str:
+    text = (
+        "No recorder is running: nothing new is stored."
+        if stored
+        else "No recorder is running: attempts, prompts and spans are unavailable."
     )
+    if reason:
+        text += f" {reason.rstrip('.!')}."
+    return f"{text} Start one with `playhead record`."
 
 
 def _reason(error: Exception) -> str:
-    """The line of a child's log that says what went wrong."""
-    text = f"{error}\n{getattr(error, 'hint', '')}"
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    told = next((line for line in lines if line.startswith("playhead: ")), lines[0])
-    return told.removeprefix("playhead: ")
+    """Return the line of the child's log that describes the problem."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    line = next((line for line in lines if line.startswith("playhead: ")), lines[0])
+    return line.removeprefix("playhead: ")

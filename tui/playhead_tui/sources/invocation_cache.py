@@ -1,4 +1,4 @@
-"""The invocations read so far, page by page; nothing is read twice to see older ones."""
+"""The invocations read so far, page by page; older pages are kept instead of read again."""
 
 from __future__ import annotations
 
@@ -7,27 +7,28 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from playhead.model import FAILING, STATUSES, Invocation, InvocationPage, Status
-from playhead_tui.interfaces import Source
+
+from playhead_tui.interfaces import InvocationReader
 from playhead_tui.sources.list_query import ListQuery
 
-__all__ = ["PAGE", "InvocationCache", "Reading"]
+__all__ = ["PAGE", "CacheUpdate", "InvocationCache"]
 
 PAGE = 200
 """Rows of one read."""
 
 
 @dataclass(frozen=True)
-class Reading:
-    """What one round of reads brought."""
+class CacheUpdate:
+    """The pages of one round of reads."""
 
-    head: InvocationPage
-    """The newest."""
+    newest: InvocationPage
     older: InvocationPage | None = None
-    """A further page: the one after page number `place` - 1."""
+    """One older page: the one that follows page number `place` - 1."""
     place: int = 0
     before: Invocation | None = None
+    """The row that `older` follows."""
     matching: InvocationPage | None = None
-    """What the server itself found for the filter."""
+    """Rows that the server found for the query."""
 
 
 def _age(row: Invocation) -> tuple[datetime, str]:
@@ -35,7 +36,7 @@ def _age(row: Invocation) -> tuple[datetime, str]:
 
 
 class InvocationCache:
-    """Rows by id, and how far back they go without a gap."""
+    """Rows by id, and how far back they reach without a gap."""
 
     def __init__(self) -> None:
         self._rows: dict[str, Invocation] = {}
@@ -43,19 +44,22 @@ class InvocationCache:
         """The last row of each page read, newest page first."""
         self._turn = 0
         self.more = False
-        """Whether the sources have older ones than these."""
+        """Whether the reader has older rows than these."""
         self.older_wanted = False
+        """Whether the next round reads the page after the last one."""
         self.matches_wanted = PAGE
+        """Rows that the server is asked for when it filters."""
         self.missing: tuple[str, ...] = ()
+        """What the last round could not read, as sentences."""
 
     @property
     def rows(self) -> tuple[Invocation, ...]:
         """All rows read, in no particular order."""
         return tuple(self._rows.values())
 
-    async def read(self, source: Source, arrangement: ListQuery) -> Reading:
-        """One round: the newest page, one older page in turn, and what matches the filter."""
-        head = await source.invocations(limit=PAGE)
+    async def read(self, reader: InvocationReader, query: ListQuery) -> CacheUpdate:
+        """Read the newest page, one older page in turn, and rows that match the query."""
+        newest = await reader.invocations(limit=PAGE)
         older = before = matching = None
         place = 0
         if self._edges:
@@ -65,32 +69,32 @@ class InvocationCache:
                 place = self._turn % (len(self._edges) - 1) + 1
         if place:
             before = self._edges[place - 1]
-            older = await source.invocations(limit=PAGE, before=before)
-        if self.more and (arrangement.text or arrangement.errors_only):
-            text, statuses = server_filter(arrangement)
-            matching = await source.invocations(
+            older = await reader.invocations(limit=PAGE, before=before)
+        if self.more and (query.text or query.errors_only):
+            text, statuses = server_filter(query)
+            matching = await reader.invocations(
                 limit=self.matches_wanted, text=text, status=statuses
             )
-        return Reading(head, older, place, before, matching)
+        return CacheUpdate(newest, older, place, before, matching)
 
-    def put(self, reading: Reading) -> None:
-        """Keep what was read, and forget rows that are gone."""
-        head = reading.head
-        self._replace(head, None)
-        if head.rows:
-            self._edges[:1] = [head.rows[-1]]
+    def update(self, update: CacheUpdate) -> None:
+        """Store the rows that were read, and forget rows that no longer exist."""
+        newest = update.newest
+        self._replace(newest, None)
+        if newest.rows:
+            self._edges[:1] = [newest.rows[-1]]
         else:
             self._edges.clear()
         if len(self._edges) <= 1:
-            self.more = head.more
-        if reading.older is not None and reading.before is not None:
-            self._put_older(reading.older, reading.place, reading.before)
-        for row in reading.matching.rows if reading.matching else ():
+            self.more = newest.more
+        if update.older is not None and update.before is not None:
+            self._update_older(update.older, update.place, update.before)
+        for row in update.matching.rows if update.matching else ():
             self._rows[row.id] = row
-        pages = (reading.head, reading.older, reading.matching)
+        pages = (newest, update.older, update.matching)
         self.missing = tuple(dict.fromkeys(m for page in pages if page for m in page.missing))
 
-    def _put_older(self, page: InvocationPage, place: int, before: Invocation) -> None:
+    def _update_older(self, page: InvocationPage, place: int, before: Invocation) -> None:
         self._replace(page, before)
         self._turn += 1
         if place >= len(self._edges):
@@ -100,16 +104,16 @@ class InvocationCache:
             self._edges[place : place + 1] = [page.rows[-1]]
 
     def _replace(self, page: InvocationPage, before: Invocation | None) -> None:
-        """The page is all there is between its ends: rows in between that it lacks are gone."""
+        """Store a page and drop rows between its ends that it does not contain."""
         if page.missing and not page.rows:
             return
         last = _age(page.rows[-1]) if page.rows and page.more else None
         first = _age(before) if before else None
-        came = {row.id for row in page.rows}
+        read = {row.id for row in page.rows}
         gone = [
             row.id
             for row in self._rows.values()
-            if row.id not in came
+            if row.id not in read
             and (first is None or _age(row) < first)
             and (last is None or _age(row) > last)
         ]
@@ -119,15 +123,15 @@ class InvocationCache:
             self._rows[row.id] = row
 
 
-def server_filter(arrangement: ListQuery) -> tuple[str | None, Iterable[Status] | None]:
-    """What a server can be asked; it does not search failures, and knows one text only.
+def server_filter(query: ListQuery) -> tuple[str | None, Iterable[Status] | None]:
+    """Return the part of a query that the server can answer: one text, and statuses.
 
     Returns:
-        A text that id or target must contain, and the statuses that come into question.
+        A substring of id or target, and the statuses; None for no restriction.
     """
-    words = arrangement.text.casefold().split()
+    words = query.text.casefold().split()
     statuses: list[Status] = [status for status in STATUSES if status in words]
     texts = [word for word in words if word not in STATUSES]
-    if arrangement.errors_only:
+    if query.errors_only:
         statuses = [status for status in FAILING if status in statuses] or list(FAILING)
     return (max(texts, key=len) if texts else None), statuses or None

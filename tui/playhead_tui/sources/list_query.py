@@ -1,4 +1,4 @@
-"""Which invocations the list shows, and in which order: filter, errors only, sort key."""
+"""The query of the list: filter, errors only, sort key, order."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from playhead.model import FAILING, Invocation
 
-__all__ = ["FAILING", "SORTS", "ListQuery", "is_failing"]
+__all__ = ["SORTS", "ListQuery", "is_failing"]
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
@@ -22,20 +22,20 @@ SORTS: dict[str, Callable[[Invocation], float]] = {
     "age": lambda row: (row.created_at - _EPOCH).total_seconds(),
     "duration": _length,
     "attempts": lambda row: row.attempts or row.retry_count,
-    "LLM calls": lambda row: row.llm_calls or 0,
+    "llm_calls": lambda row: row.llm_calls or 0,
     "tokens": lambda row: row.tokens.total if row.tokens else 0,
 }
-"""Sort keys by the name of their column; largest (newest) first."""
+"""Sort keys by column of `formatting.HEADINGS`; the largest (newest) comes first."""
 
 
 def is_failing(row: Invocation) -> bool:
-    """Whether it failed, or fails now and is tried again."""
+    """Return whether the invocation failed, or is failing and being retried."""
     return row.status in FAILING
 
 
 @dataclass(frozen=True)
 class ListQuery:
-    """What the list shows of the rows that were read."""
+    """Which of the rows read are shown, and in which order."""
 
     text: str = ""
     errors_only: bool = False
@@ -44,17 +44,17 @@ class ListQuery:
     """Smallest (oldest) first."""
 
     def matches(self, row: Invocation) -> bool:
-        """Whether the row is shown. All words of the filter must be found, in any column."""
+        """Return whether the row is shown: every word of the filter occurs in some column."""
         if self.errors_only and not is_failing(row):
             return False
         if not self.text:
             return True
-        hay = f"{row.target} {row.id} {row.status} {row.key or ''} {row.last_failure or ''}"
-        hay = hay.casefold()
-        return all(word in hay for word in self.text.casefold().split())
+        columns = f"{row.target} {row.id} {row.status} {row.key or ''} {row.last_failure or ''}"
+        columns = columns.casefold()
+        return all(word in columns for word in self.text.casefold().split())
 
     def apply(self, rows: Iterable[Invocation]) -> tuple[Invocation, ...]:
-        """The rows shown, in order; equal ones by age, then id, so that none jumps."""
+        """Return the rows shown, in order; equal ones by age, then id, so that no row jumps."""
         by = SORTS[self.sort]
         shown = sorted((row for row in rows if self.matches(row)), key=lambda row: row.id)
         shown.sort(key=SORTS["age"], reverse=True)

@@ -1,4 +1,4 @@
-"""Reads again and again, no faster than the source can bear."""
+"""Polling at a pace that depends on how long each read takes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Result = TypeVar("Result")
 
 
 class Poller(Generic[Result]):
-    """Calls `read` and hands on what it returns, until it is cancelled."""
+    """Calls `read` repeatedly and delivers its results, until it is cancelled."""
 
     def __init__(
         self,
@@ -27,11 +27,11 @@ class Poller(Generic[Result]):
         """Describe the polling.
 
         Args:
-            read: one read.
-            deliver: takes its result; must not block.
-            fail: takes what it raised; polling goes on.
-            seconds: the shortest time between two reads.
-            share: a read that takes one second is repeated at most every `share` seconds.
+            read: reads once.
+            deliver: takes the result; must not block.
+            fail: takes the exception of a failed read; polling continues.
+            seconds: minimum pause between two reads.
+            share: minimum pause as a multiple of the time that the last read took.
         """
         self._read = read
         self._deliver = deliver
@@ -41,7 +41,7 @@ class Poller(Generic[Result]):
         self._wake = asyncio.Event()
 
     def wake(self) -> None:
-        """Read now."""
+        """Read at once."""
         self._wake.set()
 
     async def run(self) -> None:

@@ -1,46 +1,47 @@
-"""Bars of the waterfall: cells with eighths of a cell, and always at least one mark."""
+"""Bars of the waterfall: drawn to an eighth of a cell, never without a mark."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from playhead_tui.drawing.glyphs import Glyphs
 from rich.segment import Segment
 from rich.style import Style
 
-__all__ = ["Canvas"]
+from playhead_tui.drawing.glyphs import Glyphs
+
+__all__ = ["BarCanvas"]
 
 REVERSE = Style(reverse=True)
 
 
-class Canvas:
-    """One line of cells to draw bars on; what is drawn later lies on top."""
+class BarCanvas:
+    """One line of cells to draw bars on; later drawings cover earlier ones."""
 
     def __init__(self, width: int, glyphs: Glyphs) -> None:
         self.glyphs = glyphs
         self._cells: list[tuple[str, Style]] = [(" ", Style.null())] * width
-        self._papers: list[Style | None] = [None] * width
+        self._backgrounds: list[Style | None] = [None] * width
 
-    def paper(self, start: float, end: float, style: Style) -> None:
-        """A background from start to end, in whole cells."""
-        for column in range(round(start), min(round(end), len(self._papers))):
-            self._papers[column] = style
+    def band(self, start: float, end: float, style: Style) -> None:
+        """Set the background from start to end, in whole cells."""
+        for column in range(round(start), min(round(end), len(self._backgrounds))):
+            self._backgrounds[column] = style
 
     def put(self, column: int, text: str, style: Style) -> None:
-        """Single marks."""
+        """Draw a text, cut at the edges."""
         for offset, mark in enumerate(text):
             if 0 <= column + offset < len(self._cells):
                 self._cells[column + offset] = (mark, style)
 
     def fill(self, start: float, end: float, mark: str, style: Style) -> None:
-        """A run of one mark in whole cells, at least one."""
+        """Repeat one mark over whole cells, at least one."""
         first = min(int(start), len(self._cells) - 1)
         last = max(first + 1, min(round(end), len(self._cells)))
         for column in range(first, last):
             self._cells[column] = (mark, style)
 
     def bar(self, start: float, end: float, style: Style) -> None:
-        """A solid bar, exact to an eighth of a cell."""
+        """Draw a solid bar, exact to an eighth of a cell."""
         eighths = self.glyphs.eighths
         if not eighths:
             self.fill(start, end, self.glyphs.bar, style)
@@ -61,7 +62,7 @@ class Canvas:
             self._cells[last // 8] = (eighths[last % 8], style)
 
     def _part(self, column: int, start: int, end: int, style: Style) -> None:
-        """A bar inside one cell: its left or its right part, whatever is closer."""
+        """Draw a bar inside one cell, with the closest mark that exists."""
         if start == 0:
             self._cells[column] = (self.glyphs.eighths[end], style)
         elif end == 8:
@@ -71,10 +72,10 @@ class Canvas:
             self._cells[column] = (mark, style)
 
     def segments(self) -> Iterable[Segment]:
-        """The line, runs of one style joined."""
+        """Yield the line; adjacent cells of one style are joined."""
         text, last = "", Style.null()
-        for (mark, style), paper in zip(self._cells, self._papers, strict=True):
-            shown = style + paper if paper else style
+        for (mark, style), background in zip(self._cells, self._backgrounds, strict=True):
+            shown = style + background if background else style
             if text and shown != last:
                 yield Segment(text, last)
                 text = ""

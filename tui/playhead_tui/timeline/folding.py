@@ -1,4 +1,4 @@
-"""Which rows of a timeline are visible: folding, a filter, failures only."""
+"""The visible rows of a timeline: folding and filtering."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ class FoldedRow:
     has_children: bool
     folded: bool
     match: bool
-    """Whether it matches itself, and is not shown for a descendant's sake."""
+    """Whether the row itself matches; False when it is shown because of a descendant."""
 
 
 def row_fails(row: TimelineRow) -> bool:
-    """Whether it failed or had to be tried again."""
+    """Return whether the row failed or was retried."""
     return row.state in ("failed", "retrying") or bool(row.failed_tries)
 
 
 def row_matches(row: TimelineRow, text: str) -> bool:
-    """Whether every word is in its label, type, note or error."""
+    """Return whether every word occurs in label, type, note or error."""
     parts = [row.label, row.note or ""]
     if row.step:
         parts += [row.step.type, row.step.name, row.step.kind, row.step.error or ""]
         parts += [event.message for event in row.step.events]
     if row.span:
         parts += [row.span.name, row.span.service_name, row.span.status_message]
-    hay = " ".join(parts).casefold()
-    return all(word in hay for word in text.casefold().split())
+    content = " ".join(parts).casefold()
+    return all(word in content for word in text.casefold().split())
 
 
 def fold(
@@ -43,12 +43,12 @@ def fold(
     folded: Set[str],
     keep: Callable[[TimelineRow], bool] | None = None,
 ) -> list[FoldedRow]:
-    """The visible rows. With `keep`, those that match and their ancestors, unfolded.
+    """Return the visible rows: with `keep`, the rows it accepts and their ancestors.
 
     Args:
         rows: the timeline in order; a row's children follow it with greater depth.
-        folded: keys of rows whose descendants are hidden; not heeded while filtering.
-        keep: what the filter lets through.
+        folded: keys of rows whose descendants are hidden; ignored while filtering.
+        keep: the filter.
     """
     matching = [keep is None or keep(row) for row in rows]
     shown = list(matching)

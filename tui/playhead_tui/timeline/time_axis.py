@@ -1,4 +1,4 @@
-"""Time to columns. Long stretches in which nothing works may be cut; every cut is marked."""
+"""The scale from time to columns; long idle time can be cut, and every cut is marked."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from math import ceil
 
 from playhead.model import Attempt, TimelineRow
 
-__all__ = ["Axis", "idle", "tried_again", "waits"]
+__all__ = ["Axis", "idle", "is_waiting", "last_try_start"]
 
 CUT_CELLS = 4.0
-"""What a cut stretch takes of the width."""
+"""Width of a cut interval."""
 CUT_SHARE = 0.2
-"""Only stretches longer than this share of the whole are cut."""
+"""Only intervals longer than this share of the whole are cut."""
 CUT_SECONDS = 2.0
-"""And never shorter ones than this."""
+"""Minimum length of a cut interval."""
 WAITING = ("sleep", "awakeable", "promise", "call", "signal", "attach")
 
 Interval = tuple[datetime, datetime]
 
 
-def waits(row: TimelineRow) -> bool:
-    """Whether the bar is time in which this invocation itself does nothing."""
+def is_waiting(row: TimelineRow) -> bool:
+    """Return whether the invocation itself does nothing during this row."""
     return row.step is not None and row.step.kind in WAITING
 
 
-def tried_again(row: TimelineRow, attempts: Sequence[Attempt]) -> datetime | None:
-    """When the try after the last failed one began: not before the next attempt did."""
+def last_try_start(row: TimelineRow, attempts: Sequence[Attempt]) -> datetime | None:
+    """Return when the try after the last failed one began: not before the next attempt."""
     if not row.failed_tries:
         return row.started_at
     failed = row.failed_tries[-1][1]
@@ -40,16 +40,16 @@ def tried_again(row: TimelineRow, attempts: Sequence[Attempt]) -> datetime | Non
 def idle(
     rows: Sequence[TimelineRow], attempts: Sequence[Attempt], start: datetime, end: datetime
 ) -> list[Interval]:
-    """Stretches in which no leaf of the timeline works: backoff, sleeps, waiting for others."""
+    """Return the intervals in which no leaf of the timeline works: backoff, sleeps, waiting."""
     busy: list[Interval] = []
     for place, row in enumerate(rows):
         leaf = place + 1 == len(rows) or rows[place + 1].depth <= row.depth
-        if row.started_at is None or row.kind == "attempt" or not leaf or waits(row):
+        if row.started_at is None or row.kind == "attempt" or not leaf or is_waiting(row):
             continue
         busy += row.failed_tries
-        again = tried_again(row, attempts)
-        if row.state != "retrying" and again:
-            busy.append((again, row.ended_at or end))
+        started = last_try_start(row, attempts)
+        if row.state != "retrying" and started:
+            busy.append((started, row.ended_at or end))
         else:
             busy.append((row.started_at, row.started_at))
     found: list[Interval] = []
@@ -69,13 +69,13 @@ class Axis:
     def __init__(
         self, start: datetime, end: datetime, width: int, gaps: Iterable[Interval] = ()
     ) -> None:
-        """Lay out the scale.
+        """Compute the scale.
 
         Args:
-            start: time at the left edge.
-            end: time at the right edge.
-            width: cells.
-            gaps: idle stretches; the long ones are cut.
+            start: time of the left edge.
+            end: time of the right edge.
+            width: width in cells.
+            gaps: idle intervals; long ones are cut.
         """
         self.start = start
         self.width = max(1, width)
@@ -99,7 +99,7 @@ class Axis:
         self._cells.append(self._cells[-1] + cells)
 
     def at(self, seconds: float) -> float:
-        """Cells from the left edge for seconds since the start, within the width."""
+        """Return the cells from the left edge at these seconds since the start."""
         seconds = max(0.0, min(seconds, self.total))
         place = max(1, min(bisect_right(self._times, seconds), len(self._times) - 1))
         before, after = self._times[place - 1], self._times[place]
@@ -108,11 +108,11 @@ class Axis:
         return min(left + part * (right - left), float(self.width))
 
     def x(self, moment: datetime) -> float:
-        """Cells from the left edge, within the width."""
+        """Return the cells from the left edge at a point in time."""
         return self.at((moment - self.start).total_seconds())
 
     def ticks(self, room: int = 9) -> list[tuple[int, float]]:
-        """Column and seconds of round times, at least `room` cells apart, outside cuts."""
+        """Return column and seconds of round times, at least `room` cells apart, outside cuts."""
         cut_time = sum(b - a for a, b in self.cuts)
         step = _round_step((self.total - cut_time) * room / self.width)
         found: list[tuple[int, float]] = []
@@ -126,7 +126,7 @@ class Axis:
 
 
 def _round_step(seconds: float) -> float:
-    """The next of 1, 2, 5 times a power of ten; of minutes and hours from there on."""
+    """Return the next larger of 1, 2, 5 times a power of ten, or of round minutes and hours."""
     for step in (60, 120, 300, 600, 1800, 3600, 7200, 18000, 43200, 86400):
         if 30 < seconds <= step:
             return float(step)

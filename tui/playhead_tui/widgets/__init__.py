@@ -1,1 +1,1 @@
-"""One widget a file, its CSS beside it; they show what they are told and fetch nothing."""
+"""One widget per file, with its CSS; widgets draw the data they are given and read nothing."""

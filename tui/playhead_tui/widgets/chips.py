@@ -1,4 +1,4 @@
-"""What is switched on and changes the view: filter, errors only, held, following."""
+"""Chips for everything that changes the view: filter, errors only, paused, following."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["Chips"]
 
 
 class Chips(Static):
-    """One chip for each thing switched on; takes no room when there is none."""
+    """One line of chips; takes no room without chips."""
 
     DEFAULT_CSS = """
     Chips { height: 1; padding: 0 2; display: none; }
@@ -24,16 +24,16 @@ class Chips(Static):
         super().__init__(markup=False)
         self.texts: tuple[str, ...] = ()
 
-    def tell(self, chips: Sequence[tuple[str, str]], tail: str = "") -> None:
-        """Show chips.
+    def show_chips(self, chips: Sequence[tuple[str, str]], tail: str = "") -> None:
+        """Show chips in place of the last ones.
 
         Args:
-            chips: text and theme colour (`primary`, `error`, …) of each.
-            tail: plain words after them.
+            chips: text and theme color (`primary`, `error`, …) of each.
+            tail: plain text after them.
         """
         self.texts = tuple(clip(text) for text, _ in chips) + ((tail,) if tail else ())
         self.set_class(bool(self.texts), "some")
         pieces: list[tuple[str, str] | str] = []
-        for text, colour in chips:
-            pieces += [(f" {clip(text, 60)} ", f"${colour} on ${colour} 18%"), " "]
+        for text, color in chips:
+            pieces += [(f" {clip(text, 60)} ", f"${color} on ${color} 18%"), " "]
         self.update(Content.assemble(*pieces, (tail, "$foreground 60%")))

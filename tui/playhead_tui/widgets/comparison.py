@@ -1,4 +1,4 @@
-"""The original run and the new one, step by step beside each other."""
+"""The original run and the new one, side by side, step by step."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ from playhead_tui.drawing.glyphs import UNICODE, Glyphs
 from playhead_tui.drawing.palette import Palette
 from playhead_tui.widgets.rows import RowsView
 
-__all__ = ["Comparison", "Pair"]
+__all__ = ["Comparison", "NumberedRow"]
 
 SOURCE_WIDTH = 9
 SHORT = 400
 
-Pair = tuple[int, WhatIfRow]
+NumberedRow = tuple[int, WhatIfRow]
 """Number of the row, and the row."""
 
 
-class Comparison(RowsView[Pair]):
-    """One step a line: what it was, what it is, where its result came from."""
+class Comparison(RowsView[NumberedRow]):
+    """One step per line: original, new, and where the new result came from."""
 
     def __init__(self, *, glyphs: Glyphs = UNICODE, widget_id: str | None = None) -> None:
         super().__init__(widget_id=widget_id, glyphs=glyphs)
         self.first_difference: int | None = None
 
-    def show_outcome(self, outcome: WhatIfResult) -> None:
-        """Show these rows, the cursor on the first difference."""
-        rows = list(enumerate(outcome.rows))
+    def show_result(self, result: WhatIfResult) -> None:
+        """Show the rows, with the cursor on the first difference."""
+        rows = list(enumerate(result.rows))
         self.first_difference = next((n for n, row in rows if not row.same), None)
         self.show_rows(rows)
         if self.first_difference is not None:
             self.go_to(str(self.first_difference))
 
-    def key_of(self, row: Pair) -> str:
-        """Its number."""
+    def key_of(self, row: NumberedRow) -> str:
+        """Return the number of the row."""
         return str(row[0])
 
     def _widths(self, width: int) -> tuple[int, int]:
@@ -48,7 +48,7 @@ class Comparison(RowsView[Pair]):
         return side, max(8, width - 3 - SOURCE_WIDTH - 1 - side)
 
     def draw_head(self, width: int, palette: Palette) -> Iterable[Segment]:
-        """Names of the columns."""
+        """Draw the column headings."""
         left, right = self._widths(width)
         yield Segment("   ", palette.dim)
         yield cell("ORIGINAL", left, palette.dim)
@@ -57,19 +57,19 @@ class Comparison(RowsView[Pair]):
         yield Segment(" ")
         yield cell("FROM", SOURCE_WIDTH - 1, palette.dim)
 
-    def draw_row(self, row: Pair, width: int, palette: Palette) -> Iterable[Segment]:
-        """Both sides; what differs is marked, the first of it more strongly."""
+    def draw_row(self, row: NumberedRow, width: int, palette: Palette) -> Iterable[Segment]:
+        """Draw both sides; differences are marked, the first one most strongly."""
         number, pair = row
         left, right = self._widths(width)
         differs = "≠" if self.glyphs.eighths else "!"
-        tone = palette.warn if not pair.same else palette.dim
+        style = palette.warn if not pair.same else palette.dim
         if number == self.first_difference:
-            tone = palette.strong + palette.bad
-        yield Segment(f"{differs if not pair.same else ' '}  ", tone)
-        known = palette.text if pair.same else palette.strong
-        yield from self._side(pair.original, pair.original_result, left, known, palette)
+            style = palette.strong + palette.bad
+        yield Segment(f"{differs if not pair.same else ' '}  ", style)
+        original = palette.text if pair.same else palette.strong
+        yield from self._side(pair.original, pair.original_result, left, original, palette)
         yield Segment(" ")
-        yield from self._side(pair.new, pair.new_result, right - 1, tone if not pair.same
+        yield from self._side(pair.new, pair.new_result, right - 1, style if not pair.same
                               else palette.text, palette)  # fmt: skip
         yield Segment(" ")
         yield cell(pair.source, SOURCE_WIDTH - 1, _source_style(pair.source, palette),

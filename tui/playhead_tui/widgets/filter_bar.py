@@ -1,4 +1,4 @@
-"""The line in which a filter is typed."""
+"""The line to type a filter in."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["FilterBar"]
 
 
 class FilterBar(Input):
-    """Filters while it is typed in; Enter keeps the filter, Esc brings back the last one."""
+    """Filters while typing; Enter keeps the filter, Esc restores the previous one."""
 
     DEFAULT_CSS = """
     FilterBar, FilterBar:focus {
@@ -20,7 +20,7 @@ class FilterBar(Input):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "give_up", "Cancel the filter", show=False),
+        Binding("escape", "cancel", "Cancel the filter", show=False),
     ]
 
     class Typed(Message):
@@ -31,11 +31,11 @@ class FilterBar(Input):
             self.text = text
 
         def can_replace(self, message: Message) -> bool:
-            """Only the newest text matters."""
+            """Keep only the newest text."""
             return isinstance(message, FilterBar.Typed)
 
     class Closed(Message):
-        """Typing is over."""
+        """Typing has ended."""
 
         def __init__(self, text: str) -> None:
             super().__init__()
@@ -44,12 +44,12 @@ class FilterBar(Input):
     def __init__(self, text: str, placeholder: str) -> None:
         super().__init__(value=text, placeholder=placeholder, select_on_focus=False)
         self._before = text
-        self._over = False
+        self._typing_ended = False
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        """Filter at once."""
+        """Filter by the text so far."""
         event.stop()
-        if not self._over:
+        if not self._typing_ended:
             self.post_message(self.Typed(event.value))
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
@@ -57,10 +57,10 @@ class FilterBar(Input):
         event.stop()
         self._close(event.value)
 
-    def action_give_up(self) -> None:
-        """Bring back the filter from before."""
+    def action_cancel(self) -> None:
+        """Restore the previous filter."""
         self._close(self._before)
 
     def _close(self, text: str) -> None:
-        self._over = True
+        self._typing_ended = True
         self.post_message(self.Closed(text))

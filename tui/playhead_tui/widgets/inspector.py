@@ -1,4 +1,4 @@
-"""What is known of the selected row of the timeline."""
+"""Details of the selected row of the timeline."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["Inspector"]
 
 
 class Inspector(TextPane):
-    """Tabs of the selected row; the tab's name is kept from row to row where there is one."""
+    """Tabs of the selected row; stays on the tab of the same name from row to row."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("l,right", "tab(1)", "Next tab", show=False),
@@ -25,7 +25,7 @@ class Inspector(TextPane):
     ]
 
     class RawWanted(Message):
-        """The raw journal entry is to be read."""
+        """The content of a raw journal entry is needed."""
 
         def __init__(self, index: int) -> None:
             super().__init__()
@@ -35,11 +35,11 @@ class Inspector(TextPane):
         super().__init__("Overview", glyphs=glyphs, widget_id=widget_id)
         self._row: TimelineRow | None = None
         self._sections: list[Tab] = []
-        self._wish = "Overview"
+        self._wanted_tab = "Overview"
         self._raw: dict[int, object] = {}
 
     def inspect(self, row: TimelineRow | None, detail: InvocationDetail) -> None:
-        """Show this row; the place stays while it is the same row."""
+        """Show this row; the scroll position is kept while it is the same row."""
         if row == self._row and self._sections:
             return
         stay = row is not None and self._row is not None and row.key == self._row.key
@@ -47,11 +47,11 @@ class Inspector(TextPane):
         self._sections = tabs_of(row, detail) if row else []
         names = [tab.name for tab in self._sections]
         self.tabs = names or ["Overview"]
-        self.tab = names.index(self._wish) if self._wish in names else 0
+        self.tab = names.index(self._wanted_tab) if self._wanted_tab in names else 0
         self._show_tab(stay=stay)
 
     def show_raw(self, index: int, content: object) -> None:
-        """The raw entry has been read."""
+        """Show the content of a raw entry."""
         self._raw[index] = content
         step = self._row.step if self._row else None
         if step and index in (step.index, step.notification_index):
@@ -61,12 +61,12 @@ class Inspector(TextPane):
         """Show the next or previous tab."""
         if self._sections:
             self.tab = (self.tab + step) % len(self._sections)
-            self._wish = self._sections[self.tab].name
+            self._wanted_tab = self._sections[self.tab].name
             self._show_tab(stay=False)
 
     def _show_tab(self, *, stay: bool) -> None:
         if not self._sections:
-            self.show_lines([Line("Nothing is selected.", "dim")], stay=False)
+            self.show_lines([Line("Select a row of the timeline.", "dim")], stay=False)
             return
         tab = self._sections[self.tab]
         if tab.name == RAW:
@@ -82,7 +82,7 @@ class Inspector(TextPane):
         for index in (step.index, step.notification_index):
             if index is None:
                 continue
-            lines.append(Line(f"Journal entry {index}", "dim"))
+            lines.append(Line(f"Journal entry #{index}", "dim"))
             if index in self._raw:
                 lines += value_lines(self._raw[index], indent=2)
             else:

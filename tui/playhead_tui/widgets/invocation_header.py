@@ -1,8 +1,7 @@
-"""What an invocation is and how it stands, above its timeline."""
+"""The header of an invocation: target, status, figures, last failure, pending answer."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
@@ -16,33 +15,13 @@ from textual.widget import Widget
 from playhead_tui.drawing.cells import cell, clip, fit
 from playhead_tui.drawing.glyphs import Glyphs
 from playhead_tui.drawing.palette import Palette, palette_of
+from playhead_tui.inspector.awakeables import pending_awakeables, requested_tools
 
-__all__ = ["InvocationHeader", "waiting_for"]
-
-
-def waiting_for(detail: InvocationDetail) -> tuple[Step, ...]:
-    """Awakeables that nobody has answered yet; the invocation waits for them."""
-    if detail.summary.ended:
-        return ()
-    return tuple(
-        step for step in detail.steps
-        if step.kind == "awakeable" and step.state == "pending" and step.awakeable_id
-    )  # fmt: skip
-
-
-def asked_for(detail: InvocationDetail) -> str:
-    """The tool calls that the model wanted last: usually what a person is asked about."""
-    for step in reversed(detail.steps):
-        if step.llm and step.llm.tool_calls:
-            return ", ".join(
-                f"{call.name} {json.dumps(call.arguments, ensure_ascii=False, default=str)}"
-                for call in step.llm.tool_calls
-            )
-    return ""
+__all__ = ["InvocationHeader"]
 
 
 class InvocationHeader(Widget):
-    """Two lines, a third for the last failure, a fourth for what waits for an answer."""
+    """Two lines, a third for the last failure, a fourth for an awakeable that is pending."""
 
     DEFAULT_CSS = """
     InvocationHeader { height: auto; background: $panel; }
@@ -58,19 +37,19 @@ class InvocationHeader(Widget):
         self._detail: InvocationDetail | None = None
         self._id = ""
 
-    def tell(self, invocation_id: str, detail: InvocationDetail | None) -> None:
+    def show_invocation(self, invocation_id: str, detail: InvocationDetail | None) -> None:
         """Show this state of the invocation."""
-        tall = len(self._lines(palette_of(self)))
+        height = len(self._lines(palette_of(self)))
         self._id, self._detail = invocation_id, detail
-        changed = tall != len(self._lines(palette_of(self)))
+        changed = height != len(self._lines(palette_of(self)))
         self.refresh(layout=changed)
 
     def get_content_height(self, container: object, viewport: object, width: int) -> int:
-        """As many lines as there is to tell."""
+        """Return the number of lines."""
         return len(self._lines(palette_of(self)))
 
     def render_line(self, y: int) -> Strip:
-        """One of the lines."""
+        """Draw one line."""
         lines = self._lines(palette_of(self))
         segments = lines[y] if y < len(lines) else []
         return Strip(segments).adjust_cell_length(self.size.width).apply_style(self.rich_style)
@@ -86,9 +65,9 @@ class InvocationHeader(Widget):
             width = max(10, self.size.width - 4)
             failure = cell(summary.last_failure, width, style, ellipsis=self.glyphs.ellipsis)
             lines.append([Segment(f" {self.glyphs.failure} ", style), failure])
-        waiting = waiting_for(detail)
-        if waiting:
-            lines.append(self._waiting(waiting, palette))
+        pending = pending_awakeables(detail)
+        if pending:
+            lines.append(self._pending(pending, palette))
         return lines
 
     def _first(self, detail: InvocationDetail, palette: Palette) -> list[Segment]:
@@ -99,7 +78,7 @@ class InvocationHeader(Widget):
             wait = seconds_between(self.now(), summary.next_retry_at)
             right.append(Segment(f"  next try in {duration(wait)}", palette.warn))
         if summary.origin == "stored":
-            right.append(Segment("  recorded", palette.dim))
+            right.append(Segment("  stored", palette.dim))
         right.append(Segment(" "))
         room = self.size.width - sum(segment.cell_length for segment in right)
         path = "".join(f"{clip(crumb)} {self.glyphs.crumb} " for crumb in self.crumbs)
@@ -114,45 +93,44 @@ class InvocationHeader(Widget):
     def _second(self, detail: InvocationDetail, palette: Palette) -> list[Segment]:
         summary = detail.summary
         dot = f" {self.glyphs.separator} "
-        facts: list[tuple[str, str]] = []
+        figures: list[tuple[str, str]] = []
         took = duration(seconds_between(summary.created_at, summary.completed_at or self.now()))
-        facts.append((took, ""))
+        figures.append((took, ""))
         if summary.attempts is not None:
-            facts.append((str(summary.attempts), " attempt" + "s" * (summary.attempts != 1)))
+            figures.append((str(summary.attempts), " attempt" + "s" * (summary.attempts != 1)))
         if summary.llm_calls is not None:
-            facts.append((str(summary.llm_calls), " LLM call" + "s" * (summary.llm_calls != 1)))
+            figures.append((str(summary.llm_calls), " LLM call" + "s" * (summary.llm_calls != 1)))
         if summary.tokens:
             split = (
                 f" tokens ({count(summary.tokens.input)} in, {count(summary.tokens.output)} out)"
             )
-            facts.append((count(summary.tokens.total), split))
-        facts.append((clock(summary.created_at)[:8], " started"))
-        facts.append(("", clip(summary.id)))
+            figures.append((count(summary.tokens.total), split))
+        figures.append((clock(summary.created_at)[:8], " started"))
+        figures.append(("", clip(summary.id)))
         segments = [Segment(" ")]
         used = 1
-        for number, words in facts:
-            length = len(number) + len(words) + len(dot)
+        for number, unit in figures:
+            length = len(number) + len(unit) + len(dot)
             if used + length > self.size.width:
                 continue
             if used > 1:
                 segments.append(Segment(dot, palette.faint))
-            segments += [Segment(number, palette.text), Segment(words, palette.dim)]
+            segments += [Segment(number, palette.text), Segment(unit, palette.dim)]
             used += length
         return segments
 
-    def _waiting(self, waiting: Sequence[Step], palette: Palette) -> list[Segment]:
-        step = waiting[0]
-        since = duration(seconds_between(step.started_at, self.now()))
-        what = f"Waits for an answer{f' since {since}' if since else ''}"
-        if len(waiting) > 1:
-            what += f", and {len(waiting) - 1} more"
-        head = Segment(f" {self.glyphs.waits} {what}", palette.warn + palette.strong)
-        keys = [Segment("  a", palette.llm + palette.strong), Segment(" answers it", palette.dim)]
+    def _pending(self, pending: Sequence[Step], palette: Palette) -> list[Segment]:
+        waited = duration(seconds_between(pending[0].started_at, self.now()))
+        text = f"Waiting for an answer{f' for {waited}' if waited else ''}"
+        if len(pending) > 1:
+            text += f", and {len(pending) - 1} more"
+        head = Segment(f" {self.glyphs.waits} {text}", palette.warn + palette.strong)
+        keys = [Segment("  a", palette.llm + palette.strong), Segment(" answer", palette.dim)]
         room = self.size.width - head.cell_length - sum(k.cell_length for k in keys)
-        asked = asked_for(self._detail) if self._detail else ""
+        tools = requested_tools(self._detail) if self._detail else ""
         about = Segment("")
-        if asked and room > 12:
-            text = f": {clip(asked)}"
+        if tools and room > 12:
+            text = f": {clip(tools)}"
             width = min(cell_len(text), room)
             about = cell(text, width, palette.text, ellipsis=self.glyphs.ellipsis)
         return [head, about, *keys]

@@ -1,11 +1,11 @@
-"""The list of invocations."""
+"""The list of invocations, in columns."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
-from playhead.formatting import count, duration, seconds_between
+from playhead.formatting import HEADINGS, age, count, duration, seconds_between, tokens
 from playhead.model import Invocation
 from rich.segment import Segment
 from rich.style import Style
@@ -19,68 +19,64 @@ from playhead_tui.widgets.rows import RowsView
 __all__ = ["InvocationList"]
 
 STATUS_WIDTH = 14
-NUMBERS = (("age", 5), ("duration", 8), ("attempts", 5), ("LLM calls", 5), ("tokens", 7))
-HEADS = {"age": "AGE", "duration": "DURATION", "attempts": "TRIES", "LLM calls": "LLM",
-         "tokens": "TOKENS"}  # fmt: skip
-FAILURE_FROM = 104
+FIGURES = {"age": 5, "duration": 9, "attempts": 9, "llm_calls": 10, "tokens": 9}
+"""Columns of figures, with their width: the heading and the mark of the sort key fit."""
+LLM_CALLS_FROM = 90
+"""Width from which LLM calls have a column."""
+FAILURE_FROM = 110
 """Width from which the last failure has a column."""
 
 
 class InvocationList(RowsView[Invocation]):
-    """One invocation a line; the columns fit the width."""
+    """One invocation per line; the columns fit the width."""
 
     def __init__(
         self, *, now: Callable[[], datetime], glyphs: Glyphs = UNICODE, widget_id: str | None = None
     ) -> None:
         super().__init__(widget_id=widget_id, glyphs=glyphs)
         self.now = now
-        self.arrangement = ListQuery()
+        self.list_query = ListQuery()
 
     def key_of(self, row: Invocation) -> str:
-        """The invocation id."""
+        """Return the invocation id."""
         return row.id
 
+    def _figures(self, width: int) -> list[str]:
+        """Return the columns of figures that fit."""
+        return [name for name in FIGURES if name != "llm_calls" or width >= LLM_CALLS_FROM]
+
     def _widths(self, width: int) -> tuple[int, int]:
-        """Cells for the target and for the last failure."""
-        fixed = STATUS_WIDTH + sum(w + 1 for _, w in NUMBERS) + 2
-        rest = width - fixed
+        """Return the cells for the target and for the last failure."""
+        rest = width - STATUS_WIDTH - 1 - sum(FIGURES[name] + 1 for name in self._figures(width))
         if width < FAILURE_FROM:
             return max(8, rest), 0
         target = min(44, max(28, rest // 2))
         return target, rest - target - 2
 
     def draw_head(self, width: int, palette: Palette) -> Iterable[Segment]:
-        """Column names; the sort key is marked."""
+        """Draw the column headings; the sort key is marked."""
         target, failure = self._widths(width)
-        yield Segment(fit("STATUS", STATUS_WIDTH + 1), palette.dim)
-        yield Segment(fit("TARGET", target), palette.dim)
-        for name, wide in NUMBERS:
-            sorted_by = self.arrangement.sort == name
-            mark = self.glyphs.ascending if self.arrangement.reverse else self.glyphs.descending
-            text = HEADS[name] if not sorted_by or name == "duration" else HEADS[name] + mark
+        yield Segment(fit(HEADINGS["status"], STATUS_WIDTH + 1), palette.dim)
+        yield Segment(fit(HEADINGS["target"], target), palette.dim)
+        for name in self._figures(width):
+            sorted_by = self.list_query.sort == name
+            mark = self.glyphs.ascending if self.list_query.reverse else self.glyphs.descending
+            text = HEADINGS[name] + mark if sorted_by else HEADINGS[name]
             style = palette.strong if sorted_by else palette.dim
-            yield Segment(fit(text, wide + 1, right=True), style)
+            yield Segment(fit(text, FIGURES[name] + 1, right=True), style)
         if failure:
-            yield Segment(fit("  LAST FAILURE", failure + 2), palette.dim)
+            yield Segment(fit(f"  {HEADINGS['last_failure']}", failure + 2), palette.dim)
 
     def draw_row(self, row: Invocation, width: int, palette: Palette) -> Iterable[Segment]:
-        """Status as mark, word and colour, then what can be counted."""
+        """Draw status, target, figures and last failure."""
         target, failure = self._widths(width)
         mark = self.glyphs.status[row.status]
         yield Segment(fit(f"{mark} {row.status}", STATUS_WIDTH + 1), palette.status(row.status))
         yield from self._target(row, target, palette)
-        now = self.now()
-        age = duration(seconds_between(row.created_at, now), coarse=True)
-        long = duration(seconds_between(row.created_at, row.completed_at or now))
-        running = not row.ended
-        yield self._number(age, 5, palette.dim, palette)
-        yield self._number(long, 8, palette.text if running else palette.dim, palette)
-        tries = palette.warn if (row.attempts or 0) > 1 else palette.dim
-        yield self._number(count(row.attempts, unknown=""), 5, tries, palette)
-        llm_calls = palette.llm if row.llm_calls else palette.dim
-        yield self._number(count(row.llm_calls, unknown=""), 5, llm_calls, palette)
-        tokens = count(row.tokens.total if row.tokens else None, unknown="")
-        yield self._number(tokens, 7, palette.text, palette)
+        for name in self._figures(width):
+            text, style = self._figure(row, name, palette)
+            style = style if text else palette.faint
+            yield Segment(fit(text or self.glyphs.none, FIGURES[name] + 1, right=True), style)
         if failure:
             bad = palette.bad if row.status in ("failed", "killed") else palette.warn
             style = palette.dim if row.status == "succeeded" else bad
@@ -88,7 +84,7 @@ class InvocationList(RowsView[Invocation]):
             yield cell(row.last_failure or "", failure, style, ellipsis=self.glyphs.ellipsis)
 
     def _target(self, row: Invocation, width: int, palette: Palette) -> Iterable[Segment]:
-        """Service, key and handler, the service first and strongest."""
+        """Draw service, key and handler; the service stands out."""
         dots = self.glyphs.ellipsis
         pieces: list[tuple[str, Style]] = [(row.service, palette.strong)]
         if row.key is not None:
@@ -104,7 +100,20 @@ class InvocationList(RowsView[Invocation]):
             yield piece
         yield Segment(" " * max(0, left))
 
-    def _number(self, text: str, width: int, style: Style, palette: Palette) -> Segment:
-        """A right-aligned number, or the mark for "not known"."""
-        known = style if text else palette.faint
-        return Segment(fit(text or self.glyphs.none, width + 1, right=True), known)
+    def _figure(self, row: Invocation, name: str, palette: Palette) -> tuple[str, Style]:
+        """Return one figure as text, empty when it is unknown, and its style."""
+        now = self.now()
+        match name:
+            case "age":
+                return age(row.created_at, now), palette.dim
+            case "duration":
+                took = seconds_between(row.created_at, row.completed_at or now)
+                return duration(took), palette.dim if row.ended else palette.text
+            case "attempts":
+                retried = (row.attempts or 0) > 1
+                return count(row.attempts, unknown=""), palette.warn if retried else palette.dim
+            case "llm_calls":
+                style = palette.llm if row.llm_calls else palette.dim
+                return count(row.llm_calls, unknown=""), style
+            case _:
+                return tokens(row.tokens, unknown=""), palette.text

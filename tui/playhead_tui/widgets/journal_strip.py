@@ -1,4 +1,4 @@
-"""The run as a strip of marks with the playhead above it."""
+"""The run as a strip of marks, with the playhead above it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ KINDS: dict[str, StepKind] = {
 
 
 def kind_of(stop: Stop) -> StepKind:
-    """What kind of step the code is about to do."""
+    """Return the kind of the step that the code is about to run."""
     if stop.asks_model:
         return "llm"
     if stop.type == "Run":
@@ -39,9 +39,9 @@ def kind_of(stop: Stop) -> StepKind:
 
 
 class JournalStrip(Widget):
-    """Three lines: the playhead, one mark a stop, and what is special about them.
+    """Three lines: the playhead, one mark per stop, and marks for differences and breakpoints.
 
-    Only the stretch around the playhead is drawn.
+    Only the part around the playhead is drawn.
     """
 
     DEFAULT_CSS = """
@@ -60,16 +60,19 @@ class JournalStrip(Widget):
         self.glyphs = glyphs
         self._stops: Sequence[Stop] = ()
         self._position = 0
-        self._breaks: frozenset[int] = frozenset()
+        self._breakpoints: frozenset[int] = frozenset()
 
-    def tell(self, stops: Sequence[Stop], position: int, breaks: Collection[int]) -> None:
-        """Show these stops, the playhead at a position, and breakpoints at positions."""
-        self._stops, self._position, self._breaks = stops, position, frozenset(breaks)
+    def show_stops(
+        self, stops: Sequence[Stop], position: int, breakpoints: Collection[int]
+    ) -> None:
+        """Show these stops, with the playhead and the breakpoints at these positions."""
+        self._stops, self._position = stops, position
+        self._breakpoints = frozenset(breakpoints)
         self.refresh()
 
     @property
     def _pitch(self) -> int:
-        """Cells from one mark to the next."""
+        """Cells from each mark to the next."""
         return 2 if len(self._stops) * 2 <= self._room else 1
 
     @property
@@ -78,30 +81,30 @@ class JournalStrip(Widget):
 
     @property
     def _window(self) -> range:
-        """Positions that are drawn."""
+        """Positions of the stops that are drawn."""
         most = max(1, self._room // self._pitch)
         first = max(0, min(self._position - most // 2, len(self._stops) - most))
         return range(first, min(len(self._stops), first + most))
 
     def on_click(self, event: events.Click) -> None:
-        """Go to the stop under the mouse."""
+        """Pick the stop under the mouse."""
         place = (event.x - 1) // self._pitch
         window = self._window
         if 0 <= place < len(window):
             self.post_message(self.Picked(window[place]))
 
     def render_line(self, y: int) -> Strip:
-        """One of the three lines."""
+        """Draw one line."""
         palette = palette_of(self)
         width = self.size.width
         if not self._stops:
             return Strip.blank(width, self.rich_style)
-        segments = (self._head, self._marks, self._special)[y](palette) if y < 3 else []
+        segments = (self._head, self._marks, self._badges)[y](palette) if y < 3 else []
         strip = Strip([Segment(" "), *segments])
         return strip.adjust_cell_length(width).apply_style(self.rich_style)
 
     def _head(self, palette: Palette) -> list[Segment]:
-        """The playhead, with the name of what is under it on the side that has room."""
+        """Draw the playhead, with the title of its stop on the side that has room."""
         stop = self._stops[self._position]
         window = self._window
         column = (self._position - window.start) * self._pitch
@@ -130,7 +133,7 @@ class JournalStrip(Widget):
                 segments.append(Segment(" "))
         return segments
 
-    def _special(self, palette: Palette) -> list[Segment]:
+    def _badges(self, palette: Palette) -> list[Segment]:
         window = self._window
         differs = "≠" if self.glyphs.eighths else "!"
         segments: list[Segment] = []
@@ -139,7 +142,7 @@ class JournalStrip(Widget):
             text, style = " ", Style()
             if stop.differs:
                 text, style = differs, palette.bad
-            elif position in self._breaks:
+            elif position in self._breakpoints:
                 text, style = self.glyphs.status["running"], palette.warn
             elif stop.failure is not None:
                 text, style = self.glyphs.failure, palette.bad
@@ -147,7 +150,7 @@ class JournalStrip(Widget):
         return self._with_rest(segments, window, palette)
 
     def _with_rest(self, segments: list[Segment], window: range, palette: Palette) -> list[Segment]:
-        """How many stops lie outside, where the line has room for it."""
+        """Overlay the numbers of stops that are not drawn, to the left and right."""
         strip = Strip(segments)
         if window.start:
             text = f"{self.glyphs.crumb} {window.start} before "
@@ -155,6 +158,6 @@ class JournalStrip(Widget):
         after = len(self._stops) - window.stop
         if after:
             text = f" {after} after {self.glyphs.crumb}"
-            kept = strip.crop(0, max(0, strip.cell_length - len(text)))
-            strip = Strip([*kept, Segment(text, palette.dim)])
+            visible = strip.crop(0, max(0, strip.cell_length - len(text)))
+            strip = Strip([*visible, Segment(text, palette.dim)])
         return list(strip)

@@ -1,4 +1,4 @@
-"""The first line of the list: what is connected, and how many invocations are in which status."""
+"""The first line of the list: what is connected, and invocations by status."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ ORDER: tuple[Status, ...] = (
     "succeeded", "failed", "killed", "cancelled", "unknown",
 )  # fmt: skip
 ENDED = ("succeeded", "failed", "killed", "cancelled")
-"""These have many rows and well-known marks: they stay without a word."""
+"""Statuses with many rows and well-known marks: drawn without a word."""
 
 
 class ListHeader(Widget):
-    """Name, sources, and counters of the invocations that were read."""
+    """Name, connections, and counts of the invocations that were read."""
 
     DEFAULT_CSS = """
     ListHeader { height: 1; background: $panel; }
@@ -39,19 +39,15 @@ class ListHeader(Widget):
         self._counts: Counter[Status] = Counter()
         self._more = False
 
-    def tell(
-        self,
-        *,
-        labels: Sequence[str] | None = None,
-        rows: Iterable[Invocation] | None = None,
-        more: bool = False,
-    ) -> None:
-        """Show other sources or count other rows; `more` when older ones are not counted."""
-        if labels is not None:
-            self._labels = tuple(labels)
-        if rows is not None:
-            self._counts = Counter(row.status for row in rows)
-            self._more = more
+    def show_labels(self, labels: Sequence[str]) -> None:
+        """Show what is connected."""
+        self._labels = tuple(labels)
+        self.refresh()
+
+    def show_counts(self, rows: Iterable[Invocation], *, more: bool) -> None:
+        """Count the rows by status; `more` when older ones are not counted."""
+        self._counts = Counter(row.status for row in rows)
+        self._more = more
         self.refresh()
 
     def _counters(self, palette: Palette, words: bool) -> list[Segment]:
@@ -63,12 +59,12 @@ class ListHeader(Widget):
                 segments += [Segment(text, palette.status(status)), Segment("  ")]
         total = sum(self._counts.values())
         if total:
-            what = f"newest {count(total)}" if self._more else f"{count(total)} in all"
+            what = f"newest {count(total)}" if self._more else f"{count(total)} total"
             segments.append(Segment(f"{what} ", palette.dim))
         return segments
 
     def render_line(self, y: int) -> Strip:
-        """The only line."""
+        """Draw the line."""
         palette = palette_of(self)
         width = self.size.width
         left = [Segment(" Playhead", palette.accent + palette.strong)]

@@ -1,4 +1,4 @@
-"""What is missing from the picture, and what to do about it; nothing when nothing is."""
+"""Notes at the bottom of a screen: what is missing, and what to do about it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Notes"]
 
 
 class Notes(Static):
-    """One line a note, at most three; more are counted."""
+    """One line per note, at most three; the rest is counted. Takes no room without notes."""
 
     DEFAULT_CSS = """
     Notes { height: auto; max-height: 3; padding: 0 1; background: $surface; display: none; }
@@ -29,17 +29,17 @@ class Notes(Static):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What is shown."""
+        """The current notes."""
         return self._notes
 
-    def tell(self, notes: Sequence[str]) -> None:
+    def show_notes(self, notes: Sequence[str]) -> None:
         """Show these notes in place of the last ones."""
-        told = tuple(dict.fromkeys(clip(note) for note in notes))
-        if told == self._notes:
+        cleaned = tuple(dict.fromkeys(clip(note) for note in notes))
+        if cleaned == self._notes:
             return
-        self._notes = told
-        self.set_class(bool(told), "some")
-        lines = list(told)
+        self._notes = cleaned
+        self.set_class(bool(cleaned), "some")
+        lines = list(cleaned)
         if len(lines) > self.LIMIT:
             rest = len(lines) - self.LIMIT + 1
             lines = [*lines[: self.LIMIT - 1], f"and {rest} more"]

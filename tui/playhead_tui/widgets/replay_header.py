@@ -1,4 +1,4 @@
-"""Which recording is replayed with which app, and whether the code accepts it."""
+"""The header of a replay: target, app, position, verdict."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["ReplayHeader", "verdict_mark", "verdict_style"]
 
 
 def verdict_mark(verdict: Verdict, glyphs: Glyphs) -> str:
-    """Its mark; the word stands beside it."""
+    """Return the mark of a verdict, which is drawn beside its word."""
     return {
         "same": glyphs.status["succeeded"],
         "diverged": glyphs.status["failed"],
@@ -26,7 +26,7 @@ def verdict_mark(verdict: Verdict, glyphs: Glyphs) -> str:
 
 
 def verdict_style(verdict: Verdict, palette: Palette) -> Style:
-    """Its colour."""
+    """Return the style of a verdict."""
     return {
         "same": palette.good,
         "diverged": palette.bad,
@@ -36,7 +36,7 @@ def verdict_style(verdict: Verdict, palette: Palette) -> Style:
 
 
 class ReplayHeader(Widget):
-    """Two lines: target, app and place; the verdict."""
+    """Two lines: target, app and position; the verdict."""
 
     DEFAULT_CSS = """
     ReplayHeader { height: 2; background: $panel; }
@@ -47,26 +47,26 @@ class ReplayHeader(Widget):
         self.glyphs = glyphs
         self._target = self._app = self._place = ""
         self._report: Report | None = None
-        self._busy = ""
+        self._activity = ""
 
-    def tell(
-        self, *, target: str, app: str, place: str, report: Report | None, busy: str = ""
+    def show_replay(
+        self, *, target: str, app: str, place: str, report: Report | None, activity: str = ""
     ) -> None:
-        """Show what is replayed, where the playhead is, and the verdict or what is going on."""
+        """Show what is replayed, the position of the playhead, and the activity or the verdict."""
         self._target, self._app, self._place = clip(target), clip(app), place
-        self._report, self._busy = report, busy
+        self._report, self._activity = report, activity
         self.refresh()
 
     @staticmethod
     def place_of(stop: Stop | None, position: int, total: int) -> str:
-        """Where the playhead is."""
+        """Return the position of the playhead as text."""
         if stop is None:
             return "no stops"
         entry = "not in the journal" if stop.journal_index is None else stop.place
         return f"{position + 1} of {total}, {entry}"
 
     def render_line(self, y: int) -> Strip:
-        """One of the lines."""
+        """Draw one line."""
         palette = palette_of(self)
         width = self.size.width
         strip = Strip(self._first(palette, width) if y == 0 else self._second(palette, width))
@@ -85,8 +85,8 @@ class ReplayHeader(Widget):
         return [Segment(path, palette.dim), name, with_app, Segment(" " * max(0, gap)), right]
 
     def _second(self, palette: Palette, width: int) -> list[Segment]:
-        if self._busy:
-            return [Segment(f" {self.glyphs.status['running']} {self._busy}", palette.accent)]
+        if self._activity:
+            return [Segment(f" {self.glyphs.status['running']} {self._activity}", palette.accent)]
         if self._report is None:
             return []
         style = verdict_style(self._report.verdict, palette)

@@ -1,4 +1,4 @@
-"""A list drawn line by line, whose cursor is a row's identity and never a position."""
+"""A list drawn line by line, whose cursor is the identity of a row, not a position."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ MOVES: list[BindingType] = [
 
 
 class RowsView(ScrollView, Generic[Row], can_focus=True):
-    """Rows of one line each under a head line; only what is visible is drawn.
+    """Rows of one line each under a heading; only visible rows are drawn.
 
-    Subclasses say what identifies a row and how it looks. When the row under the cursor goes
-    away, the cursor rests on its neighbour and returns once the row is back.
+    Subclasses define what identifies a row and how it is drawn. When the row under the cursor
+    disappears, the cursor moves to its neighbor, and returns once the row is back.
     """
 
     DEFAULT_CSS = """
@@ -49,7 +49,7 @@ class RowsView(ScrollView, Generic[Row], can_focus=True):
     ]
 
     class Moved(Message):
-        """The cursor is on another row, or that row has changed."""
+        """The cursor is on another row, or its row has changed."""
 
         def __init__(self, view: RowsView[Any]) -> None:
             super().__init__()
@@ -61,14 +61,14 @@ class RowsView(ScrollView, Generic[Row], can_focus=True):
             return self.view
 
         def can_replace(self, message: Message) -> bool:
-            """Only the newest place of the cursor matters."""
+            """Keep only the newest position of the cursor."""
             return isinstance(message, RowsView.Moved) and message.view is self.view
 
     class Chosen(Moved):
-        """Enter, or a double click."""
+        """A row was chosen by Enter or by a double click."""
 
     class NearEnd(Message):
-        """The cursor is close to the last row; more may be wanted."""
+        """The cursor is close to the last row; more rows may be needed."""
 
     HEAD = 1
 
@@ -82,21 +82,21 @@ class RowsView(ScrollView, Generic[Row], can_focus=True):
         self._cursor: str | None = None
         self._wanted: str | None = None
 
-    # What subclasses say.
+    # For subclasses.
 
     def key_of(self, row: Row) -> str:
-        """The row's identity."""
+        """Return the identity of a row."""
         raise NotImplementedError
 
     def draw_row(self, row: Row, width: int, palette: Palette) -> Iterable[Segment]:
-        """The row in `width` cells, without the cursor."""
+        """Draw a row in `width` cells, without the cursor."""
         raise NotImplementedError
 
     def draw_head(self, width: int, palette: Palette) -> Iterable[Segment]:
-        """The line above the rows."""
+        """Draw the line above the rows."""
         return ()
 
-    # What others use.
+    # For screens.
 
     @property
     def rows(self) -> Sequence[Row]:
@@ -119,7 +119,7 @@ class RowsView(ScrollView, Generic[Row], can_focus=True):
         return 0 if self._cursor is None else self._places[self._cursor]
 
     def show_rows(self, rows: Sequence[Row]) -> None:
-        """Replace the rows; the cursor keeps its row, and the row its line on the screen."""
+        """Replace the rows; the cursor keeps its row, and the row its line on screen."""
         offset = self.place - round(self.scroll_y)
         before = self.place
         self._rows = rows
@@ -140,7 +140,7 @@ class RowsView(ScrollView, Generic[Row], can_focus=True):
         self.post_message(self.Moved(self))
 
     def go_to(self, key: str) -> bool:
-        """Put the cursor on a row; False when it is not shown."""
+        """Move the cursor to a row; return False when it is not shown."""
         place = self._places.get(key)
         if place is None:
             return False
@@ -163,7 +163,7 @@ class RowsView(ScrollView, Generic[Row], can_focus=True):
             self.post_message(self.NearEnd())
 
     def _scroll(self, top: int) -> None:
-        """Scroll so that line `top` is first, as far as the cursor stays visible."""
+        """Scroll to line `top`, as far as the cursor stays visible."""
         top = max(self.place - self._page + 1, min(top, self.place))
         top = max(0, min(top, len(self._rows) - self._page))
         if top != self.scroll_y:
@@ -177,26 +177,26 @@ class RowsView(ScrollView, Generic[Row], can_focus=True):
             self.post_message(self.Moved(self))
 
     def action_page(self, pages: int) -> None:
-        """Move by half a page."""
+        """Move the cursor by half pages."""
         self.action_move(pages * max(1, self._page // 2))
 
     def action_edge(self, end: int) -> None:
-        """Move to the first or last row."""
+        """Move the cursor to the first or the last row."""
         self.action_move(end * len(self._rows))
 
     def action_choose(self) -> None:
-        """Open the row."""
+        """Choose the row."""
         if self._cursor is not None:
             self.post_message(self.Chosen(self))
 
     def on_resize(self, event: events.Resize) -> None:
-        """Keep the cursor in sight."""
+        """Keep the cursor visible."""
         self.virtual_size = Size(1, len(self._rows) + self.HEAD)
         if self._rows:
             self._scroll(round(self.scroll_y))
 
     def on_click(self, event: events.Click) -> None:
-        """Put the cursor where the mouse is; a double click opens."""
+        """Move the cursor to the clicked row; a double click chooses it."""
         place = event.y - self.HEAD + round(self.scroll_y)
         if event.y >= self.HEAD and place < len(self._rows):
             self.follow = 0
@@ -204,15 +204,15 @@ class RowsView(ScrollView, Generic[Row], can_focus=True):
             self.post_message(self.Chosen(self) if event.chain == 2 else self.Moved(self))
 
     def on_focus(self) -> None:
-        """The cursor changes its strength."""
+        """Redraw the cursor."""
         self.refresh()
 
     def on_blur(self) -> None:
-        """The cursor changes its strength."""
+        """Redraw the cursor."""
         self.refresh()
 
     def render_line(self, y: int) -> Strip:
-        """One visible line."""
+        """Draw one visible line."""
         palette = palette_of(self)
         width = self.scrollable_content_region.width
         base = self.rich_style
@@ -235,6 +235,6 @@ class RowsView(ScrollView, Generic[Row], can_focus=True):
 
 
 def _repaper(strip: Strip, paper: Style) -> Iterable[Segment]:
-    """The strip on another background."""
+    """Return the strip on another background."""
     for text, style, control in strip:
         yield Segment(text, (style + paper) if style else paper, control)

@@ -1,4 +1,4 @@
-"""The user's source around the line where a replay stands."""
+"""The user's source around the current line of a replay."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["SourcePane"]
 
 
 class SourcePane(ScrollView, can_focus=True, inherit_bindings=False):
-    """A file with its current line, and more weakly the lines where other tasks wait."""
+    """A file with its current line, and weaker marks on lines where other tasks wait."""
 
     DEFAULT_CSS = """
     SourcePane { height: 1fr; overflow-x: hidden; scrollbar-size-vertical: 1;
@@ -41,7 +41,7 @@ class SourcePane(ScrollView, can_focus=True, inherit_bindings=False):
 
     @property
     def line(self) -> int:
-        """The current line, from 1; 0 when there is none."""
+        """The current line, from 1; 0 for none."""
         return self._line
 
     def show_source(
@@ -50,9 +50,9 @@ class SourcePane(ScrollView, can_focus=True, inherit_bindings=False):
         """Show a file.
 
         Args:
-            file: what was read.
+            file: the file.
             line: the current line, from 1.
-            title: above it.
+            title: title above the source.
             others: lines where other tasks wait.
         """
         self._file, self._line, self._title = file, line, title
@@ -62,7 +62,7 @@ class SourcePane(ScrollView, can_focus=True, inherit_bindings=False):
         self.refresh()
 
     def _reveal(self) -> None:
-        """Put the line in the middle unless it is well in sight."""
+        """Scroll the current line to the middle unless it is well inside the pane."""
         page = max(1, self.size.height - 1)
         top, place = round(self.scroll_y), self._line - 1
         margin = min(3, page // 4)
@@ -73,15 +73,15 @@ class SourcePane(ScrollView, can_focus=True, inherit_bindings=False):
         self.scroll_target_y = self.scroll_y = max(0, min(top, self.max_scroll_y))
 
     def on_resize(self, event: events.Resize) -> None:
-        """Keep the line in sight."""
+        """Keep the current line visible."""
         self._reveal()
 
     def on_focus(self) -> None:
-        """The title changes."""
+        """Redraw the title."""
         self.refresh()
 
     def on_blur(self) -> None:
-        """The title changes."""
+        """Redraw the title."""
         self.refresh()
 
     def action_scroll_lines(self, lines: int) -> None:
@@ -95,7 +95,7 @@ class SourcePane(ScrollView, can_focus=True, inherit_bindings=False):
     # Drawing.
 
     def render_line(self, y: int) -> Strip:
-        """One visible line."""
+        """Draw one visible line."""
         palette = palette_of(self)
         width, base = self.scrollable_content_region.width, self.rich_style
         if y == 0:
@@ -104,8 +104,8 @@ class SourcePane(ScrollView, can_focus=True, inherit_bindings=False):
             shown = fit(title, min(len(title), max(1, width - 4)), ellipsis=self.glyphs.ellipsis)
             strip = Strip([Segment(" "), Segment(f" {shown} ", style)])
             return strip.adjust_cell_length(width, base).apply_style(base)
-        if self._file.fault:
-            text = self._file.fault if y == 2 else ""
+        if self._file.unreadable:
+            text = self._file.unreadable if y == 2 else ""
             return Strip([Segment(f"   {text}", palette.dim)]).adjust_cell_length(width, base)
         number = y + round(self.scroll_y)
         if number > len(self._file.lines):
@@ -130,5 +130,5 @@ class SourcePane(ScrollView, can_focus=True, inherit_bindings=False):
         yield Segment(f" {mark} ", palette.strong + palette.accent if current else palette.wait)
         digits = len(str(len(self._file.lines)))
         yield Segment(f"{number:>{digits}}  ", palette.text if current else palette.faint)
-        for text, tone in self._file.lines[number - 1]:
-            yield Segment(text, getattr(palette, tone))
+        for text, style in self._file.lines[number - 1]:
+            yield Segment(text, getattr(palette, style))

@@ -1,4 +1,4 @@
-"""The stops of a replay as a list: what each does, and what it got."""
+"""The stops of a replay as a list: journal entry, step, result."""
 
 from __future__ import annotations
 
@@ -22,37 +22,37 @@ SHORT = 300
 
 
 class StopList(RowsView[Stop], inherit_bindings=False):
-    """One stop a line; the cursor is the playhead."""
+    """One stop per line; the cursor is the playhead."""
 
     BINDINGS: ClassVar[list[BindingType]] = MOVES
 
     def __init__(self, *, glyphs: Glyphs = UNICODE, widget_id: str | None = None) -> None:
         super().__init__(widget_id=widget_id, glyphs=glyphs)
-        self._breaks: frozenset[int] = frozenset()
+        self._breakpoints: frozenset[int] = frozenset()
 
-    def tell(self, breaks: Collection[int]) -> None:
-        """Mark the stops at these places."""
-        self._breaks = frozenset(breaks)
+    def mark_breakpoints(self, positions: Collection[int]) -> None:
+        """Mark the stops at these positions."""
+        self._breakpoints = frozenset(positions)
         self.refresh()
 
     def key_of(self, row: Stop) -> str:
-        """Its ordinal in the run."""
+        """Return the ordinal of the command in the run."""
         return str(row.command_index)
 
     def draw_head(self, width: int, palette: Palette) -> Iterable[Segment]:
-        """Names of the columns."""
+        """Draw the column headings."""
         yield Segment(fit("   ENTRY  STEP", width), palette.dim)
 
     def draw_row(self, row: Stop, width: int, palette: Palette) -> Iterable[Segment]:
-        """Mark, journal entry, step, result."""
+        """Draw mark, journal entry, step and result."""
         differs = row.differs
         mark, ink = " ", palette.dim
         if differs:
             mark, ink = "≠" if self.glyphs.eighths else "!", palette.bad
-        elif self._places[self.key_of(row)] in self._breaks:
+        elif self._places[self.key_of(row)] in self._breakpoints:
             mark, ink = self.glyphs.status["running"], palette.warn
         yield Segment(f"{mark}  ", ink)
-        entry = self.glyphs.none if row.journal_index is None else str(row.journal_index)
+        entry = self.glyphs.none if row.journal_index is None else row.place
         yield cell(entry, 5, palette.dim, right=True)
         kind = kind_of(row)
         yield Segment(f"  {self.glyphs.kind[kind]} ", palette.kind(kind))
@@ -63,5 +63,5 @@ class StopList(RowsView[Stop], inherit_bindings=False):
         name = min(len(row.title) + 1, room if not text else max(room // 2, room - len(text)))
         ellipsis = self.glyphs.ellipsis
         yield cell(row.title, name, palette.bad if differs else palette.text, ellipsis=ellipsis)
-        tone = palette.dim if row.failure is None else palette.bad
-        yield cell(text, room - name, tone, ellipsis=ellipsis)
+        style = palette.dim if row.failure is None else palette.bad
+        yield cell(text, room - name, style, ellipsis=ellipsis)

@@ -1,4 +1,4 @@
-"""What is known where the playhead stands."""
+"""Details of the stop under the playhead."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 
 from playhead_tui.drawing.document import Line
 from playhead_tui.drawing.glyphs import UNICODE, Glyphs
-from playhead_tui.inspector import stop as facts
+from playhead_tui.inspector import stop as stop_lines
 from playhead_tui.widgets.text_pane import TextPane
 
 __all__ = ["SCROLLING", "StopPane"]
@@ -21,12 +21,12 @@ SCROLLING: list[BindingType] = [
     Binding("ctrl+d,pagedown,space", "scroll_pages(1)", "Page down", show=False),
     Binding("ctrl+u,pageup", "scroll_pages(-1)", "Page up", show=False),
 ]
-"""Left and right, first and last belong to the playhead."""
+"""Keys of the panes; left and right, first and last move the playhead."""
 NAMES = ("Variables", "Step", "Messages", "State", "Differences")
 
 
 class StopPane(TextPane, inherit_bindings=False):
-    """Tabs about one stop. The tab is kept from stop to stop."""
+    """Tabs of one stop; stays on the same tab from stop to stop."""
 
     BINDINGS: ClassVar[list[BindingType]] = SCROLLING
 
@@ -38,10 +38,17 @@ class StopPane(TextPane, inherit_bindings=False):
         self._report: Report | None = None
         self._level = 0
 
-    def tell(
+    def show_stop(
         self, stop: Stop | None, before: Stop | None, level: int, report: Report | None
     ) -> None:
-        """Show this stop, with the stop before it, the selected frame, and the report."""
+        """Show a stop.
+
+        Args:
+            stop: the stop under the playhead.
+            before: the stop before it, to highlight variables that changed.
+            level: number of the selected frame.
+            report: the report, once it is ready.
+        """
         stay = self.tabs[self.tab] == NAMES[4] or stop is self._stop
         self._stop, self._before, self._level, self._report = stop, before, level, report
         differ = len(report.divergences) if report else 0
@@ -60,15 +67,15 @@ class StopPane(TextPane, inherit_bindings=False):
     def _show(self, *, stay: bool) -> None:
         stop, report = self._stop, self._report
         if NAMES[self.tab] == "Differences":
-            self.show_lines(list(facts.differences(report)), stay=stay)
+            self.show_lines(list(stop_lines.differences(report)), stay=stay)
             return
         if stop is None:
-            self.show_lines([Line("The code goes through no command.", "dim")], stay=False)
+            self.show_lines([Line("The code runs no command.", "dim")], stay=False)
             return
         makers: tuple[Callable[[], Iterable[Line]], ...] = (
-            lambda: facts.variables(stop, self._before, self._level, self.glyphs.open),
-            lambda: facts.step(stop, report),
-            lambda: facts.conversation(stop),
-            lambda: facts.state(stop),
+            lambda: stop_lines.variables(stop, self._before, self._level, self.glyphs.open),
+            lambda: stop_lines.step(stop, report),
+            lambda: stop_lines.conversation(stop),
+            lambda: stop_lines.state(stop),
         )
         self.show_lines(list(makers[self.tab]()), stay=stay)

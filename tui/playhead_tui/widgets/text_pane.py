@@ -1,4 +1,4 @@
-"""A document under tabs, folded to the width and drawn line by line."""
+"""A document under tabs, wrapped to the width and drawn line by line."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _TOKEN = re.compile(
 
 
 class TextPane(ScrollView, can_focus=True):
-    """Lines of text. The first line of the pane holds its title or tabs and never scrolls."""
+    """Lines of text. The first line of the pane is its title or its tabs and does not scroll."""
 
     DEFAULT_CSS = """
     TextPane { height: 1fr; overflow-x: hidden; scrollbar-size-vertical: 1;
@@ -39,8 +39,8 @@ class TextPane(ScrollView, can_focus=True):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("j,down", "scroll_lines(1)", "Down", show=False),
         Binding("k,up", "scroll_lines(-1)", "Up", show=False),
-        Binding("g,home", "scroll_edge(0)", "Start", show=False),
-        Binding("G,end", "scroll_edge(1)", "End", show=False),
+        Binding("g,home", "scroll_edge(0)", "Top", show=False),
+        Binding("G,end", "scroll_edge(1)", "Bottom", show=False),
         Binding("ctrl+d,pagedown,space", "scroll_pages(1)", "Page down", show=False),
         Binding("ctrl+u,pageup", "scroll_pages(-1)", "Page up", show=False),
     ]
@@ -51,21 +51,21 @@ class TextPane(ScrollView, can_focus=True):
         super().__init__(id=widget_id)
         self.glyphs = glyphs
         self.tabs: Sequence[str] = (title,)
-        """Names on the first line; one for a pane without tabs."""
+        """Names of the tabs; a single one is the title."""
         self.tab: int = 0
         self._lines: Sequence[Line] = ()
         self._pieces: list[tuple[Line, str, bool]] = []
-        """Line, the part of it, and whether it is the first part."""
+        """Line, one of its parts, and whether that is the first part."""
         self._width = 0
 
     @property
     def text(self) -> str:
-        """All lines, as they would be copied."""
+        """All lines, as they are copied."""
         return "\n".join(f"{line.name}: {line.text}" if line.name else line.text
                          for line in self._lines)  # fmt: skip
 
     def show_lines(self, lines: Sequence[Line], *, stay: bool) -> None:
-        """Show a document; `stay` keeps the place that was scrolled to."""
+        """Show a document; `stay` keeps the scroll position."""
         self._lines = lines
         self._width = 0
         self._lay_out()
@@ -90,15 +90,15 @@ class TextPane(ScrollView, can_focus=True):
         self.virtual_size = Size(1, len(pieces) + 1)
 
     def on_resize(self, event: events.Resize) -> None:
-        """Fold again."""
+        """Wrap the lines to the new width."""
         self._lay_out()
 
     def on_focus(self) -> None:
-        """The title changes."""
+        """Redraw the title."""
         self.refresh()
 
     def on_blur(self) -> None:
-        """The title changes."""
+        """Redraw the title."""
         self.refresh()
 
     def _scroll_lines_to(self, top: float) -> None:
@@ -113,13 +113,13 @@ class TextPane(ScrollView, can_focus=True):
         self.action_scroll_lines(pages * max(1, self.size.height // 2))
 
     def action_scroll_edge(self, edge: int) -> None:
-        """Scroll to the start or the end."""
+        """Scroll to the top or the bottom."""
         self._scroll_lines_to(self.max_scroll_y if edge else 0)
 
     # Drawing.
 
     def render_line(self, y: int) -> Strip:
-        """One visible line."""
+        """Draw one visible line."""
         palette = palette_of(self)
         width, base = self.scrollable_content_region.width, self.rich_style
         if y == 0:
@@ -147,7 +147,7 @@ class TextPane(ScrollView, can_focus=True):
         if line.syntax == "json":
             yield from _json_segments(part, palette)
         else:
-            yield Segment(part, getattr(palette, line.tone))
+            yield Segment(part, getattr(palette, line.style))
 
 
 def _json_segments(text: str, palette: Palette) -> Iterator[Segment]:
@@ -163,7 +163,7 @@ def _json_segments(text: str, palette: Palette) -> Iterator[Segment]:
 
 
 def _hang(line: Line, room: int) -> int:
-    """How far the folded parts of a JSON line are indented."""
+    """Return the indentation of the wrapped parts of a JSON line."""
     if line.syntax != "json" or cell_len(line.text[: room + 1]) <= room:
         return 0
     return min(room // 2, len(line.text) - len(line.text.lstrip()) + 2)

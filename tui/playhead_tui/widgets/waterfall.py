@@ -1,4 +1,4 @@
-"""The merged timeline of one invocation: journal steps, spans and attempts as bars."""
+"""The timeline of one invocation: journal steps, spans and attempts as bars."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from textual.binding import Binding, BindingType
 from playhead_tui.drawing.cells import cell, clip, fit
 from playhead_tui.drawing.glyphs import UNICODE, Glyphs
 from playhead_tui.drawing.palette import Palette
-from playhead_tui.timeline.bar_canvas import Canvas
+from playhead_tui.timeline.bar_canvas import BarCanvas
 from playhead_tui.timeline.folding import FoldedRow, fold
-from playhead_tui.timeline.time_axis import Axis, idle, tried_again, waits
+from playhead_tui.timeline.time_axis import Axis, idle, is_waiting, last_try_start
 from playhead_tui.widgets.rows import RowsView
 
 __all__ = ["Waterfall"]
@@ -28,12 +28,12 @@ TIME_WIDTH = 8
 
 
 class Waterfall(RowsView[FoldedRow]):
-    """One bar a line; every other attempt has a band behind it."""
+    """One bar per line; a band behind the bars marks every other attempt."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("l,right", "unfold", "Unfold", show=False),
-        Binding("h,left", "fold", "Fold, or go to the parent", show=False),
-        Binding("t", "scale", "True scale of time, or idle time cut", show=False),
+        Binding("h,left", "fold", "Fold, or go to the parent row", show=False),
+        Binding("t", "scale", "Cut idle time, or draw to scale", show=False),
     ]
 
     def __init__(
@@ -54,7 +54,7 @@ class Waterfall(RowsView[FoldedRow]):
         self._axis = Axis(self._end, self._end, 1)
 
     def key_of(self, row: FoldedRow) -> str:
-        """The timeline row's own key."""
+        """Return the key of the timeline row."""
         return row.row.key
 
     def show_timeline(
@@ -65,22 +65,22 @@ class Waterfall(RowsView[FoldedRow]):
         live: bool,
         keep: Callable[[TimelineRow], bool] | None,
     ) -> None:
-        """Draw this timeline; `live` when its open bars reach to now; `keep` filters."""
+        """Draw this timeline; `live` extends open bars to now, `keep` filters rows."""
         self._timeline, self._attempts, self._live, self._keep = timeline, attempts, live, keep
         self._axis_for = None
         times = [row.ended_at or row.started_at for row in timeline]
         self._last = max((time for time in times if time), default=None)
         self._first = min((row.started_at for row in timeline if row.started_at), default=None)
         self._set_end()
-        self.show_rows(fold(timeline, self.folded, keep))
+        self._fold()
 
-    def _again(self) -> None:
+    def _fold(self) -> None:
         self.show_rows(fold(self._timeline, self.folded, self._keep))
 
     # The scale.
 
     def _set_end(self) -> None:
-        """Fix the right edge for one frame: all lines must have the same scale."""
+        """Fix the right edge for one frame, so that all lines share one scale."""
         now = self.now()
         self._end = max(self._last or now, now) if self._live else self._last or now
 
@@ -97,12 +97,12 @@ class Waterfall(RowsView[FoldedRow]):
         return label, max(8, width - label - TIME_WIDTH - 1)
 
     def draw_head(self, width: int, palette: Palette) -> Iterable[Segment]:
-        """Round times above the bars, and what was cut."""
+        """Draw round times above the bars, and marks for cut time."""
         self._set_end()
         label, bars = self._widths(width)
         yield Segment(fit("TIMELINE", label), palette.dim)
         axis = self._scale(bars)
-        canvas = Canvas(bars, self.glyphs)
+        canvas = BarCanvas(bars, self.glyphs)
         for column, seconds in axis.ticks():
             text = "0" if seconds == 0 else duration(seconds).replace(".0s", "s")
             text = text.replace(" 00s", "")
@@ -119,10 +119,10 @@ class Waterfall(RowsView[FoldedRow]):
     # The rows.
 
     def draw_row(self, row: FoldedRow, width: int, palette: Palette) -> Iterable[Segment]:
-        """Label, bar, duration."""
+        """Draw label, bar and duration."""
         label, bars = self._widths(width)
         yield from self._label(row, label, palette)
-        canvas = Canvas(bars, self.glyphs)
+        canvas = BarCanvas(bars, self.glyphs)
         self._draw_bar(row.row, canvas, self._scale(bars), palette)
         yield from canvas.segments()
         item = row.row
@@ -155,7 +155,7 @@ class Waterfall(RowsView[FoldedRow]):
         yield Segment(note + " " * rest, palette.dim if quiet else palette.warn)
 
     def _note(self, item: TimelineRow, room: int) -> str:
-        """The row's notes in words, or in marks where the words do not fit."""
+        """Return the row's notes in words, or in marks where the words do not fit."""
         if not item.note:
             return ""
         if cell_len(clip(item.label)) + len(item.note) < room:
@@ -182,10 +182,10 @@ class Waterfall(RowsView[FoldedRow]):
             return palette.llm
         return palette.tool if operation == TOOL_OPERATION else palette.dim
 
-    def _draw_bar(self, item: TimelineRow, canvas: Canvas, axis: Axis, palette: Palette) -> None:
+    def _draw_bar(self, item: TimelineRow, canvas: BarCanvas, axis: Axis, palette: Palette) -> None:
         for attempt in self._attempts:
             if attempt.number % 2:
-                canvas.paper(axis.x(attempt.started_at),
+                canvas.band(axis.x(attempt.started_at),
                              axis.x(attempt.ended_at or self._end), palette.band)  # fmt: skip
         if item.started_at is None:
             return
@@ -196,14 +196,14 @@ class Waterfall(RowsView[FoldedRow]):
         if item.kind == "attempt":
             canvas.fill(left, right, self.glyphs.rule, palette.bad if failing else palette.dim)
         elif item.failed_tries:
-            again = tried_again(item, self._attempts)
-            last = right if item.state == "retrying" or not again else axis.x(again)
+            retried = last_try_start(item, self._attempts)
+            last = right if item.state == "retrying" or not retried else axis.x(retried)
             canvas.fill(left, last, self.glyphs.backoff, palette.warn)
             if last < right:
                 canvas.bar(last, right, ink)
             for begin, end in item.failed_tries:
                 canvas.fill(axis.x(begin), axis.x(end), self.glyphs.failed, palette.bad)
-        elif waits(item):
+        elif is_waiting(item):
             canvas.fill(left, right, self.glyphs.rule, ink)
         else:
             canvas.bar(left, right, ink)
@@ -214,11 +214,11 @@ class Waterfall(RowsView[FoldedRow]):
     # Keys.
 
     def action_unfold(self) -> None:
-        """Show the row's children, or go to the first."""
+        """Show the row's children, or go to the first one."""
         row = self.current
         if row and row.folded:
             self.folded.discard(row.row.key)
-            self._again()
+            self._fold()
         elif row and row.has_children:
             self.action_move(1)
 
@@ -229,7 +229,7 @@ class Waterfall(RowsView[FoldedRow]):
             return
         if row.has_children and not row.folded and self._keep is None:
             self.folded.add(row.row.key)
-            self._again()
+            self._fold()
             return
         for place in range(self.place - 1, -1, -1):
             if self.rows[place].row.depth < row.row.depth:
@@ -237,7 +237,7 @@ class Waterfall(RowsView[FoldedRow]):
                 return
 
     def action_scale(self) -> None:
-        """Cut idle time, or draw all time to one scale."""
+        """Cut idle time, or draw all time to scale."""
         self.cut_idle = not self.cut_idle
         self._axis_for = None
         self.refresh()

@@ -1,4 +1,4 @@
-"""The scale of time and the bars on it."""
+"""The timeline: visible rows, time scale, bars."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from itertools import pairwise
 
 import pytest
 from playhead_tui.drawing.glyphs import ASCII, UNICODE
-from playhead_tui.timeline.bar_canvas import Canvas
+from playhead_tui.timeline.bar_canvas import BarCanvas
+from playhead_tui.timeline.folding import fold, row_fails, row_matches
 from playhead_tui.timeline.time_axis import Axis, idle
 from rich.cells import cell_len
 from rich.style import Style
@@ -22,7 +23,7 @@ def at(seconds: float):
     return NOW + timedelta(seconds=seconds)
 
 
-def drawn(canvas: Canvas) -> str:
+def drawn(canvas: BarCanvas) -> str:
     return "".join(segment.text for segment in canvas.segments())
 
 
@@ -33,7 +34,7 @@ def test_every_bar_leaves_a_mark_inside_the_canvas(glyphs) -> None:
         width = pick.randint(1, 60)
         start = pick.uniform(0, width)
         end = min(width, start + pick.choice([0, 0.01, 0.3, 1, 7, 100]) * pick.random())
-        canvas = Canvas(width, glyphs)
+        canvas = BarCanvas(width, glyphs)
         canvas.bar(start, end, STYLE)
         text = drawn(canvas)
         assert cell_len(text) == width
@@ -41,16 +42,16 @@ def test_every_bar_leaves_a_mark_inside_the_canvas(glyphs) -> None:
 
 
 def test_a_bar_is_exact_to_an_eighth() -> None:
-    canvas = Canvas(4, UNICODE)
+    canvas = BarCanvas(4, UNICODE)
     canvas.bar(0, 2.5, STYLE)
     assert drawn(canvas) == "██▌ "
-    canvas = Canvas(4, UNICODE)
+    canvas = BarCanvas(4, UNICODE)
     canvas.bar(0.5, 2, STYLE)
     first = next(iter(canvas.segments()))
     assert (first.text, first.style.reverse) == ("▌", True)
 
 
-def test_the_scale_grows_and_ends_at_the_edges() -> None:
+def test_the_scale_is_monotonic_and_reaches_the_edges() -> None:
     pick = random.Random(3)
     for _ in range(300):
         marks = sorted(pick.uniform(0, 100) for _ in range(6))
@@ -81,3 +82,24 @@ def test_work_is_never_idle() -> None:
             begin, end = row.span.start, row.ended_at
             assert all(end <= a or begin >= b for a, b in gaps)
     assert len([1 for a, b in gaps if (b - a).total_seconds() > 1]) >= 2
+
+
+def test_folding_hides_descendants_only() -> None:
+    timeline = details(some_rows())["inv_1aWeather"].timeline
+    visible = fold(timeline, {"attempt:1"})
+    assert [f.row.key for f in visible] == [
+        "attempt:1", "attempt:2", "span:a5", "attempt:3", "span:a6"
+    ]  # fmt: skip
+    assert visible[0].folded
+    assert len(fold(timeline, set())) == len(timeline)
+
+
+def test_a_match_keeps_the_rows_above_it_even_when_folded() -> None:
+    timeline = details(some_rows())["inv_1aWeather"].timeline
+    visible = fold(timeline, {"attempt:1"}, lambda row: row_matches(row, "chat"))
+    assert [(f.row.key, f.match) for f in visible] == [
+        ("attempt:1", False), ("span:a1", False), ("step:2", False), ("span:a2", True)
+    ]  # fmt: skip
+    failing = [f.row.key for f in fold(timeline, set(), row_fails) if f.match]
+    assert "step:5" in failing
+    assert "step:2" not in failing

@@ -1,0 +1,36 @@
+"""Rules for every change on the server: whether it is allowed, and how its end is reported."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+
+from playhead_tui.drawing.cells import clip
+from playhead_tui.interfaces import Dashboard
+
+__all__ = ["is_allowed", "perform"]
+
+
+def is_allowed(dashboard: Dashboard) -> bool:
+    """Return whether changes are possible; if not, show why."""
+    if dashboard.read_only:
+        dashboard.notify("Read-only: started with --read-only.", severity="warning")
+        return False
+    if dashboard.control is None:
+        dashboard.notify(
+            "No Restate server is connected: only stored data is available.", severity="warning"
+        )
+        return False
+    return True
+
+
+async def perform(dashboard: Dashboard, change: Awaitable[None], done: str) -> None:
+    """Make a change, then show `done` or the error, and make every screen read again."""
+    try:
+        await change
+    except Exception as error:
+        hint = getattr(error, "hint", "")
+        text = clip(f"{error or type(error).__name__} {hint}")
+        dashboard.notify(text, title="Failed", severity="error")
+        return
+    dashboard.notify(done)
+    dashboard.refresh_now()

@@ -1,0 +1,1 @@
+"""Modal boxes that ask one question and return the answer."""

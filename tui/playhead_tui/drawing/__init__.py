@@ -1,0 +1,1 @@
+"""How text, colors and marks become terminal cells; knows no screen and no source."""

@@ -1,0 +1,1 @@
+"""The timeline of one invocation as geometry: visible rows, time scale, bars."""
