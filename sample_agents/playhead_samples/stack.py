@@ -161,7 +161,7 @@ class Stack:
         Raises:
             ProcessError: the agents did not start.
         """
-        self.agents.kill()  # whatever is left of their process group
+        self.agents.kill()  # ends the rest of their process group
         self.agents.start()
         self._wait_for(self.agents, f"{self.agents_url}/health")
 

@@ -134,7 +134,7 @@ def test_demo_empties_its_folder_and_refuses_a_second_one(tmp_path: Path) -> Non
         with demo(folder, "--headless") as second:
             _, err = second.communicate(timeout=30)
         assert second.returncode == 3
-        assert "another demo is already running in" in err
+        assert "Another demo is already running in" in err
         process.send_signal(signal.SIGINT)
         process.wait(timeout=30)
 

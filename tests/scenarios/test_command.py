@@ -48,7 +48,7 @@ def test_list_shows_every_scenario() -> None:
     ("arguments", "message"),
     [
         (["llm-rate-limit"], "Did you mean llm-rate-limited"),
-        (["weather-api-down", "nonsense"], "no scenario is named 'nonsense'"),
+        (["weather-api-down", "nonsense"], "No scenario is named 'nonsense'"),
         ([], "Pass one or more names, or --all"),
         (["weather-api-down", "--all"], "Pass one or more names, or --all"),
         (["weather-api-down", "bad-input", "--open"], "--open works with a single scenario"),
@@ -128,7 +128,7 @@ def test_interrupted_command_leaves_no_process(number: int, when: str, tmp_path:
         running.send_signal(number)
         out, err = running.communicate(timeout=SECONDS)
     assert running.returncode == 130, err
-    assert "interrupted" in err
+    assert "Interrupted" in err
     assert out == ""
     assert processes_of(folder) == []
 

@@ -21,6 +21,6 @@ def samples_installed() -> Generator[None]:
         yield
     except ImportError as error:
         raise CliError(
-            f"the sample agents are not installed: {error}",
+            f"The sample agents are not installed: {error}",
             "Run `pip install 'playhead[samples]'`.",
         ) from error

@@ -121,7 +121,7 @@ def _demo_folder(folder: Path) -> Generator[Path]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise CliError(
-                f"another demo is already running in {folder}",
+                f"Another demo is already running in {folder}",
                 "Stop it first, or choose another folder with --dir.",
             ) from error
         for entry in folder.iterdir():
@@ -189,7 +189,7 @@ async def _wait_for_spans(stack: Stack, invocations: int) -> None:
 
     client = await connect(stack.settings)
     if client is None:
-        raise RecorderError("the recorder does not answer", stack.recorder.log_tail())
+        raise RecorderError("The recorder does not answer", stack.recorder.log_tail())
     deadline = time.monotonic() + SPANS_SECONDS
     try:
         while (ended := (await client.rows(ENDED_INVOCATIONS))[0]["ended"]) < invocations:

@@ -99,7 +99,7 @@ def run(
                     _print(outcome)
         except KeyboardInterrupt:
             raise CliError(
-                "interrupted", "All processes that it started were stopped.", INTERRUPTED
+                "Interrupted", "All processes that it started were stopped.", INTERRUPTED
             ) from None
     _conclude(outcomes, as_json)
 
@@ -110,7 +110,7 @@ def _find(names: tuple[str, ...], run_all: bool) -> list[Scenario]:
 
     if run_all == bool(names):
         raise CliError(
-            "no scenario was chosen" if not names else "--all cannot be combined with names",
+            "No scenario was chosen" if not names else "--all cannot be combined with names",
             "Pass one or more names, or --all. `playhead scenario list` shows the names.",
             Exit.USAGE,
         )

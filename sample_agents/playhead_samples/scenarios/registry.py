@@ -32,7 +32,7 @@ class UnknownScenarioError(LookupError):
     """No scenario has this name."""
 
     def __init__(self, name: str, similar: list[str]) -> None:
-        super().__init__(f"no scenario is named {name!r}")
+        super().__init__(f"No scenario is named {name!r}")
         self.similar = similar
         """Names that resemble it, best match first."""
 

@@ -29,8 +29,11 @@ class Send:
 
     def __str__(self) -> str:
         delayed = f", to start in {self.delay}" if self.delay else ""
-        text = "" if self.message is None else f": {textwrap.shorten(str(self.message), 70)}"
+        text = "" if self.message is None else f": {textwrap.shorten(self._text(), 70)}"
         return f"send {self.name} to {self.path}{delayed}{text}"
+
+    def _text(self) -> str:
+        return self.message if isinstance(self.message, str) else json.dumps(self.message)
 
     def play(self, run: ScenarioRun) -> None:
         """Send the request and store its invocation id under `name`."""
