@@ -78,6 +78,18 @@ def test_an_id_is_replayed_from_the_command_line(restate: RestateServer, trip_id
     assert "same: 10 of 10 commands replayed, same output" in result.output
 
 
+def test_the_beginning_of_an_id_is_enough(restate: RestateServer, trip_id: str, tmp_path: Path):
+    start = ["--admin-url", restate.admin_url, "--store", str(tmp_path / "store")]
+    file = tmp_path / "trip.journal.json"
+    result = CliRunner().invoke(cli, [*start, "recording", "save", trip_id[:-2], str(file)])
+    assert result.exit_code == 0, result.output
+    assert Recording.load(file).id == trip_id
+    code = ["--app", "handlers:app", "--app-dir", str(RECORDINGS)]
+    result = CliRunner().invoke(cli, [*start, "replay", trip_id[:-2], *code])
+    assert result.exit_code == 0, result.output
+    assert "same: 10 of 10 commands replayed" in result.output
+
+
 def test_what_cannot_be_fetched_is_told(restate: RestateServer, tmp_path: Path):
     with pytest.raises(RecordingError, match="has no invocation"):
         asyncio.run(Recording.fetch(restate.admin_url, MISSING))
