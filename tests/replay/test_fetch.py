@@ -71,6 +71,18 @@ def test_a_live_journal_is_fetched_saved_and_replayed(
     assert (report.verdict, report.divergences) == ("same", ())
 
 
+def test_the_beginning_of_an_id_is_enough(restate: RestateServer, trip_id: str, tmp_path: Path):
+    start = ["--admin-url", restate.admin_url, "--store", str(tmp_path / "store")]
+    file = tmp_path / "trip.journal.json"
+    result = CliRunner().invoke(cli, [*start, "recording", "save", trip_id[:-2], str(file)])
+    assert result.exit_code == 0, result.output
+    assert Recording.load(file).id == trip_id
+    code = ["--app", "handlers:app", "--app-dir", str(RECORDINGS)]
+    result = CliRunner().invoke(cli, [*start, "replay", trip_id[:-2], *code])
+    assert result.exit_code == 0, result.output
+    assert "same: 10 of 10 commands replayed" in result.output
+
+
 def test_an_id_is_replayed_from_the_command_line(restate: RestateServer, trip_id: str):
     arguments = ["replay", trip_id, "--app", "handlers:app", "--app-dir", str(RECORDINGS)]
     result = CliRunner().invoke(cli, ["--admin-url", restate.admin_url, *arguments])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import click
@@ -44,10 +43,11 @@ def save(
     server has deleted it. The prompts of model calls come from the recorder's spans. FILE has to
     end in .journal.json to be found in a folder of recordings.
     """
-    from playhead.reader.recordings import find_recording
+    from playhead.client import Client
     from playhead.replay.replays import annotate
 
-    recording = asyncio.run(find_recording(ctx.obj, invocation_id))
+    with Client(settings=ctx.obj) as client:
+        recording = client.recording(invocation_id)
     if app is not None:
         recording = annotate(app, recording, app_dir=ctx.obj.app_dir)
     recording.save(file, keep_headers=keep_headers)

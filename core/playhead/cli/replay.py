@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sys
 from pathlib import Path
@@ -115,11 +114,12 @@ def command(ctx: click.Context, target: str, **options: Any) -> None:
 
 
 def _recording(ctx: click.Context, target: str) -> Recording:
-    from playhead.reader.recordings import find_recording
+    from playhead.client import Client
     from playhead.replay import Recording
 
     if target.startswith("inv_") and not Path(target).exists():
-        return asyncio.run(find_recording(ctx.obj, target))
+        with Client(settings=ctx.obj) as client:
+            return client.recording(target)
     return Recording.load(target)
 
 
