@@ -112,7 +112,7 @@ def test_the_recorder_and_the_commands_that_read_it(
     assert json.loads(rows.stdout) == [{"n": 0}]
     checks = json.loads(plain.run("playhead", "doctor", "--json", env=recorder, code=1).stdout)
     states = {check["name"]: check["state"] for check in checks["checks"]}
-    assert (states["restate"], states["recorder"]) == ("fault", "fine")
+    assert (states["restate"], states["recorder"]) == ("failed", "passed")
 
 
 def test_the_dashboard_opens_and_quits(plain: FreshEnvironment, tmp_path: Path) -> None:
