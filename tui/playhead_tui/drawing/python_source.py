@@ -11,7 +11,7 @@ from playhead.text import clean
 from playhead_tui.drawing.cells import clip
 from playhead_tui.drawing.document import StyleName
 
-__all__ = ["SourceFile", "read_source"]
+__all__ = ["SourceFile", "read_source", "short_path"]
 
 LARGEST = 2_000_000
 """Maximum bytes of a file that is shown."""
@@ -89,3 +89,12 @@ def _tone(token: str) -> StyleName:
         if token.startswith(prefix):
             return style
     return PLAIN
+
+
+def short_path(path: str, folder: str) -> str:
+    """Return the path relative to the app's folder, else its last three parts."""
+    parts = path.replace("\\", "/")
+    base = folder.replace("\\", "/").rstrip("/") + "/"
+    if folder and parts.startswith(base):
+        return parts[len(base) :]
+    return "/".join(parts.split("/")[-3:])

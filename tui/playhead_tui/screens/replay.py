@@ -11,7 +11,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import Footer
 
-from playhead_tui.drawing.python_source import SourceFile, read_source
+from playhead_tui.drawing.python_source import SourceFile, read_source, short_path
 from playhead_tui.inspector.stop import frames
 from playhead_tui.interfaces import Dashboard
 from playhead_tui.screens.replay_messages import (
@@ -391,12 +391,3 @@ def _matches(stop: Stop, search: str) -> bool:
     if search.startswith("#"):
         return search[1:] in (str(stop.journal_index), str(stop.notification_index))
     return search.casefold() in stop.title.casefold()
-
-
-def short_path(path: str, folder: str) -> str:
-    """Return the path relative to the app's folder, else its last three parts."""
-    parts = path.replace("\\", "/")
-    base = folder.replace("\\", "/").rstrip("/") + "/"
-    if folder and parts.startswith(base):
-        return parts[len(base) :]
-    return "/".join(parts.split("/")[-3:])
