@@ -9,8 +9,22 @@ from playhead_samples.scenarios.testbed.scenario_run import ScenarioRun
 SECONDS = 30.0
 
 
+class _Wait:
+    """Waits until `_met` is true; the text of the action names the condition in errors."""
+
+    __slots__ = ()
+    seconds: float
+
+    def play(self, run: ScenarioRun) -> None:
+        """Wait. Raises ScenarioError on a timeout."""
+        run.wait(lambda: self._met(run), seconds=self.seconds, what=str(self))
+
+    def _met(self, run: ScenarioRun) -> bool:
+        raise NotImplementedError
+
+
 @dataclass(frozen=True, slots=True)
-class WaitForStatus:
+class WaitForStatus(_Wait):
     """Wait until an invocation has this status, in the server's terms."""
 
     status: str
@@ -20,13 +34,8 @@ class WaitForStatus:
     def __str__(self) -> str:
         return f"wait until {self.name} is {self.status}"
 
-    def play(self, run: ScenarioRun) -> None:
-        """Wait. Raises ScenarioError on a timeout."""
-        run.wait(
-            lambda: run.row(self.name).get("status") == self.status,
-            seconds=self.seconds,
-            what=str(self),
-        )
+    def _met(self, run: ScenarioRun) -> bool:
+        return run.row(self.name).get("status") == self.status
 
 
 def completed(*names: str, seconds: float = SECONDS) -> tuple[WaitForStatus, ...]:
@@ -35,7 +44,7 @@ def completed(*names: str, seconds: float = SECONDS) -> tuple[WaitForStatus, ...
 
 
 @dataclass(frozen=True, slots=True)
-class WaitForSideEffect:
+class WaitForSideEffect(_Wait):
     """Wait until a tool's side effect has happened this often."""
 
     effect: str
@@ -46,17 +55,12 @@ class WaitForSideEffect:
         count = "" if self.times == 1 else f" {self.times} times"
         return f"wait until the side effect {self.effect} has happened{count}"
 
-    def play(self, run: ScenarioRun) -> None:
-        """Wait. Raises ScenarioError on a timeout."""
-        run.wait(
-            lambda: sum(e.name == self.effect for e in run.side_effects()) >= self.times,
-            seconds=self.seconds,
-            what=str(self),
-        )
+    def _met(self, run: ScenarioRun) -> bool:
+        return sum(e.name == self.effect for e in run.side_effects()) >= self.times
 
 
 @dataclass(frozen=True, slots=True)
-class WaitForLlmRequest:
+class WaitForLlmRequest(_Wait):
     """Wait until this many requests have reached the LLM."""
 
     times: int
@@ -67,17 +71,12 @@ class WaitForLlmRequest:
         agent = f" of agent {self.agent}" if self.agent else ""
         return f"wait until request {self.times}{agent} reaches the LLM"
 
-    def play(self, run: ScenarioRun) -> None:
-        """Wait. Raises ScenarioError on a timeout."""
-        run.wait(
-            lambda: sum(self.agent in (None, e["agent"]) for e in run.llm_requests()) >= self.times,
-            seconds=self.seconds,
-            what=str(self),
-        )
+    def _met(self, run: ScenarioRun) -> bool:
+        return sum(self.agent in (None, e["agent"]) for e in run.llm_requests()) >= self.times
 
 
 @dataclass(frozen=True, slots=True)
-class WaitForStep:
+class WaitForStep(_Wait):
     """Wait until the journal has a step with this name; earlier steps are durable by then."""
 
     step: str
@@ -87,15 +86,12 @@ class WaitForStep:
     def __str__(self) -> str:
         return f"wait until {self.name} reaches the step {self.step!r}"
 
-    def play(self, run: ScenarioRun) -> None:
-        """Wait. Raises ScenarioError on a timeout."""
-        run.wait(
-            lambda: run.count_steps(self.name, self.step) > 0, seconds=self.seconds, what=str(self)
-        )
+    def _met(self, run: ScenarioRun) -> bool:
+        return run.count_steps(self.name, self.step) > 0
 
 
 @dataclass(frozen=True, slots=True)
-class WaitForEvent:
+class WaitForEvent(_Wait):
     """Wait until the server has an event for the invocation that contains a text."""
 
     text: str
@@ -105,18 +101,13 @@ class WaitForEvent:
     def __str__(self) -> str:
         return f"wait until {self.name} has an event that contains {self.text}"
 
-    def play(self, run: ScenarioRun) -> None:
-        """Wait. Raises ScenarioError on a timeout."""
-
-        def found() -> bool:
-            run.row(self.name)  # reports changes of the status
-            return any(self.text in event for event in run.events(self.name))
-
-        run.wait(found, seconds=self.seconds, what=str(self))
+    def _met(self, run: ScenarioRun) -> bool:
+        run.row(self.name)  # reports changes of the status
+        return any(self.text in event for event in run.events(self.name))
 
 
 @dataclass(frozen=True, slots=True)
-class WaitForSpans:
+class WaitForSpans(_Wait):
     """Wait until the recorder has this many spans; `kill -9` loses the ones not sent yet."""
 
     times: int
@@ -128,17 +119,12 @@ class WaitForSpans:
         spans = f"{self.times} {self.prefix} span{'' if self.times == 1 else 's'}"
         return f"wait until the recorder has {spans}"
 
-    def play(self, run: ScenarioRun) -> None:
-        """Wait. Raises ScenarioError on a timeout."""
-        run.wait(
-            lambda: len(run.spans(f"name LIKE '{self.prefix} %'")) >= self.times,
-            seconds=self.seconds,
-            what=str(self),
-        )
+    def _met(self, run: ScenarioRun) -> bool:
+        return len(run.spans(f"name LIKE '{self.prefix} %'")) >= self.times
 
 
 @dataclass(frozen=True, slots=True)
-class WaitForAttempts:
+class WaitForAttempts(_Wait):
     """Wait until the server has counted this many attempts in a row without progress."""
 
     times: int
@@ -148,10 +134,5 @@ class WaitForAttempts:
     def __str__(self) -> str:
         return f"wait until {self.name} has had {self.times} attempts in a row"
 
-    def play(self, run: ScenarioRun) -> None:
-        """Wait. Raises ScenarioError on a timeout."""
-        run.wait(
-            lambda: (run.row(self.name).get("retry_count") or 0) >= self.times,
-            seconds=self.seconds,
-            what=str(self),
-        )
+    def _met(self, run: ScenarioRun) -> bool:
+        return (run.row(self.name).get("retry_count") or 0) >= self.times
