@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import importlib
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from playhead.cli.errors import CliError, exit_code
 from playhead.errors import PlayheadError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 __all__ = ["COMMANDS", "ENTRY_POINTS", "cli", "main"]
 
@@ -64,6 +66,9 @@ class LazyGroup(click.Group):
 
 
 def _registered() -> dict[str, EntryPoint]:
+    # Importing it takes 20 ms, which only `--help` and commands that are not built in have to pay.
+    from importlib.metadata import entry_points
+
     return {entry_point.name: entry_point for entry_point in entry_points(group=ENTRY_POINTS)}
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import fcntl
 import os
@@ -179,12 +178,16 @@ def _run_headless(stack: Stack, as_json: bool) -> None:
     # Ending the agents makes them export all spans that they still hold.
     stack.agents.stop()
     if stack.restate is not None:
+        import asyncio
+
         asyncio.run(_wait_for_spans(stack, len(ids)))
     ls.main(["--json"] if as_json else [], "ls", standalone_mode=False, obj=stack.settings)
 
 
 async def _wait_for_spans(stack: Stack, invocations: int) -> None:
     """Wait until the recorder has the server's last span of every invocation."""
+    import asyncio
+
     from playhead.record.client import connect
 
     client = await connect(stack.settings)

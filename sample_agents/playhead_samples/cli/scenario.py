@@ -6,7 +6,6 @@ import contextlib
 import json
 import shutil
 import sys
-import tempfile
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -152,6 +151,8 @@ def _data_folder(folder: Path | None, outcomes: list[Outcome]) -> Generator[Path
             ) from error
         yield folder.resolve()
         return
+    import tempfile
+
     data = Path(tempfile.mkdtemp(prefix="playhead-scenario-"))
     passed = False
     try:
