@@ -133,7 +133,7 @@ def _command_step(
     run = DecodedRun("run")
     if type_ == "Run":
         succeeded = result is not None and result.index in payloads and received.failure is None
-        run = decode_run(row.name, received.value, known=succeeded)
+        run = decode_run(row.name, received.value, has_result=succeeded)
     failure = received.failure or (sent.failure if type_ == "Output" else None)
     waiting = number is not None and result is None and not row.completed
     return Step(
