@@ -11,7 +11,7 @@ import click
 from playhead.cli.errors import CliError, exit_code
 from playhead.errors import PlayheadError
 
-__all__ = ["COMMANDS", "ENTRY_POINTS", "cli", "main"]
+__all__ = ["COMMANDS", "cli", "main"]
 
 COMMANDS = {
     "diff": "Compare two invocations step by step.",
