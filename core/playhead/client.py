@@ -387,8 +387,7 @@ def _stop(loop: asyncio.AbstractEventLoop, thread: threading.Thread) -> None:
 
 
 def _require_a_source(page: InvocationPage) -> None:
-    # With one source away and the other one empty, a single sentence is missing.
-    if not page.rows and len(page.missing) > 1:
+    if not page.sources:
         raise UnreachableError(
             "Neither a Restate server nor a store can be read", "\n".join(page.missing)
         )

@@ -13,7 +13,7 @@ import platformdirs
 
 from playhead.errors import SettingsError
 
-__all__ = ["Settings", "config_file", "load"]
+__all__ = ["Settings", "load"]
 
 
 VARIABLES = {

@@ -28,7 +28,7 @@ from pydantic_ai.settings import ModelSettings
 from pydantic_ai.tools import RunContext
 from restate.exceptions import RetryableError, TerminalError
 
-__all__ = ["LOCAL_MODEL", "agent_model", "agents_sdk_model", "openai_client"]
+__all__ = ["agent_model", "agents_sdk_model", "openai_client"]
 
 LOCAL_MODEL = "gpt-local"
 LOCAL_URL = "http://127.0.0.1:4390"

@@ -19,6 +19,7 @@ from playhead.errors import RestateError
 from playhead.local import ManagedProcess, RestateServer, free_port
 from playhead.record.process import recorder_process, wait_for_recorder
 from playhead.restate.client import RestateClient
+from playhead.restate.deployments import register_deployment, remove_deployment
 from playhead.settings import Settings
 
 __all__ = ["Report", "Stack"]
@@ -167,8 +168,17 @@ class Stack:
 
     def register(self) -> None:
         """Register the agents' address with the server. Raises RestateError."""
-        deployment = self.admin("POST", "/deployments", {"uri": self.agents_url, "force": True})
-        self.deployment_id = deployment["id"]
+        self.deployment_id = register_deployment(
+            self.settings.admin_url,
+            self.agents_url,
+            force=True,
+            token=self.settings.auth_token,
+            timeout=START_SECONDS,
+        )
+
+    def remove_deployment(self, deployment_id: str) -> None:
+        """Remove a deployment, even while invocations are pinned to it. Raises RestateError."""
+        remove_deployment(self.settings.admin_url, deployment_id, token=self.settings.auth_token)
 
     def admin(self, method: str, path: str, body: Any = None) -> Any:
         """Call a path of Restate's admin API and return its JSON. Raises RestateError."""
@@ -190,7 +200,7 @@ class Stack:
         """Stop all processes: senders first, the recorder last. Safe to call twice."""
         if self.restate is None and self.deployment_id:
             with contextlib.suppress(RestateError):
-                self.admin("DELETE", f"/deployments/{self.deployment_id}?force=true")
+                self.remove_deployment(self.deployment_id)
             self.deployment_id = None
         self.agents.stop(grace=STOP_SECONDS)
         if self.restate:

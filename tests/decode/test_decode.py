@@ -27,16 +27,16 @@ JUNK: tuple[Any, ...] = (
     list(itertools.product((*MODEL_STEP_PATTERNS, "Calling x", "get mcp tools"), JUNK)),
 )
 def test_other_shapes_never_raise(name: str, value: Any) -> None:
-    found = decode_run(name, value, known=True)
+    found = decode_run(name, value, has_result=True)
     assert found.kind in ("llm", "tool", "run")
     assert (found.llm is not None) == (found.kind == "llm")
 
 
 def test_the_name_decides_while_there_is_no_result() -> None:
-    assert decode_run("Model call", None, known=False).kind == "llm"
-    assert decode_run("Calling weather", None, known=False).kind == "tool"
-    assert decode_run("Calling weather", "another step", known=True).kind == "run"
-    assert decode_run("anything", {"parts": []}, known=True).kind == "run"
+    assert decode_run("Model call", None, has_result=False).kind == "llm"
+    assert decode_run("Calling weather", None, has_result=False).kind == "tool"
+    assert decode_run("Calling weather", "another step", has_result=True).kind == "run"
+    assert decode_run("anything", {"parts": []}, has_result=True).kind == "run"
 
 
 @pytest.mark.parametrize(

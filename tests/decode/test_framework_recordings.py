@@ -60,7 +60,7 @@ def runs(name: str) -> list[tuple[str, Any]]:
 @pytest.mark.parametrize("name", ANSWERS)
 def test_both_answers_of_the_model_are_read(name: str) -> None:
     answer = ANSWERS[name]
-    steps = [(step, decode_run(step, value, known=True)) for step, value in runs(name)]
+    steps = [(step, decode_run(step, value, has_result=True)) for step, value in runs(name)]
     assert [step for step, run in steps if run.kind == "llm"] == [answer["step"]] * 2
     first, last = (run.llm for _, run in steps if run.llm)
     assert (first.model, first.provider) == answer["model"]
@@ -86,7 +86,7 @@ def test_both_answers_of_the_model_are_read(name: str) -> None:
 def test_other_steps_are_not_model_calls(name: str) -> None:
     (weather,) = [value for step, value in runs(name) if step == "Get weather"]
     assert weather == {"city": "Denver", "sky": "sunny", "temperature_c": 17}
-    assert decode_run("Get weather", weather, known=True).kind == "run"
+    assert decode_run("Get weather", weather, has_result=True).kind == "run"
 
 
 @pytest.mark.parametrize("name", ANSWERS)
@@ -105,17 +105,17 @@ def test_the_failed_attempt_is_in_the_recording(name: str) -> None:
     ],
 )  # fmt: skip
 def test_results_of_another_shape_raise_nothing(step: str, value: Any) -> None:
-    run = decode_run(step, value, known=True)
+    run = decode_run(step, value, has_result=True)
     assert run.llm is None or run.llm.text == ""
     assert run.kind in ("run", "llm")
 
 
 def test_step_without_a_result_is_known_by_its_name() -> None:
-    assert {decode_run(answer["step"], None, known=False).kind for answer in ANSWERS.values()} == {
-        "llm"
-    }
+    assert {
+        decode_run(answer["step"], None, has_result=False).kind for answer in ANSWERS.values()
+    } == {"llm"}
     for other in ("calling", "calling a supplier", "Calling supplier", "calls mock-provider"):
-        assert decode_run(other, None, known=False).kind != "llm", other
+        assert decode_run(other, None, has_result=False).kind != "llm", other
 
 
 def test_names_that_can_be_listed_are_listed_once() -> None:

@@ -59,8 +59,8 @@ def test_an_attempt_without_a_span_was_interrupted() -> None:
 def test_an_error_that_the_server_did_not_repeat() -> None:
     spans = (tried("1", 0, 1, "error"), tried("2", 2, 3, "error"), tried("3", 4, 5, "error"))
     noted = [
-        EventRow(at(1.01), 0, "TransientError", {"error_message": "same"}),
-        EventRow(at(5.01), 0, "TransientError", {"error_message": "other"}),
+        EventRow(at(1.01), "TransientError", {"error_message": "same"}),
+        EventRow(at(5.01), "TransientError", {"error_message": "other"}),
     ]
     found = attempts(replace(HEAD, status="backing-off"), spans, noted, None)
     assert [a.error for a in found] == ["same", "same", "other"]

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import httpx
 from playhead.local import ManagedProcess, free_port
-from playhead.record.recorder import Options
+from playhead.record.recorder import RecorderOptions
 
-FREE = Options(otlp_grpc_port=0, otlp_http_port=0, api_port=0, journals=False)
+FREE = RecorderOptions(otlp_grpc_port=0, otlp_http_port=0, api_port=0, journals=False)
 
 
 class serve:

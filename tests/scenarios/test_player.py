@@ -32,8 +32,8 @@ from playhead_samples.scenarios.expectations import (
     StatusIs,
     StepExecutions,
 )
-from playhead_samples.scenarios.player import COMMON_EXPECTATIONS, Outcome, play
-from playhead_samples.scenarios.scenario import Check, Scenario
+from playhead_samples.scenarios.player import COMMON_EXPECTATIONS, ScenarioResult, play
+from playhead_samples.scenarios.scenario import CheckResult, Scenario
 from playhead_samples.scenarios.testbed.scenario_run import ScenarioRun
 from playhead_samples.stack import Stack
 
@@ -46,12 +46,12 @@ FAST = (
 )
 
 
-def run(scenario: Scenario, stack: Stack) -> tuple[Outcome, list[str]]:
+def run(scenario: Scenario, stack: Stack) -> tuple[ScenarioResult, list[str]]:
     lines: list[str] = []
     return play(scenario, stack, lines.append, lambda invocation: None), lines
 
 
-def own_checks(outcome: Outcome) -> list[Check]:
+def own_checks(outcome: ScenarioResult) -> list[CheckResult]:
     """Return the checks of the scenario without the common ones."""
     return list(outcome.checks[: -len(COMMON_EXPECTATIONS)])
 

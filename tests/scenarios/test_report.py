@@ -6,14 +6,14 @@ import json
 
 import pytest
 from playhead_samples.scenarios import registry, report
-from playhead_samples.scenarios.player import Outcome
-from playhead_samples.scenarios.scenario import AtLeast, Check
+from playhead_samples.scenarios.player import ScenarioResult
+from playhead_samples.scenarios.scenario import AtLeast, CheckResult
 
 SCENARIO = registry.find("weather-api-down")
 
 
-def outcome(*checks: Check) -> Outcome:
-    return Outcome(SCENARIO, checks, 1.25, "inv_1")
+def outcome(*checks: CheckResult) -> ScenarioResult:
+    return ScenarioResult(SCENARIO, checks, 1.25, "inv_1")
 
 
 @pytest.mark.parametrize(
@@ -21,12 +21,12 @@ def outcome(*checks: Check) -> Outcome:
     [(2, 2, True), (2, 3, False), (2, 1, False), (0, 0, True), ("a → b", "b → a", False)],
 )
 def test_values_are_compared(expected: object, observed: object, ok: bool) -> None:
-    assert Check.compare("something", expected, observed).ok is ok
+    assert CheckResult.compare("something", expected, observed).ok is ok
 
 
 @pytest.mark.parametrize(("observed", "ok"), [(1, False), (2, True), (7, True)])
 def test_lower_limit(observed: int, ok: bool) -> None:
-    check = Check.compare("something", AtLeast(2), observed)
+    check = CheckResult.compare("something", AtLeast(2), observed)
     assert (check.ok, check.expected) == (ok, "at least 2")
 
 
@@ -35,7 +35,7 @@ def test_outcome_without_checks_failed() -> None:
 
 
 def test_one_failed_check_fails_the_outcome() -> None:
-    good, bad = Check.compare("a", 1, 1), Check.compare("b", 1, 2)
+    good, bad = CheckResult.compare("a", 1, 1), CheckResult.compare("b", 1, 2)
     assert outcome(good).ok
     assert not outcome(good, bad).ok
     assert report.summary([outcome(good), outcome(bad)]) == (
@@ -45,7 +45,7 @@ def test_one_failed_check_fails_the_outcome() -> None:
 
 def test_table_fits_and_marks_cut_text() -> None:
     long = "x" * 300
-    lines = list(report.table(outcome(Check("answer", "short", long, ok=False)), 100))
+    lines = list(report.table(outcome(CheckResult("answer", "short", long, ok=False)), 100))
     assert lines[0] == "weather-api-down: FAILED in 1.2 s"
     assert all(len(line) <= 100 for line in lines)
     assert lines[2].split()[:3] == ["FAILED", "answer", "short"]
@@ -53,12 +53,12 @@ def test_table_fits_and_marks_cut_text() -> None:
 
 
 def test_control_sequences_do_not_reach_the_terminal() -> None:
-    check = Check("answer", "a", "\x1b[2Jgone\nnext \x1b]0;title\x07line", ok=True)
+    check = CheckResult("answer", "a", "\x1b[2Jgone\nnext \x1b]0;title\x07line", ok=True)
     assert list(report.table(outcome(check), 200))[2].endswith("gone next line")
 
 
 def test_json_is_not_cut() -> None:
-    document = report.as_json(outcome(Check("answer", "a", "y" * 500, ok=False)))
+    document = report.as_json(outcome(CheckResult("answer", "a", "y" * 500, ok=False)))
     assert json.loads(json.dumps(document)) == {
         "name": "weather-api-down",
         "title": SCENARIO.title,

@@ -227,7 +227,3 @@ def make_app(world: World, model_url: str | None = None) -> Any:
 
 def set_global(provider: TracerProvider) -> None:
     trace.set_tracer_provider(provider)
-
-
-def make_world(folder: Path) -> World:
-    return World(folder)

@@ -136,7 +136,7 @@ async def test_a_crash_of_the_code_is_shown_and_harmless(
     stage, tmp_path, monkeypatch, source, message
 ) -> None:
     monkeypatch.setattr(
-        "playhead_tui.screens.replay_opening.Replayer", partial(Replayer, timeout=1.0)
+        "playhead_tui.screens.replay.opening.Replayer", partial(Replayer, timeout=1.0)
     )
     (tmp_path / "agent.py").write_text(source)
     code = AppLocation("agent:app", str(tmp_path))
@@ -146,7 +146,7 @@ async def test_a_crash_of_the_code_is_shown_and_harmless(
         await s.until(lambda: message in s.text)
         assert "what to do" in s.text
         shutil.copy(RECORDINGS / "handlers.py", tmp_path / "agent.py")
-        monkeypatch.setattr("playhead_tui.screens.replay_opening.Replayer", Replayer)
+        monkeypatch.setattr("playhead_tui.screens.replay.opening.Replayer", Replayer)
         screen: Any = s.app.screen
         await s.press("e", "n", "l", "slash", "plus", "y", "r")
         await until(s, lambda: screen.report and screen.report.verdict == "same")

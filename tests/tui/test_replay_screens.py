@@ -13,7 +13,7 @@ from playhead.replay import WhatIfRow as Row
 from playhead_tui.app import PlayheadApp
 from playhead_tui.drawing.palette import LIGHT
 from playhead_tui.interfaces import AppLocation
-from playhead_tui.screens.what_if import WhatIfScreen
+from playhead_tui.screens.replay.what_if import WhatIfScreen
 from playhead_tui.widgets.chips import Chips
 from tui_fakes import NOW
 from tui_replays import REPORT, SOURCE, HandMade, connecting, opened, some_stops, stop
@@ -37,7 +37,7 @@ def by_hand(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Stops over `desk.py`; nothing is imported."""
     path = tmp_path / "desk.py"
     path.write_text(SOURCE)
-    monkeypatch.setattr("playhead_tui.screens.replay_opening.Replayer", HandMade)
+    monkeypatch.setattr("playhead_tui.screens.replay.opening.Replayer", HandMade)
     monkeypatch.setattr(HandMade, "stops", some_stops(path))
     monkeypatch.setattr(HandMade, "outcome", OUTCOME)
     return path

@@ -10,9 +10,9 @@ from playhead.replay import Failure
 from playhead_tui.dialogs.dialog import Menu, Prompt
 from playhead_tui.dialogs.result_editor import ResultEditor, editable
 from playhead_tui.interfaces import AppLocation
-from playhead_tui.screens.what_if import WhatIfScreen
+from playhead_tui.screens.replay.what_if import WhatIfScreen
 from playhead_tui.widgets.chips import Chips
-from playhead_tui.widgets.comparison import Comparison
+from playhead_tui.widgets.replay.comparison import Comparison
 from playhead_tui.widgets.text_pane import TextPane
 from textual.widgets import Input, TextArea
 from tui_replays import RECORDINGS, connecting, opened, until

@@ -179,7 +179,7 @@ class PlayheadApp(App[None]):
 
     def open_replay(self, invocation_id: str, target: str) -> None:
         """Push the replay of one invocation."""
-        from playhead_tui.screens.replay import ReplayScreen
+        from playhead_tui.screens.replay.screen import ReplayScreen
 
         self.push_screen(ReplayScreen(self, invocation_id, target))
 

@@ -12,12 +12,12 @@ from playhead_tui.dialogs.result_editor import ResultEditor
 from playhead_tui.screens.invocation import InvocationScreen
 from playhead_tui.screens.invocations import InvocationsScreen
 from playhead_tui.screens.polling import PollingScreen
-from playhead_tui.screens.replay import ReplayScreen
-from playhead_tui.screens.what_if import WhatIfScreen
+from playhead_tui.screens.replay.screen import ReplayScreen
+from playhead_tui.screens.replay.what_if import WhatIfScreen
 from playhead_tui.widgets.filter_bar import FilterBar
 from playhead_tui.widgets.inspector import Inspector
+from playhead_tui.widgets.replay.stop_pane import SCROLLING
 from playhead_tui.widgets.rows import RowsView
-from playhead_tui.widgets.stop_pane import SCROLLING
 from playhead_tui.widgets.text_pane import TextPane
 from playhead_tui.widgets.waterfall import Waterfall
 

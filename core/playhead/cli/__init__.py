@@ -13,7 +13,7 @@ from playhead.errors import PlayheadError
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-__all__ = ["COMMANDS", "ENTRY_POINTS", "cli", "main"]
+__all__ = ["COMMANDS", "cli", "main"]
 
 COMMANDS = {
     "diff": "Compare two invocations step by step.",

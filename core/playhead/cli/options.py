@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-__all__ = ["json_option", "parse_since", "service_option", "since_option"]
+__all__ = ["json_option", "service_option", "since_option"]
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}

@@ -14,7 +14,7 @@ from playhead.settings import Settings
 from playhead.text import clean
 
 if TYPE_CHECKING:
-    from playhead.record.recorder import Options
+    from playhead.record.recorder import RecorderOptions
 
 __all__ = ["command"]
 
@@ -39,9 +39,9 @@ def command(
     Receives OpenTelemetry traces (OTLP over HTTP and gRPC) and copies journals from the
     Restate server. All ports listen on 127.0.0.1. Stop the recorder with Ctrl+C.
     """
-    from playhead.record.recorder import Options
+    from playhead.record.recorder import RecorderOptions
 
-    options = Options(
+    options = RecorderOptions(
         otlp_grpc_port=_given(otlp_grpc_port, settings.otlp_grpc_port),
         otlp_http_port=_given(otlp_http_port, settings.otlp_http_port),
         api_port=_given(api_port, settings.api_port),
@@ -56,7 +56,7 @@ def _given(value: int | None, default: int) -> int:
     return default if value is None else value
 
 
-async def _record(settings: Settings, options: Options) -> None:
+async def _record(settings: Settings, options: RecorderOptions) -> None:
     from playhead.record.recorder import open_recorder
 
     stop = asyncio.Event()

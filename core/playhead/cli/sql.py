@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import csv
 import io
 import json
@@ -10,7 +9,6 @@ from typing import Any
 
 import click
 
-from playhead.errors import RecorderError
 from playhead.settings import Settings
 from playhead.text import clean
 
@@ -30,28 +28,16 @@ def command(settings: Settings, query: str, as_json: bool, as_csv: bool) -> None
     """
     if as_json and as_csv:
         raise click.UsageError("--json and --csv exclude each other.")
-    rows = asyncio.run(_rows(settings, query))
+    from playhead.client import Client
+
+    with Client(settings=settings) as client:
+        rows = client.sql(query)
     if as_json:
         click.echo(json.dumps(rows, ensure_ascii=True, indent=2))
     elif as_csv:
         click.echo(_csv(rows), nl=False)
     else:
         _table(rows)
-
-
-async def _rows(settings: Settings, query: str) -> list[dict[str, Any]]:
-    from playhead.record.client import connect
-
-    store = await connect(settings)
-    if store is None:
-        raise RecorderError(
-            f"No store in {settings.store}",
-            "Start `playhead record`, or name another folder with --store.",
-        )
-    try:
-        return await store.rows(query)
-    finally:
-        await store.close()
 
 
 def _text(value: Any) -> str:

@@ -52,20 +52,20 @@ class DecodedRun:
     tool: ToolCall | None = None
 
 
-def decode_run(name: str, value: Any, *, known: bool) -> DecodedRun:
+def decode_run(name: str, value: Any, *, has_result: bool) -> DecodedRun:
     """Decode a durable step.
 
     Args:
         name: the step's name.
         value: its decoded result.
-        known: whether the step has a result and it was read. Without a result, the name decides;
-            with one, a result of another shape makes it an ordinary step.
+        has_result: whether the step has a result and it was read. Without a result, the name
+            decides; with one, a result of another shape makes it an ordinary step.
     """
     for framework in _FRAMEWORKS:
         kind = framework.kind(name)
         if kind is None:
             continue
-        if not known:
+        if not has_result:
             return DecodedRun(kind)
         llm, tool = framework.llm_call(name, value), framework.tool_call(name, value)
         if llm or tool:

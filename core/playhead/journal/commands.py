@@ -22,7 +22,6 @@ __all__ = [
     "result_kind",
     "result_value",
     "title_of",
-    "type_of",
 ]
 
 Key = tuple[str, str]

@@ -133,7 +133,7 @@ def _command_step(
     run = DecodedRun("run")
     if type_ == "Run":
         succeeded = result is not None and result.index in payloads and received.failure is None
-        run = decode_run(row.name, received.value, known=succeeded)
+        run = decode_run(row.name, received.value, has_result=succeeded)
     failure = received.failure or (sent.failure if type_ == "Output" else None)
     waiting = number is not None and result is None and not row.completed
     return Step(
@@ -155,7 +155,7 @@ def _command_step(
         llm=run.llm,
         tool=run.tool,
         child_id=row.invoked_id or _target_id(row),
-        awakeable_id=_awakeable(row, type_, invocation_id),
+        awakeable_id=as_text(row.lite.get("id")) if type_ == "CompleteAwakeable" else None,
         state_key=as_text(row.lite.get("key")) if type_ in _STATE_LABELS else None,
         wake_at=row.wake_at
         or _time(row.lite.get("wake_up_time" if type_ == "Sleep" else "invoke_time")),
@@ -224,10 +224,6 @@ def _target_id(row: JournalRow) -> str | None:
             return target_id
     target = as_dict(row.lite.get("target"))
     return as_text(target.get("InvocationId"))
-
-
-def _awakeable(row: JournalRow, type_: str, invocation_id: str) -> str | None:
-    return as_text(row.lite.get("id")) if type_ == "CompleteAwakeable" else None
 
 
 def _time(milliseconds: object) -> datetime | None:

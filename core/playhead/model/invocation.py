@@ -62,6 +62,8 @@ class InvocationPage:
     """Whether older invocations exist."""
     missing: tuple[str, ...] = ()
     """Sentences about what could not be read."""
+    sources: tuple[Origin, ...] = ()
+    """The sources that were read; empty when neither the server nor the store can be read."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from playhead.errors import PlayheadError, QueryError, RecorderError, RestateError
 from playhead.journal import entries
-from playhead.model import Filters, Invocation, InvocationDetail, InvocationPage
+from playhead.model import Filters, Invocation, InvocationDetail, InvocationPage, Origin
 from playhead.reader.detail import build_detail
 from playhead.reader.live import LiveInvocations
 from playhead.reader.payloads import Payloads
@@ -97,7 +97,13 @@ class Reader:
             rows = {id_: row for id_, row in rows.items() if row.status in filters.statuses}
         newest = sorted(rows.values(), key=lambda row: (row.created_at, row.id), reverse=True)
         page = await self._with_counts(newest[:limit], missing)
-        return InvocationPage(tuple(page), len(newest) > limit, tuple(missing))
+        answers: tuple[tuple[Origin, object], ...] = (("live", live), ("stored", stored))
+        return InvocationPage(
+            tuple(page),
+            more=len(newest) > limit,
+            missing=tuple(missing),
+            sources=tuple(origin for origin, rows in answers if rows is not None),
+        )
 
     async def active(self) -> list[dict[str, Any]]:
         """Return what the invokers run or retry now; empty without a server.

@@ -13,7 +13,7 @@ from playhead.record.client import connect
 from playhead.restate.invocation_tables import STORE_TABLES, read_tables
 from playhead.settings import Settings
 
-__all__ = ["add_stored_prompts", "find_recording", "from_store"]
+__all__ = ["find_recording", "from_store"]
 
 _PROMPT_SECONDS = 10.0
 """Time limit for reading prompts; a recording is useful without them."""
@@ -58,10 +58,10 @@ async def find_recording(settings: Settings, invocation_id: str) -> Recording:
         except PlayheadError as stored:
             hint = "\n".join(filter(None, (live.hint, stored.title, stored.hint)))
             raise RecordingError(live.title, hint) from stored
-    return await add_stored_prompts(settings, found)
+    return await _add_stored_prompts(settings, found)
 
 
-async def add_stored_prompts(settings: Settings, recording: Recording) -> Recording:
+async def _add_stored_prompts(settings: Settings, recording: Recording) -> Recording:
     """Return the recording with the prompts in the store's spans (see `add_prompts`).
 
     It is unchanged when there is no store, or the store cannot be read.

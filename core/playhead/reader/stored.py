@@ -112,7 +112,7 @@ class StoredInvocations:
         rows = await self.client.rows(_JOURNALED, [list(ids), list(MODEL_STEP_PATTERNS), list(ids)])
         found: dict[str, tuple[int, Tokens]] = {}
         for row in rows:
-            llm = decode_run(row["name"], run_result(parse_bytes(row["raw"])), known=True).llm
+            llm = decode_run(row["name"], run_result(parse_bytes(row["raw"])), has_result=True).llm
             if llm is not None:
                 calls, tokens = found.get(str(row["id"]), (0, Tokens()))
                 found[str(row["id"])] = (calls + 1, tokens + (llm.tokens or Tokens()))

@@ -19,7 +19,7 @@ from playhead.model import Attempt, Span, Step, StepState, TimelineRow
 from playhead.reader.attempts import attempt_at
 from playhead.reader.executions import failed_tries
 
-__all__ = ["step_key", "timeline"]
+__all__ = ["timeline"]
 
 _NOTES = {REPLAYED: "replayed", INTERRUPTED: "interrupted"}
 _NEVER = datetime.max.replace(tzinfo=UTC)

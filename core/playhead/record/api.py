@@ -25,7 +25,7 @@ from playhead.store.arrow import pa
 from playhead.store.database import Store
 from playhead.store.query import Limits, to_arrow, to_rows
 
-__all__ = ["ARROW", "app"]
+__all__ = ["app"]
 
 ARROW = "application/vnd.apache.arrow.stream"
 BODY_LIMIT = 8 * 1024 * 1024

@@ -27,14 +27,14 @@ from playhead.settings import Settings
 from playhead.store.database import Store
 from playhead.store.query import Limits
 
-__all__ = ["Options", "Recorder", "open_recorder"]
+__all__ = ["Recorder", "RecorderOptions", "open_recorder"]
 
 BODY_LIMIT = 64 * 1024 * 1024
 STOP_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class RecorderOptions:
     """Options of a recorder. Port 0 takes a free port."""
 
     otlp_grpc_port: int
@@ -97,7 +97,7 @@ class Recorder:
 
 
 @contextlib.asynccontextmanager
-async def open_recorder(settings: Settings, options: Options) -> AsyncGenerator[Recorder]:
+async def open_recorder(settings: Settings, options: RecorderOptions) -> AsyncGenerator[Recorder]:
     """Record within the block; afterwards all accepted spans are committed.
 
     Raises:

@@ -29,7 +29,7 @@ from playhead.replay.stop import Stop
 if TYPE_CHECKING:
     from playhead.journal.recording import Recording
 
-__all__ = ["IMPORT_TIMEOUT", "TIMEOUT", "Worker", "namespaces_work"]
+__all__ = ["TIMEOUT", "Worker", "namespaces_work"]
 
 TIMEOUT = 30.0
 """Default time limit of one request, in seconds."""

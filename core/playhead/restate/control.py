@@ -49,10 +49,6 @@ class Control:
         """Delete a completed invocation, its journal and its idempotency key."""
         await self._verb(invocation_id, "purge")
 
-    async def purge_journal(self, invocation_id: str) -> None:
-        """Delete the journal of a completed invocation."""
-        await self._verb(invocation_id, "purge-journal")
-
     async def restart_as_new(
         self, invocation_id: str, *, from_entry: int | None = None, deployment: str | None = None
     ) -> str:

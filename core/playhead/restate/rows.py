@@ -50,8 +50,6 @@ class EventRow:
     """One row of sys_journal_events."""
 
     at: datetime
-    after_index: int
-    """Index of the last journal entry before the event."""
     type: str
     document: Mapping[str, Any]
 
@@ -83,7 +81,6 @@ def event_row(row: Mapping[str, Any]) -> EventRow:
     """Parse a row of sys_journal_events, or of the store's copy of it."""
     return EventRow(
         at=parse_time(row["appended_at"]) or datetime.fromtimestamp(0, UTC),
-        after_index=int(row.get("after_journal_entry_index") or 0),
         type=str(row["event_type"]),
         document=parse_json(row.get("event_json")),
     )

@@ -17,7 +17,7 @@ from typing import Any, cast
 
 import duckdb
 
-__all__ = ["json_rows", "json_value"]
+__all__ = ["json_rows"]
 
 _ZONED = "TIMESTAMP WITH TIME ZONE"
 

@@ -20,7 +20,7 @@ from playhead_samples.cli import samples_installed
 if TYPE_CHECKING:
     from playhead.settings import Settings
 
-    from playhead_samples.scenarios.player import Outcome
+    from playhead_samples.scenarios.player import ScenarioResult
     from playhead_samples.scenarios.scenario import Scenario
 
 __all__ = ["command"]
@@ -89,7 +89,7 @@ def run(
     scenarios = _find(names, run_all)
     if open_:
         _check_open(scenarios, as_json)
-    outcomes: list[Outcome] = []
+    outcomes: list[ScenarioResult] = []
     with interruptible(), _data_folder(folder, outcomes) as data:
         try:
             for outcome in _outcomes(ctx, scenarios, data, open_):
@@ -136,7 +136,7 @@ def _check_open(scenarios: list[Scenario], as_json: bool) -> None:
 
 
 @contextlib.contextmanager
-def _data_folder(folder: Path | None, outcomes: list[Outcome]) -> Generator[Path]:
+def _data_folder(folder: Path | None, outcomes: list[ScenarioResult]) -> Generator[Path]:
     """Use the given empty folder, or a temporary one that is kept only after a failure."""
     if folder is not None:
         if folder.exists() and any(folder.iterdir()):
@@ -170,7 +170,7 @@ def _data_folder(folder: Path | None, outcomes: list[Outcome]) -> Generator[Path
 
 def _outcomes(
     ctx: click.Context, scenarios: list[Scenario], data: Path, open_: bool
-) -> Iterator[Outcome]:
+) -> Iterator[ScenarioResult]:
     from playhead_samples.scenarios import runner
 
     def show(settings: Settings, invocation: str) -> None:
@@ -187,7 +187,7 @@ def _outcomes(
     yield from runner.run(scenarios, data, _report, show)
 
 
-def _print(outcome: Outcome) -> None:
+def _print(outcome: ScenarioResult) -> None:
     from playhead_samples.scenarios import report
 
     for line in report.table(outcome, shutil.get_terminal_size((120, 24)).columns):
@@ -195,7 +195,7 @@ def _print(outcome: Outcome) -> None:
     click.echo()
 
 
-def _conclude(outcomes: list[Outcome], as_json: bool) -> None:
+def _conclude(outcomes: list[ScenarioResult], as_json: bool) -> None:
     from playhead_samples.scenarios import report
 
     ok = all(outcome.ok for outcome in outcomes)

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from playhead_samples.llm.script import Answer
+from playhead_samples.llm.script import LlmAnswer
 
 __all__ = ["completion", "events", "pieces"]
 
@@ -22,7 +22,7 @@ PIECE = 24
 
 
 def completion(
-    answer: Answer, *, number: int, model: str, usage: tuple[int, int]
+    answer: LlmAnswer, *, number: int, model: str, usage: tuple[int, int]
 ) -> dict[str, Any]:
     """Return the whole answer to request `number`; usage is (input, output) in tokens."""
     message: dict[str, Any] = {"role": "assistant", "content": answer.text or None, "refusal": None}
@@ -48,7 +48,7 @@ def completion(
 
 
 def events(
-    answer: Answer, *, number: int, model: str, usage: tuple[int, int], with_usage: bool
+    answer: LlmAnswer, *, number: int, model: str, usage: tuple[int, int], with_usage: bool
 ) -> Iterator[str]:
     """Yield the same answer as server-sent events, ending with `[DONE]`."""
     base: dict[str, Any] = {
@@ -90,7 +90,7 @@ def pieces(text: str) -> list[str]:
     return [piece for piece in WORD.findall(text) if piece]
 
 
-def _finish(answer: Answer) -> str:
+def _finish(answer: LlmAnswer) -> str:
     return "tool_calls" if answer.calls else "stop"
 
 

@@ -11,7 +11,7 @@ from starlette.responses import Response, StreamingResponse
 from playhead_samples.llm import chat_api, responses_api
 from playhead_samples.llm.conversation import Conversation
 from playhead_samples.llm.request_log import LoggedRequest
-from playhead_samples.llm.script import Answer
+from playhead_samples.llm.script import LlmAnswer
 
 __all__ = ["JSON", "media_type", "send", "stream"]
 
@@ -24,7 +24,7 @@ def media_type(conversation: Conversation) -> str:
     return EVENTS if conversation.stream else JSON
 
 
-def send(answer: Answer, logged: LoggedRequest, conversation: Conversation) -> Response:
+def send(answer: LlmAnswer, logged: LoggedRequest, conversation: Conversation) -> Response:
     """Return the answer as a response that marks the logged request when it is fully sent."""
     if conversation.stream:
         parts = stream(answer, logged, conversation)
@@ -42,7 +42,7 @@ def send(answer: Answer, logged: LoggedRequest, conversation: Conversation) -> R
     return StreamingResponse(deliver(), media_type=media_type(conversation))
 
 
-def stream(answer: Answer, logged: LoggedRequest, conversation: Conversation) -> Iterator[str]:
+def stream(answer: LlmAnswer, logged: LoggedRequest, conversation: Conversation) -> Iterator[str]:
     """Return the answer as server-sent events."""
     make = chat_api.events if logged.api == "chat" else responses_api.events
     options: Any = conversation.options.get("stream_options") or {}

@@ -16,14 +16,14 @@ from playhead_samples.llm import delivery
 from playhead_samples.llm.conversation import Conversation, ToolCall
 from playhead_samples.llm.faults import LlmFault
 from playhead_samples.llm.request_log import LoggedRequest
-from playhead_samples.llm.script import Answer
+from playhead_samples.llm.script import LlmAnswer
 
-__all__ = ["ConnectionAccess", "error_response", "failure", "with_wrong_tool_call"]
+__all__ = ["ConnectionInScope", "error_response", "failure", "with_wrong_tool_call"]
 
 TRANSPORT = "playhead.transport"
 
 
-class ConnectionAccess:
+class ConnectionInScope:
     """Middleware that puts the connection into the scope, so that a fault can reset it.
 
     ASGI has no way to do that.
@@ -48,21 +48,23 @@ def error_response(status: int, message: str, code: str) -> Response:
     return JSONResponse({"error": error}, status_code=status)
 
 
-def with_wrong_tool_call(answer: Answer, fault: LlmFault, conversation: Conversation) -> Answer:
+def with_wrong_tool_call(
+    answer: LlmAnswer, fault: LlmFault, conversation: Conversation
+) -> LlmAnswer:
     """Replace the answer with a wrong tool call if the fault says so."""
     tool = next((c.name for c in answer.calls), next(iter(conversation.tools), "search"))
     match fault.do:
         case "wrong_tool":
-            return Answer(calls=(ToolCall(f"{tool}_v2", {"query": "anything"}),))
+            return LlmAnswer(calls=(ToolCall(f"{tool}_v2", {"query": "anything"}),))
         case "invalid_arguments":
-            return Answer(calls=(ToolCall(tool, {"unexpected": True}),))
+            return LlmAnswer(calls=(ToolCall(tool, {"unexpected": True}),))
         case _:
             return answer
 
 
 async def failure(
     fault: LlmFault,
-    answer: Answer,
+    answer: LlmAnswer,
     logged: LoggedRequest,
     conversation: Conversation,
     request: Request,
@@ -107,7 +109,7 @@ async def _wait_for_disconnect(request: Request, seconds: float) -> None:
 
 
 def _truncated(
-    answer: Answer, logged: LoggedRequest, conversation: Conversation, request: Request
+    answer: LlmAnswer, logged: LoggedRequest, conversation: Conversation, request: Request
 ) -> Response:
     parts = list(delivery.stream(answer, logged, conversation))
     half = "".join(parts[: len(parts) // 2]) if conversation.stream else '{"id": "x", "choi'

@@ -11,12 +11,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from playhead_samples.llm.chat_api import pieces
-from playhead_samples.llm.script import Answer
+from playhead_samples.llm.script import LlmAnswer
 
 __all__ = ["events", "response"]
 
 
-def response(answer: Answer, *, number: int, model: str, usage: tuple[int, int]) -> dict[str, Any]:
+def response(
+    answer: LlmAnswer, *, number: int, model: str, usage: tuple[int, int]
+) -> dict[str, Any]:
     """Return the whole answer to request `number`; usage is (input, output) in tokens."""
     return {
         "id": f"resp_{number}",
@@ -45,7 +47,7 @@ def response(answer: Answer, *, number: int, model: str, usage: tuple[int, int])
 
 
 def events(
-    answer: Answer, *, number: int, model: str, usage: tuple[int, int], with_usage: bool = True
+    answer: LlmAnswer, *, number: int, model: str, usage: tuple[int, int], with_usage: bool = True
 ) -> Iterator[str]:
     """Yield the same answer as server-sent events, ending with `response.completed`."""
     del with_usage  # the protocol always sends it
@@ -77,7 +79,7 @@ def events(
         yield f"event: {event['type']}\ndata: {data}\n\n"
 
 
-def _items(answer: Answer, number: int) -> list[dict[str, Any]]:
+def _items(answer: LlmAnswer, number: int) -> list[dict[str, Any]]:
     items: list[dict[str, Any]] = []
     if answer.text:
         part: dict[str, Any] = {

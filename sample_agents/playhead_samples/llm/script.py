@@ -8,11 +8,11 @@ from typing import Any
 
 from playhead_samples.llm.conversation import Conversation, ToolCall
 
-__all__ = ["Answer", "Rule", "answer", "call", "calls", "reply", "rule", "rules"]
+__all__ = ["LlmAnswer", "Rule", "answer", "call", "calls", "reply", "rule", "rules"]
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class LlmAnswer:
     """An answer of the model: a text, or tool calls."""
 
     text: str = ""
@@ -25,7 +25,7 @@ class Rule:
 
     agent: str
     marker: str
-    function: Callable[[Conversation], Answer]
+    function: Callable[[Conversation], LlmAnswer]
 
 
 _rules: list[Rule] = []
@@ -33,10 +33,12 @@ _rules: list[Rule] = []
 
 def rule(
     agent: str, marker: str
-) -> Callable[[Callable[[Conversation], Answer]], Callable[[Conversation], Answer]]:
+) -> Callable[[Callable[[Conversation], LlmAnswer]], Callable[[Conversation], LlmAnswer]]:
     """Register the decorated function as the rule of this agent."""
 
-    def register(function: Callable[[Conversation], Answer]) -> Callable[[Conversation], Answer]:
+    def register(
+        function: Callable[[Conversation], LlmAnswer],
+    ) -> Callable[[Conversation], LlmAnswer]:
         _rules.append(Rule(agent, marker, function))
         return function
 
@@ -48,22 +50,22 @@ def rules() -> tuple[Rule, ...]:
     return tuple(_rules)
 
 
-def reply(text: str) -> Answer:
+def reply(text: str) -> LlmAnswer:
     """Answer with a text."""
-    return Answer(text=text)
+    return LlmAnswer(text=text)
 
 
-def call(name: str, /, **arguments: Any) -> Answer:
+def call(name: str, /, **arguments: Any) -> LlmAnswer:
     """Answer with one tool call."""
-    return Answer(calls=(ToolCall(name, arguments),))
+    return LlmAnswer(calls=(ToolCall(name, arguments),))
 
 
-def calls(*requests: tuple[str, dict[str, Any]]) -> Answer:
+def calls(*requests: tuple[str, dict[str, Any]]) -> LlmAnswer:
     """Answer with several tool calls."""
-    return Answer(calls=tuple(ToolCall(name, arguments) for name, arguments in requests))
+    return LlmAnswer(calls=tuple(ToolCall(name, arguments) for name, arguments in requests))
 
 
-def answer(conversation: Conversation) -> tuple[str, Answer]:
+def answer(conversation: Conversation) -> tuple[str, LlmAnswer]:
     """Return the agent's name and the answer; the name is "unknown" when no rule matches."""
     for candidate in _rules:
         if candidate.marker in conversation.system:

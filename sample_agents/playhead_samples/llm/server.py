@@ -36,7 +36,7 @@ def create_app() -> ASGIApp:
         Route("/control/counts", server.counts),
         Route("/control/faults", server.faults, methods=["GET", "POST", "DELETE"]),
     ]
-    return fault_injection.ConnectionAccess(Starlette(routes=routes))
+    return fault_injection.ConnectionInScope(Starlette(routes=routes))
 
 
 class _Server:

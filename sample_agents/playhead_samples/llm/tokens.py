@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from playhead_samples.llm.conversation import Conversation
-from playhead_samples.llm.script import Answer
+from playhead_samples.llm.script import LlmAnswer
 
 CHARACTERS = 4
 PER_MESSAGE = 4
@@ -23,7 +23,7 @@ def of_prompt(conversation: Conversation) -> int:
     return of_text(conversation.text) + PER_MESSAGE * messages + PER_TOOL * len(conversation.tools)
 
 
-def of_answer(answer: Answer) -> int:
+def of_answer(answer: LlmAnswer) -> int:
     """Count the tokens of an answer."""
     text = answer.text + "".join(c.name + json.dumps(dict(c.arguments)) for c in answer.calls)
     return of_text(text)

@@ -7,14 +7,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import httpx
+from playhead.conventions import END_SPAN, name_sql
 from playhead.errors import PlayheadError
 
 from playhead_samples.scenarios.expectations import ShownAnswers, ShownStatuses
-from playhead_samples.scenarios.scenario import Check, Scenario
+from playhead_samples.scenarios.scenario import CheckResult, Scenario
 from playhead_samples.scenarios.testbed.scenario_run import ScenarioRun
 from playhead_samples.stack import Report, Stack
 
-__all__ = ["COMMON_EXPECTATIONS", "Outcome", "play"]
+__all__ = ["COMMON_EXPECTATIONS", "ScenarioResult", "play"]
 
 ERRORS = (PlayheadError, httpx.HTTPError)
 NOT_COMPLETED = "status <> 'completed'"
@@ -26,11 +27,11 @@ COMMON_EXPECTATIONS = (ShownStatuses(), ShownAnswers())
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ScenarioResult:
     """Result of a scenario."""
 
     scenario: Scenario
-    checks: tuple[Check, ...]
+    checks: tuple[CheckResult, ...]
     seconds: float
     invocation_id: str | None
     """The main invocation; None when its request was never sent."""
@@ -41,7 +42,9 @@ class Outcome:
         return bool(self.checks) and all(check.ok for check in self.checks)
 
 
-def play(scenario: Scenario, stack: Stack, report: Report, show: Callable[[str], None]) -> Outcome:
+def play(
+    scenario: Scenario, stack: Stack, report: Report, show: Callable[[str], None]
+) -> ScenarioResult:
     """Play a scenario, check its expectations, and restore the stack.
 
     When a check fails, the stack is left as it is and must not be used again.
@@ -68,10 +71,10 @@ def play(scenario: Scenario, stack: Stack, report: Report, show: Callable[[str],
     finally:
         if run.slow_proxy is not None:
             run.slow_proxy.close()
-    return Outcome(scenario, tuple(checks), time.monotonic() - started, invocation)
+    return ScenarioResult(scenario, tuple(checks), time.monotonic() - started, invocation)
 
 
-def _checks(scenario: Scenario, run: ScenarioRun) -> Iterator[Check]:
+def _checks(scenario: Scenario, run: ScenarioRun) -> Iterator[CheckResult]:
     try:
         for fault in (*scenario.tool_faults, *scenario.llm_faults):
             run.report(f"inject a fault: {fault}")
@@ -83,12 +86,12 @@ def _checks(scenario: Scenario, run: ScenarioRun) -> Iterator[Check]:
         _wait_for_spans(run)
     except ERRORS as error:
         run.report(f"stopped: {error}")
-        yield Check("actions", "all completed", str(error), ok=False)
+        yield CheckResult("actions", "all completed", str(error), ok=False)
     for expectation in (*scenario.expectations, *COMMON_EXPECTATIONS):
         try:
             yield expectation.check(run)
         except ERRORS as error:
-            yield Check(type(expectation).__name__, "can be checked", str(error), ok=False)
+            yield CheckResult(type(expectation).__name__, "can be checked", str(error), ok=False)
 
 
 def _wait_for_spans(run: ScenarioRun) -> None:
@@ -108,7 +111,7 @@ def _wait_for_spans(run: ScenarioRun) -> None:
     def complete() -> bool:
         rows = run.query_store(
             "SELECT count(*) FILTER (name LIKE 'invoke_agent%') AS agent, "
-            "count(*) FILTER (name LIKE 'invocation-end%') AS server "
+            f"count(*) FILTER ({name_sql(END_SPAN)}) AS server "
             f"FROM spans WHERE invocation_id = '{marker}' AND end_unix_nano > 0"
         )
         return bool(rows[0]["agent"] and rows[0]["server"])
@@ -116,7 +119,7 @@ def _wait_for_spans(run: ScenarioRun) -> None:
     run.wait(complete, seconds=SETTLE_SECONDS, what="wait until the recorder has every span")
 
 
-def _restore(run: ScenarioRun) -> Iterator[Check]:
+def _restore(run: ScenarioRun) -> Iterator[CheckResult]:
     """End every invocation that is left, so that the next scenario starts on an idle stack."""
     try:
         run.clean_up()
@@ -130,4 +133,4 @@ def _restore(run: ScenarioRun) -> Iterator[Check]:
             what="wait until every invocation has completed",
         )
     except ERRORS as error:
-        yield Check("stack", "restored", str(error), ok=False)
+        yield CheckResult("stack", "restored", str(error), ok=False)

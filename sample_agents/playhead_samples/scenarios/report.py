@@ -7,7 +7,7 @@ from typing import Any
 
 from playhead.text import clean
 
-from playhead_samples.scenarios.player import Outcome
+from playhead_samples.scenarios.player import ScenarioResult
 
 __all__ = ["as_json", "summary", "table"]
 
@@ -19,7 +19,7 @@ NARROWEST = 24
 """Least width of a column, in characters."""
 
 
-def table(outcome: Outcome, width: int) -> Iterator[str]:
+def table(outcome: ScenarioResult, width: int) -> Iterator[str]:
     """Return expected and observed values, one line per check; text that is cut ends in `…`."""
     rows = [HEADER, *((MARKS[c.ok], c.subject, c.expected, c.observed) for c in outcome.checks)]
     cells = [[clean(cell) for cell in row] for row in rows]
@@ -34,7 +34,7 @@ def table(outcome: Outcome, width: int) -> Iterator[str]:
         yield "  " + "  ".join(_fit(c, w) for c, w in zip(row, widths, strict=True)).rstrip()
 
 
-def summary(outcomes: Sequence[Outcome]) -> str:
+def summary(outcomes: Sequence[ScenarioResult]) -> str:
     """Summarize several scenarios in one line."""
     failed = [o.scenario.name for o in outcomes if not o.ok]
     seconds = sum(o.seconds for o in outcomes)
@@ -42,7 +42,7 @@ def summary(outcomes: Sequence[Outcome]) -> str:
     return f"{passed}; failed: {', '.join(failed)}" if failed else passed
 
 
-def as_json(outcome: Outcome) -> dict[str, Any]:
+def as_json(outcome: ScenarioResult) -> dict[str, Any]:
     """Return every check as JSON, with no text cut."""
     return {
         "name": outcome.scenario.name,

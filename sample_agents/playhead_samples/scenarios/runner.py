@@ -7,7 +7,7 @@ from pathlib import Path
 
 from playhead.settings import Settings
 
-from playhead_samples.scenarios.player import Outcome, play
+from playhead_samples.scenarios.player import ScenarioResult, play
 from playhead_samples.scenarios.scenario import Scenario, StackOptions
 from playhead_samples.scenarios.testbed.forked_agents import ForkedAgents, ForkServer
 from playhead_samples.stack import Report, Stack
@@ -26,7 +26,7 @@ def run(
     folder: Path,
     report: Report,
     show: Show = lambda settings, invocation: None,
-) -> Iterator[Outcome]:
+) -> Iterator[ScenarioResult]:
     """Play scenarios in sequence; those with equal stack options share a stack.
 
     After a scenario that fails, the next one gets a new stack.

@@ -14,7 +14,7 @@ __all__ = [
     "FEW_RETRIES",
     "Action",
     "AtLeast",
-    "Check",
+    "CheckResult",
     "Expectation",
     "Scenario",
     "StackOptions",
@@ -32,7 +32,7 @@ class AtLeast:
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class CheckResult:
     """Result of one expectation: one row of the final table."""
 
     subject: str
@@ -41,7 +41,7 @@ class Check:
     ok: bool
 
     @classmethod
-    def compare(cls, subject: str, expected: Any, observed: Any) -> Check:
+    def compare(cls, subject: str, expected: Any, observed: Any) -> CheckResult:
         """Pass when both values are equal, or when `observed` reaches an `AtLeast`."""
         ok = observed >= expected.number if isinstance(expected, AtLeast) else observed == expected
         return cls(subject, str(expected), str(observed), bool(ok))
@@ -60,7 +60,7 @@ class Action(Protocol):
 class Expectation(Protocol):
     """Something that must be true at the end of a scenario."""
 
-    def check(self, run: ScenarioRun) -> Check:
+    def check(self, run: ScenarioRun) -> CheckResult:
         """Compare the expected value with the observed one."""
         ...
 

@@ -10,7 +10,7 @@ from playhead_tui.drawing.cells import clip
 from playhead_tui.drawing.document import Line
 from playhead_tui.interfaces import Dashboard
 
-__all__ = ["SECONDS", "check_journal", "verdict_lines"]
+__all__ = ["SECONDS", "check_journal"]
 
 SECONDS = 30.0
 """Time limit of a check, including the import of the app."""

@@ -17,7 +17,7 @@ from playhead_tui.drawing.cells import clip
 from playhead_tui.drawing.document import Line
 from playhead_tui.interfaces import AppLocation, Dashboard
 
-__all__ = ["Changeable", "ask_what_if", "changeable", "choose_stop_copy"]
+__all__ = ["ask_what_if", "choose_stop_copy"]
 
 Changeable = tuple[int | str, str, Any]
 """Key of a result in `what_if`, its title, and the result or a `Failure`."""

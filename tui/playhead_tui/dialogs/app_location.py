@@ -12,7 +12,7 @@ from playhead_tui.dialogs.dialog import Dialog
 from playhead_tui.drawing.document import Line
 from playhead_tui.interfaces import AppLocation
 
-__all__ = ["AppLocationDialog", "location_error"]
+__all__ = ["AppLocationDialog"]
 
 BODY = (
     Line("Runs the current code against the recorded journal, in a separate"),

@@ -107,7 +107,7 @@ def conversation(stop: Stop) -> Iterator[Line]:
         yield from text_lines(message["text"], indent=2, limit=LIMIT)
     if stop.asks_model and stop.notification_index is not None:
         yield from heading("recorded response", "llm")
-        llm = decode_run(stop.name, stop.result, known=True).llm
+        llm = decode_run(stop.name, stop.result, has_result=True).llm
         if llm is None or not (llm.text or llm.tool_calls):
             yield from value_lines(parsed(stop.result), indent=2, limit=LIMIT)
             return

@@ -15,7 +15,7 @@ from playhead.replay.engine.sdk import (
 )
 from playhead.restate.protocol import CANCEL_SIGNAL
 
-__all__ = ["CANCEL", "Results", "sdk_value"]
+__all__ = ["Results", "sdk_value"]
 
 CANCEL: ResultKey = ("signal", CANCEL_SIGNAL)
 

@@ -8,12 +8,10 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
-__all__ = ["CONTENT_TYPE", "END", "ERROR", "START", "SUSPENSION", "FramingError", "frame", "frames"]
+__all__ = ["CONTENT_TYPE", "ERROR", "START", "FramingError", "frame", "frames"]
 
 START = 0
-SUSPENSION = 1
 ERROR = 2
-END = 3
 
 CONTENT_TYPE = "application/vnd.restate.invocation.v{version}"
 

@@ -6,11 +6,11 @@ import re
 
 from playhead_samples.llm.conversation import Conversation
 from playhead_samples.llm.rules._parsing import numbers
-from playhead_samples.llm.script import Answer, call, calls, reply, rule
+from playhead_samples.llm.script import LlmAnswer, call, calls, reply, rule
 
 
 @rule("orders", "You answer questions about orders")
-def orders(conversation: Conversation) -> Answer:
+def orders(conversation: Conversation) -> LlmAnswer:
     """Use the number as the customer wrote it; after an error, in the valid form."""
     result = conversation.result("look_up_order")
     if result is not None:
@@ -22,7 +22,7 @@ def orders(conversation: Conversation) -> Answer:
 
 
 @rule("researcher", "You research a topic")
-def researcher(conversation: Conversation) -> Answer:
+def researcher(conversation: Conversation) -> LlmAnswer:
     """Stop after two searches, except for perpetual motion."""
     topic = conversation.user.removeprefix("Topic: ")
     searches = len(conversation.results)
@@ -32,7 +32,7 @@ def researcher(conversation: Conversation) -> Answer:
 
 
 @rule("calculator", "You are a calculator")
-def calculator(conversation: Conversation) -> Answer:
+def calculator(conversation: Conversation) -> LlmAnswer:
     """Multiply the first two numbers."""
     result = conversation.result("multiply")
     if result is None:
@@ -42,7 +42,7 @@ def calculator(conversation: Conversation) -> Answer:
 
 
 @rule("travel", "You are a travel agent")
-def travel(conversation: Conversation) -> Answer:
+def travel(conversation: Conversation) -> LlmAnswer:
     """Book the hotel, the flight and the car, then confirm."""
     found = re.search(r"to ([A-Z]\w+)", conversation.user)
     city = found.group(1) if found else "Lisbon"
@@ -53,7 +53,7 @@ def travel(conversation: Conversation) -> Answer:
 
 
 @rule("concierge", "You are a concierge")
-def concierge(conversation: Conversation) -> Answer:
+def concierge(conversation: Conversation) -> LlmAnswer:
     """Call both tools in one answer."""
     results = [conversation.result(tool) for tool in ("reserve_table", "order_cab")]
     if None in results:
@@ -64,13 +64,13 @@ def concierge(conversation: Conversation) -> Answer:
 
 
 @rule("watchman", "You are a watchman")
-def watchman(conversation: Conversation) -> Answer:
+def watchman(conversation: Conversation) -> LlmAnswer:
     """Report that all is quiet."""
     return reply(f"All is quiet. {conversation.user}")
 
 
 @rule("storyteller", "You are a storyteller")
-def storyteller(conversation: Conversation) -> Answer:
+def storyteller(conversation: Conversation) -> LlmAnswer:
     """Pick a setting, then tell three sentences."""
     about = conversation.user.removeprefix("About: ")
     setting = conversation.result("pick_setting")
@@ -80,13 +80,13 @@ def storyteller(conversation: Conversation) -> Answer:
 
 
 @rule("coder", "You write programs in stages")
-def coder(conversation: Conversation) -> Answer:
+def coder(conversation: Conversation) -> LlmAnswer:
     """Name the stage and its input."""
     stage, _, work = conversation.user.removeprefix("Stage: ").partition("\n")
     return reply(f"{stage}({work})")
 
 
 @rule("clerk", "You are a clerk")
-def clerk(conversation: Conversation) -> Answer:
+def clerk(conversation: Conversation) -> LlmAnswer:
     """Confirm the order."""
     return reply(f"Thank you. {conversation.user} It will be shipped.")

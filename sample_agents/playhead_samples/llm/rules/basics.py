@@ -6,14 +6,14 @@ import re
 
 from playhead_samples.llm.conversation import Conversation
 from playhead_samples.llm.rules._parsing import CAR, MEDICAL, amount, mentions
-from playhead_samples.llm.script import Answer, call, reply, rule
+from playhead_samples.llm.script import LlmAnswer, call, reply, rule
 
 NAME = re.compile(r"\b(?:my name is|i am|i'm)\s+([A-Z][a-z]+)", re.IGNORECASE)
 CITY = re.compile(r"\bin ([A-Z][\w ]*?)(?=[?.,!]|$)")
 
 
 @rule("weather", "You are a weather agent")
-def weather(conversation: Conversation) -> Answer:
+def weather(conversation: Conversation) -> LlmAnswer:
     """Look the city up, then report."""
     result = conversation.result("get_weather")
     if result is None:
@@ -28,7 +28,7 @@ def weather(conversation: Conversation) -> Answer:
 
 
 @rule("chat", "You are a friendly chat partner")
-def chat(conversation: Conversation) -> Answer:
+def chat(conversation: Conversation) -> LlmAnswer:
     """Remember a name from earlier messages, which shows that the history was sent."""
     messages = conversation.user_messages
     names = [m.group(1) for text in messages if (m := NAME.search(text))]
@@ -39,7 +39,7 @@ def chat(conversation: Conversation) -> Answer:
 
 
 @rule("approval", "You evaluate insurance claims and ask a person")
-def approval(conversation: Conversation) -> Answer:
+def approval(conversation: Conversation) -> LlmAnswer:
     """Approve small claims at once; request a review of large ones."""
     review = conversation.result("human_approval")
     if review is None and amount(conversation.user) > 1000:
@@ -52,7 +52,7 @@ def approval(conversation: Conversation) -> Answer:
 
 
 @rule("intake", "You are the intake agent of an insurance")
-def intake(conversation: Conversation) -> Answer:
+def intake(conversation: Conversation) -> LlmAnswer:
     """Consult the specialists that the claim needs, in sequence."""
     needed = [
         tool
@@ -71,14 +71,14 @@ def intake(conversation: Conversation) -> Answer:
 
 
 @rule("medical", "You are a medical claims specialist")
-def medical(conversation: Conversation) -> Answer:
+def medical(conversation: Conversation) -> LlmAnswer:
     """Cover up to 50,000 USD."""
     verdict = "covered" if amount(conversation.user) <= 50_000 else "not covered"
     return reply(f"Medical review: the treatment is {verdict}.")
 
 
 @rule("car", "You are a car claims specialist")
-def car(conversation: Conversation) -> Answer:
+def car(conversation: Conversation) -> LlmAnswer:
     """Cover up to 25,000 USD."""
     verdict = "covered" if amount(conversation.user) <= 25_000 else "not covered"
     return reply(f"Car review: the damage is {verdict}.")

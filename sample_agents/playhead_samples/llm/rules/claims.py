@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from playhead_samples.llm.conversation import Conversation
 from playhead_samples.llm.rules._parsing import CAR, MEDICAL, amount, mentions
-from playhead_samples.llm.script import Answer, call, reply, rule
+from playhead_samples.llm.script import LlmAnswer, call, reply, rule
 
 SMALL = 1000
 
 
 @rule("timed_approval", "You decide insurance claims in time")
-def timed_approval(conversation: Conversation) -> Answer:
+def timed_approval(conversation: Conversation) -> LlmAnswer:
     """Decide like `approval`; after a timeout, refer the claim to the night team."""
     review = conversation.result("human_approval")
     if review is None:
@@ -23,7 +23,7 @@ def timed_approval(conversation: Conversation) -> Answer:
 
 
 @rule("workflow_approval", "You hand large insurance claims to a review team")
-def workflow_approval(conversation: Conversation) -> Answer:
+def workflow_approval(conversation: Conversation) -> LlmAnswer:
     """Decide like `approval`, through the review team."""
     review = conversation.result("review_claim")
     if review is None:
@@ -34,7 +34,7 @@ def workflow_approval(conversation: Conversation) -> Answer:
 
 
 @rule("claims_desk", "You run the claims desk")
-def claims_desk(conversation: Conversation) -> Answer:
+def claims_desk(conversation: Conversation) -> LlmAnswer:
     """Call the desks that the claim needs, in sequence."""
     needed = [
         tool
@@ -53,19 +53,19 @@ def claims_desk(conversation: Conversation) -> Answer:
 
 
 @rule("health_desk", "You run the health desk")
-def health_desk(conversation: Conversation) -> Answer:
+def health_desk(conversation: Conversation) -> LlmAnswer:
     """Cover up to 50,000 USD."""
     return reply(f"Health: {'covered' if amount(conversation.user) <= 50_000 else 'not covered'}.")
 
 
 @rule("motor_desk", "You run the motor desk")
-def motor_desk(conversation: Conversation) -> Answer:
+def motor_desk(conversation: Conversation) -> LlmAnswer:
     """Cover up to 25,000 USD."""
     return reply(f"Motor: {'covered' if amount(conversation.user) <= 25_000 else 'not covered'}.")
 
 
 @rule("analyst", "You are a claim analyst")
-def analyst(conversation: Conversation) -> Answer:
+def analyst(conversation: Conversation) -> LlmAnswer:
     """Pay if every metric is good."""
     metrics = conversation.result("calculate_metrics")
     if metrics is None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from playhead_samples.llm.conversation import Conversation
 from playhead_samples.llm.rules._parsing import numbers
-from playhead_samples.llm.script import Answer, call, reply, rule
+from playhead_samples.llm.script import LlmAnswer, call, reply, rule
 
 
 @rule("reviewer", "You review texts for one aspect")
-def reviewer(conversation: Conversation) -> Answer:
+def reviewer(conversation: Conversation) -> LlmAnswer:
     """Answer with one sentence per aspect."""
     aspect = conversation.user.removeprefix("Aspect: ").split(".")[0]
     opinions = {
@@ -20,38 +20,38 @@ def reviewer(conversation: Conversation) -> Answer:
 
 
 @rule("thorough", "You answer thoroughly")
-def thorough(conversation: Conversation) -> Answer:
+def thorough(conversation: Conversation) -> LlmAnswer:
     """Answer at length."""
     return reply(f"In full detail on {conversation.user!r}: " + "there is much to consider. " * 5)
 
 
 @rule("quick", "You answer quickly")
-def quick(conversation: Conversation) -> Answer:
+def quick(conversation: Conversation) -> LlmAnswer:
     """Answer briefly."""
     return reply("Start small, practise often.")
 
 
 @rule("extractor", "You extract the figures")
-def extractor(conversation: Conversation) -> Answer:
+def extractor(conversation: Conversation) -> LlmAnswer:
     """List all numbers."""
     return reply(", ".join(str(n) for n in numbers(conversation.user)) or "none")
 
 
 @rule("sorter", "You sort figures")
-def sorter(conversation: Conversation) -> Answer:
+def sorter(conversation: Conversation) -> LlmAnswer:
     """List the numbers, largest first."""
     return reply(", ".join(str(n) for n in sorted(numbers(conversation.user), reverse=True)))
 
 
 @rule("writer", "You write a table in Markdown")
-def writer(conversation: Conversation) -> Answer:
+def writer(conversation: Conversation) -> LlmAnswer:
     """Write a table with one column."""
     rows = [f"| {n} |" for n in numbers(conversation.user)]
     return reply("\n".join(["| figure |", "| --- |", *rows]))
 
 
 @rule("planner", "You plan work")
-def planner(conversation: Conversation) -> Answer:
+def planner(conversation: Conversation) -> LlmAnswer:
     """Plan three tasks for any goal."""
     goal = conversation.user.rstrip(".")
     steps = ("List the needs of", "Assign the people for", "Set the date of")
@@ -59,20 +59,20 @@ def planner(conversation: Conversation) -> Answer:
 
 
 @rule("worker", "You do one task and report")
-def worker(conversation: Conversation) -> Answer:
+def worker(conversation: Conversation) -> LlmAnswer:
     """Report that the task is result."""
     return reply(f"Done: {conversation.user}.")
 
 
 @rule("editor", "You join the reports of workers")
-def editor(conversation: Conversation) -> Answer:
+def editor(conversation: Conversation) -> LlmAnswer:
     """Count and join the reports."""
     reports = conversation.user.splitlines()
     return reply(f"{len(reports)} reports. " + " ".join(reports))
 
 
 @rule("author", "You write slogans")
-def author(conversation: Conversation) -> Answer:
+def author(conversation: Conversation) -> LlmAnswer:
     """Add an exclamation mark after advice."""
     product = conversation.user.splitlines()[0].removeprefix("Product: ")
     mark = "!" if "Advice:" in conversation.user else "."
@@ -80,7 +80,7 @@ def author(conversation: Conversation) -> Answer:
 
 
 @rule("judge", "You judge slogans")
-def judge(conversation: Conversation) -> Answer:
+def judge(conversation: Conversation) -> LlmAnswer:
     """Require an exclamation mark."""
     good = conversation.user.rstrip().endswith("!")
     return call("final_result", good=good, advice="" if good else "Make it livelier.")

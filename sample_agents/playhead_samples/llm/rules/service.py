@@ -6,11 +6,11 @@ import re
 
 from playhead_samples.llm.conversation import Conversation
 from playhead_samples.llm.rules._parsing import amount
-from playhead_samples.llm.script import Answer, call, reply, rule
+from playhead_samples.llm.script import LlmAnswer, call, reply, rule
 
 
 @rule("bank", "You are a bank agent")
-def bank(conversation: Conversation) -> Answer:
+def bank(conversation: Conversation) -> LlmAnswer:
     """Call one tool per question."""
     text = conversation.user.lower()
     if conversation.results:
@@ -33,14 +33,14 @@ def bank(conversation: Conversation) -> Answer:
 
 
 @rule("risk", "You assess the risk of loans")
-def risk(conversation: Conversation) -> Answer:
+def risk(conversation: Conversation) -> LlmAnswer:
     """Rate loans of 10,000 USD and more as high risk."""
     high = amount(conversation.user) >= 10_000
     return reply("high: the sum is large" if high else "low: the sum is small")
 
 
 @rule("triage", "You are the triage agent of an airline")
-def triage(conversation: Conversation) -> Answer:
+def triage(conversation: Conversation) -> LlmAnswer:
     """Hand over by topic."""
     text = conversation.user.lower()
     if "seat" in text:
@@ -51,7 +51,7 @@ def triage(conversation: Conversation) -> Answer:
 
 
 @rule("faq", "You answer questions of passengers")
-def faq(conversation: Conversation) -> Answer:
+def faq(conversation: Conversation) -> LlmAnswer:
     """Look up the answer; hand questions about seats back to triage."""
     if "seat" in conversation.user.lower():
         return call("transfer_to_triage_agent")
@@ -60,7 +60,7 @@ def faq(conversation: Conversation) -> Answer:
 
 
 @rule("seat", "You change seats of passengers")
-def seat(conversation: Conversation) -> Answer:
+def seat(conversation: Conversation) -> LlmAnswer:
     """Ask for booking and seat; hand other topics back to triage."""
     if "seat" not in conversation.user.lower():
         return call("transfer_to_triage_agent")

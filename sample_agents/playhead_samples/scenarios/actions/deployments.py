@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import httpx
 from playhead.local import free_port
+from playhead.restate.deployments import register_deployment
 
 from playhead_samples.scenarios.testbed.forked_agents import ForkedAgents
 from playhead_samples.scenarios.testbed.scenario_run import ScenarioError, ScenarioRun
@@ -46,7 +47,8 @@ class Deploy:
         second.start()
         run.cleanups.append(second.kill)
         second.wait_until(lambda: _answers(uri), seconds=START_SECONDS, what="they answered")
-        deployment = run.stack.admin("POST", "/deployments", {"uri": uri})["id"]
+        settings = run.stack.settings
+        deployment = register_deployment(settings.admin_url, uri, token=settings.auth_token)
         run.cleanups.append(lambda: _remove_deployment(run, deployment))
         run.report(f"  the new deployment is {deployment}")
 
@@ -96,7 +98,7 @@ def _start_original_code(run: ScenarioRun, agents: ForkedAgents) -> None:
 
 
 def _remove_deployment(run: ScenarioRun, deployment: str) -> None:
-    run.stack.admin("DELETE", f"/deployments/{deployment}?force=true")
+    run.stack.remove_deployment(deployment)
     run.stack.register()
 
 

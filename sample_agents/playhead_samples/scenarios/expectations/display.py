@@ -14,7 +14,7 @@ from playhead.reader.reader import Reader
 from playhead.record import client as recorder
 from playhead.restate.client import RestateClient
 
-from playhead_samples.scenarios.scenario import Check
+from playhead_samples.scenarios.scenario import CheckResult
 from playhead_samples.scenarios.testbed.scenario_run import ScenarioRun
 
 MAX_ROWS = 1000
@@ -26,7 +26,7 @@ FAILED = ("killed", "cancelled")
 class ShownStatuses:
     """Every invocation is shown with the status that the server reports."""
 
-    def check(self, run: ScenarioRun) -> Check:
+    def check(self, run: ScenarioRun) -> CheckResult:
         """Compare the reader with the server's SQL API."""
         rows = {row.id: row for row in _shown(run)}
         expected: list[str] = []
@@ -36,14 +36,14 @@ class ShownStatuses:
             row = rows.get(invocation)
             status = "not shown" if row is None else str(row.status)
             observed.append(f"{name} {'failed' if status in FAILED else status}")
-        return Check.compare("shown status", ", ".join(expected), ", ".join(observed))
+        return CheckResult.compare("shown status", ", ".join(expected), ", ".join(observed))
 
 
 @dataclass(frozen=True, slots=True)
 class ShownAnswers:
     """Every answer of the LLM and its tokens are shown exactly once."""
 
-    def check(self, run: ScenarioRun) -> Check:
+    def check(self, run: ScenarioRun) -> CheckResult:
         """Compare the reader with the LLM server's log, over all invocations of the run."""
         answers = [e for e in run.llm_requests() if e["delivered"] and e["input_tokens"]]
         sent = Tokens(
@@ -51,7 +51,7 @@ class ShownAnswers:
         )
         rows = _shown(run)
         shown = sum((row.tokens for row in rows if row.tokens), Tokens())
-        return Check.compare(
+        return CheckResult.compare(
             "shown LLM answers and tokens",
             _summary(len(answers), sent),
             _summary(sum(row.llm_calls or 0 for row in rows), shown),

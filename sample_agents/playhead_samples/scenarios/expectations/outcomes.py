@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from playhead_samples.scenarios.scenario import AtLeast, Check
+from playhead_samples.scenarios.scenario import AtLeast, CheckResult
 from playhead_samples.scenarios.testbed.scenario_run import ScenarioRun
 
 
@@ -22,9 +22,9 @@ class StatusIs:
     expected: str
     name: str = "run"
 
-    def check(self, run: ScenarioRun) -> Check:
+    def check(self, run: ScenarioRun) -> CheckResult:
         """Read it from the server."""
-        return Check.compare(f"{self.name}: status", self.expected, run.status(self.name))
+        return CheckResult.compare(f"{self.name}: status", self.expected, run.status(self.name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class AnswerContains:
     text: str
     name: str = "run"
 
-    def check(self, run: ScenarioRun) -> Check:
+    def check(self, run: ScenarioRun) -> CheckResult:
         """Read it from the ingress."""
         return _contains(f"{self.name}: answer", run.fill(self.text), str(run.output(self.name)))
 
@@ -46,7 +46,7 @@ class FailureContains:
     text: str
     name: str = "run"
 
-    def check(self, run: ScenarioRun) -> Check:
+    def check(self, run: ScenarioRun) -> CheckResult:
         """Read it from the server."""
         failure = str(run.row(self.name).get("completion_failure"))
         return _contains(f"{self.name}: failure", self.text, failure)
@@ -61,7 +61,7 @@ class SideEffects:
     details: dict[str, Any] = field(default_factory=dict[str, Any], hash=False)
     """Details that the side effect must have; `{key}` is replaced with the run's key."""
 
-    def check(self, run: ScenarioRun) -> Check:
+    def check(self, run: ScenarioRun) -> CheckResult:
         """Read it from the tools' own count."""
         details = {k: run.fill(v) if isinstance(v, str) else v for k, v in self.details.items()}
         observed = sum(
@@ -69,7 +69,7 @@ class SideEffects:
             for e in run.side_effects()
         )
         suffix = "".join(f", {k} {v}" for k, v in self.details.items())
-        return Check.compare(f"side effect {self.effect}{suffix}", self.times, observed)
+        return CheckResult.compare(f"side effect {self.effect}{suffix}", self.times, observed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +78,12 @@ class SideEffectOrder:
 
     effects: tuple[str, ...]
 
-    def check(self, run: ScenarioRun) -> Check:
+    def check(self, run: ScenarioRun) -> CheckResult:
         """Read it from the tools' own count."""
         observed = [e.name for e in run.side_effects() if e.name in self.effects]
-        return Check.compare("order of side effects", _sequence(self.effects), _sequence(observed))
+        return CheckResult.compare(
+            "order of side effects", _sequence(self.effects), _sequence(observed)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +93,11 @@ class LlmRequests:
     times: int | AtLeast
     agent: str | None = None
 
-    def check(self, run: ScenarioRun) -> Check:
+    def check(self, run: ScenarioRun) -> CheckResult:
         """Read it from the LLM server's log."""
         observed = sum(self.agent in (None, e["agent"]) for e in run.llm_requests())
         agent = f" of agent {self.agent}" if self.agent else ""
-        return Check.compare(f"LLM requests{agent}", self.times, observed)
+        return CheckResult.compare(f"LLM requests{agent}", self.times, observed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +106,10 @@ class InjectedLlmFaults:
 
     faults: dict[str, int] = field(hash=False)
 
-    def check(self, run: ScenarioRun) -> Check:
+    def check(self, run: ScenarioRun) -> CheckResult:
         """Read it from the LLM server's log."""
         observed = Counter(str(e["fault"]) for e in run.llm_requests() if e["fault"])
-        return Check.compare("injected LLM faults", _counts(self.faults), _counts(observed))
+        return CheckResult.compare("injected LLM faults", _counts(self.faults), _counts(observed))
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,10 +120,12 @@ class JournalSteps:
     times: int | AtLeast = 1
     name: str = "run"
 
-    def check(self, run: ScenarioRun) -> Check:
+    def check(self, run: ScenarioRun) -> CheckResult:
         """Read it from the server."""
         observed = run.count_steps(self.name, self.step)
-        return Check.compare(f"{self.name}: journaled steps {self.step!r}", self.times, observed)
+        return CheckResult.compare(
+            f"{self.name}: journaled steps {self.step!r}", self.times, observed
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,13 +135,13 @@ class EventContains:
     text: str
     name: str = "run"
 
-    def check(self, run: ScenarioRun) -> Check:
+    def check(self, run: ScenarioRun) -> CheckResult:
         """Read it from the server."""
         events = run.events(self.name)
         ok = any(self.text in event for event in events)
         kinds = _counts(Counter(event.split()[0] for event in events)) or "no events"
         observed = f"{'found' if ok else 'not found'} in {kinds}"
-        return Check(f"{self.name}: events", f"… {self.text} …", observed, ok)
+        return CheckResult(f"{self.name}: events", f"… {self.text} …", observed, ok)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +154,7 @@ class StateContains:
     text: str
     """`{key}` is replaced with the run's key."""
 
-    def check(self, run: ScenarioRun) -> Check:
+    def check(self, run: ScenarioRun) -> CheckResult:
         """Read it from the server."""
         rows = run.query(
             f"SELECT value_utf8 FROM state WHERE service_name = '{self.service}' "
@@ -168,7 +172,7 @@ class StartedLater:
     """Least time between sending the request and the start."""
     name: str = "run"
 
-    def check(self, run: ScenarioRun) -> Check:
+    def check(self, run: ScenarioRun) -> CheckResult:
         """Read it from the server."""
         running_at = run.row(self.name).get("running_at")
         delay = (
@@ -176,7 +180,7 @@ class StartedLater:
             if running_at
             else -1.0
         )
-        return Check(
+        return CheckResult(
             f"{self.name}: start",
             f"at least {self.seconds:g} s after the request",
             f"{delay:.1f} s after the request" if running_at else "not started",
@@ -193,12 +197,14 @@ class CompletionOrder:
     def __init__(self, *names: str) -> None:
         object.__setattr__(self, "names", names)
 
-    def check(self, run: ScenarioRun) -> Check:
+    def check(self, run: ScenarioRun) -> CheckResult:
         """Read it from the server."""
         ends = {name: run.row(name).get("completed_at") for name in self.names}
         observed = [f"{name} not completed" for name, at in ends.items() if not at]
         observed += sorted((n for n in self.names if ends[n]), key=lambda name: str(ends[name]))
-        return Check.compare("order of completion", _sequence(self.names), _sequence(observed))
+        return CheckResult.compare(
+            "order of completion", _sequence(self.names), _sequence(observed)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,15 +214,15 @@ class SameInvocation:
     first: str
     second: str
 
-    def check(self, run: ScenarioRun) -> Check:
+    def check(self, run: ScenarioRun) -> CheckResult:
         """Compare the ids that the ingress returned."""
         same = run.invocation_id(self.first) == run.invocation_id(self.second)
         observed = "one invocation" if same else "two invocations"
-        return Check.compare(f"{self.first} and {self.second}", "one invocation", observed)
+        return CheckResult.compare(f"{self.first} and {self.second}", "one invocation", observed)
 
 
-def _contains(subject: str, text: str, observed: str) -> Check:
-    return Check(subject, f"… {text} …", observed, text in observed)
+def _contains(subject: str, text: str, observed: str) -> CheckResult:
+    return CheckResult(subject, f"… {text} …", observed, text in observed)
 
 
 def _sequence(names: tuple[str, ...] | list[str]) -> str:

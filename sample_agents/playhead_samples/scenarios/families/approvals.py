@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from playhead.conventions import ATTEMPT_SPAN
+
 from playhead_samples.scenarios.actions import (
     AnswerApproval,
     FindChild,
@@ -44,7 +46,7 @@ SCENARIOS = (
             SetTimeouts("ApprovalAgent", inactivity="200 ms"),
             Send("ApprovalAgent/run", CLAIM),
             WaitForStatus("suspended"),
-            WaitForSpans(1, "invocation-attempt"),
+            WaitForSpans(1, ATTEMPT_SPAN),
             SetTimeouts("ApprovalAgent", inactivity="60 s"),
             StopAgents(),
             KillServer(),

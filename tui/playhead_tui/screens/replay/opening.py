@@ -10,7 +10,7 @@ from textual.screen import Screen
 
 from playhead_tui.inspector.progress import error_lines, progress_lines
 from playhead_tui.interfaces import AppLocation, Dashboard
-from playhead_tui.screens.replay_messages import (
+from playhead_tui.screens.replay.messages import (
     ReplayFailed,
     ReportReady,
     SessionReady,

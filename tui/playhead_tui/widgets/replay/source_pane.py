@@ -16,7 +16,7 @@ from playhead_tui.drawing.cells import clip, fit
 from playhead_tui.drawing.glyphs import UNICODE, Glyphs
 from playhead_tui.drawing.palette import Palette, palette_of
 from playhead_tui.drawing.python_source import SourceFile
-from playhead_tui.widgets.stop_pane import SCROLLING
+from playhead_tui.widgets.replay.stop_pane import SCROLLING
 
 __all__ = ["SourcePane"]
 

@@ -12,7 +12,7 @@ from playhead_tui.drawing.cells import clip, fit
 from playhead_tui.drawing.glyphs import Glyphs
 from playhead_tui.drawing.palette import Palette, palette_of
 
-__all__ = ["ReplayHeader", "verdict_mark", "verdict_style"]
+__all__ = ["ReplayHeader"]
 
 
 def verdict_mark(verdict: Verdict, glyphs: Glyphs) -> str:

@@ -13,7 +13,7 @@ from textual.binding import BindingType
 from playhead_tui.drawing.cells import cell, fit
 from playhead_tui.drawing.glyphs import UNICODE, Glyphs
 from playhead_tui.drawing.palette import Palette
-from playhead_tui.widgets.journal_strip import kind_of
+from playhead_tui.widgets.replay.journal_strip import kind_of
 from playhead_tui.widgets.rows import MOVES, RowsView
 
 __all__ = ["StopList"]

@@ -34,7 +34,7 @@ def kind_of(stop: Stop) -> StepKind:
     if stop.asks_model:
         return "llm"
     if stop.type == "Run":
-        return decode_run(stop.name, None, known=False).kind
+        return decode_run(stop.name, None, has_result=False).kind
     return KINDS.get(stop.type, "other")
 
 

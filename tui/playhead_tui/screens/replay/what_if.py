@@ -22,7 +22,7 @@ from playhead_tui.drawing.document import Line
 from playhead_tui.inspector.what_if import ending, row_lines, unanswered
 from playhead_tui.interfaces import Dashboard
 from playhead_tui.widgets.chips import Chips
-from playhead_tui.widgets.comparison import Comparison
+from playhead_tui.widgets.replay.comparison import Comparison
 from playhead_tui.widgets.rows import RowsView
 from playhead_tui.widgets.text_pane import TextPane
 

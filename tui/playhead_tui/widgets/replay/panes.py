@@ -11,9 +11,9 @@ from textual.containers import Container
 from textual.widget import Widget
 
 from playhead_tui.drawing.glyphs import Glyphs
-from playhead_tui.widgets.source_pane import SourcePane
-from playhead_tui.widgets.stop_list import StopList
-from playhead_tui.widgets.stop_pane import StopPane
+from playhead_tui.widgets.replay.source_pane import SourcePane
+from playhead_tui.widgets.replay.stop_list import StopList
+from playhead_tui.widgets.replay.stop_pane import StopPane
 
 __all__ = ["ReplayPanes"]
 

@@ -14,7 +14,7 @@ from textual.widgets import Footer
 from playhead_tui.drawing.python_source import SourceFile, read_source, short_path
 from playhead_tui.inspector.stop import frames
 from playhead_tui.interfaces import Dashboard
-from playhead_tui.screens.replay_messages import (
+from playhead_tui.screens.replay.messages import (
     BreakpointsFound,
     ReplayFailed,
     ReportReady,
@@ -22,18 +22,18 @@ from playhead_tui.screens.replay_messages import (
     SourceFileRead,
     WhatIfFinished,
 )
-from playhead_tui.screens.replay_opening import ReplayOpeningScreen
+from playhead_tui.screens.replay.opening import ReplayOpeningScreen
 from playhead_tui.widgets.chips import Chips
 from playhead_tui.widgets.filter_bar import FilterBar
-from playhead_tui.widgets.journal_strip import JournalStrip
 from playhead_tui.widgets.notes import Notes
-from playhead_tui.widgets.replay_header import ReplayHeader
-from playhead_tui.widgets.replay_panes import ReplayPanes
+from playhead_tui.widgets.replay.header import ReplayHeader
+from playhead_tui.widgets.replay.journal_strip import JournalStrip
+from playhead_tui.widgets.replay.panes import ReplayPanes
 from playhead_tui.widgets.rows import RowsView
 from playhead_tui.widgets.text_pane import TextPane
 
 if TYPE_CHECKING:
-    from playhead_tui.screens.what_if import NextRun
+    from playhead_tui.screens.replay.what_if import NextRun
 
 __all__ = ["ReplayScreen"]
 
@@ -332,7 +332,7 @@ class ReplayScreen(ReplayOpeningScreen):
 
     def on_what_if_finished(self, message: WhatIfFinished) -> None:
         """Show both runs side by side."""
-        from playhead_tui.screens.what_if import WhatIfScreen
+        from playhead_tui.screens.replay.what_if import WhatIfScreen
 
         self._activity = ""
         self.show_header()
