@@ -32,8 +32,9 @@ async def test_no_change_without_confirmation(stage, source) -> None:
     actions = FakeControl()
     async with stage(source, actions) as s:
         await at(s, "inv_1aWeather")
-        for letter, verb, no in (("c", "Cancel?", "n"), ("c", "Cancel?", "escape"),
-                                 ("k", "Kill?", "n"), ("", "", "escape")):  # fmt: skip
+        cancel, kill = "Cancel the invocation?", "Kill the invocation?"
+        for letter, verb, no in (("c", cancel, "n"), ("c", cancel, "escape"),
+                                 ("k", kill, "n"), ("", "", "escape")):  # fmt: skip
             await s.press("x")
             await s.until(lambda: isinstance(s.app.screen, Menu))
             if letter:
@@ -57,7 +58,7 @@ async def test_every_action_after_confirmation(stage, source, ident, letter, ver
         await s.press("x")
         await s.until(lambda: isinstance(s.app.screen, Menu))
         await s.press(letter)
-        await s.until(lambda: f"{verb.capitalize()}?" in s.text)
+        await s.until(lambda: f"{verb.capitalize()} the invocation?" in s.text)
         await s.press("y")
         await s.until(lambda: actions.done)
         assert actions.done == [(verb, ident)]
@@ -99,7 +100,7 @@ async def test_an_approval_is_answered_from_the_list(stage, source, keys, done) 
             await s.until(lambda: isinstance(s.app.screen, Prompt))
             await s.press(*keys[1:])
         if done is None:
-            await s.shows("Not JSON")
+            await s.shows("Not valid JSON")
             assert actions.done == []
         else:
             await s.until(lambda: actions.done == [done])
@@ -133,7 +134,7 @@ async def test_an_error_of_the_server_is_shown(stage, source) -> None:
         await s.press("x")
         await s.until(lambda: isinstance(s.app.screen, Menu))
         await s.press("c")
-        await s.until(lambda: "Cancel?" in s.text)
+        await s.until(lambda: "Cancel the invocation?" in s.text)
         await s.press("y")
         await s.shows("The server refused: [/] already")
 
@@ -188,7 +189,7 @@ async def test_the_palette_offers_the_keys(stage, source) -> None:
     async with stage(source) as s:
         await at(s, "inv_1aWeather")
         commands = {command.title for command in s.app.get_system_commands(s.app.screen)}
-        assert commands >= {"Filter", "Errors", "Pause view", "Actions", "Theme", "Quit"}
+        assert commands >= {"Filter", "Errors only", "Pause view", "Actions", "Theme", "Quit"}
         for key in ("colon", "ctrl+p"):
             await s.press(key)
             await s.until(lambda: len(s.app.screen_stack) == 2)

@@ -128,7 +128,7 @@ async def test_a_claim_fails_twice_waits_and_is_answered_from_the_screen(desk, t
         detail.waterfall.go_to(checked.key)
         await wait_until(pilot, lambda: "the [bold]ledger[/] is closed" in screen_text(app))
         await pilot.press("a")
-        await wait_until(pilot, lambda: "resolve it with true" in screen_text(app))
+        await wait_until(pilot, lambda: "Resolve it with true" in screen_text(app))
         await pilot.press("y")
         await wait_until(pilot, lambda: detail.detail.summary.status == "succeeded", 30)
         last = detail.waterfall.rows[-1].row
@@ -149,7 +149,7 @@ async def test_a_claim_that_waits_is_restarted_and_keeps_its_checked_ledger(
         old: Any = app.screen
         old.waterfall.go_to(next(r.row.key for r in old.waterfall.rows if "ledger" in r.row.label))
         for key, shown in (
-            ("x", "restart as new"),
+            ("x", "Restart as new"),
             ("n", "all up to #1 check the ledger"),
             ("s", "The invocation is killed first"),
         ):

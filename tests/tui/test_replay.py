@@ -52,7 +52,7 @@ async def test_every_step_stands_on_its_line_with_its_variables(stage) -> None:
         await s.press("h")
         assert "plan" not in screen.panes.details.text
         await s.press("right_square_bracket")
-        assert "journal entry #2, result in #3" in screen.panes.details.text
+        assert "Journal entry #2, result in #3" in screen.panes.details.text
         assert '"Oslo day 0"' in screen.panes.details.text
         await s.press("l", "3", "j")
         assert screen.session.position == 3
@@ -89,7 +89,7 @@ async def test_every_task_is_shown_when_tools_run_in_parallel(stage) -> None:
     async with stage(None, connect=connecting("tasks")) as s:
         screen = await opened(s)
         details = screen.panes.details.text
-        assert "task at this command" in details
+        assert "Task at this command" in details
         assert details.count("tasks.tool  handlers.py:") == 2
         assert "city: 'Oslo'" in details
         assert "city: 'Bergen'" in details
@@ -144,7 +144,7 @@ async def test_a_crash_of_the_code_is_shown_and_harmless(
         s.app.open_replay("inv_1", "Counter/trips/trip")
         await until(s, lambda: s.app.screen.error)
         await s.until(lambda: message in s.text)
-        assert "what to do" in s.text
+        assert "What to do" in s.text
         shutil.copy(RECORDINGS / "handlers.py", tmp_path / "agent.py")
         monkeypatch.setattr("playhead_tui.screens.replay.opening.Replayer", Replayer)
         screen: Any = s.app.screen

@@ -91,7 +91,7 @@ async def test_a_slow_or_failed_check_is_shown(stage, tmp_path, monkeypatch) -> 
     connect = connecting("trip", AppLocation("slow:app", str(tmp_path)), actions=FakeControl())
     async with stage(None, connect=connect) as s:
         await resuming(s)
-        await s.shows("Not checked: slow:app took over 0.5 s")
+        await s.shows("Not checked: slow:app took more than 0.5 s")
     error = RecordingError("no [journal]")
     async with stage(None, connect=connecting(error, HANDLERS, actions=FakeControl())) as s:
         await resuming(s)

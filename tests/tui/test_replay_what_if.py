@@ -40,7 +40,7 @@ async def test_a_changed_result_is_compared_with_the_original(stage) -> None:
         assert json.loads(area.text) == {"hello": "Ada"}
         area.text = '{"hello": '
         await s.press("ctrl+s")
-        await s.shows("Not JSON")
+        await s.shows("Not valid JSON")
         assert isinstance(s.app.screen, ResultEditor)
         area.text = '{"hello": "[b]Eve[/]"}'
         await s.press("ctrl+s")
@@ -71,11 +71,11 @@ async def test_a_dry_run_waits_and_takes_answers(stage) -> None:
         assert "answer to awakeable 1" in s.text
         await editing(s, "1")
         await s.press("ctrl+o")
-        await s.shows("dry: no step is answered")
+        await s.shows("no step is answered (dry)")
         await s.press("ctrl+s")
         screen = await what_if_of(s)
         await s.shows("The new run is blocked")
-        assert "a  answer Helper/echo" in s.text
+        assert "a  Answer Helper/echo" in s.text
         await s.press("a")
         await s.until(lambda: isinstance(s.app.screen, Prompt))
         s.app.screen.query_one(Input).value = '"a tent"'

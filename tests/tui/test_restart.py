@@ -97,10 +97,10 @@ async def test_keeping_all_up_to_the_selected_step(stage, source) -> None:
         await s.press("x")
         await s.until(lambda: isinstance(s.app.screen, Menu))
         await s.press("n")
-        await s.shows(f"all up to #{step.index} {step.name}")
+        await s.shows(f"All up to #{step.index} {step.name}")
         await s.press("s")
         await s.until(lambda: isinstance(s.app.screen, CheckedMenu))
-        await s.shows(f"Keeps all up to #{step.index} {step.name}.")
+        await s.shows(f"The new invocation keeps all up to #{step.index} {step.name}.")
         await until(s, lambda: "accepts the journal" in s.text)
         await s.press("y")
         await s.until(lambda: actions.done)
@@ -122,7 +122,7 @@ async def test_an_invocation_is_not_killed_when_its_step_cannot_be_kept(stage, s
         await s.shows("has no result yet")
         await s.press("y")
         await s.until(lambda: len(s.app.screen_stack) == 2)
-        await s.shows("Failed")
+        await s.shows("Request failed")
         assert actions.done == []
 
 

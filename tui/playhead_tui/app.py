@@ -1,4 +1,4 @@
-"""The dashboard app: opens the connections after the first paint and pushes the screens."""
+"""The dashboard app, which opens the connections after the first paint and pushes screens."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _light_terminal() -> bool:
 
 
 class ConnectionOpened(Message):
-    """The connections are open, or have changed."""
+    """Posted when the connections are open or have changed."""
 
     def __init__(self, connection: Connection) -> None:
         super().__init__()
@@ -54,7 +54,7 @@ class ConnectionOpened(Message):
 
 
 class ConnectionFailed(Message):
-    """The connections could not be opened at all."""
+    """Posted when the connections cannot be opened."""
 
     def __init__(self, reason: str) -> None:
         super().__init__()
@@ -89,7 +89,7 @@ class PlayheadApp(App[None]):
         invocation: str | None = None,
         now: Callable[[], datetime] = _utc_now,
     ) -> None:
-        """Describe the dashboard; nothing is opened before its first paint.
+        """Create the dashboard; the connections open after its first paint.
 
         Args:
             connect: opens the connections.
@@ -127,7 +127,7 @@ class PlayheadApp(App[None]):
             self.post_message(ConnectionFailed(str(error) or type(error).__name__))
 
     def on_connection_opened(self, message: ConnectionOpened) -> None:
-        """Start polling on every screen, or make it read the new sources at once."""
+        """Start polling on every screen, or refresh it from the new sources at once."""
         self.connection = message.connection
         if not self.app_location.app:
             self.app_location = message.connection.app_location
@@ -141,12 +141,12 @@ class PlayheadApp(App[None]):
             self.open_invocation(first)
 
     def on_connection_failed(self, message: ConnectionFailed) -> None:
-        """Show why there are no invocations."""
+        """Show why the connections cannot be opened."""
         for notes in self.screen.query(Notes):
             notes.show_notes((message.reason,))
 
     async def on_unmount(self) -> None:
-        """Close the connections; a recorder that was started for this app ends."""
+        """Close the connections, and end a recorder that was started for this app."""
         if self.connection:
             await self.connection.close()
 
@@ -184,9 +184,9 @@ class PlayheadApp(App[None]):
         self.push_screen(ReplayScreen(self, invocation_id, target))
 
     def run_dialog(self, dialog: Coroutine[Any, Any, None]) -> None:
-        """Run one dialog and what follows from it, in place of the one before.
+        """Run a dialog and the change that follows from it, in place of a previous dialog.
 
-        The worker belongs to the app: leaving a screen does not cancel a change that has begun.
+        The worker belongs to the app: leaving a screen does not cancel a change in progress.
         """
         self.run_worker(dialog, group="dialogs", exclusive=True)
 
@@ -199,18 +199,18 @@ class PlayheadApp(App[None]):
         timeout: float | None = None,
         markup: bool = False,
     ) -> None:
-        """Show a message briefly. Always as plain text: parts of it may come from an agent."""
+        """Show a toast, always as plain text: parts of it may come from an agent."""
         super().notify(
             clean(message), title=title, severity=severity, timeout=timeout, markup=False
         )
 
     def copy_text(self, text: str) -> None:
-        """Copy a text to the clipboard (OSC 52) and say how much it was."""
+        """Copy a text to the clipboard (OSC 52) and show its size."""
         self.copy_to_clipboard(text)
         self.notify(f"Copied {size(len(text.encode()))}.")
 
     def refresh_now(self) -> None:
-        """Make every screen read at once, after a change."""
+        """Refresh every screen at once, after a change."""
         for screen in self._polling_screens():
             screen.refresh_now()
 
@@ -227,9 +227,9 @@ class PlayheadApp(App[None]):
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Return the palette's commands: the screen's keys, the theme, help, quit."""
-        yield SystemCommand("Theme", "Choose the colors", self.action_change_theme)
-        yield SystemCommand("Keys", "Show the keys of every screen", self.action_show_keys)
-        yield SystemCommand("Quit", "Leave Playhead", self.action_quit)
+        yield SystemCommand("Theme", "Choose a theme", self.action_change_theme)
+        yield SystemCommand("Help", "Show the keys of every screen", self.action_show_keys)
+        yield SystemCommand("Quit", "Quit Playhead", self.action_quit)
         for binding in screen.active_bindings.values():
             label = binding.binding.description
             if binding.node is screen and label and binding.enabled:

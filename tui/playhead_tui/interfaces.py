@@ -57,7 +57,7 @@ class InvocationReader(Protocol):
 class ServerControl(Protocol):
     """Changes invocations on the server, as `playhead.restate.control.Control` does.
 
-    Each method raises an exception whose text is written for people.
+    Each method raises an exception with a message for the user.
     """
 
     async def cancel(self, invocation_id: str) -> None:
@@ -111,10 +111,10 @@ async def _nothing_to_close() -> None:
 
 @dataclass(frozen=True)
 class AppLocation:
-    """Where the user's app is, for replays."""
+    """Location of the user's app, for replays."""
 
     app: str
-    """`module:attribute`; empty when it is not known."""
+    """`module:attribute`; empty when unknown."""
     app_dir: str = ""
     """Folder to import it from; the current folder when empty."""
 
@@ -127,32 +127,32 @@ class Connection:
     control: ServerControl | None
     """None without a server."""
     labels: tuple[str, ...] = ()
-    """Short descriptions of what is connected, for the header."""
+    """Short descriptions of the connections, for the header."""
     notes: tuple[str, ...] = ()
-    """What is missing and what to do about it; stays on screen."""
+    """Missing sources and their remedies, as sentences that stay on screen."""
     announcement: str = ""
-    """What was done on the user's behalf; shown briefly."""
+    """Action that was taken for the user, shown as a toast."""
     ingress_url: str = "http://localhost:8080"
     fetch_recording: Callable[[str], Awaitable[Recording]] | None = None
     """Fetches the whole journal of an invocation, from the server or from the store."""
     app_location: AppLocation = AppLocation("")
-    """The app that the settings name."""
+    """App named by the settings."""
     close: Callable[[], Awaitable[None]] = field(default=_nothing_to_close)
 
 
 Connect = Callable[[Callable[[Connection], object]], Awaitable[None]]
-"""Opens the connections and passes them on, again when they change; runs in a worker."""
+"""Opens the connections and publishes them, and again when they change; runs in a worker."""
 
 
 class Dashboard(Protocol):
-    """The app as its screens and actions see it."""
+    """The app, as far as screens and actions use it."""
 
     app_location: AppLocation
-    """The app that was replayed last, else the one that the settings name."""
+    """App that was replayed last, or the one named by the settings."""
 
     @property
     def glyphs(self) -> Glyphs:
-        """Marks to draw with."""
+        """Glyphs to draw with."""
         ...
 
     @property
@@ -167,7 +167,7 @@ class Dashboard(Protocol):
 
     @property
     def connection(self) -> Connection | None:
-        """What is connected; None before the connections are open."""
+        """Current connection; None until the connections are open."""
         ...
 
     @property
@@ -204,19 +204,19 @@ class Dashboard(Protocol):
         ...
 
     def run_dialog(self, dialog: Coroutine[Any, Any, None]) -> None:
-        """Run one dialog and what follows from it; it outlives the screen that started it."""
+        """Run a dialog and the change that follows from it, even if its screen is closed."""
         ...
 
     def notify(
         self, message: str, *, title: str = "", severity: SeverityLevel = "information"
     ) -> None:
-        """Show a message briefly, as plain text."""
+        """Show a toast, as plain text."""
         ...
 
     def copy_text(self, text: str) -> None:
-        """Copy a text to the clipboard (OSC 52) and say how much it was."""
+        """Copy a text to the clipboard (OSC 52) and show its size."""
         ...
 
     def refresh_now(self) -> None:
-        """Make every screen read at once, after a change."""
+        """Refresh every screen at once, after a change."""
         ...

@@ -1,4 +1,4 @@
-"""The keys of every screen, read from the bindings: for the help screen and the documentation."""
+"""The keys of every screen, read from the bindings, for the help screen and the documentation."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ["key_rows"]
 
 
 def key_rows(app_bindings: Sequence[BindingType]) -> list[tuple[str, str, str]]:
-    """Return every key: where it works, how it is written, what it does.
+    """Return the place, the name and the description of every key.
 
     Args:
         app_bindings: bindings of the app itself, which work on every screen.

@@ -1,4 +1,4 @@
-"""Answers to the awakeable that an invocation waits for, such as an approval."""
+"""Answers to a pending awakeable, such as an approval."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ __all__ = ["answer_awakeable"]
 
 
 async def answer_awakeable(dashboard: Dashboard, invocation_id: str) -> None:
-    """Show what the invocation waits for, ask for the answer, and send it."""
+    """Show the pending awakeable, ask for the answer, and send it."""
     detail = await dashboard.reader.invocation(invocation_id)
     if detail is None:
         return
     pending = pending_awakeables(detail)
     if not pending:
-        dashboard.notify("This invocation does not wait for an answer.")
+        dashboard.notify("This invocation is not waiting for an answer.")
         return
     if not is_allowed(dashboard):
         return
     step = pending[0]
     choices = [
-        Choice("y", "yes", "resolve it with true"),
-        Choice("n", "no", "resolve it with false"),
-        Choice("v", "value ...", "resolve it with JSON that you type"),
-        Choice("r", "reject ...", "fail the step with a reason that you type"),
+        Choice("y", "Yes", "Resolve it with true"),
+        Choice("n", "No", "Resolve it with false"),
+        Choice("v", "Value ...", "Resolve it with a JSON value"),
+        Choice("r", "Reject ...", "Fail the step with a reason"),
     ]
     waited = duration(seconds_between(step.started_at, dashboard.now()))
     title = f"Waiting for an answer{f' for {waited}' if waited else ''}"
@@ -41,7 +41,7 @@ async def answer_awakeable(dashboard: Dashboard, invocation_id: str) -> None:
     if key is None or control is None or awakeable is None:
         return
     if key == "r":
-        prompt = Prompt("Reject with a reason", placeholder="reason")
+        prompt = Prompt("Reject with which reason?", placeholder="Reason")
         reason = await dashboard.push_screen_wait(prompt)
         if reason is not None:
             change = control.reject_awakeable(awakeable, reason or "rejected")
@@ -49,7 +49,7 @@ async def answer_awakeable(dashboard: Dashboard, invocation_id: str) -> None:
         return
     value: Any = key == "y"
     if key == "v":
-        prompt = Prompt("Resolve with this JSON", value="true", check=json_error)
+        prompt = Prompt("Resolve with which JSON?", value="true", check=json_error)
         typed = await dashboard.push_screen_wait(prompt)
         if typed is None:
             return

@@ -1,4 +1,4 @@
-"""What `y` copies: ids, JSON, a curl command, the text on screen."""
+"""Texts to copy: ids, JSON, a curl command, the text on screen."""
 
 from __future__ import annotations
 
@@ -54,17 +54,17 @@ async def choose_copy(
     """Ask what to copy, and copy it.
 
     Args:
-        dashboard: asks, and copies.
+        dashboard: shows the menu and copies the text.
         row: the invocation.
         more: further choices by letter: a label, and a function that returns the text.
     """
     choices = [
-        Choice("i", "id", row.id),
-        Choice("j", "JSON", "the whole invocation"),
-        Choice("c", "curl", "a command that sends the same request again"),
+        Choice("i", "Id", row.id),
+        Choice("j", "JSON", "The whole invocation"),
+        Choice("c", "curl", "A command that sends the same request again"),
         *(Choice(key, label) for key, (label, _) in more.items()),
     ]
-    key = await dashboard.push_screen_wait(Menu("Copy", choices))
+    key = await dashboard.push_screen_wait(Menu("Copy what?", choices))
     if key is None:
         return
     text = row.id

@@ -1,4 +1,4 @@
-"""What can be done with an invocation: cancel, kill, pause, resume, restart, purge."""
+"""Actions on an invocation: cancel, kill, pause, resume, restart, purge."""
 
 from __future__ import annotations
 
@@ -14,7 +14,13 @@ from playhead_tui.interfaces import Dashboard
 
 __all__ = ["choose_action"]
 
-RESTART = "restart as new"
+RESTART = "Restart as new"
+EFFECTS = {
+    "cancel": "Its handler can clean up, then it ends.",
+    "kill": "It ends at once; its handler cannot clean up.",
+    "pause": "Restate stops retrying until it is resumed.",
+    "resume": "Restate retries it from where it stopped.",
+}
 DONE = {
     "cancel": "Cancellation requested",
     "kill": "Killed",
@@ -25,27 +31,27 @@ DONE = {
 
 
 def _possible_actions(row: Invocation) -> list[Choice]:
-    restart = Choice("n", RESTART, "a new invocation with the same input")
+    restart = Choice("n", RESTART, "A new invocation with the same input")
     if row.ended:
-        return [restart, Choice("P", "purge", "delete the invocation and its journal")]
-    choices = [Choice("c", "cancel", "its handler can clean up, then it ends")]
+        return [restart, Choice("P", "Purge", "Delete the invocation and its journal")]
+    choices = [Choice("c", "Cancel", "Its handler can clean up, then it ends")]
     if row.status == "paused":
-        choices.append(Choice("r", "resume", "retry from where it stopped"))
+        choices.append(Choice("r", "Resume", "Retry from where it stopped"))
     else:
-        choices.append(Choice("p", "pause", "stop retrying until it is resumed"))
+        choices.append(Choice("p", "Pause", "Stop retrying until it is resumed"))
         if row.status == "backing-off":
-            choices.append(Choice("r", "resume", "retry now"))
-    choices.append(Choice("k", "kill", "end it at once, without cleanup"))
+            choices.append(Choice("r", "Resume", "Retry now"))
+    choices.append(Choice("k", "Kill", "End it at once, without cleanup"))
     if row.status != "scheduled":
         choices.append(restart)
     return choices
 
 
 async def choose_action(dashboard: Dashboard, row: Invocation, step: Step | None = None) -> None:
-    """Ask what to do with an invocation, ask for confirmation, and do it.
+    """Show the possible actions, ask for confirmation, and perform the chosen one.
 
     Args:
-        dashboard: asks, and controls the server.
+        dashboard: shows the dialogs and controls the server.
         row: the invocation.
         step: the step under the cursor; a restart can keep the journal up to it.
     """
@@ -54,10 +60,10 @@ async def choose_action(dashboard: Dashboard, row: Invocation, step: Step | None
     body = [Line(clip(row.target), "strong"), Line(f"{row.status}, {row.id}", "dim")]
     choices = _possible_actions(row)
     key = await dashboard.push_screen_wait(Menu("Actions", choices, body))
-    verb = next((choice.label for choice in choices if choice.key == key), None)
-    if verb is None:
+    label = next((choice.label for choice in choices if choice.key == key), None)
+    if label is None:
         return
-    if verb == RESTART:
+    if label == RESTART:
         from playhead_tui.actions.restart import ask_restart, restart
 
         plan = await ask_restart(dashboard, row, step, body)
@@ -65,6 +71,7 @@ async def choose_action(dashboard: Dashboard, row: Invocation, step: Step | None
             change = restart(dashboard, row, *plan)
             await perform(dashboard, change, f"Restarted as new: {clip(row.target)}")
         return
+    verb = label.lower()
     confirmed = await _confirm(dashboard, row, verb, body)
     control = dashboard.control
     if confirmed is None or control is None:
@@ -77,26 +84,32 @@ async def choose_action(dashboard: Dashboard, row: Invocation, step: Step | None
 async def _confirm(
     dashboard: Dashboard, row: Invocation, verb: str, body: list[Line]
 ) -> str | None:
-    """Return `y`, or `l` for the latest deployment; None for no."""
+    """Return `y`, or `l` for the newest deployment; None for no."""
     if verb == "purge":
-        body = [*body, Line(""), Line("This cannot be undone. Type purge to continue.", "warn")]
+        body = [
+            *body,
+            Line(""),
+            Line("Its journal is deleted as well. This cannot be undone.", "warn"),
+            Line("Type purge to continue."),
+        ]
         wrong = "Type the word purge, or press Esc."
         typed = await dashboard.push_screen_wait(
-            Prompt("Purge?", body, placeholder="purge",
+            Prompt("Purge the invocation?", body, placeholder="purge",
                    check=lambda text: None if text.strip() == "purge" else wrong)
         )  # fmt: skip
         return "y" if typed is not None else None
-    choices = [Choice("y", f"yes, {verb} it"), Choice("n", "no")]
-    menu = Menu(f"{verb.capitalize()}?", choices, body)
+    choices = [Choice("y", f"Yes, {verb} it"), Choice("n", "No")]
+    body = [*body, Line(""), Line(EFFECTS[verb], "warn" if verb == "kill" else "text")]
+    menu = Menu(f"{verb.capitalize()} the invocation?", choices, body)
     if verb == "resume":
         from playhead_tui.actions.journal_check import check_journal
         from playhead_tui.dialogs.checked_menu import CheckedMenu
 
         if row.status == "paused":  # For others the server does not change the deployment.
             choices = [
-                Choice("y", "yes, on its own deployment"),
-                Choice("l", "yes, on the newest deployment"),
-                Choice("n", "no"),
+                Choice("y", "Yes, on its own deployment"),
+                Choice("l", "Yes, on the newest deployment"),
+                Choice("n", "No"),
             ]
         checking = "Checking whether the current code accepts the journal ..."
         check = partial(check_journal, dashboard, row.id)

@@ -1,4 +1,4 @@
-"""Whether the current code would accept an invocation's journal, in a few lines."""
+"""A check of whether the current code accepts an invocation's journal, for dialogs."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ async def check_journal(
     """Replay the journal with the known app, and return the verdict.
 
     Args:
-        dashboard: knows the app, and fetches journals.
-        invocation_id: the invocation whose journal is checked.
+        dashboard: provides the app and fetches journals.
+        invocation_id: the invocation to check.
         last_entry: last entry that a restart as new keeps; None to check all entries.
     """
     location = dashboard.app_location
     fetch = dashboard.connection.fetch_recording if dashboard.connection else None
     if not location.app or fetch is None:
         return [
-            Line("Not checked whether the current code accepts the journal.", "dim"),
-            Line("Set PLAYHEAD_APP=module:attribute, or replay it once with r.", "dim"),
+            Line("The current code was not checked against the journal.", "dim"),
+            Line("Set PLAYHEAD_APP=module:attribute, or replay it once (r).", "dim"),
         ]
     replayer = None
     try:
@@ -42,7 +42,7 @@ async def check_journal(
             replayer = Replayer(location.app, recording, app_dir=location.app_dir or None)
             return verdict_lines(await replayer.report(explain=False), location.app)
     except TimeoutError:
-        return [Line(f"Not checked: {location.app} took over {SECONDS:g} s.", "warn")]
+        return [Line(f"Not checked: {location.app} took more than {SECONDS:g} s.", "warn")]
     except Exception as error:
         return [Line(f"Not checked: {clip(str(error) or type(error).__name__, 200)}", "warn")]
     finally:
@@ -51,21 +51,23 @@ async def check_journal(
 
 
 def verdict_lines(report: Report, app: str) -> list[Line]:
-    """Return a verdict for a reader who is about to resume or restart."""
+    """Return the verdict as lines for the dialogs of resume and restart."""
     count = f"{report.replayed} of {report.commands} commands replayed"
     match report.verdict:
         case "same" | "incomplete":
             what = "the input" if report.commands == 1 else f"the journal: {count}"
             lines = [Line(f"The current code ({app}) accepts {what}.", "good")]
             if report.sdk_message:  # The handler fails, but past the end of the journal.
-                lines.append(Line(clip(f"But {report.reason}", 200), "warn", 2))
+                lines.append(Line(clip(f"But: {report.reason}", 200), "warn", 2))
             return lines
         case "diverged":
             why = report.sdk_message or report.failure or ""
             return [
                 Line(f"The current code ({app}) does not accept the journal: {count}.", "bad"),
                 *([Line(clip(why, 200), "bad", 2)] if why else []),
-                Line("Its deployment may run other code; press r to see where they differ.", "dim"),
+                Line(
+                    "Its deployment may run other code; replay it (r) for the differences.", "dim"
+                ),
             ]
         case "refused":
             return [Line(f"Not checked: {clip(report.reason or '', 200)}", "warn")]

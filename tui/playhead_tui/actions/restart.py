@@ -1,4 +1,4 @@
-"""Restart as new: what the new invocation keeps, whether the code accepts that, confirmation."""
+"""Restart as new: choose what to keep, check the code against it, confirm."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ CHECKING = "Checking whether the current code accepts the kept entries ..."
 async def ask_restart(
     dashboard: Dashboard, row: Invocation, step: Step | None, body: list[Line]
 ) -> tuple[int, str] | None:
-    """Ask what the new invocation keeps and where it runs.
+    """Ask which entries the new invocation keeps and where it runs.
 
     Args:
-        dashboard: asks.
+        dashboard: shows the dialogs.
         row: the invocation to restart.
         step: the last step that could be kept; None to keep the input only.
-        body: lines that name the invocation, for the dialogs.
+        body: lines at the top of the dialogs, which name the invocation.
 
     Returns:
         The index of the last journal entry to keep (0: the input only) and the deployment as the
@@ -38,22 +38,31 @@ async def ask_restart(
     if step is not None and _can_be_kept(step):
         name = f"#{step.index} {clip(step.name or step.type, 40)}"
         choices = [
-            Choice("i", "the input", "run every step again"),
-            Choice("s", f"all up to {name}", "with the results"),
+            Choice("i", "The input", "Run every step again"),
+            Choice("s", f"All up to {name}", "With the results"),
         ]
-        key = await dashboard.push_screen_wait(Menu("Restart, keeping what?", choices, body))
+        key = await dashboard.push_screen_wait(
+            Menu("Restart as new: keep which entries?", choices, body)
+        )
         if key is None:
             return None
         last = step.index if key == "s" else 0
-        body = [*body, Line(f"Keeps {f'all up to {name}' if last else 'the input'}.")]
+        body = [
+            *body,
+            Line(f"The new invocation keeps {f'all up to {name}' if last else 'the input'}."),
+        ]
     else:
-        body = [*body, Line("Keeps the input. To keep more, open it and select a step.", "dim")]
+        body = [
+            *body,
+            Line("The new invocation keeps the input.", "dim"),
+            Line("To keep more, open the invocation and select a step.", "dim"),
+        ]
     if not row.ended:
         body = [*body, Line("The invocation is killed first, without cleanup.", "warn")]
     choices = [
-        Choice("y", "yes, on the newest deployment"),
-        Choice("o", "yes, on its own deployment"),
-        Choice("n", "no"),
+        Choice("y", "Yes, on the newest deployment"),
+        Choice("o", "Yes, on its own deployment"),
+        Choice("n", "No"),
     ]
     check = partial(check_journal, dashboard, row.id, last_entry=last)
     menu = CheckedMenu("Restart as new?", choices, body, check=check, checking=CHECKING)
@@ -66,7 +75,8 @@ async def restart(dashboard: Dashboard, row: Invocation, last: int, deployment: 
     """Restart the invocation and open the new one.
 
     Raises:
-        Exception: the restart failed; the text says why, and whether the invocation was killed.
+        Exception: the restart failed; the message gives the reason and whether the
+            invocation was killed.
     """
     control = dashboard.control
     assert control is not None

@@ -1,4 +1,4 @@
-"""Dialogs of the replay screen: which result to change, what to copy."""
+"""Dialogs of the replay screen: the result to change, the text to copy."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["ask_what_if", "choose_stop_copy"]
 Changeable = tuple[int | str, str, Any]
 """Key of a result in `what_if`, its title, and the result or a `Failure`."""
 MOST = 9
-"""Choices of a menu: one digit each."""
+"""Maximum choices of a menu, one digit each."""
 
 
 def changeable(session: Session) -> list[Changeable]:
@@ -60,8 +60,8 @@ async def ask_what_if(
     """Ask for a changed result; ask for confirmation before a step runs for real.
 
     Args:
-        dashboard: asks.
-        session: its playhead is on the step.
+        dashboard: shows the dialogs.
+        session: the replay, with its playhead on the step.
         question: the last question, to start from.
     """
     choices = changeable(session)
@@ -94,7 +94,7 @@ async def _confirm(dashboard: Dashboard, names: tuple[str, ...]) -> bool:
         Line(""),
         *(Line(name, "strong", 2) for name in names),
     ]
-    choices = [Choice("y", "yes, run them"), Choice("n", "no")]
+    choices = [Choice("y", "Yes, run them"), Choice("n", "No")]
     return await dashboard.push_screen_wait(Menu("Run these steps for real?", choices, body)) == "y"
 
 
@@ -106,7 +106,7 @@ async def choose_stop_copy(
     report: Report | None,
     tab: str,
 ) -> None:
-    """Ask what to copy of a replay, and copy it."""
+    """Ask what to copy from a replay, and copy it."""
     stop = session.current
     command = ["playhead", "replay", session.recording.id, "--app", location.app]
     if location.app_dir:
@@ -114,17 +114,17 @@ async def choose_stop_copy(
     if stop:
         command += ["--at", stop.place]
     texts = {
-        "t": ("text of this tab", tab),
-        "c": ("command", shlex.join(command)),
+        "t": ("Text of this tab", tab),
+        "c": ("Command", shlex.join(command)),
     }
     if stop and stop.where:
-        texts["w"] = ("location in the source", stop.where)
+        texts["w"] = ("Source location", stop.where)
     if stop and stop.notification_index is not None:
-        texts["r"] = ("recorded result", stop.failure or as_json(stop.result))
+        texts["r"] = ("Recorded result", stop.failure or as_json(stop.result))
     if report:
-        texts["v"] = ("verdict and differences", "\n".join(report_lines(report)))
+        texts["v"] = ("Verdict and differences", "\n".join(report_lines(report)))
     choices = [Choice(key, label, clip(text, 36)) for key, (label, text) in texts.items()]
-    key = await dashboard.push_screen_wait(Menu("Copy", choices))
+    key = await dashboard.push_screen_wait(Menu("Copy what?", choices))
     if key:
         dashboard.copy_text(texts[key][1])
 

@@ -1,4 +1,4 @@
-"""The dialog that asks which app a replay runs, and which folder to import it from."""
+"""The dialog for the app that a replay runs, and the folder to import it from."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _APP = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*(\(\))?")
 
 
 def location_error(app: str, folder: str) -> str | None:
-    """Return why the app cannot be imported from that folder; None when it may be."""
+    """Return why the location is invalid; None when it is valid."""
     if not _APP.fullmatch(app):
         return "Enter module:attribute, such as agent:app, or module:create_app() for a factory."
     if folder and not Path(folder).expanduser().is_dir():
@@ -31,22 +31,22 @@ def location_error(app: str, folder: str) -> str | None:
 
 
 class AppLocationDialog(Dialog):
-    """Two inputs; returns the app once both are valid, and holds both in `code`."""
+    """Two inputs; returns the app once both are valid, and stores both in `app_location`."""
 
     DEFAULT_CSS = """
     AppLocationDialog .label { color: $foreground 60%; }
     """
 
     def __init__(self, location: AppLocation) -> None:
-        super().__init__("Replay with which code?", BODY)
+        super().__init__("Replay with which app?", BODY)
         self.app_location = location
-        """The app to run; valid once the dialog has returned one."""
+        """App to run; valid once the dialog has returned one."""
 
     def compose_content(self) -> ComposeResult:
         """Lay out both inputs and their error message."""
-        yield Static("app, as module:attribute (PLAYHEAD_APP sets it)", classes="label")
+        yield Static("App, as module:attribute (PLAYHEAD_APP)", classes="label")
         yield Input(self.app_location.app, placeholder="agent:app", id="app", select_on_focus=False)
-        yield Static("folder to import it from (PLAYHEAD_APP_DIR)", classes="label")
+        yield Static("Folder to import it from (PLAYHEAD_APP_DIR)", classes="label")
         folder = self.app_location.app_dir or str(Path.cwd())
         yield Input(folder, placeholder=str(Path.cwd()), id="folder", select_on_focus=False)
         yield Static("", classes="error", markup=False)

@@ -16,7 +16,7 @@ __all__ = ["CheckedMenu"]
 
 
 class CheckFinished(Message, bubble=False):
-    """The check has finished."""
+    """Posted when the check has finished."""
 
     def __init__(self, lines: list[Line]) -> None:
         super().__init__()
@@ -39,7 +39,7 @@ class CheckedMenu(Menu):
         check: Callable[[], Awaitable[list[Line]]],
         checking: str,
     ) -> None:
-        """Describe the menu.
+        """Create the menu.
 
         Args:
             title: title of the box.

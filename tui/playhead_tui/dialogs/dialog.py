@@ -1,4 +1,4 @@
-"""Dialogs for one question: choose from a menu, type a text."""
+"""Dialogs for one question: a menu, or a line of text."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ class Choice:
     """One choice of a menu."""
 
     key: str
-    """Letter that selects it."""
+    """Letter that selects the choice."""
     label: str
     description: str = ""
-    """What it does, in a few words."""
+    """Effect of the choice, in a few words."""
 
 
 class Dialog(ModalScreen[str | None]):
@@ -96,7 +96,7 @@ class Dialog(ModalScreen[str | None]):
 
 
 class Menu(Dialog):
-    """A menu, by letter or with the cursor; returns the letter."""
+    """Choices, selected by letter or with the cursor; returns the letter."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("j", "down", "Down", show=False),
@@ -134,7 +134,7 @@ class Menu(Dialog):
                 self.dismiss(choice.key)
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
-        """Select by Enter or by a click."""
+        """Select the choice on Enter or a click."""
         self.dismiss(event.option.id)
 
     def action_down(self) -> None:
@@ -147,7 +147,7 @@ class Menu(Dialog):
 
 
 class Prompt(Dialog):
-    """One line of text; returns it once it is valid."""
+    """An input for one line of text; returns the text once it is valid."""
 
     def __init__(
         self,
@@ -158,7 +158,7 @@ class Prompt(Dialog):
         placeholder: str = "",
         check: Callable[[str], str | None] = lambda _: None,
     ) -> None:
-        """Describe the prompt.
+        """Create the prompt.
 
         Args:
             title: title of the box.
@@ -190,9 +190,9 @@ class Prompt(Dialog):
 
 
 def json_error(text: str) -> str | None:
-    """Return why a text is not JSON; None when it is."""
+    """Return why a text is not valid JSON; None when it is."""
     try:
         json.loads(text)
     except ValueError as error:
-        return f"Not JSON: {error}"
+        return f"Not valid JSON: {error}"
     return None

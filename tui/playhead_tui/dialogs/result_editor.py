@@ -1,4 +1,4 @@
-"""The editor of a recorded result, for a what-if run."""
+"""The editor of a recorded result, for a what-if."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _escaped(character: str) -> str:
 
 
 class ResultEditor(ModalScreen[WhatIfQuestion | None]):
-    """JSON to edit, and what answers the steps after it: the recording, nothing, or real code."""
+    """JSON to edit, and the source of the results after it: the recording, none, or real code."""
 
     DEFAULT_CSS = """
     ResultEditor { align: center middle; background: $background 60%; }
@@ -57,11 +57,11 @@ class ResultEditor(ModalScreen[WhatIfQuestion | None]):
     def __init__(
         self, key: int | str, title: str, value: Any, question: WhatIfQuestion | None
     ) -> None:
-        """Describe the editor.
+        """Create the editor.
 
         Args:
             key: key of the result in `what_if`.
-            title: what produced the result.
+            title: the step or signal that produced the result.
             value: the recorded result, or a `Failure`.
             question: the last question, to start from.
         """
@@ -75,7 +75,7 @@ class ResultEditor(ModalScreen[WhatIfQuestion | None]):
         self.text = value.message if isinstance(value, Failure) else editable(value)
 
     def compose(self) -> ComposeResult:
-        """Lay out the choices, the text, the live steps and keys."""
+        """Lay out the choices, the text, the live steps and the keys."""
         with Vertical() as box:
             box.border_title = Content(f"What if: {clip(self.title_text, 60)}")
             yield Static("", classes="hint", id="choices", markup=False)
@@ -83,7 +83,7 @@ class ResultEditor(ModalScreen[WhatIfQuestion | None]):
             yield Static("", classes="error", markup=False)
             yield Static("Steps to run for real, with network and files (leave empty for none):",
                          classes="hint", markup=False)  # fmt: skip
-            yield Input(", ".join(self.question.live), placeholder="step names, comma-separated",
+            yield Input(", ".join(self.question.live), placeholder="Step names, comma-separated",
                         id="live", select_on_focus=False)  # fmt: skip
             yield Footer(show_command_palette=False)
 
@@ -95,7 +95,7 @@ class ResultEditor(ModalScreen[WhatIfQuestion | None]):
     def _show_choices(self) -> None:
         what = f"a terminal error {self.code}" if self.is_failure else "a value, as JSON"
         after = ("steps with the same input are answered from the recording"
-                 if self.question.recorded else "dry: no step is answered")  # fmt: skip
+                 if self.question.recorded else "no step is answered (dry)")  # fmt: skip
         self.query_one("#choices", Static).update(
             f"The result becomes {what}. After it, {after}.\n"
             "For a model call, a JSON string becomes the model's text answer."
@@ -112,12 +112,12 @@ class ResultEditor(ModalScreen[WhatIfQuestion | None]):
         self._show_choices()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Run from Enter in the line of live steps."""
+        """Run on Enter in the line of live steps."""
         event.stop()
         self.action_run()
 
     def action_run(self) -> None:
-        """Return the question when the text is valid."""
+        """Return the question if the text is valid."""
         text = self.query_one(TextArea).text
         value: Any = Failure(text.strip(), self.code)
         if not self.is_failure:
@@ -133,7 +133,7 @@ class ResultEditor(ModalScreen[WhatIfQuestion | None]):
 
     def _show_error(self, error: ValueError) -> None:
         line = self.query_one(".error", Static)
-        line.update(f"Not JSON: {error}. Put text in quotes.")
+        line.update(f"Not valid JSON: {error}. Put text in quotes.")
         line.add_class("some")
         if isinstance(error, json.JSONDecodeError):
             self.query_one(TextArea).move_cursor((error.lineno - 1, error.colno - 1))

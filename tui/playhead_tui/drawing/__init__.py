@@ -1,1 +1,1 @@
-"""How text, colors and marks become terminal cells; knows no screen and no source."""
+"""Text, colors and glyphs as terminal cells; independent of screens and sources."""

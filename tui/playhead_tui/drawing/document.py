@@ -1,4 +1,4 @@
-"""Values as lines of text: JSON, plain text, bytes; a cut at the limit is always marked."""
+"""Values as lines of text: JSON, plain text, bytes; a cut is always marked."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from playhead.text import clean
 __all__ = ["LIMIT", "Line", "StyleName", "heading", "pair", "text_lines", "value_lines"]
 
 LIMIT = 200_000
-"""Maximum characters shown of one value."""
+"""Maximum characters shown of a value."""
 
 StyleName = Literal["text", "strong", "dim", "accent", "good", "bad", "warn", "wait", "llm", "tool"]
 
@@ -26,7 +26,7 @@ class Line:
     style: StyleName = "text"
     indent: int = 0
     syntax: Literal["", "json", "pair"] = ""
-    """How the text is colored; `pair` puts `name` in a column before it."""
+    """Coloring of the text; `pair` puts `name` in a column before it."""
     name: str = ""
 
     def __post_init__(self) -> None:

@@ -1,4 +1,4 @@
-"""The marks of the screens, in Unicode and in ASCII; every color has a mark beside it."""
+"""The glyphs of the screens, in Unicode and in ASCII; no meaning depends on color alone."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["ASCII", "UNICODE", "Glyphs"]
 
 @dataclass(frozen=True)
 class Glyphs:
-    """One set of marks, each one cell wide."""
+    """A set of glyphs, each one cell wide."""
 
     status: dict[Status, str]
     kind: dict[StepKind, str]
@@ -45,9 +45,9 @@ class Glyphs:
     tick: str
     rule: str
     note: str
-    """In front of a note."""
+    """Mark in front of a note."""
     notes: dict[str, str]
-    """Marks for the notes of a timeline row, where the words do not fit."""
+    """Short forms of a timeline row's notes, for narrow columns."""
 
 
 UNICODE = Glyphs(

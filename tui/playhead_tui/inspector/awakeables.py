@@ -1,4 +1,4 @@
-"""Pending awakeables of an invocation, and what led to them."""
+"""Pending awakeables of an invocation, and their context."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from playhead_tui.drawing.document import Line, value_lines
 __all__ = ["context_lines", "pending_awakeables", "requested_tools"]
 
 LINES = 8
-"""Lines of one value that fit into a dialog."""
+"""Maximum lines of one value in a dialog."""
 
 
 def pending_awakeables(detail: InvocationDetail) -> tuple[Step, ...]:
-    """Return the awakeables that the invocation still waits for."""
+    """Return the awakeables that the invocation is still waiting for."""
     if detail.summary.ended:
         return ()
     return tuple(
@@ -26,7 +26,7 @@ def pending_awakeables(detail: InvocationDetail) -> tuple[Step, ...]:
 
 
 def requested_tools(detail: InvocationDetail) -> str:
-    """Return the tool calls that the model requested last, usually what needs an approval."""
+    """Return the model's latest tool calls, which usually need the approval."""
     for step in reversed(detail.steps):
         if step.llm and step.llm.tool_calls:
             return ", ".join(
@@ -37,7 +37,7 @@ def requested_tools(detail: InvocationDetail) -> str:
 
 
 def context_lines(detail: InvocationDetail, awakeable: Step) -> list[Line]:
-    """Return what led to an awakeable: the target, the requested tools or else the input."""
+    """Return the context of an awakeable: the target, and the requested tools or the input."""
     lines = [Line(clip(detail.summary.target), "strong"),
              Line(awakeable.awakeable_id or "", "dim")]  # fmt: skip
     for step in reversed(detail.steps[: detail.steps.index(awakeable)]):

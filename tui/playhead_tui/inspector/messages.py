@@ -16,17 +16,17 @@ __all__ = ["conversation", "llm_lines", "message_lines", "parsed", "tool_call"]
 
 def llm_lines(llm: LlmCall) -> Iterator[Line]:
     """Yield model, tokens, finish reason and requested tools."""
-    yield pair("model", f"{llm.model or 'unknown'}  {llm.provider or ''}".rstrip(), "llm")
+    yield pair("Model", f"{llm.model or 'unknown'}  {llm.provider or ''}".rstrip(), "llm")
     if llm.tokens:
-        yield pair("tokens", f"{count(llm.tokens.input)} in, {count(llm.tokens.output)} out")
+        yield pair("Tokens", f"{count(llm.tokens.input)} in, {count(llm.tokens.output)} out")
     if llm.finish_reason:
-        yield pair("finished", llm.finish_reason)
+        yield pair("Finished", llm.finish_reason)
     for call in llm.tool_calls:
-        yield pair("tool call", f"{call.name} {_short(call.arguments)}", "tool")
+        yield pair("Tool call", f"{call.name} {_short(call.arguments)}", "tool")
 
 
 def conversation(llm: LlmCall) -> Iterator[Line]:
-    """Yield the prompt, if it is known, and the response."""
+    """Yield the prompt, if it is available, and the response."""
     yield from llm_lines(llm)
     if llm.prompt is None:
         yield Line("")
@@ -68,14 +68,14 @@ def _part_lines(part: Mapping[str, Any]) -> Iterator[Line]:
 
 
 def tool_call(name: str, arguments: Any) -> Iterator[Line]:
-    """Yield a tool call that a model requests."""
+    """Yield a tool call of a model."""
     yield from text_lines(f"calls {name}", style="tool", indent=2)
     if arguments not in (None, "", {}):
         yield from value_lines(parsed(arguments), indent=4)
 
 
 def parsed(value: Any) -> Any:
-    """Return JSON text as a value: some models send arguments as text."""
+    """Return the value of a JSON text; some models send arguments as text."""
     if isinstance(value, str) and value[:1] in ("{", "["):
         try:
             return json.loads(value)

@@ -1,4 +1,4 @@
-"""Lines for opening a replay: its progress, and why it failed."""
+"""Lines for opening a replay: the progress or the error."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ISOLATION = "The code runs in a separate process: no network, no files written, 
 
 
 def progress_lines(stages: Sequence[tuple[str, float]], now: float) -> Iterator[Line]:
-    """Yield the stages and how long each took.
+    """Yield the stages and their durations.
 
     Args:
         stages: name of each stage and when it started (seconds on any clock); the last one runs.
@@ -38,7 +38,7 @@ def progress_lines(stages: Sequence[tuple[str, float]], now: float) -> Iterator[
 
 
 def error_lines(error: Exception, app: str, folder: str) -> Iterator[Line]:
-    """Yield what went wrong, where, and what to do."""
+    """Yield the error, its location, and the next steps."""
     titles: dict[type[Exception], str] = {
         AppError: "The app cannot be loaded",
         RecordingError: "The journal cannot be read",
@@ -50,10 +50,10 @@ def error_lines(error: Exception, app: str, folder: str) -> Iterator[Line]:
     yield Line("")
     text = "\n".join(filter(None, (str(error) or type(error).__name__, getattr(error, "hint", ""))))
     yield from text_lines(text, limit=20_000)
-    yield from heading("what to do")
+    yield from heading("What to do")
     if isinstance(error, AppError):
-        yield Line("o  choose another app or folder; name the app as Python imports it from there")
+        yield Line("o  Choose another app or folder; name the app as Python imports it from there")
     if isinstance(error, WorkerError):
         yield Line("The lines above are the last output of the code; an endless loop has none.")
-    yield Line("r  run again, with the current code and journal")
-    yield Line("esc  go back; nothing has changed", "text")
+    yield Line("r  Run again, with the current code and journal")
+    yield Line("esc  Go back; nothing has changed", "text")

@@ -15,8 +15,8 @@ from playhead_tui.inspector.messages import parsed
 __all__ = ["attributes", "conversation", "errors", "overview"]
 
 TOOL_CONTENT = {
-    "arguments": ("gen_ai.tool.call.arguments", "tool_arguments"),
-    "result": ("gen_ai.tool.call.result", "tool_response"),
+    "Arguments": ("gen_ai.tool.call.arguments", "tool_arguments"),
+    "Result": ("gen_ai.tool.call.result", "tool_response"),
 }
 
 
@@ -28,24 +28,24 @@ def overview(span: Span) -> Iterator[Line]:
         )
         yield Line("")
     yield from _gen_ai(span)
-    yield pair("service", span.service_name)
-    yield pair("scope", span.scope_name)
-    yield pair("kind", span.kind)
-    yield pair("trace", span.trace_id, "dim")
-    yield pair("span", span.span_id, "dim")
+    yield pair("Service", span.service_name)
+    yield pair("Scope", span.scope_name)
+    yield pair("Kind", span.kind)
+    yield pair("Trace", span.trace_id, "dim")
+    yield pair("Span", span.span_id, "dim")
 
 
 def _gen_ai(span: Span) -> Iterator[Line]:
-    """Yield what OpenTelemetry's GenAI conventions define for a model's or a tool's span."""
+    """Yield the GenAI attributes of a model's or a tool's span, as OpenTelemetry defines them."""
     found = span.attributes
     model = found.get("gen_ai.response.model") or found.get("gen_ai.request.model")
     if model:
-        yield pair("model", str(model), "llm")
+        yield pair("Model", str(model), "llm")
     tokens_in, tokens_out = (found.get(f"gen_ai.usage.{way}_tokens") for way in ("input", "output"))
     if isinstance(tokens_in, int) and isinstance(tokens_out, int):
-        yield pair("tokens", f"{count(tokens_in)} in, {count(tokens_out)} out")
+        yield pair("Tokens", f"{count(tokens_in)} in, {count(tokens_out)} out")
     if tool := found.get("gen_ai.tool.name"):
-        yield pair("tool", str(tool), "tool")
+        yield pair("Tool", str(tool), "tool")
     for title, names in TOOL_CONTENT.items():
         value = next((found[name] for name in names if name in found), None)
         if value is not None:
@@ -86,5 +86,5 @@ def attributes(span: Span) -> Iterator[Line]:
         yield from text_lines(name, style="accent")
         yield from value_lines(parsed(value), indent=2, limit=20_000)
     for event in span.events:
-        yield from heading(f"event {event.name}  {clock(event.at)}")
+        yield from heading(f"Event {event.name}  {clock(event.at)}")
         yield from value_lines(dict(event.attributes), indent=2, limit=20_000)

@@ -16,37 +16,37 @@ __all__ = ["errors", "inputs", "overview"]
 def overview(step: Step) -> Iterator[Line]:
     """Yield references, input, output and the position in the journal."""
     for name, value in (
-        ("calls", step.child_id), ("awakeable", step.awakeable_id), ("state key", step.state_key),
+        ("Calls", step.child_id), ("Awakeable", step.awakeable_id), ("State key", step.state_key),
     ):  # fmt: skip
         if value:
             yield pair(name, value)
     if step.wake_at:
-        yield pair("wakes at", clock(step.wake_at))
+        yield pair("Wakes at", clock(step.wake_at))
     if step.llm:
         yield from llm_lines(step.llm)
     if step.tool:
-        yield pair("tool", step.tool.name, "tool")
-        yield from heading("arguments")
+        yield pair("Tool", step.tool.name, "tool")
+        yield from heading("Arguments")
         yield from value_lines(parsed(step.tool.arguments), indent=2, limit=4000)
     if step.error:
-        yield from heading("error")
+        yield from heading("Error")
         yield from text_lines(step.error, style="bad", indent=2, limit=2000)
     elif step.events:
-        yield from heading("last failure")
+        yield from heading("Last failure")
         yield from text_lines(step.events[-1].message, style="warn", indent=2, limit=2000)
     if step.input is not None and not step.tool:
-        yield from heading("input")
+        yield from heading("Input")
         yield from value_lines(step.input, indent=2, limit=4000)
     if step.llm and step.llm.text:
-        yield from heading("response")
+        yield from heading("Response")
         yield from text_lines(step.llm.text, indent=2, limit=4000)
     elif step.output is not None and not step.llm:
-        yield from heading("output")
+        yield from heading("Output")
         yield from value_lines(step.output, indent=2, limit=4000)
     elif _result_unread(step):
-        yield from heading("output")
+        yield from heading("Output")
         yield Line("None, or too large to load here: open the Raw tab.", "dim", 2)
-    yield from heading("journal")
+    yield from heading("Journal")
     entries = f"#{step.index} {step.type}"
     if step.notification_index is not None:
         entries += f", result in #{step.notification_index}"

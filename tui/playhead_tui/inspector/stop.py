@@ -43,7 +43,7 @@ def variables(stop: Stop, before: Stop | None, level: int, mark: str = ">") -> I
         if number:
             yield Line("")
         if several and task != last:
-            yield Line(f"task {task}, waiting" if task else "task at this command", "accent")
+            yield Line(f"Task {task}, waiting" if task else "Task at this command", "accent")
         last = task
         selected = f"{mark} " if number == level and len(shown) > 1 else ""
         place = f"{frame.file.replace(chr(92), '/').rpartition('/')[2]}:{frame.line}"
@@ -69,7 +69,7 @@ def _variable(name: str, value: str, changed: bool) -> Iterator[Line]:
 
 
 def step(stop: Stop, report: Report | None) -> Iterator[Line]:
-    """Yield what the code is about to do, its recorded result and its journal entries."""
+    """Yield the command that the code is about to run, its recorded result and its entries."""
     yield Line(stop.title, "strong")
     if stop.journal_index is None:
         yield Line("Not in the journal: the recorded run has no such command.", "warn")
@@ -77,23 +77,23 @@ def step(stop: Stop, report: Report | None) -> Iterator[Line]:
         result = ""
         if stop.notification_index is not None:
             result = f", result in #{stop.notification_index}"
-        yield Line(f"journal entry {stop.place}{result}", "dim")
+        yield Line(f"Journal entry {stop.place}{result}", "dim")
     for kind in dict.fromkeys(stop.divergences):
-        yield Line(f"differs from the journal: {kind}", "bad")
+        yield Line(f"Differs from the journal: {kind}", "bad")
     if stop.failure is not None:
-        yield from heading("recorded result: a terminal error")
+        yield from heading("Recorded result: a terminal error")
         yield from text_lines(stop.failure, style="bad", indent=2, limit=LIMIT)
     elif stop.notification_index is not None:
-        yield from heading("recorded result")
+        yield from heading("Recorded result")
         yield from value_lines(parsed(stop.result), indent=2, limit=LIMIT)
     elif stop.type == "Output" and report:
-        yield from heading("output" if report.failure is None else "failure")
+        yield from heading("Output" if report.failure is None else "Failure")
         if report.failure is None:
             yield from value_lines(report.output, indent=2, limit=LIMIT)
         else:
             yield from text_lines(report.failure, style="bad", indent=2, limit=LIMIT)
     if stop.arguments:
-        yield from heading("arguments")
+        yield from heading("Arguments")
         yield from value_lines(stop.arguments, indent=2, limit=LIMIT)
 
 
@@ -106,7 +106,7 @@ def conversation(stop: Stop) -> Iterator[Line]:
         yield Line(role, ROLES.get(role, "accent"))
         yield from text_lines(message["text"], indent=2, limit=LIMIT)
     if stop.asks_model and stop.notification_index is not None:
-        yield from heading("recorded response", "llm")
+        yield from heading("Recorded response", "llm")
         llm = decode_run(stop.name, stop.result, has_result=True).llm
         if llm is None or not (llm.text or llm.tool_calls):
             yield from value_lines(parsed(stop.result), indent=2, limit=LIMIT)
@@ -134,24 +134,24 @@ def differences(report: Report | None) -> Iterator[Line]:
     if report.verdict == "refused":
         yield from text_lines(report.reason or "", style="bad", limit=LIMIT)
     elif not report.divergences:
-        yield Line("No differences: the code does what the journal contains.", "good")
+        yield Line("No differences: the code matches the journal.", "good")
     if report.verdict == "incomplete":
         yield from text_lines(f"Then {report.reason}", style="wait")
         if report.waiting_at:
-            yield pair("where", report.waiting_at, "dim")
+            yield pair("Where", report.waiting_at, "dim")
     for divergence in report.divergences:
         yield from _difference(divergence)
     if report.verdict == "diverged":
         if report.sdk_message:
-            yield from heading("message of the SDK")
+            yield from heading("Message of the SDK")
             yield from text_lines(report.sdk_message, indent=2, style="dim")
-        yield from heading("what to do")
+        yield from heading("What to do")
         yield Line(DEPLOYMENT_HINT, indent=2)
     for note in report.notes:
         yield Line("")
         yield from text_lines(note, style="dim")
     if report.blocked:
-        yield from heading("blocked, without effect", "warn")
+        yield from heading("Blocked, without effect", "warn")
         for operation in report.blocked:
             yield Line(operation, "warn", 2)
 
@@ -162,7 +162,7 @@ def _difference(divergence: Divergence) -> Iterator[Line]:
     unnoticed = "" if divergence.fatal else ", not detected by Restate"
     title = f"{divergence.place} {divergence.name}".rstrip()
     yield Line(f"{title}: {divergence.kind}{unnoticed}", style)
-    yield pair("recorded", divergence.recorded if divergence.recorded is not None else "nothing")
-    yield pair("now", divergence.current if divergence.current is not None else "nothing")
+    yield pair("Recorded", divergence.recorded if divergence.recorded is not None else "nothing")
+    yield pair("Now", divergence.current if divergence.current is not None else "nothing")
     if divergence.where:
-        yield pair("where", divergence.where, "dim")
+        yield pair("Where", divergence.where, "dim")

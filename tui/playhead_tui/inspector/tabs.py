@@ -26,14 +26,14 @@ NOTES = {
 
 @dataclass(frozen=True)
 class Tab:
-    """A name, and a function that makes the lines once the tab is shown."""
+    """The name of a tab, and a function that returns its lines when the tab is shown."""
 
     name: str
     lines: Callable[[], Iterable[Line]]
 
 
 def tabs_of(row: TimelineRow, detail: InvocationDetail) -> list[Tab]:
-    """Return the tabs that have content for this row, the broadest first, a step's `Raw` last."""
+    """Return the tabs with content for this row, from `Overview` to a step's `Raw`."""
     tabs = [Tab("Overview", lambda: _overview(row, detail))]
     step, span = row.step, row.span
     if step:
@@ -94,8 +94,8 @@ def _times(row: TimelineRow) -> Iterator[Line]:
 def _attempt(row: TimelineRow, detail: InvocationDetail) -> Iterator[Line]:
     for attempt in detail.attempts:
         if attempt.number == row.attempt:
-            yield pair("outcome", attempt.outcome)
-            yield pair("span", attempt.span_id, "dim")
+            yield pair("Outcome", attempt.outcome)
+            yield pair("Span", attempt.span_id, "dim")
             if attempt.error:
-                yield from heading("error")
+                yield from heading("Error")
                 yield from text_lines(attempt.error, style="bad", indent=2)

@@ -24,7 +24,7 @@ LIMIT = 20_000
 
 
 def unanswered(result: WhatIfResult) -> list[str]:
-    """Return the names of the steps without a result, as `what_if` takes answers for them."""
+    """Return the names of the steps without a result, which are the keys of `what_if` answers."""
     if result.stopped is None:
         return []
     titles = [row.new for row in result.rows if row.source == "none" and row.new]
@@ -33,7 +33,7 @@ def unanswered(result: WhatIfResult) -> list[str]:
 
 
 def ending(result: WhatIfResult) -> Iterator[Line]:
-    """Yield how the new run ended, and how the original did."""
+    """Yield the endings of the new run and the original run."""
     if result.failure is not None:
         yield Line("The new run fails", "bad")
         yield from text_lines(result.failure, style="bad", indent=2, limit=LIMIT)
@@ -48,17 +48,17 @@ def ending(result: WhatIfResult) -> Iterator[Line]:
         yield Line("The new run is blocked", "wait")
         yield from text_lines(result.stopped or "", indent=2, limit=LIMIT)
         if result.waiting_at:
-            yield pair("where", result.waiting_at, "dim")
+            yield pair("Where", result.waiting_at, "dim")
         names = unanswered(result)
         if names:
-            yield Line(f"a  answer {names[0]}", "llm", 2)
-    yield from heading("original run")
+            yield Line(f"a  Answer {names[0]}", "llm", 2)
+    yield from heading("Original run")
     if result.original_failure is not None:
         yield from text_lines(result.original_failure, style="bad", indent=2, limit=LIMIT)
     else:
         yield from value_lines(parsed(result.original_output), indent=2, limit=LIMIT)
     if result.blocked:
-        yield from heading("blocked, without effect", "warn")
+        yield from heading("Blocked, without effect", "warn")
         for operation in result.blocked:
             yield Line(operation, "warn", 2)
 
@@ -75,10 +75,10 @@ def row_lines(row: WhatIfRow) -> Iterator[Line]:
     if row.where:
         yield Line(row.where, "dim")
     if row.new is not None:
-        yield from heading("new result")
+        yield from heading("New result")
         yield from _result(row.new_result)
     if row.original is not None:
-        yield from heading("original result")
+        yield from heading("Original result")
         yield from _result(row.original_result)
 
 

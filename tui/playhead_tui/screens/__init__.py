@@ -1,1 +1,1 @@
-"""Whole screens and dialogs; what they are made of lies in `playhead_tui.widgets`."""
+"""The screens, composed of the widgets in `playhead_tui.widgets`."""

@@ -1,4 +1,4 @@
-"""The help screen: the keys of every screen."""
+"""The help screen: the keys of every screen, and a legend of the timeline."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from playhead_tui.widgets.text_pane import TextPane
 __all__ = ["HelpScreen"]
 
 LEGEND = (
-    ("attempts", "a band behind the bars marks every other attempt; # is the attempt itself"),
-    ("bars", "solid: work; thin line: waiting; checkered red: failed try; dashes: backoff"),
-    ("notes", "replayed: answered from the journal; interrupted: the attempt ended first"),
-    ("idle time", "cut where the scale shows a cut; t draws all time to one scale"),
+    ("Attempts", "A band behind the bars marks every other attempt; # is the attempt itself"),
+    ("Bars", "Solid: work; thin line: waiting; checkered red: failed try; dashes: backoff"),
+    ("Notes", "Replayed: answered from the journal; interrupted: the attempt ended first"),
+    ("Idle time", "Long idle time is cut, which the scale marks; t draws all time to scale"),
 )
 
 
@@ -37,17 +37,17 @@ class HelpScreen(ModalScreen[None]):
     ]
 
     def __init__(self, keys: Sequence[tuple[str, str, str]]) -> None:
-        """Describe the screen.
+        """Create the screen.
 
         Args:
-            keys: where each key works, how it is written, what it does.
+            keys: place, name and description of each key.
         """
         super().__init__()
         self.keys = keys
 
     def compose(self) -> ComposeResult:
         """Lay out the pane."""
-        yield TextPane("Keys")
+        yield TextPane("Help")
 
     def on_mount(self) -> None:
         """Fill the pane."""

@@ -30,7 +30,7 @@ from playhead_tui.widgets.waterfall import Waterfall
 __all__ = ["InvocationScreen"]
 
 WIDE = 110
-"""Columns from which the inspector is beside the timeline instead of below it."""
+"""Least width, in columns, that puts the inspector beside the timeline."""
 ENDED_SECONDS = 5.0
 """Seconds between two reads of an invocation that has ended: late spans still arrive."""
 
@@ -38,7 +38,7 @@ Pane = Literal["timeline", "inspector", "state"]
 
 
 class DetailRead(Message):
-    """The invocation was read; None when no source has it."""
+    """Posted when the invocation was read; `detail` is None when no source has it."""
 
     def __init__(self, detail: InvocationDetail | None) -> None:
         super().__init__()
@@ -50,7 +50,7 @@ class DetailRead(Message):
 
 
 class RawEntryRead(Message):
-    """The raw content of a journal entry was read, or the reason why it could not be."""
+    """Posted when a raw journal entry was read; `content` is the entry or the error."""
 
     def __init__(self, index: int, content: Any) -> None:
         super().__init__()
@@ -90,17 +90,17 @@ class InvocationScreen(PollingScreen):
         Binding("e", "errors", "Errors only", show=False),
         Binding("1", "pane('timeline')", "Timeline", show=False),
         Binding("2", "pane('inspector')", "Inspector", show=False),
-        Binding("3", "pane('state')", "State of the object", show=False),
+        Binding("3", "pane('state')", "State", show=False),
         Binding("r", "replay", "Replay"),
-        Binding("u", "parent", "Open the caller", show=False),
+        Binding("u", "parent", "Open caller", show=False),
     ]
-    FILTER_HINT = "words in name, type or error; the rows above a match stay"
+    FILTER_HINT = "Words in name, type or error; the parents of a match stay visible"
     SECONDS = 0.5
 
     def __init__(
         self, dashboard: Dashboard, invocation_id: str, crumbs: Sequence[str] = ()
     ) -> None:
-        """Describe the screen.
+        """Create the screen.
 
         Args:
             dashboard: the app.
@@ -118,7 +118,7 @@ class InvocationScreen(PollingScreen):
         self.zoomed: Pane | None = None
 
     def compose(self) -> ComposeResult:
-        """Lay out header, chips, panes, notes and keys."""
+        """Lay out the header, the chips, the panes, the notes and the keys."""
         now, glyphs = self.dashboard.now, self.dashboard.glyphs
         yield InvocationHeader(self.crumbs, now=now, glyphs=glyphs)
         yield Chips()
@@ -131,13 +131,13 @@ class InvocationScreen(PollingScreen):
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
-        """Show the id at once; the rest follows when it has been read."""
+        """Show the id at once; the rest appears once it has been read."""
         self.query_one(InvocationHeader).show_invocation(self.invocation_id, None)
         self.waterfall.focus()
         self.set_interval(0.5, self._tick)
 
     def on_resize(self, event: events.Resize) -> None:
-        """Put the panes side by side, or one above the other."""
+        """Put the panes side by side or one above the other."""
         self.set_class(event.size.width >= WIDE, "wide")
 
     def _tick(self) -> None:
@@ -152,7 +152,7 @@ class InvocationScreen(PollingScreen):
 
     @property
     def inspector(self) -> Inspector:
-        """Details of the selected row."""
+        """The details of the selected row."""
         return self.query_one(Inspector)
 
     @property
@@ -286,7 +286,7 @@ class InvocationScreen(PollingScreen):
         self.open_filter(self.filter_text)
 
     def action_errors(self) -> None:
-        """Show only rows that failed or were retried, or all again."""
+        """Show only rows that failed or were retried, or all rows again."""
         self.errors_only = not self.errors_only
         self.show()
 
@@ -296,7 +296,7 @@ class InvocationScreen(PollingScreen):
         self.show()
 
     def action_follow(self) -> None:
-        """Keep the cursor on the newest row, or stop doing so."""
+        """Start or stop keeping the cursor on the newest row."""
         self.waterfall.follow = 0 if self.waterfall.follow else 1
         self.show()
 
@@ -327,7 +327,7 @@ class InvocationScreen(PollingScreen):
         self.query_one(f"#{name}", Widget).focus()
 
     def action_zoom(self) -> None:
-        """Give the focused pane the whole screen, or end that."""
+        """Zoom the focused pane to the whole screen, or undo the zoom."""
         focused = self.focused.id if self.focused else None
         pane: Pane = next((pane for pane in get_args(Pane) if pane == focused), "timeline")
         self._zoom(None if self.zoomed else pane)
@@ -369,19 +369,19 @@ class InvocationScreen(PollingScreen):
         self.dashboard.open_replay(self.invocation_id, target)
 
     def action_act(self) -> None:
-        """Choose what to do with the invocation."""
+        """Show the possible actions."""
         if self.detail:
             self.choose_action(self.detail.summary, self.current.step if self.current else None)
 
     def action_answer(self) -> None:
-        """Answer the awakeable that the invocation waits for."""
+        """Answer the pending awakeable."""
         self.answer(self.invocation_id)
 
     def action_copy(self) -> None:
-        """Choose what to copy."""
+        """Show the texts to copy."""
         if self.detail:
             more: dict[str, tuple[str, Callable[[], str]]] = {
-                "t": ("text of this tab", lambda: self.inspector.text)
+                "t": ("Text of this tab", lambda: self.inspector.text)
             }
             row = self.current
             if row:

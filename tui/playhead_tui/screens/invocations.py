@@ -25,19 +25,19 @@ __all__ = ["InvocationsScreen"]
 
 
 class InvocationsRead(Message):
-    """One round of reads has finished."""
+    """Posted when a round of reads has finished."""
 
     def __init__(self, update: CacheUpdate) -> None:
         super().__init__()
         self.update = update
 
     def can_replace(self, message: Message) -> bool:
-        """Keep every round: each may hold another page."""
+        """Keep every round: each may contain another page."""
         return False
 
 
 class InvocationsScreen(PollingScreen):
-    """Live rows under counters; Enter opens one."""
+    """A live list below counters; Enter opens an invocation."""
 
     DEFAULT_CSS = """
     InvocationsScreen #empty { display: none; height: 1fr; padding: 2 4; color: $foreground 70%; }
@@ -46,27 +46,27 @@ class InvocationsScreen(PollingScreen):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "filter", "Filter"),
-        Binding("e", "errors", "Errors"),
+        Binding("e", "errors", "Errors only"),
         Binding("space", "pause_view", "Pause view"),
         Binding("x", "act", "Actions"),
-        Binding("s", "sort", "Sort by the next column", show=False),
-        Binding("S", "reverse", "Reverse the order", show=False),
+        Binding("s", "sort", "Next sort column", show=False),
+        Binding("S", "reverse", "Reverse order", show=False),
     ]
     SHARE = 50.0
-    """A list of 100,000 invocations costs the server a tenth of a second: then every 5 s."""
-    FILTER_HINT = "words in target, id, status, key or failure"
+    """With 100,000 invocations a read takes 0.1 s on the server, so the list polls every 5 s."""
+    FILTER_HINT = "Words in target, id, status, key or failure"
 
     def __init__(self, dashboard: Dashboard) -> None:
         super().__init__(dashboard)
         self.list_query = ListQuery()
         self.cache = InvocationCache()
         self.reads = 0
-        """Rounds of reads so far."""
+        """Number of rounds so far."""
         self.paused_rows: tuple[Invocation, ...] | None = None
         """The rows on screen while the view is paused."""
 
     def compose(self) -> ComposeResult:
-        """Lay out header, chips, rows, notes and keys."""
+        """Lay out the header, the chips, the rows, the notes and the keys."""
         glyphs = self.dashboard.glyphs
         yield ListHeader(glyphs=glyphs)
         yield Chips()
@@ -97,7 +97,7 @@ class InvocationsScreen(PollingScreen):
     # Polling.
 
     def start_polling(self) -> None:
-        """Poll from now on, and show what is connected."""
+        """Start polling, and show the connections."""
         if self.dashboard.connection:
             self.query_one(ListHeader).show_labels(self.dashboard.connection.labels)
         super().start_polling()
@@ -121,7 +121,7 @@ class InvocationsScreen(PollingScreen):
             self.refresh_now()
 
     def show(self) -> None:
-        """Show the rows that match the query, and chips for what is switched on."""
+        """Show the rows that match the query, and chips for the active filters and modes."""
         rows = self.list_query.apply(self._rows)
         self.listing.list_query = self.list_query
         self.listing.show_rows(rows)
@@ -178,7 +178,7 @@ class InvocationsScreen(PollingScreen):
         self.action_open()
 
     def on_rows_view_near_end(self) -> None:
-        """Read further back."""
+        """Request the next older page."""
         if self.list_query.text or self.list_query.errors_only:
             self.cache.matches_wanted += PAGE
         elif self.cache.more and not self.cache.older_wanted and self.paused_rows is None:
@@ -227,7 +227,7 @@ class InvocationsScreen(PollingScreen):
         self.show()
 
     def action_follow(self) -> None:
-        """Keep the cursor on the newest invocation, or stop doing so."""
+        """Start or stop keeping the cursor on the newest invocation."""
         self.listing.follow = 0 if self.listing.follow else -1
         self.show()
 
@@ -253,16 +253,16 @@ class InvocationsScreen(PollingScreen):
             self.action_follow()
 
     def action_act(self) -> None:
-        """Choose what to do with the invocation."""
+        """Show the possible actions."""
         if self.current:
             self.choose_action(self.current)
 
     def action_answer(self) -> None:
-        """Answer the awakeable that the invocation waits for."""
+        """Answer the pending awakeable."""
         if self.current:
             self.answer(self.current.id)
 
     def action_copy(self) -> None:
-        """Choose what to copy."""
+        """Show the texts to copy."""
         if self.current:
             self.choose_copy(self.current)

@@ -1,4 +1,4 @@
-"""What the list and the invocation screen share: polling, the filter line, dialogs."""
+"""The common base of the list and the invocation screen: polling, filter line, dialogs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["PollingScreen", "ReadFailed"]
 
 
 class ReadFailed(Message):
-    """A read raised an exception; the text is written for people."""
+    """Posted when a read failed; `text` is a message for the user."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -34,16 +34,16 @@ class ReadFailed(Message):
 
 
 class PollingScreen(Screen[None]):
-    """A screen that polls the reader. Workers post messages; handlers touch widgets."""
+    """A screen that polls the reader. Workers post messages; only handlers change widgets."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "back", "Back", show=False),
         Binding("space", "pause_view", "Pause the view", show=False),
-        Binding("f", "follow", "Follow the newest", show=False),
+        Binding("f", "follow", "Follow newest", show=False),
         Binding("n", "match(1)", "Next match", show=False),
         Binding("N", "match(-1)", "Previous match", show=False),
-        Binding("y", "copy", "Copy id, JSON or curl", show=False),
-        Binding("a", "answer", "Answer a pending awakeable", show=False),
+        Binding("y", "copy", "Copy", show=False),
+        Binding("a", "answer", "Answer", show=False),
     ]
     FILTER_HINT = ""
     SECONDS = 1.0
@@ -57,7 +57,7 @@ class PollingScreen(Screen[None]):
     # Polling.
 
     def start_polling(self) -> None:
-        """Poll from now on; called whenever connections have been opened."""
+        """Start polling; called whenever connections have been opened."""
         for notes in self.query(Notes):
             notes.show_notes(self.dashboard.notes)
         if self.poller is None:
@@ -76,24 +76,24 @@ class PollingScreen(Screen[None]):
         await poller.run()
 
     async def read(self) -> Any:
-        """Read once. Runs in a worker and touches no widget."""
+        """Read once. Runs in a worker and must not change widgets."""
         raise NotImplementedError
 
     def deliver(self, result: Any) -> None:
-        """Post a message with what was read. Runs in a worker."""
+        """Post a message with the result. Runs in a worker."""
         raise NotImplementedError
 
     def _fail(self, error: Exception) -> None:
         self.post_message(ReadFailed(f"Reading failed: {error or type(error).__name__}"))
 
     def on_read_failed(self, message: ReadFailed) -> None:
-        """Keep what is on screen and show why it is not updated."""
+        """Keep the rows on screen and show why they are not updated."""
         self.query_one(Notes).show_notes((*self.dashboard.notes, message.text))
 
     # The filter line.
 
     def open_filter(self, text: str) -> None:
-        """Show the filter line, once."""
+        """Show the filter line unless it is already open."""
         from playhead_tui.widgets.filter_bar import FilterBar
 
         if not self.query(FilterBar):
@@ -124,7 +124,7 @@ class PollingScreen(Screen[None]):
     # Dialogs. Their modules are imported when they are opened: the first paint needs none.
 
     def choose_action(self, row: Invocation, step: Step | None = None) -> None:
-        """Ask what to do with an invocation and its selected step, and do it."""
+        """Show the actions for an invocation and its selected step, and perform one."""
         from playhead_tui.actions.invocation import choose_action
 
         self.dashboard.run_dialog(choose_action(self.dashboard, row, step))
@@ -138,7 +138,7 @@ class PollingScreen(Screen[None]):
         self.dashboard.run_dialog(choose_copy(self.dashboard, row, more or {}))
 
     def answer(self, invocation_id: str) -> None:
-        """Answer the awakeable that an invocation waits for."""
+        """Answer the pending awakeable of an invocation."""
         from playhead_tui.actions.awakeable import answer_awakeable
 
         self.dashboard.run_dialog(answer_awakeable(self.dashboard, invocation_id))

@@ -1,1 +1,1 @@
-"""Where the rows of a screen come from: connections, polling, cached pages, the list's query."""
+"""Sources of the rows on screen: connections, polling, cached pages, the list's query."""

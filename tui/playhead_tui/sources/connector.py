@@ -42,7 +42,7 @@ def connector(settings: Settings, *, record: bool = True) -> Connect:
 
 @dataclass
 class _Connector:
-    """Open clients and the recorder that was started, so that they can be closed."""
+    """Open clients, and the recorder that was started."""
 
     settings: Settings
     publish: Callable[[Connection], object]
@@ -53,7 +53,7 @@ class _Connector:
     _starting: asyncio.Future[ManagedProcess] | None = field(default=None, repr=False)
 
     async def open(self, *, record: bool) -> None:
-        """Publish what is connected at once, and again when a recorder has started."""
+        """Publish the open connections at once, and again when a recorder has started."""
         from playhead.record.client import connect
         from playhead.restate.client import RestateClient
 
@@ -84,7 +84,7 @@ class _Connector:
 
         settings = self.settings
         log = settings.store / "recorder.log"
-        # A thread cannot be cancelled: `close` waits for it, so that no recorder stays behind.
+        # A thread cannot be cancelled, so `close` waits for it; else a recorder could stay behind.
         self._starting = asyncio.ensure_future(asyncio.to_thread(start_recorder, settings, log))
         try:
             child = await asyncio.shield(self._starting)

@@ -1,4 +1,4 @@
-"""The invocations read so far, page by page; older pages are kept instead of read again."""
+"""The invocations read so far, page by page; older pages are not read again."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from playhead_tui.sources.list_query import ListQuery
 __all__ = ["PAGE", "CacheUpdate", "InvocationCache"]
 
 PAGE = 200
-"""Rows of one read."""
+"""Rows per read."""
 
 
 @dataclass(frozen=True)
@@ -23,10 +23,10 @@ class CacheUpdate:
 
     newest: InvocationPage
     older: InvocationPage | None = None
-    """One older page: the one that follows page number `place` - 1."""
+    """Older page, which follows page number `place` - 1."""
     place: int = 0
     before: Invocation | None = None
-    """The row that `older` follows."""
+    """Row that `older` follows."""
     matching: InvocationPage | None = None
     """Rows that the server found for the query."""
 
@@ -36,7 +36,7 @@ def _age(row: Invocation) -> tuple[datetime, str]:
 
 
 class InvocationCache:
-    """Rows by id, and how far back they reach without a gap."""
+    """Rows by id, and the end of the pages that were read without a gap."""
 
     def __init__(self) -> None:
         self._rows: dict[str, Invocation] = {}
@@ -48,9 +48,9 @@ class InvocationCache:
         self.older_wanted = False
         """Whether the next round reads the page after the last one."""
         self.matches_wanted = PAGE
-        """Rows that the server is asked for when it filters."""
+        """Number of rows to request when the server filters."""
         self.missing: tuple[str, ...] = ()
-        """What the last round could not read, as sentences."""
+        """Sources that the last round could not read, as sentences."""
 
     @property
     def rows(self) -> tuple[Invocation, ...]:
@@ -78,7 +78,7 @@ class InvocationCache:
         return CacheUpdate(newest, older, place, before, matching)
 
     def update(self, update: CacheUpdate) -> None:
-        """Store the rows that were read, and forget rows that no longer exist."""
+        """Store the rows that were read, and drop rows that no longer exist."""
         newest = update.newest
         self._replace(newest, None)
         if newest.rows:

@@ -35,7 +35,7 @@ def is_failing(row: Invocation) -> bool:
 
 @dataclass(frozen=True)
 class ListQuery:
-    """Which of the rows read are shown, and in which order."""
+    """Filter and order of the list."""
 
     text: str = ""
     errors_only: bool = False
@@ -44,7 +44,7 @@ class ListQuery:
     """Smallest (oldest) first."""
 
     def matches(self, row: Invocation) -> bool:
-        """Return whether the row is shown: every word of the filter occurs in some column."""
+        """Return whether the row is shown: each word of the filter must occur in a column."""
         if self.errors_only and not is_failing(row):
             return False
         if not self.text:
@@ -54,7 +54,7 @@ class ListQuery:
         return all(word in columns for word in self.text.casefold().split())
 
     def apply(self, rows: Iterable[Invocation]) -> tuple[Invocation, ...]:
-        """Return the rows shown, in order; equal ones by age, then id, so that no row jumps."""
+        """Return the rows shown, in order; ties are broken by age and id, so no row jumps."""
         by = SORTS[self.sort]
         shown = sorted((row for row in rows if self.matches(row)), key=lambda row: row.id)
         shown.sort(key=SORTS["age"], reverse=True)

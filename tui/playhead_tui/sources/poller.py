@@ -1,4 +1,4 @@
-"""Polling at a pace that depends on how long each read takes."""
+"""Polling, with pauses in proportion to the duration of each read."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Result = TypeVar("Result")
 
 
 class Poller(Generic[Result]):
-    """Calls `read` repeatedly and delivers its results, until it is cancelled."""
+    """Calls `read` repeatedly and delivers the results until it is cancelled."""
 
     def __init__(
         self,
@@ -24,7 +24,7 @@ class Poller(Generic[Result]):
         seconds: float,
         share: float = 10,
     ) -> None:
-        """Describe the polling.
+        """Create the poller.
 
         Args:
             read: reads once.

@@ -1,4 +1,4 @@
-"""Bars of the waterfall: drawn to an eighth of a cell, never without a mark."""
+"""Bars of the waterfall, exact to an eighth of a cell; even the shortest bar has a mark."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class BarCanvas:
             self._cells[column] = (mark, style)
 
     def segments(self) -> Iterable[Segment]:
-        """Yield the line; adjacent cells of one style are joined."""
+        """Yield the segments of the line; adjacent cells of one style are joined."""
         text, last = "", Style.null()
         for (mark, style), background in zip(self._cells, self._backgrounds, strict=True):
             shown = style + background if background else style

@@ -48,7 +48,7 @@ def fold(
     Args:
         rows: the timeline in order; a row's children follow it with greater depth.
         folded: keys of rows whose descendants are hidden; ignored while filtering.
-        keep: the filter.
+        keep: whether a row matches the filter; None without a filter.
     """
     matching = [keep is None or keep(row) for row in rows]
     shown = list(matching)

@@ -23,12 +23,12 @@ Interval = tuple[datetime, datetime]
 
 
 def is_waiting(row: TimelineRow) -> bool:
-    """Return whether the invocation itself does nothing during this row."""
+    """Return whether the invocation only waits during this row."""
     return row.step is not None and row.step.kind in WAITING
 
 
 def last_try_start(row: TimelineRow, attempts: Sequence[Attempt]) -> datetime | None:
-    """Return when the try after the last failed one began: not before the next attempt."""
+    """Return the start of the try after the last failed one: the start of the next attempt."""
     if not row.failed_tries:
         return row.started_at
     failed = row.failed_tries[-1][1]
@@ -40,7 +40,7 @@ def last_try_start(row: TimelineRow, attempts: Sequence[Attempt]) -> datetime | 
 def idle(
     rows: Sequence[TimelineRow], attempts: Sequence[Attempt], start: datetime, end: datetime
 ) -> list[Interval]:
-    """Return the intervals in which no leaf of the timeline works: backoff, sleeps, waiting."""
+    """Return the intervals in which no leaf row is active: backoff, sleeps, waiting."""
     busy: list[Interval] = []
     for place, row in enumerate(rows):
         leaf = place + 1 == len(rows) or rows[place + 1].depth <= row.depth
@@ -99,7 +99,7 @@ class Axis:
         self._cells.append(self._cells[-1] + cells)
 
     def at(self, seconds: float) -> float:
-        """Return the cells from the left edge at these seconds since the start."""
+        """Return the distance from the left edge, in cells, at these seconds since the start."""
         seconds = max(0.0, min(seconds, self.total))
         place = max(1, min(bisect_right(self._times, seconds), len(self._times) - 1))
         before, after = self._times[place - 1], self._times[place]
@@ -108,7 +108,7 @@ class Axis:
         return min(left + part * (right - left), float(self.width))
 
     def x(self, moment: datetime) -> float:
-        """Return the cells from the left edge at a point in time."""
+        """Return the distance from the left edge, in cells, of a point in time."""
         return self.at((moment - self.start).total_seconds())
 
     def ticks(self, room: int = 9) -> list[tuple[int, float]]:

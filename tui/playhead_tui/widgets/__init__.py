@@ -1,1 +1,1 @@
-"""One widget per file, with its CSS; widgets draw the data they are given and read nothing."""
+"""Widgets, one per file with its CSS; they draw the data they receive and read nothing."""

@@ -13,7 +13,7 @@ __all__ = ["Chips"]
 
 
 class Chips(Static):
-    """One line of chips; takes no room without chips."""
+    """One line of chips; hidden when it is empty."""
 
     DEFAULT_CSS = """
     Chips { height: 1; padding: 0 2; display: none; }
@@ -25,7 +25,7 @@ class Chips(Static):
         self.texts: tuple[str, ...] = ()
 
     def show_chips(self, chips: Sequence[tuple[str, str]], tail: str = "") -> None:
-        """Show chips in place of the last ones.
+        """Replace the chips.
 
         Args:
             chips: text and theme color (`primary`, `error`, …) of each.

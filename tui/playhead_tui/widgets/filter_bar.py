@@ -1,4 +1,4 @@
-"""The line to type a filter in."""
+"""The input line for a filter."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["FilterBar"]
 
 
 class FilterBar(Input):
-    """Filters while typing; Enter keeps the filter, Esc restores the previous one."""
+    """An input that filters while typing; Enter keeps the filter, Esc restores the last one."""
 
     DEFAULT_CSS = """
     FilterBar, FilterBar:focus {
@@ -20,11 +20,11 @@ class FilterBar(Input):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "cancel", "Cancel the filter", show=False),
+        Binding("escape", "cancel", "Cancel", show=False),
     ]
 
     class Typed(Message):
-        """The text changed."""
+        """Posted when the text has changed."""
 
         def __init__(self, text: str) -> None:
             super().__init__()
@@ -35,7 +35,7 @@ class FilterBar(Input):
             return isinstance(message, FilterBar.Typed)
 
     class Closed(Message):
-        """Typing has ended."""
+        """Posted when typing has ended."""
 
         def __init__(self, text: str) -> None:
             super().__init__()

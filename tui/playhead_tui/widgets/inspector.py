@@ -25,7 +25,7 @@ class Inspector(TextPane):
     ]
 
     class RawWanted(Message):
-        """The content of a raw journal entry is needed."""
+        """Posted when the content of a raw journal entry is needed."""
 
         def __init__(self, index: int) -> None:
             super().__init__()

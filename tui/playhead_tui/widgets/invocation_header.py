@@ -21,7 +21,7 @@ __all__ = ["InvocationHeader"]
 
 
 class InvocationHeader(Widget):
-    """Two lines, a third for the last failure, a fourth for an awakeable that is pending."""
+    """Two lines, plus one for the last failure and one for a pending awakeable."""
 
     DEFAULT_CSS = """
     InvocationHeader { height: auto; background: $panel; }

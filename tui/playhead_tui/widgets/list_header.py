@@ -1,4 +1,4 @@
-"""The first line of the list: what is connected, and invocations by status."""
+"""The first line of the list: the connections, and the invocations by status."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ORDER: tuple[Status, ...] = (
     "succeeded", "failed", "killed", "cancelled", "unknown",
 )  # fmt: skip
 ENDED = ("succeeded", "failed", "killed", "cancelled")
-"""Statuses with many rows and well-known marks: drawn without a word."""
+"""Statuses with many rows and well-known marks, which are drawn without their name."""
 
 
 class ListHeader(Widget):
@@ -40,7 +40,7 @@ class ListHeader(Widget):
         self._more = False
 
     def show_labels(self, labels: Sequence[str]) -> None:
-        """Show what is connected."""
+        """Show the connections."""
         self._labels = tuple(labels)
         self.refresh()
 

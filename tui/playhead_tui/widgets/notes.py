@@ -1,4 +1,4 @@
-"""Notes at the bottom of a screen: what is missing, and what to do about it."""
+"""Notes at the bottom of a screen: missing sources and their remedies."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Notes"]
 
 
 class Notes(Static):
-    """One line per note, at most three; the rest is counted. Takes no room without notes."""
+    """One line per note, at most three; the rest is counted. Hidden without notes."""
 
     DEFAULT_CSS = """
     Notes { height: auto; max-height: 3; padding: 0 1; background: $surface; display: none; }
@@ -33,7 +33,7 @@ class Notes(Static):
         return self._notes
 
     def show_notes(self, notes: Sequence[str]) -> None:
-        """Show these notes in place of the last ones."""
+        """Replace the notes."""
         cleaned = tuple(dict.fromkeys(clip(note) for note in notes))
         if cleaned == self._notes:
             return

@@ -1,4 +1,4 @@
-"""A list drawn line by line, whose cursor is the identity of a row, not a position."""
+"""A list drawn line by line; its cursor follows the identity of a row, not a position."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ MOVES: list[BindingType] = [
 
 
 class RowsView(ScrollView, Generic[Row], can_focus=True):
-    """Rows of one line each under a heading; only visible rows are drawn.
+    """Rows of one line each below a heading; only visible rows are drawn.
 
-    Subclasses define what identifies a row and how it is drawn. When the row under the cursor
+    Subclasses define the identity of a row and its drawing. When the row under the cursor
     disappears, the cursor moves to its neighbor, and returns once the row is back.
     """
 
@@ -49,7 +49,7 @@ class RowsView(ScrollView, Generic[Row], can_focus=True):
     ]
 
     class Moved(Message):
-        """The cursor is on another row, or its row has changed."""
+        """Posted when the cursor is on another row, or its row has changed."""
 
         def __init__(self, view: RowsView[Any]) -> None:
             super().__init__()
@@ -65,10 +65,10 @@ class RowsView(ScrollView, Generic[Row], can_focus=True):
             return isinstance(message, RowsView.Moved) and message.view is self.view
 
     class Chosen(Moved):
-        """A row was chosen by Enter or by a double click."""
+        """Posted when a row was chosen with Enter or a double click."""
 
     class NearEnd(Message):
-        """The cursor is close to the last row; more rows may be needed."""
+        """Posted when the cursor is close to the last row; more rows may be needed."""
 
     HEAD = 1
 
@@ -119,7 +119,7 @@ class RowsView(ScrollView, Generic[Row], can_focus=True):
         return 0 if self._cursor is None else self._places[self._cursor]
 
     def show_rows(self, rows: Sequence[Row]) -> None:
-        """Replace the rows; the cursor keeps its row, and the row its line on screen."""
+        """Replace the rows; the cursor stays on its row, and the row on its line of the screen."""
         offset = self.place - round(self.scroll_y)
         before = self.place
         self._rows = rows
@@ -235,6 +235,6 @@ class RowsView(ScrollView, Generic[Row], can_focus=True):
 
 
 def _repaper(strip: Strip, paper: Style) -> Iterable[Segment]:
-    """Return the strip on another background."""
+    """Return the strip's segments on another background."""
     for text, style, control in strip:
         yield Segment(text, (style + paper) if style else paper, control)

@@ -29,7 +29,7 @@ _TOKEN = re.compile(
 
 
 class TextPane(ScrollView, can_focus=True):
-    """Lines of text. The first line of the pane is its title or its tabs and does not scroll."""
+    """Lines of text below a title or tabs, which do not scroll."""
 
     DEFAULT_CSS = """
     TextPane { height: 1fr; overflow-x: hidden; scrollbar-size-vertical: 1;
@@ -60,7 +60,7 @@ class TextPane(ScrollView, can_focus=True):
 
     @property
     def text(self) -> str:
-        """All lines, as they are copied."""
+        """The whole text, as it is copied."""
         return "\n".join(f"{line.name}: {line.text}" if line.name else line.text
                          for line in self._lines)  # fmt: skip
 

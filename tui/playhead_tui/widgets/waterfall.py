@@ -32,8 +32,8 @@ class Waterfall(RowsView[FoldedRow]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("l,right", "unfold", "Unfold", show=False),
-        Binding("h,left", "fold", "Fold, or go to the parent row", show=False),
-        Binding("t", "scale", "Cut idle time, or draw to scale", show=False),
+        Binding("h,left", "fold", "Fold", show=False),
+        Binding("t", "scale", "Cut idle time", show=False),
     ]
 
     def __init__(
@@ -65,7 +65,7 @@ class Waterfall(RowsView[FoldedRow]):
         live: bool,
         keep: Callable[[TimelineRow], bool] | None,
     ) -> None:
-        """Draw this timeline; `live` extends open bars to now, `keep` filters rows."""
+        """Show a timeline; `live` extends open bars to now, `keep` filters rows."""
         self._timeline, self._attempts, self._live, self._keep = timeline, attempts, live, keep
         self._axis_for = None
         times = [row.ended_at or row.started_at for row in timeline]
@@ -80,7 +80,7 @@ class Waterfall(RowsView[FoldedRow]):
     # The scale.
 
     def _set_end(self) -> None:
-        """Fix the right edge for one frame, so that all lines share one scale."""
+        """Fix the right edge for one frame: all lines share one scale."""
         now = self.now()
         self._end = max(self._last or now, now) if self._live else self._last or now
 
@@ -155,7 +155,7 @@ class Waterfall(RowsView[FoldedRow]):
         yield Segment(note + " " * rest, palette.dim if quiet else palette.warn)
 
     def _note(self, item: TimelineRow, room: int) -> str:
-        """Return the row's notes in words, or in marks where the words do not fit."""
+        """Return the row's notes as words, or as marks where the words do not fit."""
         if not item.note:
             return ""
         if cell_len(clip(item.label)) + len(item.note) < room:

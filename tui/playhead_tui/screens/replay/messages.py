@@ -19,7 +19,7 @@ __all__ = [
 
 
 class StageStarted(Message, bubble=False):
-    """A stage of opening the replay has started."""
+    """Posted when a stage of opening the replay has started."""
 
     def __init__(self, stage: str) -> None:
         super().__init__()
@@ -27,7 +27,7 @@ class StageStarted(Message, bubble=False):
 
 
 class SessionReady(Message, bubble=False):
-    """The code has run against the journal; all stops are known."""
+    """Posted when the code has run against the journal; the session has all stops."""
 
     def __init__(self, session: Session) -> None:
         super().__init__()
@@ -35,7 +35,7 @@ class SessionReady(Message, bubble=False):
 
 
 class ReportReady(Message, bubble=False):
-    """The journal and the run have been compared."""
+    """Posted when the journal and the run have been compared."""
 
     def __init__(self, report: Report) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ class ReportReady(Message, bubble=False):
 
 
 class ReplayFailed(Message, bubble=False):
-    """Opening the replay, a breakpoint expression or a what-if run failed."""
+    """Posted when opening the replay, a breakpoint expression or a what-if failed."""
 
     def __init__(self, error: Exception, *, opening: bool) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ class ReplayFailed(Message, bubble=False):
 
 
 class BreakpointsFound(Message, bubble=False):
-    """Ordinals of the commands at which an expression is true."""
+    """Posted with the ordinals of the commands at which an expression is true."""
 
     def __init__(self, search: str, hits: frozenset[int]) -> None:
         super().__init__()
@@ -61,7 +61,7 @@ class BreakpointsFound(Message, bubble=False):
 
 
 class SourceFileRead(Message, bubble=False):
-    """A source file was read, or could not be."""
+    """Posted when a source file was read, or could not be read."""
 
     def __init__(self, file: SourceFile) -> None:
         super().__init__()
@@ -69,7 +69,7 @@ class SourceFileRead(Message, bubble=False):
 
 
 class WhatIfFinished(Message, bubble=False):
-    """A run with changed results has ended or is blocked."""
+    """Posted when a run with changed results has ended or is blocked."""
 
     def __init__(self, question: WhatIfQuestion, result: WhatIfResult) -> None:
         super().__init__()

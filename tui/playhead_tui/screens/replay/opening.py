@@ -22,7 +22,7 @@ __all__ = ["ReplayOpeningScreen"]
 
 
 class ReplayOpeningScreen(Screen[None]):
-    """Shows progress or an error in the pane `progress`, unless it has the class `ready`."""
+    """Base that shows progress or an error in the pane `progress`, unless its class is `ready`."""
 
     def __init__(self, dashboard: Dashboard, invocation_id: str, target: str) -> None:
         super().__init__()
@@ -103,7 +103,10 @@ class ReplayOpeningScreen(Screen[None]):
     async def _fetch(self) -> Recording:
         connection = self.dashboard.connection
         if connection is None or connection.fetch_recording is None:
-            raise RuntimeError("No journal to replay: neither a server nor a store is connected.")
+            raise RuntimeError(
+                "No journal to replay: neither a server nor a store is connected. "
+                "Set RESTATE_ADMIN_URL or PLAYHEAD_STORE."
+            )
         return await connection.fetch_recording(self.invocation_id)
 
     def on_stage_started(self, message: StageStarted) -> None:
@@ -117,7 +120,7 @@ class ReplayOpeningScreen(Screen[None]):
             self.query_one("#progress", TextPane).show_lines(lines, stay=True)
 
     def show_error(self, error: Exception) -> None:
-        """Show what went wrong, where, and what to do."""
+        """Show the error, its location, and the next steps."""
         self.error = error
         self.remove_class("ready")
         pane = self.query_one("#progress", TextPane)

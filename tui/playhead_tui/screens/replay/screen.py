@@ -1,4 +1,4 @@
-"""The replay screen: the playhead moves over a journal, under the current code."""
+"""The replay screen: the current code, stepped along a journal by the playhead."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ __all__ = ["ReplayScreen"]
 
 
 class ReplayScreen(ReplayOpeningScreen):
-    """Strip of the journal on top; source, steps and details of the stop below it."""
+    """The strip of the journal on top; source, steps and details of the stop below it."""
 
     DEFAULT_CSS = """
     ReplayScreen #progress { height: 1fr; padding: 1 2; }
@@ -54,22 +54,22 @@ class ReplayScreen(ReplayOpeningScreen):
         Binding("g,home", "edge(0)", "First stop", show=False),
         Binding("G,end", "edge(1)", "Last stop", show=False),
         Binding("n", "match(1)", "Next call"),
-        Binding("N", "match(-1)", "Previous LLM call, difference or breakpoint", show=False),
-        Binding("slash", "search", "Break at"),
-        Binding("e", "edit", "What if"),
-        Binding("right_square_bracket", "tab(1)", "Tab"),
+        Binding("N", "match(-1)", "Previous call", show=False),
+        Binding("slash", "search", "Breakpoint"),
+        Binding("e", "edit", "What-if"),
+        Binding("right_square_bracket", "tab(1)", "Next tab"),
         Binding("left_square_bracket", "tab(-1)", "Previous tab", show=False),
         Binding("u", "frame(1)", "Calling frame", show=False),
         Binding("d", "frame(-1)", "Called frame", show=False),
         Binding("1", "pane('source')", "Source", show=False),
-        Binding("2", "pane('stop')", "Details of the stop", show=False),
-        Binding("3", "pane('steps')", "List of steps", show=False),
+        Binding("2", "pane('stop')", "Stop details", show=False),
+        Binding("3", "pane('steps')", "Steps", show=False),
         Binding("plus,equals_sign", "zoom", "Zoom", show=False),
-        Binding("r", "run_again", "Run again, with the current code", show=False),
-        Binding("o", "other_app", "Choose another app or folder", show=False),
+        Binding("r", "run_again", "Run again", show=False),
+        Binding("o", "other_app", "Choose app", show=False),
         Binding("y", "copy", "Copy", show=False),
     ]
-    SEARCH_HINT = "name of a step; #12 for a journal entry; = expression, true in your frame"
+    SEARCH_HINT = "Step name, #12 for a journal entry, or = expression, true in your frame"
 
     def __init__(self, dashboard: Dashboard, invocation_id: str, target: str) -> None:
         super().__init__(dashboard, invocation_id, target)
@@ -83,7 +83,7 @@ class ReplayScreen(ReplayOpeningScreen):
         self._activity = ""
 
     def compose(self) -> ComposeResult:
-        """Lay out header, strip, chips, panes, notes and keys."""
+        """Lay out the header, the strip, the chips, the panes, the notes and the keys."""
         yield ReplayHeader(glyphs=self.glyphs)
         yield JournalStrip(glyphs=self.glyphs)
         yield Chips()
@@ -94,7 +94,7 @@ class ReplayScreen(ReplayOpeningScreen):
 
     @property
     def panes(self) -> ReplayPanes:
-        """Source, steps and details of the stop."""
+        """The source, the steps and the details of the stop."""
         return self.query_one(ReplayPanes)
 
     # Opening.
@@ -157,7 +157,7 @@ class ReplayScreen(ReplayOpeningScreen):
             place = ReplayHeader.place_of(self.stop, position, total)
         activity = self._activity
         if not activity and self.session and self.report is None and not self.error:
-            activity = "comparing with the journal"
+            activity = "Comparing with the journal"
         self.query_one(ReplayHeader).show_replay(
             target=self.target,
             app=self.app_location.app,
@@ -302,12 +302,12 @@ class ReplayScreen(ReplayOpeningScreen):
     # What if.
 
     def action_edit(self) -> None:
-        """Change the result of this step, and run the code from it."""
+        """Change the result of this step, and run the code with it."""
         self.ask_what_if(None)
 
     @work(group="dialogs", exclusive=True)
     async def ask_what_if(self, question: WhatIfQuestion | None) -> None:
-        """Ask for a changed result, starting from the last question, and run the code from it."""
+        """Ask for a changed result, starting from the last question, and run the code with it."""
         from playhead_tui.actions.what_if import ask_what_if
 
         if self.session:
@@ -317,7 +317,7 @@ class ReplayScreen(ReplayOpeningScreen):
 
     def run_what_if(self, question: WhatIfQuestion) -> None:
         """Run the code with changed results, in a worker."""
-        self._activity = "running with the changed result"
+        self._activity = "Running with the changed result"
         self.show_header()
         self._run_what_if(question)
 
@@ -355,12 +355,12 @@ class ReplayScreen(ReplayOpeningScreen):
         self.panes.open_pane(name)
 
     def action_zoom(self) -> None:
-        """Give the focused pane the whole screen, or end that."""
+        """Zoom the focused pane to the whole screen, or undo the zoom."""
         self.panes.toggle_zoom()
 
     @work(group="dialogs", exclusive=True)
     async def action_copy(self) -> None:
-        """Choose what to copy."""
+        """Show the texts to copy."""
         from playhead_tui.actions.what_if import choose_stop_copy
 
         if self.session:

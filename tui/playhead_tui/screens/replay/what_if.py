@@ -29,12 +29,12 @@ from playhead_tui.widgets.text_pane import TextPane
 __all__ = ["NextRun", "WhatIfScreen"]
 
 NextRun = tuple[Literal["edit", "run"], WhatIfQuestion]
-"""What to do after the screen: edit the question first, or run this one."""
+"""Action after the screen: edit the question first, or run it."""
 WIDE = 110
 
 
 class WhatIfScreen(Screen[NextRun | None]):
-    """Steps of both runs; below or beside them how the new run ended, and the selected step."""
+    """The steps of both runs; beside or below them, the result and the selected step."""
 
     DEFAULT_CSS = """
     WhatIfScreen #panes { layout: vertical; height: 1fr; }
@@ -53,7 +53,7 @@ class WhatIfScreen(Screen[NextRun | None]):
         Binding("N", "match(-1)", "Previous difference", show=False),
         Binding("e", "edit", "Edit"),
         Binding("a", "answer", "Answer"),
-        Binding("right_square_bracket", "tab(1)", "Tab"),
+        Binding("right_square_bracket", "tab(1)", "Next tab"),
         Binding("left_square_bracket", "tab(-1)", "Previous tab", show=False),
         Binding("1", "pane('comparison')", "Both runs", show=False),
         Binding("2", "pane('details')", "Result and step", show=False),
@@ -72,7 +72,7 @@ class WhatIfScreen(Screen[NextRun | None]):
         self.set_class(not self.glyphs.eighths, "plain")
 
     def compose(self) -> ComposeResult:
-        """Lay out the question, both runs, the details and keys."""
+        """Lay out the question, both runs, the details and the keys."""
         yield Chips()
         with Container(id="panes"):
             yield Comparison(glyphs=self.glyphs, widget_id="comparison")
@@ -82,7 +82,7 @@ class WhatIfScreen(Screen[NextRun | None]):
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
-        """Fill all panes; the result does not change any more."""
+        """Fill all panes; the result no longer changes."""
         chips = [(f"what if {clip(self.target, 20)}", "primary")]
         for key, value in self.question.changes.items():
             shown = value.message if isinstance(value, Failure) else json.dumps(value, default=str)
@@ -103,7 +103,7 @@ class WhatIfScreen(Screen[NextRun | None]):
         return action != "answer" or bool(unanswered(self.result))
 
     def on_resize(self, event: events.Resize) -> None:
-        """Put the panes side by side, or one above the other."""
+        """Put the panes side by side or one above the other."""
         self.set_class(event.size.width >= WIDE, "wide")
 
     def _show(self, *, stay: bool) -> None:
@@ -151,16 +151,16 @@ class WhatIfScreen(Screen[NextRun | None]):
 
     @work(group="dialogs", exclusive=True)
     async def action_answer(self) -> None:
-        """Ask for the answer that the new run waits for, and run with it."""
+        """Ask for the missing answer, and run with it."""
         names = unanswered(self.result)
         if not names:
-            self.notify("The new run does not wait for an answer.")
+            self.notify("The new run is not waiting for an answer.")
             return
         body = [
-            Line(f"The recording has no answer of {clip(names[0])} to this request."),
+            Line(f"The recording has no answer from {clip(names[0])} to this request."),
             Line("Enter JSON; for a model, its whole message.", "dim"),
         ]
-        prompt = Prompt(f"Answer of {clip(names[0], 50)}", body, check=json_error)
+        prompt = Prompt(f"Answer from {clip(names[0], 50)}", body, check=json_error)
         typed = await self.dashboard.push_screen_wait(prompt)
         if typed is not None:
             answers = {**self.question.answers, names[0]: json.loads(typed)}
@@ -171,5 +171,5 @@ class WhatIfScreen(Screen[NextRun | None]):
         self.dashboard.copy_text(as_json(self.result))
 
     def action_back(self) -> None:
-        """Go back to the playhead."""
+        """Go back to the replay."""
         self.dismiss(None)

@@ -25,7 +25,7 @@ NumberedRow = tuple[int, WhatIfRow]
 
 
 class Comparison(RowsView[NumberedRow]):
-    """One step per line: original, new, and where the new result came from."""
+    """One step per line: the original, the new one, and the source of the new result."""
 
     def __init__(self, *, glyphs: Glyphs = UNICODE, widget_id: str | None = None) -> None:
         super().__init__(widget_id=widget_id, glyphs=glyphs)

@@ -16,7 +16,7 @@ __all__ = ["ReplayHeader"]
 
 
 def verdict_mark(verdict: Verdict, glyphs: Glyphs) -> str:
-    """Return the mark of a verdict, which is drawn beside its word."""
+    """Return the mark of a verdict, which is drawn beside its name."""
     return {
         "same": glyphs.status["succeeded"],
         "diverged": glyphs.status["failed"],
@@ -52,7 +52,7 @@ class ReplayHeader(Widget):
     def show_replay(
         self, *, target: str, app: str, place: str, report: Report | None, activity: str = ""
     ) -> None:
-        """Show what is replayed, the position of the playhead, and the activity or the verdict."""
+        """Show the target, the position of the playhead, and the activity or the verdict."""
         self._target, self._app, self._place = clip(target), clip(app), place
         self._report, self._activity = report, activity
         self.refresh()

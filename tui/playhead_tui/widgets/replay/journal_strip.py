@@ -49,7 +49,7 @@ class JournalStrip(Widget):
     """
 
     class Picked(Message):
-        """A mark was clicked."""
+        """Posted when a mark was clicked."""
 
         def __init__(self, position: int) -> None:
             super().__init__()
@@ -65,14 +65,14 @@ class JournalStrip(Widget):
     def show_stops(
         self, stops: Sequence[Stop], position: int, breakpoints: Collection[int]
     ) -> None:
-        """Show these stops, with the playhead and the breakpoints at these positions."""
+        """Show the stops, with the playhead and the breakpoints at these positions."""
         self._stops, self._position = stops, position
         self._breakpoints = frozenset(breakpoints)
         self.refresh()
 
     @property
     def _pitch(self) -> int:
-        """Cells from each mark to the next."""
+        """Distance between two marks, in cells."""
         return 2 if len(self._stops) * 2 <= self._room else 1
 
     @property

@@ -18,13 +18,13 @@ from playhead_tui.widgets.replay.stop_pane import StopPane
 __all__ = ["ReplayPanes"]
 
 WIDE = 110
-"""Columns from which source and details are side by side."""
+"""Least width, in columns, that puts source and details side by side."""
 TALL = 26
-"""Lines from which the list of steps has its own room."""
+"""Least height, in lines, that leaves room for a separate list of steps."""
 
 
 class ReplayPanes(Container):
-    """Side by side, or one above the other; on small terminals the steps replace the source."""
+    """Panes side by side or stacked; on small terminals the steps replace the source."""
 
     DEFAULT_CSS = """
     ReplayPanes { layout: vertical; height: 1fr; }
@@ -59,14 +59,14 @@ class ReplayPanes(Container):
         """Id of the pane that fills the screen; empty for none."""
 
     def compose(self) -> ComposeResult:
-        """Lay out the code on one side, the details on the other."""
+        """Lay out the code on one side and the details on the other."""
         with Container(id="code"):
             yield self.source
             yield self.steps
         yield self.details
 
     def on_resize(self, event: events.Resize) -> None:
-        """Put the panes side by side, or one above the other."""
+        """Put the panes side by side or one above the other."""
         self.set_class(event.size.width >= WIDE, "wide")
         self.set_class(event.size.height >= TALL, "tall")
 
@@ -96,7 +96,7 @@ class ReplayPanes(Container):
         self.query_one(f"#{name}", Widget).focus()
 
     def toggle_zoom(self) -> None:
-        """Give the focused pane the whole screen, or end that."""
+        """Zoom the focused pane to the whole screen, or undo the zoom."""
         focused = self.screen.focused
         self._zoom("" if self.zoomed else (focused.id if focused else None) or "source")
 

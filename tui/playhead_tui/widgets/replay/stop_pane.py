@@ -21,7 +21,7 @@ SCROLLING: list[BindingType] = [
     Binding("ctrl+d,pagedown,space", "scroll_pages(1)", "Page down", show=False),
     Binding("ctrl+u,pageup", "scroll_pages(-1)", "Page up", show=False),
 ]
-"""Keys of the panes; left and right, first and last move the playhead."""
+"""Scrolling keys of the panes; left, right, home and end move the playhead."""
 NAMES = ("Variables", "Step", "Messages", "State", "Differences")
 
 
