@@ -91,7 +91,7 @@ def keys_page() -> str:
     from playhead_tui.app import PlayheadApp
     from playhead_tui.key_table import key_rows
 
-    text = "# Keys\n\nThe footer shows a handful; `?` shows those of the screen you are on.\n"
+    text = "# Keys\n\nThe footer shows the most important keys of a screen; `?` shows all keys.\n"
     screens: dict[str, list[tuple[str, ...]]] = {}
     for where, key, what in key_rows(PlayheadApp.BINDINGS):
         screens.setdefault(where, []).append((f"`{key}`", what))
@@ -190,10 +190,10 @@ def agents_page() -> str:
     from playhead_samples import agents
 
     text = (
-        "# Sample agents\n\nEach is one file in `sample_agents/playhead_samples/agents/`. "
-        "`playhead demo` starts the first few (approval, chat, intake, weather); `python -m "
-        "playhead_samples --port N` serves all of them, to be registered with a restate-server. "
-        "With `PLAYHEAD_MODEL=openai:gpt-…` (any Pydantic AI model string) and its key they use a "
+        "# Sample agents\n\nEach agent is one file in `sample_agents/playhead_samples/agents/`. "
+        "`playhead demo` starts four of them (approval, chat, intake, weather); `python -m "
+        "playhead_samples --port N` serves all: register its address with a restate-server. "
+        "With `PLAYHEAD_MODEL=openai:gpt-…` (any Pydantic AI model string) and its key, they use a "
         "real model instead of the local one.\n"
     )
     for module in sorted(m.name for m in pkgutil.iter_modules(agents.__path__)):

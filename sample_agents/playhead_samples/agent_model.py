@@ -1,7 +1,7 @@
 """The model of the sample agents.
 
-- `PLAYHEAD_MODEL` (any Pydantic AI model string, such as `openai:gpt-5-mini`): a real provider,
-  whose key is read from the provider's usual environment variable.
+- `PLAYHEAD_MODEL` (any Pydantic AI model string, such as `openai:gpt-5-mini`): a real
+  provider; its key is read from the provider's usual environment variable.
 - `PLAYHEAD_LLM_URL`: the local LLM server, called through the real OpenAI client.
 
 Retries in the client are off: Restate retries durably, and the failures stay visible.
@@ -101,7 +101,7 @@ def agent_model() -> Model:
 
 
 def agents_sdk_model() -> str:
-    """Return the model's name for the OpenAI Agents SDK, which supports only OpenAI's models.
+    """Return the name of the model for the OpenAI Agents SDK, which supports only OpenAI's models.
 
     Empty for other providers: the SDK then uses its default model, which needs OpenAI's key.
     """

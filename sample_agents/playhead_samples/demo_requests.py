@@ -36,7 +36,7 @@ class Request:
     """A request to the sample agents."""
 
     title: str
-    """What it shows, in a few words."""
+    """Summary, in a few words."""
     path: str
     """Service, key (if there is one) and handler, as in the ingress URL."""
     message: str
@@ -135,7 +135,7 @@ def wait_for_status(
     """Wait until all these invocations have a status of the server, such as `completed`.
 
     Raises:
-        ProcessError: they do not have it in time.
+        ProcessError: they do not reach it in time.
         RestateError: the admin API cannot be used.
     """
     deadline = time.monotonic() + seconds

@@ -1,7 +1,7 @@
-"""Side effects that count themselves: one line in a file for each time a tool really ran.
+"""Counted side effects: one line in a file for each time that a tool really ran.
 
-The file named by `PLAYHEAD_EFFECTS` survives `kill -9` and does not depend on Restate, so that
-"exactly once" can be compared with what the journal says. Without the variable, no file is
+The file named by `PLAYHEAD_EFFECTS` survives `kill -9` and does not depend on Restate, so it shows
+whether a side effect really happened exactly once. Without the variable, no file is
 written.
 """
 

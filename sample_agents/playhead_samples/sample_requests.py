@@ -24,7 +24,7 @@ class Example:
     models: tuple[str, ...] = ()
     """Names of the agents that call the model, as the local LLM server logs them."""
     waits: bool = False
-    """Whether it waits for a person or an event; send it instead of waiting for its answer."""
+    """Whether it waits for a person or an event; send it without waiting for its answer."""
 
     @property
     def path(self) -> str:
@@ -33,7 +33,7 @@ class Example:
 
     @property
     def shows(self) -> str:
-        """What the agent shows, in one line."""
+        """Summary of the agent, in one line."""
         module = importlib.import_module(f"playhead_samples.agents.{self.module}")
         return (module.__doc__ or "").splitlines()[0]
 

@@ -1,4 +1,4 @@
-"""Options of the sample services: retries that are short enough to watch."""
+"""Options of the sample services: retries with short delays."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ VARIABLE = "PLAYHEAD_RETRY_ATTEMPTS"
 def retries(
     attempts: int | None = None, *, then: Literal["pause", "kill"] = "pause"
 ) -> InvocationRetryPolicy:
-    """Retry after 0.2 s, doubling up to 2 s; pause or kill after `attempts` in a row."""
+    """Return a policy: retry after 0.2 s, doubling up to 2 s; after `attempts`, pause or kill."""
     return InvocationRetryPolicy(
         initial_interval=timedelta(milliseconds=200),
         exponentiation_factor=2.0,

@@ -32,7 +32,7 @@ Report = Callable[[str], None]
 
 
 class Stack:
-    """The processes, as one context manager. Leaving it stops them in an orderly way."""
+    """The processes, as one context manager. Leaving it stops them in order."""
 
     def __init__(
         self,
@@ -44,10 +44,10 @@ class Stack:
         record: bool = True,
         report: Report = lambda line: None,
     ) -> None:
-        """Describe the stack; nothing is started yet.
+        """Create the stack; nothing is started yet.
 
         Args:
-            folder: holds the store, the server's data, and all logs.
+            folder: folder of the store, the server's data and all logs.
             external: a Restate server to use instead of starting one.
             agent_env: additional environment variables of the agents' process.
             only: names of the agents' files to serve; all when empty. Fewer files start faster.
@@ -157,7 +157,7 @@ class Stack:
         return self
 
     def start_agents(self) -> None:
-        """Start the agents again after they stopped, and wait until they answer.
+        """Start the agents again, and wait until they answer.
 
         Raises:
             ProcessError: the agents did not start.

@@ -3,7 +3,7 @@
 `PLAYHEAD_FAULTS` names a JSON file with a list of faults, for example
 `{"tool": "get_weather", "match": "Denver", "call": [1, 2], "do": "raise"}`. The file is read at
 every call, so faults can be set and removed while the service runs. Calls are counted in a file
-next to it (same name plus `.calls`), so that "fail twice, then work" holds across a restart.
+next to it (same name plus `.calls`), so "fail twice, then work" survives a restart.
 """
 
 from __future__ import annotations
@@ -64,10 +64,10 @@ class ToolFault:
             case None:
                 pass
             case int():
-                text += f", on call {self.call}"
+                text += f" on call {self.call}"
             case _:
-                text += f", on calls {' and '.join(map(str, self.call))}"
-        return text + (f", when its arguments contain {self.match!r}" if self.match else "")
+                text += f" on calls {' and '.join(map(str, self.call))}"
+        return text + (f" when its arguments contain {self.match!r}" if self.match else "")
 
     def applies_to(self, number: int) -> bool:
         """Return whether the `number`-th matching call fails."""
@@ -76,7 +76,7 @@ class ToolFault:
         return number == self.call if isinstance(self.call, int) else number in self.call
 
     def matches(self, tool: str, arguments: str) -> bool:
-        """Return whether a call counts for this fault."""
+        """Return whether this fault counts a call."""
         return tool == self.tool and (self.match is None or self.match in arguments)
 
 
@@ -89,11 +89,11 @@ def set_faults(path: Path, faults: list[ToolFault]) -> None:
 
 
 async def inject(tool: str, arguments: dict[str, Any], when: When) -> None:
-    """Fail as the faults file says, or return at once.
+    """Fail as the faults file requests, or return at once.
 
     Raises:
-        ToolUnavailableError: a fault says `raise`.
-        TerminalError: a fault says `terminal`.
+        ToolUnavailableError: a fault has `do: raise`.
+        TerminalError: a fault has `do: terminal`.
     """
     path = os.environ.get(VARIABLE)
     if not path:

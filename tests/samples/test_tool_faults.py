@@ -58,12 +58,12 @@ async def test_removed_faults_have_no_effect(faults_file: Path) -> None:
     [
         (
             ToolFault("pay", "raise", call=[1, 2], match="Rome"),
-            "pay fails, on calls 1 and 2, when its arguments contain 'Rome'",
+            "pay fails on calls 1 and 2 when its arguments contain 'Rome'",
         ),
         (ToolFault("pay", "slow", seconds=2), "pay takes 2 s longer"),
         (
             ToolFault("pay", "exit", call=1, when="after"),
-            "pay kills its process with kill -9 after its side effect, on call 1",
+            "pay kills its process with kill -9 after its side effect on call 1",
         ),
     ],
 )

@@ -103,14 +103,14 @@ def test_json_is_one_document_and_the_store_is_kept(tmp_path: Path) -> None:
     (scenario,) = document["scenarios"]
     assert scenario["name"] == "tool-refuses-for-good"
     assert all(check["ok"] for check in scenario["checks"])
-    assert "send run to OrderDesk/run" in done.stderr
+    assert "send 'run' to OrderDesk/run" in done.stderr
     assert list(folder.glob("*/store/playhead.duckdb"))
     assert processes_of(folder) == []
 
 
 @pytest.mark.parametrize(
     ("number", "when"),
-    [(signal.SIGINT, "wait until run"), (signal.SIGTERM, "starting restate-server")],
+    [(signal.SIGINT, "wait until 'run'"), (signal.SIGTERM, "starting restate-server")],
 )
 def test_interrupted_command_leaves_no_process(number: int, when: str, tmp_path: Path) -> None:
     folder = tmp_path / "interrupted"

@@ -158,9 +158,11 @@ def test_unmet_condition_ends_the_scenario(stack: Stack) -> None:
     )
     outcome, lines = run(scenario, stack)
     assert not own_checks(outcome)[0].ok
-    assert own_checks(outcome)[0].observed == "timed out after 0.5 s: wait until run is paused"
+    assert own_checks(outcome)[0].observed == "timed out after 0.5 s: wait until 'run' is paused"
     assert len(own_checks(outcome)) == 2
-    assert any("stopped: timed out after 0.5 s: wait until run is paused" in line for line in lines)
+    assert any(
+        "stopped: timed out after 0.5 s: wait until 'run' is paused" in line for line in lines
+    )
 
 
 @pytest.mark.parametrize(
@@ -185,5 +187,5 @@ def test_waiting_for_a_missing_child_times_out(stack: Stack) -> None:
     child = FindChild("MotorDesk", "motor", seconds=0.3)
     outcome, _ = run(scenario_of(send, child, expectations=()), stack)
     assert (
-        own_checks(outcome)[0].observed == "timed out after 0.3 s: wait until run calls MotorDesk"
+        own_checks(outcome)[0].observed == "timed out after 0.3 s: wait until 'run' calls MotorDesk"
     )

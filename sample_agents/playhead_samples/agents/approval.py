@@ -59,7 +59,7 @@ async def human_approval(claim: Claim) -> str:
 
 
 durable_agent = RestateAgent(approval_agent)
-# After this time without progress the invocation suspends and uses no resources.
+# After this time without progress, the invocation suspends and uses no resources.
 INACTIVITY_TIMEOUT = timedelta(seconds=1)
 service = restate.Service(
     "ApprovalAgent", invocation_retry_policy=retries(), inactivity_timeout=INACTIVITY_TIMEOUT

@@ -1,7 +1,7 @@
 """Approval as a sub-workflow: the review is a separate workflow that any agent can call.
 
 Shows: two invocations in one tree, and a durable promise that another handler resolves. A
-workflow runs once per key, so that a claim cannot be reviewed twice.
+workflow runs once per key: a claim cannot be reviewed twice.
 
     curl localhost:8080/WorkflowApprovalAgent/run/send --json \
       '{"claim_id": "c-17", "message": "I claim 3000 USD for a roof."}'

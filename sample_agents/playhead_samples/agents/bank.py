@@ -1,7 +1,7 @@
 """Bank agent without a framework: a conversation object, an account object, a loan workflow.
 
-Shows: a native Restate loop whose conversation is state, whose tools are calls to other objects,
-and a loan that a person may have to approve days later.
+Shows: a native Restate loop. The conversation is state, the tools are calls to other objects, and
+a person may have to approve a loan days later.
 
     curl localhost:8080/BankAgent/ada/message --json '{"message": "What is my balance?"}'
     curl localhost:8080/BankAgent/ada/message --json '{"message": "Show my transactions."}'

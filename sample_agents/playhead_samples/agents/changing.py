@@ -1,7 +1,7 @@
 """Changing code: an order process whose steps differ between two versions of the service.
 
 Shows: changed code deployed during a running invocation. `PLAYHEAD_CODE=changed` adds a step
-before a journaled one, so that replay finds a different command than the journal has. The server
+before a journaled one: replay then finds a command that differs from the journal. The server
 retries with error RT0016 until the original code is back, or until the invocation is resumed on
 a deployment that matches its journal.
 

@@ -1,7 +1,7 @@
 """Interruptible agent: a new message cancels the current run and starts one that knows both.
 
 Shows: a cancellation that reaches the running task, its cleanup as a durable step, and the new
-run. To have time to interrupt it, slow the model down with a `slow` fault for agent `coder`.
+run. To have time to interrupt it, inject a `slow` fault of the model for agent `coder`.
 
     curl localhost:8080/CodingAgent/ada/message --json '{"message": "Write a todo list."}'
     curl localhost:8080/CodingAgent/ada/message --json '{"message": "In Rust, please."}'

@@ -1,6 +1,6 @@
-"""Manual agent loop: bare Restate without an agent framework.
+"""Manual agent loop: plain Restate without an agent framework.
 
-Shows: the work that a framework does for you. The model call and the tools are `ctx.run` steps;
+Shows: the work that a framework would do. The model call and the tools are `ctx.run` steps;
 the messages are local variables that replay rebuilds.
 
     curl localhost:8080/Calculator/run --json '{"question": "What is 6 times 7?"}'

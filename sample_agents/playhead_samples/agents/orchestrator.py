@@ -1,7 +1,7 @@
 """Orchestrator and workers: one agent plans, one worker per task runs, one agent sums up.
 
-Shows: structured output (a plan), and an invocation tree whose width the model decides, joined
-in order.
+Shows: structured output (a plan), and an invocation tree. The model decides its width; the
+results are joined in order.
 
     curl localhost:8080/Orchestrator/run --json '{"goal": "Plan a garden party"}'
 """

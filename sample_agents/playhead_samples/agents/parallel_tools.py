@@ -1,7 +1,7 @@
 """Parallel tool steps: one tool runs three durable steps at once with `restate.gather`.
 
-Shows: overlapping bars in the timeline. When one step fails, the attempt ends. Steps whose
-result is in the journal keep it; a step that was still running is executed again (at least
+Shows: overlapping bars in the timeline. When one step fails, the attempt ends. Results that
+are in the journal are kept; a step that was still running is executed again (at least
 once).
 
     curl localhost:8080/ClaimAnalyst/run --json '{"message": "Assess a claim of 7000 USD."}'

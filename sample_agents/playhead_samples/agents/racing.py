@@ -1,7 +1,7 @@
 """Racing agents: two agents answer the same question; the first wins, the other is cancelled.
 
 Shows: `restate.wait_completed`, and a cancelled invocation next to a successful one. To make the
-thorough agent lose, set a `slow` fault of the model for agent `thorough`.
+thorough agent lose, inject a `slow` fault of the model for agent `thorough`.
 
     curl localhost:8080/Race/run --json '{"question": "How do I learn to sail?"}'
 """

@@ -1,6 +1,6 @@
 """Runaway agent: a usage limit stops an agent that would never end.
 
-Shows: the limit counts the model requests of the whole run, including replayed ones, so that a
+Shows: the limit counts the model requests of the whole run, including replayed ones: a
 crash does not reset it. The invocation fails once, with a clear reason.
 
     curl localhost:8080/Researcher/run --json '{"topic": "perpetual motion"}'

@@ -1,4 +1,4 @@
-"""Scheduled agent: it reports, then sends itself the next tick with a delay; no cron, no queue.
+"""Scheduled agent: it reports, then sends itself the next tick with a delay (no cron, no queue).
 
 Shows: delayed sends, one invocation per tick, and state that counts them. `stop` ends the series.
 

@@ -1,7 +1,7 @@
 """Travel booking with compensation: hotel, flight and car; bookings are undone in reverse order.
 
 Shows: a saga. A terminal error of a booking, or a cancellation of the invocation, runs the
-compensations as durable steps. To see it, set a `terminal` fault on `book_car`.
+compensations as durable steps. To see it, inject a `terminal` fault into `book_car`.
 
     curl localhost:8080/TravelAgent/run --json '{"message": "A trip to Lisbon, please."}'
 """

@@ -1,6 +1,6 @@
 """Durable weather agent: every LLM call and every tool call is a step in the journal.
 
-Shows: retries of a failing tool without another LLM call. To see the attempts, set a fault on
+Shows: retries of a failing tool without another LLM call. To see the attempts, inject a fault into
 `get_weather` with `"match": "Denver"`.
 
     curl localhost:8080/WeatherAgent/run --json '{"message": "What is the weather in Denver?"}'

@@ -1,7 +1,7 @@
 """Wrapped tools: `auto_wrap_tools` makes every tool a durable step without code in the tool.
 
 Shows: steps named "Calling {tool}", and two tool calls in one answer of the model. The
-integration runs them in sequence, so that their order is the same in every attempt.
+integration runs them in sequence: their order is the same in every attempt.
 
     curl localhost:8080/Concierge/run --json '{"message": "An evening in Lisbon, please."}'
 """

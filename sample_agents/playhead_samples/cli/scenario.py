@@ -1,4 +1,4 @@
-"""`playhead scenario`: inject a failure on servers of its own and check the recovery."""
+"""`playhead scenario`: inject a failure on separate servers and check the recovery."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An LLM request, in one form for the Chat Completions API and the Responses API."""
+"""LLM requests, in one form for the Chat Completions API and the Responses API."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class ToolResult:
-    """ToolResult of a tool call."""
+    """Result of a tool call."""
 
     name: str
     arguments: Mapping[str, Any]
@@ -64,7 +64,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """A request: system prompt, messages, and the tools on offer."""
+    """A request: system prompt, messages, and the available tools."""
 
     model: str
     system: str

@@ -1,4 +1,4 @@
-"""Send an answer, whole or as events."""
+"""Delivery of an answer, whole or as events."""
 
 from __future__ import annotations
 

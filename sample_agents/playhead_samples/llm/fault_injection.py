@@ -24,9 +24,9 @@ TRANSPORT = "playhead.transport"
 
 
 class ConnectionInScope:
-    """Middleware that puts the connection into the scope, so that a fault can reset it.
+    """Middleware that adds the connection to the scope, for faults that reset it.
 
-    ASGI has no way to do that.
+    ASGI itself cannot reset a connection.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -36,7 +36,7 @@ class ConnectionInScope:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         if scope["type"] == "http":
-            # uvicorn's `send` is a method of the request cycle, which holds the transport.
+            # uvicorn's `send` is a method of the request cycle, which has the transport.
             transport = getattr(getattr(send, "__self__", None), "transport", None)
             scope = {**scope, TRANSPORT: transport}
         await self._app(scope, receive, send)
@@ -51,7 +51,7 @@ def error_response(status: int, message: str, code: str) -> Response:
 def with_wrong_tool_call(
     answer: LlmAnswer, fault: LlmFault, conversation: Conversation
 ) -> LlmAnswer:
-    """Replace the answer with a wrong tool call if the fault says so."""
+    """Replace the answer with a wrong tool call if the fault requests one."""
     tool = next((c.name for c in answer.calls), next(iter(conversation.tools), "search"))
     match fault.do:
         case "wrong_tool":

@@ -1,4 +1,4 @@
-"""Failures of the LLM on demand: which request gets which fault."""
+"""Failures of the LLM on demand, each for matching requests."""
 
 from __future__ import annotations
 
@@ -50,16 +50,16 @@ class LlmFault:
     call: int = 1
     """First matching request that fails, counted from 1 since the fault was set."""
     times: int | None = 1
-    """How many matching requests in a row fail; None: all of them."""
+    """Number of matching requests in a row that fail; None: all of them."""
     seconds: float = 1.0
     """Retry-After of `rate_limit`, delay of `slow`, duration of `hang`."""
 
     def __str__(self) -> str:
         text = f"the LLM {DESCRIPTIONS[self.do].format(seconds=self.seconds)}"
         if self.agent:
-            text += f", for agent {self.agent}"
+            text += f" for agent {self.agent}"
         if self.prompt:
-            text += f", when the conversation contains {self.prompt!r}"
+            text += f" when the conversation contains {self.prompt!r}"
         match self.times:
             case None:
                 return text + (
@@ -71,7 +71,7 @@ class LlmFault:
                 return f"{text}, on requests {self.call} to {self.call + times - 1}"
 
     def matches(self, agent: str, conversation: Conversation) -> bool:
-        """Return whether a request counts for this fault."""
+        """Return whether this fault counts a request."""
         return (
             (self.agent is None or self.agent == agent)
             and (self.model is None or self.model in conversation.model)

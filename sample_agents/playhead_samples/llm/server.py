@@ -20,7 +20,7 @@ __all__ = ["create_app"]
 
 MODELS = ("gpt-local", "gpt-local-mini")
 HEADER = "x-playhead-fault"
-"""A request with this header fails with this kind of fault."""
+"""Request header with the kind of fault to inject."""
 
 
 def create_app() -> ASGIApp:

@@ -44,15 +44,14 @@ def _section(scenario: Scenario) -> str:
     return (
         f"### {scenario.name}\n\n"
         f"{scenario.title}.\n\n"
-        f"- **What fails:** {scenario.failure}\n"
-        f"- **What Restate does:** {scenario.behavior}\n"
-        f"- **What to look at:** {scenario.look_at}\n\n"
+        f"- **Failure:** {scenario.failure}\n"
+        f"- **Restate:** {scenario.behavior}\n"
+        f"- **In Playhead:** {scenario.look_at}\n\n"
         f"{steps}\n"
     )
 
 
 def _steps(scenario: Scenario) -> Iterator[str]:
-    for fault in (*scenario.tool_faults, *scenario.llm_faults):
-        yield f"inject a fault: {fault}"
-    for action in scenario.actions:
-        yield str(action)
+    faults = (f"inject a fault: {f}" for f in (*scenario.tool_faults, *scenario.llm_faults))
+    for text in (*faults, *map(str, scenario.actions)):
+        yield text[0].upper() + text[1:]

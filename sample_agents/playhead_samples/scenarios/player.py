@@ -1,4 +1,4 @@
-"""Play one scenario on a running stack and check its expectations."""
+"""The player: runs one scenario on a running stack and checks its expectations."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class ScenarioResult:
 
     @property
     def ok(self) -> bool:
-        """True when every check passed."""
+        """Whether every check passed."""
         return bool(self.checks) and all(check.ok for check in self.checks)
 
 
@@ -120,7 +120,7 @@ def _wait_for_spans(run: ScenarioRun) -> None:
 
 
 def _restore(run: ScenarioRun) -> Iterator[CheckResult]:
-    """End every invocation that is left, so that the next scenario starts on an idle stack."""
+    """End all remaining invocations: the next scenario needs an idle stack."""
     try:
         run.clean_up()
         for row in run.query(f"SELECT id FROM sys_invocation_status WHERE {NOT_COMPLETED}"):

@@ -34,7 +34,7 @@ class UnknownScenarioError(LookupError):
     def __init__(self, name: str, similar: list[str]) -> None:
         super().__init__(f"No scenario is named {name!r}")
         self.similar = similar
-        """Names that resemble it, best match first."""
+        """Similar names, best match first."""
 
 
 def families() -> tuple[tuple[str, tuple[Scenario, ...]], ...]:

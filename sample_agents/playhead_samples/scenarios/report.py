@@ -20,7 +20,7 @@ NARROWEST = 24
 
 
 def table(outcome: ScenarioResult, width: int) -> Iterator[str]:
-    """Return expected and observed values, one line per check; text that is cut ends in `…`."""
+    """Yield expected and observed values, one line per check; text that is cut ends in `…`."""
     rows = [HEADER, *((MARKS[c.ok], c.subject, c.expected, c.observed) for c in outcome.checks)]
     cells = [[clean(cell) for cell in row] for row in rows]
     widths = [max(len(row[i]) for row in cells) for i in range(len(HEADER))]

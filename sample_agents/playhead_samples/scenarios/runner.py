@@ -1,4 +1,4 @@
-"""Play many scenarios on as few stacks as their options allow."""
+"""The runner: plays many scenarios on as few stacks as their options allow."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from playhead_samples.stack import Report, Stack
 __all__ = ["Show", "create_stack", "run"]
 
 COMMON_ENV = {"PLAYHEAD_LLM_TIMEOUT": "5", "OTEL_BSP_SCHEDULE_DELAY": "100"}
-"""For the agents of every stack: a short LLM timeout, and spans that are sent at once."""
+"""Variables of the agents of every stack: a short LLM timeout, and spans sent at once."""
 
 Show = Callable[[Settings, str], None]
 """Receives the settings of the stack and the id of the main invocation."""

@@ -1,4 +1,4 @@
-"""The data of a scenario, and what its actions and expectations must offer."""
+"""The data of a scenario, and the protocols of its actions and expectations."""
 
 from __future__ import annotations
 
@@ -48,17 +48,17 @@ class CheckResult:
 
 
 class Action(Protocol):
-    """Something a scenario does or waits for. Its text is shown as progress and in the docs."""
+    """One step of a scenario, or a wait. Its text is shown as progress and in the docs."""
 
     def __str__(self) -> str: ...
 
     def play(self, run: ScenarioRun) -> None:
-        """Carry it out. Raises ScenarioError when it fails or its condition is not met in time."""
+        """Perform it. Raises ScenarioError when it fails or its condition is not met in time."""
         ...
 
 
 class Expectation(Protocol):
-    """Something that must be true at the end of a scenario."""
+    """A condition that must be true at the end of a scenario."""
 
     def check(self, run: ScenarioRun) -> CheckResult:
         """Compare the expected value with the observed one."""
@@ -67,7 +67,7 @@ class Expectation(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class StackOptions:
-    """How the processes of a scenario are configured; scenarios with equal options share them."""
+    """Configuration of a scenario's processes; scenarios with equal options share them."""
 
     name: str
     agent_env: dict[str, str] = field(default_factory=dict[str, str], hash=False)
@@ -81,16 +81,16 @@ FEW_RETRIES = StackOptions("few-retries", {"PLAYHEAD_RETRY_ATTEMPTS": "4"})
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A failure, the actions that cause it, and what must be true afterwards."""
+    """A failure, the actions that cause it, and the expected outcome."""
 
     name: str
     title: str
     failure: str
-    """What fails."""
+    """The failure, as a sentence."""
     behavior: str
-    """What Restate does about it."""
+    """Restate's reaction; starts with a verb."""
     look_at: str
-    """What to look at in Playhead."""
+    """Where Playhead shows it."""
     actions: tuple[Action, ...]
     expectations: tuple[Expectation, ...]
     tool_faults: tuple[ToolFault, ...] = ()
@@ -99,4 +99,4 @@ class Scenario:
     """Set before the first action."""
     stack: StackOptions = DEFAULT_STACK
     main_invocation: str = "run"
-    """The invocation to look at, by the name of its request."""
+    """Name of the request of the main invocation."""

@@ -14,7 +14,7 @@ CITY = re.compile(r"\bin ([A-Z][\w ]*?)(?=[?.,!]|$)")
 
 @rule("weather", "You are a weather agent")
 def weather(conversation: Conversation) -> LlmAnswer:
-    """Look the city up, then report."""
+    """Look up the city, then report."""
     result = conversation.result("get_weather")
     if result is None:
         found = CITY.search(conversation.user)

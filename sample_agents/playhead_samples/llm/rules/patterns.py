@@ -60,7 +60,7 @@ def planner(conversation: Conversation) -> LlmAnswer:
 
 @rule("worker", "You do one task and report")
 def worker(conversation: Conversation) -> LlmAnswer:
-    """Report that the task is result."""
+    """Report that the task is done."""
     return reply(f"Done: {conversation.user}.")
 
 

@@ -1,4 +1,4 @@
-"""What a scenario does: requests, process crashes, deployments, and waiting for a condition."""
+"""The actions of scenarios: requests, process crashes, deployments, and waits."""
 
 from playhead_samples.scenarios.actions.conditions import (
     WaitForAttempts,

@@ -10,7 +10,7 @@ SECONDS = 30.0
 
 
 class _Wait:
-    """Waits until `_met` is true; the text of the action names the condition in errors."""
+    """A wait until `_met` is true; errors name the condition by the action's text."""
 
     __slots__ = ()
     seconds: float
@@ -32,7 +32,7 @@ class WaitForStatus(_Wait):
     seconds: float = SECONDS
 
     def __str__(self) -> str:
-        return f"wait until {self.name} is {self.status}"
+        return f"wait until {self.name!r} is {self.status}"
 
     def _met(self, run: ScenarioRun) -> bool:
         return run.row(self.name).get("status") == self.status
@@ -84,7 +84,7 @@ class WaitForStep(_Wait):
     seconds: float = SECONDS
 
     def __str__(self) -> str:
-        return f"wait until {self.name} reaches the step {self.step!r}"
+        return f"wait until {self.name!r} reaches the step {self.step!r}"
 
     def _met(self, run: ScenarioRun) -> bool:
         return run.count_steps(self.name, self.step) > 0
@@ -99,7 +99,7 @@ class WaitForEvent(_Wait):
     seconds: float = SECONDS
 
     def __str__(self) -> str:
-        return f"wait until {self.name} has an event that contains {self.text}"
+        return f"wait until {self.name!r} has an event that contains {self.text}"
 
     def _met(self, run: ScenarioRun) -> bool:
         run.row(self.name)  # reports changes of the status
@@ -132,7 +132,7 @@ class WaitForAttempts(_Wait):
     seconds: float = SECONDS
 
     def __str__(self) -> str:
-        return f"wait until {self.name} has had {self.times} attempts in a row"
+        return f"wait until {self.name!r} has had {self.times} attempts in a row"
 
     def _met(self, run: ScenarioRun) -> bool:
         return (run.row(self.name).get("retry_count") or 0) >= self.times

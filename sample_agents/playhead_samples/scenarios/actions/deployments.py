@@ -26,7 +26,7 @@ class ChangeCode:
         return self.text
 
     def play(self, run: ScenarioRun) -> None:
-        """Apply until the end of the scenario, when the original code is started again."""
+        """Choose the code until the end of the scenario, which starts the original code again."""
         agents = _forked_agents(run)
         if not agents.next_env:
             run.cleanups.append(lambda: _start_original_code(run, agents))
@@ -41,7 +41,7 @@ class Deploy:
         return "deploy the fixed code at a new address"
 
     def play(self, run: ScenarioRun) -> None:
-        """Return when the server has registered the new deployment."""
+        """Start the agents and wait until the server has registered the new deployment."""
         second = ForkedAgents(_forked_agents(run).fork_server, free_port())
         uri = f"http://127.0.0.1:{second.port}"
         second.start()
@@ -63,7 +63,7 @@ class SlowNetwork:
         return f"slow down the network to the agents: {self.seconds:g} s per chunk"
 
     def play(self, run: ScenarioRun) -> None:
-        """Apply until the end of the scenario."""
+        """Slow down the network until the end of the scenario."""
         proxy = SlowProxy(run.stack.agents_port, self.seconds)
         run.slow_proxy = proxy
         run.cleanups.append(proxy.close)

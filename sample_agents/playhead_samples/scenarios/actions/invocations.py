@@ -22,15 +22,15 @@ class Send:
     message: Any = None
     """Text for agents that take `{"message": …}`; any other value is the body itself."""
     name: str = "run"
-    """Name by which other actions and the expectations refer to the invocation."""
+    """Name of the invocation for other actions and for expectations."""
     delay: str | None = None
-    """How long Restate delays the start, such as `2s`."""
+    """Delay of the start by Restate, such as `2s`."""
     idempotency_key: str | None = None
 
     def __str__(self) -> str:
         delayed = f", to start in {self.delay}" if self.delay else ""
         text = "" if self.message is None else f": {textwrap.shorten(self._text(), 70)}"
-        return f"send {self.name} to {self.path}{delayed}{text}"
+        return f"send {self.name!r} to {self.path}{delayed}{text}"
 
     def _text(self) -> str:
         return self.message if isinstance(self.message, str) else json.dumps(self.message)
@@ -46,7 +46,7 @@ class Send:
         run.sent_at[self.name] = time.time()
         answer = run.ingress(path, body, headers).json()
         run.invocations[self.name] = answer["invocationId"]
-        run.report(f"  {self.name} is {answer['invocationId']}")
+        run.report(f"  {self.name!r} is {answer['invocationId']}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class FindChild:
     seconds: float = SECONDS
 
     def __str__(self) -> str:
-        return f"wait until {self.of} calls {self.service}; name the call {self.name}"
+        return f"wait until {self.of!r} calls {self.service}; name the call {self.name!r}"
 
     def play(self, run: ScenarioRun) -> None:
         """Wait until the invocation exists."""
@@ -74,18 +74,18 @@ class FindChild:
                 run.invocations[self.name] = rows[0]["id"]
             return bool(rows)
 
-        what = f"wait until {self.of} calls {self.service}"
+        what = f"wait until {self.of!r} calls {self.service}"
         run.wait(found, seconds=self.seconds, what=what)
-        run.report(f"  {self.name} is {run.invocations[self.name]}")
+        run.report(f"  {self.name!r} is {run.invocations[self.name]}")
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerApproval:
-    """Answer the approval that an agent requested, as a person would."""
+    """Answer an agent's request for approval, as a person would."""
 
     value: Any = True
     request: str = "request_review"
-    """The side effect that passed on the awakeable's id."""
+    """Side effect that contains the awakeable's id."""
     reject: str | None = None
     """Reject the awakeable with this reason instead of resolving it."""
 
@@ -111,10 +111,10 @@ class Cancel:
     name: str = "run"
 
     def __str__(self) -> str:
-        return f"cancel {self.name}"
+        return f"cancel {self.name!r}"
 
     def play(self, run: ScenarioRun) -> None:
-        """Send the request to the server; the agent notices when it next waits."""
+        """Send the request to the server; the agent notices it at its next wait."""
         run.stack.admin("PATCH", f"/invocations/{run.invocation_id(self.name)}/cancel")
 
 
@@ -125,7 +125,7 @@ class Kill:
     name: str = "run"
 
     def __str__(self) -> str:
-        return f"kill {self.name}"
+        return f"kill {self.name!r}"
 
     def play(self, run: ScenarioRun) -> None:
         """Send the request to the server."""
@@ -141,7 +141,7 @@ class Resume:
     """Use the newest deployment instead of the one that the invocation started on."""
 
     def __str__(self) -> str:
-        return f"resume {self.name}" + (" on the newest deployment" if self.latest else "")
+        return f"resume {self.name!r}" + (" on the newest deployment" if self.latest else "")
 
     def play(self, run: ScenarioRun) -> None:
         """Send the request to the server."""

@@ -25,10 +25,10 @@ class KillAgents:
     """Kill the agents' process with `kill -9`."""
 
     def __str__(self) -> str:
-        return "kill -9 the agents"
+        return "kill the agents with kill -9"
 
     def play(self, run: ScenarioRun) -> None:
-        """Return when the process is gone."""
+        """Kill the process and wait until it is gone."""
         if not run.stack.agents.running:
             raise ScenarioError("the agents cannot be killed: they are not running")
         run.stack.agents.kill()
@@ -44,7 +44,7 @@ class StopAgents:
         return "send SIGTERM to the agents"
 
     def play(self, run: ScenarioRun) -> None:
-        """Wait until the process has ended by itself."""
+        """Send the signal and wait until the process has ended."""
         agents = run.stack.agents
         agents.signal(signal.SIGTERM)
         run.wait(
@@ -62,7 +62,7 @@ class StartAgents:
         return "start the agents again"
 
     def play(self, run: ScenarioRun) -> None:
-        """Return when the agents answer."""
+        """Start the agents and wait until they answer."""
         run.stack.start_agents()
 
 
@@ -71,10 +71,10 @@ class KillServer:
     """Kill restate-server with `kill -9`."""
 
     def __str__(self) -> str:
-        return "kill -9 restate-server"
+        return "kill restate-server with kill -9"
 
     def play(self, run: ScenarioRun) -> None:
-        """Return when the process is gone."""
+        """Kill the process and wait until it is gone."""
         if run.stack.restate is None:
             raise ScenarioError("the server cannot be killed: the scenario did not start it")
         run.stack.restate.kill()
@@ -88,13 +88,13 @@ class StartServer:
         return "start restate-server again"
 
     def play(self, run: ScenarioRun) -> None:
-        """Return when the server answers queries."""
+        """Start the server and wait until it answers queries."""
         run.start_server()
 
 
 @dataclass(frozen=True, slots=True)
 class SetTimeouts:
-    """Set how long the server waits for a service that sends nothing."""
+    """Set the server's timeouts for a service that sends nothing."""
 
     service: str
     inactivity: str
@@ -108,7 +108,7 @@ class SetTimeouts:
         )
 
     def play(self, run: ScenarioRun) -> None:
-        """Apply until the end of the scenario; registering the agents again resets them."""
+        """Set the timeouts until the end of the scenario, when the agents are registered again."""
         body = {"inactivity_timeout": self.inactivity, "abort_timeout": self.abort}
         run.stack.admin("PATCH", f"/services/{self.service}", body)
         if run.stack.register not in run.cleanups:

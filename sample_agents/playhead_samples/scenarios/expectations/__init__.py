@@ -1,4 +1,4 @@
-"""What must be true at the end of a scenario: what happened, and what Playhead shows of it."""
+"""The expectations of scenarios: the outcome, and its display in Playhead."""
 
 from playhead_samples.scenarios.expectations.display import ShownAnswers, ShownStatuses
 from playhead_samples.scenarios.expectations.outcomes import (

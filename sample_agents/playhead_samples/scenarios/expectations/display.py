@@ -1,4 +1,4 @@
-"""Expectations on what Playhead shows: the rows of `playhead ls` and of the dashboard's list.
+"""Expectations on Playhead's display: the rows of `playhead ls` and of the dashboard's list.
 
 They apply to every scenario.
 """

@@ -1,4 +1,4 @@
-"""Expectations on what happened, checked without Playhead.
+"""Expectations on the outcome, checked without Playhead.
 
 The sources are the server's SQL API, the tools' own counts, and the log of the LLM server.
 """
@@ -23,7 +23,7 @@ class StatusIs:
     name: str = "run"
 
     def check(self, run: ScenarioRun) -> CheckResult:
-        """Read it from the server."""
+        """Compare with the server's status."""
         return CheckResult.compare(f"{self.name}: status", self.expected, run.status(self.name))
 
 
@@ -35,7 +35,7 @@ class AnswerContains:
     name: str = "run"
 
     def check(self, run: ScenarioRun) -> CheckResult:
-        """Read it from the ingress."""
+        """Search the result that the ingress returns."""
         return _contains(f"{self.name}: answer", run.fill(self.text), str(run.output(self.name)))
 
 
@@ -47,14 +47,14 @@ class FailureContains:
     name: str = "run"
 
     def check(self, run: ScenarioRun) -> CheckResult:
-        """Read it from the server."""
+        """Search the server's error."""
         failure = str(run.row(self.name).get("completion_failure"))
         return _contains(f"{self.name}: failure", self.text, failure)
 
 
 @dataclass(frozen=True, slots=True)
 class SideEffects:
-    """A tool's side effect happened this often."""
+    """A tool's side effect happened this many times."""
 
     effect: str
     times: int | AtLeast = 1
@@ -62,7 +62,7 @@ class SideEffects:
     """Details that the side effect must have; `{key}` is replaced with the run's key."""
 
     def check(self, run: ScenarioRun) -> CheckResult:
-        """Read it from the tools' own count."""
+        """Compare with the tools' own count."""
         details = {k: run.fill(v) if isinstance(v, str) else v for k, v in self.details.items()}
         observed = sum(
             e.name == self.effect and details.items() <= e.details.items()
@@ -79,7 +79,7 @@ class SideEffectOrder:
     effects: tuple[str, ...]
 
     def check(self, run: ScenarioRun) -> CheckResult:
-        """Read it from the tools' own count."""
+        """Compare with the tools' own count."""
         observed = [e.name for e in run.side_effects() if e.name in self.effects]
         return CheckResult.compare(
             "order of side effects", _sequence(self.effects), _sequence(observed)
@@ -94,7 +94,7 @@ class LlmRequests:
     agent: str | None = None
 
     def check(self, run: ScenarioRun) -> CheckResult:
-        """Read it from the LLM server's log."""
+        """Compare with the LLM server's log."""
         observed = sum(self.agent in (None, e["agent"]) for e in run.llm_requests())
         agent = f" of agent {self.agent}" if self.agent else ""
         return CheckResult.compare(f"LLM requests{agent}", self.times, observed)
@@ -107,7 +107,7 @@ class InjectedLlmFaults:
     faults: dict[str, int] = field(hash=False)
 
     def check(self, run: ScenarioRun) -> CheckResult:
-        """Read it from the LLM server's log."""
+        """Compare with the LLM server's log."""
         observed = Counter(str(e["fault"]) for e in run.llm_requests() if e["fault"])
         return CheckResult.compare("injected LLM faults", _counts(self.faults), _counts(observed))
 
@@ -121,7 +121,7 @@ class JournalSteps:
     name: str = "run"
 
     def check(self, run: ScenarioRun) -> CheckResult:
-        """Read it from the server."""
+        """Compare with the server's journal."""
         observed = run.count_steps(self.name, self.step)
         return CheckResult.compare(
             f"{self.name}: journaled steps {self.step!r}", self.times, observed
@@ -136,7 +136,7 @@ class EventContains:
     name: str = "run"
 
     def check(self, run: ScenarioRun) -> CheckResult:
-        """Read it from the server."""
+        """Search the server's events."""
         events = run.events(self.name)
         ok = any(self.text in event for event in events)
         kinds = _counts(Counter(event.split()[0] for event in events)) or "no events"
@@ -155,7 +155,7 @@ class StateContains:
     """`{key}` is replaced with the run's key."""
 
     def check(self, run: ScenarioRun) -> CheckResult:
-        """Read it from the server."""
+        """Search the server's state."""
         rows = run.query(
             f"SELECT value_utf8 FROM state WHERE service_name = '{self.service}' "
             f"AND service_key = '{run.fill(self.key)}' AND key = '{self.entry}'"
@@ -173,7 +173,7 @@ class StartedLater:
     name: str = "run"
 
     def check(self, run: ScenarioRun) -> CheckResult:
-        """Read it from the server."""
+        """Compare with the start time on the server."""
         running_at = run.row(self.name).get("running_at")
         delay = (
             datetime.fromisoformat(running_at).timestamp() - run.sent_at[self.name]
@@ -198,7 +198,7 @@ class CompletionOrder:
         object.__setattr__(self, "names", names)
 
     def check(self, run: ScenarioRun) -> CheckResult:
-        """Read it from the server."""
+        """Compare with the completion times on the server."""
         ends = {name: run.row(name).get("completed_at") for name in self.names}
         observed = [f"{name} not completed" for name, at in ends.items() if not at]
         observed += sorted((n for n in self.names if ends[n]), key=lambda name: str(ends[name]))

@@ -41,7 +41,7 @@ class ChatSpans:
 
 @dataclass(frozen=True, slots=True)
 class StepExecutions:
-    """A step was executed this often, including failed tries and excluding replays."""
+    """A step was executed this many times, including failed tries and excluding replays."""
 
     step: str
     times: int | AtLeast

@@ -63,7 +63,7 @@ SCENARIOS = (
     ),
     Scenario(
         name="crash-in-rollback",
-        title="kill -9 during a rollback",
+        title="Crash (kill -9) during a rollback",
         failure="The process dies between two compensations.",
         behavior="Replays the failure and continues the rollback where it stopped. No "
         "compensation is skipped or repeated.",

@@ -107,7 +107,7 @@ SCENARIOS = (
         name="slow-network",
         title="A slow network between server and agents",
         failure="Each chunk of data takes an extra 100 ms in both directions.",
-        behavior="Retries nothing: the run takes one attempt and executes each step once, only "
+        behavior="Does not retry: the run takes one attempt and executes each step once, only "
         "more slowly.",
         look_at="Gaps between the steps that neither the LLM nor the tools explain.",
         actions=(

@@ -40,11 +40,11 @@ HANG = (LlmFault(do="hang", agent="weather", call=2, seconds=60),)
 SCENARIOS = (
     Scenario(
         name="crash-in-llm-call",
-        title="kill -9 during the second LLM call",
+        title="Crash (kill -9) during the second LLM call",
         failure="The agents' process dies while it waits for the LLM.",
         behavior="Detects the broken connection and retries until the process is back. The first "
         "LLM answer and the tool's result are replayed; only the lost request is repeated.",
-        look_at="The second attempt: replayed steps in grey, then the second `Model call`, "
+        look_at="The second attempt: replayed steps in gray, then the second `Model call`, "
         "executed again.",
         llm_faults=HANG,
         actions=(
@@ -67,7 +67,7 @@ SCENARIOS = (
     ),
     Scenario(
         name="crash-between-tools",
-        title="kill -9 between two tool calls",
+        title="Crash (kill -9) between two tool calls",
         failure="The process dies after the first specialist's opinion is filed and before the "
         "second one's.",
         behavior="Replays everything up to the second filing, then files it once.",
@@ -98,7 +98,7 @@ SCENARIOS = (
     ),
     Scenario(
         name="crash-after-side-effect",
-        title="kill -9 after a side effect, before its result is stored",
+        title="Crash (kill -9) after a side effect, before its result is stored",
         failure="The tool performs its side effect, and the process dies before it can report the "
         "result.",
         behavior="Runs the step again because its result is not in the journal. A step's side "
@@ -125,7 +125,7 @@ SCENARIOS = (
     ),
     Scenario(
         name="agents-restarted",
-        title="SIGTERM during a run, as in a rolling update",
+        title="Restart (SIGTERM) during a run, as in a rolling update",
         failure="The agents' process is asked to stop while it waits for the LLM.",
         behavior="Retries on the new process and replays the completed steps.",
         look_at="The first attempt, which ends with its process, and the second one, which "
@@ -144,7 +144,7 @@ SCENARIOS = (
     ),
     Scenario(
         name="server-crash",
-        title="kill -9 of restate-server during a run",
+        title="Crash (kill -9) of restate-server during a run",
         failure="The server dies while an agent waits for the LLM.",
         behavior="Keeps all acknowledged data in its log. After the restart it continues every "
         "invocation and replays the completed steps.",

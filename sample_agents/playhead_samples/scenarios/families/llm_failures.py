@@ -64,7 +64,7 @@ SCENARIOS = (
         failure="The provider fails after the tool has completed.",
         behavior="Replays the first LLM answer and the tool's result from the journal and repeats "
         "only the second LLM request. The tool does not run twice.",
-        look_at="`Get weather` in grey in the second attempt: replayed, not executed.",
+        look_at="`Get weather` in gray in the second attempt: replayed, not executed.",
         llm_faults=(LlmFault(do="server_error", agent="weather", call=2),),
         actions=(ASK, *completed()),
         expectations=(
@@ -132,7 +132,7 @@ SCENARIOS = (
         failure="The provider answers 200 with a truncated body.",
         behavior="Retries the step, which failed because the client could not parse the answer. "
         "The invalid answer is never written to the journal.",
-        look_at="The journal holds only the two valid answers; the third request appears in the "
+        look_at="The journal contains only the two valid answers; the third request appears in the "
         "traces.",
         llm_faults=(LlmFault(do="malformed", agent="weather"),),
         actions=(ASK, *completed()),
@@ -168,8 +168,8 @@ SCENARIOS = (
         name="llm-wrong-tool",
         title="The LLM calls a tool that does not exist",
         failure="The model makes up a tool name.",
-        behavior="Retries nothing: the agent reports the error to the model, which corrects "
-        "itself. Each of the three requests is a step of its own.",
+        behavior="Does not retry: the agent reports the error to the model, which corrects "
+        "itself. Each of the three requests is a separate step.",
         look_at="Three LLM calls in one attempt; the second prompt contains the error.",
         llm_faults=(LlmFault(do="wrong_tool", agent="weather"),),
         actions=(ASK, *completed()),
@@ -185,7 +185,7 @@ SCENARIOS = (
         name="llm-invalid-arguments",
         title="The LLM corrects invalid tool arguments",
         failure="The model calls the tool with arguments that violate its schema.",
-        behavior="Retries nothing: validation rejects the call, and the model repeats it with "
+        behavior="Does not retry: validation rejects the call, and the model repeats it with "
         "valid arguments. The tool runs once.",
         look_at="The first `Model call`, which requests `get_weather` with invalid arguments, and "
         "the missing tool step after it.",
@@ -262,8 +262,8 @@ SCENARIOS = (
         name="agent-runs-away",
         title="A runaway agent is stopped by a usage limit",
         failure="The model requests another search after every answer.",
-        behavior="Does nothing: the agent's own usage limit counts the requests of the whole run "
-        "and ends it with a terminal error, so that Restate does not retry it.",
+        behavior="Does not intervene: the agent's usage limit counts the requests of the whole run "
+        "and ends it with a terminal error, which Restate does not retry.",
         look_at="Five LLM calls and five searches, then the failure that names the limit.",
         actions=(Send("Researcher/run", {"topic": "perpetual motion"}), *completed()),
         expectations=(

@@ -138,7 +138,7 @@ SCENARIOS = (
         "behind it.",
         behavior="Retries the first message and preserves the order. Killing it unblocks the "
         "queue, and the other messages are answered.",
-        look_at="Which invocation holds the key, which ones wait for it, and for how long.",
+        look_at="The invocation that blocks the queue, the ones behind it, and how long they wait.",
         llm_faults=(LlmFault(do="server_error", agent="chat", prompt="stuck", times=None),),
         actions=(
             Send(CHAT, "I am stuck."),

@@ -1,7 +1,7 @@
 """`python -m playhead_samples.scenarios.testbed.fork_server FILE`: agents that restart at once.
 
 This process imports the agents' libraries once and forks the processes that serve the agents,
-as the JSON file FILE says (`port`, `pid_file`, `env`): one at its start and one at each SIGUSR1.
+as the JSON file FILE requests (`port`, `pid_file`, `env`): one at its start, one at each SIGUSR1.
 A scenario that kills the agents then does not wait seconds for imports, and still kills a real
 process. When `env` is not empty, the forked process imports the agents' modules again.
 """
@@ -29,7 +29,7 @@ LIBRARIES = (
 )
 AGENTS = "playhead_samples.agents."
 EXCLUDED = ("airline",)
-"""No scenario uses it, and the OpenAI Agents SDK takes seconds to import."""
+"""Agents that no scenario uses; the OpenAI Agents SDK takes seconds to import."""
 SERVED = [name for name in names() if name not in EXCLUDED]
 FORK_SIGNAL = signal.SIGUSR1
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -38,7 +38,7 @@ STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 @click.command()
 @click.argument("request_file", metavar="FILE", type=click.Path(path_type=Path))
 def main(request_file: Path) -> None:
-    """Serve the sample agents as FILE says, and again at each SIGUSR1."""
+    """Serve the sample agents as FILE requests, and again at each SIGUSR1."""
     signals = {FORK_SIGNAL, *STOP_SIGNALS}
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps the children

@@ -1,4 +1,4 @@
-"""The agents' processes as scenarios use them: cheap to kill and start again."""
+"""The agents' processes of scenarios, which are cheap to kill and start again."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class ForkServer:
     """The process that agents are forked from (see `fork_server`). Starts with the first fork."""
 
     def __init__(self, agents: ManagedProcess) -> None:
-        """Describe it.
+        """Create the fork server; it starts with the first fork.
 
         Args:
-            agents: gives name, log and environment of the agents; it is never started itself.
+            agents: template for name, log and environment of the agents; never started itself.
         """
         self.log = agents.log
         self.folder = agents.log.parent
@@ -60,11 +60,11 @@ class ForkedAgents(ManagedProcess):
     def __init__(
         self, fork_server: ForkServer, port: int, *, owns_fork_server: bool = False
     ) -> None:
-        """Describe them; nothing is started yet.
+        """Create the agents; nothing is started yet.
 
         Args:
             fork_server: the process to fork from.
-            port: the port they serve.
+            port: TCP port of the agents.
             owns_fork_server: stop the fork server when these agents are stopped.
         """
         process = fork_server.process
@@ -86,7 +86,7 @@ class ForkedAgents(ManagedProcess):
 
     @property
     def returncode(self) -> int | None:
-        """Exit code of the fork server; only that process knows the one of the agents."""
+        """Exit code of the fork server, which alone knows the exit codes of the agents."""
         return self.fork_server.process.returncode
 
     @property

@@ -1,4 +1,4 @@
-"""One run of a scenario on a stack: its invocations, its faults, and what it caused."""
+"""One run of a scenario on a stack: its invocations, faults and effects."""
 
 from __future__ import annotations
 
@@ -61,14 +61,14 @@ class ScenarioRun:
         self.key = f"{name}-{uuid.uuid4().hex[:6]}"
         """Unique per run; replaces `{key}` in paths and messages."""
         self.invocations: dict[str, str] = {}
-        """Name of a request to its invocation id."""
+        """Invocation ids by name of the request."""
         self.sent_at: dict[str, float] = {}
         self.started_at = time.time()
         self.ended_at: float | None = None
         self.cleanups: list[Callable[[], object]] = []
         """Undo the scenario's changes to the stack; run in reverse order."""
         self.slow_proxy: SlowProxy | None = None
-        """The slow network between server and agents, if there is one."""
+        """Slow network between server and agents; None without one."""
         self._earlier_effects = len(effects.read(stack.effects_file))
         self._reported: dict[str, str] = {}
         self.remove_faults()
@@ -153,7 +153,7 @@ class ScenarioRun:
         )
         return [f"{row['event_type']} {row['event_json']}" for row in rows]
 
-    # -- what Playhead recorded
+    # -- spans in the store
 
     def spans(self, condition: str) -> list[dict[str, Any]]:
         """Return the recorder's finished spans that started during this run."""
@@ -212,7 +212,7 @@ class ScenarioRun:
             time.sleep(POLL_SECONDS)
 
     def stop_counting(self) -> None:
-        """Exclude everything that happens from now on."""
+        """Exclude all later events from the counts."""
         self.ended_at = time.time()
 
     def start_server(self) -> None:
@@ -234,7 +234,7 @@ class ScenarioRun:
             self.stack.start_agents()
 
     def clean_up(self) -> None:
-        """Undo what the scenario changed in the stack."""
+        """Undo the scenario's changes to the stack."""
         while self.cleanups:
             self.cleanups.pop()()
 

@@ -14,7 +14,7 @@ CHUNK_BYTES = 64 * 1024
 
 
 class SlowProxy:
-    """Forwards TCP connections to a port, in a thread of its own, until it is closed."""
+    """A proxy that forwards TCP connections to a port, in its own thread, until it is closed."""
 
     def __init__(self, target: int, seconds: float) -> None:
         """Listen on a free port.
