@@ -38,7 +38,7 @@ RETRYABLE = (408, 409, 425, 429)
 
 
 class RestateErrorModel(WrapperModel):
-    """Turns a provider's HTTP error into a terminal error, or into a retry with a delay."""
+    """A model that turns a provider's HTTP errors into terminal errors or delayed retries."""
 
     async def request(
         self,

@@ -106,7 +106,7 @@ def send(stack: Stack) -> Iterator[SentRequest]:
 
 
 def approve(stack: Stack) -> int:
-    """Approve every claim that waits for a decision; return their number.
+    """Approve every pending claim and return the number of claims.
 
     Raises:
         UnreachableError: the ingress does not answer, or rejects a request.

@@ -22,7 +22,7 @@ Result = TypeVar("Result")
 
 
 class InvocationReader(Protocol):
-    """Reads invocations, as `playhead.reader.Reader` does.
+    """A reader of invocations, such as `playhead.reader.Reader`.
 
     A source that does not answer is reported as a `missing` sentence, not as an exception.
     """
@@ -55,7 +55,7 @@ class InvocationReader(Protocol):
 
 
 class ServerControl(Protocol):
-    """Changes invocations on the server, as `playhead.restate.control.Control` does.
+    """A control of the server's invocations, such as `playhead.restate.control.Control`.
 
     Each method raises an exception with a message for the user.
     """
@@ -73,7 +73,7 @@ class ServerControl(Protocol):
         ...
 
     async def resume(self, invocation_id: str, *, deployment: str | None = None) -> None:
-        """Retry now; `deployment="latest"` moves it to the newest deployment."""
+        """Retry the invocation now, with `deployment="latest"` on the newest deployment."""
         ...
 
     async def restart_as_new(

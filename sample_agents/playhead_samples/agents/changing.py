@@ -1,4 +1,4 @@
-"""Changing code: an order process whose steps differ between two versions of the service.
+"""Changing code: an order process with different steps in two versions of the service.
 
 Shows: changed code deployed during a running invocation. `PLAYHEAD_CODE=changed` adds a step
 before a journaled one: replay then finds a command that differs from the journal. The server

@@ -1,4 +1,4 @@
-"""Interruptible agent: a new message cancels the current run and starts one that knows both.
+"""Interruptible agent: a new message cancels the current run and starts one with both messages.
 
 Shows: a cancellation that reaches the running task, its cleanup as a durable step, and the new
 run. To have time to interrupt it, inject a `slow` fault of the model for agent `coder`.

@@ -175,7 +175,7 @@ def _run_headless(stack: Stack, as_json: bool) -> None:
     count = demo.approve(stack)
     _report(f"approved {count} claim{'' if count == 1 else 's'}")
     demo.wait_for_status(stack, ids, "completed")
-    # Ending the agents makes them export all spans that they still hold.
+    # At their end, the agents export the spans that are still queued.
     stack.agents.stop()
     if stack.restate is not None:
         import asyncio

@@ -21,7 +21,7 @@ class LlmAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Answers the agent whose system prompt contains `marker`."""
+    """The rule for the agent with `marker` in its system prompt."""
 
     agent: str
     marker: str

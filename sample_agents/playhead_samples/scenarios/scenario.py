@@ -42,7 +42,7 @@ class CheckResult:
 
     @classmethod
     def compare(cls, subject: str, expected: Any, observed: Any) -> CheckResult:
-        """Pass when both values are equal, or when `observed` reaches an `AtLeast`."""
+        """Return a check, ok if the values are equal, or `observed` reaches an `AtLeast`."""
         ok = observed >= expected.number if isinstance(expected, AtLeast) else observed == expected
         return cls(subject, str(expected), str(observed), bool(ok))
 

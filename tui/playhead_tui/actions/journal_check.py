@@ -19,7 +19,7 @@ SECONDS = 30.0
 async def check_journal(
     dashboard: Dashboard, invocation_id: str, *, last_entry: int | None = None
 ) -> list[Line]:
-    """Replay the journal with the known app, and return the verdict.
+    """Replay the journal with the current app, and return the verdict.
 
     Args:
         dashboard: provides the app and fetches journals.

@@ -92,7 +92,7 @@ def _tone(token: str) -> StyleName:
 
 
 def short_path(path: str, folder: str) -> str:
-    """Return the path relative to the app's folder, else its last three parts."""
+    """Return the path relative to the app's folder, or its last three parts."""
     parts = path.replace("\\", "/")
     base = folder.replace("\\", "/").rstrip("/") + "/"
     if folder and parts.startswith(base):

@@ -103,7 +103,7 @@ class InvocationsScreen(PollingScreen):
         super().start_polling()
 
     async def read(self) -> CacheUpdate:
-        """Read the newest page, and one further page in turn."""
+        """Read the newest page, and each older page in turn."""
         return await self.cache.read(self.dashboard.reader, self.list_query)
 
     def deliver(self, result: CacheUpdate) -> None:

@@ -58,7 +58,7 @@ class InvocationCache:
         return tuple(self._rows.values())
 
     async def read(self, reader: InvocationReader, query: ListQuery) -> CacheUpdate:
-        """Read the newest page, one older page in turn, and rows that match the query."""
+        """Read the newest page, each older page in turn, and rows that match the query."""
         newest = await reader.invocations(limit=PAGE)
         older = before = matching = None
         place = 0

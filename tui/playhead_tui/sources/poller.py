@@ -13,7 +13,7 @@ Result = TypeVar("Result")
 
 
 class Poller(Generic[Result]):
-    """Calls `read` repeatedly and delivers the results until it is cancelled."""
+    """A loop that calls `read` and delivers the results until it is cancelled."""
 
     def __init__(
         self,

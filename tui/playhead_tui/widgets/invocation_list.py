@@ -84,7 +84,7 @@ class InvocationList(RowsView[Invocation]):
             yield cell(row.last_failure or "", failure, style, ellipsis=self.glyphs.ellipsis)
 
     def _target(self, row: Invocation, width: int, palette: Palette) -> Iterable[Segment]:
-        """Draw service, key and handler; the service stands out."""
+        """Draw service, key and handler; the service is highlighted."""
         dots = self.glyphs.ellipsis
         pieces: list[tuple[str, Style]] = [(row.service, palette.strong)]
         if row.key is not None:

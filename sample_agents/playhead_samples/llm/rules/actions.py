@@ -71,7 +71,7 @@ def watchman(conversation: Conversation) -> LlmAnswer:
 
 @rule("storyteller", "You are a storyteller")
 def storyteller(conversation: Conversation) -> LlmAnswer:
-    """Pick a setting, then tell three sentences."""
+    """Pick a setting, then write three sentences."""
     about = conversation.user.removeprefix("About: ")
     setting = conversation.result("pick_setting")
     if setting is None:

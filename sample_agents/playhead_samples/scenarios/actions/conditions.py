@@ -45,7 +45,7 @@ def completed(*names: str, seconds: float = SECONDS) -> tuple[WaitForStatus, ...
 
 @dataclass(frozen=True, slots=True)
 class WaitForSideEffect(_Wait):
-    """Wait until a tool's side effect has happened this often."""
+    """Wait until a tool's side effect has happened this many times."""
 
     effect: str
     times: int = 1

@@ -194,7 +194,7 @@ SCENARIOS = (
         failure="The client misspells a field.",
         behavior="Fails the invocation at once: the handler rejects the input with a terminal "
         "error. No LLM is called, and nothing is retried.",
-        look_at="A failed invocation without steps, whose error names the field.",
+        look_at="A failed invocation without steps; its error names the field.",
         actions=(Send("WeatherAgent/run", {"massage": "What is the weather?"}), *completed()),
         expectations=(
             StatusIs("failed"),

@@ -1,1 +1,1 @@
-"""The screens of a replay: opening it, its stops, and what-if runs."""
+"""The screens of a replay: opening, stops, what-ifs."""

@@ -44,7 +44,7 @@ class ReplayOpeningScreen(Screen[None]):
         raise NotImplementedError
 
     def on_mount(self) -> None:
-        """Open at once when the app is known, else ask for it."""
+        """Open at once if the app is known; otherwise ask for it."""
         self.set_interval(0.25, self._tick)
         self.show_header()
         location = self.dashboard.app_location

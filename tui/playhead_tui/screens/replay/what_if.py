@@ -83,7 +83,7 @@ class WhatIfScreen(Screen[NextRun | None]):
 
     def on_mount(self) -> None:
         """Fill all panes; the result no longer changes."""
-        chips = [(f"what if {clip(self.target, 20)}", "primary")]
+        chips = [(f"what-if {clip(self.target, 20)}", "primary")]
         for key, value in self.question.changes.items():
             shown = value.message if isinstance(value, Failure) else json.dumps(value, default=str)
             name = f"#{key}" if isinstance(key, int) else key

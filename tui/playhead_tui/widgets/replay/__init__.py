@@ -1,1 +1,1 @@
-"""Widgets of the replay screens only: the stops, the journal, the source and comparisons."""
+"""Widgets of the replay screens: stops, journal, source, comparison."""
