@@ -87,7 +87,7 @@ def test_port_in_use_exits_with_3(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
         monkeypatch.setattr(stack_module, "free_port", lambda: port)
         result = invoke("run", "weather-api-down", "--dir", str(tmp_path / "new"))
     assert result.exit_code == 3
-    assert "may run; stop it, or choose another port" in result.output
+    assert "Stop the other recorder or collector, or choose another port" in result.output
     assert str(port) in result.output
 
 

@@ -93,7 +93,8 @@ def test_page_documents_every_scenario_with_its_steps() -> None:
         for text in (scenario.failure, scenario.behavior, scenario.look_at):
             assert text in section
         for action in scenario.actions:
-            assert str(action) in section
+            step = str(action)
+            assert step[0].upper() + step[1:] in section
 
 
 def _references(data: Any) -> Iterator[str]:
