@@ -32,8 +32,8 @@ def command_line() -> str:
     """Return the help text of every command."""
     intro = (
         "# Command line\n\nThis page lists all commands with their options. Commands that read "
-        "data take `--json`. Put options of `playhead` itself, such as `--store`, before the command: "
-        "`playhead --store DIR ls`. [Exit codes](exit-codes.md) describes how commands report "
+        "data take `--json`. Put options of `playhead` itself, such as `--store`, before the "
+        "command: `playhead --store DIR ls`. [Exit codes](exit-codes.md) describes how commands report "
         "errors.\n\n"
     )
     return intro + _help(cli.cli, "playhead", None)
@@ -63,8 +63,8 @@ def settings_page() -> str:
     return (
         "# Settings\n\nThis page lists Playhead's settings. Command-line flags override "
         "environment variables, and variables override the file `config.toml` in the platform's "
-        "configuration folder (`~/.config/playhead` on Linux). The TOML file contains settings by name: "
-        '`admin_url = "http://localhost:9070"`.\n\n'
+        "configuration folder (`~/.config/playhead` on Linux). The TOML file contains settings by "
+        'name: `admin_url = "http://localhost:9070"`.\n\n'
         + _table(("setting", "variable", "default", "description"), rows)
         + "\n[Tracing](tracing.md#settings) lists the settings of the bridge in the agent's "
         "process.\n"
@@ -197,8 +197,8 @@ def agents_page() -> str:
     from playhead_samples import agents
 
     text = (
-        "# Sample agents\n\nThis page lists the sample agents, with requests to send. Each agent is "
-        "one file in `sample_agents/playhead_samples/agents/`.\n\n"
+        "# Sample agents\n\nThis page lists the sample agents, with requests to send. Each agent "
+        "is one file in `sample_agents/playhead_samples/agents/`.\n\n"
         "- `playhead demo` starts four of them: approval, chat, intake and weather.\n"
         "- `python -m playhead_samples --port N` serves all of them. Register its address with a "
         "restate-server.\n\n"
