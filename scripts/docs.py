@@ -33,8 +33,8 @@ def command_line() -> str:
     intro = (
         "# Command line\n\nThis page lists all commands with their options. Commands that read "
         "data take `--json`. Put options of `playhead` itself, such as `--store`, before the "
-        "command: `playhead --store DIR ls`. [Exit codes](exit-codes.md) describes how commands report "
-        "errors.\n\n"
+        "command: `playhead --store DIR ls`. [Exit codes](exit-codes.md) describes how "
+        "commands report errors.\n\n"
     )
     return intro + _help(cli.cli, "playhead", None)
 
