@@ -62,7 +62,7 @@ def seconds_to(marker: bytes, command: list[str], env: dict[str, str]) -> float:
 
 
 def measure(runs: int) -> dict[str, float]:
-    """Return both medians in seconds, and their ratio. Rounds alternate, so that noise affects both."""
+    """Return both medians in seconds, and their ratio. Rounds alternate to share noise."""
     python = Path(sys.executable)
     with tempfile.TemporaryDirectory() as folder:
         bare_file = Path(folder, "bare.py")

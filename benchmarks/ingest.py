@@ -2,8 +2,8 @@
 
 `python -m benchmarks.ingest` sends agent-like spans (14 per trace, about 1.3 KB each) in requests
 of 512 over 4 connections to a recorder process. It waits for each answer, which means that the
-spans are durable. The baseline decodes and commits the same requests in one process without a server. Both
-run alternately; medians are printed.
+spans are durable. The baseline decodes and commits the same requests in one process without a
+server. Both run alternately; medians are printed.
 """
 
 from __future__ import annotations
