@@ -1,4 +1,4 @@
-# Everything is written to .venv, node_modules, .demo and site in this folder; nothing outside it.
+# All targets write only to this folder: to .venv, node_modules, .demo and site.
 PYTHON ?= python3
 BIN := .venv/bin
 PROJECTS := pyproject.toml tracing/pyproject.toml
@@ -14,7 +14,7 @@ help: ## list the targets
 
 install: .venv/.all node_modules/.installed ## install Playhead, all tools and restate-server
 
-# The demo needs fewer packages than the tests, so it starts sooner.
+# The demo needs fewer packages than the tests, so its installation is faster.
 .venv/.run: requirements/run.txt $(PROJECTS)
 	@PYTHON="$(PYTHON)" sh scripts/install.sh requirements/run.txt $@
 
@@ -26,13 +26,13 @@ node_modules/.installed: package-lock.json
 	@sh scripts/install-server.sh
 	@mkdir -p node_modules && touch $@
 
-demo: .venv/.run node_modules/.installed ## run sample agents, failures and the dashboard, locally
+demo: .venv/.run node_modules/.installed ## run sample agents with failures, and open the dashboard
 	@$(BIN)/playhead demo $(ARGS)
 
 test: install ## run the tests in two processes
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
-check: install ## format, lint, types, import rules, generated files, documentation
+check: install ## check format, lint, types, imports, generated files and documentation
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/pyright --warnings
@@ -46,21 +46,21 @@ docs: install ## generate the reference pages and build the site into site/
 	@$(SITE)
 	@echo "Built site/index.html"
 
-serve-docs: install ## show the documentation at http://127.0.0.1:8000
+serve-docs: install ## serve the documentation at http://127.0.0.1:8000
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve
 
 proto: install ## generate the classes of Restate's service protocol (needs uv)
 	@uv run --quiet --no-project --python $(BIN)/python --with-requirements requirements/proto.txt \
 	  python scripts/proto.py
 
-bench: install ## run the benchmarks: ratios to peers and floors
+bench: install ## run the benchmarks
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-lock: ## pin the newest allowed versions (needs uv)
+lock: ## pin the newest allowed versions of all packages (needs uv)
 	@$(COMPILE) --all-extras --no-emit-package playhead-tracing requirements/all.in $(PROJECTS) -o requirements/all.txt
 	@$(COMPILE) --all-extras --no-emit-package playhead-tracing requirements/build.in $(PROJECTS) -c requirements/all.txt -o requirements/run.txt
 	@$(COMPILE) requirements/uv.in -o requirements/uv.txt
 	@$(COMPILE) requirements/proto.in -o requirements/proto.txt
 
-clean: ## remove everything that these targets write
+clean: ## remove all files that these targets write
 	rm -rf .venv node_modules .demo site

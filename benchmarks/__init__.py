@@ -1,1 +1,1 @@
-"""Speed and memory as ratios to a peer or a floor, measured in one run."""
+"""Benchmarks of speed and memory, as ratios to a baseline in the same run."""

@@ -1,4 +1,4 @@
-"""Run all benchmarks, or those named: `python -m benchmarks [NAME ...]`."""
+"""Run all benchmarks, or the named ones: `python -m benchmarks [NAME ...]`."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import sys
 import benchmarks
 
 SLOW = {"bridge_truth", "scale", "scenarios"}
-"""Benchmarks that take minutes: they run only when named."""
+"""Benchmarks that take minutes. They run only if they are named."""
 
 
 def main() -> int:
-    """Run each benchmark in a process of its own; return the highest exit code."""
+    """Run each benchmark in a separate process; return the highest exit code."""
     names = sorted(m.name for m in pkgutil.iter_modules(benchmarks.__path__) if m.name[0] != "_")
     runnable = [name for name in names if name != "__main__"]
     chosen = sys.argv[1:] or [name for name in runnable if name not in SLOW]

@@ -1,4 +1,4 @@
-"""Runs a Restate app in process with generated journals: no server, only the SDK."""
+"""Run a Restate app in this process with generated journals, without a server."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ TRACEPARENT = b"00-eeb480d5a69642baf09cdd6ec1ad5a6c-5cc09a3e25da924f-01"
 
 
 def journal(steps: int, value: bytes = b'"done"') -> bytes:
-    """Return a request body: the input, then this many steps named `step` with results."""
+    """Return a request body: the input, then a number of steps named `step` with results."""
     entries = [_frame(0x400, _field(14, _field(1, b'"x"')))]
     for number in range(1, steps + 1):
         entries.append(_frame(0x411, _number(11, number) + _field(12, b"step")))

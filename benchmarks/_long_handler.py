@@ -8,13 +8,13 @@ service = restate.VirtualObject("Long")
 
 
 def step() -> int:
-    """Never executed: the recording has its results."""
+    """Return nothing; never executed, because the recording has its results."""
     raise AssertionError("a replay executed a step")
 
 
 @service.handler()
 async def loop(ctx: restate.ObjectContext, steps: int) -> int:
-    """Sum the results of that many steps."""
+    """Return the sum of the results of a number of steps."""
     total = 0
     for _ in range(steps):
         total += await ctx.run_typed("step", step)
@@ -23,7 +23,7 @@ async def loop(ctx: restate.ObjectContext, steps: int) -> int:
 
 @service.handler()
 async def mixed(ctx: restate.ObjectContext, rounds: int) -> int:
-    """The sum of so many calls, with a step, a state value and a sleep before each."""
+    """Return the sum of a number of calls, with a step, a state value and a sleep before each."""
     total = 0
     for number in range(rounds):
         await ctx.run_typed("step", step)

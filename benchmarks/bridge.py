@@ -1,9 +1,9 @@
-"""The cost of the bridge: for a span, a replayed span, a replayed journal, and in memory.
+"""Measure the cost of the bridge: a span, a replayed span, a replayed journal, and memory.
 
 `python -m benchmarks.bridge` runs the same handler through the SDK's ASGI app, in process, with
 three ways of tracing in turn: OpenTelemetry's SDK alone (BatchSpanProcessor), the Restate SDK's
 RestateTracerProvider around it, and Playhead's bridge. The exporter discards the spans. Times are
-CPU time of the process, the best of alternating rounds. The ratios matter.
+CPU time of the process, the best of alternating rounds.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ ATTRIBUTES = {
 
 
 class Nowhere(SpanExporter):
-    """Counts spans and discards them."""
+    """Exporter that counts spans and discards them."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -119,7 +119,7 @@ class Setting:
 async def alternate(
     rounds: int, runs: Mapping[str, Callable[[], Awaitable[float]]]
 ) -> dict[str, float]:
-    """Return the best time of each, run in turn: other processes can only add to a time."""
+    """Return the best time of each, run in turn. Other processes can only increase a time."""
     times: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(rounds):
         for name, run in runs.items():

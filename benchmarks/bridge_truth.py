@@ -1,4 +1,4 @@
-"""The table in docs/tracing-truth.md: what ran, and what three ways of tracing export.
+"""Write the table in docs/tracing-truth.md: executions, and the spans of three ways of tracing.
 
 python -m benchmarks.bridge_truth            # print the table (takes minutes)
 python -m benchmarks.bridge_truth --write    # also write it to docs/tracing-truth.md

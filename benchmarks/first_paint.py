@@ -1,8 +1,8 @@
-"""Time to first paint: the dashboard against a bare Textual app with one DataTable.
+"""Compare the time to first paint of the dashboard and of a Textual app with one DataTable.
 
-Both run as cold processes in a pseudo-terminal of 120 columns by 40 lines; the clock runs from
-the start of the process until its table's head has arrived at the terminal. Prints the medians
-and their ratio as JSON; exits 1 when the ratio is above the limit.
+Both run as cold processes in a pseudo-terminal of 120 columns and 40 lines. The time is measured
+from the start of the process until the terminal has received the table's header. Prints the
+medians and their ratio as JSON. Exits with 1 if the ratio is above the limit.
 """
 
 from __future__ import annotations
@@ -62,13 +62,13 @@ def seconds_to(marker: bytes, command: list[str], env: dict[str, str]) -> float:
 
 
 def measure(runs: int) -> dict[str, float]:
-    """Return both medians in seconds, and their ratio; alternating rounds share the noise."""
+    """Return both medians in seconds, and their ratio. Rounds alternate to share noise."""
     python = Path(sys.executable)
     with tempfile.TemporaryDirectory() as folder:
         bare_file = Path(folder, "bare.py")
         bare_file.write_text(BARE)
         env = {k: v for k, v in os.environ.items() if not k.startswith(("PLAYHEAD_", "RESTATE_"))}
-        # Nothing answers at these addresses: the first paint must not wait for a server.
+        # No server listens at these addresses: the first paint must not wait for one.
         env |= {"TERM": "xterm-256color", "COLORTERM": "truecolor",
                 "RESTATE_ADMIN_URL": "http://127.0.0.1:9", "PLAYHEAD_STORE": folder,
                 "PLAYHEAD_API_PORT": "9"}  # fmt: skip

@@ -1,9 +1,9 @@
-"""Measures how fast the recorder accepts spans.
+"""Measure the rate at which the recorder accepts spans.
 
-`python -m benchmarks.ingest` sends agent-like spans (14 a trace, about 1.3 KB each) in requests
-of 512 over 4 connections to a recorder process, and waits for each answer: the spans are then
-durable. The baseline decodes and commits the same requests in one process without a server. Both
-run alternately; medians are printed.
+`python -m benchmarks.ingest` sends agent-like spans (14 per trace, about 1.3 KB each) in requests
+of 512 over 4 connections to a recorder process. It waits for each answer, which means that the
+spans are durable. The baseline decodes and commits the same requests in one process without a
+server. Both run alternately; medians are printed.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def floor(requests: list[bytes]) -> float:
 
 
 def recorder(requests: list[bytes]) -> tuple[float, float]:
-    """Return spans per second until acknowledged, and until a query finds all by invocation."""
+    """Return the spans per second that are acknowledged, and that queries find by invocation."""
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(store=Path(folder, "store"))
         log = Path(folder, "log")

@@ -1,7 +1,7 @@
-"""`playhead ls` with a server and a recorder, compared with a process that imports its modules.
+"""Compare `playhead ls` with a process that only imports its modules.
 
-CPU time (user and system) of cold processes, medians of ten. Prints the ratio as JSON; exits with 1
-when `ls` takes 0.6 s or more.
+A server and a recorder are running. Measures the CPU time (user and system) of cold processes, as
+medians of ten. Prints the ratio as JSON. Exits with 1 if `ls` takes 0.6 s or more.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
-"""The speed of replays: strict, with every stop, and of many recordings under pytest.
+"""Measure the speed of replays: strict, with every stop, and of many recordings under pytest.
 
 `python -m benchmarks.replay` makes journals in memory: of durable steps (Run and its result), and
 of steps, state, sleeps and calls. Strict replay is compared with the SDK alone on the same journal.
-Rates are medians of five, by the clock and by processor time, which other work on the machine does
-not distort.
+Rates are medians of five, by wall-clock time and by CPU time, which other processes do not distort.
 """
 
 from __future__ import annotations
@@ -36,10 +35,10 @@ from playhead.restate.protocol import service_protocol_pb2 as messages
 from restate.vm import VMWrapper
 
 STEPS = 5_000
-"""Two entries each."""
+"""Number of steps; each has two entries."""
 FILES, FILE_ENTRIES = 1_000, 20
 ROUNDS_OF_MIXED = 1_000
-"""Ten entries each."""
+"""Number of rounds; each has ten entries."""
 ROUNDS = 5
 ID = "inv_17fD8RA0GIro5rEXc3TWCff1SK84eaqssz"
 APP = "benchmarks._long_handler:app"
@@ -47,7 +46,7 @@ ROOT = Path(__file__).parents[1]
 
 
 class _Journal:
-    """Entries as the server would have stored them."""
+    """Journal entries, as the server stores them."""
 
     def __init__(self, handler: str, argument: int) -> None:
         self.entries: list[Entry] = []
@@ -61,13 +60,13 @@ class _Journal:
         self.entries.append(Entry(len(self.entries), kind, name, raw, "2026-01-01T00:00:00Z"))
 
     def answered(self, kind: str, *, result: dict[str, Any], **fields: Any) -> None:
-        """A command and its result."""
+        """Add a command and its result."""
         number = next(self._ids)
         self.add(f"Command: {kind}", f"{kind}Command", result_completion_id=number, **fields)
         self.add(f"Notification: {kind}", "CompletionNotification", completion_id=number, **result)
 
     def call(self, **fields: Any) -> None:
-        """A call, the callee's id, and its result."""
+        """Add a call, the callee's id, and its result."""
         callee, result = next(self._ids), next(self._ids)
         self.add("Command: Call", "CallCommand", invocation_id_notification_idx=callee,
                  result_completion_id=result, **fields)  # fmt: skip
@@ -90,7 +89,7 @@ class _Journal:
 
 
 def steps(count: int, *, size: int = 1) -> Recording:
-    """A finished invocation of so many durable steps; `size` pads each result with spaces."""
+    """Return a completed invocation with durable steps; `size` pads each result with spaces."""
     journal = _Journal("loop", count)
     for _ in range(count):
         value = {"value": {"content": b"1" + b" " * (size - 1)}}
@@ -99,7 +98,7 @@ def steps(count: int, *, size: int = 1) -> Recording:
 
 
 def mixed(rounds: int) -> Recording:
-    """A finished invocation of steps, state, sleeps and calls."""
+    """Return a completed invocation with steps, state, sleeps and calls."""
     journal = _Journal("mixed", rounds)
     for number in range(rounds):
         journal.answered("Run", name="step", result={"value": {"content": b"1"}})
@@ -114,7 +113,7 @@ def mixed(rounds: int) -> Recording:
 
 
 def measured(work: Callable[[], object]) -> tuple[float, float]:
-    """Median seconds by the clock and of processor time."""
+    """Return the median seconds of wall-clock time and of CPU time."""
     walls: list[float] = []
     cpus: list[float] = []
     for _ in range(ROUNDS):
@@ -126,7 +125,7 @@ def measured(work: Callable[[], object]) -> tuple[float, float]:
 
 
 def in_process(app: App) -> bool:
-    """Strict replay, explanation and stepping of long journals."""
+    """Measure strict replay, explanation and stepping of long journals."""
     long = steps(STEPS)
 
     def sdk_alone() -> None:
@@ -166,7 +165,7 @@ def in_process(app: App) -> bool:
 
 
 def under_pytest() -> bool:
-    """A thousand small recordings, each a test."""
+    """Measure a thousand small recordings, each of which is a test."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         small = steps((FILE_ENTRIES - 2) // 2)
@@ -185,7 +184,7 @@ def under_pytest() -> bool:
 
 
 def memory() -> bool:
-    """The worker's memory after the largest recording, and after many of them."""
+    """Measure the worker's memory after the largest recording, and after many of them."""
     large = steps(500, size=2_000)
     megabytes = len(json.dumps(large.to_json())) / 1e6
     with Worker(APP, app_dir=ROOT) as worker:
@@ -209,9 +208,9 @@ def memory() -> bool:
 
 
 def main() -> int:
-    """Measure, and exit 1 when something wanted is not reached."""
+    """Run all measurements; exit with 1 if a limit is not met."""
     app = load_app(APP, str(ROOT))
-    gc.freeze()  # As the process does that holds the code.
+    gc.freeze()  # As in the process that runs the code.
     reached = [in_process(app), under_pytest(), memory()]
     return 0 if all(reached) else 1
 

@@ -1,9 +1,9 @@
-"""List and detail on a server with many invocations, compared with a query for one row.
+"""Compare list and detail queries on a server with many invocations with a query for one row.
 
     python benchmarks/scale.py [--invocations 50000]
 
-Starts a restate-server and a trivial handler on free ports, sends one-way calls until that many
-invocations are stored, and prints the median times of the dashboard's queries.
+Starts a restate-server and a trivial handler on free ports, sends one-way calls until the
+number of invocations is stored, and prints the median times of the dashboard's queries.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def answers(url: str) -> bool:
 
 
 async def fill(server: RestateServer, client: RestateClient, count: int) -> float:
-    """Return the seconds until the invocations are stored; each call of `spread` sends many."""
+    """Return the seconds until the invocations are stored. Each call of `spread` sends many."""
     begun = time.perf_counter()
     async with httpx.AsyncClient(timeout=300) as http:
         for _ in range(0, count, PER_CALL):

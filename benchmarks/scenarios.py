@@ -1,4 +1,4 @@
-"""Run all scenarios three times: all must pass, in at most five minutes per run on 2 cores."""
+"""Run all scenarios three times. All must pass, in at most five minutes per run on two cores."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LIMIT_SECONDS = 300.0
 
 
 def main() -> int:
-    """Return 1 when a scenario failed or a run took too long."""
+    """Run the scenarios; return 1 if one fails or a run takes too long."""
     passed = True
     for number in range(1, TIMES + 1):
         started = time.monotonic()

@@ -1,7 +1,7 @@
-"""Generate the classes of Restate's service protocol from its .proto; `--check` finds stale ones.
+"""Generate the classes of Restate's service protocol; with --check, fail if they are stale.
 
-Generating needs grpcio-tools (`make proto` provides it). The check needs no compiler: the generated
-file carries digests of its source and of itself.
+Generation needs grpcio-tools, which `make proto` provides. The check needs no compiler, because the
+generated file contains a digest of its source and of itself.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ MARK = "# digest: "
 
 
 def digest(module: str) -> str:
-    """Return the digest of the source and of what was generated from it."""
+    """Return the digest of the source and the generated files."""
     data = SOURCE.read_text() + module + STUB.read_text()
     return hashlib.sha256(data.encode()).hexdigest()
 
 
 def is_current() -> bool:
-    """Return whether the generated files belong to the source and are unchanged."""
+    """Return whether the generated files match the source and are unchanged."""
     try:
         module, mark, found = MODULE.read_text().rpartition(MARK)
         return bool(mark) and found.strip() == digest(module)
@@ -34,7 +34,7 @@ def is_current() -> bool:
 
 
 def generate() -> None:
-    """Run the compiler and note the digest."""
+    """Run the compiler and append the digest."""
     options = [f"-I{CORE}", f"--python_out={CORE}", f"--pyi_out={CORE}"]
     subprocess.run(
         [sys.executable, "-m", "grpc_tools.protoc", *options, str(SOURCE.relative_to(CORE))],
@@ -46,7 +46,7 @@ def generate() -> None:
 
 
 def main() -> int:
-    """Generate or check; returns the exit code."""
+    """Generate or check the files; return the exit code."""
     if "--check" not in sys.argv[1:]:
         generate()
     elif not is_current():

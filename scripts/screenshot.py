@@ -1,4 +1,4 @@
-"""Take the pictures of docs/images: the dashboard over a demo that really runs, drawn by itself.
+"""Take the screenshots in docs/images: the dashboard on a running demo.
 
 Needs libcairo and a monospaced font with box and block characters, such as DejaVu Sans Mono.
 """
@@ -28,7 +28,7 @@ CHECKOUT = str(Path(__file__).resolve().parent.parent)
 IMAGES = Path(CHECKOUT) / "docs" / "images"
 SIZE = (120, 34)
 LOW = (120, 20)
-"""For screens with few rows."""
+"""Terminal size for screens with few rows."""
 FONT = "DejaVu Sans Mono"
 WAIT_SECONDS = 60.0
 CODE = "playhead_samples.app:create_app()"
@@ -36,7 +36,7 @@ FAILURES = {
     "Oslo": ("WeatherAgent/run", "What is the weather in Oslo?"),
     "A-666": ("OrderDesk/run", "Where is order A-666?"),
 }
-"""Requests that fail: one is retried for as long as its tool is down, one ends with 403."""
+"""Requests that fail: one is retried while its tool is down, the other one ends with 403."""
 ANSWER = '"I do not know Denver. Did you mean Dresden?"'
 
 
@@ -52,7 +52,7 @@ def save(app: PlayheadApp, name: str) -> None:
 
 
 class Camera:
-    """One dashboard: what is on its screen, and its keys."""
+    """A running dashboard, its screen and its keys."""
 
     def __init__(self, app: PlayheadApp, pilot: Pilot[None]) -> None:
         self.app = app
@@ -64,7 +64,7 @@ class Camera:
         return all(text in shown for text in texts)
 
     async def until(self, *texts: str, press: str = "") -> None:
-        """Wait until all the texts are on the screen, pressing a key meanwhile if one is given."""
+        """Wait until all texts are on the screen; press `press`, if given, before each check."""
         await self.wait(lambda: self.shows(*texts), f"{texts} on the screen", press)
 
     async def wait(self, condition: Callable[[], bool], what: str, press: str = "") -> None:
@@ -79,7 +79,7 @@ class Camera:
             await self.pilot.pause(0.3)
 
     async def take(self, name: str) -> None:
-        """Save the screen once it is still."""
+        """Save the screen after a pause for pending updates."""
         await self.pilot.pause(1)
         save(self.app, name)
 
@@ -88,14 +88,14 @@ class Camera:
 async def dashboard(
     settings: Settings, invocation: str | None = None, size: tuple[int, int] = SIZE
 ) -> AsyncGenerator[Camera]:
-    """Run a dashboard without a terminal."""
+    """Run a headless dashboard."""
     app = PlayheadApp(connector(settings, record=False), read_only=True, invocation=invocation)
     async with app.run_test(size=size) as pilot:
         yield Camera(app, pilot)
 
 
 async def show(settings: Settings, ids: dict[str, str]) -> None:
-    """Take every picture."""
+    """Take all screenshots."""
     async with dashboard(settings, size=LOW) as camera:
         await camera.until("ClaimIntake", "suspended", "backing-off", "403")
         await camera.pilot.pause(6)
@@ -137,7 +137,7 @@ def send(stack: Stack, path: str, message: str) -> str:
 
 
 def main() -> None:
-    """Run the demo's traffic and two failures, then take the pictures."""
+    """Run the demo's requests and two failures, then take the screenshots."""
     agents = (*demo.AGENTS, "error_handling")
     with tempfile.TemporaryDirectory() as folder, Stack(Path(folder), only=agents) as stack:
         demo.inject_faults(stack)

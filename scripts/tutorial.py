@@ -1,10 +1,13 @@
-"""Run the tutorial as a reader would, and write the real outputs into docs/tutorial.md.
+"""Run the commands of the tutorial, and write their outputs into docs/tutorial.md.
 
-Blocks of the page are run in order, in an empty folder: `python` and `diff` blocks with a title
-write and edit that file, `sh` blocks with a title run in a terminal of that name until the title
-appears again, and each `$` command of a `console` block gets its output from a pseudo-terminal.
-A comment `<!-- wait: COMMAND -->` waits until the command succeeds. Everything uses the default
-ports, in a network namespace of its own (Linux).
+The blocks of the page run in order, in an empty folder:
+
+- `python` and `diff` blocks with a title write and edit the file with this name.
+- `sh` blocks with a title run in a terminal with this name, until the title appears again.
+- `$` commands of `console` blocks run in a pseudo-terminal, whose output replaces the old one.
+- A comment `<!-- wait: COMMAND -->` waits until the command succeeds.
+
+All processes use their default ports, in a separate network namespace (Linux).
 """
 
 from __future__ import annotations
@@ -33,7 +36,7 @@ ID = re.compile(r"inv_[0-9A-Za-z]+")
 
 
 class Walk:
-    """One walk through the page: its folder, its terminals, and the ids it met."""
+    """A run of the page, with its folder, terminals and invocation ids."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -48,7 +51,7 @@ class Walk:
         }
 
     def step(self, match: re.Match[str]) -> str:
-        """Do what the block says; return the block with its real output."""
+        """Run a block; return it with its new output."""
         kind, title, body = match["kind"], match["title"], match["body"]
         if match["wait"]:
             self._wait(self._with_ids(match["wait"]))
@@ -63,7 +66,7 @@ class Walk:
         return match[0]
 
     def close(self) -> None:
-        """End the terminals, the last started first."""
+        """Stop the terminals in reverse order."""
         for process in reversed(self.terminals.values()):
             os.killpg(process.pid, signal.SIGTERM)
             process.wait(30)
@@ -117,14 +120,14 @@ class Walk:
     def _clean(self, output: str) -> str:
         text = output.replace(str(ROOT / ".venv"), "~/refunds/.venv")
         text = text.replace(str(self.folder), "~/refunds")
-        # A line that is cut may end inside the checkout's path.
+        # A shortened line may end inside the checkout's path.
         cut = "|".join(re.escape(str(ROOT)[:end]) for end in range(len(str(ROOT)), 2, -1))
         text = re.sub(rf"(?:{cut})(?=…?$)", "~", text, flags=re.MULTILINE)
         return re.sub(r"[ \t]+$", "", text, flags=re.MULTILINE)
 
 
 def _in_terminal(command: str, folder: Path, env: Mapping[str, str]) -> str:
-    """Everything that the command writes to a terminal of `COLUMNS` columns."""
+    """Return the output of the command in a terminal of `COLUMNS` columns."""
     ours, theirs = pty.openpty()
     sized = f"stty cols {COLUMNS} rows 60 -onlcr -echo; {command}"
     process = subprocess.Popen(["bash", "-c", sized], cwd=folder, env=env,
@@ -147,7 +150,7 @@ def _in_terminal(command: str, folder: Path, env: Mapping[str, str]) -> str:
 
 
 def main() -> None:
-    """Walk through the page and write it again."""
+    """Run the page and write it with its new outputs."""
     if "--inside" not in sys.argv:
         inner = 'ip link set lo up && exec "$0" "$@"'
         command = [sys.executable, __file__, "--inside"]

@@ -1,4 +1,4 @@
-"""Real servers for the tests, on free ports, gone afterwards."""
+"""Fixtures with real servers on free ports."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ for _name in [n for n in os.environ if n.startswith(("RESTATE_", "PLAYHEAD_", "O
 
 @pytest.fixture(scope="session")
 def restate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RestateServer]:
-    """One restate-server for all tests that only add to it; no tracing endpoint."""
+    """A restate-server without a tracing endpoint, shared by tests that only add data."""
     with RestateServer(tmp_path_factory.mktemp("restate")) as server:
         yield server
 
 
 @pytest.fixture
 def own_restate(tmp_path: Path) -> Iterator[RestateServer]:
-    """A restate-server for one test alone: to kill, restart, or count everything on it."""
+    """A restate-server for a single test, which may kill or restart it or count all its data."""
     with RestateServer(tmp_path / "restate") as server:
         yield server

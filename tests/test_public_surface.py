@@ -1,4 +1,4 @@
-"""What `import playhead` offers, and what it costs."""
+"""Public names of `playhead`, and the modules that it imports."""
 
 from __future__ import annotations
 

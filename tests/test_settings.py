@@ -1,4 +1,4 @@
-"""Flags over environment over file, and the errors for unusable values."""
+"""Precedence of flags, variables and file, and errors for invalid values."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def test_defaults(tmp_path: Path) -> None:
     assert found.store.is_absolute()
 
 
-def test_flags_win_over_variables_over_the_file(tmp_path: Path) -> None:
+def test_flags_override_variables_and_variables_override_the_file(tmp_path: Path) -> None:
     file = tmp_path / "config.toml"
     file.write_text('admin_url = "http://file:1"\ningress_url = "http://file:2"\napi_port = 5000\n')
     found = load(

@@ -33,7 +33,7 @@ def test_lines_are_kept_on_request() -> None:
     assert clean("a\r\n\tb\u2028c\x1b[2J", lines=True) == "a\n\tb\nc"
 
 
-def test_everything_left_can_be_printed() -> None:
+def test_clean_text_is_printable() -> None:
     everything = "".join(map(chr, range(0x3000)))
     left = clean(everything)
     assert all(ch == " " or not ch.isspace() or ord(ch) > 0x9F for ch in left)

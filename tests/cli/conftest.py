@@ -1,4 +1,4 @@
-"""The sample agents with the demo's traffic, and `playhead` run as a process on them."""
+"""Fixtures with the sample agents, the demo's requests, and `playhead` as a process."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from playhead_samples.stack import Stack
 from waiting import until
 
 ATTEMPTS = 11
-"""Attempts that the demo's traffic makes until the approval waits."""
+"""Number of attempts of the demo's requests until the approval is pending."""
 
 
 class Cli:

@@ -1,4 +1,4 @@
-"""`playhead.Client` on the demo's agents: the same answers as the commands give."""
+"""Compare `playhead.Client` with the commands, on the demo's agents."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_an_invocation_by_the_beginning_of_its_id(cli: Any, client: playhead.Cli
     assert client.payload(id_, output.index) == output.output
 
 
-def test_ids_that_none_or_several_invocations_have(client: playhead.Client) -> None:
+def test_unknown_and_ambiguous_ids(client: playhead.Client) -> None:
     with pytest.raises(AmbiguousIdError) as several:
         client.invocation("inv_1")
     assert "inv_1" in several.value.hint
@@ -76,7 +76,7 @@ def test_sql(cli: Any, client: playhead.Client, tmp_path: Path) -> None:
         storeless.sql("SELECT 1")
 
 
-async def test_it_works_where_an_event_loop_runs(cli: Any, client: playhead.Client) -> None:
+async def test_client_works_inside_an_event_loop(cli: Any, client: playhead.Client) -> None:
     async with playhead.AsyncClient(settings=cli.stack.settings) as twin:
         first, second = await asyncio.gather(
             twin.invocation(cli.ids[TOOL_FAILS]), twin.invocations(status="suspended")

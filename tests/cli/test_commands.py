@@ -1,4 +1,4 @@
-"""The reading commands, run as processes on real agents."""
+"""Commands that read data, run as processes on real agents."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_show_json_holds_everything(cli: Any) -> None:
     assert document["summary"]["tokens"]["input"] > 0
 
 
-def test_show_needs_an_id_that_one_invocation_has(cli: Any) -> None:
+def test_show_rejects_unknown_and_ambiguous_ids(cli: Any) -> None:
     several = cli("show", "inv_1", code=2).stderr
     assert several.startswith("playhead: Several ids begin with 'inv_1'\n  inv_1")
     assert "No invocation has the id 'inv_1zzz'" in cli("show", "inv_1zzz", code=2).stderr
@@ -99,7 +99,7 @@ def test_doctor_finds_no_fault(cli: Any) -> None:
     assert "No check failed." in cli("doctor").stdout
 
 
-def test_doctor_names_what_does_not_answer(cli: Any, tmp_path: Any) -> None:
+def test_doctor_names_unreachable_servers(cli: Any, tmp_path: Any) -> None:
     closed = f"http://127.0.0.1:{free_port()}"
     document = json.loads(
         cli("--admin-url", closed, "--store", tmp_path, "doctor", "--json", code=1).stdout
@@ -165,7 +165,7 @@ def test_tail(cli: Any) -> None:
 
 @pytest.fixture
 def hostile(cli: Any) -> str:
-    """An invocation whose input holds escape sequences and markup."""
+    """Invocation whose input contains escape sequences and markup."""
     import httpx
 
     text = "\x1b]0;pwned\x07\x1b[2J[bold red]x[/bold red]\u202e"

@@ -1,4 +1,4 @@
-"""The group of all commands: its help, its lazy imports, and how errors are rendered."""
+"""The command group: help, lazy imports, and error messages."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_help_lists_built_in_commands_and_those_of_entry_points() -> None:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_the_list_repeats_the_first_sentence_of_each_command(name: str) -> None:
+def test_the_list_shows_the_first_sentence_of_each_command(name: str) -> None:
     command = cli.get_command(click.Context(cli), name)
     assert command is not None
     assert command.get_short_help_str(200) == COMMANDS[name]

@@ -18,7 +18,7 @@ ROWS = [
 
 @pytest.fixture
 def draw(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    """Draws the table in a terminal of a width; returns its lines and the notes."""
+    """Draw the table in a terminal of a given width; return its lines and the notes."""
     monkeypatch.setattr(output, "is_terminal", lambda: True)
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("NO_COLOR", "1")

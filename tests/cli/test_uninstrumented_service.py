@@ -1,4 +1,4 @@
-"""A service without the bridge: doctor names it, and LLM calls are counted from journals."""
+"""A service without the bridge: the doctor names it, and LLM calls are counted from journals."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SERVICE = Path(__file__).resolve().parents[1] / "support" / "journal_service.py"
 
 @pytest.fixture(scope="module")
 def bare(cli: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """An invocation, ended and copied by the recorder, of a service without the bridge."""
+    """Completed invocation of a service without the bridge, copied by the recorder."""
     port = free_port()
     log = tmp_path_factory.mktemp("bare") / "service.log"
     child = ManagedProcess("service", [sys.executable, SERVICE, str(port)], log=log).start()

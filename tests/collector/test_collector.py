@@ -1,4 +1,4 @@
-"""otel-collector.yaml in a real Collector, between real exporters and real recorders."""
+"""Run otel-collector.yaml in a real Collector, with real exporters and recorders."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CONFIG = ROOT / "otel-collector.yaml"
 WAIT_SECONDS = 30.0
 
 pytestmark = pytest.mark.timeout(120, func_only=True)
-"""Excludes the build of the Collector, which takes minutes with empty caches."""
+"""Time limit without the build of the Collector, which takes minutes with empty caches."""
 
 
 def answers(url: str) -> Callable[[], bool]:

@@ -1,4 +1,4 @@
-"""The tracing bridge's own spelling of names, compared with Playhead's."""
+"""Compare the names of attributes in the bridge with those in `playhead.conventions`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ OWN_PREFIXES = ("playhead.", "restate.invocation.", "restate.journal.", "gen_ai.
 
 
 def names_in(folder: Path) -> set[str]:
-    """Attribute names among the string literals of the modules in a folder."""
+    """Return the attribute names in the string literals of the modules in a folder."""
     constants = (
         node.value
         for path in folder.rglob("*.py")

@@ -1,4 +1,4 @@
-"""The rule of an answered LLM call: Python, the reader's counts and the store's view agree."""
+"""The rule for answered LLM calls is the same in Python, the reader and the store's view."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def attributes_of(**values: Any) -> dict[str, Any]:
 
 
 def generated() -> Iterator[tuple[dict[str, Any], int | None, str]]:
-    """Every pair of values that matters, and a thousand combinations of all of them."""
+    """Return all pairs of relevant values, and a thousand random combinations."""
     for operation, status, end in itertools.product(OPERATIONS, STATUSES, ENDS):
         yield attributes_of(operation=operation), end, status
     for replayed, interrupted in itertools.product(FLAGS, FLAGS):

@@ -1,4 +1,4 @@
-"""The statuses of invocations: Python and the store's SQL select the same rows."""
+"""Python and the store's SQL select the same rows for each status."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ def test_unknown_statuses_match_nothing() -> None:
     assert server_status_sql([]) == ("(false)", False)
 
 
-def test_invoked_ones_are_distinguished_by_what_the_invoker_holds() -> None:
-    """Every row of sys_invocation_status that is invoked has exactly one status."""
+def test_each_invoked_row_has_exactly_one_status() -> None:
+    """Each row of sys_invocation_status that is invoked has exactly one status."""
     connection = duckdb.connect()
     states = "(VALUES (NULL, NULL), (true, 0), (true, 3), (false, 0), (false, 3))"
     for in_flight, retries in connection.execute(f"FROM {states}").fetchall():

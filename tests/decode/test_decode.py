@@ -1,4 +1,4 @@
-"""Payloads of frameworks in their own shapes and in other shapes."""
+"""Decode payloads of frameworks, and payloads in other shapes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_other_shapes_never_raise(name: str, value: Any) -> None:
     assert (found.llm is not None) == (found.kind == "llm")
 
 
-def test_the_name_decides_while_there_is_no_result() -> None:
+def test_the_name_decides_without_a_result() -> None:
     assert decode_run("Model call", None, has_result=False).kind == "llm"
     assert decode_run("Calling weather", None, has_result=False).kind == "tool"
     assert decode_run("Calling weather", "another step", has_result=True).kind == "run"
@@ -55,7 +55,7 @@ def test_tools_of_pydantic_ai(name: str, value: Any, tool: str, result: Any) -> 
     assert (found.name, found.result) == (tool, result)
 
 
-def test_the_openai_agents_sdk_itself() -> None:
+def test_result_of_the_installed_openai_agents_sdk() -> None:
     """A result serialized by the integration's own model."""
     from agents import Usage
     from openai.types.responses import (

@@ -104,7 +104,7 @@ def test_the_failed_attempt_is_in_the_recording(name: str) -> None:
         {"result": [1, {"type": "human"}]}, {"output": {"a": 1}},
     ],
 )  # fmt: skip
-def test_results_of_another_shape_raise_nothing(step: str, value: Any) -> None:
+def test_results_of_another_shape_never_raise(step: str, value: Any) -> None:
     run = decode_run(step, value, has_result=True)
     assert run.llm is None or run.llm.text == ""
     assert run.kind in ("run", "llm")

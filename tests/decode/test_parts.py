@@ -40,7 +40,7 @@ def test_vercel_ai_with_a_plain_json_serde() -> None:
     assert (call.text, call.tokens, call.cache_read_tokens) == ("Yes.", Tokens(1, 2), 1)
 
 
-def test_google_adk_adds_what_gemini_counts_apart() -> None:
+def test_google_adk_adds_the_separate_counts_of_gemini() -> None:
     answer = {
         "content": {"parts": [{"text": "hm", "thought": True}, {"text": "Yes.", "thought": None}]},
         "usage_metadata": {
@@ -63,7 +63,7 @@ def test_google_adk_error_of_the_model_is_the_reason_it_ended() -> None:
     assert (call.text, call.tokens, call.finish_reason) == ("", None, "SAFETY")
 
 
-def test_langchain_blocks_and_calls_that_stand_twice() -> None:
+def test_langchain_blocks_and_duplicate_calls() -> None:
     message = {
         "type": "ai",
         "content": [
@@ -154,14 +154,14 @@ def test_results_of_a_providers_own_tools_are_responses() -> None:
          {"type": "uri", "uri": "https://example.com/a.png"}),
     ],
 )  # fmt: skip
-def test_spans_are_read_in_the_conventions_words(
+def test_spans_use_the_parts_of_the_conventions(
     sent: dict[str, Any], normal: dict[str, Any]
 ) -> None:
     [message] = messages([{"role": "user", "parts": [sent]}])
     assert message.parts == (normal,)
 
 
-def test_pydantic_ai_itself() -> None:
+def test_spans_of_the_installed_pydantic_ai() -> None:
     """The spans of the installed version become the conventions' parts."""
     from pydantic_ai.messages import (
         ModelRequest,

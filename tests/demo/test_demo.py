@@ -1,4 +1,4 @@
-"""`playhead demo` as a user runs it: a process with real servers and a folder."""
+"""Run `playhead demo` as a process, with real servers and a folder."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_headless_demo_lists_what_happened(tmp_path: Path) -> None:
     # Two LLM calls per answer with a tool, one without, five for the intake and its specialists.
     assert sum(row["llm_calls"] for row in rows) == 2 * 4 + 3 + 5
     assert all(row["tokens"]["input"] > 0 for row in rows)
-    # The store has all of it and can be opened with DuckDB alone.
+    # The store contains all spans and can be opened with DuckDB alone.
     folder = tmp_path / "demo"
     assert stored(folder, "SELECT count(*) FROM invocations") == [(len(REQUESTS),)]
     (journal,) = stored(folder, "SELECT count(*), count(DISTINCT id) FROM journal")

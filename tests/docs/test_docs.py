@@ -1,4 +1,4 @@
-"""What the documentation names exists: commands, targets, settings, files, links, SQL, imports."""
+"""Test that the documentation names only existing commands, settings, files, links and imports."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ FOREIGN_OPTIONS = {
     *("--bind", "--cached", "--config", "--data", "--from", "--json", "--now", "--snapshot-update"),
     *("--global", "--port", "--store", "--tracing-endpoint", "--user", "--check", "--write"),
 }
-"""Options of other programs that the pages name in passing."""
+"""Options of other programs in the pages."""
 BLOCK = re.compile(r"^( *)```(\w+)[^\n]*\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 LINK = re.compile(r"\[[^]]*\]\(([^)\s]+)\)")
 SETTINGS = set(settings.VARIABLES.values())
 every_page = pytest.mark.parametrize("page", PAGES, ids=IDS)
 HISTORY = ROOT / "CHANGELOG.md"
-"""Names what was removed, too."""
+"""The changelog also names options that were removed."""
 
 
 def blocks(page: Path, *languages: str) -> Iterator[str]:
@@ -46,7 +46,7 @@ def blocks(page: Path, *languages: str) -> Iterator[str]:
 
 
 def commands(page: Path) -> Iterator[list[str]]:
-    """Yield each command of the shell blocks as words, without variables set before it."""
+    """Yield each command of the shell blocks as words, without leading variable assignments."""
     for body in [*blocks(page, "sh"), *_typed(page)]:
         for line in body.replace("\\\n", " ").splitlines():
             lexer = shlex.shlex(line, posix=True, punctuation_chars=";|&<>")
@@ -71,7 +71,7 @@ def _typed(page: Path) -> Iterator[str]:
 
 
 def parse(command: click.Command, args: list[str], parent: click.Context | None = None) -> None:
-    """Parse the arguments as click does before it runs anything."""
+    """Parse the arguments as click does before it runs a command."""
     if "--help" in args:
         return
     context = command.make_context(command.name or "playhead", list(args), parent=parent)
@@ -83,7 +83,7 @@ def parse(command: click.Command, args: list[str], parent: click.Context | None 
 
 
 def options(command: click.Command) -> Iterator[str]:
-    """Yield every option of the command and of those below it."""
+    """Yield every option of the command and its subcommands."""
     context = click.Context(command)
     for parameter in command.get_params(context):
         yield from (*parameter.opts, *parameter.secondary_opts)
@@ -95,7 +95,7 @@ def options(command: click.Command) -> Iterator[str]:
 
 
 def slugs(page: Path) -> set[str]:
-    """Return the anchors of the page's headings, as MkDocs and GitHub form them."""
+    """Return the anchors of the page's headings, as MkDocs and GitHub generate them."""
     found: set[str] = set()
     for title in re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE):
         plain = re.sub(r"[^\w\s-]", "", title.lower()).strip()
@@ -145,7 +145,7 @@ def test_options_in_the_text_exist(page: Path, pytestconfig: pytest.Config) -> N
 
 @pytest.fixture(scope="module")
 def sources() -> str:
-    """The text of everything that reads variables."""
+    """Source text of the files that may read environment variables."""
     files = subprocess.run(
         ["git", "ls-files", "-co", "--exclude-standard", *SOURCES],
         cwd=ROOT, capture_output=True, text=True, check=True,
@@ -179,7 +179,7 @@ def test_files_in_the_text_exist(page: Path) -> None:
     folders = "core|tui|tracing|sample_agents|tests|benchmarks|scripts|docs|requirements"
     for text in INLINE.findall(page.read_text()):
         if re.fullmatch(rf"(?:{folders})/[\w./-]+", text) and "NAME" not in text:
-            if text.startswith(("tests/journals", "tests/cli")):  # of the reader's own project
+            if text.startswith(("tests/journals", "tests/cli")):  # files of the reader's project
                 continue
             assert (ROOT / text).exists(), text
 

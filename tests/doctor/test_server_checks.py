@@ -1,4 +1,4 @@
-"""Doctor's checks of a server that does not trace."""
+"""Checks of the doctor for a server that does not trace."""
 
 from __future__ import annotations
 

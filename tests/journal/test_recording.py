@@ -1,4 +1,4 @@
-"""Recordings as files: saved, loaded, redacted, and refused when something is wrong."""
+"""Save, load and redact recordings, and refuse invalid files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Restart as new: the journal that the server starts with, and whether the code accepts it."""
+"""Restart as new: the journal that the server keeps, and whether the code accepts it."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ async def test_the_server_starts_with_the_same_journal(
 
             report = worker.report(prefix)
             verdicts.add(report.verdict)
-            # The awakeable that the code completed before was the other invocation's.
+            # The code completed an awakeable of the other invocation.
             assert (report.verdict == "diverged") == ("mismatch" in end), (last, end, report)
             if end != "completed":
                 await control.kill(new)
@@ -94,14 +94,14 @@ async def test_a_running_invocation_is_killed_first(handlers: Any, client: Resta
     )
     assert {row["id"]: row["status"] for row in rows} == {id_: "completed", new: "suspended"}
     assert {row.get("restarted_from") for row in rows} == {None, id_}
-    again = await control.kill_and_restart(id_)  # It has ended: nothing to kill.
+    again = await control.kill_and_restart(id_)  # The invocation has ended, so it is not killed.
     for running in (new, again):
         await handlers.until(running, "suspended")
         await control.kill(running)
 
 
 async def test_the_deployment_is_chosen(handlers: Any, client: RestateClient) -> None:
-    """A restart may always choose it, a resume only of a paused invocation."""
+    """A restart can always choose the deployment; a resume can only for a paused invocation."""
     control = Control(client)
     id_ = handlers.send("every/always_raises", {})
     await handlers.until(id_, "backing-off")

@@ -1,4 +1,4 @@
-"""Steps compared with the server's own `entry_json` and with the handlers' own counts."""
+"""Compare steps with the server's `entry_json` and the handlers' counts."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def read(client: RestateClient, id_: str) -> list[Step]:
 
 
 def truths(document: Any) -> Iterator[tuple[str, Any]]:
-    """Payloads and failures anywhere in an `entry_json`, whose bytes are lists of numbers."""
+    """Return the payloads and failures in an `entry_json`, whose bytes are lists of numbers."""
     if not isinstance(document, dict):
         return
     for name, value in document.items():
@@ -77,7 +77,7 @@ async def test_payloads_equal_those_in_the_server_s_entry_json(
     assert compared > 25
 
 
-async def test_everything_becomes_steps(handlers: Any, client: RestateClient) -> None:
+async def test_all_entries_become_steps(handlers: Any, client: RestateClient) -> None:
     id_ = handlers.finish("every/everything", {"key": "steps"})
     found = await read(client, id_)
     assert [(s.kind, s.name, s.state) for s in found] == [

@@ -1,4 +1,4 @@
-"""Child processes end with their parent, however it ends."""
+"""Child processes end together with their parent."""
 
 from __future__ import annotations
 

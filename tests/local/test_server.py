@@ -1,4 +1,4 @@
-"""Our own restate-server: found, started, restarted with its data, and clear when it cannot."""
+"""Find, start and restart a restate-server, and report errors."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from playhead.local import RestateServer, find_server, port_is_free
 from playhead.local import server as server_module
 
 
-def test_it_answers_on_its_own_ports(restate: RestateServer) -> None:
+def test_a_server_answers_on_free_ports(restate: RestateServer) -> None:
     version = httpx.get(f"{restate.admin_url}/version").json()
     assert version["ingress_endpoint"].rstrip("/") == restate.ingress_url
     assert not port_is_free(restate.admin_port)
@@ -42,19 +42,19 @@ def test_a_server_that_does_not_come_up_shows_its_log(tmp_path: Path) -> None:
     assert not server.process.running
 
 
-def test_a_refused_registration_says_why(restate: RestateServer) -> None:
+def test_a_refused_registration_gives_the_reason(restate: RestateServer) -> None:
     with pytest.raises(RefusedError, match=r"refused http://127\.0\.0\.1:1"):
         restate.register("http://127.0.0.1:1")
 
 
-def test_no_server_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_server_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(server_module, "__file__", str(tmp_path / "a" / "b" / "c" / "d.py"))
     with pytest.raises(ServerNotFoundError, match="make install"):
         find_server(tmp_path)
 
 
-def test_the_one_on_path_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_on_path_takes_precedence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = tmp_path / "restate-server"
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)

@@ -31,7 +31,7 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture(scope="session")
 def plain(wheels: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> FreshEnvironment:
-    """`pip install playhead`, and nothing else."""
+    """Environment after `pip install playhead`."""
     environment = FreshEnvironment(tmp_path_factory.mktemp("plain"))
     environment.install([wheels["playhead"]])
     return environment
@@ -39,7 +39,7 @@ def plain(wheels: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture(scope="session")
 def full(wheels: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> FreshEnvironment:
-    """`pip install playhead[samples] playhead-tracing pytest`."""
+    """Environment after `pip install playhead[samples] playhead-tracing pytest`."""
     environment = FreshEnvironment(tmp_path_factory.mktemp("full"))
     environment.install(wheels.values(), ["playhead[samples]", "pytest"])
     return environment

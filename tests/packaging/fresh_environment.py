@@ -24,7 +24,7 @@ SECONDS = 100.0
 
 
 class FreshEnvironment:
-    """A virtual environment in a folder of its own."""
+    """A virtual environment in a separate folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -39,7 +39,7 @@ class FreshEnvironment:
 
         Args:
             wheels: the files.
-            requirements: what else to install, such as `playhead[samples]` or `pytest`.
+            requirements: further requirements, such as `playhead[samples]` or `pytest`.
         """
         pip = [sys.executable, "-m", "pip", "--python", str(self.bin / "python"), "install"]
         options = ["--no-index", "--no-deps", "--no-compile", "--quiet"]

@@ -22,13 +22,13 @@ OPTIONAL = {
     ("tracing/playhead_tracing", "pydantic_ai"): "instrumented where the user's app has it",
     ("sample_agents/playhead_samples", "openinference"): "instrumented where it is installed",
 }
-"""Packages that are imported where they are present, and why they are not declared."""
+"""Optional packages, with the reason why they are not declared."""
 
 EXTRAS = {"sample_agents/playhead_samples": "samples"}
 
 
 def declared(project: Path, extra: str | None) -> set[str]:
-    """Names of the distributions that a pyproject.toml declares, with those of an extra."""
+    """Return the distributions that a pyproject.toml declares, including those of an extra."""
     document = tomllib.loads(project.read_text())["project"]
     texts = [*document["dependencies"], *document.get("optional-dependencies", {}).get(extra, ())]
     return {Requirement(text).name.lower() for text in texts}
@@ -36,7 +36,7 @@ def declared(project: Path, extra: str | None) -> set[str]:
 
 @functools.cache
 def imported(folder: Path) -> dict[str, Path]:
-    """Modules of other distributions that a package imports, and a file that does it."""
+    """Return the foreign modules that a package imports, each with an importing file."""
     found: dict[str, Path] = {}
     for path in folder.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
@@ -54,7 +54,7 @@ def imported(folder: Path) -> dict[str, Path]:
 
 @functools.cache
 def distributions_of(module: str) -> set[str]:
-    """Names of the distributions that may hold a module."""
+    """Return the distributions that may contain a module."""
     top = module.partition(".")[0]
     if top == "google":
         return (

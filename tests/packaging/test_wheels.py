@@ -1,4 +1,4 @@
-"""The built wheels hold everything, and work in an environment without the checkout."""
+"""The built wheels are complete, and work in an environment without the checkout."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PACKAGES = {
 
 
 def environ(**more: str) -> dict[str, str]:
-    """The variables of a shell in which nothing of Playhead is set."""
+    """Environment variables without any of Playhead's."""
     inherited = {"HOME", "PATH", "LANG", "TMPDIR"}
     return {**{k: v for k, v in os.environ.items() if k in inherited}, "TERM": "xterm", **more}
 
@@ -77,7 +77,7 @@ def test_samples_that_are_not_installed_are_named(plain: FreshEnvironment) -> No
 
 @pytest.fixture
 def recorder(plain: FreshEnvironment, tmp_path: Path) -> Iterator[dict[str, str]]:
-    """Variables that lead to a recorder which runs from the wheel; no Restate server runs."""
+    """Environment variables for a recorder from the wheel, without a Restate server."""
     variables = environ(
         PLAYHEAD_STORE=str(tmp_path / "store"),
         PLAYHEAD_OTLP_GRPC_PORT=str(free_port()),
@@ -135,7 +135,7 @@ def test_the_dashboard_opens_and_quits(plain: FreshEnvironment, tmp_path: Path) 
     shown = b""
 
     def read() -> bytes:
-        """Read what the dashboard has drawn; a terminal that is never read blocks it."""
+        """Read the output of the dashboard, which is blocked if the terminal is not read."""
         nonlocal shown
         while select.select([terminal], [], [], 0)[0]:
             try:

@@ -19,11 +19,11 @@ SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Ran:
-    """The stack after the demo's traffic; only the approval has not ended."""
+    """The stack after the demo's requests. Only the approval has not ended."""
 
     stack: Stack
     ids: dict[str, str]
-    """Invocation id by what the request shows."""
+    """Invocation ids by the purpose of the request."""
 
 
 @pytest.fixture(scope="session")
@@ -53,7 +53,7 @@ async def client(ran: Ran) -> AsyncIterator[RestateClient]:
 
 @pytest.fixture
 async def reader(client: RestateClient, source: StoreClient, ran: Ran) -> Reader:
-    """A reader of both sources, after the store has spans and journals of all that ended."""
+    """A reader of both sources; the store has spans and journals of all ended invocations."""
     ended = len(ran.ids) - 1
 
     async def recorded() -> bool:

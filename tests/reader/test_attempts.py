@@ -1,4 +1,4 @@
-"""Attempts whose spans the server has not sent yet, or never sends."""
+"""Attempts whose spans the server has not sent yet or never sends."""
 
 from __future__ import annotations
 
@@ -66,5 +66,5 @@ def test_an_error_that_the_server_did_not_repeat() -> None:
     assert [a.error for a in found] == ["same", "same", "other"]
 
 
-def test_no_spans_are_no_attempts() -> None:
+def test_without_spans_no_attempts_are_known() -> None:
     assert outcomes(HEAD) == []

@@ -14,7 +14,7 @@ from playhead.settings import Settings
 from playhead.store.database import Store
 
 FOLDER = Path(__file__).parent.parent / "recordings" / "frameworks"
-# Tokens of the two answers that each recorded service got.
+# Tokens of the two answers in each recording.
 TOKENS = {
     "vercel_ai": Tokens(72 + 96, 14 + 11),
     "google_adk": Tokens(72 + 96, 14 + 11),
@@ -67,7 +67,7 @@ async def test_every_framework_is_counted(tmp_path: Path) -> None:
 
 
 async def test_answers_of_a_killed_agent_are_counted(tmp_path: Path) -> None:
-    """Two attempts, and the span of one answer: the journal has both."""
+    """The spans contain one of the two answers, the journal both."""
     ids = store_recordings(tmp_path / "store")
     id_ = next(iter(ids))
     store = Store(tmp_path / "store")

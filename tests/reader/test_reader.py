@@ -1,4 +1,4 @@
-"""The reader's figures, compared with those of the LLM server, the faults and the server."""
+"""Compare the reader's counts with those of the LLM server, the faults and the Restate server."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ async def test_failed_tries_lie_within_the_step_s_bar(reader: Reader, ran: Any) 
     assert all(r.failed_tries == () for r in others)
 
 
-async def test_the_timeline_shows_everything_once(reader: Reader, ran: Any) -> None:
+async def test_the_timeline_shows_each_step_and_span_once(reader: Reader, ran: Any) -> None:
     for id_ in ran.ids.values():
         found = await reader.invocation(id_)
         assert found is not None
@@ -182,7 +182,7 @@ async def test_filters(
         assert await one.invocation("inv_1" + "0" * 33) is None
 
 
-async def test_nothing_answers() -> None:
+async def test_no_source_answers() -> None:
     async with RestateClient("http://127.0.0.1:1") as closed:
         reader = Reader(closed, None)
         page = await reader.invocations()

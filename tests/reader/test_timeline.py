@@ -43,7 +43,7 @@ def test_a_cycle_is_labelled_and_shown_once() -> None:
     ]  # fmt: skip
 
 
-def test_a_trace_deeper_than_the_stack() -> None:
+def test_a_trace_deeper_than_the_recursion_limit() -> None:
     spans = [span(str(n), str(n - 1) if n else None, n / 1000) for n in range(5000)]
     rows = shown(*spans)
     assert len(rows) == 5000

@@ -1,4 +1,4 @@
-"""Starts the durable service; options of a test's recorder."""
+"""Start the durable service, and build the options of a test's recorder."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FREE = RecorderOptions(otlp_grpc_port=0, otlp_http_port=0, api_port=0, journals=
 
 
 class serve:
-    """Runs `durable.py` as a child under hypercorn."""
+    """Run `durable.py` under hypercorn in a child process."""
 
     def __init__(self, folder: Path) -> None:
         port = free_port()

@@ -1,4 +1,4 @@
-"""Builds and sends OTLP requests, and reads the store."""
+"""Build and send OTLP requests, and read the store."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def request(
 
 
 def client() -> httpx.AsyncClient:
-    """Return a client without certificates, whose loading takes longer than most tests."""
+    """Return a client without certificates, because loading them takes longer than most tests."""
     return httpx.AsyncClient(trust_env=False, timeout=60, verify=_PLAIN)
 
 

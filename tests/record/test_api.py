@@ -64,7 +64,7 @@ async def test_the_token_is_private_and_stays(settings: Settings) -> None:
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
     async with open_recorder(settings, FREE):
         assert path.read_text() == first
-    path.chmod(0o644)  # somebody may have read it
+    path.chmod(0o644)  # other users may have read it
     async with open_recorder(settings, FREE):
         assert path.read_text() != first
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -111,7 +111,7 @@ async def test_errors_of_queries(recorder: Recorder, settings: Settings) -> None
     await source.close()
 
 
-async def test_the_file_itself_without_a_recorder(settings: Settings) -> None:
+async def test_the_file_is_queried_without_a_recorder(settings: Settings) -> None:
     assert await connect(settings) is None
     async with open_recorder(settings, FREE) as recorder:
         await post(recorder, request(5).SerializeToString())

@@ -1,4 +1,4 @@
-"""The store's copies of journals, compared with the server's own rows."""
+"""Compare the store's copies of journals with the server's rows."""
 
 from __future__ import annotations
 
@@ -207,7 +207,9 @@ async def test_purged_invocations_stay_in_the_store(
         assert select(copying, "SELECT status FROM invocations WHERE id = ?", kept)
 
 
-async def test_the_server_goes_and_comes_back(own_restate: RestateServer, tmp_path: Path) -> None:
+async def test_copying_continues_after_a_restart_of_the_server(
+    own_restate: RestateServer, tmp_path: Path
+) -> None:
     with serve(tmp_path) as (_, url):
         own_restate.register(url)
         async with open_recorder(at(own_restate, tmp_path), WITH_JOURNALS) as recorder:

@@ -1,4 +1,4 @@
-"""`playhead record` and `playhead sql` as processes: start, stop, kill, ports, output."""
+"""Run `playhead record` and `playhead sql` as processes: start, stop, kill, ports, output."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def test_its_files_are_private(settings: Settings, tmp_path: Path) -> None:
             assert path.stat().st_mode & 0o077 == 0, path
 
 
-async def test_a_client_finds_a_recorder_that_came_back_on_other_ports(
+async def test_a_client_finds_a_recorder_that_restarted_on_other_ports(
     settings: Settings, tmp_path: Path
 ) -> None:
     with child(settings, tmp_path):

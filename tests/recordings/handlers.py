@@ -1,7 +1,7 @@
 """Handlers that together write every kind of journal entry.
 
 `make_recordings.py` runs them against a real restate-server; the tests replay the recordings
-against `handlers:app`. Every closure notes its name in `EXECUTED`, so that a test can check
+against `handlers:app`. Each closure adds its name to `EXECUTED`, so that a test can check
 whether a replay ran one.
 """
 
@@ -40,7 +40,7 @@ def note(name: str) -> None:
     EXECUTED.append(name)
 
 
-# --- what the others call
+# --- handlers that others call
 
 
 @helper.handler()
@@ -233,7 +233,7 @@ async def approval_or_timeout(ctx: Context, name: str) -> str:
 
 @things.handler()
 async def signals(ctx: Context, name: str) -> list[str]:
-    """A signal to itself by name, and one that is rejected."""
+    """Send a named signal to itself, and one that is rejected."""
     me = ctx.request().id
     go = ctx.signal("go", type_hint=str)
     stop = ctx.signal("stop", type_hint=str)
@@ -247,7 +247,7 @@ async def signals(ctx: Context, name: str) -> list[str]:
 
 @things.handler()
 async def cancelled(ctx: Context, name: str) -> str:
-    """Waits until the recording script cancels it, then compensates."""
+    """Wait until the recording script cancels it, then compensate."""
 
     def book() -> str:
         note("book")
@@ -266,7 +266,7 @@ async def cancelled(ctx: Context, name: str) -> str:
     return name
 
 
-# --- several at once
+# --- parallel steps
 
 
 @things.handler()
@@ -306,7 +306,7 @@ async def as_they_come(ctx: Context, name: str) -> list[str]:
 
 @things.handler()
 async def tasks(ctx: Context, name: str) -> list[str]:
-    """Durable steps awaited by several asyncio tasks, as agents with parallel tools do."""
+    """Await durable steps in several asyncio tasks, as agents with parallel tools do."""
 
     async def tool(city: str) -> str:
         async def fetch() -> str:
@@ -355,7 +355,7 @@ async def lazily(ctx: ObjectContext, name: str) -> dict[str, Any]:
 
 @counter.handler()
 async def trip(ctx: ObjectContext, city: str) -> dict[str, Any]:
-    """A booking with a bit of everything; the tests change it line by line."""
+    """Book a trip with many kinds of commands; the tests change single lines."""
 
     def fetch(place: str, days: int) -> list[str]:
         note("fetch")

@@ -1,4 +1,4 @@
-"""Make the recordings in `agents/`: journals of the sample agents, one of each.
+"""Make the recordings in `agents/`, one journal of each sample agent.
 
     python tests/recordings/make_agent_recordings.py [NAME ...]
 
@@ -25,11 +25,11 @@ from playhead_samples.sample_requests import EXAMPLES, Example
 
 FOLDER = Path(__file__).parent / "agents"
 LEFT_OUT = {"scheduled", "changing-code", "approval-workflow", "streaming"}
-"""They never end, change their own code, or repeat what others show at greater length."""
+"""Agents that never end, change their own code, or repeat the patterns of others."""
 
 
 def approve(server: Server, effects: Path) -> None:
-    """Resolve the last awakeable that a tool sent to a person."""
+    """Resolve the newest awakeable that a tool sent to a person."""
 
     def awakeables() -> list[str]:
         lines = effects.read_text().splitlines() if effects.exists() else []

@@ -2,8 +2,8 @@
 
     python tests/recordings/make_recordings.py [NAME ...]
 
-Starts a server for each version of the service protocol and serves `handlers:app`, sends one
-request a case, does what the case waits for, and saves the journal.
+Starts a server for each version of the service protocol, and serves `handlers:app`. Sends the
+request of each case, completes what the case waits for, and saves the journal.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ SECONDS = 30.0
 
 
 class Server:
-    """The restate-server and what a case does with it."""
+    """The restate-server, and the actions of cases on it."""
 
     def __init__(self, restate: RestateServer) -> None:
         self.restate = restate
@@ -104,14 +104,14 @@ def pay(server: Server, ident: str) -> None:
 
 @dataclass(frozen=True)
 class Case:
-    """One request, and what happens until it has ended."""
+    """A request, and the actions until it has ended."""
 
     path: str
     body: Any = "Ada"
     before: Callable[[Server], object] | None = None
     meanwhile: Callable[[Server, str], object] | None = None
     until: str | None = None
-    """Stop when the journal has this entry, not at the end."""
+    """Entry of the journal to stop at; by default, the end."""
 
 
 CASES: dict[str, Case] = {

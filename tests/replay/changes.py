@@ -13,15 +13,15 @@ class Change:
     old: str
     new: str
     kind: str | None
-    """Kind of the difference; None: there is none."""
+    """Kind of the difference; None if there is no difference."""
     command: int = 0
-    """Index of the command it is at."""
+    """Ordinal of its command."""
     recorded: str | None = None
     current: str | None = None
     at: str | None = None
-    """Text on the line of the new code that the difference points at."""
+    """Text on the line of the new code to which the difference refers."""
     refused: bool = True
-    """Whether the SDK refuses the journal for it."""
+    """Whether the SDK refuses the journal."""
 
 
 PAY = 'receipt = await ctx.run_typed("pay", pay)'
@@ -117,4 +117,4 @@ CHANGES = [
         None, refused=False,
     ),
 ]  # fmt: skip
-"""More than twenty; three of them must make no difference."""
+"""All changes; three of them must produce no difference."""

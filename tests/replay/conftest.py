@@ -1,4 +1,4 @@
-"""The recordings of `tests/recordings`, and the handlers they were made with."""
+"""Fixtures with the recordings of `tests/recordings` and their handlers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def handlers_app() -> App:
 
 @pytest.fixture
 def executed(handlers_app: App) -> Iterator[list[str]]:
-    """Names of the closures that ran during the test, counted by themselves."""
+    """Names of the closures that ran during the test, as the closures report them."""
     found: list[str] = sys.modules["handlers"].EXECUTED
     found.clear()
     yield found

@@ -26,7 +26,7 @@ PIXEL = b"\x89PNG\xff\x00"
 
 
 class Verdict(BaseModel):
-    """The answer of the agent; its first one has a member missing."""
+    """The answer of the agent. The first answer has a missing member."""
 
     text: str
     certain: bool

@@ -47,7 +47,7 @@ class World:
         return asyncio.run(ask())
 
     def recorded(self, ident: str) -> list[Span]:
-        """Return the spans once all of them are in the store; the server sends its own last."""
+        """Wait until the store has all spans, of which the server's are last, and return them."""
 
         def complete() -> list[Span]:
             found = self.spans(ident)

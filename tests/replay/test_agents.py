@@ -35,11 +35,11 @@ def test_an_agent_replays_whole_and_cut_at_every_entry(path: Path, worker: Worke
     for length in range(1, len(recording.entries)):
         cut = worker.report(recording.prefix(length), explain=False)
         assert (cut.verdict, cut.blocked) == ("incomplete", ()), (length, cut)
-    # No step's closure ran: nothing was even attempted.
+    # No step's closure ran.
     assert report.blocked == ()
 
 
-def test_the_openai_agents_sdk_is_among_them():
+def test_recordings_include_the_openai_agents_sdk():
     recording = Recording.load(AGENTS / "airline.journal.json")
     assert "call LLM" in {c.name for c in recording.journal().commands}
 
@@ -108,7 +108,7 @@ def test_what_if_the_weather_agent_had_answered_at_once(worker: Worker):
     ]
 
 
-def test_what_if_the_weather_were_another(worker: Worker):
+def test_what_if_the_weather_had_been_different(worker: Worker):
     travel = session(worker, "weather")
     report = {"city": "Denver", "temperature_c": -20, "sky": "snow"}
     dry = travel.what_if({3: report})
@@ -170,7 +170,7 @@ def test_a_change_that_names_no_result_is_an_error(
         session(worker, "weather").what_if(change)
 
 
-def test_a_changed_prompt_is_shown_though_restate_does_not_notice(tmp_path: Path):
+def test_a_changed_prompt_is_shown_although_restate_does_not_notice(tmp_path: Path):
     from playhead_samples.agents import __file__ as package
 
     text = (Path(package).parent / "weather.py").read_text()

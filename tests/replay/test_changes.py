@@ -18,7 +18,7 @@ _numbers = itertools.count()
 
 
 def changed_app(folder: Path, *edits: tuple[str, str]) -> App:
-    """`handlers.py` with the edits, as a module of its own."""
+    """`handlers.py` with the edits, as a separate module."""
     text = (RECORDINGS / "handlers.py").read_text()
     for old, new in edits:
         assert text.count(old) == 1, f"{old!r} occurs {text.count(old)} times"

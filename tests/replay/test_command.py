@@ -18,12 +18,12 @@ RECORDINGS = Path(__file__).parents[1] / "recordings"
 TRIP = RECORDINGS / "v6" / "trip.journal.json"
 
 ENTRIES = {4: 3, 6: 3, 9: 5, 10: 5}
-"""Journal indexes in the file of `trip`, and the ordinal of the command that each belongs to."""
+"""Journal indexes in the recording of `trip`, with the ordinals of their commands."""
 
 
 @pytest.fixture
 def changed(tmp_path: Path) -> Path:
-    """A folder with `myapp.py`, in which one step is renamed and one argument is another."""
+    """Folder with `myapp.py`, in which one step is renamed and one argument is changed."""
     text = (RECORDINGS / "handlers.py").read_text()
     text = text.replace('"pay", pay', '"charge", pay').replace("city, 2)", "city.upper(), 2)")
     (tmp_path / "myapp.py").write_text(text)
@@ -49,7 +49,7 @@ def test_a_divergence_is_explained_and_exits_1(changed: Path):
     assert lines[renamed + 2].split() == ["now:", "charge"]
     assert "#2 Run fetch plan: arguments (Restate does not notice)" in result.output
     assert "args[0] = OSLO" in result.output
-    assert "name: pay != charge" in result.output  # the SDK's own words
+    assert "name: pay != charge" in result.output  # the message of the SDK
     assert "hint:" in result.output
 
 
@@ -144,7 +144,7 @@ def test_the_app_of_the_settings_is_the_default():
 
 
 def test_restart_from_replays_what_a_restart_keeps(changed: Path):
-    """The renamed step is the fifth command: a restart from before it continues."""
+    """The renamed step is the fifth command. A restart from before it is accepted."""
     app = ("--app", "myapp:app", "--app-dir", changed)
     before = Recording.load(TRIP).journal().commands[4].index
     assert run(TRIP, *app).exit_code == 1

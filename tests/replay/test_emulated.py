@@ -1,4 +1,4 @@
-"""The emulated state machine compared with the SDK's own, on real recordings and prefixes."""
+"""Compare the emulated state machine with the SDK's, on real recordings and prefixes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a handler ends: the line that returned or raised, with its variables."""
+"""The ending of a handler: the line that returned or raised, with its variables."""
 
 from __future__ import annotations
 
@@ -118,6 +118,6 @@ def test_the_last_stop_shows_the_return(handlers_app: App):
     assert last.frame is not None
     assert last.frame.where == last.where
     assert last.frame.variables["answer"] == "'yes'"
-    # A breakpoint can look at them too.
+    # A breakpoint can use them, too.
     _, hits = stops_of(handlers_app, TRIP, "answer == 'yes' and receipt == 'paid'")
     assert hits[-1] == last.command_index

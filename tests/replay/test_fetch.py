@@ -71,7 +71,7 @@ def test_a_live_journal_is_fetched_saved_and_replayed(
     assert (report.verdict, report.divergences) == ("same", ())
 
 
-def test_the_beginning_of_an_id_is_enough(restate: RestateServer, trip_id: str, tmp_path: Path):
+def test_a_unique_prefix_of_an_id_is_accepted(restate: RestateServer, trip_id: str, tmp_path: Path):
     start = ["--admin-url", restate.admin_url, "--store", str(tmp_path / "store")]
     file = tmp_path / "trip.journal.json"
     result = CliRunner().invoke(cli, [*start, "recording", "save", trip_id[:-2], str(file)])
@@ -90,7 +90,7 @@ def test_an_id_is_replayed_from_the_command_line(restate: RestateServer, trip_id
     assert "same: 10 of 10 commands replayed, same output" in result.output
 
 
-def test_errors_of_fetching_say_what_is_wrong(restate: RestateServer, tmp_path: Path):
+def test_errors_of_fetching_name_the_cause(restate: RestateServer, tmp_path: Path):
     with pytest.raises(RecordingError, match="has no invocation"):
         asyncio.run(Recording.fetch(restate.admin_url, MISSING))
     with pytest.raises(RecordingError, match="is not an invocation id"):

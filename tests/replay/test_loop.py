@@ -1,4 +1,4 @@
-"""Handlers that wait for more than Restate: timers, threads, tasks of their own."""
+"""Handlers that wait for timers, threads and tasks outside of Restate."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_a_handler_that_never_continues_is_incomplete_and_shows_where(tmp_path: 
     assert (report.waiting_at or "").endswith(".py:10")
 
 
-def test_a_timeout_round_a_recorded_step_does_not_fire(tmp_path: Path):
+def test_a_timeout_around_a_recorded_step_does_not_fire(tmp_path: Path):
     body = """async with asyncio.timeout(5):
     one = await ctx.run_typed("first", lambda: {})
 async with asyncio.timeout(5):
@@ -91,7 +91,7 @@ return {"one": one, "two": two}"""
     assert run(tmp_path, body).verdict == "same"
 
 
-def test_a_timeout_does_not_give_up_a_step_whose_result_is_to_come(tmp_path: Path):
+def test_a_timeout_does_not_cancel_a_step_with_a_later_result(tmp_path: Path):
     body = """async with asyncio.timeout(5):
     await ctx.run_typed("first", lambda: {})"""
     report = run(tmp_path, body, RUN_OK.prefix(2))

@@ -39,7 +39,7 @@ ODD = "tools: measure describe nothing picture thing refuse"
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """A recorder, a server that traces into it, sample agents, and the odd agent."""
+    """A recorder, a traced server, sample agents, and an agent with unusual prompts."""
     folder = tmp_path_factory.mktemp("prompts")
     with Stack(folder, only=AGENTS) as stack:
         port = free_port()
@@ -56,7 +56,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 @pytest.fixture(scope="module")
 def samples() -> Iterator[Worker]:
-    """A warm process with the sample agents as they are."""
+    """A warm process with the unchanged sample agents."""
     with Worker(SAMPLES) as worker:
         yield worker
 
@@ -81,7 +81,7 @@ def noted(recording: Recording) -> dict[int, list[tuple[str, str]]]:
 
 
 def model_steps(recording: Recording) -> list[int]:
-    """Return the ordinals of the steps that ask a model."""
+    """Return the ordinals of the model calls."""
     named = ("Model call", "Model stream call", "call LLM")
     return [c.command_index for c in recording.journal().commands if c.name in named]
 
@@ -99,7 +99,7 @@ PROMPTS = {
     "streaming": ("You are a storyteller", "You are a grumpy storyteller"),
     "wrapped-tools": ("You are a concierge", "You are a grumpy concierge"),
 }
-"""Of sample agents: the beginning of the system prompt, and what it is changed to."""
+"""Beginnings of the system prompts of sample agents, with their replacements."""
 
 
 def edited(source: Path, target: Path, old: str, new: str) -> None:
@@ -110,7 +110,7 @@ def edited(source: Path, target: Path, old: str, new: str) -> None:
 
 @pytest.fixture(scope="module")
 def changed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with `grumpy:app`, where every sample agent has another prompt, and `calm:app`."""
+    """Folder with `grumpy:app`, whose sample agents have other prompts, and `calm:app`."""
     folder = tmp_path_factory.mktemp("changed")
     modules = {name: f"grumpy_{example(name).module}" for name in PROMPTS}
     for name, (old, new) in PROMPTS.items():
@@ -159,7 +159,7 @@ def test_the_same_code_has_no_differences_and_another_prompt_has_one(
         assert (current or "").startswith(f"message 1 (system): {new}")
 
 
-def test_a_conversation_goes_on_from_the_state(world: World, samples: Worker):
+def test_a_conversation_continues_from_the_state(world: World, samples: Worker):
     key = f"key-{time.monotonic_ns()}"
     world.ended(f"/ChatAgent/{key}/message", {"message": "My name is Ada."})
     recording = world.found(world.ended(f"/ChatAgent/{key}/message", {"message": "My name?"}))
@@ -176,7 +176,7 @@ def test_spans_of_the_openai_agents_sdk_have_no_prompts(world: World, samples: W
     assert samples.report(recording).divergences == ()
 
 
-def test_the_request_that_was_answered_counts(world: World, samples: Worker):
+def test_the_prompt_is_that_of_the_answered_request(world: World, samples: Worker):
     httpx.post(
         f"{world.stack.llm_url}/control/faults",
         json={"do": "server_error", "agent": "weather", "prompt": "Bergen", "times": 2},
@@ -200,7 +200,7 @@ def odd() -> Iterator[Worker]:
         yield worker
 
 
-def test_odd_contents_are_no_differences(world: World, odd: Worker, tmp_path: Path):
+def test_unusual_contents_are_not_differences(world: World, odd: Worker, tmp_path: Path):
     recording = world.found(world.ended("/Odd/look", ODD))
     messages = noted(recording)
     assert list(messages) == model_steps(recording) == [1, 2, 3]
@@ -230,7 +230,7 @@ def test_a_set_in_a_prompt_is_not_compared(world: World, odd: Worker):
     assert odd.report(recording).divergences == ()
 
 
-def test_what_the_service_redacted_is_not_noted(world: World, odd: Worker):
+def test_redacted_prompts_are_not_added(world: World, odd: Worker):
     recording = world.found(world.ended("/Odd/look", "I am ada@example.com"))
     assert model_steps(recording)
     assert recording.steps == {}
@@ -246,7 +246,7 @@ def test_a_prompt_of_a_megabyte(world: World, samples: Worker, grumpy: Worker):
 
 
 def altered(spans: Sequence[Span], **attributes: Any) -> list[Span]:
-    """The spans with other attributes of requests; None leaves one out."""
+    """Return the spans with changed attributes of requests; None omits one."""
     new = {f"gen_ai.{name}": value for name, value in attributes.items()}
     return [
         replace(s, attributes={k: v for k, v in {**s.attributes, **new}.items() if v is not None})
@@ -277,7 +277,7 @@ UNSURE = {
 
 
 @pytest.mark.parametrize("attributes", UNSURE.values(), ids=UNSURE)
-def test_what_is_unsure_is_not_noted(
+def test_uncertain_prompts_are_not_added(
     attributes: dict[str, Any], weather: Recording, weather_spans: list[Span]
 ):
     bare = replace(weather, steps={})
@@ -285,7 +285,7 @@ def test_what_is_unsure_is_not_noted(
     assert add_prompts(bare, altered(weather_spans, **attributes)).steps == {}
 
 
-def test_spans_that_are_no_proof_are_not_noted(weather: Recording, weather_spans: list[Span]):
+def test_prompts_of_ambiguous_spans_are_not_added(weather: Recording, weather_spans: list[Span]):
     bare = replace(weather, steps={})
     requests = [span for span in weather_spans if span.name.startswith("chat")]
 
@@ -306,7 +306,7 @@ def test_spans_that_are_no_proof_are_not_noted(weather: Recording, weather_spans
     assert add_prompts(bare, both).steps == {}
 
 
-def test_it_is_the_same_after_the_server_deleted_the_journal(
+def test_prompts_are_the_same_after_the_server_deleted_the_journal(
     world: World, samples: Worker, grumpy: Worker
 ):
     recording = world.found(world.ended("/WeatherAgent/run", example("weather").body))
@@ -376,7 +376,9 @@ async def test_the_dashboard_gets_the_prompts(world: World, weather: Recording):
     assert recording.steps == weather.steps
 
 
-def test_a_broken_store_does_not_disturb(world: World, weather: Recording, tmp_path: Path):
+def test_a_broken_store_does_not_affect_the_replay(
+    world: World, weather: Recording, tmp_path: Path
+):
     garbage, other = tmp_path / "garbage", tmp_path / "other"
     for folder in (garbage, other):
         folder.mkdir()

@@ -27,7 +27,7 @@ async def replayer() -> AsyncIterator[Replayer]:
     found.close()
 
 
-def test_a_session_finds_places_as_users_write_them():
+def test_a_session_finds_indexes_ordinals_names_and_expressions():
     with Session.open("handlers:app", TRIP, app_dir=RECORDINGS) as session:
         for place, title in (
             ("#9", "Run pay"),
@@ -50,7 +50,7 @@ def test_a_session_finds_places_as_users_write_them():
             session.find("pay ==")
 
 
-async def test_a_replayer_asks_one_process_from_an_event_loop(replayer: Replayer):
+async def test_a_replayer_uses_one_process_from_an_event_loop(replayer: Replayer):
     await replayer.start()
     session = await replayer.session()
     assert [stop.place for stop in session.stops[:3]] == ["#1", "#2", "#4"]
@@ -61,14 +61,14 @@ async def test_a_replayer_asks_one_process_from_an_event_loop(replayer: Replayer
     assert result.output["hotel"] == "rain"
 
 
-async def test_a_live_step_runs_in_a_process_of_its_own(replayer: Replayer):
+async def test_a_live_step_runs_in_a_separate_process(replayer: Replayer):
     question = WhatIfQuestion({2: ["rain"]}, live=("pay",))
     result = await replayer.what_if(question)
     assert {row.new: row.source for row in result.rows}["Run pay"] == "live"
     assert (await replayer.report()).verdict == "same"
 
 
-async def test_closing_ends_a_question_under_way(tmp_path: Path):
+async def test_closing_ends_a_pending_request(tmp_path: Path):
     (tmp_path / "endless.py").write_text(
         "import restate\nitems = restate.VirtualObject('Counter')\n@items.handler()\n"
         "async def trip(ctx, city: str) -> str:\n    while True: pass\n"

@@ -1,4 +1,4 @@
-"""The shortcuts change nothing: compared with the SDK without them, event by event."""
+"""Compare runs with shortcuts with runs of the SDK without them, event by event."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ from restate.vm import VMWrapper
 RECORDINGS = sorted((Path(__file__).parents[1] / "recordings").glob("v[67]/*.journal.json"))
 PROGRAMS = 150
 EVENTS: list[Any] = []
-"""What a run did, in its order; cleared before each."""
+"""Events of the current run, in order."""
 
 
 class LoggingVM(VMWrapper):
-    """The SDK's state machine; notes every call, and executes no closure."""
+    """The SDK's state machine, which logs each call and executes no closures."""
 
     def __getattribute__(self, name: str) -> Any:
         found = super().__getattribute__(name)
@@ -65,7 +65,7 @@ def as_the_sdk() -> Generator[None]:
 
 
 def events(app: App, recording: Recording) -> tuple[list[Any], list[int]]:
-    """Return what the run did, and the types of the messages that it sent."""
+    """Return the events of the run, and the types of its messages."""
     EVENTS.clear()
     outcome = HandlerRun(app, recording, LoggingVM).run(request_body(recording))
     return list(EVENTS), [code for code, _ in outcome.sent]
@@ -89,7 +89,7 @@ things = restate.Service("Things")
 
 @things.handler()
 async def program(ctx: restate.Context, seed: int) -> int:
-    """Runs a random program; each of its moves is an event."""
+    """Run a random program, each action of which is an event."""
     rng = random.Random(seed)
     shared: list[Any] = []
     event = asyncio.Event()
@@ -148,7 +148,7 @@ def only_input(seed: int) -> Recording:
 
 
 def journal_of(playback: Playback, seed: int) -> Recording:
-    """Return what the server would store of that run."""
+    """Return the journal that the server would store."""
     start = only_input(seed)
     entries = list(start.entries)
 
@@ -165,7 +165,7 @@ def journal_of(playback: Playback, seed: int) -> Recording:
 
 
 def dry_run(seed: int) -> tuple[list[Any], Playback]:
-    """Every step gets `None` at once."""
+    """Return the run in which each step gets `None` at once."""
     EVENTS.clear()
     nothing: Any = SimpleNamespace(match=lambda call: None)
     playback = play(THINGS, only_input(seed), Assume(), matcher=nothing)
@@ -174,7 +174,7 @@ def dry_run(seed: int) -> tuple[list[Any], Playback]:
 
 
 @pytest.mark.parametrize("seed", range(PROGRAMS))
-def test_tasks_take_turns_as_without(seed: int):
+def test_tasks_run_in_the_same_order_as_without_shortcuts(seed: int):
     with as_the_sdk():
         plain, playback = dry_run(seed)
     assert dry_run(seed)[0] == plain
@@ -187,7 +187,7 @@ def test_tasks_take_turns_as_without(seed: int):
 
 
 def test_the_programs_have_many_steps_and_interleaved_tasks():
-    """Otherwise comparing them would prove nothing."""
+    """The comparison needs programs with many steps and interleaved tasks."""
     steps, turns = 0, 0
     for seed in range(PROGRAMS):
         events_, playback = dry_run(seed)
@@ -213,7 +213,7 @@ def test_outside_a_run_the_sdk_is_unchanged():
 
 
 def actions() -> list[Any]:
-    """New functions each time, of the same code."""
+    """Return new functions with the same code."""
 
     def annotated(city: str, *, times: int = 1) -> dict[str, int]:
         raise AssertionError
@@ -261,7 +261,7 @@ def test_options_are_copied_as_copy_does():
 
 
 def test_the_replacement_of_a_type_is_only_used_by_cast():
-    """Nothing else of the SDK reads it."""
+    """No other part of the SDK uses it."""
     source = Path(inspect.getfile(server_context)).read_text()
     tree = ast.parse(source)
     annotations = {
@@ -305,7 +305,7 @@ def test_a_future_ends_as_its_coroutine_does(ready: bool):
         if ready:
             asyncio.get_running_loop().call_soon(lambda: None)
         words: list[str] = []
-        for _ in range(2):  # Awaiting it twice gives the same.
+        for _ in range(2):  # Awaiting it again returns the same result.
             try:
                 words.append(f"gives {await lazy}")
             except (Exception, asyncio.CancelledError) as error:

@@ -30,7 +30,7 @@ def test_every_case_is_recorded_in_both_protocols():
 
 
 @pytest.mark.parametrize("path", RECORDINGS, ids=NAMES)
-def test_unchanged_code_gives_the_recorded_end(path: Path, handlers_app: App, executed: list[str]):
+def test_unchanged_code_ends_as_recorded(path: Path, handlers_app: App, executed: list[str]):
     recording = Recording.load(path)
     report = strict(handlers_app, recording)
     recorded = recording.journal().output

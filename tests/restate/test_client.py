@@ -1,4 +1,4 @@
-"""Queries, errors and verbs on a real server; a small HTTP server plays a busy or refusing one."""
+"""Queries, errors and changes on a real server; a small HTTP server simulates other answers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from waiting import until_async
 
 @contextmanager
 def answering(*answers: tuple[int, str]) -> Generator[tuple[str, list[dict[str, str]]]]:
-    """An HTTP server that gives these answers in order, and then repeats the last one."""
+    """Start an HTTP server that returns these answers in order, then repeats the last one."""
     remaining = list(answers)
     requests: list[dict[str, str]] = []
 
@@ -69,7 +69,7 @@ async def test_json_and_arrow_give_the_same_rows(handlers: Any, client: RestateC
     ).column("raw").to_pylist()
 
 
-async def test_a_bad_query_says_why(client: RestateClient) -> None:
+async def test_the_error_of_a_bad_query_gives_the_reason(client: RestateClient) -> None:
     with pytest.raises(QueryFailedError, match="nonsense"):
         await client.query("SELECT * FROM nonsense")
 
@@ -95,7 +95,7 @@ async def test_requests_to_a_busy_server_are_repeated_with_backoff() -> None:
     assert waits == [0.1, 0.2, 0.4]
 
 
-async def test_repeats_end_when_the_server_stays_busy() -> None:
+async def test_retries_end_if_the_server_stays_busy() -> None:
     async def sleep(seconds: float) -> None:
         pass
 
@@ -157,7 +157,7 @@ async def test_awakeables(handlers: Any, client: RestateClient) -> None:
         await control.resolve_awakeable("sign_1nonsense", 1)
 
 
-async def test_verbs(handlers: Any, client: RestateClient) -> None:
+async def test_changes(handlers: Any, client: RestateClient) -> None:
     control = Control(client)
     ended: dict[str, str] = {}
     for verb in (control.cancel, control.kill):

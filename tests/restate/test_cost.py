@@ -1,4 +1,4 @@
-"""Queries of the list and the detail: payloads only on request, and in bounded size."""
+"""Queries of the list and the detail read payloads only on request, and in limited size."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ STATUSES = ("running", "backing-off", "ready", "suspended", "paused", "succeeded
 
 
 class Wire(httpx.AsyncHTTPTransport):
-    """Sends requests to the real server and keeps the SQL of each."""
+    """Transport to the real server that records the SQL of each request."""
 
     def __init__(self) -> None:
         super().__init__(limits=httpx.Limits(max_keepalive_connections=0))

@@ -1,4 +1,4 @@
-"""Wire types, and messages compared with bytes worked out by hand."""
+"""Wire types, and messages compared with hand-encoded bytes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_wire_types_are_those_of_the_protocol() -> None:
 
 
 def test_a_message_has_the_bytes_of_its_field_numbers() -> None:
-    # result_completion_id = 11 (varint 7), name = 12 ("ab"): worked out by hand.
+    # Encoded by hand: result_completion_id = 11 (varint 7), name = 12 ("ab").
     data = bytes([11 << 3 | 0, 7, 12 << 3 | 2, 2, *b"ab"])
     run = protocol.parse_entry("Command: Run", data)
     assert (run.result_completion_id, run.name) == (7, "ab")
@@ -48,7 +48,7 @@ def test_a_oneof_names_the_result_that_is_present() -> None:
 
 
 @pytest.mark.parametrize("data", [b"\xff", b"\x5a\x10short", bytes([6 << 3 | 2, 200])])
-def test_bytes_of_something_else_are_refused(data: bytes) -> None:
+def test_invalid_bytes_are_refused(data: bytes) -> None:
     with pytest.raises(protocol.ProtocolError, match="RunCommandMessage"):
         protocol.parse_entry("Command: Run", data)
 

@@ -1,4 +1,4 @@
-"""The sample agents on real servers, without a recorder, and the counts that do not need one."""
+"""The sample agents on real servers without a recorder, and independent counts."""
 
 from __future__ import annotations
 

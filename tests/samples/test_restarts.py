@@ -37,7 +37,7 @@ def lab(small_lab: Lab) -> Lab:
 
 @pytest.mark.parametrize(("when", "acts"), [("before", 1), ("after", 2)])
 def test_killed_service_continues_where_it_stopped(lab: Lab, when: str, acts: int) -> None:
-    """A step that is killed after its side effect runs again: at least once."""
+    """A step that is killed after its side effect runs again."""
     lab.set_tool_faults(ToolFault("get_weather", "exit", call=1, when=when))  # pyright: ignore[reportArgumentType]
     invocation = lab.send("/WeatherAgent/run", QUESTION)
     until(lambda: not lab.agents.running, "the service has killed itself")

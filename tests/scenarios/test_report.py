@@ -1,4 +1,4 @@
-"""Checks, and how an outcome is shown."""
+"""Checks, and the text of outcomes."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def select(store: Store) -> Callable[..., list[dict[str, Any]]]:
 
 @pytest.fixture
 def span() -> Callable[..., SpanRow]:
-    """Builds rows; `span(id, parent, invocation=…, end=None)` returns a pending span."""
+    """Build rows; `span(id, parent, invocation=…, end=None)` returns a pending span."""
     counter = itertools.count(1)
 
     def make(

@@ -31,7 +31,7 @@ def test_it_opens_again_after_it_was_closed(tmp_path: Path) -> None:
 
 
 def test_a_killed_owner_holds_no_lock(tmp_path: Path) -> None:
-    """The operating system releases the lock; the file with the process id stays."""
+    """The operating system releases the lock. The file with the process id stays."""
     script = (
         "import os, pathlib, sys; from playhead.store.database import Store; "
         "Store(pathlib.Path(sys.argv[1])); os.kill(os.getpid(), 9)"

@@ -1,6 +1,6 @@
 """Fixtures: the service with every kind of journal entry on a real server, and a client of it.
 
-Folders that want them import them in their conftest.py; each such folder has its own server.
+Folders import these fixtures in their conftest.py. Each folder has a separate server.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ SERVICE_FOLDER = Path(__file__).parent
 
 @pytest.fixture(scope="session")
 def restate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RestateServer]:
-    """A server of one folder: its tests count deployments, and all of them must answer."""
+    """A server for one folder, because its tests count deployments, which all must answer."""
     with RestateServer(tmp_path_factory.mktemp("restate-of-folder")) as server:
         yield server
 
 
 class Handlers:
-    """Calls the handlers, and counts how often their steps were executed."""
+    """Call the handlers, and count the executions of their steps."""
 
     def __init__(self, server: RestateServer, log: Path) -> None:
         self.server = server
@@ -91,7 +91,7 @@ def handlers(
         restate.register(f"http://127.0.0.1:{port}")
         yield Handlers(restate, log)
     finally:
-        child.kill()  # the SDK takes hypercorn's SIGTERM handler away
+        child.kill()  # the SDK replaces hypercorn's SIGTERM handler
 
 
 def _answers(port: int) -> Callable[[], bool]:

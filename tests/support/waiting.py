@@ -1,4 +1,4 @@
-"""Waiting in tests: on a condition that can fail, never on time alone."""
+"""Wait in tests for a condition, with a time limit."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ PAUSE_SECONDS = 0.02
 
 
 def until(condition: Callable[[], _T], what: str | None = None, *, seconds: float = SECONDS) -> _T:
-    """Wait until the condition is true; returns its value.
+    """Wait until the condition is true, and return its value.
 
     Args:
-        condition: called again and again; what it raises ends the wait.
-        what: named when time runs out; the condition's own source when not given.
-        seconds: how long to wait before the test fails.
+        condition: called repeatedly; an exception ends the wait.
+        what: description for the error message; by default the condition's source.
+        seconds: time limit.
     """
     deadline = time.monotonic() + seconds
     while not (value := condition()):
@@ -37,7 +37,7 @@ async def until_async(
     *,
     seconds: float = SECONDS,
 ) -> _T:
-    """Wait, in an event loop, until the condition or what it awaits is true; returns the value."""
+    """Wait in an event loop until the condition or its awaited result is true; return the value."""
     deadline = time.monotonic() + seconds
     while True:
         found: Any = condition()

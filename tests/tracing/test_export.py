@@ -1,4 +1,4 @@
-"""The queue of finished spans with a collector that is down, slow, or back again."""
+"""The queue of finished spans with a collector that is down, slow, or restarted."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from waiting import until
 
 
 class Target(SpanExporter):
-    """Accepts spans while `up`."""
+    """Target that accepts spans while `up` is set."""
 
     def __init__(self) -> None:
         self.up = False
@@ -42,7 +42,7 @@ def emit(queue: SpanQueue, count: int) -> None:
         tracer.start_span(f"s{i}").end()
 
 
-def test_keeps_spans_until_the_collector_is_back() -> None:
+def test_queue_keeps_spans_until_the_collector_is_back() -> None:
     target = Target()
     queue = SpanQueue(target, delay_seconds=0.01, batch_spans=4, first_wait_seconds=0.02)
     emit(queue, 10)
@@ -54,7 +54,7 @@ def test_keeps_spans_until_the_collector_is_back() -> None:
     queue.shutdown()
 
 
-def test_bounded_and_counted(caplog: pytest.LogCaptureFixture) -> None:
+def test_queue_is_limited_and_lost_spans_are_counted(caplog: pytest.LogCaptureFixture) -> None:
     target = Target()
     queue = SpanQueue(
         target, delay_seconds=0.01, queue_spans=50, batch_spans=10, first_wait_seconds=60
@@ -71,7 +71,7 @@ def test_bounded_and_counted(caplog: pytest.LogCaptureFixture) -> None:
     assert queue.dropped == 150
 
 
-def test_shutdown_is_quick_when_nobody_listens() -> None:
+def test_shutdown_is_quick_without_a_collector() -> None:
     exporter = OTLPSpanExporter(endpoint="http://127.0.0.1:9/v1/traces")
     queue = SpanQueue(exporter, delay_seconds=0.01)
     emit(queue, 700)

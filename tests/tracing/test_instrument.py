@@ -50,7 +50,7 @@ def test_public_surface() -> None:
     assert sorted(playhead_tracing.__all__) == ["NotARestateAppError", "Redact", "instrument"]
 
 
-def test_refuses_what_is_no_restate_app(provider: TracerProvider) -> None:
+def test_refuses_other_objects_than_a_restate_app(provider: TracerProvider) -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None: ...
 
     for other in (app, object(), None):
@@ -63,7 +63,7 @@ def test_refuses_a_provider_that_cannot_process_spans(service: Any) -> None:
         on(restate.app([service]), trace.NoOpTracerProvider())
 
 
-def test_twice_is_once(service: Any, provider: TracerProvider) -> None:
+def test_second_call_has_no_effect(service: Any, provider: TracerProvider) -> None:
     app = on(restate.app([service]), provider)
     assert on(app, provider) is app
     on(restate.app([service]), provider)  # the same service in a second app
@@ -101,7 +101,7 @@ def test_spans_outside_of_handlers_pass(
     assert "restate.invocation.id" not in (span.attributes or {})
 
 
-def test_processors_added_later_are_inside(
+def test_processors_added_later_run_inside_the_bridge(
     service: Any, provider: TracerProvider, exporter: InMemorySpanExporter
 ) -> None:
     on(restate.app([service]), provider)
@@ -143,7 +143,7 @@ def test_redacts_before_export(
 
 
 def test_this_sdk_has_what_the_bridge_needs() -> None:
-    """The contract with restate-sdk's private parts; if it breaks, see compat.problems."""
+    """Private parts of restate-sdk that the bridge uses exist; otherwise see compat.problems."""
     assert compat.problems() == []
 
 

@@ -86,7 +86,7 @@ def traced(bed: Bed, tmp_path: Path) -> Iterator[Bed]:
 
 
 def test_uvicorn_and_fastapi(bed: Bed, traced: Bed) -> None:
-    """Over HTTP/1.1 a step's result arrives in the next attempt, but the step counts once."""
+    """Over HTTP/1.1, a step's result arrives in the next attempt, and the step has one span."""
     from opentelemetry import trace
 
     app = FastAPI()
@@ -144,7 +144,7 @@ def test_unsampled_parent(
     inner = instrument(restate.app(build(bed.world)), tracer_provider=provider)
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
-        """Like a server that does not sample the trace."""
+        """Call the app as a server that does not sample the trace."""
         if "headers" in scope:
             headers = [
                 (k, v[:-2] + b"00" if k == b"traceparent" else v) for k, v in scope["headers"]

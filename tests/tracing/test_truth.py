@@ -1,4 +1,4 @@
-"""Exported spans compared with what ran, as counted by the model, the tools and the steps."""
+"""Compare exported spans with the counts of the model, the tools and the steps."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from tracing_cases import CASES, FORTY, Case, Outcome
 from tracing_otlp import Row
 
 MCP_SPANS = ("MCP send", "tools/", "server/")
-"""Spans of the MCP library: in the trace, but their number is up to its protocol."""
+"""Spans of the MCP library, whose number depends on its protocol."""
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
-def test_exported_is_what_ran(bed: Bed, case: Case) -> None:
+def test_exported_spans_equal_the_executions(bed: Bed, case: Case) -> None:
     expected = case.run(bed, f"{case.id}-ours")
     rows = bed.trace(expected.invocation_id)
     check(bed, expected, rows, attempts=as_planned(case, rows, expected))
@@ -43,11 +43,11 @@ def as_planned(case: Case, rows: list[Row], expected: Outcome) -> bool:
 
 
 def check(bed: Bed, expected: Outcome, rows: list[Row], *, attempts: bool = True) -> None:
-    """Compare a trace with what ran.
+    """Compare a trace with the counted executions.
 
     Args:
         bed: The test bed of the run.
-        expected: What ran.
+        expected: The counted executions.
         rows: The trace.
         attempts: False after more attempts than planned: agents and tools then ran more often,
             but model calls and steps are still exact.
@@ -75,7 +75,7 @@ def check(bed: Bed, expected: Outcome, rows: list[Row], *, attempts: bool = True
 
 
 def test_forty_at_once(bed: Bed) -> None:
-    """E18: with all cases at once, every trace is as exact as alone."""
+    """E18: all cases at once."""
     mix = [FORTY[i % len(FORTY)] for i in range(40)]
     with ThreadPoolExecutor(40) as pool:
         outcomes = list(
@@ -173,7 +173,7 @@ def check_journal(bed: Bed, rows: list[Row], journal: list[dict[str, Any]] | Non
 
 
 def check_errors(rows: list[Row]) -> None:
-    """Restate's own exceptions are no errors; the agent's error is named."""
+    """Restate's exceptions are not errors; spans have the agent's error."""
     for row in rows:
         text = row.status_message + json.dumps([e[1] for e in row.events])
         for internal in ("SdkInternal", "Suspended", "safe to ignore", "CancelledError"):

@@ -1,4 +1,4 @@
-"""The truth cases: what runs, and the expected content of its trace."""
+"""The tracing cases, with the expected contents of their traces."""
 
 from __future__ import annotations
 

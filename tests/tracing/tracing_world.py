@@ -1,6 +1,6 @@
-"""What ran, counted by the code that ran, and the planned failures.
+"""Counts of executions, by the code itself, and the planned failures.
 
-Both are files, so that they hold across a `kill -9` and are independent of any telemetry.
+Both are files, so that they survive a `kill -9` and are independent of telemetry.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One invocation: timeline, inspector, state, drilling in and out."""
+"""The invocation screen: timeline, inspector, state and navigation."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ async def test_errors_show_every_failed_try_with_its_stack(stage, source) -> Non
         assert screen.inspector.text.count("TransientError 500") == 3
 
 
-async def test_raw_entries_are_read_when_looked_at(stage, source) -> None:
+async def test_raw_entries_are_read_when_shown(stage, source) -> None:
     async with stage(source) as s:
         screen = await opened(s, "inv_1aWeather")
         screen.waterfall.go_to("step:2")
@@ -98,7 +98,7 @@ async def test_the_caller_opens_with_u(stage, source) -> None:
         await s.until(lambda: s.app.screen.invocation_id == "inv_1cIntake")
 
 
-async def test_folding_and_its_way_back(stage, source) -> None:
+async def test_folding_and_unfolding(stage, source) -> None:
     async with stage(source) as s:
         screen = await opened(s, "inv_1aWeather")
         total = len(screen.waterfall.rows)
@@ -178,7 +178,7 @@ HOSTILE = (
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40)])
-async def test_hostile_text_is_only_text(stage, source, size) -> None:
+async def test_untrusted_text_is_not_interpreted(stage, source, size) -> None:
     row = replace(source.rows[0], target=HOSTILE, service=HOSTILE, last_failure=HOSTILE)
     source.rows[0] = row
     bad = step(row.created_at, 1, 1, "run", HOSTILE, 1, input=HOSTILE, output={HOSTILE: HOSTILE},

@@ -11,7 +11,7 @@ from textual.strip import Strip
 from tui_fakes import FakeReader
 from tui_stories import long_journal, step, step_row
 
-# How long a key takes on 20,000 rows against 200 is measured by benchmarks/long_journal.py.
+# benchmarks/long_journal.py compares the time of keys on 20,000 rows with that on 200 rows.
 
 
 async def test_20_000_entries_open_scroll_and_refresh(
@@ -36,7 +36,7 @@ async def test_20_000_entries_open_scroll_and_refresh(
         for key in ("G", "g", "j", "ctrl+d", "ctrl+u", "e", "escape", "right_square_bracket"):
             drawn.clear()
             await s.press(key)
-            # A few repaints of what is on screen, never the whole journal.
+            # A few repaints of the visible rows, never of the whole journal.
             assert len(drawn) <= 10 * screen.size.height, key
         await s.press("slash", *"19999", "enter")
         await s.until(lambda: screen.waterfall.cursor == "step:19999")

@@ -216,7 +216,7 @@ async def test_missing_sources_are_shown_and_more_than_three_are_counted(stage) 
         await s.shows("and 3 more")
 
 
-async def test_an_empty_list_says_what_to_do(stage) -> None:
+async def test_an_empty_list_shows_a_hint(stage) -> None:
     async with stage(FakeReader([])) as s:
         await s.shows("No invocations yet.")
         assert "playhead demo" in s.text

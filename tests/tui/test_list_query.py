@@ -17,7 +17,7 @@ def test_every_word_must_be_found_in_some_column() -> None:
     assert ListQuery(text="no such thing").apply(rows) == ()
 
 
-def test_errors_only_holds_what_fails_now_too() -> None:
+def test_errors_only_includes_retrying_invocations() -> None:
     shown = {row.status for row in ListQuery(errors_only=True).apply(some_rows())}
     assert shown == {"failed", "killed", "backing-off", "paused"}
 

@@ -1,4 +1,4 @@
-"""The dashboard over a real restate-server, a real recorder, real agents' code."""
+"""The dashboard with a real restate-server, a real recorder and real agents."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def send(server: RestateServer, handler: str, body: Any) -> str:
 
 
 def on_server(server: RestateServer) -> dict[str, dict[str, Any]]:
-    """How invocations ended and what they were restarted from, by id."""
+    """Return the outcomes of invocations, and the ids that they were restarted from."""
     sql = "SELECT id, completion_failure, restarted_from FROM sys_invocation"
     headers = {"accept": "application/json"}
     answer = httpx.post(f"{server.admin_url}/query", json={"query": sql}, headers=headers)
@@ -164,12 +164,12 @@ async def test_a_claim_that_waits_is_restarted_and_keeps_its_checked_ledger(
     found = on_server(desk)
     assert found[ident]["completion_failure"] == "[409] killed"
     assert found[new.invocation_id]["restarted_from"] == ident
-    # The step was not done again: a fourth try would have been one of the new invocation.
+    # The new invocation did not execute the step again, which would be a fourth try.
     kept = next(step for step in new.detail.steps if step.name == "check the ledger")
     assert (kept.output, kept.events) == ({"checked": 7}, ())
 
 
-async def test_a_recorder_that_was_there_stays(desk, there, tmp_path) -> None:
+async def test_an_existing_recorder_keeps_running(desk, there, tmp_path) -> None:
     child = start_recorder(there, tmp_path / "recorder.log")
     try:
         app = PlayheadApp(connector(there))
@@ -182,8 +182,8 @@ async def test_a_recorder_that_was_there_stays(desk, there, tmp_path) -> None:
         child.stop()
 
 
-async def test_without_a_recorder_it_says_why_and_shows_the_server(desk, there) -> None:
-    """The store is a file: no recorder can start there."""
+async def test_without_a_recorder_the_reason_and_live_data_are_shown(desk, there) -> None:
+    """The store's folder is a file, so no recorder can start."""
     there.store.write_text("not a folder")
     send(desk, "greet", "Bob")
     app = PlayheadApp(connector(there))
@@ -194,9 +194,7 @@ async def test_without_a_recorder_it_says_why_and_shows_the_server(desk, there) 
         assert screen.listing.rows
 
 
-async def test_without_a_server_it_says_so_and_replays_the_recording(
-    desk, code, there, tmp_path
-) -> None:
+async def test_without_a_server_stored_data_can_be_replayed(desk, code, there, tmp_path) -> None:
     ident = send(desk, "greet", "Cleo")
     child = start_recorder(there, tmp_path / "recorder.log")
     try:
@@ -231,7 +229,7 @@ async def test_without_a_server_it_says_so_and_replays_the_recording(
         child.stop()
 
 
-async def test_with_neither_it_says_both_and_stays_alive(there) -> None:
+async def test_without_both_the_dashboard_shows_both_reasons(there) -> None:
     there.store.write_text("not a folder")
     away = replace(there, admin_url=f"http://127.0.0.1:{free_port()}")
     app = PlayheadApp(connector(away))

@@ -21,11 +21,11 @@ TRIP = (
     'ctx.get("visits"', '"fetch plan"', "service_call(echo", "ctx.sleep(", '"pay", pay',
     "object_send(add", "resolve_awakeable", 'ctx.set("visits"',
 )  # fmt: skip
-"""What stands on the lines of the handler `trip` that write its commands, in order."""
+"""Text of the lines of the handler `trip` that write its commands, in order."""
 
 
 def trip_lines() -> list[int]:
-    """Numbers of these lines, found in the source itself."""
+    """Return the numbers of these lines in the source."""
     lines = (RECORDINGS / "handlers.py").read_text().splitlines()
     begin = next(n for n, line in enumerate(lines) if "def trip(" in line)
     return [next(n for n in range(begin, len(lines)) if text in lines[n]) + 1 for text in TRIP]
@@ -59,7 +59,7 @@ async def test_every_step_stands_on_its_line_with_its_variables(stage) -> None:
         assert screen.panes.steps.place == 3
 
 
-async def test_a_change_of_the_code_is_found_and_gone_to(stage, tmp_path) -> None:
+async def test_a_key_goes_to_the_difference_of_changed_code(stage, tmp_path) -> None:
     text = (RECORDINGS / "handlers.py").read_text()
     hotel = 'await ctx.service_call(echo, f"hotel in {city}")'
     assert hotel in text

@@ -1,4 +1,4 @@
-"""The check before a resume: the resume never waits for it."""
+"""The check before a resume, which never delays the resume."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ async def test_a_failure_past_the_journal_is_shown(stage, tmp_path) -> None:
         await s.shows("But past the end of the journal the handler raises")
 
 
-async def test_without_an_app_it_says_how_to_name_one(stage) -> None:
+async def test_without_an_app_the_check_shows_a_hint(stage) -> None:
     async with stage(None, connect=connecting("trip", AppLocation(""), actions=FakeControl())) as s:
         await resuming(s)
         await s.shows("Set PLAYHEAD_APP=module:attribute")

@@ -1,4 +1,4 @@
-"""How the replay looks, at a fixed time over stops made by hand; hostile text; 20,000 stops."""
+"""Snapshots of the replay screen with fixed stops; untrusted text; 20,000 stops."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ OUTCOME = WhatIfResult(
 
 @pytest.fixture
 def by_hand(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Stops over `desk.py`; nothing is imported."""
+    """Return stops in `desk.py`, which is not imported."""
     path = tmp_path / "desk.py"
     path.write_text(SOURCE)
     monkeypatch.setattr("playhead_tui.screens.replay.opening.Replayer", HandMade)
@@ -109,7 +109,7 @@ async def test_ascii_is_ascii_throughout(stage, by_hand, monkeypatch) -> None:
                 await s.press(key)
 
 
-async def test_hostile_text_stays_text(stage, by_hand, monkeypatch) -> None:
+async def test_untrusted_text_is_not_interpreted(stage, by_hand, monkeypatch) -> None:
     evil = "\x1b[31m[blink]\x9b2J\u202eevil[/] \x1b]0;title\x07"
     stops = (
         stop(1, f"Run {evil}", result={evil: evil}, failure=None, arguments={evil: [evil]},

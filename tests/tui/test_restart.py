@@ -1,4 +1,4 @@
-"""Restart as new: what is kept, where it runs, the check, the confirmation."""
+"""Restart as new: kept entries, deployment, check and confirmation."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ async def test_keeping_the_input_only(stage, ident, key, verb, deployment) -> No
         await s.press(key)
         await s.until(lambda: actions.done)
         assert actions.done == [(verb, ident, "from_entry=0", f"deployment={deployment}")]
-        # The new one is on screen.
+        # The screen shows the new invocation.
         await s.until(lambda: getattr(s.app.screen, "invocation_id", "") == "inv_1eLegal")
 
 
@@ -126,7 +126,7 @@ async def test_an_invocation_is_not_killed_when_its_step_cannot_be_kept(stage, s
         assert actions.done == []
 
 
-async def test_without_an_app_it_says_how_to_name_one(stage) -> None:
+async def test_without_an_app_the_check_shows_a_hint(stage) -> None:
     connect = connecting(TRIP, AppLocation(""), actions=FakeControl())
     async with stage(None, connect=connect) as s:
         await open_restart(s, "inv_1iFail")

