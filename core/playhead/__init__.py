@@ -1,6 +1,6 @@
-"""Playhead, the debugger for durable AI agents, as a library for scripts.
+"""The Python API of Playhead, the debugger for durable AI agents.
 
-What is exported here is the public surface, together with:
+The public API consists of `__all__` and of these modules:
 
 - `playhead.model`: the types that a client returns;
 - `playhead.errors`: all exceptions;

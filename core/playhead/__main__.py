@@ -1,4 +1,4 @@
-"""Runs the `playhead` command: `python -m playhead`."""
+"""Entry point of `python -m playhead`."""
 
 from playhead.cli import main
 

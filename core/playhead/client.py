@@ -1,6 +1,6 @@
-"""The client of scripts and commands: invocations of a Restate server and of the store.
+"""The client for scripts and commands: invocations from a Restate server and from the store.
 
-Not here: how lists and details are put together (`playhead.reader`).
+`playhead.reader` assembles the lists and details.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ CANDIDATES = 5
 
 
 class AsyncClient:
-    """Reads invocations from a Restate server and from the store, in an event loop.
+    """A client of a Restate server and of the store, for event loops.
 
-    The twin of `Client`: same arguments, same methods, to be awaited. Use it as an asynchronous
-    context manager, or await `close()`.
+    It has the same arguments and methods as `Client`, but the methods are coroutines. Use it as an
+    asynchronous context manager, or await `close()`.
 
     Example:
         ```python
@@ -52,7 +52,7 @@ class AsyncClient:
         auth_token: str | None = None,
         settings: Settings | None = None,
     ) -> None:
-        """Describe the sources; nothing is opened yet. See `Client` for the arguments."""
+        """Configure the client without connecting. See `Client` for the arguments."""
         flags = {"admin_url": admin_url, "store": store, "auth_token": auth_token}
         self.settings = load(flags) if settings is None else settings
         self._reader: Reader | None = None
@@ -149,7 +149,7 @@ class AsyncClient:
             return self._reader
 
     async def _whole_id(self, invocation_id: str) -> str:
-        """Complete an id of which only the beginning is given."""
+        """Return the complete id for an id or a unique prefix."""
         from playhead.restate.ids import is_invocation_id
 
         if is_invocation_id(invocation_id):
@@ -171,15 +171,15 @@ class AsyncClient:
 
 
 class Client:
-    """Reads invocations from a Restate server and from the store of a recorder.
+    """A client of a Restate server and of the store of a recorder.
 
-    Each source is optional: the server decides about status and journal of the invocations that
-    it still has, the store adds attempts, prompts, spans, and invocations that the server has
-    deleted. What could not be read is named in the result's `missing`.
+    Each source is optional. The server provides the status and journal of the invocations that it
+    still has; the store adds attempts, prompts, spans, and invocations that the server has deleted.
+    If a source cannot be read, the result's `missing` has a sentence about it.
 
-    Use it as a context manager, or call `close()`. It runs an event loop in a thread of its own,
-    so it also works where an event loop is running already (a notebook, for example), but its
-    methods block; use `AsyncClient` to await instead. Methods may be called from several threads.
+    Use it as a context manager, or call `close()`. Its methods block and may be called from several
+    threads. They also work while an event loop is running (in a notebook, for example), since the
+    client runs its own in a separate thread. In asynchronous code, use `AsyncClient`.
 
     Example:
         ```python
@@ -201,19 +201,19 @@ class Client:
         auth_token: str | None = None,
         settings: Settings | None = None,
     ) -> None:
-        """Describe the sources; nothing is opened yet.
+        """Configure the client without connecting.
 
         Args:
-            admin_url: base URL of Restate's admin API. Without it, `RESTATE_ADMIN_URL`, the
-                settings file, or `http://localhost:9070`.
-            store: folder of the store. Without it, `PLAYHEAD_STORE`, the settings file, or the
+            admin_url: Base URL of Restate's admin API. Default: `RESTATE_ADMIN_URL`, the settings
+                file, or `http://localhost:9070`.
+            store: Folder of the store. Default: `PLAYHEAD_STORE`, the settings file, or the
                 platform's data folder.
-            auth_token: bearer token for the server. Without it, `RESTATE_AUTH_TOKEN` or the
+            auth_token: Bearer token for the server. Default: `RESTATE_AUTH_TOKEN` or the
                 settings file.
-            settings: all settings at once; the other arguments are ignored then.
+            settings: All settings at once; the other arguments are then ignored.
 
         Raises:
-            SettingsError: a setting has an unusable value.
+            SettingsError: A setting has an invalid value.
         """
         self._client = AsyncClient(admin_url, store, auth_token=auth_token, settings=settings)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -233,7 +233,7 @@ class Client:
 
     @property
     def settings(self) -> Settings:
-        """The settings in force."""
+        """The effective settings."""
         return self._client.settings
 
     def invocations(
@@ -249,20 +249,21 @@ class Client:
         """Return the newest invocations that match, newest first.
 
         Args:
-            limit: how many to return at most.
-            status: one `playhead.model.Status`, or several of which any matches.
-            service: name of the service.
-            text: text that the id or the target contains, in any case.
-            since: earliest creation time, or how long ago; a time without a zone is local time.
-            before: an invocation; only older ones are returned. Pass the last row of a page to
-                get the next page.
+            limit: Maximum number of invocations.
+            status: A `playhead.model.Status`, or several; an invocation must have one of them.
+            service: Name of the service.
+            text: Text that the id or the target contains; case is ignored.
+            since: Earliest creation time, or maximum age. A time without a zone is local time.
+            before: Return only invocations older than this one. Pass the last row of a page to get
+                the next page.
 
         Returns:
             A `playhead.model.InvocationPage`: `rows`, each a `playhead.model.Invocation` with
-            times in UTC; `more`, whether older ones match; `missing`, what could not be read.
+            times in UTC; `more`, whether older ones match; `missing`, sentences about data that
+            could not be read.
 
         Raises:
-            UnreachableError: neither the server nor the store can be read.
+            UnreachableError: Neither the server nor the store can be read.
         """
         return self._run(
             self._client.invocations(
@@ -274,16 +275,17 @@ class Client:
         """Return everything about one invocation.
 
         Args:
-            invocation_id: the id, or the beginning of exactly one id.
+            invocation_id: The id, or a unique prefix of it.
 
         Returns:
             A `playhead.model.InvocationDetail`: `summary`, `steps`, `attempts`, `spans`,
-            `timeline`, `state`, and `missing`, what could not be read.
+            `timeline`, `state`, and `missing`, sentences about data that could not be read.
 
         Raises:
-            NotFoundError: neither the server nor the store has it.
-            AmbiguousIdError: several ids begin like this; the hint lists some.
-            UnreachableError: neither the server nor the store can be read.
+            NotFoundError: Neither the server nor the store has it.
+            AmbiguousIdError: Several invocation ids begin with this text; the hint lists some of
+                them.
+            UnreachableError: Neither the server nor the store can be read.
         """
         return self._run(self._client.invocation(invocation_id))
 
@@ -291,19 +293,19 @@ class Client:
         """Return the content of one journal entry, for steps that are marked `truncated`.
 
         Args:
-            invocation_id: the id, or the beginning of exactly one id.
-            index: the journal index, such as `step.index` for what went in and
-                `step.notification_index` for what came out.
+            invocation_id: The id, or a unique prefix of it.
+            index: The journal index: `step.index` for the input of a step,
+                `step.notification_index` for its output.
 
         Returns:
             JSON values where the payload is JSON, else text, else bytes; `{"failure": "[code]
             message"}` for a terminal error; None when the entry has no content.
 
         Raises:
-            RestateError: the server does not answer.
-            RecorderError: the recorder does not answer.
-            NotFoundError: no id begins like this.
-            AmbiguousIdError: several ids begin like this.
+            RestateError: The server does not answer.
+            RecorderError: The recorder does not answer.
+            NotFoundError: No invocation id begins with this text.
+            AmbiguousIdError: Several invocation ids begin with this text.
         """
         return self._run(self._client.payload(invocation_id, index))
 
@@ -311,16 +313,16 @@ class Client:
         """Return the journal of one invocation, ready to save or replay.
 
         Args:
-            invocation_id: the id, or the beginning of exactly one id.
+            invocation_id: The id, or a unique prefix of it.
 
         Returns:
             A `playhead.Recording`, with the prompts of LLM calls where the store has them.
 
         Raises:
-            RecordingError: neither the server nor the store has the journal.
-            UnsupportedJournalError: the journal is of a version that cannot be replayed.
-            NotFoundError: no id begins like this.
-            AmbiguousIdError: several ids begin like this.
+            RecordingError: Neither the server nor the store has the journal.
+            UnsupportedJournalError: The journal has a version that cannot be replayed.
+            NotFoundError: No invocation id begins with this text.
+            AmbiguousIdError: Several invocation ids begin with this text.
 
         Example:
             ```python
@@ -337,13 +339,13 @@ class Client:
                 `journal_events`, `state`; views: `llm_calls`, `tool_calls`, `attempts`.
 
         Returns:
-            Values as JSON can hold them: times as ISO 8601 text in UTC, blobs as base64 text, JSON
+            JSON-compatible values: times as ISO 8601 text in UTC, blobs as base64 text, JSON
             columns as JSON text.
 
         Raises:
-            QueryError: the SQL is wrong, or does more than read.
-            QueryLimitError: the query takes too long, or its result is too large.
-            RecorderError: no recorder is running and there is no store, or it cannot be read.
+            QueryError: The SQL is invalid, or is not read-only.
+            QueryLimitError: The query takes too long, or its result is too large.
+            RecorderError: No recorder is running and there is no store, or it cannot be read.
         """
         return self._run(self._client.sql(query))
 
@@ -395,6 +397,6 @@ def _require_a_source(page: InvocationPage) -> None:
 
 def _not_found(invocation_id: str) -> NotFoundError:
     return NotFoundError(
-        f"No invocation has the id {invocation_id!r}, or one that begins like this",
+        f"No invocation has an id that begins with {invocation_id!r}",
         "`playhead ls` lists the newest invocations.",
     )

@@ -1,8 +1,8 @@
 """Names in spans and journals, and the rules that Python code and SQL share.
 
 Span attributes follow OpenTelemetry's GenAI semantic conventions (`gen_ai.*`), Restate's server
-(`restate.*`) and the tracing bridge (`playhead.*`, documented in docs/tracing.md). The bridge is
-a distribution of its own and repeats its names; tests/conventions compares both.
+(`restate.*`) and the tracing bridge (`playhead.*`, documented in docs/tracing.md). The bridge is a
+separate distribution and repeats its names; tests/conventions compares the two.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ ATTEMPT_SPAN = "invocation-attempt"
 END_SPAN = "invocation-end"
 """First word of the server's span names; the target follows: `invocation-end Greeter/greet`."""
 SERVER_MARKS = (INGRESS_SPAN, START_SPAN, END_SPAN)
-"""Server spans that mark a moment and carry no further information."""
+"""Server spans that mark a moment, without further information."""
 LIFECYCLE = "restate.invocation.lifecycle."
 """Prefix of the events on attempt spans: `new_command`, `run_ended`, `suspended`."""
 SUSPENDED_EVENT = f"{LIFECYCLE}suspended"
@@ -109,7 +109,7 @@ REPLAYED = "playhead.replayed"
 INTERRUPTED = "playhead.interrupted"
 PENDING = "playhead.pending"
 REDACTED = "playhead.redacted"
-"""Names of the attributes whose values were redacted."""
+"""Names of the attributes with redacted values."""
 
 # OpenTelemetry's GenAI semantic conventions.
 
@@ -117,7 +117,7 @@ OPERATION = "gen_ai.operation.name"
 LLM_OPERATIONS = ("chat", "text_completion", "generate_content")
 """Values of `gen_ai.operation.name` that send a request to a model."""
 MODEL_OPERATIONS = (*LLM_OPERATIONS, "embeddings")
-"""Operations that use a model, those without an answer in words included."""
+"""Operations that use a model, including those without text output."""
 TOOL_OPERATION = "execute_tool"
 AGENT_NAME = "gen_ai.agent.name"
 CONVERSATION_ID = "gen_ai.conversation.id"
@@ -174,9 +174,9 @@ def attribute_sql(name: str, *, span: str = "", as_json: bool = False) -> str:
     """Return the DuckDB expression for an attribute of a row of `spans`.
 
     Args:
-        name: the attribute's name.
-        span: the table's alias.
-        as_json: keep the value as JSON instead of text.
+        name: The attribute's name.
+        span: The table's alias.
+        as_json: Keep the value as JSON instead of text.
     """
     return f"""{_column("attributes", span)}{"->" if as_json else "->>"}'$."{name}"'"""
 
@@ -193,7 +193,7 @@ def name_sql(first_word: str, *, span: str = "") -> str:
 
 @dataclass(frozen=True, slots=True)
 class SpanRule:
-    """A condition on spans that Python code and SQL check alike."""
+    """A condition on spans, for Python code and SQL."""
 
     operations: tuple[str, ...]
     """Accepted values of `gen_ai.operation.name`."""
@@ -206,8 +206,8 @@ class SpanRule:
         """Return whether a span meets the rule.
 
         Args:
-            attributes: the span's attributes.
-            ended: whether the span has an end time.
+            attributes: The span's attributes.
+            ended: Whether the span has an end time.
             status: `unset`, `ok` or `error`.
         """
         return (
@@ -220,7 +220,7 @@ class SpanRule:
         """Return the same rule as a DuckDB condition on a row of `spans`; never NULL.
 
         Args:
-            span: the table's alias.
+            span: The table's alias.
         """
         operations = ", ".join(f"'{name}'" for name in self.operations)
         conditions = [f"coalesce({attribute_sql(OPERATION, span=span)}, '') IN ({operations})"]
@@ -238,12 +238,12 @@ LLM_CALL = SpanRule(LLM_OPERATIONS)
 EXECUTED_LLM_CALL = SpanRule(LLM_OPERATIONS, unset=(REPLAYED,))
 """A request that was sent to a model."""
 ANSWERED_LLM_CALL = SpanRule(LLM_OPERATIONS, unset=(REPLAYED, INTERRUPTED), succeeded=True)
-"""A request that was sent and answered: neither replayed, nor failed, nor cut off, nor pending.
+"""A request that was sent and answered: not replayed, failed, interrupted or pending.
 
 Only these count as LLM calls, and only their tokens are added up.
 """
 EXECUTED_TOOL_CALL = SpanRule((TOOL_OPERATION,), unset=(REPLAYED,))
-"""A tool that was executed."""
+"""An execution of a tool."""
 
 
 def _column(name: str, span: str) -> str:

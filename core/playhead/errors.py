@@ -1,8 +1,8 @@
 """All exceptions of Playhead.
 
 PlayheadError
-├── SettingsError                   a setting has an unusable value
-├── AmbiguousIdError                several invocations have an id that begins like this
+├── SettingsError                   a setting has an invalid value
+├── AmbiguousIdError                several invocation ids begin with the given text
 ├── RestateError                    a request to a Restate server failed
 │   ├── UnreachableError            the server does not answer, or not in time
 │   ├── UnauthorizedError           the server refuses the token
@@ -10,7 +10,7 @@ PlayheadError
 │   ├── NotFoundError               the server has no such invocation, deployment or awakeable
 │   └── RefusedError                the server refuses a change
 ├── StoreError                      the store cannot be opened
-│   └── StoreLockedError            another process holds the store
+│   └── StoreLockedError            another process has the store open
 ├── RecorderError                   the recorder does not answer
 ├── PortInUseError                  a port that the recorder needs is taken
 ├── IngestError                     an OTLP request cannot be stored
@@ -18,17 +18,18 @@ PlayheadError
 │   ├── MalformedRequestError       it is not an OTLP request
 │   ├── QueueFullError              too many requests are waiting
 │   └── CommitError                 the store failed to write its spans
-├── QueryError                      the SQL is wrong, or does more than read
+├── QueryError                      the SQL is invalid, or is not read-only
 │   └── QueryLimitError             the query takes too long, or its result is too large
-├── ReplayError                     a replay cannot be carried out
+├── ReplayError                     a replay is not possible
 │   ├── RecordingError              a recording cannot be read or written
 │   ├── UnsupportedJournalError     the journal has a version that cannot be replayed
 │   ├── AppError                    the app cannot be imported, or is not a Restate app
 │   └── WorkerError                 the process that runs the app crashed or took too long
-├── ProcessError                    a process that Playhead started is not ready, or ended
+├── ProcessError                    a process that Playhead started is not ready in time, or ended
 └── ServerNotFoundError             no restate-server is installed
 
-`str(error)` says what is wrong and where. `error.hint` says what to do next; it may be empty.
+`str(error)` is the title: what is wrong, and where. `error.hint` is what to do next; it may be
+empty.
 """
 
 from __future__ import annotations
@@ -65,10 +66,10 @@ __all__ = [
 
 
 class PlayheadError(Exception):
-    """Base of all exceptions that Playhead raises on purpose."""
+    """Base class of Playhead's exceptions."""
 
     def __init__(self, title: str = "", hint: str = "") -> None:
-        """Describe the error.
+        """Create the error.
 
         Args:
             title: What is wrong, and where.
@@ -82,11 +83,11 @@ class PlayheadError(Exception):
 
 
 class SettingsError(PlayheadError):
-    """A setting has an unusable value. The title names the setting and its source."""
+    """A setting has an invalid value. The title names the setting and its source."""
 
 
 class AmbiguousIdError(PlayheadError):
-    """Several invocations have an id that begins with the given text; the hint lists some."""
+    """Several invocation ids begin with the given text; the hint lists some of them."""
 
 
 class RestateError(PlayheadError):
@@ -118,7 +119,7 @@ class StoreError(PlayheadError):
 
 
 class StoreLockedError(StoreError):
-    """Another process holds the store."""
+    """Another process has the store open."""
 
 
 class RecorderError(PlayheadError):
@@ -137,25 +138,25 @@ class RequestBodyError(IngestError):
     """The body of a request is too large or cannot be unpacked."""
 
     def __init__(self, status: int, title: str) -> None:
-        """Describe the error.
+        """Create the error.
 
         Args:
             status: HTTP status of the answer.
-            title: what is wrong.
+            title: What is wrong.
         """
         super().__init__(title)
         self.status = status
 
 
 class MalformedRequestError(IngestError):
-    """The request is not what its content type says; the title says where."""
+    """The request does not match its content type; the title names the place."""
 
 
 class QueueFullError(IngestError):
     """Too many requests are waiting to be committed; the sender can retry later."""
 
     def __init__(self) -> None:
-        """Describe the error."""
+        """Create the error."""
         super().__init__("ingest queue full; retry later")
 
 
@@ -164,7 +165,7 @@ class CommitError(IngestError):
 
 
 class QueryError(PlayheadError):
-    """The SQL is wrong, or does more than read."""
+    """The SQL is invalid, or is not read-only."""
 
 
 class QueryLimitError(QueryError):
@@ -172,7 +173,7 @@ class QueryLimitError(QueryError):
 
 
 class ReplayError(PlayheadError):
-    """A replay cannot be carried out."""
+    """A replay is not possible."""
 
 
 class RecordingError(ReplayError):

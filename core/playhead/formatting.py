@@ -1,4 +1,4 @@
-"""Durations, counts, sizes, times, payloads and column headings: alike in commands and screens."""
+"""Formats of durations, counts, sizes, times and payloads, and column headings."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 UNKNOWN = "-"
-"""Stands for a figure that was not recorded."""
+"""Placeholder for a figure that was not recorded."""
 
 HEADINGS: Mapping[str, str] = MappingProxyType(
     {
@@ -48,8 +48,8 @@ HEADINGS: Mapping[str, str] = MappingProxyType(
 )
 """Headings of the columns that list invocations.
 
-`TOKENS` are input/output, as `tokens` writes them. A narrow screen may leave a column out, but it
-gives no other name to one that it shows.
+`TOKENS` are input/output, in the format of `tokens`. A narrow screen may leave columns out, but
+does not rename them.
 """
 
 _UNITS = (("d", 86400), ("h", 3600), ("m", 60))
@@ -59,8 +59,8 @@ def duration(seconds: float | None, *, coarse: bool = False) -> str:
     """Format a length of time: `12ms`, `4.2s`, `1m 03s`, `2h 05m`, `3d 04h`; empty for None.
 
     Args:
-        seconds: the length; negative where the clocks of two machines differ.
-        coarse: use one unit only, as for ages: `4s`, `1m`, `2h`, `3d`.
+        seconds: The length; it may be negative if the clocks of two machines differ.
+        coarse: Use one unit only, such as for ages: `4s`, `1m`, `2h`, `3d`.
     """
     if seconds is None:
         return ""
@@ -126,12 +126,12 @@ def size(octets: int) -> str:
 
 
 def clock(moment: datetime | None) -> str:
-    """Format the time of day in the viewer's zone, with milliseconds; empty for None."""
+    """Format the time of day in the local time zone, with milliseconds; empty for None."""
     return "" if moment is None else moment.astimezone().strftime("%H:%M:%S.%f")[:-3]
 
 
 def date_time(moment: datetime | None) -> str:
-    """Format date and time of day in the viewer's zone, which is named; empty for None."""
+    """Format date and time in the local time zone, with its name; empty for None."""
     return "" if moment is None else moment.astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
 
 
@@ -150,7 +150,7 @@ def one_line(text: str, limit: int | None = None) -> str:
 
 
 def pretty(value: Any) -> str:
-    """Format a decoded payload for a terminal: text as it is, bytes as hex, else indented JSON."""
+    """Format a decoded payload for a terminal: text unchanged, bytes as hex, else indented JSON."""
     if isinstance(value, str):
         return clean(value, lines=True)
     if isinstance(value, bytes):

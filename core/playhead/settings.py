@@ -31,14 +31,14 @@ VARIABLES = {
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Addresses and folders. All of Playhead's servers listen on 127.0.0.1."""
+    """Addresses and folders. Playhead's own servers listen on 127.0.0.1."""
 
     admin_url: str = "http://localhost:9070"
     """Base URL of Restate's admin API."""
     ingress_url: str = "http://localhost:8080"
     """Base URL of Restate's ingress."""
     auth_token: str | None = field(default=None, repr=False)
-    """Bearer token of both, as Restate Cloud requires."""
+    """Bearer token of both, which Restate Cloud requires."""
     store: Path = Path()
     """Folder of the store; the database in it is `playhead.duckdb`."""
     otlp_grpc_port: int = 4317

@@ -1,4 +1,4 @@
-"""Untrusted text, made safe for a terminal."""
+"""Cleaning of untrusted text for terminals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Conversions of JSON of unknown shape and of payload bytes that never raise."""
+"""Conversions of untrusted JSON and payload bytes; none of them raises."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ def entry(number: int, **fields: Any) -> Callable[[dict[str, Any]], None]:
         (edit(entries=[]), ": entries is empty"),
         (edit(entries={}), ": entries: expected array, got object"),
         (edit(journal_version="2"), ": journal_version: expected int, got str"),
-        (edit(journal_version=3), "its journal has the unknown version 3"),
+        (edit(journal_version=3), "the journal has the unknown version 3"),
         (edit(invocation={}), ": invocation.id is not a string"),
         (edit(state={"k": "%"}), ": state['k']: invalid base64 encoded string"),
         (lambda d: d.pop("state"), ": state is missing"),
@@ -70,7 +70,7 @@ def entry(number: int, **fields: Any) -> Callable[[dict[str, Any]], None]:
         (entry(2, type="Command: Dance"), "no journal entry of type 'Command: Dance'"),
         (entry(0, type="Command: Output"), "#0 is not the Input command"),
         (edit(steps=[]), ": steps: expected object, got array"),
-        (edit(steps={"one": {}}), ": steps['one']: steps are named by the ordinal"),
+        (edit(steps={"one": {}}), ": steps['one']: the key must be the ordinal"),
         (edit(steps={"1": []}), ": steps['1']: expected object, got array"),
         (edit(steps={"1": {"messages": "Hi"}}), ": steps['1'].messages: expected array, got str"),
         (

@@ -125,7 +125,9 @@ async def test_a_failed_restart_reports_that_the_invocation_was_killed(
     control = Control(client)
     id_ = handlers.send("every/naps", {})
     await handlers.until(id_, "suspended")
-    with pytest.raises(RefusedError, match="It was killed, but not restarted: ") as refused:
+    with pytest.raises(
+        RefusedError, match="The invocation was killed, but not restarted: "
+    ) as refused:
         await control.kill_and_restart(id_, from_entry=1)  # the sleep, which has no result
     assert "restart it as new once more" in refused.value.hint
     await handlers.until(id_, "completed")

@@ -102,7 +102,7 @@ def test_errors_of_fetching_name_the_cause(restate: RestateServer, tmp_path: Pat
     arguments = ["--admin-url", unused, "--store", str(tmp_path / "store"), "recording", "save"]
     result = CliRunner().invoke(cli, [*arguments, MISSING, str(tmp_path / "x.journal.json")])
     assert result.exit_code == 3
-    assert "No recorder answers" in result.output
+    assert "No recorder is running" in result.output
     assert not (tmp_path / "x.journal.json").exists()
 
 

@@ -79,7 +79,7 @@ async def test_closing_ends_a_pending_request(tmp_path: Path):
     question = asyncio.ensure_future(replayer.session())
     await asyncio.sleep(0)
     replayer.close()
-    with pytest.raises(WorkerError, match="endless:app was ended"):
+    with pytest.raises(WorkerError, match="endless:app ended"):
         await question
     with pytest.raises(ReplayError, match="was closed"):
         await replayer.report()

@@ -65,7 +65,7 @@ async def test_a_failure_past_the_journal_is_shown(stage, tmp_path) -> None:
     async with stage(None, connect=connecting(recording, code, actions=FakeControl())) as s:
         await resuming(s)
         await until(s, lambda: "accepts the journal: 2 of 2 commands" in s.text)
-        await s.shows("But past the end of the journal the handler raises")
+        await s.shows("But after the end of the journal, the handler raises")
 
 
 async def test_without_an_app_the_check_shows_a_hint(stage) -> None:

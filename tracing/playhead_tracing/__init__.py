@@ -1,6 +1,6 @@
 """The bridge between an agent's OpenTelemetry spans and Restate's invocation traces.
 
-Not here: code that reads or shows traces (the distribution `playhead`).
+The distribution `playhead` reads and shows the traces.
 """
 
 from playhead_tracing.bridge import instrument

@@ -1,8 +1,8 @@
 """One attempt of one invocation: its spans, and which of them did new work.
 
-Restate runs a handler again from the start after every failure and suspension. A span whose
-results are all in the journal and were all received by an earlier attempt is a repeat: the earlier
-attempt exported it. Every other span is new.
+Restate runs a handler again from the start after every failure and suspension. A span is a repeat
+if all its results are in the journal and an earlier attempt received all of them: that attempt
+exported the span. Every other span is new.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ class Attempt:
             parent_exported: False when `parent` is not exported (no server tracing), so that
                 spans directly under it become roots.
             attributes: Attributes of every span of the attempt.
-            on_work: Called for every durable unit: with True if it ran now, with False if it was
+            on_work: Called for every durable unit, with True if it ran now and False if it was
                 replayed.
         """
         self.vm = vm
@@ -136,7 +136,7 @@ class Attempt:
         self.records: dict[int, SpanRecord] = {}
         self.steps: dict[int, Step] = {}
         self.undelivered: dict[int, SpanRecord] = {}
-        """Spans that requested a step which has run and whose result is undelivered, by handle."""
+        """Spans that requested a step with an undelivered result, by handle."""
         self.commands = 0
         """Ordinal of the last command; Input is 0."""
         self.replayed_runs: set[int] = set()
@@ -155,7 +155,7 @@ class Attempt:
 
     @property
     def stopping(self) -> bool:
-        """Whether the attempt can do no more work, so that further errors only follow from that."""
+        """Whether the attempt can do no more work; later errors are only consequences of that."""
         return self.suspended or self.broken or self.cancelled or self.over
 
     def opened(
@@ -181,7 +181,7 @@ class Attempt:
         return record
 
     def mark_live(self, record: SpanRecord | None = None) -> None:
-        """Note new work under a span (by default, the current one)."""
+        """Record new work under a span (by default, the current one)."""
         above = record or self.current()
         if record is None and not above.live and self.on_work is not None:
             self.on_work(True)
@@ -194,14 +194,14 @@ class Attempt:
             above = above.parent
 
     def mark_replayed(self) -> None:
-        """Note that the current span found a command in the journal."""
+        """Record that the current span found a command in the journal."""
         record: SpanRecord | None = self.current()
         while record is not None and not record.replayed:
             record.replayed = True
             record = record.parent
 
     def deliver(self, handle: int) -> None:
-        """Note that the handler received a result, in the current span."""
+        """Record that the handler received a result, in the current span."""
         history = self.history
         if self.undelivered:
             self.undelivered.pop(handle, None)
@@ -209,7 +209,7 @@ class Attempt:
             new = False
         else:
             history.delivered.add(handle)
-            # An earlier attempt may have run in a process that is gone. It received the results
+            # An earlier attempt may have run in a process that has ended. It received the results
             # before the journal's end; at the end it received those of its own steps, while other
             # results arrived later.
             new = history.complete or not (handle in self.replayed_runs or self.replaying)
@@ -222,7 +222,7 @@ class Attempt:
                 self.on_work(True)
             return
         # At the journal's end a span may get further than before, so Pydantic AI must not count it
-        # as replayed. A model call is an exception: this is how its metrics are left out.
+        # as replayed. A model call is an exception: counted as replayed, it leaves its metrics out.
         if (
             record is not self.root
             and self.on_work is not None
@@ -235,7 +235,7 @@ class Attempt:
             above = above.parent
 
     def fail(self, record: SpanRecord, error: BaseException) -> None:
-        """Note the error, raised under this span, that fails the attempt."""
+        """Record the error, raised under this span, that fails the attempt."""
         above: SpanRecord | None = record
         while above is not None:
             above.error = above.error or error

@@ -1,4 +1,4 @@
-"""The context manager around a handler: sets up the trace, the state machine and the steps."""
+"""The context manager around a handler, which sets up the trace, state machine and steps."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _propagator = TraceContextTextMapPropagator()
 
 @asynccontextmanager
 async def attach_parent() -> AsyncGenerator[None]:
-    """Only attach the attempt's span as parent: the fallback for unsupported SDK versions."""
+    """Attach only the attempt's span as parent: the fallback for unsupported SDK versions."""
     restate = current_context()
     assert restate is not None
     token = otel_context.attach(_propagator.extract(restate.request().attempt_headers))
@@ -54,7 +54,7 @@ async def attach_parent() -> AsyncGenerator[None]:
 
 
 class AttemptScope:
-    """Context manager of handlers; calling it returns a new one for an attempt."""
+    """A factory of context managers, one for each attempt of a handler."""
 
     def __init__(self, provider: TracerProvider, processor: BridgeProcessor) -> None:
         self._processor = processor

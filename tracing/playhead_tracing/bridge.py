@@ -41,11 +41,11 @@ def instrument(
     instrument_pydantic_ai: bool = True,
     redact: Redact | None = None,
 ) -> AppT:
-    """Put the spans of agents into the trace of their Restate invocation.
+    """Add the spans of agents to the trace of their Restate invocation.
 
     Args:
         app: The app that `restate.app(...)` returned.
-        tracer_provider: Provider of the OpenTelemetry SDK; Logfire's works, too. The default is
+        tracer_provider: Provider of the OpenTelemetry SDK, or Logfire's. The default is
             the global provider. If none is set, a new one is created from the standard `OTEL_*`
             settings and set as the global one. From now on its processors receive only spans
             that ran.
@@ -69,8 +69,8 @@ def instrument(
     unknown = problems()
     if unknown:
         _log.warning(
-            "playhead-tracing does not support this version of restate-sdk (%s): spans are put "
-            "under Restate's attempts, but repeats are not left out and steps have no spans.",
+            "playhead-tracing does not support this version of restate-sdk (%s): spans belong "
+            "to Restate's attempts, but repeated spans are exported and steps have no spans.",
             "; ".join(unknown),
         )
     manager = attach_parent if unknown else AttemptScope(provider, processor)

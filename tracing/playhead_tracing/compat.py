@@ -1,6 +1,6 @@
-"""All private parts of restate-sdk and OpenTelemetry's SDK that the bridge needs to find.
+"""All private parts of restate-sdk and OpenTelemetry's SDK that the bridge looks up.
 
-Not here: their use.
+The other modules get these parts from here.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def endpoint_of(app: Any) -> Endpoint:
 
 
 def handlers_of(endpoint: Endpoint) -> Iterator[Handler[Any, Any]]:
-    """Iterate over the handlers of all services of the endpoint."""
+    """Yield the handlers of all services of the endpoint."""
     for service in endpoint.services.values():
         yield from cast(Any, service).handlers.values()
 
@@ -104,8 +104,8 @@ def wrap_processors(
 ) -> BridgeProcessor:
     """Wrap all processors of a provider, including those added later, in one.
 
-    Tracers hold the provider's list of processors, not the provider. So the list stays, with the
-    new processor as its only member, and additions go to the inner list.
+    Tracers refer to the provider's list of processors, not to the provider. The list therefore
+    stays, with the new processor as its only member, and additions go to the inner list.
     """
     outer: Any = provider._active_span_processor  # pyright: ignore[reportPrivateUsage]
     for processor in outer._span_processors:

@@ -33,7 +33,7 @@ def decide(
     Args:
         attempt: Attempt of the span.
         record: Record of the span.
-        error: Whether the span ended with an error of its own.
+        error: Whether the span itself ended with an error.
         interruption: The exception with which Restate ended the span; None if it did not.
     """
     if record.live or record.error is not None:
@@ -55,7 +55,7 @@ def decide(
 
 
 def interruption_of(attempt: Attempt, error: BaseException | None) -> BaseException | None:
-    """Return the exception if Restate uses it to end an attempt, or cancels with it; else None."""
+    """Return the exception if Restate ends or cancels an attempt with it; else None."""
     if error is None:
         return None
     if isinstance(error, asyncio.CancelledError):
@@ -76,7 +76,7 @@ def interruption_of(attempt: Attempt, error: BaseException | None) -> BaseExcept
 
 
 def causes(error: BaseException, depth: int = 16) -> Iterator[BaseException]:
-    """Iterate over the exception, its causes and contexts, and the members of groups."""
+    """Yield the exception, its causes and contexts, and the members of groups."""
     if depth == 0:
         return
     yield error

@@ -22,22 +22,22 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 DELAY_MILLIS = 500
-"""How long a finished span waits for further ones; `OTEL_BSP_SCHEDULE_DELAY` overrides it."""
+"""Time that a finished span waits for further ones; `OTEL_BSP_SCHEDULE_DELAY` overrides it."""
 QUEUE_SPANS = 8192
 """Spans kept while the collector is down; `OTEL_BSP_MAX_QUEUE_SIZE` overrides it."""
 BATCH_SPANS = 512
 """Spans in a request; `OTEL_BSP_MAX_EXPORT_BATCH_SIZE` overrides it."""
 TRIES = 10
-"""A batch is dropped after this many failed requests, so that a bad span does not block others."""
+"""Failed requests after which a batch is dropped, to prevent a bad span from blocking others."""
 LONGEST_WAIT_SECONDS = 30.0
 CLOSE_SECONDS = 1.5
-"""How long the process waits for the collector when it ends."""
+"""Maximum time that an ending process waits for the collector."""
 
 _log = logging.getLogger(__name__)
 
 
 class SpanQueue(SpanProcessor):
-    """Sends finished spans in batches from a thread; `dropped` counts the spans that were lost."""
+    """A queue that sends finished spans in batches from a thread; `dropped` counts lost spans."""
 
     def __init__(
         self,
@@ -51,8 +51,8 @@ class SpanQueue(SpanProcessor):
         """Create the queue; its thread starts with the first span.
 
         Args:
-            exporter: Sends a batch; may be slow and may fail.
-            delay_seconds: How long a span waits for others.
+            exporter: Sends a batch; it may be slow and may fail.
+            delay_seconds: Time that a span waits for others.
             queue_spans: Maximum number of queued spans; the oldest are dropped first.
             batch_spans: Maximum number of spans in one batch.
             first_wait_seconds: Pause after the first failure, doubled after each further one.

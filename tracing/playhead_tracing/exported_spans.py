@@ -125,7 +125,7 @@ def _parent(attempt: Attempt, record: SpanRecord, span: ReadableSpan) -> SpanCon
 def _agent_error(
     error: BaseException | None, events: Any, time: int | None
 ) -> tuple[Status, list[Event]]:
-    """Return status and events of an interrupted span, with the agent's error instead."""
+    """Return status and events of an interrupted span, with the error of the agent if any."""
     own_events = [event for event in events if event.name != "exception"]
     if error is None:
         return Status(StatusCode.UNSET), own_events

@@ -1,4 +1,4 @@
-"""What this process remembers of an invocation between its attempts.
+"""State of an invocation that this process keeps between attempts.
 
 A result in the journal is new to the handler if no earlier attempt received it. Only the process
 that ran the earlier attempts knows that; after a restart, `Attempt.deliver` infers it.
@@ -33,7 +33,7 @@ class History:
     """State of one unfinished invocation."""
 
     complete: bool
-    """Whether every earlier attempt ran in this process, as far as can be known."""
+    """Whether no earlier attempt is known to have run in another process."""
     delivered: set[int] = field(default_factory=set[int])
     """VM handles of the results received by any attempt; handles are equal in every attempt."""
     completed: set[str] = field(default_factory=set[str])
@@ -83,9 +83,9 @@ class Histories:
 def _number(history: History, known_entries: int | None, retry_count: int) -> int | None:
     """Return the attempt's number if it is certain, else None.
 
-    The server only sends the number of attempts since the last stored entry. So the number is
-    certain while only the input is stored, and after an attempt of known number without new
-    entries.
+    The server only sends the number of attempts since the last stored entry. The number is
+    therefore certain while only the input is stored, and after an attempt of known number without
+    new entries.
     """
     if known_entries == 1:
         return retry_count + 1

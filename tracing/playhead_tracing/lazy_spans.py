@@ -151,7 +151,7 @@ class _Current:
 
 
 class LazySpan(_Base):
-    """An SDK span that only has an identity; access to more state turns it into an SDK span."""
+    """A span with only an identity; access to any other state turns it into an SDK span."""
 
     _record: SpanRecord
 
@@ -210,7 +210,7 @@ class LazySpan(_Base):
             tracer.ended(attempt, self._record, self, end_time, sys.exc_info()[1])
 
     def peek(self, end_time: int | None = None) -> ReadableSpan:
-        """Return the span as it is now, or as it ends."""
+        """Return the span in its current state, or in its state at the end time."""
         tracer, _, options, start_time = self._lazy
         limits = tracer._span_limits
         attributes = BoundedAttributes(

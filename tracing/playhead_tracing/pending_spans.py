@@ -35,7 +35,7 @@ Snapshot = Callable[[Attempt, SpanRecord], ReadableSpan | None]
 
 
 class Pending:
-    """Watches open spans in a thread and sends each once.
+    """A thread that watches open spans and sends each of them once.
 
     A failed request is not repeated: its spans arrive when they end.
     """

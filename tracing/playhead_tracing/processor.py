@@ -1,4 +1,4 @@
-"""The span processor around the exporting ones: passes on the spans that ran, each once."""
+"""The span processor around the exporting ones, which passes on the spans that ran, each once."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from playhead_tracing.redaction import Redact, redacted
 
 FLUSH_MILLIS = 1500
 CARRY_SECONDS = 30.0
-"""How long an interrupted span waits for the next attempt to continue it."""
+"""Time that an interrupted span waits for the next attempt to continue it."""
 
 
 class BridgeProcessor(SpanProcessor):
-    """Decides about every span of an attempt at its end; passes other spans on unchanged."""
+    """A processor that decides about each span of an attempt at its end; others pass unchanged."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class BridgeProcessor(SpanProcessor):
             inner: Receives start and end of every span that ran. The start of a span that may be
                 a repeat is delayed until it is known to be new, since Logfire sends spans at start.
             redact: Called for every attribute before it is exported.
-            pending: Sends open spans to a target that replaces them when they end.
+            pending: Sends open spans to a target that replaces them at their end.
         """
         self._inner = inner
         self._redact = redact
@@ -165,7 +165,7 @@ class BridgeProcessor(SpanProcessor):
         self._export(attempt, record, ended)
 
     def release(self, attempt: Attempt, error: BaseException) -> None:
-        """Export the spans on hold that the error which failed the attempt passed through."""
+        """Export the held spans through which the error that failed the attempt passed."""
         chain = {id(cause) for cause in causes(error)}
         for record, span, raised in attempt.on_hold:
             if id(raised) in chain:
@@ -210,7 +210,7 @@ class BridgeProcessor(SpanProcessor):
                 self._send(attempt.history.carried.pop(logical_id).span)
 
     def give_up(self, history: History) -> None:
-        """Export the interrupted spans of an invocation that no attempt will continue."""
+        """Export the interrupted spans of an invocation without further attempts."""
         while history.carried:
             self._send(history.carried.popitem()[1].span)
         self._carriers.discard(history)

@@ -22,7 +22,7 @@ the name `status.message` for the description of a span's error.
 def redacted(span: ReadableSpan, redact: Redact) -> ReadableSpan:
     """Return the span with every attribute passed through the hook.
 
-    When the hook raises, the attribute is left out, so that an error exposes no value.
+    If the hook raises an exception, the attribute is left out, so an error exposes no value.
     """
     status = span.status
     if status.description is not None:

@@ -45,7 +45,7 @@ class Start:
 
 
 class RequestBody:
-    """Wraps ASGI's `receive` and keeps the body until the handler begins.
+    """A wrapper of ASGI's `receive` that keeps the body until the handler begins.
 
     Later frames are results for the running attempt, not part of the journal.
     """
@@ -111,14 +111,14 @@ def last_command(body: bytes) -> int:
 
 
 def run_completion_ids(body: bytes) -> Iterator[int | None]:
-    """Iterate over the completion ids of all Run commands of a body, in order."""
+    """Yield the completion ids of all Run commands of a body, in order."""
     for kind, begin, end in _frames(body):
         if kind == RUN:
             yield _numbers(body, begin, end).get(_RESULT_COMPLETION_ID)
 
 
 def _frames(body: bytes) -> Iterator[tuple[int, int, int]]:
-    """Iterate over (message type, begin, end) of every whole frame's message."""
+    """Yield (message type, begin, end) of the message in every complete frame."""
     position, size = 0, len(body)
     while position + 8 <= size:
         kind, _, length = _HEADER.unpack_from(body, position)

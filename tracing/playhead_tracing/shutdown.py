@@ -1,7 +1,7 @@
-"""SIGTERM: open spans are exported, and the server still stops.
+"""Handling of SIGTERM: open spans are exported, and the server still stops.
 
 At the first request, the SDK replaces the event loop's SIGTERM handler, so the ASGI server never
-learns of the signal. The bridge looks up the server's handler first and calls both.
+receives the signal. The bridge looks up the server's handler first and calls both.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 from restate import server
 
 GRACE_SECONDS = 2.0
-"""Spans still open this long after SIGTERM are exported as interrupted."""
+"""Time after SIGTERM at which open spans are exported as interrupted."""
 
 
 def prepare(loop: asyncio.AbstractEventLoop, save: Callable[[], None]) -> None:

@@ -28,8 +28,8 @@ def trace_steps(
 ) -> None:
     """Open a span around every step of the context.
 
-    The SDK runs a step in any task that waits at that moment. So the requester's OpenTelemetry
-    context is stored with the request and attached when the step runs.
+    The SDK runs a step in any task that waits at that moment. The requester's OpenTelemetry context
+    is therefore stored with the request and attached when the step runs.
     """
     run: Callable[..., Any] = context.create_run_coroutine
 
@@ -66,7 +66,7 @@ def _attributes(step: Step) -> dict[str, str | int]:
 
 
 def _watched(action: Any, span: Span, step: Step, attempt: Attempt) -> Any:
-    """Wrap the action, sync or async, so that its outcome is noted before the SDK gets it."""
+    """Wrap the action, sync or async, to record its outcome before the SDK gets it."""
 
     def note(error: Exception) -> None:
         span.record_exception(error)

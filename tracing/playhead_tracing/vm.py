@@ -1,4 +1,4 @@
-"""A watched SDK state machine: reports new commands and the arrival of results."""
+"""A watched SDK state machine, which reports new commands and the arrival of results."""
 
 from __future__ import annotations
 
@@ -44,7 +44,8 @@ COMMANDS = (
     "sys_set_state",
     "sys_sleep",
 )
-"""Methods of the state machine that each write one journal command. `sys_run` is handled apart."""
+"""Methods of the state machine that each write one journal command. `sys_run` is handled
+separately."""
 
 
 class WatchedVM(VMWrapper):

@@ -20,28 +20,28 @@ COMMANDS = {
     "doctor": "Check that everything Playhead needs is running and reachable.",
     "ls": "List invocations, newest first.",
     "record": "Record traces and journals into the store.",
-    "recording": "Save journals as files to replay.",
+    "recording": "Save journals as files for replays.",
     "replay": "Run today's code against a recorded journal, without side effects.",
     "show": "Show one invocation: its attempts, steps, LLM calls and errors.",
     "sql": "Query the store with SQL.",
     "stats": "Count invocations, attempts, LLM calls, tokens and failures by service.",
     "tail": "Follow invocations as they start, change status and end.",
 }
-"""Every built-in subcommand with its line in `--help`; the module has the same name."""
+"""Built-in subcommands with their lines in `--help`; their modules have the same names."""
 
 ENTRY_POINTS = "playhead.commands"
 """Entry point group in which other distributions register subcommands."""
 
 
 class LazyGroup(click.Group):
-    """A group whose commands are imported when they are called."""
+    """A group that imports its commands when they are called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of all commands, sorted."""
         return sorted({*COMMANDS, *_registered()})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import and return the command of that name; None when it does not exist."""
+        """Import and return the command with that name; None when it does not exist."""
         if cmd_name in COMMANDS:
             found: click.Command = importlib.import_module(f"playhead.cli.{cmd_name}").command
             return found
@@ -58,7 +58,7 @@ class LazyGroup(click.Group):
             formatter.write_dl(rows)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; this is the one place that renders a `PlayheadError`."""
+        """Run the command, and show a `PlayheadError` as a `CliError`."""
         try:
             return super().invoke(ctx)
         except PlayheadError as error:

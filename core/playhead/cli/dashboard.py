@@ -1,4 +1,4 @@
-"""Opening the dashboard; `playhead_tui` is imported nowhere else in this package."""
+"""The dashboard; no other module of this package imports `playhead_tui`."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ def open_dashboard(
     """Run the dashboard until the user quits it.
 
     Args:
-        settings: where the server and the store are.
-        read_only: disable every action that changes the server.
-        ascii_only: draw with ASCII characters only.
-        invocation: id of an invocation to open at once.
+        settings: Settings of the server and the store.
+        read_only: Disable every action that changes the server.
+        ascii_only: Draw with ASCII characters only.
+        invocation: Id of an invocation to open at once.
 
     Raises:
-        CliError: standard input or output is not a terminal, or the dashboard crashed.
+        CliError: Standard input or output is not a terminal, or the dashboard crashed.
     """
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise CliError(

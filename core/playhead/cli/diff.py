@@ -26,7 +26,7 @@ VALUE_LENGTH = 300
 
 @dataclass(frozen=True, slots=True)
 class StepPair:
-    """A step of A beside the step of B with the same type and name; one is None if unmatched."""
+    """A step of A and the matching step of B; one of them is None without a match."""
 
     verdict: Verdict
     a: Step | None
@@ -44,7 +44,7 @@ class StepPair:
 def command(ctx: click.Context, a: str, b: str, show_all: bool, as_json: bool) -> None:
     """Compare two invocations step by step.
 
-    A and B are invocation ids, or beginnings of exactly one id. Steps are aligned by type and name.
+    A and B are invocation ids or unique prefixes of them. Steps are aligned by type and name.
     State, input, output and error of aligned steps are compared; times and ids are not. Exits with
     1 when the invocations differ.
     """
@@ -65,7 +65,7 @@ def command(ctx: click.Context, a: str, b: str, show_all: bool, as_json: bool) -
 
 
 def align(a: Sequence[Step], b: Sequence[Step]) -> Iterator[StepPair]:
-    """Yield the steps of both in order, with those of the same type and name paired."""
+    """Yield the steps of both in order, paired by type and name."""
     from difflib import SequenceMatcher
 
     def names(steps: Sequence[Step]) -> list[tuple[str, str]]:
@@ -88,7 +88,7 @@ def _differences(a: Step, b: Step) -> tuple[str, ...]:
     found = [name for name in ("state", "input", "error") if getattr(a, name) != getattr(b, name)]
     same = (
         _answer(a.llm) == _answer(b.llm) if a.llm and b.llm else a.output == b.output
-    )  # an LLM's answer holds ids and times, which always differ
+    )  # an LLM's answer contains ids and times, which always differ
     return tuple(found if same else [*found, "output"])
 
 

@@ -1,4 +1,4 @@
-"""`playhead doctor`: checks the server, the recorder and the spans."""
+"""`playhead doctor`: checks of the server, the recorder and the spans."""
 
 from __future__ import annotations
 
@@ -24,9 +24,8 @@ _STYLES = {"passed": "green", "warning": "yellow", "failed": "red", "skipped": "
 def command(ctx: click.Context, as_json: bool) -> None:
     """Check that everything Playhead needs is running and reachable.
 
-    Checks the Restate server with its version, deployments and tracing, the recorder with its
-    store, and whether spans of the newest invocations arrived from the server and the agents.
-    Exits with 1 when a check fails.
+    Checks the Restate server (version, deployments, tracing), the recorder and its store, and
+    whether the spans of the newest invocations arrived. Exits with 1 when a check fails.
     """
     checks = asyncio.run(_checks(ctx.obj))
     failures = sum(check.state == "failed" for check in checks)

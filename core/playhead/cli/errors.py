@@ -1,4 +1,4 @@
-"""Errors of commands, rendered once, and the exit codes of all commands."""
+"""Errors of commands, and their exit codes."""
 
 from __future__ import annotations
 
@@ -26,12 +26,11 @@ class Exit(IntEnum):
 
     FINE = 0
     FOUND = 1
-    """The command found what it looks for: a replay diverged, a scenario failed, doctor found a
-    fault."""
+    """The command found a problem: a replay diverged, a scenario failed, a doctor check failed."""
     USAGE = 2
     """The arguments or settings are wrong."""
     UNREACHABLE = 3
-    """What the command needs cannot be reached or started."""
+    """A server, store or process that the command needs cannot be reached or started."""
 
 
 EXIT_CODES: Mapping[type[PlayheadError], Exit] = MappingProxyType(
@@ -46,17 +45,17 @@ EXIT_CODES: Mapping[type[PlayheadError], Exit] = MappingProxyType(
 
 
 class CliError(click.ClickException):
-    """An error with a title, a hint and an exit code, as a command shows it."""
+    """An error of a command, with a title, a hint and an exit code."""
 
     def __init__(
         self, title: str, hint: str = "", exit_code: Exit | int = Exit.UNREACHABLE
     ) -> None:
-        """Describe the error.
+        """Create the error.
 
         Args:
-            title: what is wrong, and where.
-            hint: what to do next; may have several lines.
-            exit_code: how the command exits.
+            title: What is wrong, and where.
+            hint: What to do next; may have several lines.
+            exit_code: Exit code of the command.
         """
         super().__init__(title)
         self.hint = hint

@@ -27,9 +27,9 @@ def lines(
     """Yield header, attempts, timeline, LLM calls, errors and state.
 
     Args:
-        detail: the invocation.
-        ascii_only: draw the timeline with ASCII characters only.
-        width: columns that the timeline may use; None cuts nothing.
+        detail: The invocation.
+        ascii_only: Draw the timeline with ASCII characters only.
+        width: Maximum number of columns for the timeline; None for no limit.
     """
     yield from _header(detail)
     if detail.attempts:
@@ -137,8 +137,8 @@ def event_lines(where: str, event: StepEvent) -> Iterator[Text]:
     """Yield a failure or a pause, with its stack trace.
 
     Args:
-        where: the step at which it happened, in words.
-        event: the failure or pause.
+        where: Label of the step at which it happened.
+        event: The failure or pause.
     """
     code = f" [{event.code}]" if event.code else ""
     yield paint(

@@ -56,10 +56,10 @@ def command(
 ) -> None:
     """List invocations, newest first.
 
-    Merges the Restate server and the store; invocations that only the store has are marked
-    (stored). ATTEMPTS, LLM CALLS and TOKENS (input/output) come from recorded spans; - means not
-    recorded. On a terminal, ids are cut to the length that `playhead show` needs; in a pipe,
-    fields are complete and separated by tabs.
+    Merges the invocations of the Restate server and of the store; those that only the store has are
+    marked (stored). ATTEMPTS, LLM CALLS and TOKENS (input/output) come from recorded spans; - means
+    not recorded. On a terminal, ids are cut to a unique prefix; in a pipe, fields are complete and
+    separated by tabs.
     """
     from playhead.client import Client
 
@@ -80,7 +80,7 @@ def _write(page: InvocationPage, *, filtered: bool) -> None:
     from playhead.formatting import HEADINGS
 
     if page.rows:
-        # A column without a single failure is the first that a narrow terminal can spare.
+        # On a narrow terminal, a failure column without failures is left out first.
         failed = any(row.last_failure for row in page.rows)
         optional = sorted(OPTIONAL, key=lambda name: not failed and name != "last_failure")
         length = _distinct_length([row.id for row in page.rows]) if is_terminal() else None
@@ -96,7 +96,7 @@ def _write(page: InvocationPage, *, filtered: bool) -> None:
     else:
         note("No invocations yet. Send a request to Restate's ingress, or run `playhead demo`.")
     if page.more:
-        note(f"Older invocations are not shown. To see more: --limit {len(page.rows) * 4}.")
+        note(f"Older invocations are not shown. To see more, use --limit {len(page.rows) * 4}.")
     for sentence in page.missing:
         note(sentence)
 
@@ -120,7 +120,7 @@ def _cells(row: Invocation, id_length: int | None) -> Sequence[str | tuple[str, 
 
 
 def _distinct_length(ids: Sequence[str]) -> int:
-    """Return the length at which the beginnings of these ids differ, and one character more."""
+    """Return the length of prefix at which all these ids differ, plus one."""
     for length in range(SHORTEST_ID, max(map(len, ids)) + 1):
         if len({id_[:length] for id_ in ids}) == len(set(ids)):
             return length + 1

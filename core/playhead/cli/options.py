@@ -15,7 +15,7 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def parse_since(ctx: click.Context, param: click.Parameter, value: str | None) -> datetime | None:
-    """Return the moment that `--since` names: a time (ISO 8601) or an age (`90s`, `15m`, `3d`)."""
+    """Return the time of `--since`, given as ISO 8601 or as an age (`90s`, `15m`, `3d`)."""
     if value is None:
         return None
     try:
@@ -36,12 +36,12 @@ def service_option(command: _Command) -> _Command:
 
 
 def since_option(command: _Command) -> _Command:
-    """Add `--since TIME`, parsed to a moment in UTC."""
+    """Add `--since TIME`, parsed to a time in UTC."""
     return click.option(
         "--since",
         callback=parse_since,
         metavar="TIME",
-        help="Only invocations created since: an age (90s, 15m, 2h, 3d) or an ISO 8601 time.",
+        help="Only invocations since TIME: an age (90s, 15m, 2h, 3d) or an ISO 8601 time.",
     )(command)
 
 

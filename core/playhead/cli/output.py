@@ -1,4 +1,4 @@
-"""What commands write: styled text, tables and JSON; nothing is interpreted as markup."""
+"""Output of commands: styled text, tables and JSON, never interpreted as markup."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ STYLES: Mapping[str, str] = {
     "suspended": "blue", "paused": "magenta", "backing-off": "yellow", "retrying": "yellow",
     "failed": "red", "killed": "red", "cancelled": "red", "interrupted": "red", "unknown": "dim",
 }  # fmt: skip
-"""Style of each status of an invocation, attempt or step; the word is always written as well."""
+"""Style of each status of an invocation, attempt or step, in addition to its name."""
 
 
 GAP = 2
@@ -39,7 +39,7 @@ def is_terminal() -> bool:
 
 
 def console() -> Console:
-    """Return a console that decorates nothing; without color in pipes and under NO_COLOR."""
+    """Return a console without highlighting; it uses no color in pipes and under NO_COLOR."""
     from rich.console import Console
 
     return Console(markup=False, highlight=False, emoji=False, soft_wrap=not is_terminal())
@@ -68,12 +68,12 @@ def table(
     """Write a table: aligned on a terminal, tab-separated and never cut in a pipe.
 
     Args:
-        columns: the headings.
-        rows: cells, each text or (text, style).
-        right: headings of the columns to align right.
-        shortest: headings of the columns whose cells may be cut, and the width that must remain.
-        optional: headings of the columns that a narrow terminal leaves out, the first one first;
-            a note names them.
+        columns: The headings.
+        rows: Cells, each text or (text, style).
+        right: Headings of the columns to align right.
+        shortest: Headings of the columns with cells that may be cut, and their minimum widths.
+        optional: Headings of the columns that a narrow terminal leaves out, in this order; a note
+            names them.
     """
     if not is_terminal():
         for row in (columns, *rows):
@@ -134,7 +134,7 @@ def echo_json(value: Any, *, lines: bool = False) -> None:
 
 
 def plain(value: Any) -> Any:
-    """Convert dataclasses, times and bytes to values that JSON can hold.
+    """Convert dataclasses, times and bytes to JSON-compatible values.
 
     Times become ISO 8601 in UTC with `Z`, bytes `{"base64": …}`.
     """

@@ -1,4 +1,4 @@
-"""`playhead record`: runs the recorder until it is interrupted."""
+"""`playhead record`: the recorder, until it is interrupted."""
 
 from __future__ import annotations
 
@@ -22,9 +22,21 @@ STATUS_SECONDS = 10.0
 
 
 @click.command("record")
-@click.option("--otlp-grpc-port", type=click.IntRange(0, 65535), help="0 takes a free port.")
-@click.option("--otlp-http-port", type=click.IntRange(0, 65535), help="0 takes a free port.")
-@click.option("--api-port", type=click.IntRange(0, 65535), help="0 takes a free port.")
+@click.option(
+    "--otlp-grpc-port",
+    type=click.IntRange(0, 65535),
+    help="Port for OTLP over gRPC; 0 takes a free port.",
+)
+@click.option(
+    "--otlp-http-port",
+    type=click.IntRange(0, 65535),
+    help="Port for OTLP over HTTP; 0 takes a free port.",
+)
+@click.option(
+    "--api-port",
+    type=click.IntRange(0, 65535),
+    help="Port for the query API; 0 takes a free port.",
+)
 @click.option("--no-journal", is_flag=True, help="Record traces only; do not copy journals.")
 @click.pass_obj
 def command(
@@ -47,7 +59,7 @@ def command(
         api_port=_given(api_port, settings.api_port),
         journals=not no_journal,
     )
-    # Traces and journals hold conversations: their files are private to the owner.
+    # Traces and journals contain conversations, so their files are private to the owner.
     os.umask(0o077)
     asyncio.run(_record(settings, options))
 

@@ -9,9 +9,9 @@ import click
 
 @click.group()
 def command() -> None:
-    """Save journals as files to replay.
+    """Save journals as files for replays.
 
-    A file holds one invocation: its journal byte for byte, its state, and the events that the
+    A file contains one invocation: its journal byte for byte, its state, and the events that the
     server recorded.
     """
 
@@ -22,10 +22,10 @@ def command() -> None:
 @click.option(
     "--app",
     metavar="MODULE:ATTR",
-    help="Also save the arguments of each step, by replaying it with the code that made it.",
+    help="Also save the arguments of steps, by a replay with the code that made the recording.",
 )
 @click.option(
-    "--keep-headers", is_flag=True, help="Keep the values of request headers; they may be secret."
+    "--keep-headers", is_flag=True, help="Keep the values of request headers, which may be secret."
 )
 @click.option("--json", "as_json", is_flag=True, help="Write one JSON document.")
 @click.pass_context
@@ -39,9 +39,9 @@ def save(
 ) -> None:
     """Save the journal of invocation ID to FILE.
 
-    Reads it from the live server, else from the recorder's store, which keeps it after the
-    server has deleted it. The prompts of model calls come from the recorder's spans. FILE has to
-    end in .journal.json to be found in a folder of recordings.
+    Reads the journal from the live server, or else from the store, which keeps it after the server
+    has deleted it. Prompts of LLM calls come from the store's spans. Commands on a folder of
+    recordings only find files that end in .journal.json.
     """
     from playhead.client import Client
     from playhead.replay.replays import annotate

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     "--restart-from",
     type=click.IntRange(min=0),
     metavar="INDEX",
-    help="Replay only what a restart as new would keep: the journal up to this index, and the "
-    "results of its commands.",
+    help="Replay only the entries that a restart as new keeps: those up to this index, and the "
+    "results of their commands.",
 )
 @click.option(
     "--at",
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     "changes",
     multiple=True,
     metavar="#INDEX=JSON",
-    help="What if the result of the command at this journal index were this? Also 'command "
+    help="Change the result of the command at this journal index. Also 'command "
     "2=JSON', awakeable:1=JSON and signal:NAME=JSON.",
 )
 @click.option(
@@ -58,18 +58,18 @@ if TYPE_CHECKING:
     "answers",
     multiple=True,
     metavar="STEP=JSON",
-    help="With --set: the result of a step that the recording has no result for.",
+    help="With --set: the result of a step that has none in the recording.",
 )
 @click.option(
     "--live",
     multiple=True,
     metavar="STEP",
-    help="With --set: execute this step for real. Asks first.",
+    help="With --set: execute this step for real, after a confirmation.",
 )
 @click.option(
     "--dry", is_flag=True, help="With --set: answer nothing from the recording after the change."
 )
-@click.option("--yes", is_flag=True, help="Do not ask before --live.")
+@click.option("--yes", is_flag=True, help="Do not ask before executing steps with --live.")
 @click.option(
     "--timeout",
     type=click.FloatRange(min=0.1),
@@ -84,11 +84,12 @@ if TYPE_CHECKING:
 def command(ctx: click.Context, target: str, **options: Any) -> None:
     """Run today's code against a recorded journal, without side effects.
 
-    TARGET is an invocation id, a recording, or a folder of recordings. The code runs in a
-    process of its own, without network, file writes or other processes; no step is executed.
-    With --set the code runs on from a changed result, beside the recorded run.
+    TARGET is an invocation id, a recording, or a folder of recordings. The code runs in a separate
+    process, without network, file writes or subprocesses; no step is executed. With --set, the code
+    runs with a changed result, and both runs are compared.
 
-    Exit codes: 0 the code accepts the journal, 1 it does not, 3 the replay was not possible.
+    Exits with 0 when the code accepts the journal, 1 when it does not, and 3 when the replay is not
+    possible.
     """
     from playhead.replay import restarted
 
@@ -96,7 +97,9 @@ def command(ctx: click.Context, target: str, **options: Any) -> None:
     options["app_dir"] = options["app_dir"] or ctx.obj.app_dir
     if not options["app"]:
         raise CliError(
-            "No app to replay with", "Give --app module:attribute, or set PLAYHEAD_APP.", Exit.USAGE
+            "No app given for the replay",
+            "Give --app module:attribute, or set PLAYHEAD_APP.",
+            Exit.USAGE,
         )
     if Path(target).is_dir():
         code = _folder(Path(target), options)
@@ -231,7 +234,7 @@ def _folder(folder: Path, options: dict[str, Any]) -> Exit:
     if not paths:
         raise CliError(
             f"{folder} has no recordings",
-            "Their names end in .journal.json: playhead recording save ID FILE.journal.json",
+            "Save one with `playhead recording save ID FILE.journal.json`.",
             Exit.USAGE,
         )
     reports: dict[Path, Report] = {}

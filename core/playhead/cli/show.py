@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 def command(ctx: click.Context, invocation_id: str, index: str | None, as_json: bool) -> None:
     """Show one invocation: its attempts, steps, LLM calls and errors.
 
-    ID is an invocation id, or the beginning of exactly one id. #N is a step's index in the journal.
-    In the timeline, x marks tries that failed and dots mark the wait between tries.
+    ID is an invocation id or a unique prefix of one. #N is the journal index of a step. In the
+    timeline, x marks failed tries, and dots mark the backoff between tries.
     """
     from playhead.client import Client
 
@@ -80,7 +80,7 @@ def _step(client: Client, detail: InvocationDetail, index: int) -> Step:
         )
     if not found.truncated:
         return found
-    # Payloads above a limit are read only on demand.
+    # Payloads above a size limit are only read on demand.
     input_ = client.payload(detail.summary.id, found.index)
     output = (
         None

@@ -11,12 +11,12 @@ __all__ = ["interruptible"]
 
 @contextlib.contextmanager
 def interruptible() -> Generator[None]:
-    """Make SIGTERM and SIGHUP end the command as Ctrl+C does, so that it stops its processes."""
+    """Make SIGTERM and SIGHUP end the command like Ctrl+C, so it stops its processes."""
 
     def interrupt(number: int, frame: object) -> None:
         raise KeyboardInterrupt
 
-    # A signal that is ignored already (SIGHUP under nohup) stays ignored.
+    # An ignored signal (SIGHUP under nohup) stays ignored.
     numbers = [n for n in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) != signal.SIG_IGN]
     before = {n: signal.signal(n, interrupt) for n in numbers}
     try:

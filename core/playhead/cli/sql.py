@@ -1,4 +1,4 @@
-"""`playhead sql`: queries the store."""
+"""`playhead sql`: queries on the store."""
 
 from __future__ import annotations
 

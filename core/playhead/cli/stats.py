@@ -20,7 +20,7 @@ COLUMNS = ("service", "invocations", "attempts", "llm_calls", "tokens")
 
 @dataclass(frozen=True, slots=True)
 class ServiceStats:
-    """Sums and durations of one service's invocations; None where nothing was recorded."""
+    """Sums and durations of one service's invocations; None if nothing was recorded."""
 
     service: str
     invocations: int
@@ -72,7 +72,7 @@ def command(
     else:
         note("No invocations yet. Send a request to Restate's ingress, or run `playhead demo`.")
     if page.more:
-        note(f"Only the newest {limit} invocations are counted. To count more: --limit.")
+        note(f"Only the newest {limit} invocations are counted. To count more, raise --limit.")
     for sentence in page.missing:
         note(sentence)
 

@@ -19,8 +19,8 @@ FOLLOWED = 200
 """Number of the newest invocations that are followed."""
 
 PAUSE_FACTOR = 20
-"""Shortest pause between two polls, as a multiple of a poll's duration: a poll makes the server
-scan all its invocations."""
+"""Minimum pause between two polls, as a multiple of a poll's duration: for each poll, the server
+scans all its invocations."""
 
 FAILURE_LENGTH = 120
 
@@ -42,7 +42,7 @@ Event = Literal["new", "changed"]
     type=click.FloatRange(0.1),
     default=1.0,
     show_default=True,
-    help="Seconds between two polls; longer when a poll takes long.",
+    help="Seconds between two polls; more when polls take long.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Write one JSON document per line.")
 @click.pass_context

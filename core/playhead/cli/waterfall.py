@@ -36,11 +36,11 @@ def waterfall(
     """Return a line for each row: state, label, bar, start and duration.
 
     Args:
-        rows: the timeline.
-        since: the moment from which start times are counted.
-        ascii_only: draw with ASCII characters only.
-        width: columns to fit by cutting labels and line ends; None cuts nothing.
-        now: the moment at which open bars end; the current time when not given.
+        rows: The timeline.
+        since: Origin of the start times.
+        ascii_only: Draw with ASCII characters only.
+        width: Maximum number of columns; labels and line ends are cut. None for no limit.
+        now: End of open bars; by default, the current time.
     """
     now = now or datetime.now(UTC)
     times = [t for row in rows for t in (row.started_at, row.ended_at) if t]

@@ -1,4 +1,4 @@
-"""Decodes LLM calls, tool calls and messages from journal payloads and span attributes.
+"""Decoders of LLM calls, tool calls and messages in journal payloads and span attributes.
 
-One module per framework. Journals and spans are read elsewhere (`playhead.reader`).
+Each framework has its own module. `playhead.reader` reads the journals and spans.
 """

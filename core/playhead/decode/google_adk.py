@@ -1,7 +1,7 @@
 """Durable steps of Google ADK, as `restate.ext.adk` writes them to the journal.
 
-"call LLM" holds an LlmResponse, "store session" the session on its way to the object's state.
-Tools run in the handler: the journal holds only the steps that they create themselves.
+The result of "call LLM" is an LlmResponse; that of "store session" is the session to be written to
+the object's state. Tools run in the handler: the journal has only the steps that they create.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ __all__ = ["kind", "llm_call", "tool_call"]
 
 
 def kind(name: str) -> StepKind | None:
-    """Return the kind of a durable step of this name; None for another framework's."""
+    """Return the kind of the durable step with this name; None for other frameworks."""
     return "llm" if name in GOOGLE_ADK_MODEL_STEPS else None
 
 
@@ -45,7 +45,7 @@ def tool_call(name: str, value: Any) -> ToolCall | None:
 
 
 def _tokens(usage: Any) -> Tokens:
-    """Add what Gemini counts separately: tool results in the prompt, and thoughts."""
+    """Return the tokens, including tool results and thoughts, which Gemini counts separately."""
     return Tokens(
         as_int(usage.get("prompt_token_count")) + as_int(usage.get("tool_use_prompt_token_count")),
         as_int(usage.get("candidates_token_count")) + as_int(usage.get("thoughts_token_count")),

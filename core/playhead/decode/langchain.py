@@ -1,7 +1,7 @@
 """Durable steps of LangChain, as `restate.ext.langchain` writes them to the journal.
 
-"LLM call" holds the messages that a model returned and its structured answer, if any. Tools run in
-the handler: the journal holds only the steps that they create themselves.
+The result of "LLM call" has the messages that a model returned and its structured answer, if any.
+Tools run in the handler: the journal has only the steps that they create.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ __all__ = ["kind", "llm_call", "tool_call"]
 
 
 def kind(name: str) -> StepKind | None:
-    """Return the kind of a durable step of this name; None for another framework's."""
+    """Return the kind of the durable step with this name; None for other frameworks."""
     return "llm" if name in LANGCHAIN_MODEL_STEPS else None
 
 
@@ -69,7 +69,7 @@ def _parts(message: Any) -> list[parts.Part]:
 
 
 def _is_call(block: Any) -> bool:
-    """Return whether the block repeats a tool call that `tool_calls` holds as well."""
+    """Return whether the block repeats a tool call of `tool_calls`."""
     return as_dict(block).get("type") in ("tool_use", "tool_call", "function_call")
 
 

@@ -1,7 +1,7 @@
 """Durable steps of the OpenAI Agents SDK, as `restate.ext.openai` writes them to the journal.
 
-"call LLM" holds output items of the Responses API, usage and a response id. Tools run in the
-handler: the journal holds only the steps that they create themselves.
+The result of "call LLM" has output items of the Responses API, usage and a response id. Tools run
+in the handler: the journal has only the steps that they create.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ __all__ = ["kind", "llm_call", "tool_call"]
 
 
 def kind(name: str) -> StepKind | None:
-    """Return the kind of a durable step of this name; None for another framework's."""
+    """Return the kind of the durable step with this name; None for other frameworks."""
     return "llm" if name in OPENAI_AGENTS_MODEL_STEPS else None
 
 

@@ -1,7 +1,7 @@
-"""Message parts in the words of OpenTelemetry's GenAI conventions, and answers made of them.
+"""Message parts of OpenTelemetry's GenAI conventions, and LLM calls built from them.
 
 Source: the message schemas of the GenAI semantic conventions (gen-ai-input-messages.json,
-gen-ai-output-messages.json). All decoders produce these parts; readers need to know no others.
+gen-ai-output-messages.json). All decoders produce these parts only.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ __all__ = [
 ]
 
 Part = Mapping[str, Any]
-"""A message part: `type` and what belongs to it."""
+"""A message part: its `type`, and the keys of that type."""
 
 
 def text(content: Any) -> Part:
-    """Return a part that holds text."""
+    """Return a text part."""
     return {"type": "text", "content": content}
 
 
 def reasoning(content: Any) -> Part:
-    """Return a part that holds what a model thought."""
+    """Return a reasoning part."""
     return {"type": "reasoning", "content": content}
 
 
 def tool_call(call_id: Any, name: Any, arguments: Any) -> Part:
-    """Return a part in which a model requests a tool call; arguments in JSON text are parsed."""
+    """Return a tool call part; arguments in JSON text are parsed."""
     return {
         "type": "tool_call",
         "id": as_text(call_id),
@@ -48,7 +48,7 @@ def tool_call(call_id: Any, name: Any, arguments: Any) -> Part:
 
 
 def tool_response(call_id: Any, name: Any, response: Any) -> Part:
-    """Return a part that holds the result of a tool call."""
+    """Return a part with the result of a tool call."""
     return {
         "type": "tool_call_response",
         "id": as_text(call_id),
@@ -58,12 +58,12 @@ def tool_response(call_id: Any, name: Any, response: Any) -> Part:
 
 
 def other(kind: Any, content: Mapping[str, Any]) -> Part:
-    """Return a part of a kind that the conventions do not name, such as a file."""
+    """Return a part of another type, such as a file."""
     return {**content, "type": str(kind)}
 
 
 def normalized(part: Part) -> Part:
-    """Return a part that an instrumentation sent, in the words of the conventions.
+    """Return a part from an instrumentation in the form of the conventions.
 
     Pydantic AI sends `thinking` for `reasoning`, and `result` for `response`.
     """
@@ -90,7 +90,7 @@ def llm_call(
     cache_read_tokens: int = 0,
     cache_write_tokens: int = 0,
 ) -> LlmCall:
-    """Return an LLM call whose text and tool calls are taken from its response's parts."""
+    """Return an LLM call, with text and tool calls from the parts of its response."""
     response = tuple(response)
     parts = [part for message in response for part in message.parts]
     return LlmCall(

@@ -1,7 +1,7 @@
-"""Prompts in a plain form, so that two of them can be compared.
+"""Prompts in a plain form, for comparisons.
 
-Spans and running code write the same prompt in several forms: tool arguments as text or as data,
-tool results under one role or another. All of them become one form here.
+Spans and running code write the same prompt in several forms, such as tool arguments as text or as
+data, and tool results under different roles. This module reduces them to one form.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ Messages = Sequence[Mapping[str, str]]
 """The messages of a prompt in order, each `{"role", "text"}`."""
 
 _FILE = "(a file)"
-"""Stands for the content of files, which instrumentations include or leave out."""
+"""Placeholder for the content of files, which some instrumentations leave out."""
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
 
 def plain_messages(prompt: Iterable[Message]) -> list[dict[str, str]]:
     """Return one message for each part of the prompt.
 
-    Reasoning, which frameworks send back in different ways, and calls of a provider's own tools
-    are left out: both are parts of answers, which the journal holds.
+    Reasoning and calls of a provider's built-in tools are left out: both are parts of answers,
+    which are in the journal, and frameworks send reasoning back in different ways.
     """
     return [
         {"role": role, "text": _clean(text)}
@@ -76,5 +76,5 @@ def _data(value: Any) -> Any:
 
 
 def _clean(text: str) -> str:
-    """Remove what differs from process to process or cannot be written to a file."""
+    """Remove memory addresses, and replace characters that UTF-8 cannot encode."""
     return _ADDRESS.sub("", text).encode(errors="replace").decode()

@@ -1,7 +1,8 @@
 """Durable steps of Pydantic AI, as `restate.ext.pydantic` writes them to the journal.
 
-"Model call" and "Model stream call" hold a serialized ModelResponse; "Calling {tool}" a result
-with its kind; "get mcp tools" and "Calling mcp tool {name}" an output.
+The result of "Model call" and "Model stream call" is a serialized ModelResponse; that of "Calling
+{tool}" is a result with its kind; that of "get mcp tools" and "Calling mcp tool {name}" is an
+output.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _TOOL_RESULTS = ["output", "call_deferred", "approval_required", "model_retry"]
 
 
 def kind(name: str) -> StepKind | None:
-    """Return the kind of a durable step of this name; None for another framework's."""
+    """Return the kind of the durable step with this name; None for other frameworks."""
     if name in PYDANTIC_AI_MODEL_STEPS:
         return "llm"
     is_tool = name == PYDANTIC_AI_MCP_LIST_STEP or name.startswith(PYDANTIC_AI_TOOL_STEP)
@@ -51,7 +52,7 @@ def llm_call(name: str, value: Any) -> LlmCall | None:
 
 
 def tool_call(name: str, value: Any) -> ToolCall | None:
-    """Return a tool's result from the result of its step, which does not hold the arguments."""
+    """Return the tool call in the result of a step; the step has no arguments."""
     result = as_dict(value)
     if "output" not in result:
         return None

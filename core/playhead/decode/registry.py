@@ -1,4 +1,4 @@
-"""Recognizes the framework of a durable step by its name and the shape of its result."""
+"""Recognition of a durable step's framework, by its name and the shape of its result."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from playhead.model import LlmCall, StepKind, ToolCall
 __all__ = ["MODEL_STEP_PATTERNS", "DecodedRun", "decode_run"]
 
 MODEL_STEP_PATTERNS = (*sorted(MODEL_STEPS), f"{VERCEL_AI_MODEL_STEP}%")
-"""Names of the steps that may hold an answer of a model, as patterns for SQL's LIKE.
+"""Names of steps that may be model calls, as patterns for SQL's LIKE.
 
 The shape of a step's result decides.
 """
 
 
 class Framework(Protocol):
-    """What a module of this folder offers for the steps of its framework."""
+    """The interface of a framework's module in this folder."""
 
     def kind(self, name: str) -> StepKind | None:
-        """Return the kind of a durable step of this name; None for another framework's."""
+        """Return the kind of the durable step with this name; None for other frameworks."""
         ...
 
     def llm_call(self, name: str, value: Any) -> LlmCall | None:
-        """Return the model's answer in the step's result; None when the shape is another."""
+        """Return the model's answer in the step's result; None when it has another shape."""
         ...
 
     def tool_call(self, name: str, value: Any) -> ToolCall | None:
-        """Return the tool's result in the step's result; None when the shape is another."""
+        """Return the tool's result in the step's result; None when it has another shape."""
         ...
 
 
@@ -56,10 +56,10 @@ def decode_run(name: str, value: Any, *, has_result: bool) -> DecodedRun:
     """Decode a durable step.
 
     Args:
-        name: the step's name.
-        value: its decoded result.
-        has_result: whether the step has a result and it was read. Without a result, the name
-            decides; with one, a result of another shape makes it an ordinary step.
+        name: The step's name.
+        value: Its decoded result.
+        has_result: Whether the step has a result and it was read. If not, the name decides;
+            otherwise, a step with a result of another shape is an ordinary step.
     """
     for framework in _FRAMEWORKS:
         kind = framework.kind(name)

@@ -1,4 +1,4 @@
-"""LLM calls out of span attributes, as OpenTelemetry's GenAI conventions name them."""
+"""LLM calls from span attributes of OpenTelemetry's GenAI conventions."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _matches(rule: SpanRule, span: Span) -> bool:
 
 
 def llm_call(span: Span) -> LlmCall:
-    """Return what a request's span holds; without messages when content capture is off."""
+    """Return the LLM call of a request's span; without messages when content capture is off."""
     attributes = span.attributes
     reasons = as_list(as_json(attributes.get(names.FINISH_REASONS)))
     return parts.llm_call(
@@ -50,7 +50,7 @@ def messages(value: object) -> tuple[Message, ...]:
     """Return the messages in a value of `gen_ai.input.messages` or `gen_ai.output.messages`.
 
     Args:
-        value: a list, or a list as JSON text. Items that are not messages are left out.
+        value: A list, or a list as JSON text. Items that are not messages are left out.
     """
     return tuple(
         Message(str(message.get("role") or "unknown"), _parts(message))
@@ -60,10 +60,10 @@ def messages(value: object) -> tuple[Message, ...]:
 
 
 def complete_prompt(attributes: Mapping[str, Any]) -> tuple[Message, ...] | None:
-    """Return the prompt, instructions first; None unless all of it was recorded.
+    """Return the prompt, instructions first; None if any part is missing.
 
-    Content is missing while content capture is off, where a limit on the length of attributes cut
-    it, and where it was redacted.
+    Content is missing if content capture is off, if a length limit of attributes cut it, or if it
+    was redacted.
     """
     redacted = as_list(attributes.get(names.REDACTED))
     if any(name in redacted for name in (SYSTEM_INSTRUCTIONS, INPUT_MESSAGES)):

@@ -1,8 +1,8 @@
 """Durable steps of the Vercel AI SDK, as `@restatedev/vercel-ai-middleware` journals them.
 
-"calling {provider}" holds the result of the language model's `doGenerate`, wrapped by superjson
-(`{"json": …, "meta": …}`). Tools run in the handler: the journal holds only the steps that they
-create themselves.
+The result of "calling {provider}" is that of the language model's `doGenerate`, wrapped by
+superjson (`{"json": …, "meta": …}`). Tools run in the handler: the journal has only the steps that
+they create.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from playhead.values import as_dict, as_int, as_list, as_text
 __all__ = ["kind", "llm_call", "tool_call"]
 
 _STEP = re.compile(re.escape(VERCEL_AI_MODEL_STEP) + r"([a-z0-9][a-z0-9._-]*)")
-"""Providers are spelled like `openai.responses`, `amazon-bedrock`, `mock-provider`."""
+"""Providers have names such as `openai.responses`, `amazon-bedrock`, `mock-provider`."""
 
 
 def kind(name: str) -> StepKind | None:
-    """Return the kind of a durable step of this name; None for another framework's."""
+    """Return the kind of the durable step with this name; None for other frameworks."""
     return "llm" if _STEP.fullmatch(name) else None
 
 

@@ -1,4 +1,4 @@
-"""Checks the server, the recorder and the spans; each result says what to do next.
+"""Checks of the server, the recorder and the spans, each with a hint on what to do next.
 
 `playhead.cli.doctor` runs and shows the checks.
 """

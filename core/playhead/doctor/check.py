@@ -10,7 +10,7 @@ __all__ = ["Check", "failed", "passed", "skipped", "warning"]
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """The result of one check, and what to do about it."""
+    """The result of one check, with a hint on what to do next."""
 
     name: str
     state: Literal["passed", "warning", "failed", "skipped"]
@@ -19,20 +19,20 @@ class Check:
 
 
 def passed(name: str, finding: str) -> Check:
-    """Return the result of a check that found everything in order."""
+    """Return the result of a check that passed."""
     return Check(name, "passed", finding)
 
 
 def warning(name: str, finding: str, hint: str = "") -> Check:
-    """Return the result of a check that found something that will be missing or wrong."""
+    """Return the result of a check that found missing or wrong data."""
     return Check(name, "warning", finding, hint)
 
 
 def failed(name: str, finding: str, hint: str = "") -> Check:
-    """Return the result of a check that found something that does not work."""
+    """Return the result of a check that failed."""
     return Check(name, "failed", finding, hint)
 
 
 def skipped(name: str, finding: str) -> Check:
-    """Return the result of a check that could not be made."""
+    """Return the result of a check that could not run."""
     return Check(name, "skipped", finding)

@@ -1,4 +1,4 @@
-"""Checks the recorder: its process, store, journal copies, ports and disk."""
+"""Checks of the recorder: its process, store, journal copies, ports and disk."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ async def recorder(settings: Settings, store: StoreClient | None) -> list[Check]
     """Check the recorder of these settings.
 
     Args:
-        settings: where the recorder and its store should be.
-        store: the client of the store; None when neither recorder nor file was found.
+        settings: Settings of the recorder and its store.
+        store: The client of the store; None when no recorder and no file was found.
     """
     names = ("store", "journals")
     if store is None:
-        finding = f"no recorder answers for the store {settings.store}"
+        finding = f"no recorder is running for the store {settings.store}"
         return [
             failed("recorder", finding, START),
             *(skipped(name, "there is no store") for name in names),
@@ -80,7 +80,7 @@ def _running(store: StoreClient, health: dict[str, Any]) -> Check:
         return warning(
             "recorder",
             f"{where}; {health['rejected_spans']} malformed spans were rejected",
-            "Fix what sends them: trace and span ids must be 16 and 8 bytes long and not zero.",
+            "Correct the sender: trace ids must have 16 bytes, span ids 8 bytes, not all zero.",
         )
     return passed("recorder", where)
 
@@ -128,7 +128,7 @@ def _ports(settings: Settings) -> Check:
     if taken:
         return failed(
             "ports",
-            f"a recorder cannot listen: in use: {', '.join(taken)}",
+            f"a recorder cannot start; ports in use: {', '.join(taken)}",
             "Stop the program that uses them, or set PLAYHEAD_OTLP_GRPC_PORT,"
             " PLAYHEAD_OTLP_HTTP_PORT or PLAYHEAD_API_PORT.",
         )

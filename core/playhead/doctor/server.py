@@ -1,4 +1,4 @@
-"""Checks the Restate server: admin API, version, ingress, deployments and clock."""
+"""Checks of the Restate server: admin API, version, ingress, deployments and clock."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ async def _deployments(client: RestateClient) -> Check:
         return warning(
             "deployments",
             "no service is registered",
-            "Register one: restate deployments register http://host:9080",
+            "Register one: `restate deployments register http://host:9080`.",
         )
     uris = [d.uri for d in deployments if d.uri]
     open_ = await asyncio.gather(*map(_connects, uris))

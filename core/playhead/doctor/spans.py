@@ -1,4 +1,4 @@
-"""Checks that spans of recent invocations arrive, from the server and from the agents."""
+"""Checks of the spans of recent invocations, from the server and from the agents."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["spans"]
 
 RECENT = 50
 MAX_SKEW_SECONDS = 0.1
-"""Tolerated time by which an agent's span may start before its attempt."""
+"""Maximum time by which an agent's span may start before its attempt."""
 
 _ARRIVED = f"""
 SELECT ids.id AS id,
@@ -54,9 +54,9 @@ async def spans(client: RestateClient, store: StoreClient | None, otlp_port: int
     """Check the spans of the newest invocations that have ended.
 
     Args:
-        client: the Restate server.
-        store: where the spans are; None without a store.
-        otlp_port: the recorder's port for OTLP over HTTP, named in hints.
+        client: The Restate server.
+        store: Client of the store with the spans; None without a store.
+        otlp_port: The recorder's port for OTLP over HTTP, named in hints.
     """
     names = ("server spans", "agent spans", "agent clocks")
     try:
@@ -143,8 +143,8 @@ def _from_agents(
     return failed(
         "agent spans",
         f"{finding}; none from {named}: the tracing bridge is missing there, or sends elsewhere",
-        "In that service: pip install playhead-tracing, then"
-        " app = playhead_tracing.instrument(restate.app([...]));"
+        "In that service, run `pip install playhead-tracing` and serve"
+        " `playhead_tracing.instrument(restate.app([...]))`,"
         " or check OTEL_EXPORTER_OTLP_ENDPOINT.",
     )
 

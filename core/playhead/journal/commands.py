@@ -1,4 +1,4 @@
-"""A journal as commands with their results, and the results in the order they were stored."""
+"""A journal as commands with their results, and the results in the order of their storage."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ class Command:
 
 @dataclass(frozen=True)
 class Journal:
-    """All commands in order, and all results in the order the server stored them."""
+    """All commands in order, and all results in the order in which the server stored them."""
 
     commands: tuple[Command, ...]
     results: tuple[Result, ...]
@@ -107,7 +107,7 @@ class Journal:
         """Parse the entries of a journal.
 
         Raises:
-            RecordingError: The bytes of an entry are not what its type says, or the first entry
+            RecordingError: The bytes of an entry do not match its type, or the first entry
                 is not the Input command.
         """
         commands: list[Command] = []
@@ -153,7 +153,7 @@ class Journal:
         return any(r.key == ("signal", CANCEL_SIGNAL) for r in self.results)
 
     def steps(self) -> Iterator[Command]:
-        """Iterate over the commands between Input and Output."""
+        """Yield the commands between Input and Output."""
         return (c for c in self.commands if c.type not in ("Input", "Output"))
 
 
@@ -190,7 +190,7 @@ def _fields(message: Any) -> Any:
 
 
 def type_of(command: Command) -> str:
-    """Return the command's type as `Call` names it: eager and lazy state reads are one type."""
+    """Return the command's type in `Call`, where eager and lazy state reads have one type."""
     return _STATE_READS.get(command.type, command.type)
 
 
@@ -200,12 +200,12 @@ def key_of(command: Command) -> Key:
 
 
 def title_of(command: Command) -> str:
-    """Return a name for people, such as `Run charge` or `GetState cart`."""
+    """Return a readable name, such as `Run charge` or `GetState cart`."""
     return " ".join(key_of(command)).strip()
 
 
 def fields_of(command: Command) -> dict[str, Any]:
-    """Return the contents of a command under the names that `Call.fields` uses."""
+    """Return the contents of a command, by the names of `Call.fields`."""
     m = command.message
     match type_of(command):
         case "Call" | "OneWayCall":

@@ -1,8 +1,8 @@
-"""The format of recordings as files, `playhead.journal/1`: read, checked, and explained when wrong.
+"""The file format of recordings, `playhead.journal/1`: decoding, validation, error messages.
 
-msgspec decodes and validates in one pass over the bytes, base64 included. It names the place of an
-error, and costs a hundredth of Pydantic's start-up time, which every command that loads a recording
-would pay.
+msgspec decodes and validates the bytes in one pass, base64 included, and names the place of an
+error. It starts in a hundredth of Pydantic's time, which would delay every command that loads a
+recording.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def decode(data: bytes, source: str) -> RecordingFile:
 
 
 def convert(document: Any, source: str) -> RecordingFile:
-    """Check a document that is already parsed. Raises as `decode` does."""
+    """Check a parsed document. Raises the same errors as `decode`."""
     try:
         return _checked(msgspec.convert(document, RecordingFile), source)
     except msgspec.ValidationError as error:
@@ -88,13 +88,13 @@ def require_supported_version(version: int, source: str) -> None:
     """Raise UnsupportedJournalError for any journal version but 2."""
     if version == 1:
         raise UnsupportedJournalError(
-            f"{source}: its journal has version 1, of service protocols up to 4, whose entries "
-            "mix commands and results",
-            "Current SDKs cannot read it. Invocations on SDKs of 2025 and later write version 2.",
+            f"{source}: the journal has version 1, of service protocols up to 4",
+            "Current SDKs cannot read it: its entries mix commands and results. Invocations on "
+            "SDKs of 2025 and later have version 2.",
         )
     if version != 2:
         raise UnsupportedJournalError(
-            f"{source}: its journal has the unknown version {version}",
+            f"{source}: the journal has the unknown version {version}",
             "Use a newer version of Playhead.",
         )
 
@@ -127,7 +127,7 @@ def _checked(file: RecordingFile, source: str) -> RecordingFile:
 def _check_step(number: str, step: dict[str, Any], source: str) -> None:
     place = f"steps[{number!r}]"
     if not number.isdecimal():
-        raise RecordingError(f"{source}: {place}: steps are named by the ordinal of their command")
+        raise RecordingError(f"{source}: {place}: the key must be the ordinal of a command")
     try:
         msgspec.convert(step.get("messages", []), list[_PromptMessage])
     except msgspec.ValidationError as error:

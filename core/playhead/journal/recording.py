@@ -29,7 +29,7 @@ _FETCH_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class Recording:
-    """One invocation's journal, with everything that running code against it needs."""
+    """The journal of one invocation, with everything needed to run code against it."""
 
     invocation: Mapping[str, Any]
     """The row of sys_invocation."""
@@ -44,7 +44,7 @@ class Recording:
     random_seed: int | None = None
     """Seed of the SDK's random numbers; None for the seed that derives from the id."""
     steps: Mapping[int, Mapping[str, Any]] = field(default_factory=dict[int, Mapping[str, Any]])
-    """Details of steps that a journal does not hold, by command index (optional).
+    """Optional details of steps that are not in the journal, by command index.
 
     `arguments` and `millis` are those of the code at recording time (see `annotate`).
     `messages` is the prompt of a model call, each `{"role", "text"}`, from the call's span.
@@ -80,7 +80,7 @@ class Recording:
         """Return the entries as commands with their results.
 
         Raises:
-            RecordingError: The bytes of an entry are not what its type says.
+            RecordingError: The bytes of an entry do not match its type.
         """
         return self._journal
 
@@ -89,7 +89,7 @@ class Recording:
         return Journal.of(self.entries)
 
     def prefix(self, length: int) -> Recording:
-        """Return a copy that has only the first `length` entries."""
+        """Return a copy with only the first `length` entries."""
         return replace(self, entries=self.entries[:length])
 
     def redacted(self) -> Recording:
@@ -112,7 +112,7 @@ class Recording:
 
         Args:
             path: File to write, usually `*.journal.json`; folders are created.
-            keep_headers: Keep the values of Input headers, which can hold secrets.
+            keep_headers: Keep the values of Input headers, which can be secret.
 
         Raises:
             RecordingError: The file cannot be written.
@@ -230,7 +230,7 @@ class Recording:
             server_version: Version of the server that the rows come from, when known.
 
         Raises:
-            RecordingError: The tables do not have the invocation, or not its journal.
+            RecordingError: The tables do not have the invocation or its journal.
             UnsupportedJournalError: The journal has a version that cannot be replayed.
         """
         invocation = next((_plain(row) for row in tables.invocations), None)
@@ -273,7 +273,7 @@ class Recording:
 
         Args:
             admin_url: Base URL of the admin API, such as `http://localhost:9070`.
-            invocation_id: A whole id, `inv_` and 34 more characters.
+            invocation_id: A complete id: `inv_` and 34 more characters.
             token: Bearer token of the admin API.
 
         Raises:
@@ -299,7 +299,7 @@ class Recording:
 
 
 def require_invocation_id(text: str) -> None:
-    """Raise RecordingError unless the text is a whole invocation id."""
+    """Raise RecordingError unless the text is a complete invocation id."""
     if not is_invocation_id(text):
         raise RecordingError(
             f"{text!r} is not an invocation id",

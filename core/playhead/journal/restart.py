@@ -1,4 +1,4 @@
-"""The journal with which a new invocation begins when the server restarts one as new."""
+"""The initial journal of an invocation that was restarted as new."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ def restarted(recording: Recording, from_entry: int = 0) -> Recording:
     """Return the recording of the new invocation as the server would start it.
 
     The journal keeps the entries up to `from_entry`, and their results from anywhere in the
-    journal. A new invocation has another id, and so other random numbers; the id here is made up.
+    journal. The new invocation has another id, and therefore other random numbers. The id here is
+    invented.
 
     Args:
         recording: The invocation to restart.

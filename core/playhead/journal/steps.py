@@ -51,7 +51,8 @@ def steps(
         events: Rows of sys_journal_events for this invocation.
         payloads: `raw` by journal index. Steps with a payload that is not here are `truncated`.
         waiting_signals: Indexes of the signals that the invocation is suspended on.
-        active: Whether the invocation has not ended, so that a failed step is being retried.
+        active: Whether the invocation has not ended, which means that a failed step is being
+            retried.
     """
     payloads = payloads or {}
     commands = [row for row in journal if row.is_command]
@@ -194,7 +195,7 @@ def _state_or_other(type_: str) -> StepKind:
 
 
 def _name(row: JournalRow, type_: str) -> str:
-    """Return the step's own name, else its operation and the object of it, such as `get cart`."""
+    """Return the step's name, or else its operation and object, such as `get cart`."""
     if row.name:
         return row.name
     key = as_text(row.lite.get("key")) or row.promise_name or ""
@@ -289,7 +290,7 @@ def _with_tool_arguments(found: list[Step]) -> list[Step]:
     """Return the steps with each tool step's arguments, taken from the model's tool calls.
 
     The integration runs the tools of one answer in the order of its calls, so the nth step of a
-    tool belongs to the nth call of it.
+    tool belongs to its nth call.
     """
     calls: dict[str, list[ToolCall]] = defaultdict(list)
     for place, step in enumerate(found):

@@ -1,6 +1,6 @@
 """Processes that Playhead starts on this machine: restate-server, recorders, agent services.
 
-Not here: clients of them (`playhead.restate`, `playhead.record`).
+Their clients are in `playhead.restate` and `playhead.record`.
 """
 
 from playhead.local.ports import free_port, port_is_free

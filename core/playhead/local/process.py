@@ -23,7 +23,7 @@ _INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @contextlib.contextmanager
 def _uninterrupted() -> Generator[None]:
-    """Hold signals back and deliver them afterwards.
+    """Delay signals until the end of the block.
 
     A KeyboardInterrupt between the start of a process and its registration would orphan it.
     Signals are not masked, since the child would inherit the mask.
@@ -88,7 +88,7 @@ class ManagedProcess:
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
     ) -> None:
-        """Describe the process; nothing starts yet.
+        """Configure the process without starting it.
 
         Args:
             name: Name of the process in errors.
@@ -163,7 +163,7 @@ class ManagedProcess:
                 )
             if time.monotonic() > deadline:
                 raise ProcessError(
-                    f"{self.name}: waited {seconds:g} s until {what}", self.log_tail()
+                    f"{self.name} timed out after {seconds:g} s, before {what}", self.log_tail()
                 )
             time.sleep(POLL_SECONDS)
 

@@ -1,6 +1,6 @@
-"""Ends the process groups that a parent process leaves behind when it exits.
+"""A script that ends the process groups of its parent process when the parent exits.
 
-`playhead.local.process` runs this file as a script, one for each parent process. It reads lines
+`playhead.local.process` starts it once in each parent process. It reads lines
 from standard input: `+PGID` when a group starts, `-PGID` when it has ended. At end of file, when
 the parent has exited (even by `kill -9`), it ends the remaining groups.
 """

@@ -58,14 +58,14 @@ class RestateServer:
         env: Mapping[str, str] | None = None,
         binary: Path | None = None,
     ) -> None:
-        """Describe the server; nothing starts yet.
+        """Configure the server without starting it.
 
         Args:
             folder: Folder for data and log.
             tracing_endpoint: Target of the server's spans in Restate's notation:
                 `otlp+http://host:4318/v1/traces`, or a plain URL for gRPC.
             env: Additional `RESTATE_*` settings.
-            binary: The program; `find_server()` when not given.
+            binary: The program; by default, `find_server()`.
         """
         self.folder = folder
         self.ingress_port = free_port()
@@ -129,7 +129,7 @@ class RestateServer:
         return self
 
     def stop(self) -> None:
-        """Stop the server in an orderly way."""
+        """Stop the server gracefully."""
         self._process.stop()
 
     def kill(self) -> None:

@@ -10,19 +10,19 @@ __all__ = ["Filters"]
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """Conditions that an invocation must meet, all of them; by default none."""
+    """Conditions that an invocation must all meet; by default, there are none."""
 
     statuses: tuple[str, ...] = ()
-    """Its status is one of these; see `Status`."""
+    """Accepted statuses; see `Status`."""
     service: str | None = None
-    """It runs in this service."""
+    """Name of the service."""
     text: str | None = None
-    """Its id or target contains this text, in any case."""
+    """Text that the id or target contains; case is ignored."""
     before: tuple[datetime, str] | None = None
-    """It is older than the invocation of this creation time and id."""
+    """Creation time and id of an invocation; only older ones match."""
     since: datetime | None = None
-    """It was created at this time or later."""
+    """Earliest creation time."""
     invoked_by: str | None = None
-    """It was called by the invocation of this id."""
+    """Id of the calling invocation."""
     id_prefix: str | None = None
-    """Its id begins with this text."""
+    """Beginning of the id."""

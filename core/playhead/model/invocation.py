@@ -49,7 +49,7 @@ class Invocation:
 
     @property
     def ended(self) -> bool:
-        """Return whether it succeeded, failed, was killed or cancelled."""
+        """Whether it succeeded, failed, was killed or cancelled."""
         return self.status in ENDED
 
 
@@ -61,7 +61,7 @@ class InvocationPage:
     more: bool
     """Whether older invocations exist."""
     missing: tuple[str, ...] = ()
-    """Sentences about what could not be read."""
+    """Sentences about data that could not be read."""
     sources: tuple[Origin, ...] = ()
     """The sources that were read; empty when neither the server nor the store can be read."""
 
@@ -80,4 +80,4 @@ class InvocationDetail:
     events: tuple[StepEvent, ...] = ()
     """Failures and pauses that belong to no step, oldest first."""
     missing: tuple[str, ...] = ()
-    """Sentences about what could not be read."""
+    """Sentences about data that could not be read."""

@@ -11,7 +11,7 @@ __all__ = ["LlmCall", "Message", "Tokens", "ToolCall"]
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """Tokens of answers that models produced; replayed answers do not count."""
+    """Tokens of model answers, without replayed ones."""
 
     input: int = 0
     output: int = 0
@@ -21,13 +21,13 @@ class Tokens:
 
     @property
     def total(self) -> int:
-        """Return the sum of input and output tokens."""
+        """Sum of input and output tokens."""
         return self.input + self.output
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message of a conversation with a model, in parts of OpenTelemetry's GenAI conventions."""
+    """One message of a conversation with a model, in OpenTelemetry GenAI parts."""
 
     role: str
     parts: tuple[Mapping[str, Any], ...]
@@ -40,7 +40,7 @@ class Message:
 
     @property
     def text(self) -> str:
-        """Return the text parts, joined by line breaks."""
+        """The text parts, joined by line breaks."""
         texts = (p.get("content") or "" for p in self.parts if p.get("type") == "text")
         return "\n".join(map(str, texts))
 
@@ -57,7 +57,7 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class LlmCall:
-    """One answer of a model."""
+    """An LLM call: the answer of a model, and its prompt if recorded."""
 
     model: str | None
     provider: str | None

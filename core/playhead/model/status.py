@@ -1,7 +1,7 @@
-"""Statuses of an invocation, and how Restate's tables show each of them.
+"""Statuses of an invocation, and their form in Restate's tables.
 
-Everything that deals with statuses is made from `STATUSES`: Python code, the SQL sent to the
-server, the SQL sent to the store, and the choices on the command line.
+All code that handles statuses is derived from `STATUSES`: Python code, the SQL for the server and
+the store, and the choices on the command line.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ Status = Literal[
 ]  # fmt: skip
 """Status of an invocation.
 
-The server's words, with its `completed` split by result: `succeeded`, `failed`, and `killed` and
-`cancelled` where the failure says so. `unknown` stands for a word that Playhead does not know.
+The server's statuses, with `completed` split by result: `succeeded`, `failed`, `killed` and
+`cancelled`. `unknown` is a status that Playhead does not recognize.
 """
 
 _ENDINGS: Mapping[Status, str] = {"killed": "[409] killed", "cancelled": "[409] cancelled"}
@@ -39,7 +39,7 @@ _RETRIES = "coalesce(sis.retry_count, 0)"
 
 @dataclass(frozen=True, slots=True)
 class StatusRule:
-    """One status, and how the tables of Restate show it."""
+    """One status, and its form in Restate's tables."""
 
     status: Status
     description: str
@@ -51,7 +51,7 @@ class StatusRule:
     """Condition on sys_invocation_state, which distinguishes invoked ones."""
     ended: bool = False
     failing: bool = False
-    """Whether the invocation failed, or needs help to continue."""
+    """Whether the invocation failed, or needs intervention to continue."""
 
     def stored_sql(self) -> str:
         """Return the DuckDB condition on a row of the store's `invocations`."""
@@ -103,17 +103,17 @@ _RULES = (
 )  # fmt: skip
 
 STATUSES: Mapping[Status, StatusRule] = {rule.status: rule for rule in _RULES}
-"""The rule of every status that can be looked for, in the order in which they are offered."""
+"""The rule of every status that filters accept, in the order in which they are listed."""
 _BY_ROW: Mapping[str, Status] = {rule.row: rule.status for rule in _RULES if not rule.ended}
 _ENDED_BY: Mapping[str, Status] = {text: status for status, text in _ENDINGS.items()}
 ENDED: frozenset[Status] = frozenset(rule.status for rule in _RULES if rule.ended)
 """Statuses that no longer change."""
 FAILING: tuple[Status, ...] = tuple(rule.status for rule in _RULES if rule.failing)
-"""Statuses of invocations that failed or need help to continue."""
+"""Statuses of invocations that failed or need intervention to continue."""
 
 
 def status_of(row: Mapping[str, Any]) -> Status:
-    """Return the status that a row of sys_invocation, or of the store's copy, shows."""
+    """Return the status in a row of sys_invocation, or of the store's copy."""
     word = str(row.get("status") or "unknown")
     if word == "completed":
         if row.get("completion_result") != "failure":

@@ -20,7 +20,7 @@ StepState = Literal["done", "pending", "failed", "retrying"]
 
 @dataclass(frozen=True, slots=True)
 class StepEvent:
-    """A failure or a pause that the server related to a step."""
+    """A failure or a pause that the server relates to a step."""
 
     at: datetime
     kind: str
@@ -35,8 +35,8 @@ class Step:
     """A journal command with its result, or a signal, which has no command."""
 
     index: int
-    """Journal index of the command, or of a signal's notification; -1 for an awakeable that is not
-    resolved yet and has no entry."""
+    """Journal index of the command, or of a signal's notification; -1 for an unresolved awakeable,
+    which has no entry."""
     command_index: int | None
     """Ordinal among commands; Input is 0. None for signals and awakeables."""
     kind: StepKind
@@ -46,7 +46,7 @@ class Step:
     state: StepState
     started_at: datetime | None
     ended_at: datetime | None
-    """When the command's result was appended; None while it is pending."""
+    """Time at which the command's result was appended; None while it is pending."""
     completion_id: int | None = None
     notification_index: int | None = None
     attempt: int | None = None

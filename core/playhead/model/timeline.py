@@ -17,7 +17,7 @@ class TimelineRow:
     """One row of the timeline: an attempt, a step or a span."""
 
     key: str
-    """Identity that stays the same after a refresh: `step:3`, `span:<id>`, `attempt:2`."""
+    """Identity, unchanged by a refresh: `step:3`, `span:<id>`, `attempt:2`."""
     depth: int
     kind: Literal["attempt", "step", "span"]
     label: str

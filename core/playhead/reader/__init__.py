@@ -1,4 +1,4 @@
-"""One view of invocations, from the live Restate server and the store.
+"""One view of invocations from the live Restate server and the store, for commands and screens.
 
-Commands and screens read here. `playhead.restate` and `playhead.record.client` do the fetching.
+`playhead.restate` and `playhead.record.client` fetch the rows.
 """

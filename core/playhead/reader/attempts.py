@@ -1,4 +1,4 @@
-"""Finds the attempts of an invocation in the server's `invocation-attempt` spans."""
+"""The attempts of an invocation, from the server's `invocation-attempt` spans."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def attempts(
     by the spans of its agents, or else by the server's `last_start_at`.
 
     Args:
-        head: the invocation.
-        spans: its spans.
-        events: its failures and pauses, which hold the text of errors.
-        started: when the server started the latest attempt.
+        head: The invocation.
+        spans: Its spans.
+        events: Its failures and pauses, with the error messages.
+        started: Time at which the server started the latest attempt.
     """
     ended = {s.span_id: s for s in spans if s.name.startswith(ATTEMPT_SPAN)}
     starts: dict[str, datetime] = {id_: span.start for id_, span in ended.items()}
@@ -57,7 +57,7 @@ def attempts(
 
 
 def attempt_at(found: Sequence[Attempt], at: datetime | None) -> Attempt | None:
-    """Return the attempt during which an entry was appended: the last that had started."""
+    """Return the attempt that appended an entry: the last one started before it."""
     if at is None:
         return None
     started = [a for a in found if a.started_at <= at + _SLACK]

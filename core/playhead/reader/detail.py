@@ -1,4 +1,4 @@
-"""Assembles one invocation: its steps, attempts, spans, and the timeline of all three."""
+"""The details of one invocation: its steps, attempts and spans, and their timeline."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ def build_detail(
     """Assemble one invocation from its rows.
 
     Args:
-        head: its summary, without counts.
-        row: its row of sys_invocation.
-        journal: its journal.
-        events: its failures and pauses.
-        payloads: `raw` by journal index, as far as it was read.
-        spans: its spans; None without a store.
-        state: decoded state of its virtual object or workflow.
-        missing: sentences about what could not be read.
+        head: Its summary, without counts.
+        row: Its row of sys_invocation.
+        journal: Its journal.
+        events: Its failures and pauses.
+        payloads: `raw` by journal index, for the payloads that were read.
+        spans: Its spans; None without a store.
+        state: Decoded state of its virtual object or workflow.
+        missing: Sentences about data that could not be read.
     """
     steps = journal_steps(
         head.id,
@@ -83,8 +83,8 @@ def _with_counts(
 ) -> Invocation:
     """Return the summary with its numbers of attempts, LLM calls and tokens.
 
-    LLM calls are counted by spans (`ANSWERED_LLM_CALL`), or by the journal where it holds more
-    answers: no agent sent spans, or its process was killed before it could.
+    LLM calls are counted from spans (`ANSWERED_LLM_CALL`), or from the journal if it has more
+    answers: the agent sent no spans, or its process was killed before it could send them.
     """
     traced = [llm_call(span) for span in spans if is_answered(span)]
     journaled = [step.llm for step in steps if step.llm and step.state == "done"]

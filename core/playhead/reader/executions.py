@@ -1,4 +1,4 @@
-"""Joins steps and spans: the spans that executed a step, and its request to a model."""
+"""The spans of steps: those that executed a step, and its request to a model."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def step_executions(steps: Sequence[Step], spans: Sequence[Span]) -> Mapping[int
 def add_prompts(
     steps: Sequence[Step], executions: Mapping[int, Sequence[Span]], spans: Sequence[Span]
 ) -> list[Step]:
-    """Add to LLM steps what the spans of their requests hold, above all the prompt."""
+    """Add the prompt and other data from the spans of their requests to LLM steps."""
     requests = request_spans(steps, executions, spans)
     return [
         replace(step, llm=_joined(step.llm, requests[step.index]))
@@ -83,9 +83,9 @@ def _request(executions: Sequence[Span], by_id: Mapping[str, Span]) -> Span | No
 def failed_tries(
     step: Step, executions: Sequence[Span], attempts: Sequence[Attempt]
 ) -> tuple[tuple[datetime, datetime], ...]:
-    """Return the intervals in which a try of the step failed; between them is backoff.
+    """Return the intervals of the step's failed tries; the time between them is backoff.
 
-    They come from the step's spans, or without spans from the errors that the server noted.
+    They come from the step's spans or, without spans, from the errors that the server recorded.
     """
     if executions:
         return tuple((s.start, s.end) for s in executions if s.status == "error" and s.end)

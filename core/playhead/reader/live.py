@@ -1,4 +1,4 @@
-"""Reads invocations from a Restate server."""
+"""Invocations from a Restate server."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["LiveInvocations"]
 
 
 class LiveInvocations:
-    """The invocations that a Restate server has. Every method raises RestateError."""
+    """The invocations of a Restate server. Every method raises RestateError."""
 
     def __init__(self, client: RestateClient) -> None:
         self.client = client

@@ -1,4 +1,4 @@
-"""Reads the payloads of a journal up to a limit, and each entry once."""
+"""The payloads of journals: read up to a limit, and cached."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from playhead.restate.rows import JournalRow
 __all__ = ["MAX_BYTES", "Payloads"]
 
 MAX_BYTES = 2 * 1024 * 1024
-"""Bytes of payloads read with one journal; the others are read on demand."""
+"""Bytes of payloads that are read with a journal; the others are read on demand."""
 
 _CACHED_JOURNALS = 8
 
 
 class PayloadSource(Protocol):
-    """Where the `raw` bytes of journal entries come from."""
+    """A source of the `raw` bytes of journal entries."""
 
     async def payloads(self, invocation_id: str, indexes: Sequence[int]) -> dict[int, bytes]:
         """Return the bytes by journal index; missing entries are left out."""
@@ -26,7 +26,7 @@ class PayloadSource(Protocol):
 
 
 class Payloads:
-    """Caches the payloads of the journals opened last; journal entries never change."""
+    """A cache of the payloads of the journals opened last; journal entries never change."""
 
     def __init__(self, limit: int = MAX_BYTES) -> None:
         self._limit = limit

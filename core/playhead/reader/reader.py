@@ -29,23 +29,23 @@ NO_RECORDER = (
     "No recorder is running: attempts, prompts and spans are unavailable. "
     "Start one with `playhead record`."
 )
-NO_SERVER = "No Restate server answers: showing what the store holds."
+NO_SERVER = "No Restate server answers: only stored invocations are shown."
 
 
 class Reader:
-    """Reads invocations from a live server, the store, or both.
+    """The invocations of a live server, the store, or both.
 
     While the server has an invocation, its status and journal come from there. The store adds
     spans, counts, and invocations that the server has purged. A source that does not answer raises
-    nothing: the result's `missing` names it in a sentence.
+    no error; the result's `missing` has a sentence about it.
     """
 
     def __init__(self, client: RestateClient | None, store: StoreClient | None) -> None:
         """Take over both clients; `close` closes them.
 
         Args:
-            client: the live server; None to read the store only.
-            store: the store; None to read the server only.
+            client: The live server; None to read the store only.
+            store: The store; None to read the server only.
         """
         self._live = LiveInvocations(client) if client else None
         self._stored = StoredInvocations(store) if store else None
@@ -66,14 +66,14 @@ class Reader:
         """Return the newest invocations that match, newest first.
 
         Args:
-            limit: how many at most.
-            status: one status or several, any of which matches.
-            service: only of this service.
-            text: only those whose id or target contains this text, in any case.
-            before: only those older than this one, the last row of the previous page.
-            since: only those created at this time or later.
-            invoked_by: only those that the invocation of this id called.
-            id_prefix: only those whose id begins with this text.
+            limit: Maximum number of invocations.
+            status: A status, or several; an invocation must have one of them.
+            service: Name of the service.
+            text: Text that the id or target contains; case is ignored.
+            before: The last row of the previous page; only older invocations are returned.
+            since: Earliest creation time.
+            invoked_by: Id of the calling invocation.
+            id_prefix: Beginning of the id.
         """
         filters = Filters(
             statuses=(status,) if isinstance(status, str) else tuple(status or ()),
@@ -106,14 +106,14 @@ class Reader:
         )
 
     async def active(self) -> list[dict[str, Any]]:
-        """Return what the invokers run or retry now; empty without a server.
+        """Return the invocations that are running or being retried; empty without a server.
 
         Each row has id, in_flight, retry_count, next_retry_at and last_failure. The query takes
-        about a millisecond, so that it can be repeated often. Suspended and waiting invocations
-        are not included.
+        about a millisecond, so it can be repeated often. Suspended and waiting invocations are not
+        included.
 
         Raises:
-            RestateError: the server does not answer.
+            RestateError: The server does not answer.
         """
         return await self._live.client.query(queries.ACTIVE) if self._live else []
 
@@ -155,12 +155,12 @@ class Reader:
         terminal error.
 
         Args:
-            invocation_id: the invocation.
-            index: the journal index.
+            invocation_id: The invocation.
+            index: The journal index.
 
         Raises:
-            RestateError: the server does not answer, and the store does not have the entry.
-            RecorderError: the recorder does not answer.
+            RestateError: The server does not answer, and the store does not have the entry.
+            RecorderError: The recorder does not answer.
         """
         unreachable: PlayheadError | None = None
         for source in (self._live, self._stored):
@@ -204,7 +204,7 @@ class Reader:
     async def _current(self, ids: set[str], missing: list[str]) -> dict[str, Invocation]:
         """Return the live rows of invocations that only the store listed.
 
-        The store's copy may be older than the server's row, which decides.
+        The store's copy may be older than the server's row, which takes precedence.
         """
         live = self._live
         rows = await _try(live.rows(sorted(ids)) if live and ids else None, missing)
@@ -232,7 +232,7 @@ def _add_counts(row: Invocation, counts: Counts | None) -> Invocation:
 
 
 async def _try(read: Awaitable[_T] | None, missing: list[str]) -> _T | None:
-    """Return what was read; on failure None, with a sentence added to `missing`."""
+    """Return the result of `read`; after a failure None, with a sentence added to `missing`."""
     if read is None:
         return None
     try:

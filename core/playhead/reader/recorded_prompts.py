@@ -1,4 +1,4 @@
-"""Adds to a recording the prompts of its LLM calls, from spans."""
+"""The prompts of a recording's LLM calls, from spans."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ __all__ = ["add_prompts", "has_model_steps"]
 
 
 def has_model_steps(recording: Recording) -> bool:
-    """Return whether the recording has LLM steps whose prompts can be found in spans."""
+    """Return whether the recording has LLM steps with prompts that spans can provide."""
     return any(True for _ in _model_steps(recording))
 
 
 def add_prompts(recording: Recording, spans: Sequence[Span]) -> Recording:
     """Return the recording with the prompt of each LLM step of Pydantic AI, as `messages`.
 
-    A step that already has arguments or messages keeps them. No prompt is added unless it is
-    certain: the request's span was recorded, its answer is the one in the journal, and it holds
-    all that was sent.
+    A step that already has arguments or messages keeps them. A prompt is added only if it is
+    certain: the request's span was recorded, the prompt in it is complete, and its answer is the
+    one in the journal.
     """
     steps = [
         Step(
@@ -77,7 +77,7 @@ def _journaled(recording: Recording, command: Command) -> LlmCall | None:
 
 
 def _answers(span: Span, journaled: LlmCall | None) -> bool:
-    """Return whether the request got the answer that the journal holds."""
+    """Return whether the request got the answer in the journal."""
     if journaled is None or span.scope_name != PYDANTIC_AI_SCOPE or not llm_spans.is_answered(span):
         return False
     return _answer(llm_spans.llm_call(span)) == _answer(journaled)

@@ -1,4 +1,4 @@
-"""Reads recordings from a live server and from the store, with the prompts of LLM calls."""
+"""Recordings from a live server and from the store, with the prompts of LLM calls."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ _PROMPT_SECONDS = 10.0
 
 
 async def from_store(settings: Settings, invocation_id: str) -> Recording:
-    """Return the recording of an invocation in the store, whether the server still has it or not.
+    """Return the recording of an invocation from the store, even if the server still has it.
 
     Raises:
-        RecordingError: the store cannot be read, or has no journal of this invocation.
-        UnsupportedJournalError: the journal is of a version that cannot be replayed.
+        RecordingError: The store cannot be read, or has no journal of this invocation.
+        UnsupportedJournalError: The journal has a version that cannot be replayed.
     """
     require_invocation_id(invocation_id)
     source = await connect(settings)
     if source is None:
         raise RecordingError(
-            f"No recorder answers, and {settings.store} has no store",
+            f"No recorder is running, and {settings.store} has no store",
             "Start `playhead record`, or name another folder with --store.",
         )
     try:
@@ -47,8 +47,8 @@ async def find_recording(settings: Settings, invocation_id: str) -> Recording:
     """Return the recording from the live server, or else from the store, with prompts.
 
     Raises:
-        RecordingError: neither has it; the hint quotes both errors.
-        UnsupportedJournalError: the journal is of a version that cannot be replayed.
+        RecordingError: Neither has it; the hint quotes both errors.
+        UnsupportedJournalError: The journal has a version that cannot be replayed.
     """
     try:
         found = await Recording.fetch(settings.admin_url, invocation_id, token=settings.auth_token)
@@ -78,5 +78,5 @@ async def _add_stored_prompts(settings: Settings, recording: Recording) -> Recor
             finally:
                 await source.close()
         return add_prompts(recording, spans)
-    except Exception:  # the journal is useful without prompts, so no error of the store matters
+    except Exception:  # a recording is useful without prompts, so errors of the store are ignored
         return recording

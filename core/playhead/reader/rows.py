@@ -1,4 +1,4 @@
-"""Converts rows of the server's and the store's tables to invocations and spans."""
+"""Invocations and spans from rows of the server's and the store's tables."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def span_of(row: Mapping[str, Any]) -> Span:
 
 
 def _time(value: object) -> datetime | None:
-    """Return a time given in nanoseconds since 1970; datetimes hold microseconds."""
+    """Return a time from nanoseconds since 1970, rounded down to microseconds."""
     nanoseconds = int(str(value)) if value else 0
     try:
         return _EPOCH + timedelta(microseconds=nanoseconds // 1000) if nanoseconds > 0 else None

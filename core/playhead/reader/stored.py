@@ -1,4 +1,4 @@
-"""Reads invocations from the store."""
+"""Invocations from the store."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ WHERE results.id IN (SELECT unnest(?::VARCHAR[]))
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Counts over the spans of one invocation; None where no span was recorded."""
+    """Counts over the spans of one invocation; None if no span was recorded."""
 
     attempts: int | None = None
     llm_calls: int | None = None
@@ -63,7 +63,7 @@ class Counts:
 
 
 class StoredInvocations:
-    """The invocations that the store holds. Every method raises RecorderError or QueryError."""
+    """The invocations of the store. Every method raises RecorderError or QueryError."""
 
     def __init__(self, client: StoreClient) -> None:
         self.client = client
@@ -88,8 +88,8 @@ class StoredInvocations:
         """Count attempts, LLM calls and tokens of these invocations, by id.
 
         One query counts spans. A second one reads the LLM answers in the journals of invocations
-        without spans from agents, or with several attempts: a killed process loses spans of
-        answers that the journal holds. The source with more answers counts.
+        without spans from agents, or with several attempts: a killed process loses spans of answers
+        that are in the journal. The source with more answers counts.
         """
         if not ids:
             return {}

@@ -1,4 +1,4 @@
-"""Builds the timeline: attempts, and within them steps and spans, nested and by time."""
+"""The timeline: attempts, with nested steps and spans, ordered by time."""
 
 from __future__ import annotations
 
@@ -45,14 +45,15 @@ def timeline(
     """Return the rows, parents before children, siblings by time.
 
     A durable step and the span of its first execution share a row in the attempt that started the
-    step; its bar ends with the result. Later executions are rows of their own attempts. Steps
-    without a span are children of their attempt. Server spans that only mark a moment are left out.
+    step; its bar ends with the result. Later executions are rows of the attempts in which they ran.
+    Steps without a span are children of their attempt. Server spans that only mark a moment are
+    left out.
 
     Args:
-        steps: the journal's steps.
-        attempts: the invocation's attempts; empty without a store.
-        spans: its spans.
-        executions: the spans that executed each step, by its journal index.
+        steps: The journal's steps.
+        attempts: The invocation's attempts; empty without a store.
+        spans: Its spans.
+        executions: The spans that executed each step, by its journal index.
     """
     return _Builder(steps, attempts, spans, executions).rows()
 
@@ -216,7 +217,7 @@ def _flatten(
 
 
 def _rank(row: TimelineRow) -> tuple[int, int, str]:
-    """Return the order among rows of the same moment: attempts, steps by index, spans."""
+    """Return the order among rows with the same start: attempts, steps by index, spans."""
     kinds = {"attempt": 0, "step": 1, "span": 2}
     index = row.step.index if row.step else 0
     return kinds[row.kind], index if index >= 0 else 1 << 31, row.key

@@ -43,10 +43,10 @@ def app(
     """Return the API. Every request needs the header `authorization: Bearer {token}`.
 
     Args:
-        store: the store to query.
-        token: the shared secret.
-        health: returns the answer of `GET /health`.
-        limits: limits of one query.
+        store: The store to query.
+        token: The shared secret.
+        health: Returns the answer of `GET /health`.
+        limits: Limits of one query.
     """
     slots = CapacityLimiter(CONCURRENT_QUERIES)
 

@@ -1,4 +1,4 @@
-"""Finds the invocations that changed on the server since they were copied, at low cost."""
+"""The invocations that changed on the server since they were copied, found at low cost."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ __all__ = ["ChangedInvocations"]
 SHORTEST_PAUSE_SECONDS = 0.4
 LONGEST_PAUSE_SECONDS = 10.0
 SCAN_SHARE = 50
-"""Time between scans, as a multiple of a scan's time beyond that of a cheap query."""
+"""Time between scans, as a multiple of a scan's duration minus that of a cheap query."""
 FULL_SECONDS = 300.0
-"""How often all invocations are compared, instead of only those modified since."""
+"""Interval between comparisons of all invocations, instead of only the recently modified ones."""
 SECOND_COPY_SECONDS = 1.0
-"""Delay of a second copy: a failure shows here before its journal event exists."""
+"""Delay of a second copy: a failure is visible here before its journal event exists."""
 OVERLAP_MS = 10_000
 """Tolerated difference between the clocks of a cluster's nodes."""
 
-# sys_invocation_state holds what the invokers run or retry: cheap at any number of stored
-# invocations. A scan of sys_invocation_status costs about 0.9 ms per 1,000 invocations.
+# sys_invocation_state has only the running and retried invocations: a query is cheap at any number
+# of stored ones. A scan of sys_invocation_status costs about 0.9 ms per 1,000 invocations.
 _ACTIVE = (
     "SELECT id, retry_count, in_flight, arrow_cast(last_start_at, 'Int64') AS started, "
     "arrow_cast(next_retry_at, 'Int64') AS retry, last_failure FROM sys_invocation_state"
@@ -36,7 +36,7 @@ _SCAN = (
 
 
 class ChangedInvocations:
-    """Compares the server with the store's copies."""
+    """A comparison of the server with the store's copies."""
 
     def __init__(
         self,
@@ -48,9 +48,9 @@ class ChangedInvocations:
         """Start from the copies in the store.
 
         Args:
-            client: the server.
-            copied: progress by invocation id, which the caller updates.
-            clock: monotonic time in seconds.
+            client: The server.
+            copied: Progress by invocation id, which the caller updates.
+            clock: Monotonic time in seconds.
         """
         self._query: Callable[[str], Awaitable[ArrowTable]] = client.query_arrow  # pyright: ignore[reportUnknownMemberType]
         self._copied = copied
@@ -65,7 +65,7 @@ class ChangedInvocations:
         """Duration of the last scan, which determines when the next one is due."""
 
     def scan_now(self) -> None:
-        """Compare all invocations in the next round, because the last one failed."""
+        """Compare all invocations in the next round, after a failed one."""
         self._next_scan = self._next_full = 0.0
         self._active = {}
 
@@ -73,7 +73,7 @@ class ChangedInvocations:
         """Return the ids to copy, oldest change first.
 
         Raises:
-            RestateError: the server does not answer.
+            RestateError: The server does not answer.
         """
         changed = await self._active_changes()
         if self._clock() >= self._next_scan:
@@ -88,7 +88,7 @@ class ChangedInvocations:
             zip(*(column.to_pylist() for column in table.columns), strict=True)
         )
         now = {row[0]: row[1:] for row in rows}
-        # An invocation that left the invoker has ended, suspended, or paused.
+        # An invocation that left the invoker has ended, or is suspended or paused.
         changed = {
             id_ for id_ in self._active.keys() | now.keys() if self._active.get(id_) != now.get(id_)
         }

@@ -1,4 +1,4 @@
-"""Queries the store, through its recorder or else directly from the file."""
+"""Clients of the store, through its recorder or else directly on the file."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ QUERY_SECONDS = 60.0
 
 
 class StoreClient(Protocol):
-    """Reads the store."""
+    """A client of the store."""
 
     async def rows(self, sql: str, params: Sequence[Any] = ()) -> list[dict[str, Any]]:
-        """Return the rows of one SELECT, as values that JSON can hold.
+        """Return the rows of one SELECT, as JSON-compatible values.
 
         Times are ISO 8601 text in UTC with `Z`, intervals `PT…S` text, blobs base64 text, JSON
         columns JSON text, integers of any size int.
 
         Raises:
-            QueryError: the SQL is wrong, or does more than read.
-            QueryLimitError: the query exceeds a limit.
-            RecorderError: the recorder does not answer, or the file cannot be opened.
+            QueryError: The SQL is invalid, or is not read-only.
+            QueryLimitError: The query exceeds a limit.
+            RecorderError: The recorder does not answer, or the file cannot be opened.
         """
         ...
 
@@ -55,7 +55,7 @@ class StoreClient(Protocol):
         ...
 
     def describe(self) -> str:
-        """Return what answers: a recorder or a file, and where."""
+        """Return a description of the source: a recorder with its URL, or a file with its path."""
         ...
 
     async def close(self) -> None:
@@ -64,7 +64,7 @@ class StoreClient(Protocol):
 
 
 async def connect(settings: Settings) -> StoreClient | None:
-    """Return a client of the store at `settings.store`; None without recorder and file."""
+    """Return a client of the store at `settings.store`; None if it has no recorder and no file."""
     endpoint, token = read_endpoint(settings.store), read_token(settings.store)
     if endpoint is not None and token is not None:
         source = _RecorderClient(settings.store, endpoint, token)
@@ -148,7 +148,7 @@ class _RecorderClient:
         return response.content
 
     async def _moved(self) -> bool:
-        """Connect to a recorder that was restarted on other ports; return whether there is one."""
+        """Connect to a recorder that was restarted on other ports; return whether one was found."""
         endpoint, token = read_endpoint(self._store), read_token(self._store)
         if endpoint is None or token is None or endpoint == self._endpoint:
             return False
@@ -178,12 +178,12 @@ def _reason(response: httpx.Response) -> tuple[str, str]:
 
 
 class _FileClient:
-    """Opens the file for one query at a time: no recorder can start while it is open."""
+    """A client that opens the file for one query at a time: no recorder can start meanwhile."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        # Connections of one process share one instance of the database, and with it the locked
-        # configuration: one at a time.
+        # Connections of one process share the database instance and its locked configuration, so
+        # only one is open at a time.
         self._opening = threading.Lock()
 
     async def rows(self, sql: str, params: Sequence[Any] = ()) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""The recorder's ports and bearer token, in two small files beside the store."""
+"""The recorder's ports and bearer token, in two small files next to the store's database."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 HOSTS = ["127.0.0.1", "localhost", "host.docker.internal"]
-"""Accepted names in the `Host` header: any other name comes from a web page's rebound DNS."""
+"""Accepted names in the `Host` header; another name may come from DNS rebinding by a web page."""
 
 TOKEN_FILE = "recorder.token"
 ENDPOINT_FILE = "recorder.json"
@@ -65,12 +65,12 @@ def read_token(folder: Path) -> str | None:
 
 
 def write_endpoint(folder: Path, endpoint: RecorderEndpoint) -> None:
-    """Publish where the recorder of this store listens."""
+    """Publish the endpoint of this store's recorder."""
     _write(folder / ENDPOINT_FILE, json.dumps(asdict(endpoint)))
 
 
 def remove_endpoint(folder: Path) -> None:
-    """Remove what `write_endpoint` wrote."""
+    """Remove the published endpoint."""
     (folder / ENDPOINT_FILE).unlink(missing_ok=True)
 
 

@@ -1,4 +1,4 @@
-"""HTTP servers on 127.0.0.1 that the recorder stops, without signal handlers of their own."""
+"""HTTP servers on 127.0.0.1 without signal handlers; the recorder stops them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def listen(port: int) -> socket.socket:
     """Return a listening socket on 127.0.0.1; 0 takes a free port.
 
     Raises:
-        OSError: the port is in use.
+        OSError: The port is in use.
     """
     sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
@@ -34,7 +34,7 @@ def listen(port: int) -> socket.socket:
 
 
 class HttpServer(uvicorn.Server):
-    """Serves an ASGI application on a socket that is already listening."""
+    """A server of an ASGI application on a socket that is already listening."""
 
     def __init__(self, app: ASGIApp, sock: socket.socket) -> None:
         """Configure the server; `run_on_socket` runs it."""

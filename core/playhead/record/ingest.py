@@ -1,4 +1,4 @@
-"""Commits decoded requests; requests that are waiting together share a commit."""
+"""The ingest queue: requests that are waiting at the same time share a commit."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["Ingest"]
 COMMIT_SPANS = 8192
 """Number of spans, approximately, up to which waiting requests share a commit."""
 INHERIT_SECONDS = 0.2
-"""How often spans get the invocation of their ancestors while more spans arrive."""
+"""Interval at which spans inherit the invocation of their ancestors while more spans arrive."""
 INHERIT_TRACES = 5000
 IDLE_SECONDS = 2.0
 """Time without requests after which the store is checkpointed."""
@@ -42,12 +42,12 @@ class Ingest:
         capacity: int = 64 * 1024 * 1024,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Create an empty queue; `run` commits what is submitted.
+        """Create an empty queue; `run` commits the submitted requests.
 
         Args:
-            store: where the spans are written.
-            capacity: bytes of requests that may be decoded or waiting at a time.
-            clock: monotonic time in seconds.
+            store: Store that receives the spans.
+            capacity: Bytes of requests that may be decoded or waiting at a time.
+            clock: Monotonic time in seconds.
         """
         self._store = store
         self._writer = SpanWriter(store)
@@ -77,12 +77,12 @@ class Ingest:
         """Decode and commit a request; its spans are durable when this returns.
 
         Args:
-            decode: decodes the request, in another thread; what it raises is raised here.
-            size: bytes of the request, which count towards the capacity.
+            decode: Decodes the request in another thread; its exceptions are raised here.
+            size: Bytes of the request, which count towards the capacity.
 
         Raises:
-            QueueFullError: the queue is full, or the recorder is stopping.
-            CommitError: the store failed to write the spans.
+            QueueFullError: The queue is full, or the recorder is stopping.
+            CommitError: The store failed to write the spans.
         """
         if self._stopping or (self._bytes and self._bytes + size > self._capacity):
             raise QueueFullError
@@ -105,7 +105,7 @@ class Ingest:
         return spans
 
     async def run(self) -> None:
-        """Commit what is submitted until `stop`, then what is still waiting."""
+        """Commit submitted requests until `stop`, then the waiting ones."""
         last_inherited = self._clock()
         while not (self._stopping and self._bytes == 0):
             if not self._waiting:

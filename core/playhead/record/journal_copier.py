@@ -1,4 +1,4 @@
-"""Copies invocations, journals, events and state from Restate's SQL API, incrementally."""
+"""Incremental copies of invocations, journals, events and state from Restate's SQL API."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _KEYED = ("virtual_object", "workflow")
 
 
 class JournalCopier:
-    """Keeps the store's copy of one server up to date.
+    """A copier that keeps the store's copy of one server up to date.
 
     Invocations that the server purges stay in the store. A server that does not answer is retried.
     """
@@ -48,17 +48,17 @@ class JournalCopier:
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Read how far the store's copies go; `run` continues them."""
+        """Read the progress of the store's copies; `run` continues them."""
         self._store = store
         self._query: Callable[[str], Awaitable[ArrowTable]] = client.query_arrow  # pyright: ignore[reportUnknownMemberType]
         self._copied = copy_progress(store)
         self._changes = ChangedInvocations(client, self._copied, clock=clock)
         self.last_copy: datetime | None = None
-        """When the store last held every change that was found."""
+        """Time of the last round after which the store had every change found."""
         self.behind = 0
         """Number of changed invocations that are not copied yet."""
         self.problem: str | None = "not connected yet"
-        """Why the last round failed; None when it succeeded."""
+        """Error message of the last round; None when it succeeded."""
         self.errors = 0
 
     @property
@@ -98,10 +98,10 @@ class JournalCopier:
             await asyncio.sleep(max(pause, 0.05))
 
     async def copy_changes(self) -> int:
-        """Copy what has changed; return the number of invocations.
+        """Copy the changes; return the number of copied invocations.
 
         Raises:
-            RestateError: the server does not answer.
+            RestateError: The server does not answer.
         """
         ids = await self._changes.find()
         self.behind = len(ids)
@@ -115,7 +115,7 @@ class JournalCopier:
         return len(ids)
 
     async def _read(self, ids: Sequence[str]) -> JournalCopy:
-        # The row first: a change while the journal is read changes modified_at again.
+        # The row comes first: a later change, while the journal is read, changes modified_at again.
         invocations = await self._query(
             f"SELECT {_INVOCATION} FROM sys_invocation WHERE id IN ({_list(ids)})"
         )

@@ -1,4 +1,4 @@
-"""Decodes OTLP trace requests, protobuf or JSON, to rows of `spans`."""
+"""Rows of `spans` from OTLP trace requests, protobuf or JSON."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class DecodedSpans:
     rows: list[SpanRow] = field(default_factory=list[SpanRow])
     rejected: int = 0
     reason: str = ""
-    """Why the first rejected span was rejected."""
+    """Reason of the first rejection."""
 
     def reject(self, reason: str) -> None:
         """Count a rejected span."""
@@ -49,7 +49,7 @@ class DecodedSpans:
         self.reason = self.reason or reason
 
     def response(self) -> ExportTraceServiceResponse:
-        """Return the answer to the sender: empty, or how many spans were rejected and why."""
+        """Return the answer to the sender: empty, or the number and reason of rejections."""
         answer = ExportTraceServiceResponse()
         if self.rejected:
             answer.partial_success.rejected_spans = self.rejected
@@ -71,7 +71,7 @@ def from_json(body: bytes) -> DecodedSpans:
     """Decode OTLP/JSON: ids are hex, 64-bit integers are strings or numbers.
 
     Raises:
-        MalformedRequestError: the body is not OTLP/JSON.
+        MalformedRequestError: The body is not OTLP/JSON.
     """
     try:
         document: Any = json.loads(body)

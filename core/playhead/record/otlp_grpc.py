@@ -1,4 +1,4 @@
-"""Receives OTLP over gRPC: the trace service."""
+"""The receiver of OTLP over gRPC: the trace service."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ async def serve(ingest: Ingest, port: int, *, limit: int) -> tuple[Any, int]:
     """Start the receiver on 127.0.0.1; return the server and its port.
 
     Args:
-        ingest: commits the spans.
-        port: where to listen; 0 takes a free port.
-        limit: size of the largest request in bytes.
+        ingest: Commits the spans.
+        port: Port to listen on; 0 takes a free port.
+        limit: Size of the largest request in bytes.
 
     Raises:
-        OSError: another process uses the port.
+        OSError: Another process uses the port.
     """
     server = grpc.aio.server(
         options=[

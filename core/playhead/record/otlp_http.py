@@ -1,4 +1,4 @@
-"""Receives OTLP over HTTP: POST /v1/traces, protobuf or JSON."""
+"""The receiver of OTLP over HTTP: POST /v1/traces, protobuf or JSON."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def app(ingest: Ingest, *, limit: int) -> Starlette:
     """Return the receiver.
 
     Args:
-        ingest: commits the spans.
-        limit: size of the largest body in bytes, before and after unpacking.
+        ingest: Commits the spans.
+        limit: Size of the largest body in bytes, before and after unpacking.
     """
 
     async def traces(request: Request) -> Response:

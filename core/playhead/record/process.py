@@ -1,4 +1,4 @@
-"""Starts a recorder as a child process."""
+"""A recorder as a child process."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ START_SECONDS = 20.0
 def recorder_process(
     settings: Settings, log: Path, *, free_ports: bool = False, journals: bool = True
 ) -> ManagedProcess:
-    """Describe a `playhead record` process on this store; nothing is started yet.
+    """Return a `playhead record` process on this store that is not started yet.
 
     Args:
-        settings: store, ports and server.
-        log: file that receives its output.
-        free_ports: take free ports instead of those in the settings; `read_endpoint` returns them.
-        journals: whether to copy journals from the Restate server.
+        settings: Store, ports and server.
+        log: File that receives its output.
+        free_ports: Take free ports instead of those in the settings; `read_endpoint` returns them.
+        journals: Whether to copy journals from the Restate server.
     """
     ports = {
         "--otlp-grpc-port": settings.otlp_grpc_port,
@@ -60,7 +60,7 @@ def start_recorder(
     Takes the arguments of `recorder_process`.
 
     Raises:
-        ProcessError: the recorder did not start; the error has the end of its log.
+        ProcessError: The recorder did not start; the error has the end of its log.
     """
     child = recorder_process(settings, log, free_ports=free_ports, journals=journals).start()
     try:

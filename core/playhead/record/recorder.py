@@ -1,4 +1,4 @@
-"""Runs the recorder: OTLP receivers, journal copier and query API around one store."""
+"""The recorder: OTLP receivers, journal copier and query API around one store."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Recorder:
         copier: JournalCopier | None,
         endpoint: RecorderEndpoint,
     ) -> None:
-        """Hold the parts, which are running already."""
+        """Take the parts, which are already running."""
         self.store = store
         self.ingest = ingest
         self.copier = copier
@@ -101,8 +101,8 @@ async def open_recorder(settings: Settings, options: RecorderOptions) -> AsyncGe
     """Record within the block; afterwards all accepted spans are committed.
 
     Raises:
-        StoreError: the store cannot be opened, or another process has it open.
-        PortInUseError: a port is taken; the hint names the setting.
+        StoreError: The store cannot be opened, or another process has it open.
+        PortInUseError: A port is taken; the hint names the setting.
     """
     async with contextlib.AsyncExitStack() as stack:
         store = Store(settings.store)

@@ -1,4 +1,4 @@
-"""Reads the body of a request: gzip, and a limit before and after unpacking."""
+"""Bodies of requests: gzip, and a size limit before and after unpacking."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ async def read_body(request: Request, limit: int) -> bytes:
     """Return the unpacked body, at most `limit` bytes.
 
     Raises:
-        RequestBodyError: the body is too large (413), has an unsupported encoding (415), or is not
+        RequestBodyError: The body is too large (413), has an unsupported encoding (415), or is not
             valid gzip (400).
     """
     encoding = request.headers.get("content-encoding", "identity").strip().lower()

@@ -1,13 +1,13 @@
-"""Replay: today's code run against a recorded journal, without side effects.
+"""Replays: today's code, run against a recorded journal without side effects.
 
     from playhead.replay import Recording, replay, what_if
 
     report = replay("agent:app", Recording.load("weather.journal.json"))
     assert report.verdict == "same", report.divergences
 
-`Session` and `Replayer` go through a recording stop by stop: `Session` blocks, `Replayer` is for
+`Session` and `Replayer` step through the stops of a recording: `Session` blocks, `Replayer` is for
 event loops. Importing this package imports neither the Restate SDK nor protobuf; the user's code
-runs in a process of its own (`playhead.replay.child`, `playhead.replay.engine`).
+runs in a separate process (`playhead.replay.child`, `playhead.replay.engine`).
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ __all__ = [
 ]
 
 _LAZY = {"Recording": "playhead.journal.recording", "restarted": "playhead.journal.restart"}
-"""Names whose modules import protobuf."""
+"""Names from modules that import protobuf."""
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""Changed results: the question of a what-if replay, and its result."""
+"""The question and the result of a what-if replay."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class WhatIfQuestion:
-    """What would the code do if these results were different?"""
+    """The changed results of a what-if replay, and how to answer the commands after them."""
 
     changes: Mapping[int | str, Any]
     """New results, as JSON values or `Failure`.
@@ -33,7 +33,7 @@ class WhatIfQuestion:
     text of the model's answer.
     """
     recorded: bool = True
-    """Answer commands after the change from the recording if their arguments are the same."""
+    """Whether the recording answers commands after the change that have the same arguments."""
     answers: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """Results by step name, or by `service/handler` of a call, for commands without one."""
     live: tuple[str, ...] = ()
@@ -50,7 +50,7 @@ class WhatIfQuestion:
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> WhatIfQuestion:
-        """Return the question that `to_json` described; every key is text."""
+        """Return the question in a document of `to_json`; every key is text."""
         return cls(
             {key: _value(value) for key, value in document["changes"].items()},
             document["recorded"],
@@ -64,14 +64,14 @@ class WhatIfRow:
     """One command of the comparison, both runs side by side."""
 
     original: str | None
-    """The command in the journal; None: only the new run has it."""
+    """The command in the journal; None if only the new run has it."""
     original_result: Any
     """Its recorded result, decoded; for SetState the value that was set."""
     new: str | None
-    """The command of the new run; None: only the journal has it."""
+    """The command of the new run; None if only the journal has it."""
     new_result: Any
     source: str
-    """Where the new result came from: `recorded`, `changed`, `answered`, `live`, `at once` (sleeps,
+    """Source of the new result: `recorded`, `changed`, `answered`, `live`, `at once` (sleeps,
     state), `none` (the run waits for it), or empty."""
     where: str | None = None
     """`file:line` of the new command."""
@@ -86,19 +86,19 @@ class WhatIfRow:
 
 @dataclass(frozen=True, slots=True)
 class WhatIfResult:
-    """The new run beside the recorded one, and how both ended."""
+    """The new run compared with the recorded one, and the end of both."""
 
     rows: tuple[WhatIfRow, ...]
     ended: bool
     """Whether the handler returned or failed."""
     output: Any = None
-    """What the handler returned: decoded JSON, else text."""
+    """Return value of the handler: decoded JSON, else text."""
     failure: str | None = None
-    """The terminal error it ended with."""
+    """Terminal error that the handler ended with."""
     raised: str | None = None
-    """What it raised, if Restate would retry the attempt."""
+    """Exception of the handler, if Restate would retry the attempt."""
     stopped: str | None = None
-    """Why the run is blocked, and what to give it."""
+    """Reason why the run is blocked, and how to continue it."""
     waiting_at: str | None = None
     """`file:line` where the handler waits."""
     original_output: Any = None
@@ -112,7 +112,7 @@ class WhatIfResult:
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> WhatIfResult:
-        """Return the result that `to_json` described."""
+        """Return the result in a document of `to_json`."""
         rows = tuple(WhatIfRow(**row) for row in document["rows"])
         values: dict[str, Any] = {**document, "rows": rows, "blocked": tuple(document["blocked"])}
         return cls(**values)

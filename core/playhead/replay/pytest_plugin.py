@@ -1,7 +1,7 @@
 """The pytest plugin: `pytest --playhead-app module:attr --playhead-recordings DIR`.
 
-One test a recording. Nothing heavy is imported until a recording is collected, since every
-pytest run in an environment that has Playhead installed loads this module.
+Each recording is a test. Nothing heavy is imported until a recording is collected, since every
+pytest run in an environment with Playhead loads this module.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["pytest_addoption", "pytest_configure"]
 
 
 class DivergedError(Exception):
-    """The recording is not accepted by the code."""
+    """The code does not accept the recording."""
 
     def __init__(self, report: Report) -> None:
         super().__init__(report.verdict)
@@ -47,7 +47,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Collect the folder of recordings, beside or instead of other arguments."""
+    """Collect the folder of recordings, in addition to or instead of other arguments."""
     folder, app = config.option.playhead_recordings, config.option.playhead_app
     if folder is None and app is None:
         return
@@ -73,7 +73,7 @@ class _Plugin:
         self.worker: Worker | None = None
 
     def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> Any:
-        """A recording of the folder is a file with one test."""
+        """Collect a recording of the folder as a file with one test."""
         if not file_path.name.endswith(".journal.json") or self.folder not in file_path.parents:
             return None
         file: _RecordingFile = _RecordingFile.from_parent(parent, path=file_path)  # pyright: ignore[reportUnknownMemberType]

@@ -1,4 +1,4 @@
-"""Replays in a process of their own: one recording, many, or one with changed results."""
+"""Replays in separate processes: of one recording, of many, or of one with changed results."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ def replay(
 
     Args:
         app: `module:attribute` of the Restate app.
-        recording: a recording, or the path of its file.
-        app_dir: directory to import the app from; default: the current directory.
-        timeout: time limit in seconds, not counting the import of the app.
-        explain: list all differences, not only the first that the SDK refuses.
+        recording: A recording, or the path of its file.
+        app_dir: Directory to import the app from; by default, the current directory.
+        timeout: Time limit in seconds, without the import of the app.
+        explain: List all differences, not only the first one that the SDK refuses.
 
     Raises:
-        AppError: the app cannot be imported.
-        RecordingError: the file is not a recording.
-        UnsupportedJournalError: the journal's version cannot be replayed.
-        WorkerError: importing the app crashed the process or took too long.
+        AppError: The app cannot be imported.
+        RecordingError: The file is not a recording.
+        UnsupportedJournalError: The journal has a version that cannot be replayed.
+        WorkerError: Importing the app crashed the process or took too long.
     """
     with Worker(app, app_dir=app_dir, timeout=timeout) as worker:
         worker.start()
@@ -66,14 +66,14 @@ def replay_all(
 
     Args:
         app: `module:attribute` of the Restate app.
-        paths: the files.
-        app_dir: directory to import the app from; default: the current directory.
-        timeout: time limit of each replay, in seconds.
-        explain: list all differences, not only the first that the SDK refuses.
-        jobs: number of processes; default: one per processor.
+        paths: The files.
+        app_dir: Directory to import the app from; by default, the current directory.
+        timeout: Time limit of each replay, in seconds.
+        explain: List all differences, not only the first one that the SDK refuses.
+        jobs: Number of processes; by default, one per processor.
 
     Raises:
-        AppError: the app cannot be imported.
+        AppError: The app cannot be imported.
     """
     waiting = queue.SimpleQueue[Path]()
     count = 0
@@ -97,8 +97,8 @@ def replay_all(
                     return
                 except ReplayError as error:
                     done.put((path, Report("refused", reason=error.title)))
-                except Exception as error:  # the caller waits for one answer per file
-                    reason = f"replaying failed: {type(error).__name__}: {error}"
+                except Exception as error:  # the caller expects one answer per file
+                    reason = f"the replay failed: {type(error).__name__}: {error}"
                     done.put((path, Report("refused", reason=reason)))
 
     for number in range(min(jobs or os.cpu_count() or 1, count)):
@@ -121,27 +121,27 @@ def what_if(
     app_dir: Path | str | None = None,
     timeout: float = TIMEOUT,
 ) -> WhatIfResult:
-    """Change recorded results and run the code on from there.
+    """Change recorded results and run the code with them.
 
-    Nothing reaches a Restate server, and sleeps take no time. The first of these that applies
-    answers a command after the change: `answers`; executing it, if `live` names it; the
-    recording, if the command had the same arguments there. Otherwise the handler waits.
+    Nothing reaches a Restate server, and sleeps take no time. A command after the change gets its
+    result from the first applicable source: `answers`; its execution, if `live` names it; the
+    recording, if the command has the same arguments there. Without one, the handler waits.
 
     Args:
         app: `module:attribute` of the Restate app.
-        recording: a recording, or the path of its file.
-        changes: new results, as JSON values or `Failure`; see `WhatIfQuestion.changes`.
-        recorded: answer from the recording after the first change.
-        answers: results by step name, or by `service/handler` of a call.
-        live: names of steps to execute for real, each time they are reached.
-        app_dir: directory to import the app from; default: the current directory.
-        timeout: time limit in seconds.
+        recording: A recording, or the path of its file.
+        changes: New results, as JSON values or `Failure`; see `WhatIfQuestion.changes`.
+        recorded: Whether the recording answers commands after the first change.
+        answers: Results by step name, or by `service/handler` of a call.
+        live: Names of steps to execute for real, each time they are reached.
+        app_dir: Directory to import the app from; by default, the current directory.
+        timeout: Time limit in seconds.
 
     Raises:
-        AppError: the app cannot be imported or does not serve the handler.
-        RecordingError: the file is not a recording.
-        ReplayError: a change names no result of this journal.
-        WorkerError: the code crashed or exceeded the time limit.
+        AppError: The app cannot be imported or does not serve the handler.
+        RecordingError: The file is not a recording.
+        ReplayError: A change does not name a result of the journal.
+        WorkerError: The code crashed or exceeded the time limit.
     """
     question = WhatIfQuestion(dict(changes.items()), recorded, answers or {}, tuple(live))
     with Worker(app, app_dir=app_dir, timeout=timeout, live=bool(live)) as worker:
@@ -155,8 +155,8 @@ def annotate(app: str, recording: Recording, *, app_dir: Path | str | None = Non
     have changed since.
 
     Raises:
-        AppError: the app cannot be imported or does not serve the handler.
-        WorkerError: the code crashed or exceeded the time limit.
+        AppError: The app cannot be imported or does not serve the handler.
+        WorkerError: The code crashed or exceeded the time limit.
     """
     with Worker(app, app_dir=app_dir) as worker:
         return worker.annotate(recording)
@@ -169,9 +169,9 @@ def debug(
 
     Args:
         app: `module:attribute` of the Restate app.
-        recording: what to replay.
-        command_index: ordinal of the command in the run; Input is 0.
-        app_dir: directory to import the app from; default: the current directory.
+        recording: Recording to replay.
+        command_index: Ordinal of the command in the run; Input is 0.
+        app_dir: Directory to import the app from; by default, the current directory.
     """
     worker = Worker(app, app_dir=app_dir)
     directory = str(worker.app_dir)
@@ -194,8 +194,8 @@ def loaded(recording: Recording | Path | str) -> Recording:
     """Return the recording itself, or the one in the file.
 
     Raises:
-        RecordingError: the file is not a recording.
-        UnsupportedJournalError: the journal's version cannot be replayed.
+        RecordingError: The file is not a recording.
+        UnsupportedJournalError: The journal has a version that cannot be replayed.
     """
     from playhead.journal.recording import Recording
 

@@ -1,4 +1,4 @@
-"""The result of a replay, as plain data that also crosses process borders."""
+"""The result of a replay, as plain data that processes can exchange."""
 
 from __future__ import annotations
 
@@ -10,34 +10,35 @@ __all__ = ["Divergence", "Report", "Verdict", "place_of"]
 Verdict = Literal["same", "diverged", "incomplete", "refused"]
 """Whether today's code accepts the journal.
 
-`same`: yes, and it ends the same way. `diverged`: the SDK refuses it (error 570), or the handler
-raises where it did not before. `incomplete`: the code accepts all of it, and the journal ends
-before the handler does. `refused`: it cannot be replayed; `Report.reason` says why.
+`same`: it does, and ends the same way. `diverged`: the SDK refuses the journal (error 570), or the
+handler raises an exception that it did not raise before. `incomplete`: the code accepts all of the
+journal, which ends before the handler does. `refused`: the journal cannot be replayed;
+`Report.reason` has the reason.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Divergence:
-    """One difference between the journal and what the code does now."""
+    """One difference between the journal and today's code."""
 
     command_index: int
-    """Ordinal of the command in the journal, or where it would be; Input is 0."""
+    """Ordinal of the command in the journal, actual or expected; Input is 0."""
     kind: str
     """`added`, `removed`, `renamed`, `moved`, `target`, `parameter`, `headers`,
     `idempotency key`, `value`, `duration`, `arguments`, `prompt`, `output`, `error`, or
-    `mismatch` (the SDK's own words)."""
+    `mismatch` (the SDK's message)."""
     recorded: str | None
-    """What the journal holds; None where it holds nothing."""
+    """Value in the journal; None if it has none."""
     current: str | None
-    """What the code does now; None where it does nothing."""
+    """Value of today's code; None if it has none."""
     where: str | None = None
     """`file:line` of the user's code."""
     fatal: bool = True
-    """Whether the SDK refuses the journal for it; False: Restate does not notice."""
+    """Whether the SDK refuses the journal for it; if not, Restate does not notice."""
     name: str = ""
     """Type and name of the command, such as `Run get_weather`."""
     journal_index: int | None = None
-    """Journal index of the command; None: the journal has no such command."""
+    """Journal index of the command; None if the journal has no such command."""
 
     @property
     def place(self) -> str:
@@ -56,23 +57,23 @@ class Report:
     divergences: tuple[Divergence, ...] = ()
     """In the order of the journal."""
     output: Any = None
-    """What the handler returned: decoded JSON, else text; None if it failed or did not end."""
+    """Return value of the handler: decoded JSON, else text; None if it failed or did not end."""
     failure: str | None = None
-    """The terminal error the handler ended with: `code: message`."""
+    """Terminal error that the handler ended with: `code: message`."""
     sdk_message: str | None = None
-    """The SDK's own words, when it refused the journal."""
+    """The SDK's message, if it refused the journal."""
     reason: str | None = None
-    """Why the replay was refused, or why the handler is waiting."""
+    """Reason why the replay was refused, or why the handler is waiting."""
     waiting_at: str | None = None
     """`file:line` where an incomplete handler waits."""
     commands: int = 0
     """Number of commands in the journal."""
     replayed: int = 0
-    """Number of them that the code went through."""
+    """Number of commands that the code wrote again."""
     blocked: tuple[str, ...] = ()
     """Side effects that the code attempted and the replay blocked."""
     notes: tuple[str, ...] = field(default=())
-    """What to know when reading the divergences."""
+    """Remarks on the divergences."""
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON document."""
@@ -80,7 +81,7 @@ class Report:
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> Report:
-        """Return the report that `to_json` described."""
+        """Return the report in a document of `to_json`."""
         names = {f.name for f in fields(cls)}
         values = {name: value for name, value in document.items() if name in names}
         values["divergences"] = tuple(Divergence(**d) for d in values.get("divergences", ()))

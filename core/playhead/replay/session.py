@@ -1,4 +1,4 @@
-"""Time travel: the stops of a recording under today's code, and what if one result changed."""
+"""Stepping through a recording under today's code, with what-if questions."""
 
 from __future__ import annotations
 
@@ -57,14 +57,14 @@ class Session:
 
         Args:
             app: `module:attribute` of the Restate app.
-            recording: a recording, or the path of its file.
-            app_dir: directory to import the app from; default: the current directory.
-            timeout: time limit of each run, in seconds.
+            recording: A recording, or the path of its file.
+            app_dir: Directory to import the app from; by default, the current directory.
+            timeout: Time limit of each run, in seconds.
 
         Raises:
-            AppError: the app cannot be imported or does not serve the handler.
-            RecordingError: the file is not a recording.
-            WorkerError: the code crashed or exceeded the time limit.
+            AppError: The app cannot be imported or does not serve the handler.
+            RecordingError: The file is not a recording.
+            WorkerError: The code crashed or exceeded the time limit.
         """
         source = loaded(recording)
         worker = Worker(app, app_dir=app_dir, timeout=timeout)
@@ -96,22 +96,22 @@ class Session:
         return self._go(self.position - 1)
 
     def at(self, journal_index: int) -> Stop | None:
-        """Move to the command with this journal index, or with its result there; None if none."""
+        """Move to the command or the result with this journal index; None if not found."""
         return self._to_first(self.breakpoints(journal_index=journal_index))
 
     def at_command(self, command_index: int) -> Stop | None:
-        """Move to the command with this ordinal in the run (Input is 0); None if there is none."""
+        """Move to the command with this ordinal in the run (Input is 0); None if not found."""
         return self._to_first([command_index])
 
     def find(self, place: str) -> Stop | None:
-        """Move to a place, written as a user does; None if the run has no such place.
+        """Move to a place given as text; None if the run has no such place.
 
         Args:
             place: `#12` or `12` (journal index), `command 2` (ordinal in the run), a step's name,
                 or a Python expression that is true in the user's innermost frame.
 
         Raises:
-            ReplayError: the expression is not valid Python.
+            ReplayError: The expression is not valid Python.
         """
         if found := _JOURNAL_INDEX.fullmatch(place):
             return self.at(int(found[1]))
@@ -124,7 +124,7 @@ class Session:
         return self._find(wanted, range(self.position + 1, len(self.stops)))
 
     def previous(self, wanted: Callable[[Stop], bool]) -> Stop | None:
-        """Move to the last earlier stop for which `wanted` returns true; None if there is none."""
+        """Move to the last earlier stop for which `wanted` returns true; None if not found."""
         return self._find(wanted, range(self.position - 1, -1, -1))
 
     def next_model_call(self) -> Stop | None:
@@ -147,12 +147,12 @@ class Session:
         """Return the ordinals of the commands at which all given conditions hold.
 
         Args:
-            name: the step's name.
-            journal_index: of the command or of its result.
-            expression: Python, true in the user's innermost frame; raising counts as false.
+            name: The step's name.
+            journal_index: Journal index of the command or of its result.
+            expression: Python, true in the user's innermost frame; an exception counts as false.
 
         Raises:
-            ReplayError: the expression is not valid Python.
+            ReplayError: The expression is not valid Python.
         """
         found = [
             s.command_index
@@ -176,11 +176,11 @@ class Session:
         recorded: bool = True,
         answers: Mapping[str, Any] | None = None,
     ) -> WhatIfResult:
-        """Change results and run on; nothing is executed for real. See `playhead.replay.what_if`.
+        """Run the code with changed results, without live steps. See `playhead.replay.what_if`.
 
         Raises:
-            ReplayError: a change names no result of this journal.
-            WorkerError: the code crashed or exceeded the time limit.
+            ReplayError: A change does not name a result of the journal.
+            WorkerError: The code crashed or exceeded the time limit.
         """
         question = WhatIfQuestion(dict(changes.items()), recorded, answers or {})
         return self._worker.what_if(self.recording, question)
@@ -230,13 +230,13 @@ class Replayer:
         app_dir: Path | str | None = None,
         timeout: float = TIMEOUT,
     ) -> None:
-        """Describe the replay; the process starts with `start` or the first question.
+        """Configure the replay; the process starts with `start` or the first request.
 
         Args:
             app: `module:attribute` of the Restate app.
-            recording: what to replay.
-            app_dir: directory to import the app from; default: the current directory.
-            timeout: time limit of each question, in seconds.
+            recording: Recording to replay.
+            app_dir: Directory to import the app from; by default, the current directory.
+            timeout: Time limit of each request, in seconds.
         """
         self.app = app
         self.recording = recording
@@ -251,8 +251,8 @@ class Replayer:
         """Import the app.
 
         Raises:
-            AppError: the app cannot be imported.
-            WorkerError: importing it crashed the process or took too long.
+            AppError: The app cannot be imported.
+            WorkerError: Importing it crashed the process or took too long.
         """
         await self._call(self._worker.start)
 
@@ -260,7 +260,7 @@ class Replayer:
         """Run the recording once and return all its stops.
 
         Raises:
-            ReplayError: the recording cannot be replayed, or the code crashed or exceeded the time
+            ReplayError: The recording cannot be replayed, or the code crashed or exceeded the time
                 limit.
         """
         return await self._call(lambda: Session.within(self._worker, self.recording))
@@ -273,21 +273,22 @@ class Replayer:
         """Return the ordinals of the commands at which a Python expression is true.
 
         Raises:
-            ReplayError: the expression is not valid Python, or the code crashed or exceeded the
+            ReplayError: The expression is not valid Python, or the code crashed or exceeded the
                 time limit.
         """
         return await self._call(lambda: frozenset(session.breakpoints(expression=expression)))
 
     async def what_if(self, question: WhatIfQuestion) -> WhatIfResult:
-        """Run on with changed results; only steps that the question names as live are executed.
+        """Run the code with changed results; only the steps in `question.live` are executed.
 
         Raises:
-            ReplayError: a change names no result, or the code crashed or exceeded the time limit.
+            ReplayError: A change does not name a result, or the code crashed or exceeded the time
+                limit.
         """
         return await self._call(lambda: self._what_if(question))
 
     def close(self) -> None:
-        """End the process at once; a question under way raises."""
+        """End the process at once; a request in progress raises."""
         if self.closed:
             return
         self.closed = True
@@ -311,5 +312,5 @@ class Replayer:
 
     async def _call(self, work: Callable[[], _Result]) -> _Result:
         if self.closed:
-            raise ReplayError("The replay was closed.")
+            raise ReplayError("The replay was closed")
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)

@@ -1,4 +1,4 @@
-"""One position of the playhead: the next command of the code, and everything around it."""
+"""A stop of a replay: the next command of the code, with stack, state and conversation."""
 
 from __future__ import annotations
 
@@ -46,19 +46,19 @@ class Stop:
     type: str
     name: str
     recorded_command_index: int | None
-    """Ordinal of the recorded command that answers it; None: the journal has none."""
+    """Ordinal of the recorded command that answers it; None if the journal has none."""
     journal_index: int | None
     """Journal index of that command."""
     notification_index: int | None
     """Journal index of its result."""
     result: Any = None
-    """Its recorded result, decoded; None while there is none."""
+    """Its recorded result, decoded; None while it is missing."""
     failure: str | None = None
     """The terminal error that is its recorded result."""
     where: str | None = None
     """`file:line` of the user's code."""
     stacks: tuple[TaskStack, ...] = ()
-    """The stack that writes the command, then those of the tasks that wait meanwhile."""
+    """The stack that writes the command, then those of the waiting tasks."""
     state: dict[str, Any] = field(default_factory=dict[str, Any])
     """State that the handler has read or written so far, decoded."""
     arguments: Any = None
@@ -91,7 +91,7 @@ class Stop:
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> Stop:
-        """Return the stop that `to_json` described."""
+        """Return the stop in a document of `to_json`."""
         stacks = tuple(
             TaskStack(s["task"], tuple(Frame(**f) for f in s["frames"])) for s in document["stacks"]
         )

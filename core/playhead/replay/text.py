@@ -84,7 +84,7 @@ def _short(where: str | None) -> str:
 
 
 def what_if_lines(result: WhatIfResult) -> Iterator[str]:
-    """Yield the comparison, one line per command, and how both runs ended."""
+    """Yield the comparison, one line per command, and the ends of both runs."""
     left = [
         _side(row.original and f"#{row.journal_index} {row.original}", row.original_result)
         for row in result.rows
@@ -133,8 +133,8 @@ def stop_lines(stop: Stop, total: int) -> Iterator[str]:
     """Yield the source with the current line, stack, variables, state and conversation.
 
     Args:
-        stop: what to show.
-        total: number of commands in the run.
+        stop: Stop to show.
+        total: Number of commands in the run.
     """
     ordinal = f"command {stop.command_index} of {total}"
     if stop.journal_index is None:

@@ -40,12 +40,12 @@ _PLACEHOLDERS = (
     "OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GOOGLE_API_KEY", "GEMINI_API_KEY", "MISTRAL_API_KEY",
     "GROQ_API_KEY", "CO_API_KEY", "DEEPSEEK_API_KEY", "OPENROUTER_API_KEY",
 )  # fmt: skip
-"""Model clients refuse to start without a key, which a replay never uses."""
+"""Variables for placeholder keys: model clients require a key, which a replay never uses."""
 
 
 @cache
 def namespaces_work() -> bool:
-    """Return whether this system lets a process have a network namespace of its own."""
+    """Return whether this system lets a process have its own network namespace."""
     program = shutil.which("unshare")
     if program is None:
         return False
@@ -54,7 +54,7 @@ def namespaces_work() -> bool:
 
 
 class Worker:
-    """A warm child process for one app; a crash or a timeout ends it, the next request restarts it.
+    """A warm child process for one app, restarted by the next request after a crash or timeout.
 
     Not safe for use by several threads at once, except `interrupt`.
     """
@@ -68,15 +68,15 @@ class Worker:
         guarded: bool = True,
         live: bool = False,
     ) -> None:
-        """Describe the process; it starts with the first request.
+        """Configure the process; it starts with the first request.
 
         Args:
             app: `module:attribute` of the Restate app.
-            app_dir: working directory and first entry of the import path; default: the current
+            app_dir: Working directory and first entry of the import path; by default, the current
                 directory.
-            timeout: time limit of one request, in seconds.
-            guarded: block side effects; only tests of the guard turn it off.
-            live: keep the network reachable, for steps that are executed for real.
+            timeout: Time limit of one request, in seconds.
+            guarded: Block side effects; only tests of the guard turn it off.
+            live: Keep the network reachable, for steps that are executed for real.
         """
         self.app = app
         self.app_dir = Path(app_dir).resolve() if app_dir else Path.cwd()
@@ -94,8 +94,8 @@ class Worker:
         """Replay a recording, or its file; an error makes the verdict `refused`.
 
         Args:
-            recording: what to replay; the child process reads a path by itself.
-            explain: list all differences, not only the first that the SDK refuses.
+            recording: The recording, or its path, which the child process reads itself.
+            explain: List all differences, not only the first one that the SDK refuses.
         """
         try:
             document, blocked = self.request("report", recording, explain=explain)
@@ -110,8 +110,8 @@ class Worker:
         """Return every stop of a recording, and the side effects that were blocked meanwhile.
 
         Raises:
-            AppError: the app cannot be imported or does not serve the handler.
-            WorkerError: the code crashed or exceeded the time limit.
+            AppError: The app cannot be imported or does not serve the handler.
+            WorkerError: The code crashed or exceeded the time limit.
         """
         document, blocked = self.request("stops", recording)
         return tuple(Stop.from_json(stop) for stop in document["stops"]), tuple(blocked)
@@ -120,20 +120,20 @@ class Worker:
         """Return the ordinals of the commands at which a Python expression is true.
 
         Raises:
-            ReplayError: the expression is not valid Python.
-            AppError: the app cannot be imported or does not serve the handler.
-            WorkerError: the code crashed or exceeded the time limit.
+            ReplayError: The expression is not valid Python.
+            AppError: The app cannot be imported or does not serve the handler.
+            WorkerError: The code crashed or exceeded the time limit.
         """
         document, _ = self.request("stops", recording, expression=expression)
         return frozenset(document["hits"])
 
     def what_if(self, recording: Recording, question: WhatIfQuestion) -> WhatIfResult:
-        """Run a recording on with changed results.
+        """Run the code with changed results.
 
         Raises:
-            AppError: the app cannot be imported or does not serve the handler.
-            ReplayError: a change names no result of this journal.
-            WorkerError: the code crashed or exceeded the time limit.
+            AppError: The app cannot be imported or does not serve the handler.
+            ReplayError: A change does not name a result of the journal.
+            WorkerError: The code crashed or exceeded the time limit.
         """
         document, blocked = self.request("what_if", recording, question=question.to_json())
         return WhatIfResult.from_json({**document, "blocked": blocked})
@@ -142,8 +142,8 @@ class Worker:
         """Return the recording with the arguments that this code passes to its steps.
 
         Raises:
-            AppError: the app cannot be imported or does not serve the handler.
-            WorkerError: the code crashed or exceeded the time limit.
+            AppError: The app cannot be imported or does not serve the handler.
+            WorkerError: The code crashed or exceeded the time limit.
         """
         document, _ = self.request("annotate", recording)
         return type(recording).from_json(document)
@@ -152,14 +152,14 @@ class Worker:
         """Send one request; return its result and the side effects that were blocked meanwhile.
 
         Args:
-            op: an operation of `playhead.replay.child.operations`.
-            recording: what it is about, or the path of its file.
-            fields: further members of the request.
+            op: An operation of `playhead.replay.child.operations`.
+            recording: The recording, or the path of its file.
+            fields: Further members of the request.
 
         Raises:
-            WorkerError: the process crashed or exceeded the time limit; the next request starts a
+            WorkerError: The process crashed or exceeded the time limit; the next request starts a
                 new one.
-            ReplayError: what the operation raised.
+            ReplayError: The operation failed.
         """
         self.start()
         source: dict[str, Any] = (
@@ -177,17 +177,17 @@ class Worker:
         """Start the process and wait until it has imported the app.
 
         Raises:
-            AppError: the app cannot be imported, or restate-sdk is not installed.
-            WorkerError: importing it crashed the process or exceeded the time limit.
+            AppError: The app cannot be imported, or restate-sdk is not installed.
+            WorkerError: Importing it crashed the process or exceeded the time limit.
         """
         if self._process is not None and self._process.poll() is None:
             return
         self.close()
         if importlib.util.find_spec("restate") is None:
             raise errors.AppError(
-                f"{self.app} cannot be imported: restate-sdk is not installed beside Playhead",
-                "A replay imports the app: install Playhead in the app's environment, or bring the "
-                "app along: `uvx --with . playhead replay …`.",
+                f"{self.app} cannot be imported: restate-sdk is not installed with Playhead",
+                "A replay imports the app. Install Playhead in the app's environment, or add the "
+                "app to Playhead's: `uvx --with . playhead replay …`.",
             )
         command = [
             *self.isolation(),
@@ -225,7 +225,7 @@ class Worker:
             self._stderr.close()
 
     def interrupt(self) -> None:
-        """End the process for good, from any thread; a request under way raises WorkerError."""
+        """End the process permanently, from any thread; a request under way raises WorkerError."""
         self._interrupted = True
         process = self._process
         if process is not None:
@@ -294,7 +294,7 @@ class Worker:
             last_output = self._stderr.read().decode(errors="replace").strip()
         self.close()
         hint = f"Its last output:\n{last_output}" if last_output else ""
-        raise errors.WorkerError(f"The process that runs {self.app} was ended: {why}.", hint)
+        raise errors.WorkerError(f"The process that runs {self.app} ended: {why}", hint)
 
     @staticmethod
     def _unpack(answer: dict[str, Any]) -> Any:

@@ -1,5 +1,5 @@
 """Restate: the admin API (queries and changes), table rows, ids, and the service protocol.
 
-Not here: journals as commands and steps (`playhead.journal`), the recorder's copy of the tables
-(`playhead.store`), and the view over both (`playhead.reader`).
+See `playhead.journal` for journals as commands and steps, `playhead.store` for the recorder's copy
+of the tables, and `playhead.reader` for one view of both.
 """

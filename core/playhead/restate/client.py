@@ -119,7 +119,7 @@ class RestateClient:
         return _json(await self.send("GET", self.admin_url + path))
 
     async def change(self, method: str, path: str, body: Any = None) -> Any:
-        """Call a REST verb that changes something; return the answer's JSON or None.
+        """Send a change to the admin API; return the JSON of the answer, or None.
 
         Raises:
             RestateError: NotFoundError, RefusedError, UnreachableError or UnauthorizedError.
@@ -137,11 +137,11 @@ class RestateClient:
     ) -> httpx.Response:
         """Send one request, and repeat it while the server limits requests (429).
 
-        The loop is hand-written because stamina, the candidate, can neither take `sleep` from the
-        caller nor stay silent in the log.
+        The loop is written by hand because stamina cannot take `sleep` from the caller, and logs
+        every retry.
 
         Raises:
-            RestateError: The server does not answer, or with an error.
+            RestateError: The server does not answer, or answers with an error.
         """
         backoff = FIRST_BACKOFF
         for _ in range(RETRIES):
@@ -192,7 +192,7 @@ def connection_error(url: str, error: Exception) -> UnreachableError:
 
 
 def answer_error(response: httpx.Response) -> RestateError:
-    """Return the error to raise for a response whose status is 400 or above."""
+    """Return the error to raise for a response with a status of 400 or above."""
     where = str(response.request.url)
     reason = _reason(response)
     if response.status_code in (401, 403):

@@ -19,7 +19,7 @@ _ENDING_PAUSE = 0.1
 
 
 class Control:
-    """The verbs of the admin API. Every method raises RestateError when the server refuses."""
+    """Changes through the admin API. Every method raises RestateError when the server refuses."""
 
     def __init__(self, client: RestateClient) -> None:
         self._client = client
@@ -55,9 +55,9 @@ class Control:
         """Start a new invocation with the same input and return its id.
 
         Args:
-            invocation_id: A completed invocation whose journal is retained.
-            from_entry: Copy journal entries 0 to this one, with their results, so that the new
-                invocation continues from there. None copies the input only.
+            invocation_id: A completed invocation with a retained journal.
+            from_entry: Copy journal entries 0 to this one, with their results; the new invocation
+                continues from there. None copies the input only.
             deployment: Id of the deployment to use, `latest`, or `keep`.
         """
         answer = await self._verb(
@@ -83,7 +83,7 @@ class Control:
         if killed:
             if not any(digit in row.get("journal_retention", "") for digit in "123456789"):
                 raise RefusedError(
-                    "Its handler keeps no journal (journal retention 0), and an invocation without "
+                    "The handler keeps no journal (journal retention 0), and an invocation without "
                     "journal cannot be restarted: nothing was killed",
                     "Send its input as a new request, then kill it.",
                 )
@@ -96,7 +96,7 @@ class Control:
         except RestateError as error:
             if killed:
                 raise type(error)(
-                    f"It was killed, but not restarted: {error.title}",
+                    f"The invocation was killed, but not restarted: {error.title}",
                     "Its journal is retained: restart it as new once more.",
                 ) from error
             raise
@@ -106,7 +106,7 @@ class Control:
             if (await self._row(invocation_id))["status"] == "completed":
                 return
             await asyncio.sleep(_ENDING_PAUSE)
-        raise RefusedError("It has not ended yet", "Try again in a moment.")
+        raise RefusedError("The invocation has not ended yet", "Try again in a moment.")
 
     async def deployments(self) -> list[Deployment]:
         """Return the registered deployments, in the server's order."""

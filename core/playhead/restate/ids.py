@@ -40,7 +40,7 @@ def _decode(digits: str, size: int) -> bytes:
 
 
 def awakeable_id(invocation_id: str, signal_index: int) -> str:
-    """Return the id by which others complete the awakeable that waits for this signal.
+    """Return the id of the awakeable that this signal completes.
 
     Raises:
         ValueError: `invocation_id` is not an invocation id.

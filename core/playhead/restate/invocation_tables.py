@@ -23,7 +23,7 @@ class InvocationTables:
     """Rows of one invocation, unparsed."""
 
     invocations: Rows
-    """At most one."""
+    """At most one row."""
     journal: Rows
     """Journal entries with `raw`, unordered."""
     events: Rows
@@ -38,7 +38,7 @@ async def read_tables(
 
     Args:
         query: Runs one SELECT; its exceptions are passed on.
-        invocation_id: A whole id.
+        invocation_id: A complete id.
         tables: `SERVER_TABLES` or `STORE_TABLES`.
     """
     invocations, journal, events, state = tables

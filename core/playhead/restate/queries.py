@@ -1,4 +1,4 @@
-"""The SQL that Playhead sends to a server, shaped by what each table costs.
+"""SQL queries for a Restate server, designed for the cost of each table.
 
 Ids come first, then rows by id: a lookup by id takes a millisecond, but any filter or order over
 the status scans every stored invocation. Only the queries for payloads and state read payload

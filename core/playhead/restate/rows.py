@@ -41,7 +41,7 @@ class JournalRow:
 
     @property
     def is_command(self) -> bool:
-        """Whether it is a command of the handler, not a notification of the server."""
+        """Whether it is a command of the handler, and not a notification of the server."""
         return self.entry_type.startswith("Command: ")
 
 

@@ -1,4 +1,4 @@
-"""pyarrow for a strict type checker; the package ships no types."""
+"""The type of Arrow tables; pyarrow has no type hints."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Opens the DuckDB file: one process, one writer at a time, checkpoints when idle."""
+"""The DuckDB file: open in one process, with one writer at a time, and checkpoints when idle."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ DATABASE = "playhead.duckdb"
 LOCK = "recorder.lock"
 CHECKPOINT_THRESHOLD = "1GB"
 CHECKPOINT_BYTES = 1 << 20
-"""Size of the write-ahead log from which a checkpoint is worth its cost."""
+"""Minimum size of the write-ahead log for a checkpoint."""
 OPEN_SECONDS = 5.0
-"""How long to wait for a process that reads the file directly to close it."""
+"""Seconds to wait until a process that reads the file directly closes it."""
 
 SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     # Automatic checkpoints stall acknowledgements for seconds.
@@ -47,8 +47,8 @@ class Store:
         """Open the store in this folder; create the folder and the file if they do not exist.
 
         Raises:
-            StoreLockedError: another process has the store open.
-            StoreError: the folder or the file cannot be used.
+            StoreLockedError: Another process has the store open.
+            StoreError: The folder or the file cannot be used.
         """
         self.folder = folder
         self.path = folder / DATABASE
@@ -118,14 +118,14 @@ class Store:
             self._dirty = True
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
-        """Return a connection for one reader, who closes it."""
+        """Return a connection for one reader; the caller closes it."""
         return self._connection.cursor()
 
     def checkpoint(self, *, least_bytes: int = CHECKPOINT_BYTES) -> bool:
-        """Move the write-ahead log into the database; return whether it was large enough for that.
+        """Move the write-ahead log into the database; return whether it was large enough.
 
         Args:
-            least_bytes: size of the log from which it is moved.
+            least_bytes: Minimum size of the log to move it.
         """
         if not self._dirty or self.log_bytes() < least_bytes:
             return False
@@ -157,10 +157,10 @@ class Store:
 def _lock(path: Path) -> FileLock:
     """Take the lock that the operating system releases when its process ends.
 
-    The file holds the process id of its owner.
+    The file contains the process id of its owner.
 
     Raises:
-        StoreLockedError: another process has it.
+        StoreLockedError: Another process has the lock.
     """
     # A store may be closed by another thread than the one that opened it.
     lock = FileLock(path, blocking=False, thread_local=False)

@@ -1,4 +1,4 @@
-"""Writes the invocations that the journal copier read from Restate's admin SQL API."""
+"""The writer of invocations that the journal copier read from Restate's SQL API."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _BATCH = "incoming_rows"
 
 @dataclass(frozen=True, slots=True)
 class CopyProgress:
-    """How far an invocation has been copied."""
+    """Progress of the copy of one invocation."""
 
     modified_ms: int
     """The server's `modified_at` of the copied row, in milliseconds since 1970."""
@@ -40,14 +40,14 @@ class JournalCopy:
     """All events that the server has for these invocations."""
     state: ArrowTable | None
     state_of: list[tuple[str, str]]
-    """(service_name, service_key) of the objects whose complete state `state` holds."""
+    """(service_name, service_key) of the objects with their complete state in `state`."""
     updated: list[str]
     """Ids of the invocations that are in the store already and have rows to replace."""
     progress: Mapping[str, CopyProgress] = field(default_factory=dict[str, CopyProgress])
 
 
 def copy_progress(store: Store) -> dict[str, CopyProgress]:
-    """Return how far each invocation in the store has been copied, by id."""
+    """Return the progress of each invocation's copy in the store, by id."""
     cursor = store.cursor()
     try:
         rows: list[tuple[Any, ...]] = cursor.execute(

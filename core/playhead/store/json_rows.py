@@ -1,4 +1,4 @@
-"""Converts DuckDB results to JSON values, without pyarrow (it takes 0.2 s to import).
+"""DuckDB results as JSON values, without pyarrow, which takes 0.2 s to import.
 
 Times are ISO 8601 in UTC with `Z`, intervals ISO 8601 durations in seconds (`PT86400S`), blobs
 base64, decimals and floats numbers (NaN and infinities null), integers of any size numbers.
@@ -40,7 +40,7 @@ def json_rows(relation: duckdb.DuckDBPyRelation, size: int) -> Generator[list[di
 
 
 def json_value(value: Any) -> Any:
-    """Return one value as JSON can hold it."""
+    """Return a value as a JSON-compatible one."""
     if value is None or isinstance(value, (str, bool, int)):
         return value
     if isinstance(value, float):
@@ -63,7 +63,7 @@ def json_value(value: Any) -> Any:
 
 
 def _unique(names: list[str]) -> list[str]:
-    """Return column names made unique, such as `a`, `a_1`, so that no value is lost."""
+    """Return unique column names, such as `a`, `a_1`: no value is lost."""
     used: set[str] = set()
     out: list[str] = []
     for name in names:

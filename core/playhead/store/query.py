@@ -1,4 +1,4 @@
-"""Runs SQL of clients on the store: one SELECT, within limits."""
+"""SQL queries of clients on the store: one SELECT, within limits."""
 
 from __future__ import annotations
 
@@ -105,11 +105,11 @@ def to_rows(
     params: Sequence[Any] = (),
     limits: Limits = Limits(),
 ) -> list[dict[str, Any]]:
-    """Return the rows as values that JSON can hold (see `playhead.store.json_rows`).
+    """Return the rows as JSON-compatible values (see `playhead.store.json_rows`).
 
     Raises:
-        QueryError: the SQL is wrong, or does more than read.
-        QueryLimitError: the query exceeds a limit.
+        QueryError: The SQL is invalid, or is not read-only.
+        QueryLimitError: The query exceeds a limit.
     """
     with _Reading(connection, limits) as reading:
         rows: list[dict[str, Any]] = []

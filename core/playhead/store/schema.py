@@ -82,7 +82,7 @@ INVOCATIONS = Table(
         "scope": ("VARCHAR", "Scope of the invocation."),
         "limit_key": ("VARCHAR", "Key of the concurrency limit that applies."),
         "idempotency_key": ("VARCHAR", "Idempotency key of the request."),
-        "invoked_by": ("VARCHAR", "What sent the request: `ingress`, `service`, `subscription`."),
+        "invoked_by": ("VARCHAR", "Sender of the request: `ingress`, `service`, `subscription`."),
         "invoked_by_service_name": ("VARCHAR", "Service of the calling invocation."),
         "invoked_by_id": ("VARCHAR", "Id of the calling invocation."),
         "invoked_by_subscription_id": ("VARCHAR", "Id of the subscription."),
@@ -105,7 +105,7 @@ INVOCATIONS = Table(
         "journal_retention": ("INTERVAL", "How long the server keeps the journal."),
         "suspended_waiting_for_completions": ("UINTEGER[]", "Completion ids it is waiting for."),
         "suspended_waiting_for_signals": ("UINTEGER[]", "Signal ids it is waiting for."),
-        "suspended_waiting_future_json": ("VARCHAR", "What it is waiting for, as JSON."),
+        "suspended_waiting_future_json": ("VARCHAR", "Results that it is waiting for, as JSON."),
         "retry_count": ("UBIGINT", "Attempts of the current series of retries."),
         "last_start_at": ("TIMESTAMPTZ", "Start of the latest attempt."),
         "next_retry_at": ("TIMESTAMPTZ", "When the next attempt is due."),
@@ -119,7 +119,7 @@ INVOCATIONS = Table(
         "last_failure_related_command_index": ("UBIGINT", "Ordinal of the command."),
         "last_failure_related_command_name": ("VARCHAR", "Name of that command."),
         "last_failure_related_command_type": ("VARCHAR", "Type of that command."),
-        "last_awaiting_on_future_json": ("VARCHAR", "What the latest attempt awaited, as JSON."),
+        "last_awaiting_on_future_json": ("VARCHAR", "Results that the attempt awaited, as JSON."),
         "status": (
             "VARCHAR",
             "`pending`, `scheduled`, `inboxed`, `ready`, `running`, `backing-off`, `suspended`, "

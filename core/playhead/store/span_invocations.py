@@ -1,4 +1,4 @@
-"""Finds the invocation of spans that name none: that of the nearest ancestor with one."""
+"""Inherited invocation ids: a span without one gets that of its nearest ancestor with one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writes spans, each (trace_id, span_id) once; a finished span replaces a pending one."""
+"""The writer of spans: each (trace_id, span_id) once; a finished span replaces a pending one."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ class Written:
     finished: int = 0
     """Number of pending spans that finished ones replaced."""
     repeated: int = 0
-    """Number of spans that the store had already."""
+    """Number of spans that were already in the store."""
     traces: set[str] = field(default_factory=set[str])
     """Ids of the traces that got rows."""
 
 
 class SpanWriter:
-    """Writes the spans of one store, which has only one such writer."""
+    """The only writer of the spans of a store."""
 
     def __init__(self, store: Store) -> None:
         """Read the ids of the stored spans."""

@@ -19,7 +19,7 @@ class Column:
     type: str
     description: str
     expression: str = ""
-    """What it is selected from; the column of `spans` of the same name when empty."""
+    """SQL expression; if empty, the column of `spans` with the same name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ LLM_CALLS = View(
         Column(
             "answered",
             "BOOLEAN",
-            "Whether the model answered: the request has ended, did not fail, and was not cut off.",
+            "Whether the model answered: the request ended, did not fail, and was not interrupted.",
             names.ANSWERED_LLM_CALL.sql(),
         ),
         _STATUS,

@@ -1,7 +1,7 @@
 """The process that runs the user's code; started by `playhead.replay.worker`.
 
-Reads one JSON request per line and answers each with one JSON line. The user's code gets neither
-pipe: it reads nothing from standard input, and what it prints goes to standard error.
+Reads one JSON request per line and answers each with one JSON line. The user's code has no access
+to these pipes: its standard input is empty, and its standard output goes to standard error.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def main() -> None:
     requests, answers = _private_streams()
     guard = Guard()
     try:
-        # What these imports do is not the user's code.
+        # Side effects of these imports are not attributed to the user's code.
         import asyncio  # noqa: F401 # pyright: ignore[reportUnusedImport]
         import sqlite3  # noqa: F401 # pyright: ignore[reportUnusedImport]
 
@@ -51,7 +51,7 @@ def main() -> None:
         blocked = [f"The replay blocked while importing it: {what}" for what in guard.take()]
         _answer(answers, _error(error, hint="\n".join(filter(None, (error.hint, *blocked)))))
         return
-    # The imported modules stay: the garbage collector need not look through them again.
+    # The imported modules stay, so the garbage collector can skip them.
     gc.freeze()
     _answer(answers, {"ready": spec, "blocked": guard.take()})
     for line in requests:
@@ -63,7 +63,7 @@ def main() -> None:
             answer = _error(error)
         except Exception as error:
             traceback.print_exc()
-            answer = _error(ReplayError(f"replaying failed: {type(error).__name__}: {error}"))
+            answer = _error(ReplayError(f"The replay failed: {type(error).__name__}: {error}"))
         _answer(answers, {**answer, "blocked": guard.take()})
 
 
@@ -87,7 +87,7 @@ def _private_streams() -> tuple[IO[str], IO[str]]:
 
 
 def _limit_resources() -> None:
-    # What the code prints goes to a file, and its memory is that of a shared machine.
+    # Output goes to a file, and memory is shared with the rest of the machine.
     with contextlib.suppress(ImportError, OSError, ValueError):
         import resource
 

@@ -1,4 +1,4 @@
-"""Opens Python's debugger at a command of a replay; started by `playhead.replay.replays.debug`."""
+"""Python's debugger at a command of a replay; started by `playhead.replay.replays.debug`."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def main() -> int:
 
 
 def _interact(frame: FrameType) -> None:
-    # `set_trace` would stop at the next line to be executed, which is one of the replay's own.
+    # `set_trace` would stop at the next line to be executed, which belongs to the replay.
     debugger = pdb.Pdb(nosigint=True, readrc=False)
     debugger.reset()
     outer: FrameType | None = frame

@@ -1,8 +1,8 @@
-"""Keeps the user's code from affecting anything outside its process.
+"""A guard against side effects of the user's code outside its process.
 
-An audit hook blocks network access, file writes and subprocesses of Python code, and notes what
-it blocked. It cannot see native code; on Linux the process therefore also runs in a network
-namespace of its own, where the system allows one (see `playhead.replay.worker`).
+An audit hook blocks network access, file writes and subprocesses of Python code, and records each
+of them. It cannot see native code; on Linux, the process therefore also has its own network
+namespace, if the system allows one (see `playhead.replay.worker`).
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class BlockedError(PermissionError):
 
 
 class Guard:
-    """Blocks side effects from `install()` to the end of the process."""
+    """A block on side effects from `install()` to the end of the process."""
 
     def __init__(self) -> None:
         self._blocked: list[str] = []
@@ -60,7 +60,7 @@ class Guard:
         self._allowed += 1 if allowed else -1
 
     def take(self) -> tuple[str, ...]:
-        """Return what was blocked since the last call, each once, in order."""
+        """Return the side effects that were blocked since the last call, each once, in order."""
         found = tuple(dict.fromkeys(self._blocked))
         self._blocked.clear()
         return found
@@ -83,7 +83,8 @@ def _forbidden(event: str, args: tuple[Any, ...]) -> str | None:
             return None
         return f"write file {_text(path)}"
     if event in _NETWORK:
-        # Calls on a socket have it first and the address second; look-ups start with the host.
+        # Calls on a socket have the socket first and the address second; look-ups have the host
+        # first.
         address = list(args[:2]) if event.startswith("socket.get") else list(args[1:2])
         return f"network {event.partition('.')[2]} {_text(address)}"
     if event in _PROCESSES:

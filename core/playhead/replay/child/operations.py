@@ -24,12 +24,12 @@ def run(app: App, guard: Guard, request: dict[str, Any]) -> Any:
     """Carry out one request and return its result as JSON data.
 
     Args:
-        app: whose handlers run.
-        guard: lifted while steps are executed for real.
+        app: App that serves the handlers.
+        guard: Guard to lift while steps are executed for real.
         request: `op`, a recording (`recording` or its `path`), and the operation's own members.
 
     Raises:
-        ReplayError: it cannot be carried out.
+        ReplayError: The request cannot be carried out.
     """
     recording = (
         Recording.load(request["path"])
@@ -54,15 +54,15 @@ def run(app: App, guard: Guard, request: dict[str, Any]) -> Any:
 def report(app: App, recording: Recording, *, explain: bool = True) -> Report:
     """Replay a recording strictly, then explain all differences.
 
-    The verdict is the SDK's alone. A difference is fatal only when the SDK refuses the journal.
+    Only the SDK determines the verdict. A difference is fatal only if the SDK refuses the journal.
 
     Args:
-        app: whose handler runs.
-        recording: what to replay.
-        explain: list all differences, not only the first that the SDK refuses.
+        app: App that serves the handler.
+        recording: Recording to replay.
+        explain: List all differences, not only the first one that the SDK refuses.
 
     Raises:
-        AppError: the app does not serve this handler.
+        AppError: The app does not serve this handler.
     """
     verdict = strict(app, recording)
     if not explain:
@@ -82,7 +82,7 @@ def annotate(app: App, recording: Recording) -> Recording:
     Steps that the code does not reach stay as they are.
 
     Raises:
-        AppError: the app does not serve this handler.
+        AppError: The app does not serve this handler.
     """
     steps = dict(recording.steps)
     for pair in play(app, recording, Dry()).pairs:

@@ -1,4 +1,4 @@
-"""Every stop of a run, taken in one pass."""
+"""All stops of a run, taken in one pass."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from playhead.values import readable
 __all__ = ["stops_of"]
 
 _MAX_TASKS = 16
-"""Waiting tasks that a stop shows at most."""
+"""Maximum number of waiting tasks in a stop."""
 
 
 def stops_of(
@@ -32,15 +32,15 @@ def stops_of(
     """Run the handler and describe each command; run it again with a plan if it differs.
 
     Args:
-        app: whose handler runs.
-        recording: where the answers come from.
+        app: App that serves the handler.
+        recording: Recording with the results.
         expression: Python, evaluated in the user's frame at each command.
 
     Returns:
         The stops, and the ordinals of the commands at which the expression was true.
 
     Raises:
-        AppError: the app does not serve this handler.
+        AppError: The app does not serve this handler.
     """
     run = _Run(app, recording, (), expression)
     divergences: Sequence[Divergence] = ()
@@ -53,7 +53,7 @@ def stops_of(
 
 @dataclass(frozen=True, slots=True)
 class _Moment:
-    """What is only visible while the handler runs."""
+    """Data that is only available while the handler runs."""
 
     stacks: tuple[TaskStack, ...]
     state: dict[str, bytes | None]

@@ -1,4 +1,4 @@
-"""The run of a handler with changed results, beside the recorded run."""
+"""The run of a handler with changed results, compared with the recorded run."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ def what_if(
     """Run the code with some results replaced.
 
     Args:
-        app: whose handler runs.
-        recording: where the other results come from.
-        question: the changes, and how to answer what follows them.
-        on_live: called with True before a closure is executed for real, with False after it.
+        app: App that serves the handler.
+        recording: Recording with the other results.
+        question: The changes, and how to answer the commands after them.
+        on_live: Called with True before a closure is executed for real, with False after it.
 
     Raises:
-        AppError: the app does not serve this handler.
-        ReplayError: a change names no result of this journal.
+        AppError: The app does not serve this handler.
+        ReplayError: A change does not name a result of the journal.
     """
     journal = recording.journal()
     original = play(app, recording, Dry())
@@ -79,7 +79,7 @@ def what_if(
 
 
 class _Answers(Dry):
-    """Answers with what the user gave, executes what may run; sleeps end at once."""
+    """A policy with the user's answers and live steps; sleeps end at once."""
 
     def __init__(self, answers: Mapping[str, Any], live: set[str]) -> None:
         self.sources: dict[int, str] = {}
@@ -89,7 +89,7 @@ class _Answers(Dry):
         self._answers, self._live = answers, live
 
     def answer_to(self, call: Call) -> Any:
-        """Return what the user gave for a call, as it is shown."""
+        """Return the user's answer to a call, in the form for display."""
         answer = self._answers[call.name]
         return _failure(answer) if isinstance(answer, Failure) else answer
 
@@ -173,7 +173,7 @@ def _target_of(journal: Journal, command: Command) -> _Target:
 
 
 def _changed(journal: Journal, command: Command | None, new: Any) -> Any:
-    """Return a new result as the SDK hands it out."""
+    """Return a new result in the form in which the SDK returns it."""
     result = None if command is None else journal.result_of(command)
     old = None if result is None else result.value
     is_model_call = command is not None and command.type == "Run" and command.name in MODEL_STEPS

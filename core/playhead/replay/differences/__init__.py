@@ -1,1 +1,1 @@
-"""Differences between a recorded journal and what the code does now."""
+"""Differences between a recorded journal and today's code."""

@@ -10,19 +10,19 @@ from playhead.replay.engine.calls import Call, Plan
 __all__ = ["best_plan"]
 
 _LIMIT = 1_000_000
-"""Largest table of calls times recorded steps that is worth its time."""
+"""Maximum size of the table, calls times recorded steps."""
 
 
 def best_plan(calls: Sequence[Call], steps: Sequence[Command], *, ended: bool) -> Plan | None:
     """Return the pairing of calls with recorded steps that has the fewest differences.
 
-    The same type with another name counts as one difference (renamed), as does a step that only
-    one side has. Steps after the last call do not count if the handler did not end.
+    The same type with another name counts as one difference (renamed), as does a step on only one
+    side. Steps after the last call do not count if the handler did not end.
 
     Args:
-        calls: what the code did, in order.
-        steps: the recorded commands between Input and Output.
-        ended: whether the handler ended.
+        calls: Calls of the code, in order.
+        steps: The recorded commands between Input and Output.
+        ended: Whether the handler ended.
 
     Returns:
         The plan; None when the two are too long to compare.

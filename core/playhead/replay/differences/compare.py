@@ -32,9 +32,9 @@ def compare(
     """Yield the differences of one pair.
 
     Args:
-        recorded: the command of the journal.
-        call: what the code does now.
-        annotation: the step's member of `Recording.steps`, if it has one.
+        recorded: The command of the journal.
+        call: The call of today's code.
+        annotation: The step's member of `Recording.steps`, if it has one.
     """
 
     def divergence(kind: str, old: str | None, new: str | None, fatal: bool = True) -> Divergence:
@@ -86,7 +86,7 @@ def _durations(
         began = _milliseconds(recorded.appended_at)
         if began is None:
             return
-        # The wake-up time is by the SDK's clock, the entry's by the server's.
+        # The wake-up time follows the SDK's clock, the entry's time the server's clock.
         before = max(due - began, 0)
         if now is not None and abs(before - now) <= max(_SLACK_MS, _SLACK * max(before, now)):
             return

@@ -20,12 +20,12 @@ _ROLES = {
 
 
 def conversation(arguments: Any) -> tuple[dict[str, str], ...]:
-    """Return the messages, each `{"role", "text"}`; empty if the step does not ask a model.
+    """Return the messages, each `{"role", "text"}`; empty if the step is not a model call.
 
     Supports the model calls of Pydantic AI and of the OpenAI Agents SDK.
 
     Args:
-        arguments: what `arguments_of` returns.
+        arguments: The step's arguments, from `arguments_of`.
     """
     if not isinstance(arguments, dict):
         return ()

@@ -1,4 +1,4 @@
-"""Every difference between a journal and what the code does now."""
+"""All differences between a journal and today's code."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _RAISED_COST = 2
 
 @dataclass(frozen=True)
 class Explanation:
-    """The differences, and how far the run got."""
+    """The differences, and the progress of the run."""
 
     divergences: tuple[Divergence, ...]
     notes: tuple[str, ...]
@@ -35,11 +35,11 @@ class Explanation:
 def all_differences(app: App, recording: Recording) -> Explanation:
     """Run the code to its end with answers from the recording, and compare.
 
-    A new operation gets `None` as its result, so that the handler continues. The recording is
+    A new operation gets `None` as its result, which lets the handler continue. The recording is
     played up to six times with different pairings; the one with the fewest differences counts.
 
     Raises:
-        AppError: the app does not serve this handler.
+        AppError: The app does not serve this handler.
     """
     steps = tuple(recording.journal().steps())
     plan: Plan = ()
@@ -70,7 +70,7 @@ def _explain(playback: Playback, assumed: Sequence[Call]) -> Explanation:
     notes: list[str] = []
     if assumed:
         names = ", ".join(dict.fromkeys(call.title for call in assumed))
-        notes.append(f"the journal has no result of {names}: None was assumed")
+        notes.append(f"the journal has no result of {names}; None was assumed")
     reached = max((p for p in taken if p is not None), default=-1)
     matched = {p for p in taken if p is not None}
     end = len(steps) if playback.ended is not None else reached
@@ -88,7 +88,7 @@ def _explain(playback: Playback, assumed: Sequence[Call]) -> Explanation:
         after = playback.pairs[-1].recorded is None if playback.pairs else False
         if assumed and after:
             raised = playback.raised[0]
-            notes.append(f"with that the handler raises {raised}; nothing later is known")
+            notes.append(f"the handler then raises {raised}; later differences are unknown")
         else:
             found.append(_error(playback, recorded_output))
     found.sort(key=lambda d: d.command_index)
@@ -125,7 +125,7 @@ def _removed(command: Command, where: str | None) -> Divergence:
 
 
 def _continued_at(playback: Playback, position: int) -> str | None:
-    """Return where the code continued without the recorded step at that position."""
+    """Return the place where the code continued without the recorded step at that position."""
     for pair, other in zip(playback.pairs, playback.taken, strict=True):
         if other is not None and other > position:
             return pair.call.where

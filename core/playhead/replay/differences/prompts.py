@@ -24,9 +24,9 @@ def argument_differences(
     """Yield the differences as (kind, recorded, current); kind is `prompt` or `arguments`.
 
     Args:
-        step: the step's name, which shows whether it asks a model.
-        recorded: the arguments in the recording.
-        current: the arguments that the code passes now.
+        step: Name of the step, which shows whether it is a model call.
+        recorded: The arguments in the recording.
+        current: The arguments that the code passes now.
     """
     old, new = conversation(recorded), conversation(current)
     if step not in MODEL_STEPS or not (old or new):
@@ -42,7 +42,7 @@ def argument_differences(
 
 
 def message_differences(old: Messages, new: Messages) -> Iterator[tuple[str | None, str | None]]:
-    """Yield the messages that differ as (recorded, current); None where one side has none."""
+    """Yield the messages that differ as (recorded, current); None if one side has none."""
     before = [(m["role"], m["text"]) for m in old]
     after = [(m["role"], m["text"]) for m in new]
     for tag, i1, i2, j1, j2 in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
@@ -67,7 +67,7 @@ def _leaves(kind: str, recorded: Any, current: Any) -> Iterator[tuple[str, str |
 
 
 def _changed_leaves(recorded: Any, current: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """Yield where two JSON values differ: (path, recorded, current); None where absent."""
+    """Yield the differences of two JSON values as (path, recorded, current); None if absent."""
     if isinstance(recorded, dict) and isinstance(current, dict):
         old, new = cast("dict[str, Any]", recorded), cast("dict[str, Any]", current)
         for name in dict.fromkeys((*old, *new)):

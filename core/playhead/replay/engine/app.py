@@ -18,12 +18,12 @@ __all__ = ["App", "load_app"]
 
 @dataclass(frozen=True)
 class App:
-    """A Restate app, and which files are its code."""
+    """A Restate app, and the files of its code."""
 
     name: str
-    """As the user gave it: `module:attribute`."""
+    """`module:attribute`, as given by the user."""
     asgi: Any
-    """What `restate.app(...)` returned, instrumented or not."""
+    """Return value of `restate.app(...)`, instrumented or not."""
     user: UserCode
 
 
@@ -32,10 +32,10 @@ def load_app(spec: str, app_dir: str | None = None) -> App:
 
     Args:
         spec: `package.module:attribute`, or `package.module:factory()`.
-        app_dir: put first on the import path; default: the current directory.
+        app_dir: First folder of the import path; by default, the current directory.
 
     Raises:
-        AppError: the module or attribute does not exist, or importing it failed.
+        AppError: The module or attribute does not exist, or importing it failed.
     """
     module_name, colon, attribute = spec.partition(":")
     if not (module_name and colon and attribute):

@@ -1,4 +1,4 @@
-"""What a step is given: its closure's arguments and variables, and the prompt of a model call."""
+"""The inputs of a step: its closure's arguments and variables, and the prompt of a model call."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _DEPTH = 12
 
 
 def arguments_of(call: StepCall) -> Any:
-    """Return what a step's closure is given.
+    """Return the inputs of a step's closure.
 
     Returns:
         `{"args": […], "kwargs": {…}, "variables": {…}}` as JSON data, without empty members.
@@ -54,9 +54,9 @@ def arguments_of(call: StepCall) -> Any:
 
 
 def prompt_of(call: StepCall) -> Messages | None:
-    """Return the prompt of a step that asks a model; None when it is not certain.
+    """Return the prompt of a model call; None when it is not certain.
 
-    The messages look as in the span of such a request. Only Pydantic AI is supported.
+    The messages have the form of those in a request's span. Only Pydantic AI is supported.
     """
     try:
         with warnings.catch_warnings():
@@ -74,7 +74,7 @@ def prompt_of(call: StepCall) -> Messages | None:
 def _is_machinery(value: Any) -> bool:
     if isinstance(value, ModuleType | Context | type) or inspect.isroutine(value):
         return True
-    # Run contexts and models of agent frameworks; the prompt is beside them.
+    # Run contexts and models of agent frameworks; the prompt is not in them.
     name = type(value).__name__
     return name in ("RunContext", "ToolContext") or name.endswith(("Model", "Toolset", "Wrapper"))
 

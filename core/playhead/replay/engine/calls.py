@@ -24,13 +24,13 @@ class Call:
     """Ordinal among the commands of this run; Input is 0."""
     type: str
     name: str
-    """Step name, `service/handler`, state key or promise name; empty where there is none."""
+    """Step name, `service/handler`, state key or promise name; empty if it has none."""
     fields: dict[str, Any] = field(default_factory=dict[str, Any])
     """Other contents of the command: parameter, value, duration, …"""
     where: str | None = None
     """`file:line` of the user's code."""
     arguments: Any = None
-    """What a step's closure is given, as JSON data; None for other commands."""
+    """Inputs of a step's closure, as JSON data; None for other commands."""
     messages: Messages | None = None
     """Prompt of a model call; None if it is not needed or not certain."""
 
@@ -46,25 +46,25 @@ class Call:
 
     @property
     def new_result(self) -> ResultKey:
-        """Where the result is stored if the journal has no such command."""
+        """Key of the result if the journal has no such command."""
         return ("completion", -2 * self.command_index)
 
     @property
     def new_invocation_id(self) -> ResultKey:
-        """Where the callee's invocation id is stored if the journal has no such command."""
+        """Key of the callee's invocation id if the journal has no such command."""
         return ("completion", -2 * self.command_index - 1)
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """How a call is answered."""
+    """The answer to a call."""
 
     result: ResultKey | None = None
-    """Where its result is stored; None: there will never be one."""
+    """Key of the result; None if the call never gets one."""
     invocation_id: ResultKey | None = None
-    """Where the callee's invocation id is stored (calls and sends)."""
+    """Key of the callee's invocation id (calls and sends)."""
     execute: bool = False
-    """Execute the closure of this step for real."""
+    """Whether to execute the closure of this step for real."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,26 +73,26 @@ class Pair:
 
     call: Call
     recorded: Command | None
-    """None: the journal has no such command."""
+    """None if the journal has no such command."""
 
 
 class Matcher(Protocol):
-    """Finds the recorded command that answers a call."""
+    """A strategy to find the recorded command that answers a call."""
 
     def match(self, call: Call) -> Command | None:
-        """Return the recorded command; None if there is none."""
+        """Return the recorded command; None if the journal has none."""
         ...
 
 
 class NearestMatcher:
-    """Follows a plan; after its end, takes the nearest recorded step with the same key."""
+    """A matcher that follows a plan, then takes the nearest recorded step with the same key."""
 
     def __init__(self, steps: Sequence[Command], plan: Plan = ()) -> None:
         """Prepare to match.
 
         Args:
-            steps: the recorded commands between Input and Output.
-            plan: what answers the first calls.
+            steps: The recorded commands between Input and Output.
+            plan: Recorded steps that answer the first calls.
         """
         self._steps = steps
         self._keys = [key_of(step) for step in steps]
@@ -102,7 +102,7 @@ class NearestMatcher:
             self._free.setdefault(self._keys[position], []).append(position)
         self._next = 0
         self.taken: list[int | None] = []
-        """The plan as it was followed."""
+        """The plan that was followed."""
 
     def match(self, call: Call) -> Command | None:
         """Return the recorded command for a call."""
@@ -111,7 +111,7 @@ class NearestMatcher:
         if position is None:
             return None
         same = self._free[self._keys[position]]
-        if same[-1] == position:  # nearly always
+        if same[-1] == position:  # the usual case
             same.pop()
         else:
             same.remove(position)
@@ -134,7 +134,7 @@ class NearestMatcher:
 
 
 class SameArgumentsMatcher:
-    """Takes the next recorded step with the same key; after a change only with equal arguments."""
+    """A matcher by order and key; after a change, the arguments must be equal, too."""
 
     def __init__(
         self,
@@ -148,11 +148,11 @@ class SameArgumentsMatcher:
         """Prepare to match.
 
         Args:
-            steps: the recorded commands between Input and Output.
-            arguments: arguments of the recorded steps, by ordinal.
-            after: ordinal of the changed command.
-            recorded: whether the recording answers anything after it.
-            live: names of steps that it does not answer after it.
+            steps: The recorded commands between Input and Output.
+            arguments: Arguments of the recorded steps, by ordinal.
+            after: Ordinal of the changed command.
+            recorded: Whether the recording answers commands after it.
+            live: Names of steps that the recording does not answer after it.
         """
         self._free: dict[Key, list[Command]] = {}
         for step in steps:

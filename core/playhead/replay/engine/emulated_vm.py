@@ -1,6 +1,6 @@
-"""A state machine that never refuses a command, so that no difference of a handler is hidden.
+"""A state machine that never refuses a command, so every difference of a handler is visible.
 
-It takes the place of the SDK's own below the SDK's context. A `Runtime` answers each command.
+It replaces the state machine below the SDK's context. A `Runtime` answers each command.
 """
 # ruff: noqa: D102 - the methods are those of the SDK's VMWrapper
 
@@ -36,7 +36,7 @@ __all__ = ["EmulatedVM", "Runtime"]
 
 
 class Runtime(Protocol):
-    """Answers each command."""
+    """The source of answers to commands."""
 
     results: Results
 
@@ -51,32 +51,32 @@ class Runtime(Protocol):
         """Answer a command that the code writes.
 
         Args:
-            type_: such as `Run`.
-            name: see `Call.name`.
-            fields: its other contents.
-            arguments: what a step's closure is given.
-            messages: prompt of a model call.
+            type_: Type, such as `Run`.
+            name: Name; see `Call.name`.
+            fields: Other contents of the command.
+            arguments: Inputs of a step's closure.
+            messages: Prompt of a model call.
         """
         ...
 
     def output(self, value: bytes | None, failure: Failure | None) -> None:
-        """Note how the handler ended."""
+        """Record the end of the handler."""
         ...
 
     def failed(self, message: str, stacktrace: str) -> None:
-        """Note what the handler raised; the server would retry."""
+        """Record an exception of the handler; the server would retry."""
         ...
 
     def parked(self, waiting: bool) -> None:
-        """Note whether the handler awaits a result that does not exist."""
+        """Record whether the handler awaits a result that does not exist."""
         ...
 
     def started(self) -> None:
-        """Note that a closure is about to run."""
+        """Record that a closure is about to run."""
         ...
 
     def executed(self, result: ResultKey, value: bytes | Failure) -> None:
-        """Note the result of a closure, and where it is stored."""
+        """Record the result of a closure under its key."""
         ...
 
     @property
@@ -92,7 +92,7 @@ class _CallHandles:
 
 
 class EmulatedVM:
-    """Has the methods of the SDK's VMWrapper; made once per run."""
+    """A state machine with the methods of the SDK's VMWrapper; created once per run."""
 
     def __init__(
         self,
@@ -201,7 +201,7 @@ class EmulatedVM:
     def propose_run_completion_transient(
         self, handle: int, failure: Failure, attempt_duration_ms: int, config: Any
     ) -> None:
-        # A real server would retry; a replay shows the failure instead.
+        # A server would retry; a replay shows the failure instead.
         self._completed(handle, failure)
 
     def propose_run_completion_transient_with_delay_override(

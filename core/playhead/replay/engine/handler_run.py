@@ -28,21 +28,21 @@ _OLDEST, _DEFAULT, _NEWEST = 5, 6, 7
 """Versions of the service protocol that handlers can run with."""
 
 MakeVm = Callable[..., Any]
-"""Takes the arguments of the SDK's VMWrapper; returns what the handler uses as one."""
+"""A function that takes the arguments of the SDK's VMWrapper and returns a replacement of it."""
 Handler = Callable[..., Awaitable[Any]]
 
 
 @dataclass
 class HandlerResult:
-    """What the SDK sent."""
+    """The SDK's response."""
 
     status: int = 0
-    """HTTP status of the response; 0: none was sent."""
+    """HTTP status of the response; 0 if none was sent."""
     sent: list[tuple[int, bytes]] = field(default_factory=list[tuple[int, bytes]])
     """Messages as (wire type, message)."""
 
     def first(self, code: int) -> bytes | None:
-        """Return the first message of a wire type; None if there is none."""
+        """Return the first message of a wire type; None if none was sent."""
         return next((message for sent, message in self.sent if sent == code), None)
 
 
@@ -65,7 +65,7 @@ def request_body(recording: Recording) -> bytes:
 
 
 class HandlerRun:
-    """Runs an app's handler once; the state machine decides what its operations do."""
+    """One run of an app's handler; the state machine answers its operations."""
 
     def __init__(
         self,
@@ -78,10 +78,10 @@ class HandlerRun:
         """Prepare the run.
 
         Args:
-            app: whose handler runs.
-            recording: names the handler.
-            make_vm: makes the state machine.
-            replaying: returns whether the journal has commands that are not written yet.
+            app: App that serves the handler.
+            recording: Recording that names the handler.
+            make_vm: Creates the state machine.
+            replaying: Returns whether the journal has commands that are not written yet.
         """
         self.app = app
         self.recording = recording
@@ -91,24 +91,24 @@ class HandlerRun:
         self.parked = False
         """Set by the state machine: the handler awaits a result that does not exist."""
         self.waiting_at: str | None = None
-        """`file:line` where the user's code waited when nothing could happen any more."""
+        """`file:line` where the user's code waited when the run could not continue."""
         self._make_vm = make_vm
         self._replaying = replaying
         self._task: asyncio.Task[None] | None = None
         self._output = bytearray()
 
     def run(self, body: bytes = b"") -> HandlerResult:
-        """Run until the SDK ends the attempt, or nothing can happen any more.
+        """Run until the SDK ends the attempt, or the run cannot continue.
 
         Args:
-            body: the request body; see `request_body`.
+            body: The request body; see `request_body`.
 
         Raises:
-            AppError: the app does not serve this handler, or is not a Restate app.
+            AppError: The app does not serve this handler, or is not a Restate app.
         """
         self.loop.on_idle = self._idle
-        # A timeout may give up what has no result; but not while other tasks that wait for a
-        # timer still have recorded commands to write.
+        # A timeout may cancel an operation without a result, but not while other tasks that wait
+        # for a timer still have recorded commands to write.
         self.loop.may_skip = lambda: not self.parked or self._replaying()
         asyncio.set_event_loop(self.loop)
         try:
@@ -197,7 +197,7 @@ class HandlerRun:
 
 
 class Ending:
-    """Records where in the user's code a handler ends, without changing how it runs."""
+    """The place in the user's code where a handler ends, found without changing its run."""
 
     def __init__(self, user: UserCode) -> None:
         self._user = user
@@ -205,11 +205,11 @@ class Ending:
         """The user's frame that returned or raised, with its variables; None while it runs."""
 
     def watched(self, handler: Handler) -> Handler:
-        """Return the handler, recording where it ends."""
+        """Return the handler, wrapped to record where it ends."""
 
         async def watched(*args: Any) -> Any:
             running = handler(*args)
-            # A frame that is referenced keeps its last line and variables after its coroutine.
+            # A referenced frame keeps its last line and variables after the end of its coroutine.
             frame: FrameType | None = getattr(running, "cr_frame", None)
             try:
                 result = await running
@@ -241,7 +241,7 @@ class Ending:
 
 @contextlib.contextmanager
 def _quiet() -> Generator[None]:
-    # The report has what the SDK logs: a mismatch, a raising handler.
+    # The report has the errors that the SDK logs: a mismatch, an exception of the handler.
     logger = logging.getLogger("restate")
     level = logger.level
     logger.setLevel(logging.CRITICAL + 1)

@@ -1,4 +1,4 @@
-"""An event loop whose timers take no time, and that calls back when everything in it waits."""
+"""An event loop with instant timers and a callback for the moment when all tasks wait."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ __all__ = ["ReplayLoop"]
 _THREAD_SECONDS = 0.2
 _SELECT_EVERY = 64
 _MOST_SKIPS = 10_000
-"""After so many timers, something ticks without end."""
+"""Maximum number of skipped timers; more of them mean an endless timer loop."""
 
 
 class ReplayLoop(asyncio.SelectorEventLoop):
-    """Runs a handler whose durable operations are answered from a recording.
+    """The event loop of a handler in a replay.
 
-    When no callback is ready, the clock jumps to the next timer, so that an `asyncio.sleep` in a
-    handler takes no time, unless `may_skip` returns false. Without timers it calls `on_idle`.
+    When no callback is ready, the clock jumps to the next timer unless `may_skip` returns false: an
+    `asyncio.sleep` in a handler takes no time. Without timers it calls `on_idle`.
     """
 
     def __init__(self) -> None:
         self.on_idle: Callable[[], bool] | None = None
         """Returns whether it scheduled something, or stopped the loop."""
         self.busy = 0
-        """Number of closures that run for real; meanwhile the loop waits and time passes."""
+        """Number of closures that run for real; time passes meanwhile."""
         self.may_skip: Callable[[], bool] = lambda: True
         """Returns whether timers may fire now."""
         self._skipped = 0.0

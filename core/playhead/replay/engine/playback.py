@@ -1,4 +1,4 @@
-"""A handler run to its end with answers from a recording, and everything it did."""
+"""A run of a handler with answers from a recording, and everything that it did."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _WITHOUT_RESULT = ("SetState", "ClearState", "ClearAllState", "Sleep", "OneWayCa
 
 
 class Policy(Protocol):
-    """Answers calls that the journal does not."""
+    """A policy for calls that the journal does not answer."""
 
     def answer(self, call: Call, playback: Playback) -> Answer:
         """Return how to answer a call; `Answer()` leaves the handler waiting."""
@@ -31,10 +31,10 @@ class Policy(Protocol):
 
 
 class Dry:
-    """Answers only what the run itself knows: state that it wrote or read before."""
+    """A policy that only answers reads of state that the run has read or written before."""
 
     def answer(self, call: Call, playback: Playback) -> Answer:
-        """Answer with a known state value; else the handler waits."""
+        """Answer with a known state value; without one, the handler waits."""
         if call.type == "GetState" and (call.name in playback.state or playback.state_whole):
             playback.results.show(call.new_result, playback.state.get(call.name))
         elif call.type == "GetStateKeys" and playback.state_whole:
@@ -45,11 +45,11 @@ class Dry:
 
 
 class Assume:
-    """Answers everything, with `None` where nothing is known, so that the handler continues."""
+    """A policy that answers every call, if necessary with `None`, to keep the handler running."""
 
     def __init__(self) -> None:
         self.assumed: list[Call] = []
-        """Calls that got `None` and whose result the handler may have used."""
+        """Calls with the result `None` that the handler may have used."""
 
     def answer(self, call: Call, playback: Playback) -> Answer:
         """Answer with a known state value, else `None`; a promise is never resolved."""
@@ -81,17 +81,18 @@ def play(
     """Run a handler against a recording until it ends or can only wait.
 
     Args:
-        app: whose handler runs.
-        recording: where answers come from.
-        policy: answers calls that the journal does not.
-        plan: which recorded step answers each of the first calls; then the nearest one does.
-        matcher: finds the recorded command of each call, instead of a plan.
-        changed: results that replace recorded ones, as the SDK hands them out.
-        on_call: called before each command is answered, in the handler's own stack.
-        on_live: called with True before a closure is executed for real, with False after it.
+        app: App that serves the handler.
+        recording: Recording that provides the answers.
+        policy: A policy for calls that the journal does not answer.
+        plan: Recorded step that answers each of the first calls; the nearest ones answer the
+            others.
+        matcher: Finds the recorded command of each call, instead of a plan.
+        changed: Results that replace recorded ones, in the form in which the SDK returns them.
+        on_call: Called before each command is answered, in the handler's own stack.
+        on_live: Called with True before a closure is executed for real, with False after it.
 
     Raises:
-        AppError: the app does not serve this handler.
+        AppError: The app does not serve this handler.
     """
     playback = Playback(app, recording, policy, plan, matcher, changed or {}, on_call, on_live)
     playback.handler_run.run()
@@ -122,13 +123,13 @@ class Playback:
         self.pairs: list[Pair] = []
         """Every command in order, without Input and Output."""
         self.state: dict[str, bytes | None] = {}
-        """State that the run has read or written; None: known to be absent."""
+        """State that the run has read or written; None if known to be absent."""
         self.state_whole = False
         """Whether `state` is complete: the handler cleared everything before."""
         self.ended: Call | None = None
         """The Output that the handler wrote; None while it has not ended."""
         self.raised: tuple[str, str] | None = None
-        """Message and stack trace of what the handler raised, if the server would retry."""
+        """Message and stack trace of the handler's exception, if the server would retry."""
         self.executed_results: dict[ResultKey, Any] = {}
         """Results of closures that were executed."""
         self.handler_run = HandlerRun(
@@ -144,17 +145,17 @@ class Playback:
 
     @property
     def taken(self) -> Plan:
-        """The plan as it was followed; empty with another matcher."""
+        """The plan that was followed; empty with another matcher."""
         matcher = self._matcher
         return tuple(matcher.taken) if isinstance(matcher, NearestMatcher) else ()
 
     @property
     def waiting_at(self) -> str | None:
-        """`file:line` where the handler waited when nothing could happen any more."""
+        """`file:line` where the handler waited when the run could not continue."""
         return self.handler_run.waiting_at
 
     def state_keys(self) -> list[str]:
-        """Return the keys that have a value, as far as the run knows."""
+        """Return the keys that are known to have a value."""
         return sorted(key for key, value in self.state.items() if value is not None)
 
     # --- called by the state machine
@@ -188,7 +189,7 @@ class Playback:
         return answer
 
     def output(self, value: bytes | None, failure: Failure | None) -> None:
-        """Note how the handler ended."""
+        """Record the end of the handler."""
         text = None if failure is None else f"{failure.code}: {failure.message}"
         fields = {"value": value, "failure": text}
         at = self.handler_run.ending.where
@@ -197,11 +198,11 @@ class Playback:
             self._on_call(self.ended, self)
 
     def failed(self, message: str, stacktrace: str) -> None:
-        """Note what the handler raised."""
+        """Record an exception of the handler."""
         self.raised = (message, stacktrace)
 
     def parked(self, waiting: bool) -> None:
-        """Note whether the handler awaits a result that does not exist."""
+        """Record whether the handler awaits a result that does not exist."""
         self.handler_run.parked = waiting
 
     def started(self) -> None:
@@ -211,7 +212,7 @@ class Playback:
             self._on_live(True)
 
     def executed(self, result: ResultKey, value: bytes | Failure) -> None:
-        """Note the result of a closure that was executed."""
+        """Record the result of an executed closure."""
         self.handler_run.loop.busy -= 1
         if self._on_live is not None:
             self._on_live(False)

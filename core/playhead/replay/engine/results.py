@@ -23,12 +23,12 @@ CANCEL: ResultKey = ("signal", CANCEL_SIGNAL)
 class Results:
     """Results in the order in which they were stored; each becomes visible in its turn.
 
-    Awaiting something makes visible what was stored up to its result, and nothing later: so
-    `select` finds the same winner as when the journal was written.
+    Awaiting a result makes visible all results up to it, and none stored later, so `select` finds
+    the same winner as in the recorded run.
     """
 
     def __init__(self, stored: Iterable[tuple[ResultKey, Any]]) -> None:
-        """Take what the journal holds, in its order; values as the SDK hands them out."""
+        """Take the journal's results in order, with values in the SDK's form."""
         self._stored = deque(stored)
         self._visible: dict[ResultKey, Any] = {}
 
@@ -52,8 +52,8 @@ class Results:
         """Make results visible until `future` is resolved.
 
         Args:
-            future: the SDK's tree of handles.
-            keys: what each handle waits for.
+            future: The SDK's tree of handles.
+            keys: Result that each handle waits for.
 
         Returns:
             `completed`, `cancelled` (the cancel signal came first, and is used up), or
@@ -82,7 +82,7 @@ class Results:
 
 
 def sdk_value(kind: str, value: Any) -> Any:
-    """Return a recorded result as the SDK's state machine hands it out.
+    """Return a recorded result in the form in which the SDK's state machine returns it.
 
     Args:
         kind: `Result.kind`.

@@ -1,19 +1,19 @@
 """Every private part of restate-sdk, asyncio and Pydantic AI that a replay uses, in one file.
 
-Not here: what a replay does with them. Other modules of the engine import them from here.
+The other modules of the engine import them from here.
 
 Required; `require` raises without them:
 
 - `restate.server` looks up `VMWrapper` (the state machine) and `ServerInvocationContext` by name
-  for each invocation: `substituted` puts those of a replay in their place.
+  for each invocation: `substituted` replaces them by those of a replay.
 - `restate.vm.VMWrapper` has a method for each journal command (`COMMANDS`), and `do_progress`
-  hands out the closures of steps to execute.
+  returns the closures of steps to execute.
 - `restate._internal.VMException` is raised when the state machine refuses a command.
 - `Handler` is a dataclass with `fn` and `context_managers`.
 
 Optional; without them a replay is slower or less detailed (`limitations`):
 
-- `ServerInvocationContext.run` and `.run_typed` hold a step's closure and its arguments in local
+- `ServerInvocationContext.run` and `.run_typed` have a step's closure and its arguments in local
   variables (`step_call`).
 - `restate.server_context` looks up `LazyFuture`, `RunAction`, `copy` and `inspect` by name, and
   asyncio's loops have `_ready` (`SHORTCUTS`, `others_ready`; see `shortcuts`).
@@ -127,13 +127,13 @@ _STEP_DEPTH = 8
 """Frames between a step's method of the state machine and the context's `run`."""
 
 SHORTCUTS = ("LazyFuture", "RunAction", "copy", "inspect")
-"""Names of `restate.server_context` in whose place `shortcuts` puts cheaper ones."""
+"""Names of `restate.server_context` that `shortcuts` replaces by cheaper ones."""
 
 LazyFuture: Any = getattr(server_context, "LazyFuture", object)
-"""A task that is made when it is first awaited."""
+"""A task that is created when it is first awaited."""
 
 TASK_STEP: CodeType | None = getattr(getattr(asyncio.Handle, "_run", None), "__code__", None)
-"""Code below which only the event loop runs."""
+"""Code of the frame below which all frames belong to the event loop."""
 
 Handling = Callable[..., Any]
 """A handler's coroutine function."""
@@ -152,7 +152,7 @@ class ModelRequest(NamedTuple):
 
 
 def problems() -> list[str]:
-    """Return what the installed restate-sdk is missing for any replay; empty when complete."""
+    """Return the parts that the installed restate-sdk is missing for replays; empty if complete."""
     found = [f"restate.server has no {name}" for name in _SUBSTITUTED if not hasattr(server, name)]
     if missing := {*COMMANDS, *_NEEDED_METHODS} - set(vars(VMWrapper)):
         found.append(f"VMWrapper has no {', '.join(sorted(missing))}")
@@ -168,7 +168,7 @@ def require() -> None:
     """Check that a replay is possible with the installed restate-sdk.
 
     Raises:
-        AppError: it is not; the title names what is missing.
+        AppError: A required part is missing; the title names it.
     """
     found = problems()
     if found:
@@ -179,7 +179,7 @@ def require() -> None:
 
 
 def limitations() -> list[str]:
-    """Return what a replay cannot do with the installed versions; empty when it can do all."""
+    """Return the limitations of replays with the installed versions; empty if there are none."""
     found: list[str] = []
     if not _step_codes():
         found.append(
@@ -194,7 +194,7 @@ def limitations() -> list[str]:
 
 
 def shortcuts_missing() -> list[str]:
-    """Return what prevents the shortcuts; empty when they can be used."""
+    """Return the parts that are missing for the shortcuts; empty if they can be used."""
     found = [
         f"restate.server_context has no {name}"
         for name in SHORTCUTS
@@ -216,11 +216,11 @@ def shortcuts_missing() -> list[str]:
 
 @contextlib.contextmanager
 def substituted(make_vm: Handling, watch: Callable[[Handling], Handling]) -> Generator[None]:
-    """Let the SDK make another state machine, and run a watched handler, for each invocation.
+    """Make the SDK use another state machine and a watched handler for each invocation.
 
     Args:
-        make_vm: takes the arguments of `VMWrapper`; returns what the handler uses as one.
-        watch: takes a handler's function; returns the one to run.
+        make_vm: Takes the arguments of `VMWrapper`; returns a replacement of it.
+        watch: Takes a handler's function; returns the one to run.
     """
     make_context: Handling = getattr(server, "ServerInvocationContext")  # noqa: B009
 
@@ -299,10 +299,10 @@ def others_ready(loop: Any) -> bool:
 
 
 def model_request(call: StepCall) -> ModelRequest:
-    """Return the request of a step that asks a model through Pydantic AI.
+    """Return the request of a model call through Pydantic AI.
 
     Raises:
-        Exception: the step is another framework's, or this version of Pydantic AI differs.
+        Exception: The step belongs to another framework, or to an unsupported Pydantic AI.
     """
     names = _names_of(*call)
     _, parameters = names["self"].prepare_request(
@@ -314,10 +314,10 @@ def model_request(call: StepCall) -> ModelRequest:
 def prompt_attributes(request: ModelRequest) -> dict[str, Any]:
     """Return the span attributes that Pydantic AI's own instrumentation writes for a prompt.
 
-    So today's prompt has the same form as the recorded one.
+    They give today's prompt the same form as the recorded one.
 
     Raises:
-        Exception: this version of Pydantic AI differs.
+        Exception: This version of Pydantic AI is not supported.
     """
     from pydantic_ai.messages import ModelResponse
 
@@ -336,7 +336,7 @@ def prompt_attributes(request: ModelRequest) -> dict[str, Any]:
 
 
 class _Attributes(dict[str, Any]):
-    """Takes the place of a span."""
+    """A stand-in for a span."""
 
     def is_recording(self) -> bool:
         return True

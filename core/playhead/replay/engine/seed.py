@@ -2,7 +2,7 @@
 
 The server seeds the SDK's random numbers with the SipHash-1-3 (zero key) of the id's 24 bytes, as
 Rust hashes an array: the length as little-endian u64, then the bytes. A server with experimental
-unique random seeds draws the seed instead; its recordings have to carry it.
+unique random seeds draws the seed instead; its recordings must include it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What the SDK does at every durable step, made cheaper where the outcome is the same.
+"""Cheaper replacements of the SDK's work at every durable step, with the same outcome.
 
-Each shortcut takes the place of a name in `restate.server_context` during a run. Without them a
-replay spends most of its time there.
+Each shortcut replaces a name in `restate.server_context` during a run. Without them, a replay
+spends most of its time on this work.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _signatures: WeakKeyDictionary[Any, inspect.Signature] = WeakKeyDictionary()
 
 
 class _Inspect:
-    """`inspect`, whose `signature` inspects each function once."""
+    """`inspect`, with a `signature` that inspects each function once."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(inspect, name)
@@ -51,7 +51,7 @@ class _Inspect:
 
 
 class _Copy:
-    """`copy`, with a short way for the options of a step."""
+    """`copy`, with a faster path for the options of a step."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(copy, name)
@@ -65,19 +65,18 @@ class _Copy:
 
 
 class _AnyType:
-    """A type that only `typing.cast` sees, instead of a new one at each step."""
+    """A type for `typing.cast` only, instead of a new one at each step."""
 
     def __getitem__(self, parameters: Any) -> _AnyType:
         return self
 
 
 class _LazyFuture(LazyFuture):  # pyright: ignore[reportUntypedBaseClass]
-    """Starts at once when the loop has nothing else to do.
+    """A future that starts at once when the loop has no other callback to run.
 
-    The SDK makes a task of each future and awaits it in the same breath. When nothing else is
-    ready, the loop would run that task next, and if the result is there, the awaiting task after
-    it: the same order as without the detour. When something else is ready, or the result is not
-    there, the SDK's way is kept.
+    The SDK creates a task for each future and awaits it immediately. If no other callback is ready,
+    the loop would run that task next and then, if the result is available, the awaiting task: the
+    order is the same without the task. Otherwise, the behavior of the SDK is kept.
     """
 
     __slots__ = ()
@@ -93,7 +92,7 @@ class _LazyFuture(LazyFuture):  # pyright: ignore[reportUntypedBaseClass]
 
 def _begun(loop: asyncio.AbstractEventLoop, lazy: _LazyFuture) -> Any:
     coroutine = lazy.async_def()
-    context = contextvars.copy_context()  # As a task would have it.
+    context = contextvars.copy_context()  # A task would run in a copy, too.
     future = loop.create_future()
     try:
         awaited = context.run(coroutine.send, None)

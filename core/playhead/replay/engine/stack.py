@@ -39,7 +39,7 @@ _LIBRARY = tuple(
 )
 _MAX_LOCALS = 40
 HANDLER_TASK = "handler"
-"""Name of the task in which a run has its handler."""
+"""Name of the task that runs the handler."""
 
 _repr = reprlib.Repr()
 _repr.maxstring = _repr.maxother = 120
@@ -47,10 +47,10 @@ _repr.maxlevel = 4
 
 
 class UserCode:
-    """Distinguishes the user's files from libraries."""
+    """The user's files, as opposed to libraries."""
 
     def __init__(self, root: str | None = None) -> None:
-        """Take the folder of the app's package, which counts even if it is installed."""
+        """Take the folder of the app's package, which is user code even if it is installed."""
         self._root = root
         self.owns = lru_cache(maxsize=None)(self._owns)
 
@@ -102,7 +102,7 @@ def snapshot(frame: FrameType) -> dict[str, str]:
 
 
 def short(value: Any) -> str:
-    """Return a short `repr` of anything, or the name of what it raised."""
+    """Return a short `repr` of any value, or the name of the exception that it raised."""
     try:
         return _repr.repr(value)
     except Exception as error:
@@ -124,7 +124,7 @@ def frames_of_tasks(
 def handler_at(user: UserCode, loop: asyncio.AbstractEventLoop) -> str | None:
     """Return `file:line` of the user's innermost frame in the handler's task, while it waits.
 
-    Frameworks write commands in tasks of their own, on behalf of the handler.
+    Frameworks write commands in separate tasks, on behalf of the handler.
     """
     frames = frames_of_tasks(user, loop).get(HANDLER_TASK)
     return f"{frames[0].f_code.co_filename}:{frames[0].f_lineno}" if frames else None

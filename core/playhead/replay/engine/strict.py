@@ -1,4 +1,4 @@
-"""The strict verdict: does the SDK accept this journal with this code?"""
+"""The strict verdict: whether the SDK accepts a journal with today's code."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ def strict(app: App, recording: Recording) -> Report:
     """Feed the journal to the SDK and report its verdict; no closure is executed.
 
     Raises:
-        AppError: the app does not serve this handler.
-        RecordingError: an entry's bytes do not match its type.
+        AppError: The app does not serve this handler.
+        RecordingError: An entry's bytes do not match its type.
     """
     return StrictRun(app, recording).report()
 
 
 class StrictRun:
-    """One run of a handler under the SDK's own state machine, which it watches."""
+    """One watched run of a handler under the SDK's own state machine."""
 
     def __init__(self, app: App, recording: Recording) -> None:
         self.app = app
@@ -50,7 +50,7 @@ class StrictRun:
         self.journal: Journal = recording.journal()
         self.written = 1  # Input
         self.raised: tuple[str, str] | None = None
-        """Message and stack trace of what the handler raised, if the server would retry."""
+        """Message and stack trace of the handler's exception, if the server would retry."""
         self.output: tuple[str, Any] | None = None
         """Kind (`value` or `failure`) and content of the Output command."""
         self._last_where: str | None = None
@@ -65,25 +65,25 @@ class StrictRun:
     # --- called by the state machine
 
     def command(self, type_: str, call: str, args: tuple[Any, ...]) -> None:
-        """Note a command that the handler is about to write."""
+        """Record a command that the handler is about to write."""
         self.written += 1
         if type_ == "Output":
             self.output = ("failure" if call.endswith("failure") else "value", args[0])
 
     def refused(self) -> None:
-        """Note where the code is: the state machine did not accept its last command."""
+        """Record the place in the code: the state machine refused its last command."""
         self._last_where = where(self.app.user)
 
     def parked(self, waiting: bool) -> None:
-        """Note whether the handler awaits a result that does not exist."""
+        """Record whether the handler awaits a result that does not exist."""
         self._run.parked = waiting
 
     def missing_result(self, step: str) -> None:
-        """Note a step without a result that the handler awaits; its closure does not run."""
+        """Record a step without a result that the handler awaits; its closure does not run."""
         self._steps_without_result.append(step)
 
     def failed(self, message: str, stacktrace: str) -> None:
-        """Note what the handler raised."""
+        """Record an exception of the handler."""
         self.raised = (message, stacktrace)
 
     # --- the verdict
@@ -120,7 +120,7 @@ class StrictRun:
         sdk_message = f"{message.message}\n{message.stacktrace}".strip()
         if self.raised is not None and message.code != JOURNAL_MISMATCH:
             if self.written >= len(self.journal.commands) and self.journal.output is None:
-                reason = f"past the end of the journal the handler raises {self.raised[0]}"
+                reason = f"after the end of the journal, the handler raises {self.raised[0]}"
                 return Report("incomplete", **common, reason=reason, sdk_message=sdk_message)
             index, kind, current = self.written, "error", self.raised[0]
             at = raised_at(self.app.user, self.raised[1]) or self._last_where
@@ -155,14 +155,14 @@ class StrictRun:
         if self._steps_without_result:
             names = ", ".join(dict.fromkeys(self._steps_without_result))
             return f"the journal has no result of step {names}"
-        return "the journal has no result for what the handler awaits"
+        return "the journal has no result for the operation that the handler awaits"
 
 
 class _WatchedVM(VMWrapper):
     """The SDK's own state machine; notifies a StrictRun of each command before it is written.
 
     A step without a result stays without one: its closure is never handed out. Handlers with
-    explicit recovery replay too, where the SDK would run them from the start.
+    explicit recovery are replayed, too; the SDK would run them from the start.
     """
 
     def __init__(
@@ -175,7 +175,7 @@ class _WatchedVM(VMWrapper):
         super().__init__(headers, disable_payload_checks, explicit_recovery=False)
         self._observer = observer
         self._run_names: dict[int, str] = {}
-        """Names of the steps that the journal does not hold, by handle."""
+        """Names of the steps that are not in the journal, by handle."""
         self._parked = False
         for call, type_ in COMMANDS.items():
             setattr(self, call, self._watched(call, type_))

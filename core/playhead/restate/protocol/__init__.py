@@ -3,7 +3,7 @@
 `playhead.restate.protocol.service_protocol_pb2` has the generated message classes. It is imported
 when the first message is parsed, so importing this package does not import protobuf.
 
-Not here: what the messages mean for a journal (`playhead.journal`).
+`playhead.journal` interprets the messages of a journal.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ def frame(code: int, message: bytes) -> bytes:
 
 
 def frames(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Iterate over the (wire type, message) pairs in `data`.
+    """Yield the (wire type, message) pairs in `data`.
 
     Raises:
         FramingError: The last frame is incomplete.

@@ -191,8 +191,7 @@ SCENARIOS = (
         name="interrupted-agent",
         title="A new message interrupts the current run",
         failure="The user sends a new request while the agent is working on the first one.",
-        behavior="Cancels the running task, which cleans up, and starts a task with both "
-        "requests.",
+        behavior="Cancels the running task, which cleans up, and starts a task with both requests.",
         look_at="The cancelled first task with its cleanup step, and the second task next to it.",
         llm_faults=(LlmFault(do="hang", agent="coder", seconds=60),),
         actions=(
