@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 
 import pytest
+from journal_fixtures import handlers, restate
 from playhead.conventions import END_SPAN, name_sql
 from playhead.reader.reader import Reader
 from playhead.record.client import StoreClient, connect
@@ -13,6 +14,8 @@ from playhead.restate.client import RestateClient
 from playhead_samples import demo_requests as demo
 from playhead_samples.stack import Stack
 from waiting import until_async
+
+__all__ = ["handlers", "restate"]
 
 SECONDS = 60.0
 

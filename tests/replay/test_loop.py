@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import itertools
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -60,10 +59,8 @@ def run(folder: Path, body: str, recording: Recording = RUN_OK) -> Report:
     ids=["sleep", "timeout", "thread", "anyio", "left-over task", "task group", "call-back"],
 )
 def test_a_handler_that_waits_elsewhere_replays(body: str, tmp_path: Path):
-    start = time.monotonic()
     report = run(tmp_path, body)
     assert (report.verdict, report.divergences) == ("same", ()), report.sdk_message
-    assert time.monotonic() - start < 10
 
 
 def test_a_handler_that_never_continues_is_incomplete_and_shows_where(tmp_path: Path):

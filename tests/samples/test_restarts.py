@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -55,10 +54,8 @@ def test_sigterm_ends_the_service_in_time_without_losing_progress(lab: Lab) -> N
     lab.set_llm_fault(do="hang", agent="weather", seconds=30)
     question = lab.send("/WeatherAgent/run", QUESTION)
     until(lambda: bool(lab.llm_log("weather")), "the LLM request has arrived")
-    started = time.monotonic()
     lab.agents.signal(signal.SIGTERM)
-    until(lambda: not lab.agents.running, "the service has ended")
-    assert time.monotonic() - started < SIGTERM_SECONDS
+    until(lambda: not lab.agents.running, "the service has ended", seconds=SIGTERM_SECONDS)
     lab.stack.start_agents()
     lab.resolve(request["awakeable_id"], True)
     assert lab.output(claim) == "A person decided on the claim: approved."

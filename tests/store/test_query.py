@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -118,8 +117,7 @@ ESCAPES = [
 def test_queries_that_read(store: Store, span: Callable[..., SpanRow], sql: str) -> None:
     SpanWriter(store).write([span(1)])
     cursor = store.cursor()
-    to_rows(cursor, sql)
-    to_arrow(cursor, sql)
+    assert len(to_rows(cursor, sql)) == to_arrow(cursor, sql).num_rows
     cursor.close()
 
 
@@ -164,10 +162,8 @@ def test_a_query_that_takes_too_long_is_stopped(store: Store) -> None:
     endless = (
         "WITH RECURSIVE t AS (SELECT 1 AS x UNION ALL SELECT x + 1 FROM t) SELECT max(x) FROM t"
     )
-    started = time.monotonic()
     with pytest.raises(QueryLimitError, match="longer than"):
         to_rows(cursor, endless, limits=Limits(seconds=0.3))
-    assert time.monotonic() - started < 10
     assert to_rows(cursor, "SELECT 1 AS n") == [{"n": 1}]
     cursor.close()
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-__all__ = ["until", "until_async"]
+__all__ = ["until", "until_async", "until_stable"]
 
 _T = TypeVar("_T")
 
@@ -46,6 +46,23 @@ async def until_async(
             return value
         _check(deadline, condition, what, value)
         await asyncio.sleep(PAUSE_SECONDS)
+
+
+def until_stable(
+    read: Callable[[], _T], what: str | None = None, *, quiet: float, seconds: float = SECONDS
+) -> _T:
+    """Wait until the value has not changed for `quiet` seconds; returns it.
+
+    For what has no visible end, such as spans that must not arrive any more.
+    """
+    deadline = time.monotonic() + seconds
+    value, since = read(), time.monotonic()
+    while time.monotonic() - since < quiet:
+        _check(deadline, read, what, value)
+        time.sleep(PAUSE_SECONDS)
+        if (latest := read()) != value:
+            value, since = latest, time.monotonic()
+    return value
 
 
 def _check(deadline: float, condition: object, what: str | None, value: object) -> None:

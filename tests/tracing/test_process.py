@@ -36,11 +36,8 @@ def test_live_view_and_sigterm(bed: Bed, server: str) -> None:
             assert row.attributes["restate.invocation.id"] == invocation
         assert not [r for r in bed.receiver.rows if "playhead.pending" in r.attributes]
 
-        stopped = time.monotonic()
         child.signal(signal.SIGTERM)
-        until(lambda: not child.running, "the process has ended", seconds=20)
-        took = time.monotonic() - stopped
-        assert took < 5, f"{took:.1f} s"
+        until(lambda: not child.running, "the process has ended", seconds=5)
         interrupted = bed.receiver.wait(lambda rows: [r for r in rows if r.span_id == chat.span_id])
         assert len(interrupted) == 1, "the finished span replaces the pending one"
         assert interrupted[0].attributes["playhead.interrupted"] is True

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,7 +24,7 @@ from test_truth import check
 from tracing_agents import build
 from tracing_bed import SERVER, Bed, Serving
 from tracing_cases import LOOK, happy, nested, step_fails
-from waiting import until
+from waiting import until, until_stable
 
 
 class Uvicorn:
@@ -68,11 +67,7 @@ def names(memory: InMemorySpanExporter) -> Counter[str]:
 
 
 def until_still(memory: InMemorySpanExporter) -> None:
-    count, since = -1, time.monotonic()
-    while time.monotonic() - since < 0.3:
-        if len(memory.get_finished_spans()) != count:
-            count, since = len(memory.get_finished_spans()), time.monotonic()
-        time.sleep(0.02)
+    until_stable(lambda: len(memory.get_finished_spans()), "no more spans end", quiet=0.3)
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from playhead.local import ManagedProcess, RestateServer, free_port, port_is_fre
 from tracing_agents import build
 from tracing_otlp import Receiver, Row
 from tracing_world import World
-from waiting import until
+from waiting import until, until_stable
 
 SERVER = "Restate"
 
@@ -213,11 +213,7 @@ class Bed:
 
     def settled(self, quiet: float = 0.4) -> list[Row]:
         """Return all spans after a quiet time (they are sent every 0.05 and 0.2 s)."""
-        count, since = -1, time.monotonic()
-        while time.monotonic() - since < quiet:
-            if len(self.receiver.rows) != count:
-                count, since = len(self.receiver.rows), time.monotonic()
-            time.sleep(0.02)
+        until_stable(lambda: len(self.receiver.rows), "no more spans arrive", quiet=quiet)
         return list(self.receiver.rows)
 
 

@@ -63,9 +63,7 @@ def steps(
     }
     related = _related_events(events, len(commands))
     found = [
-        _command_step(
-            invocation_id, row, ordinal, notifications, related[ordinal], payloads, active
-        )
+        _command_step(row, ordinal, notifications, related[ordinal], payloads, active)
         for ordinal, row in enumerate(commands)
     ]
     signals = [row for row in journal if row.entry_type == "Notification: Signal"]
@@ -116,7 +114,6 @@ def _related_events(events: Iterable[EventRow], count: int) -> Mapping[int, list
 
 
 def _command_step(
-    invocation_id: str,
     row: JournalRow,
     ordinal: int,
     notifications: Mapping[tuple[str, int], JournalRow],
