@@ -87,7 +87,7 @@ class InvocationScreen(PollingScreen):
         Binding("plus,equals_sign", "zoom", "Zoom", show=False),
         Binding("x", "act", "Actions"),
         Binding("slash", "filter", "Filter", show=False),
-        Binding("e", "errors", "Errors only", show=False),
+        Binding("e", "errors", "Errors", show=False),
         Binding("1", "pane('timeline')", "Timeline", show=False),
         Binding("2", "pane('inspector')", "Inspector", show=False),
         Binding("3", "pane('state')", "State", show=False),

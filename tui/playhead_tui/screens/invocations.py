@@ -46,7 +46,7 @@ class InvocationsScreen(PollingScreen):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "filter", "Filter"),
-        Binding("e", "errors", "Errors only"),
+        Binding("e", "errors", "Errors"),
         Binding("space", "pause_view", "Pause view"),
         Binding("x", "act", "Actions"),
         Binding("s", "sort", "Next sort column", show=False),
