@@ -76,8 +76,8 @@ async def test_a_key_goes_to_the_difference_of_changed_code(stage, tmp_path) -> 
         await s.press("left_square_bracket")
         details = screen.panes.details.text
         assert "command 3 Run [bold]pay[/]: added" in details
-        assert f"where: {tmp_path}/changed.py:{line}" in details
-        assert "recorded: nothing" in details
+        assert f"Where: {tmp_path}/changed.py:{line}" in details
+        assert "Recorded: nothing" in details
         assert "Deploy the change as a new deployment" in details
         (tmp_path / "changed.py").write_text(text)
         await s.press("r")

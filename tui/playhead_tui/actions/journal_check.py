@@ -58,7 +58,7 @@ def verdict_lines(report: Report, app: str) -> list[Line]:
             what = "the input" if report.commands == 1 else f"the journal: {count}"
             lines = [Line(f"The current code ({app}) accepts {what}.", "good")]
             if report.sdk_message:  # The handler fails, but past the end of the journal.
-                lines.append(Line(clip(f"But: {report.reason}", 200), "warn", 2))
+                lines.append(Line(clip(f"But {report.reason}", 200), "warn", 2))
             return lines
         case "diverged":
             why = report.sdk_message or report.failure or ""
