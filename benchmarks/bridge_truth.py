@@ -134,7 +134,7 @@ def _kinds(spans: Counter[str]) -> dict[str, int]:
 def render(results: dict[str, list[dict[str, Any]]]) -> str:
     """Return the table as Markdown."""
     lines = [
-        f"| case | what happens | ran | {' | '.join(MODES.values())} |",
+        f"| case | description | ran | {' | '.join(MODES.values())} |",
         f"|---|---|---|{'---|' * len(MODES)}",
     ]
     for rows in zip(*results.values(), strict=True):

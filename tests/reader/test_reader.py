@@ -78,7 +78,7 @@ async def test_failed_tries_lie_within_the_step_s_bar(reader: Reader, ran: Any) 
     assert row.ended_at is not None
     (first, second), (third, fourth) = row.failed_tries
     assert first < second < third < fourth < row.ended_at
-    assert (second - first) < (third - second), "backoff is told apart from the tries"
+    assert (second - first) < (third - second), "the backoff is separate from the tries"
     others = [r for r in failing.timeline if r.step and r.label != "Get weather"]
     assert all(r.failed_tries == () for r in others)
 

@@ -30,13 +30,13 @@ def test_children_that_came_first_find_their_parent() -> None:
     ]  # fmt: skip
 
 
-def test_an_orphan_is_labelled() -> None:
+def test_an_orphan_is_labeled() -> None:
     assert shown(span("a", "never came"), span("b", "a", 1)) == [
         ("a", 0, "orphan"), ("b", 1, None),
     ]  # fmt: skip
 
 
-def test_a_cycle_is_labelled_and_shown_once() -> None:
+def test_a_cycle_is_labeled_and_shown_once() -> None:
     rows = shown(span("a", "b"), span("b", "a", 1), span("c", "c", 2), span("fine", None, 3))
     assert rows == [
         ("fine", 0, None), ("a", 0, "cycle"), ("b", 1, None), ("c", 0, "cycle"),

@@ -31,7 +31,7 @@ def trip_lines() -> list[int]:
     return [next(n for n in range(begin, len(lines)) if text in lines[n]) + 1 for text in TRIP]
 
 
-async def test_every_step_stands_on_its_line_with_its_variables(stage) -> None:
+async def test_every_step_shows_its_line_and_variables(stage) -> None:
     async with stage(None, connect=connecting("trip")) as s:
         screen = await opened(s)
         await s.shows("✓ same: 10 of 10 commands replayed, same output")
