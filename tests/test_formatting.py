@@ -42,7 +42,8 @@ def test_count(number: int | None, text: str) -> None:
 def test_tokens_sizes_and_ages() -> None:
     assert formatting.tokens(Tokens(412, 38)) == "412/38"
     assert formatting.tokens(None) == "-"
-    assert [formatting.size(n) for n in (812, 1400, 2_000_000)] == ["812 B", "1.4 KB", "2.0 MB"]
+    sizes = (812, 1400, 2_000_000, 48_100_000_000)
+    assert [formatting.size(n) for n in sizes] == ["812 B", "1.4 KB", "2.0 MB", "48.1 GB"]
     assert formatting.age(NOW - timedelta(minutes=3, seconds=20), NOW) == "3m"
     assert formatting.age(NOW + timedelta(seconds=5), NOW) == "0s"
 

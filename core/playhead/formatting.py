@@ -119,10 +119,11 @@ def tokens(value: Tokens | None, *, unknown: str = UNKNOWN) -> str:
 
 
 def size(octets: int) -> str:
-    """Format a number of bytes: `812 B`, `1.4 KB`, `2.0 MB`."""
-    if octets < 1000:
-        return f"{octets} B"
-    return f"{octets / 1000:.1f} KB" if octets < 1_000_000 else f"{octets / 1_000_000:.1f} MB"
+    """Format a number of bytes: `812 B`, `1.4 KB`, `2.0 MB`, `48.1 GB`."""
+    for unit, length in (("GB", 1_000_000_000), ("MB", 1_000_000), ("KB", 1000)):
+        if octets >= length:
+            return f"{octets / length:.1f} {unit}"
+    return f"{octets} B"
 
 
 def clock(moment: datetime | None) -> str:

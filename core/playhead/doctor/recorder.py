@@ -9,6 +9,7 @@ from typing import Any
 
 from playhead.doctor.check import Check, failed, passed, skipped, warning
 from playhead.errors import QueryError, RecorderError
+from playhead.formatting import duration, size
 from playhead.local.ports import port_is_free
 from playhead.record.client import StoreClient
 from playhead.restate.rows import parse_time
@@ -101,11 +102,14 @@ def _journals(health: dict[str, Any], retention: object) -> Check:
         )
     lag = (datetime.now(UTC) - last).total_seconds()
     retention_seconds = _seconds(retention)
-    finding = f"{journals.get('invocations', 0)} invocations copied, last checked {lag:.0f} s ago"
+    finding = (
+        f"{journals.get('invocations', 0)} invocations copied, "
+        f"last checked {duration(lag, coarse=True)} ago"
+    )
     if retention_seconds is not None and lag > retention_seconds / 2:
         return failed(
             "journals",
-            f"{finding}, but the server deletes journals after {retention_seconds:.0f} s",
+            f"{finding}, but the server deletes journals after {duration(retention_seconds)}",
             "Increase the journal retention of the service, or read the recorder's output.",
         )
     if lag > 120:
@@ -113,9 +117,9 @@ def _journals(health: dict[str, Any], retention: object) -> Check:
     return passed("journals", finding)
 
 
-def _seconds(duration: object) -> float | None:
+def _seconds(retention: object) -> float | None:
     """Return the seconds of a duration such as `PT86400S`."""
-    text = str(duration or "")
+    text = str(retention or "")
     try:
         return float(text[2:-1]) if text.startswith("PT") and text.endswith("S") else None
     except ValueError:
@@ -138,7 +142,7 @@ def _ports(settings: Settings) -> Check:
 def _disk(store: Path) -> Check:
     folder = next((p for p in (store, *store.parents) if p.is_dir()), Path())
     free = shutil.disk_usage(folder).free
-    finding = f"{free / 1e9:.1f} GB free for {store}"
+    finding = f"{size(free)} free for {store}"
     if free < LOW_DISK_BYTES:
         return failed("disk", finding, "Delete files, or move the store with --store DIR.")
     return passed("disk", finding)

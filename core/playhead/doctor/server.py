@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from playhead.doctor.check import Check, failed, passed, skipped, warning
 from playhead.errors import RestateError
+from playhead.formatting import duration
 from playhead.restate.client import RestateClient
 from playhead.restate.control import Control
 
@@ -156,7 +157,7 @@ def _clock(date: str | None, begun: float, ended: float) -> Check:
         here = datetime.now(UTC).strftime("%H:%M:%S")
         return warning(
             "clock",
-            f"the server's clock and this machine's differ by {ahead:.0f} s ({here} UTC here)",
+            f"the server's clock and this machine's differ by {duration(ahead)} ({here} UTC here)",
             "Synchronize both clocks with NTP: ages and timelines are wrong by this difference.",
         )
     return passed("clock", "the server's clock and this machine's agree")

@@ -14,6 +14,7 @@ from playhead.conventions import (
 )
 from playhead.doctor.check import Check, failed, passed, skipped, warning
 from playhead.errors import QueryError, RecorderError, RestateError
+from playhead.formatting import duration
 from playhead.model import Filters
 from playhead.record.client import StoreClient
 from playhead.restate import queries
@@ -155,7 +156,7 @@ def _agent_clocks(early: float | None) -> Check:
     if early > MAX_SKEW_SECONDS:
         return warning(
             "agent clocks",
-            f"agents' spans start up to {early:.2f} s before their attempts: the clocks differ",
+            f"agents' spans start up to {duration(early)} before their attempts: the clocks differ",
             "Synchronize the clocks of agents and server with NTP.",
         )
     return passed("agent clocks", "the clocks of agents and server agree")

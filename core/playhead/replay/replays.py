@@ -96,7 +96,7 @@ def replay_all(
                     done.put(error)
                     return
                 except ReplayError as error:
-                    done.put((path, Report("refused", reason=error.title)))
+                    done.put((path, Report("refused", reason=error.title, hint=error.hint)))
                 except Exception as error:  # the caller expects one answer per file
                     reason = f"the replay failed: {type(error).__name__}: {error}"
                     done.put((path, Report("refused", reason=reason)))

@@ -64,6 +64,8 @@ class Report:
     """The SDK's message, if it refused the journal."""
     reason: str | None = None
     """Reason why the replay was refused, or why the handler is waiting."""
+    hint: str = ""
+    """What to do about a replay that was refused; may be empty."""
     waiting_at: str | None = None
     """`file:line` where an incomplete handler waits."""
     commands: int = 0

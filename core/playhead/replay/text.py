@@ -40,14 +40,13 @@ def headline(report: Report) -> str:
             at = f" (at {_short(report.waiting_at)})" if report.waiting_at else ""
             return clean(f"incomplete: {progress}, then {report.reason}{at}")
         case "refused":
-            return clean(f"refused: {(report.reason or '').splitlines()[0]}")
+            return clean(f"refused: {report.reason}")
 
 
 def report_lines(report: Report) -> Iterator[str]:
     """Yield the whole report."""
     yield headline(report)
-    if report.verdict == "refused":
-        yield from (f"  {clean(line)}" for line in (report.reason or "").splitlines()[1:])
+    yield from (f"  {clean(line)}" for line in report.hint.splitlines())
     for divergence in report.divergences:
         yield from _divergence(divergence)
     if report.verdict == "diverged" and report.sdk_message:

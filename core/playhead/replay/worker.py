@@ -100,10 +100,10 @@ class Worker:
         try:
             document, blocked = self.request("report", recording, explain=explain)
         except errors.ReplayError as error:
-            reason = "\n".join(filter(None, (error.title, error.hint)))
-            if isinstance(recording, Path):
-                return Report("refused", reason=reason)
-            return Report("refused", recording.id, recording.target, reason=reason)
+            id_, target = (
+                ("", "") if isinstance(recording, Path) else (recording.id, recording.target)
+            )
+            return Report("refused", id_, target, reason=error.title, hint=error.hint)
         return replace(Report.from_json(document), blocked=tuple(blocked))
 
     def stops(self, recording: Recording) -> tuple[tuple[Stop, ...], tuple[str, ...]]:

@@ -17,7 +17,7 @@ import click
 from playhead.cli.errors import CliError, Exit
 from playhead.cli.signals import interruptible
 from playhead.conventions import END_SPAN, name_sql
-from playhead.errors import ProcessError, RecorderError
+from playhead.errors import ProcessError
 
 from playhead_samples.cli import samples_installed
 
@@ -178,30 +178,21 @@ def _run_headless(stack: Stack, as_json: bool) -> None:
     # At their end, the agents export the spans that are still queued.
     stack.agents.stop()
     if stack.restate is not None:
-        import asyncio
-
-        asyncio.run(_wait_for_spans(stack, len(ids)))
+        _wait_for_spans(stack, len(ids))
     ls.main(["--json"] if as_json else [], "ls", standalone_mode=False, obj=stack.settings)
 
 
-async def _wait_for_spans(stack: Stack, invocations: int) -> None:
+def _wait_for_spans(stack: Stack, invocations: int) -> None:
     """Wait until the recorder has the server's last span of every invocation."""
-    import asyncio
+    from playhead import Client
 
-    from playhead.record.client import connect
-
-    client = await connect(stack.settings)
-    if client is None:
-        raise RecorderError("The recorder does not answer", stack.recorder.log_tail())
     deadline = time.monotonic() + SPANS_SECONDS
-    try:
-        while (ended := (await client.rows(ENDED_INVOCATIONS))[0]["ended"]) < invocations:
+    with Client(settings=stack.settings) as client:
+        while (ended := client.sql(ENDED_INVOCATIONS)[0]["ended"]) < invocations:
             if time.monotonic() > deadline:
                 raise ProcessError(
                     f"The recorder has the last span of only {ended} of {invocations} "
                     f"invocations after {SPANS_SECONDS:g} s",
                     stack.recorder.log_tail(),
                 )
-            await asyncio.sleep(POLL_SECONDS)
-    finally:
-        await client.close()
+            time.sleep(POLL_SECONDS)

@@ -70,4 +70,5 @@ def verdict_lines(report: Report, app: str) -> list[Line]:
                 ),
             ]
         case "refused":
-            return [Line(f"Not checked: {clip(report.reason or '', 200)}", "warn")]
+            hint = [Line(clip(report.hint, 200), "dim")] if report.hint else []
+            return [Line(f"Not checked: {clip(report.reason or '', 200)}", "warn"), *hint]

@@ -133,6 +133,8 @@ def differences(report: Report | None) -> Iterator[Line]:
         return
     if report.verdict == "refused":
         yield from text_lines(report.reason or "", style="bad", limit=LIMIT)
+        if report.hint:
+            yield from text_lines(report.hint, limit=LIMIT)
     elif not report.divergences:
         yield Line("No differences: the code matches the journal.", "good")
     if report.verdict == "incomplete":

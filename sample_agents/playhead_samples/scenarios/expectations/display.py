@@ -5,14 +5,11 @@ They apply to every scenario.
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from playhead import Client
 from playhead.model import Invocation, Tokens
-from playhead.reader.reader import Reader
-from playhead.record import client as recorder
-from playhead.restate.client import RestateClient
 
 from playhead_samples.scenarios.scenario import CheckResult
 from playhead_samples.scenarios.testbed.scenario_run import ScenarioRun
@@ -64,20 +61,11 @@ def _summary(answers: int, tokens: Tokens) -> str:
 
 def _shown(run: ScenarioRun) -> list[Invocation]:
     """Return the invocations of this run as Playhead lists them."""
-
-    async def read() -> list[Invocation]:
-        settings = run.stack.settings
-        client = RestateClient(settings.admin_url, ingress_url=settings.ingress_url)
-        reader = Reader(client, await recorder.connect(settings))
-        try:
-            since = datetime.fromtimestamp(run.started_at, UTC)
-            page = await reader.invocations(limit=MAX_ROWS, since=since)
-        finally:
-            await reader.close()
-        return [
-            row
-            for row in page.rows
-            if run.ended_at is None or row.created_at.timestamp() < run.ended_at
-        ]
-
-    return asyncio.run(read())
+    with Client(settings=run.stack.settings) as client:
+        since = datetime.fromtimestamp(run.started_at, UTC)
+        page = client.invocations(limit=MAX_ROWS, since=since)
+    return [
+        row
+        for row in page.rows
+        if run.ended_at is None or row.created_at.timestamp() < run.ended_at
+    ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
 import uuid
@@ -12,8 +11,8 @@ from datetime import datetime
 from typing import Any
 
 import httpx
-from playhead.errors import PlayheadError, RecorderError
-from playhead.record import client as recorder
+from playhead import Client
+from playhead.errors import PlayheadError
 
 from playhead_samples import effects, tool_faults
 from playhead_samples.llm.faults import LlmFault
@@ -166,17 +165,8 @@ class ScenarioRun:
 
     def query_store(self, sql: str) -> list[dict[str, Any]]:
         """Return rows of the store, through the recorder. Raises RecorderError."""
-
-        async def query() -> list[dict[str, Any]]:
-            client = await recorder.connect(self.stack.settings)
-            if client is None:
-                raise RecorderError("the recorder does not answer")
-            try:
-                return await client.rows(sql)
-            finally:
-                await client.close()
-
-        return asyncio.run(query())
+        with Client(settings=self.stack.settings) as client:
+            return client.sql(sql)
 
     # -- requests
 
