@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import pkgutil
 import subprocess
 import sys
@@ -16,7 +17,15 @@ def main() -> int:
     """Run each benchmark in a separate process; return the highest exit code."""
     names = sorted(m.name for m in pkgutil.iter_modules(benchmarks.__path__) if m.name[0] != "_")
     runnable = [name for name in names if name != "__main__"]
-    chosen = sys.argv[1:] or [name for name in runnable if name not in SLOW]
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument(
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help=f"benchmark to run: {', '.join(runnable)}; without a name, all but "
+        f"{', '.join(sorted(SLOW))}",
+    )
+    chosen = parser.parse_args().names or [name for name in runnable if name not in SLOW]
     if unknown := set(chosen) - set(runnable):
         print(f"Unknown benchmark: {', '.join(sorted(unknown))}", file=sys.stderr)
         print(f"Benchmarks: {', '.join(runnable)}", file=sys.stderr)

@@ -7,7 +7,6 @@ each key. The ratio is near 1 if only visible rows are drawn.
 from __future__ import annotations
 
 import asyncio
-import json
 import statistics
 import sys
 import time
@@ -53,9 +52,10 @@ async def measure(entries: int) -> dict[str, float]:
 def main() -> None:
     """Measure both journals and print the ratios."""
     short, long = asyncio.run(measure(200)), asyncio.run(measure(20_000))
+    print(f"{'':8} {'200 entries':>12} {'20,000 entries':>15} {'ratio':>6}")
     for name, seconds in long.items():
-        ratio = seconds / short[name]
-        print(json.dumps({"what": name, "200": short[name], "20000": seconds, "ratio": ratio}))
+        times = f"{short[name] * 1e3:9.1f} ms {seconds * 1e3:12.1f} ms"
+        print(f"{name:8} {times} {seconds / short[name]:6.2f}")
 
 
 if __name__ == "__main__":
