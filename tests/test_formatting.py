@@ -77,6 +77,14 @@ def test_step_label(index: int, kind, name: str, label: str) -> None:
     assert formatting.step_label(step) == label
 
 
+def test_a_failure_is_one_line_without_its_stack_trace() -> None:
+    trace = "[500 Internal] KeyError('a-17')\nTraceback (most recent call last):\n  File \"x.py\""
+    assert formatting.failure_line(trace) == "[500 Internal] KeyError('a-17')"
+    assert formatting.failure_line(trace, 8) == "[500 In…"
+    assert formatting.failure_line("[409] booked\ntwice") == "[409] booked twice"
+    assert formatting.failure_line(None) == ""
+
+
 def test_text_of_any_source_is_safe() -> None:
     assert formatting.one_line("a\x1b[2J\nb", 3) == "a b"
     assert formatting.one_line("abcdef", 4) == "abc…"

@@ -20,6 +20,7 @@ __all__ = [
     "date_time",
     "duration",
     "elapsed",
+    "failure_line",
     "one_line",
     "pretty",
     "seconds_between",
@@ -52,6 +53,7 @@ HEADINGS: Mapping[str, str] = MappingProxyType(
 does not rename them.
 """
 
+_STACK_TRACE = "Traceback (most recent call last):"
 _UNITS = (("d", 86400), ("h", 3600), ("m", 60))
 
 
@@ -148,6 +150,12 @@ def one_line(text: str, limit: int | None = None) -> str:
     """Return text on one line, safe for a terminal, cut with `…` beyond the limit."""
     flat = " ".join(clean(text).split())
     return flat if limit is None or len(flat) <= limit else flat[: max(limit - 1, 0)] + "…"
+
+
+def failure_line(text: str | None, limit: int | None = None) -> str:
+    """Return a failure on one line, without its Python stack trace; empty for None."""
+    flat = one_line(text or "")
+    return one_line(flat.partition(f" {_STACK_TRACE}")[0], limit)
 
 
 def pretty(value: Any) -> str:

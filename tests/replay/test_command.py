@@ -93,6 +93,7 @@ def test_a_bad_file_in_a_folder_does_not_hide_the_others(changed: Path):
         ((TRIP, "--app", "nowhere:app"), 3, "No module 'nowhere'"),
         ((TRIP, "--app", "handlers:app", "--at", "99", "--app-dir", RECORDINGS), 2, "1 to 9"),
         ((RECORDINGS, "--app", "handlers:app", "--at", "#1"), 2, "--at needs one recording"),
+        ((TRIP, "--app", "a:b", "--restart-from", "two"), 2, "'two' is not a journal index"),
         ((RECORDINGS, "--app", "a:b", "--restart-from", "0"), 2, "--restart-from needs one"),
         ((RECORDINGS, "--app", "a:b", "--set", "1=2"), 2, "--set needs one recording"),
     ],
@@ -150,6 +151,7 @@ def test_restart_from_replays_what_a_restart_keeps(changed: Path):
     assert run(TRIP, *app).exit_code == 1
     result = run(TRIP, *app, "--restart-from", before)
     assert result.exit_code == 0, result.output
+    assert run(TRIP, *app, "--restart-from", f"#{before}").output == result.output
     assert "incomplete: 5 of 5 commands replayed" in result.output
     result = run(TRIP, *app, "--restart-from", before + 20)
     assert result.exit_code == 1

@@ -189,7 +189,7 @@ async def test_the_palette_offers_the_keys(stage, source) -> None:
     async with stage(source) as s:
         await at(s, "inv_1aWeather")
         commands = {command.title for command in s.app.get_system_commands(s.app.screen)}
-        assert commands >= {"Filter", "Errors", "Pause view", "Actions", "Theme", "Quit"}
+        assert commands >= {"Filter", "Errors", "Hold view", "Actions", "Theme", "Quit"}
         for key in ("colon", "ctrl+p"):
             await s.press(key)
             await s.until(lambda: len(s.app.screen_stack) == 2)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
+from playhead.model import Tokens
 from playhead_tui.screens.invocation import InvocationScreen
 from playhead_tui.widgets.chips import Chips
-from tui_fakes import FakeReader
-from tui_stories import details, span, span_row, step, step_row
+from tui_fakes import FakeReader, ago
+from tui_stories import attempts, details, span, span_row, step, step_row
 
 
 @pytest.fixture
@@ -29,7 +31,7 @@ async def test_header_and_bars(stage, source) -> None:
     async with stage(source) as s:
         await opened(s, "inv_1aWeather")
         text = s.text
-        assert "next try in 3.4s" in text
+        assert "next retry in 3.4s" in text
         assert "3 attempts · 1 LLM call · 450 tokens (412 in, 38 out)" in text
         assert "✗ [500] WeatherUnavailable: 503" in text
         retried = next(line for line in text.splitlines() if "↻ Calling get_weather" in line)
@@ -37,6 +39,22 @@ async def test_header_and_bars(stage, source) -> None:
         assert "┄" in retried
         assert "▸" in retried
         assert all(f"✗ attempt {number}" in text for number in (1, 2, 3))
+
+
+async def test_the_header_shows_only_what_has_happened(stage, source) -> None:
+    row = replace(source.rows[0], llm_calls=0, tokens=Tokens(0, 0), next_retry_at=ago(1))
+    row = replace(row, last_failure="[500] Boom: x\nTraceback (most recent call last):\n  File")
+    source.rows[0] = row
+    source.details[row.id] = replace(source.details[row.id], summary=row)
+    async with stage(source) as s:
+        await s.until(lambda: "[500] Boom: x" in s.text)
+        assert "Traceback" not in s.text
+        await opened(s, row.id)
+        header = s.text.splitlines()[:3]
+        assert "backing-off  retrying now" in header[0]
+        assert "0 LLM calls" in header[1]
+        assert "token" not in header[1]
+        assert header[2].rstrip() == " ✗ [500] Boom: x"
 
 
 async def test_the_inspector_follows_the_cursor_and_keeps_its_tab(stage, source) -> None:
@@ -98,6 +116,28 @@ async def test_the_caller_opens_with_u(stage, source) -> None:
         await s.until(lambda: s.app.screen.invocation_id == "inv_1cIntake")
 
 
+async def test_labels_of_the_ruler_are_whole_beside_a_cut(stage, source) -> None:
+    row = source.rows[0] = replace(source.rows[0], status="succeeded", completed_at=ago(0))
+    tries = attempts(row.created_at, (0.0, 1.1, "suspended"), (202.0, 0.115, "completed"))
+    work = [step(row.created_at, at, took, "run", "work", number)
+            for number, (at, took) in enumerate([(0.0, 0.19), (202.0, 0.115)])]  # fmt: skip
+    source.details[row.id] = replace(
+        source.details[row.id], summary=row, attempts=tries, steps=tuple(work),
+        timeline=tuple(step_row(each, 0) for each in work),
+    )  # fmt: skip
+    async with stage(source, size=(120, 40)) as s:
+        await opened(s, row.id)
+        for width in range(80, 160):
+            await s.pilot.resize_terminal(width, 40)
+            await s.until(lambda width=width: s.app.screen.size.width == width)
+            head = next(line for line in s.text.splitlines() if "TIMELINE" in line)
+            ruler = head[head.index("TIMELINE") + len("TIMELINE") : head.rindex("TIME")]
+            labels = ruler.replace("⋯", " ⋯").split()
+            assert "⋯3m" in labels, head
+            for label in labels:
+                assert re.fullmatch(r"0|\d+ms|3m|22\.\ds|22s|⋯3m", label), head
+
+
 async def test_folding_and_unfolding(stage, source) -> None:
     async with stage(source) as s:
         screen = await opened(s, "inv_1aWeather")
@@ -117,7 +157,7 @@ async def test_layers_of_the_invocation_screen(stage, source) -> None:
         screen = await opened(s, "inv_1gChat")
         chips = screen.query_one(Chips)
         await s.press("slash", *"model", "enter", "e", "space", "3", "plus")
-        assert chips.texts[:3] == ("/ model", "errors only", "paused, +0")
+        assert chips.texts[:3] == ("/ model", "errors only", "held, +0")
         assert "messages" in s.text
         assert "TIMELINE" not in s.text
         await s.press("escape")

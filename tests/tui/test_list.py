@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 
+import pytest
 from playhead_tui.screens.invocations import InvocationsScreen
 from playhead_tui.widgets.chips import Chips
 from tui_fakes import FakeReader, ago, summary
@@ -90,8 +91,8 @@ async def test_escape_undoes_one_layer_at_a_time_and_never_quits(stage) -> None:
         screen = s.app.screen
         await s.until(lambda: screen.listing.rows)
         await s.press("slash", *"agent", "enter", "e", "space")
-        assert chips(s.app) == "/ agent errors only paused, +0 4 of 13"
-        for left in ("errors only paused, +0 4 of 13", "paused, +0", "", "", ""):
+        assert chips(s.app) == "/ agent errors only held, +0 4 of 13"
+        for left in ("errors only held, +0 4 of 13", "held, +0", "", "", ""):
             await s.press("escape")
             assert chips(s.app) == left
         assert s.app.screen is screen
@@ -111,7 +112,7 @@ async def test_n_cycles_through_matches_or_failures(stage) -> None:
         assert screen.listing.current.status == "killed"
 
 
-async def test_a_paused_view_counts_new_rows(stage) -> None:
+async def test_a_held_view_counts_new_rows(stage) -> None:
     source = FakeReader()
     async with stage(source) as s:
         screen = s.app.screen
@@ -120,7 +121,7 @@ async def test_a_paused_view_counts_new_rows(stage) -> None:
         source.rows = [*source.rows, summary("inv_new1", "New/run", "running", 1),
                        summary("inv_new2", "New/run", "running", 1)]  # fmt: skip
         screen.poller.wake()
-        await s.until(lambda: "paused, +2" in chips(s.app))
+        await s.until(lambda: "held, +2" in chips(s.app))
         assert len(screen.listing.rows) == 13
         await s.press("space")
         assert len(screen.listing.rows) == 15
@@ -214,6 +215,23 @@ async def test_missing_sources_are_shown_and_more_than_three_are_counted(stage) 
         source.missing = tuple(f"fault {n}" for n in range(5))
         s.app.refresh_now()
         await s.shows("and 3 more")
+
+
+@pytest.mark.parametrize(
+    ("width", "headings"),
+    [
+        (30, ["STATUS", "TARGET"]),
+        (40, ["STATUS", "TARGET", "AGE↓"]),
+        (60, ["STATUS", "TARGET", "AGE↓", "DURATION", "ATTEMPTS"]),
+    ],
+)
+async def test_a_narrow_list_leaves_columns_out_and_cuts_no_figure(
+    stage, width: int, headings: list[str]
+) -> None:
+    async with stage(FakeReader(), size=(width, 20)) as s:
+        await s.until(lambda: s.app.screen.listing.rows)
+        head = next(line for line in s.text.splitlines() if "STATUS" in line)
+        assert head.split() == headings
 
 
 async def test_an_empty_list_shows_a_hint(stage) -> None:

@@ -85,7 +85,7 @@ def _header(detail: InvocationDetail) -> Iterator[Text]:
         ("deployment", row.deployment_id),
         ("trace", row.trace_id),
         ("next retry", formatting.date_time(row.next_retry_at)),
-        ("failure", row.last_failure),
+        ("failure", formatting.failure_line(row.last_failure)),
     )
     for name, value in fields:
         if value:

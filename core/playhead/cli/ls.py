@@ -115,7 +115,7 @@ def _cells(row: Invocation, id_length: int | None) -> Sequence[str | tuple[str, 
         formatting.count(row.attempts),
         formatting.count(row.llm_calls),
         formatting.tokens(row.tokens),
-        (formatting.one_line(row.last_failure or "", FAILURE_LENGTH), "red"),
+        (formatting.failure_line(row.last_failure, FAILURE_LENGTH), "red"),
     )
 
 

@@ -8,10 +8,20 @@ from typing import Any, TypeVar
 
 import click
 
-__all__ = ["json_option", "service_option", "since_option"]
+__all__ = ["json_option", "parse_index", "service_option", "since_option"]
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def parse_index(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
+    """Return the journal index that is written as `12` or `#12`."""
+    if value is None:
+        return None
+    digits = value.removeprefix("#")
+    if not (digits.isascii() and digits.isdigit()):
+        raise click.BadParameter(f"{value!r} is not a journal index, such as 12 or '#12'.")
+    return int(digits)
 
 
 def parse_since(ctx: click.Context, param: click.Parameter, value: str | None) -> datetime | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from playhead.cli.errors import CliError, Exit
+from playhead.cli.options import parse_index
 
 if TYPE_CHECKING:
     from playhead.replay import Recording, Report
@@ -30,10 +31,10 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--restart-from",
-    type=click.IntRange(min=0),
+    callback=parse_index,
     metavar="INDEX",
-    help="Replay only the entries that a restart as new keeps: those up to this index, and the "
-    "results of their commands.",
+    help="Replay only the entries that a restart as new keeps: those up to this index (12 or "
+    "'#12'), and the results of their commands.",
 )
 @click.option(
     "--at",

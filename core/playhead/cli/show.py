@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from playhead.cli.errors import CliError, Exit
-from playhead.cli.options import json_option
+from playhead.cli.options import json_option, parse_index
 
 if TYPE_CHECKING:
     from playhead.client import Client
@@ -20,12 +20,13 @@ if TYPE_CHECKING:
 @click.option(
     "--step",
     "index",
+    callback=parse_index,
     metavar="N",
     help="Show the step at journal index N (12 or '#12') with its complete payloads.",
 )
 @json_option
 @click.pass_context
-def command(ctx: click.Context, invocation_id: str, index: str | None, as_json: bool) -> None:
+def command(ctx: click.Context, invocation_id: str, index: int | None, as_json: bool) -> None:
     """Show one invocation: its attempts, steps, LLM calls and errors.
 
     ID is an invocation id or a unique prefix of one. #N is the journal index of a step. In the
@@ -35,7 +36,7 @@ def command(ctx: click.Context, invocation_id: str, index: str | None, as_json: 
 
     with Client(settings=ctx.obj) as client:
         detail = client.invocation(invocation_id)
-        step = None if index is None else _step(client, detail, _parse_index(index))
+        step = None if index is None else _step(client, detail, index)
     if as_json:
         from playhead.cli.output import echo_json
 
@@ -58,15 +59,6 @@ def command(ctx: click.Context, invocation_id: str, index: str | None, as_json: 
         out.print(line)
     for sentence in detail.missing:
         note(sentence)
-
-
-def _parse_index(text: str) -> int:
-    try:
-        return int(text.removeprefix("#"))
-    except ValueError as error:
-        raise click.BadParameter(
-            f"{text!r} is not a journal index, such as 12.", param_hint="'--step'"
-        ) from error
 
 
 def _step(client: Client, detail: InvocationDetail, index: int) -> Step:

@@ -5,14 +5,21 @@ from __future__ import annotations
 import csv
 import io
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from playhead.settings import Settings
 from playhead.text import clean
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
 __all__ = ["command"]
+
+GAP = "  "
+COLUMN_LEAST = 8
+"""Cells that a column needs: in fewer, values would be folded beyond recognition."""
 
 
 @click.command("sql")
@@ -59,17 +66,39 @@ def _csv(rows: list[dict[str, Any]]) -> str:
 
 def _table(rows: list[dict[str, Any]]) -> None:
     from rich.box import SIMPLE_HEAD
+    from rich.cells import cell_len
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
+
+    from playhead.cli.output import is_terminal
 
     console = Console(highlight=False)
     if not rows:
         console.print(Text("no rows"))
         return
+    names = [clean(name) for name in rows[0]]
+    cells = [[_text(value) for value in row.values()] for row in rows]
+    widths = [max(map(cell_len, column)) for column in zip(names, *cells, strict=True)]
+    if not is_terminal():
+        console.width = sum(width + 4 for width in widths)  # With padding and separators.
+    elif sum(min(width, COLUMN_LEAST) + len(GAP) for width in widths) > console.width:
+        _records(console, names, cells)
+        return
     table = Table(box=SIMPLE_HEAD, show_edge=False)
-    for name in rows[0]:
-        table.add_column(Text(clean(name)), overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(_text(value)) for value in row.values()))
+    for name in names:
+        table.add_column(Text(name), overflow="fold")
+    for row in cells:
+        table.add_row(*map(Text, row))
     console.print(table)
+
+
+def _records(console: Console, names: list[str], cells: list[list[str]]) -> None:
+    """Write each row as lines of name and value: its columns do not fit the terminal."""
+    from rich.text import Text
+
+    width = max(map(len, names))
+    for number, row in enumerate(cells, 1):
+        console.print(Text(f"row {number}", style="bold"))
+        for name, value in zip(names, row, strict=True):
+            console.print(Text(f"{name:<{width}}{GAP}{value}"))

@@ -112,5 +112,7 @@ def _write(row: Invocation, event: Event, *, as_json: bool) -> None:
     if row.ended:
         line.append_text(paint(f"  {formatting.elapsed(row)}", "dim"))
     if row.last_failure:
-        line.append_text(paint(f"  {formatting.one_line(row.last_failure, FAILURE_LENGTH)}", "red"))
+        line.append_text(
+            paint(f"  {formatting.failure_line(row.last_failure, FAILURE_LENGTH)}", "red")
+        )
     console().print(line, soft_wrap=True)

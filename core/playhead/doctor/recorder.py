@@ -53,7 +53,7 @@ async def recorder(settings: Settings, store: StoreClient | None) -> list[Check]
     stored = passed("store", f"{counts['spans']} spans, {counts['invocations']} invocations")
     if health is None:
         return [
-            failed("recorder", f"no recorder is running; reading the {store.describe()}", START),
+            failed("recorder", f"reading the {store.describe()}", START),
             stored,
             skipped("journals", "no recorder is running to copy them"),
             _ports(settings),

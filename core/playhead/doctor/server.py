@@ -100,7 +100,7 @@ async def _ingress(client: RestateClient) -> Check:
     except RestateError as error:
         return warning(
             "ingress",
-            f"{client.ingress_url}: {error.title}",
+            error.title,
             "Set RESTATE_INGRESS_URL to the server's ingress. Only resolving awakeables needs it.",
         )
     return passed("ingress", f"the ingress answers at {client.ingress_url}")

@@ -141,7 +141,10 @@ class Recording:
         try:
             data = path.read_bytes()
         except FileNotFoundError:
-            raise RecordingError(f"{path}: no such file") from None
+            raise RecordingError(
+                f"{path}: no such file",
+                "Give an invocation id, a recording, or a folder of recordings.",
+            ) from None
         except OSError as error:
             raise RecordingError(f"{path} cannot be read: {error}") from error
         return cls._from_file(file_format.decode(data, str(path)), str(path))

@@ -49,20 +49,23 @@ def curl(detail: InvocationDetail, ingress_url: str) -> str:
 
 
 async def choose_copy(
-    dashboard: Dashboard, row: Invocation, more: dict[str, tuple[str, Callable[[], str]]]
+    dashboard: Dashboard,
+    row: Invocation,
+    more: dict[str, tuple[tuple[str, str], Callable[[], str]]],
 ) -> None:
     """Ask what to copy, and copy it.
 
     Args:
         dashboard: shows the menu and copies the text.
         row: the invocation.
-        more: further choices by letter: a label, and a function that returns the text.
+        more: further choices by letter: label and description, and a function that returns the
+            text.
     """
     choices = [
         Choice("i", "Id", row.id),
         Choice("j", "JSON", "The whole invocation"),
         Choice("c", "curl", "A command that sends the same request again"),
-        *(Choice(key, label) for key, (label, _) in more.items()),
+        *(Choice(key, *label) for key, (label, _) in more.items()),
     ]
     key = await dashboard.push_screen_wait(Menu("Copy what?", choices))
     if key is None:

@@ -111,8 +111,8 @@ class InvocationScreen(PollingScreen):
         self.invocation_id = invocation_id
         self.crumbs = crumbs
         self.detail: InvocationDetail | None = None
-        self.paused_detail: InvocationDetail | None = None
-        """The state on screen while the view is paused."""
+        self.held_detail: InvocationDetail | None = None
+        """The state on screen while the view is held."""
         self.filter_text = ""
         self.errors_only = False
         self.zoomed: Pane | None = None
@@ -141,7 +141,7 @@ class InvocationScreen(PollingScreen):
         self.set_class(event.size.width >= WIDE, "wide")
 
     def _tick(self) -> None:
-        if self.detail and not self.detail.summary.ended and not self.paused_detail:
+        if self.detail and not self.detail.summary.ended and not self.held_detail:
             self.waterfall.refresh()
             self.query_one(InvocationHeader).refresh()
 
@@ -176,7 +176,7 @@ class InvocationScreen(PollingScreen):
         self.post_message(DetailRead(result))
 
     def on_detail_read(self, message: DetailRead) -> None:
-        """Show the new state, unless the view is paused."""
+        """Show the new state, unless the view is held."""
         notes = self.dashboard.notes
         if message.detail is None:
             missing = (
@@ -194,12 +194,12 @@ class InvocationScreen(PollingScreen):
             self.show()
 
     def show(self) -> None:
-        """Show the newest state, or the one at which the view was paused."""
-        detail = self.paused_detail or self.detail
+        """Show the newest state, or the one at which the view was held."""
+        detail = self.held_detail or self.detail
         if detail is None:
             return
         self.query_one(InvocationHeader).show_invocation(self.invocation_id, detail)
-        live = not detail.summary.ended and self.paused_detail is None
+        live = not detail.summary.ended and self.held_detail is None
         self.waterfall.show_timeline(
             detail.timeline, detail.attempts, live=live, keep=self._filter()
         )
@@ -231,9 +231,9 @@ class InvocationScreen(PollingScreen):
         tail = ""
         if chips:
             tail = f"{sum(row.match for row in self.waterfall.rows)} of {total}"
-        if self.paused_detail and self.detail:
-            new = len(self.detail.timeline) - len(self.paused_detail.timeline)
-            chips.append((f"paused, +{max(0, new)}", "warning"))
+        if self.held_detail and self.detail:
+            new = len(self.detail.timeline) - len(self.held_detail.timeline)
+            chips.append((f"held, +{max(0, new)}", "warning"))
         if self.waterfall.follow:
             chips.append(("following", "success"))
         self.query_one(Chips).show_chips(chips, tail)
@@ -242,7 +242,7 @@ class InvocationScreen(PollingScreen):
 
     def on_rows_view_moved(self, message: RowsView.Moved) -> None:
         """Inspect the row under the cursor."""
-        detail = self.paused_detail or self.detail
+        detail = self.held_detail or self.detail
         if detail:
             self.inspector.inspect(self.current, detail)
             self._show_chips(len(detail.timeline))
@@ -290,9 +290,9 @@ class InvocationScreen(PollingScreen):
         self.errors_only = not self.errors_only
         self.show()
 
-    def action_pause_view(self) -> None:
-        """Pause the view or let it continue; polling continues in any case."""
-        self.paused_detail = None if self.paused_detail else self.detail
+    def action_hold_view(self) -> None:
+        """Hold the view or let it continue; polling continues in any case."""
+        self.held_detail = None if self.held_detail else self.detail
         self.show()
 
     def action_follow(self) -> None:
@@ -338,15 +338,15 @@ class InvocationScreen(PollingScreen):
         self.zoomed = zoomed
 
     def action_back(self) -> None:
-        """Undo one layer: zoom, filter, errors only, pause, following, state pane, screen."""
+        """Undo one layer: zoom, filter, errors only, hold, following, state pane, screen."""
         if self.zoomed:
             self._zoom(None)
         elif self.filter_text:
             self.set_filter("")
         elif self.errors_only:
             self.action_errors()
-        elif self.paused_detail:
-            self.action_pause_view()
+        elif self.held_detail:
+            self.action_hold_view()
         elif self.waterfall.follow:
             self.action_follow()
         elif self.has_class("show-state"):
@@ -380,11 +380,11 @@ class InvocationScreen(PollingScreen):
     def action_copy(self) -> None:
         """Show the texts to copy."""
         if self.detail:
-            more: dict[str, tuple[str, Callable[[], str]]] = {
-                "t": ("Text of this tab", lambda: self.inspector.text)
+            more: dict[str, tuple[tuple[str, str], Callable[[], str]]] = {
+                "t": (("Tab", "The text of this tab"), lambda: self.inspector.text)
             }
             row = self.current
             if row:
                 selected = row.step or row.span or row
-                more["s"] = ("JSON of the selected row", lambda: as_json(selected))
+                more["s"] = (("Row", "The selected row as JSON"), lambda: as_json(selected))
             self.choose_copy(self.detail.summary, more)

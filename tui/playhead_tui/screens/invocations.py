@@ -47,7 +47,7 @@ class InvocationsScreen(PollingScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "filter", "Filter"),
         Binding("e", "errors", "Errors"),
-        Binding("space", "pause_view", "Pause view"),
+        Binding("space", "hold_view", "Hold view"),
         Binding("x", "act", "Actions"),
         Binding("s", "sort", "Next sort column", show=False),
         Binding("S", "reverse", "Reverse order", show=False),
@@ -62,8 +62,8 @@ class InvocationsScreen(PollingScreen):
         self.cache = InvocationCache()
         self.reads = 0
         """Number of rounds so far."""
-        self.paused_rows: tuple[Invocation, ...] | None = None
-        """The rows on screen while the view is paused."""
+        self.held_rows: tuple[Invocation, ...] | None = None
+        """The rows on screen while the view is held."""
 
     def compose(self) -> ComposeResult:
         """Lay out the header, the chips, the rows, the notes and the keys."""
@@ -111,7 +111,7 @@ class InvocationsScreen(PollingScreen):
         self.post_message(InvocationsRead(result))
 
     def on_invocations_read(self, message: InvocationsRead) -> None:
-        """Show the rows, or count the new ones while the view is paused."""
+        """Show the rows, or count the new ones while the view is held."""
         self.cache.update(message.update)
         self.reads += 1
         self.query_one(Notes).show_notes((*self.dashboard.notes, *self.cache.missing))
@@ -132,7 +132,7 @@ class InvocationsScreen(PollingScreen):
 
     @property
     def _rows(self) -> tuple[Invocation, ...]:
-        return self.cache.rows if self.paused_rows is None else self.paused_rows
+        return self.cache.rows if self.held_rows is None else self.held_rows
 
     def _why_empty(self) -> str:
         if not self.reads:
@@ -159,10 +159,10 @@ class InvocationsScreen(PollingScreen):
             tail = f"{len(self.listing.rows)} of {newest}"
         elif self.list_query.sort != "age" and self.cache.more:
             tail = f"sorted among {newest}"
-        if self.paused_rows is not None:
-            shown = {row.id for row in self.paused_rows}
+        if self.held_rows is not None:
+            shown = {row.id for row in self.held_rows}
             new = sum(row.id not in shown for row in self.cache.rows)
-            chips.append((f"paused, +{new}", "warning"))
+            chips.append((f"held, +{new}", "warning"))
         if self.listing.follow:
             chips.append(("following", "success"))
         self.query_one(Chips).show_chips(chips, tail)
@@ -181,7 +181,7 @@ class InvocationsScreen(PollingScreen):
         """Request the next older page."""
         if self.list_query.text or self.list_query.errors_only:
             self.cache.matches_wanted += PAGE
-        elif self.cache.more and not self.cache.older_wanted and self.paused_rows is None:
+        elif self.cache.more and not self.cache.older_wanted and self.held_rows is None:
             self.cache.older_wanted = True
             self.refresh_now()
 
@@ -221,9 +221,9 @@ class InvocationsScreen(PollingScreen):
         """Reverse the order."""
         self._change_query(reverse=not self.list_query.reverse)
 
-    def action_pause_view(self) -> None:
-        """Pause the view or let it continue; polling continues in any case."""
-        self.paused_rows = self.cache.rows if self.paused_rows is None else None
+    def action_hold_view(self) -> None:
+        """Hold the view or let it continue; polling continues in any case."""
+        self.held_rows = self.cache.rows if self.held_rows is None else None
         self.show()
 
     def action_follow(self) -> None:
@@ -242,13 +242,13 @@ class InvocationsScreen(PollingScreen):
                 return
 
     def action_back(self) -> None:
-        """Undo one layer: the filter, errors only, the pause, following. Never quit."""
+        """Undo one layer: the filter, errors only, the hold, following. Never quit."""
         if self.list_query.text:
             self.set_filter("")
         elif self.list_query.errors_only:
             self.action_errors()
-        elif self.paused_rows is not None:
-            self.action_pause_view()
+        elif self.held_rows is not None:
+            self.action_hold_view()
         elif self.listing.follow:
             self.action_follow()
 

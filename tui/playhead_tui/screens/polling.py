@@ -38,7 +38,7 @@ class PollingScreen(Screen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "back", "Back", show=False),
-        Binding("space", "pause_view", "Pause the view", show=False),
+        Binding("space", "hold_view", "Hold view", show=False),
         Binding("f", "follow", "Follow newest", show=False),
         Binding("n", "match(1)", "Next match", show=False),
         Binding("N", "match(-1)", "Previous match", show=False),
@@ -130,7 +130,9 @@ class PollingScreen(Screen[None]):
         self.dashboard.run_dialog(choose_action(self.dashboard, row, step))
 
     def choose_copy(
-        self, row: Invocation, more: dict[str, tuple[str, Callable[[], str]]] | None = None
+        self,
+        row: Invocation,
+        more: dict[str, tuple[tuple[str, str], Callable[[], str]]] | None = None,
     ) -> None:
         """Ask what to copy, and copy it."""
         from playhead_tui.actions.copy import choose_copy

@@ -1,4 +1,4 @@
-"""Chips for everything that changes the view: filter, errors only, paused, following."""
+"""Chips for everything that changes the view: filter, errors only, held, following."""
 
 from __future__ import annotations
 

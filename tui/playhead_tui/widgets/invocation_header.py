@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from playhead.formatting import clock, count, duration, seconds_between
+from playhead.formatting import clock, count, duration, failure_line, seconds_between
 from playhead.model import InvocationDetail, Step
 from rich.cells import cell_len
 from rich.segment import Segment
@@ -63,7 +63,8 @@ class InvocationHeader(Widget):
         if summary.last_failure and summary.status != "succeeded":
             style = palette.bad if summary.ended else palette.warn
             width = max(10, self.size.width - 4)
-            failure = cell(summary.last_failure, width, style, ellipsis=self.glyphs.ellipsis)
+            text = failure_line(summary.last_failure)
+            failure = cell(text, width, style, ellipsis=self.glyphs.ellipsis)
             lines.append([Segment(f" {self.glyphs.failure} ", style), failure])
         pending = pending_awakeables(detail)
         if pending:
@@ -76,7 +77,8 @@ class InvocationHeader(Widget):
                          palette.status(summary.status))]  # fmt: skip
         if summary.next_retry_at and not summary.ended:
             wait = seconds_between(self.now(), summary.next_retry_at)
-            right.append(Segment(f"  next try in {duration(wait)}", palette.warn))
+            text = f"next retry in {duration(wait)}" if wait else "retrying now"
+            right.append(Segment(f"  {text}", palette.warn))
         if summary.origin == "stored":
             right.append(Segment("  stored", palette.dim))
         right.append(Segment(" "))
@@ -100,7 +102,7 @@ class InvocationHeader(Widget):
             figures.append((str(summary.attempts), " attempt" + "s" * (summary.attempts != 1)))
         if summary.llm_calls is not None:
             figures.append((str(summary.llm_calls), " LLM call" + "s" * (summary.llm_calls != 1)))
-        if summary.tokens:
+        if summary.tokens and (summary.llm_calls or summary.tokens.total):
             split = (
                 f" tokens ({count(summary.tokens.input)} in, {count(summary.tokens.output)} out)"
             )

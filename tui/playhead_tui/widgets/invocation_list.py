@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
-from playhead.formatting import HEADINGS, age, count, duration, seconds_between, tokens
+from playhead.formatting import (
+    HEADINGS,
+    age,
+    count,
+    duration,
+    failure_line,
+    seconds_between,
+    tokens,
+)
 from playhead.model import Invocation
 from rich.segment import Segment
 from rich.style import Style
@@ -19,6 +27,7 @@ from playhead_tui.widgets.rows import RowsView
 __all__ = ["InvocationList"]
 
 STATUS_WIDTH = 14
+TARGET_LEAST = 8
 FIGURES = {"age": 5, "duration": 9, "attempts": 9, "llm_calls": 10, "tokens": 9}
 """Columns of figures, with their width: the heading and the mark of the sort key fit."""
 LLM_CALLS_FROM = 90
@@ -43,13 +52,17 @@ class InvocationList(RowsView[Invocation]):
 
     def _figures(self, width: int) -> list[str]:
         """Return the columns of figures that fit."""
-        return [name for name in FIGURES if name != "llm_calls" or width >= LLM_CALLS_FROM]
+        names = [name for name in FIGURES if name != "llm_calls" or width >= LLM_CALLS_FROM]
+        room = width - STATUS_WIDTH - 1 - TARGET_LEAST
+        while names and sum(FIGURES[name] + 1 for name in names) > room:
+            names.pop()
+        return names
 
     def _widths(self, width: int) -> tuple[int, int]:
         """Return the cells for the target and for the last failure."""
         rest = width - STATUS_WIDTH - 1 - sum(FIGURES[name] + 1 for name in self._figures(width))
         if width < FAILURE_FROM:
-            return max(8, rest), 0
+            return max(TARGET_LEAST, rest), 0
         target = min(44, max(28, rest // 2))
         return target, rest - target - 2
 
@@ -81,7 +94,9 @@ class InvocationList(RowsView[Invocation]):
             bad = palette.bad if row.status in ("failed", "killed") else palette.warn
             style = palette.dim if row.status == "succeeded" else bad
             yield Segment("  ")
-            yield cell(row.last_failure or "", failure, style, ellipsis=self.glyphs.ellipsis)
+            yield cell(
+                failure_line(row.last_failure), failure, style, ellipsis=self.glyphs.ellipsis
+            )
 
     def _target(self, row: Invocation, width: int, palette: Palette) -> Iterable[Segment]:
         """Draw service, key and handler; the service is highlighted."""

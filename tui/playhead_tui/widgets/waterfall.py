@@ -103,13 +103,15 @@ class Waterfall(RowsView[FoldedRow]):
         yield Segment(fit("TIMELINE", label), palette.dim)
         axis = self._scale(bars)
         canvas = BarCanvas(bars, self.glyphs)
+        cuts = [(int(axis.at(begin)), int(axis.at(end))) for begin, end in axis.cuts]
         for column, seconds in axis.ticks():
             text = "0" if seconds == 0 else duration(seconds).replace(".0s", "s")
             text = text.replace(" 00s", "")
-            if column + len(text) <= bars:
+            after = column + len(text)
+            in_cut = any(column <= right and left < after for left, right in cuts)
+            if after <= bars and not in_cut:
                 canvas.put(column, text, palette.dim)
-        for begin, end in axis.cuts:
-            left, right = int(axis.at(begin)), int(axis.at(end))
+        for (begin, end), (left, right) in zip(axis.cuts, cuts, strict=True):
             text = f"{self.glyphs.cut}{duration(end - begin, coarse=True)}"
             canvas.put(left, " " * (right - left + 1), palette.dim)
             canvas.put(left, fit(text, right - left), palette.wait)
