@@ -28,7 +28,7 @@ from benchmarks._bridge_drive import drive, journal
 
 SPANS = 2000
 ENTRIES = 10_000
-LIMITS = {"live": 1.35, "replayed": 0.6, "journal": 1.15}
+LIMITS = {"live": 1.35, "replayed": 0.6, "journal": 1.10}
 ATTRIBUTES = {
     "gen_ai.operation.name": "chat",
     "gen_ai.request.model": "scripted",
