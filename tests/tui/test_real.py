@@ -150,7 +150,7 @@ async def test_a_claim_that_waits_is_restarted_and_keeps_its_checked_ledger(
         old.waterfall.go_to(next(r.row.key for r in old.waterfall.rows if "ledger" in r.row.label))
         for key, shown in (
             ("x", "Restart as new"),
-            ("n", "all up to #1 check the ledger"),
+            ("n", "All up to #1 check the ledger"),
             ("s", "The invocation is killed first"),
         ):
             await pilot.press(key)
