@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib.metadata import EntryPoint
 
 import click
 import pytest
@@ -69,3 +70,16 @@ def test_the_dashboard_needs_a_terminal() -> None:
     result = CliRunner().invoke(cli, [])
     assert result.exit_code == Exit.USAGE
     assert "The dashboard needs a terminal" in result.stderr
+
+
+def test_a_command_that_cannot_be_loaded_does_not_break_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    broken = EntryPoint("broken", "playhead_no_such_module:command", "playhead.commands")
+    monkeypatch.setattr("playhead.cli._registered", lambda: {"broken": broken})
+    shown = CliRunner().invoke(cli, ["--help"])
+    assert shown.exit_code == 0
+    assert "Cannot be loaded" in shown.output
+    called = CliRunner().invoke(cli, ["broken"])
+    assert called.exit_code == Exit.UNREACHABLE
+    assert "The command 'broken' cannot be loaded: No module named" in called.output

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -132,3 +133,49 @@ def test_missing_and_unwritable_files_are_named(tmp_path: Path):
     (tmp_path / "file").write_text("")
     with pytest.raises(RecordingError, match="cannot be written"):
         Recording.load(TRIP).save(tmp_path / "file" / "below.journal.json")
+
+
+HOSTILE = (
+    b"null",
+    b"[" * 200_000,
+    b'{"a":' * 100_000,
+    b'{"format": "playhead.journal/1", "journal_version": 1e400}',
+    b'{"format": "\\ud800"}',
+    b"\xff\xfe",
+    b"\0" * 10,
+)
+
+
+@pytest.mark.parametrize("content", HOSTILE, ids=range(len(HOSTILE)))
+def test_hostile_bytes_are_refused(content: bytes, tmp_path: Path):
+    path = tmp_path / "hostile.journal.json"
+    path.write_bytes(content)
+    with pytest.raises(RecordingError, match=r"hostile\.journal\.json"):
+        Recording.load(path)
+
+
+def test_damaged_files_load_or_are_refused(tmp_path: Path):
+    path = tmp_path / "damaged.journal.json"
+    chance = random.Random(1)
+    titles: list[str] = []
+    for source in sorted(RECORDINGS.rglob("*.journal.json"))[::8]:
+        original = source.read_bytes()
+        for _ in range(150):
+            damaged = bytearray(original)
+            for _ in range(chance.randint(1, 4)):
+                damaged[chance.randrange(len(damaged))] = chance.randrange(256)
+            path.write_bytes(
+                damaged[: chance.choice((len(damaged), chance.randrange(len(damaged))))]
+            )
+            try:
+                Recording.load(path)
+            except (RecordingError, UnsupportedJournalError) as error:
+                titles.append(error.title)
+    assert len(titles) > 500
+    assert all(str(path) in title for title in titles)
+
+
+def test_a_step_with_an_endless_ordinal_is_refused():
+    document = Recording.load(next(RECORDINGS.rglob("*.journal.json"))).to_json()
+    with pytest.raises(RecordingError, match="ordinal of a command"):
+        Recording.from_json({**document, "steps": {"9" * 5000: {}}})

@@ -46,16 +46,32 @@ class LazyGroup(click.Group):
             found: click.Command = importlib.import_module(f"playhead.cli.{cmd_name}").command
             return found
         entry_point = _registered().get(cmd_name)
-        return None if entry_point is None else entry_point.load()
+        if entry_point is None:
+            return None
+        try:
+            command: click.Command = entry_point.load()
+        except Exception as error:  # another distribution's code
+            provider = entry_point.dist.name if entry_point.dist else "unknown"
+            raise CliError(
+                f"The command {cmd_name!r} cannot be loaded: {error}",
+                f"Reinstall or remove the distribution that provides it: {provider}.",
+            ) from error
+        return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list in `--help` without importing the built-in commands."""
         rows: list[tuple[str, str]] = []
         for name in self.list_commands(ctx):
-            command = None if name in COMMANDS else self.get_command(ctx, name)
-            rows.append((name, command.get_short_help_str(100) if command else COMMANDS[name]))
+            rows.append((name, COMMANDS.get(name) or self._registered_help(ctx, name)))
         with formatter.section("Commands"):
             formatter.write_dl(rows)
+
+    def _registered_help(self, ctx: click.Context, name: str) -> str:
+        try:
+            command = self.get_command(ctx, name)
+        except CliError:
+            return "Cannot be loaded; call it for the reason."
+        return command.get_short_help_str(100) if command else ""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command, and show a `PlayheadError` as a `CliError`."""

@@ -19,6 +19,9 @@ __all__ = ["FORMAT", "RecordingFile", "convert", "decode", "require_supported_ve
 FORMAT = "playhead.journal/1"
 
 _SAVE_HINT = "Save the invocation again with `playhead recording save ID FILE`."
+_MOST_DIGITS = 9
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises for bytes that are not JSON, and for JSON of another form or too deep."""
 _REQUIRED_COLUMNS = ("id", "target_service_name", "target_handler_name")
 
 
@@ -70,17 +73,20 @@ def decode(data: bytes, source: str) -> RecordingFile:
     """
     try:
         return _checked(msgspec.json.decode(data, type=RecordingFile), source)
-    except msgspec.ValidationError as error:
-        raise _explained(error, msgspec.json.decode(data), source) from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise _not_json(data, source, error) from error
+    except _UNREADABLE as error:
+        # A typed decoder stops at the first wrong type, before it has seen the rest of the bytes.
+        try:
+            document = msgspec.json.decode(data)
+        except _UNREADABLE as unreadable:
+            raise _not_json(data, source, unreadable) from error
+        raise _explained(error, document, source) from error
 
 
 def convert(document: Any, source: str) -> RecordingFile:
     """Check a parsed document. Raises the same errors as `decode`."""
     try:
         return _checked(msgspec.convert(document, RecordingFile), source)
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, RecursionError) as error:
         raise _explained(error, document, source) from error
 
 
@@ -126,7 +132,7 @@ def _checked(file: RecordingFile, source: str) -> RecordingFile:
 
 def _check_step(number: str, step: dict[str, Any], source: str) -> None:
     place = f"steps[{number!r}]"
-    if not number.isdecimal():
+    if not (number.isdecimal() and len(number) <= _MOST_DIGITS):
         raise RecordingError(f"{source}: {place}: the key must be the ordinal of a command")
     try:
         msgspec.convert(step.get("messages", []), list[_PromptMessage])
@@ -147,7 +153,7 @@ def _require_format(found: object, source: str) -> None:
         )
 
 
-def _explained(error: msgspec.ValidationError, document: Any, source: str) -> RecordingError:
+def _explained(error: Exception, document: Any, source: str) -> RecordingError:
     """Return the error to raise for a document that has another form."""
     if not isinstance(document, dict):
         return _explained_place(error, f"{source} is not a recording")
@@ -167,9 +173,7 @@ def _explained(error: msgspec.ValidationError, document: Any, source: str) -> Re
     return _explained_place(error, source)
 
 
-def _explained_place(
-    error: msgspec.ValidationError, source: str, within: str = ""
-) -> RecordingError:
+def _explained_place(error: Exception, source: str, within: str = "") -> RecordingError:
     reason, _, path = str(error).replace("`", "").partition(" - at $")
     place = (within + path).lstrip(".")
     found, _, missing = reason.partition("Object missing required field ")
