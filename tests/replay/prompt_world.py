@@ -52,10 +52,13 @@ class World:
         def complete() -> list[Span]:
             found = self.spans(ident)
             names = [span.name.partition(" ")[0] for span in found]
-            steps = names.count("run")
+            # Failed tries have spans, too: only the last try of a step shows that all have arrived.
+            last_tries = sum(s.name.startswith("run ") and s.status != "error" for s in found)
             journal = asyncio.run(Recording.fetch(self.settings.admin_url, ident)).journal()
-            runs = sum(command.type == "Run" for command in journal.commands)
-            whole = steps >= runs and all(span.end for span in found)
+            runs = [command for command in journal.commands if command.type == "Run"]
+            results = [journal.result_of(command) for command in runs]
+            whole = last_tries >= sum(r is not None and r.kind != "failure" for r in results)
+            whole = whole and names.count("run") >= len(runs) and all(span.end for span in found)
             return found if whole and "invocation-attempt" in names else []
 
         return until(complete, "every span is in the store", seconds=SECONDS)
