@@ -15,6 +15,8 @@ __all__ = [
     "HEADINGS",
     "UNKNOWN",
     "age",
+    "attempts",
+    "attempts_line",
     "clock",
     "count",
     "date_time",
@@ -55,6 +57,19 @@ does not rename them.
 
 _STACK_TRACE = "Traceback (most recent call last):"
 _UNITS = (("d", 86400), ("h", 3600), ("m", 60))
+
+
+def attempts(row: Invocation) -> str:
+    """Format the number of attempts: `4` when it is certain, else `≥ 3`, or `?` without any."""
+    if row.attempts is not None:
+        return count(row.attempts)
+    return f"≥ {count(row.attempts_at_least)}" if row.attempts_at_least else "?"
+
+
+def attempts_line(row: Invocation) -> str:
+    """Format the number of attempts with its unit: `1 attempt`, `4 attempts (3 suspended)`."""
+    text = f"{attempts(row)} attempt{'' if row.attempts == 1 else 's'}"
+    return f"{text} ({row.suspensions} suspended)" if row.suspensions else text
 
 
 def duration(seconds: float | None, *, coarse: bool = False) -> str:

@@ -11,6 +11,8 @@ from playhead.model.span import Span, SpanEvent
 from playhead.model.status import ENDED, FAILING, STATUSES, Status, status_of
 from playhead.model.step import Step, StepEvent, StepKind, StepState
 from playhead.model.timeline import TimelineRow
+from playhead.model.times import Times
+from playhead.model.waiting import Waiting, WaitingKind
 
 __all__ = [
     "ENDED",
@@ -33,7 +35,10 @@ __all__ = [
     "StepKind",
     "StepState",
     "TimelineRow",
+    "Times",
     "Tokens",
     "ToolCall",
+    "Waiting",
+    "WaitingKind",
     "status_of",
 ]

@@ -13,6 +13,8 @@ from playhead.model.span import Span
 from playhead.model.status import ENDED, Status
 from playhead.model.step import Step, StepEvent
 from playhead.model.timeline import TimelineRow
+from playhead.model.times import Times
+from playhead.model.waiting import Waiting
 
 __all__ = ["Invocation", "InvocationDetail", "InvocationPage", "Origin"]
 
@@ -33,7 +35,11 @@ class Invocation:
     modified_at: datetime | None = None
     completed_at: datetime | None = None
     attempts: int | None = None
-    """Number of the server's attempt spans; None when none was recorded."""
+    """Number of attempts; None when it is not certain."""
+    attempts_at_least: int = 0
+    """Number of attempts that are known to have happened."""
+    suspensions: int | None = None
+    """Number of attempts that ended with a suspension; None when it is not certain."""
     llm_calls: int | None = None
     tokens: Tokens | None = None
     retry_count: int = 0
@@ -42,6 +48,12 @@ class Invocation:
     next_retry_at: datetime | None = None
     invoked_by: str | None = None
     """Id of the invocation that called this one."""
+    restarted_from: str | None = None
+    """Id of the invocation that this one is a restart of."""
+    times: Times | None = None
+    """Time spent queued, running and waiting; None when it was not read."""
+    waiting: Waiting | None = None
+    """Why it makes no progress; None while it runs, after its end, or when unknown."""
     trace_id: str | None = None
     deployment_id: str | None = None
     origin: Origin = "live"
