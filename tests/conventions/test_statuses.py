@@ -12,7 +12,7 @@ from playhead.model.status import server_status_sql, stored_status_sql
 from playhead.store.database import Store
 
 WORDS = ("pending", "scheduled", "inboxed", "ready", "running", "backing-off", "suspended",
-         "paused", "completed", "a newer one", None)  # fmt: skip
+         "paused", "completed", "gone", "a newer one", None)  # fmt: skip
 RESULTS = (None, "success", "failure")
 FAILURES = (None, "", "[409] killed", "[409] cancelled", "[500] it is broken")
 COLUMNS = ("status", "completion_result", "completion_failure")
@@ -43,7 +43,7 @@ def test_every_row_is_selected_by_its_status_alone(tmp_path: Path) -> None:
 
 def test_every_status_but_unknown_has_a_rule() -> None:
     assert set(STATUSES) == set(get_args(Status)) - {"unknown"}
-    assert {"succeeded", "failed", "killed", "cancelled"} == ENDED
+    assert {"succeeded", "failed", "killed", "cancelled", "gone"} == ENDED
     assert set(FAILING) == {"failed", "killed", "backing-off", "paused"}
     assert status_of({}) == "unknown"
 

@@ -13,6 +13,7 @@ from typing import Any, Literal
 __all__ = [
     "ENDED",
     "FAILING",
+    "GONE",
     "STATUSES",
     "Status",
     "StatusRule",
@@ -23,16 +24,21 @@ __all__ = [
 
 Status = Literal[
     "pending", "scheduled", "inboxed", "ready", "running", "backing-off",
-    "suspended", "paused", "succeeded", "failed", "killed", "cancelled", "unknown",
+    "suspended", "paused", "succeeded", "failed", "killed", "cancelled", "gone", "unknown",
 ]  # fmt: skip
 """Status of an invocation.
 
 The server's statuses, with `completed` split by result: `succeeded`, `failed`, `killed` and
-`cancelled`. `unknown` is a status that Playhead does not recognize.
+`cancelled`. `gone` is Playhead's own: the server answers, but no longer has an invocation that had
+not ended when it was last seen. `unknown` is a status that Playhead does not recognize.
 """
 
 _ENDINGS: Mapping[Status, str] = {"killed": "[409] killed", "cancelled": "[409] cancelled"}
 """`completion_failure` of the invocations that were ended from outside."""
+_COMPLETED = "completed"
+"""`status` of every invocation that ended, in the server's tables and the store's copy."""
+GONE = "gone"
+"""`status` that the recorder writes into the store's copy; the server never has it."""
 _IN_FLIGHT = "coalesce(sis.in_flight, false)"
 _RETRIES = "coalesce(sis.retry_count, 0)"
 
@@ -63,7 +69,7 @@ class StatusRule:
         return f"(ss.status = '{self.server}'{invoker}{self._ending('ss.')})"
 
     def _ending(self, prefix: str) -> str:
-        if not self.ended:
+        if self.row != _COMPLETED:
             return ""
         result = f" AND coalesce({prefix}completion_result, '')"
         failure = f" AND coalesce({prefix}completion_failure, '')"
@@ -93,6 +99,10 @@ _RULES = (
     ),
     StatusRule("killed", "Ended by a kill.", "completed", "completed", ended=True, failing=True),
     StatusRule("cancelled", "Ended by a cancellation.", "completed", "completed", ended=True),
+    StatusRule(
+        "gone", "The server no longer has it, and its end was not recorded.", GONE, GONE,
+        ended=True,
+    ),
     StatusRule("pending", "Waiting for its virtual object.", "pending", "inboxed"),
     StatusRule("scheduled", "Due later.", "scheduled", "scheduled"),
     StatusRule("inboxed", "Waiting for its virtual object.", "inboxed", "inboxed"),
@@ -104,7 +114,7 @@ _RULES = (
 
 STATUSES: Mapping[Status, StatusRule] = {rule.status: rule for rule in _RULES}
 """The rule of every status that filters accept, in the order in which they are listed."""
-_BY_ROW: Mapping[str, Status] = {rule.row: rule.status for rule in _RULES if not rule.ended}
+_BY_ROW: Mapping[str, Status] = {rule.row: rule.status for rule in _RULES if rule.row != _COMPLETED}
 _ENDED_BY: Mapping[str, Status] = {text: status for status, text in _ENDINGS.items()}
 ENDED: frozenset[Status] = frozenset(rule.status for rule in _RULES if rule.ended)
 """Statuses that no longer change."""
@@ -115,7 +125,7 @@ FAILING: tuple[Status, ...] = tuple(rule.status for rule in _RULES if rule.faili
 def status_of(row: Mapping[str, Any]) -> Status:
     """Return the status in a row of sys_invocation, or of the store's copy."""
     word = str(row.get("status") or "unknown")
-    if word == "completed":
+    if word == _COMPLETED:
         if row.get("completion_result") != "failure":
             return "succeeded"
         failure = row.get("completion_failure")

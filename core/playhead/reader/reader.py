@@ -91,7 +91,11 @@ class Reader:
         )
         rows = {str(row["id"]): invocation_of(row, "stored") for row in stored or ()}
         live_ids = {str(row["id"]) for row in live or ()}
-        rows.update(await self._current(set(rows) - live_ids, missing))
+        only_stored = set(rows) - live_ids
+        current = await self._current(only_stored, missing)
+        if current is not None and live is not None:
+            rows |= {id_: _gone(rows[id_]) for id_ in only_stored - set(current)}
+            rows |= current
         rows |= {str(row["id"]): invocation_of(row, "live") for row in live or ()}
         if filters.statuses:
             rows = {id_: row for id_, row in rows.items() if row.status in filters.statuses}
@@ -130,6 +134,8 @@ class Reader:
         source = self._live if live and self._live else self._stored
         assert source is not None
         head = invocation_of(row, "live" if source is self._live else "stored")
+        if live is not None and source is self._stored:
+            head = _gone(head)
         journal, events, state, spans = await asyncio.gather(
             _try(source.journal(invocation_id), missing),
             _try(source.events(invocation_id), missing),
@@ -201,14 +207,18 @@ class Reader:
             missing.append(NO_RECORDER)
         return missing
 
-    async def _current(self, ids: set[str], missing: list[str]) -> dict[str, Invocation]:
-        """Return the live rows of invocations that only the store listed.
+    async def _current(self, ids: set[str], missing: list[str]) -> dict[str, Invocation] | None:
+        """Return the live rows of invocations that only the store listed; None without a server.
 
         The store's copy may be older than the server's row, which takes precedence.
         """
         live = self._live
-        rows = await _try(live.rows(sorted(ids)) if live and ids else None, missing)
-        return {str(row["id"]): invocation_of(row, "live") for row in rows or ()}
+        if live is None:
+            return None
+        rows = await _try(live.rows(sorted(ids)), missing)
+        if rows is None:
+            return None
+        return {str(row["id"]): invocation_of(row, "live") for row in rows}
 
     async def _with_counts(
         self, page: Sequence[Invocation], missing: list[str]
@@ -216,6 +226,11 @@ class Reader:
         ids = [row.id for row in page]
         counts = await _try(self._stored.counts(ids) if self._stored else None, missing)
         return [_add_counts(row, (counts or {}).get(row.id)) for row in page]
+
+
+def _gone(stored: Invocation) -> Invocation:
+    """Return the stored copy of an invocation that the server no longer has."""
+    return stored if stored.ended else replace(stored, status="gone")
 
 
 def _add_counts(row: Invocation, counts: Counts | None) -> Invocation:

@@ -128,4 +128,12 @@ class ChangedInvocations:
                 or (entries or 0) > known.entries
             ):
                 changed[id_] = modified or 0
+        if full:
+            # Copying them finds out whether the server really no longer has them.
+            have = set(table.column("id").to_pylist())
+            changed |= {
+                id_: known.modified_ms
+                for id_, known in self._copied.items()
+                if not known.final and id_ not in have
+            }
         return changed

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -29,6 +30,8 @@ RETRY_SECONDS = 1.0
 BULK_IDS = 25
 LONG_JOURNAL = 200
 """Number of copied entries from which a journal is continued instead of read again."""
+GONE_MS = -1
+"""Time of change of an invocation that is gone: it is copied again if the server has it again."""
 
 _INVOCATION = ", ".join(INVOCATION_COLUMNS)
 _JOURNAL = ", ".join(f'"{name}"' for name in JOURNAL_COLUMNS)
@@ -38,7 +41,8 @@ _KEYED = ("virtual_object", "workflow")
 class JournalCopier:
     """A copier that keeps the store's copy of one server up to date.
 
-    Invocations that the server purges stay in the store. A server that does not answer is retried.
+    Invocations that the server purges stay in the store; one that had not ended when it was copied
+    gets the status `gone`. A server that does not answer is retried.
     """
 
     def __init__(
@@ -140,14 +144,20 @@ class JournalCopier:
             for service, key in objects
         ]
         journal = pa.concat_tables(journals) if journals else _EMPTY
+        gone = {
+            id_: replace(known, modified_ms=GONE_MS, final=True)
+            for id_ in set(ids) - set(found)
+            if (known := self._copied.get(id_)) and not known.final
+        }
         return JournalCopy(
             invocations=invocations,
             journal=journal,
             events=events,
             state=pa.concat_tables(states) if states else None,
             state_of=objects,
-            updated=[id_ for id_ in found if id_ in self._copied],
-            progress=self._progress(invocations, journal),
+            updated=[*(id_ for id_ in found if id_ in self._copied), *gone],
+            gone=list(gone),
+            progress=self._progress(invocations, journal) | gone,
         )
 
     def _entries(self, id_: str) -> int:

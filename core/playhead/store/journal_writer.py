@@ -8,6 +8,7 @@ from typing import Any
 
 import duckdb
 
+from playhead.model.status import GONE
 from playhead.store.arrow import ArrowTable
 from playhead.store.database import Store
 from playhead.store.schema import TABLES
@@ -44,6 +45,8 @@ class JournalCopy:
     updated: list[str]
     """Ids of the invocations that are in the store already and have rows to replace."""
     progress: Mapping[str, CopyProgress] = field(default_factory=dict[str, CopyProgress])
+    gone: list[str] = field(default_factory=list[str])
+    """Ids of the invocations that had not ended, and that the server no longer has."""
 
 
 def copy_progress(store: Store) -> dict[str, CopyProgress]:
@@ -79,6 +82,11 @@ def write_copy(store: Store, copy: JournalCopy) -> None:
                 [[service for service, _ in copy.state_of], [key for _, key in copy.state_of]],
             )
             _insert(connection, "state", copy.state)
+        if copy.gone:
+            connection.execute(
+                "UPDATE invocations SET status = ? WHERE id IN (SELECT unnest(?::VARCHAR[]))",
+                [GONE, copy.gone],
+            )
         _write_progress(connection, copy.progress)
 
 

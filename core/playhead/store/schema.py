@@ -123,7 +123,8 @@ INVOCATIONS = Table(
         "status": (
             "VARCHAR",
             "`pending`, `scheduled`, `inboxed`, `ready`, `running`, `backing-off`, `suspended`, "
-            "`paused` or `completed`.",
+            "`paused` or `completed`. The recorder sets `gone` when the server no longer has an "
+            "invocation that had not ended.",
         ),
         "completion_result": ("VARCHAR", "`success` or `failure` once completed."),
         "completion_failure": ("VARCHAR", "Error that ended the invocation."),
@@ -184,7 +185,7 @@ JOURNAL_COPIES = Table(
         "id": ("VARCHAR", "Invocation id."),
         "modified_ms": ("BIGINT", "`modified_at` of the copied row, in milliseconds since 1970."),
         "entries": ("UINTEGER", "Number of journal entries copied."),
-        "final": ("BOOLEAN", "Whether the invocation had ended when it was copied."),
+        "final": ("BOOLEAN", "Whether the invocation had ended when it was copied, or is gone."),
     },
 )
 

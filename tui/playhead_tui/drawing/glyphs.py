@@ -54,7 +54,7 @@ UNICODE = Glyphs(
     status={
         "pending": "○", "scheduled": "◷", "inboxed": "○", "ready": "○", "running": "●",
         "backing-off": "↻", "suspended": "◐", "paused": "‖", "succeeded": "✓", "failed": "✗",
-        "killed": "†", "cancelled": "⊘", "unknown": "?",
+        "killed": "†", "cancelled": "⊘", "gone": "∅", "unknown": "?",
     },
     kind={
         "input": "→", "output": "←", "run": "▸", "llm": "◆", "tool": "⚒", "state": "≡",
@@ -72,7 +72,7 @@ ASCII = Glyphs(
     status={
         "pending": ".", "scheduled": "@", "inboxed": ".", "ready": ".", "running": "*",
         "backing-off": "~", "suspended": "z", "paused": "=", "succeeded": "+", "failed": "x",
-        "killed": "X", "cancelled": "/", "unknown": "?",
+        "killed": "X", "cancelled": "/", "gone": "0", "unknown": "?",
     },
     kind={
         "input": ">", "output": "<", "run": "-", "llm": "*", "tool": "%", "state": "=",

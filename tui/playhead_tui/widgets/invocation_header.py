@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from playhead.formatting import clock, count, duration, failure_line, seconds_between
+from playhead.formatting import clock, count, duration, elapsed, failure_line, seconds_between
 from playhead.model import InvocationDetail, Step
 from rich.cells import cell_len
 from rich.segment import Segment
@@ -97,6 +97,7 @@ class InvocationHeader(Widget):
         dot = f" {self.glyphs.separator} "
         figures: list[tuple[str, str]] = []
         took = duration(seconds_between(summary.created_at, summary.completed_at or self.now()))
+        took = elapsed(summary) if summary.ended else took
         figures.append((took, ""))
         if summary.attempts is not None:
             figures.append((str(summary.attempts), " attempt" + "s" * (summary.attempts != 1)))

@@ -10,6 +10,7 @@ from playhead.formatting import (
     age,
     count,
     duration,
+    elapsed,
     failure_line,
     seconds_between,
     tokens,
@@ -123,7 +124,8 @@ class InvocationList(RowsView[Invocation]):
                 return age(row.created_at, now), palette.dim
             case "duration":
                 took = seconds_between(row.created_at, row.completed_at or now)
-                return duration(took), palette.dim if row.ended else palette.text
+                text = elapsed(row, now) if row.ended else duration(took)
+                return text, palette.dim if row.ended else palette.text
             case "attempts":
                 retried = (row.attempts or 0) > 1
                 return count(row.attempts, unknown=""), palette.warn if retried else palette.dim

@@ -19,7 +19,7 @@ __all__ = ["ListHeader"]
 
 ORDER: tuple[Status, ...] = (
     "running", "backing-off", "paused", "suspended", "scheduled", "inboxed", "pending", "ready",
-    "succeeded", "failed", "killed", "cancelled", "unknown",
+    "succeeded", "failed", "killed", "cancelled", "gone", "unknown",
 )  # fmt: skip
 ENDED = ("succeeded", "failed", "killed", "cancelled")
 """Statuses with many rows and well-known marks, which are drawn without their name."""
