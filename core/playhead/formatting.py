@@ -114,7 +114,7 @@ def seconds_between(start: datetime | None, end: datetime | None) -> float | Non
 
 
 def elapsed(row: Invocation, now: datetime | None = None) -> str:
-    """Format how long the invocation took: `4.2s`, `4.2s…` until it ends, `≥ 4.2s` if it is gone."""
+    """Format how long it took: `4.2s`, `4.2s…` while it has not ended, `≥ 4.2s` if it is gone."""
     if row.ended and row.completed_at is None:
         known = duration(seconds_between(row.created_at, row.modified_at))
         return f"≥ {known}" if known else UNKNOWN

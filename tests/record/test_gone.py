@@ -86,8 +86,8 @@ async def test_a_vanished_invocation_is_gone(stage: Stage) -> None:
     assert await stage.shown(id_, status="gone") == "gone", "the recorder has marked it"
     store = await connect(stage.settings)
     assert store is not None
-    assert await store.rows("SELECT status, final FROM invocations JOIN journal_copies USING (id)"
-                            " WHERE id = ?", [id_]) == [{"status": "gone", "final": True}]  # fmt: skip
+    sql = "SELECT status, final FROM invocations JOIN journal_copies USING (id) WHERE id = ?"
+    assert await store.rows(sql, [id_]) == [{"status": "gone", "final": True}]
     detail = await Reader(None, store).invocation(id_)
     assert detail is not None
     assert detail.summary.status == "gone"
