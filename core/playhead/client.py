@@ -252,7 +252,7 @@ class Client:
             limit: Maximum number of invocations.
             status: A `playhead.model.Status`, or several; an invocation must have one of them.
             service: Name of the service.
-            text: Text that the id or the target contains; case is ignored.
+            text: Words; each occurs in the id, target, status or last failure, in any case.
             since: Earliest creation time, or maximum age. A time without a zone is local time.
             before: Return only invocations older than this one. Pass the last row of a page to get
                 the next page.

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-__all__ = ["Filters"]
+from playhead.model.invocation import Invocation
+
+__all__ = ["Filters", "matches_words", "words_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,8 +19,8 @@ class Filters:
     """Accepted statuses; see `Status`."""
     service: str | None = None
     """Name of the service."""
-    text: str | None = None
-    """Text that the id or target contains; case is ignored."""
+    words: tuple[str, ...] = ()
+    """Words in lower case, as `words_of` returns them; each must match (see `matches_words`)."""
     before: tuple[datetime, str] | None = None
     """Creation time and id of an invocation; only older ones match."""
     since: datetime | None = None
@@ -26,3 +29,17 @@ class Filters:
     """Id of the calling invocation."""
     id_prefix: str | None = None
     """Beginning of the id."""
+
+
+def words_of(text: str | None) -> tuple[str, ...]:
+    """Return the words of a search, in lower case."""
+    return tuple((text or "").lower().split())
+
+
+def matches_words(row: Invocation, words: Sequence[str]) -> bool:
+    """Return whether each word occurs in the id, target, status or last failure of the row.
+
+    The same rule in SQL: `queries.ids` for the server, `StoredInvocations` for the store.
+    """
+    columns = "\n".join((row.id, row.target, row.status, row.last_failure or "")).lower()
+    return all(word in columns for word in words)

@@ -19,6 +19,7 @@ __all__ = [
     "StatusRule",
     "server_status_sql",
     "status_of",
+    "statuses_with",
     "stored_status_sql",
 ]
 
@@ -131,6 +132,11 @@ def status_of(row: Mapping[str, Any]) -> Status:
         failure = row.get("completion_failure")
         return _ENDED_BY.get(str(failure), "failed")
     return _BY_ROW.get(word, "unknown")
+
+
+def statuses_with(text: str) -> tuple[Status, ...]:
+    """Return the statuses whose name contains this text."""
+    return tuple(status for status in STATUSES if text in status)
 
 
 def stored_status_sql(statuses: Iterable[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from playhead.model import Filters
@@ -14,9 +15,18 @@ from playhead.restate.rows import (
     event_row,
     journal_row,
     parse_bytes,
+    parse_time,
 )
 
-__all__ = ["LiveInvocations"]
+__all__ = ["LiveInvocations", "Place"]
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+IDS = 2000
+"""Ids in one query: the server refuses requests above 2 MB."""
+
+
+Place = tuple[datetime, str]
+"""Creation time and id: the order of the list. No two invocations share a place."""
 
 
 class LiveInvocations:
@@ -25,16 +35,17 @@ class LiveInvocations:
     def __init__(self, client: RestateClient) -> None:
         self.client = client
 
-    async def newest(self, limit: int, filters: Filters) -> list[dict[str, Any]]:
-        """Return the rows of the newest invocations, newest first."""
+    async def places(self, limit: int, filters: Filters) -> list[Place]:
+        """Return creation time and id of the newest invocations, newest first."""
         found = await self.client.query(queries.ids(limit, filters))
-        order = [str(row["id"]) for row in found]
-        rows = {str(row["id"]): row for row in await self.rows(order)}
-        return [rows[id_] for id_ in order if id_ in rows]
+        return [(parse_time(row["created_at"]) or EPOCH, str(row["id"])) for row in found]
 
     async def rows(self, ids: Sequence[str]) -> list[dict[str, Any]]:
         """Return the rows of these invocations in any order; unknown ids are left out."""
-        return await self.client.query(queries.invocations(ids)) if ids else []
+        found: list[dict[str, Any]] = []
+        for start in range(0, len(ids), IDS):
+            found += await self.client.query(queries.invocations(ids[start : start + IDS]))
+        return found
 
     async def journal(self, invocation_id: str) -> list[JournalRow]:
         """Return the journal without payloads."""

@@ -10,9 +10,11 @@ from typing import Any, TypeVar
 
 from playhead.errors import PlayheadError, QueryError, RecorderError, RestateError
 from playhead.journal import entries
-from playhead.model import Filters, Invocation, InvocationDetail, InvocationPage, Origin
+from playhead.model import Filters, Invocation, InvocationDetail, InvocationPage
+from playhead.model.filters import words_of
 from playhead.reader.detail import build_detail
 from playhead.reader.live import LiveInvocations
+from playhead.reader.pages import Merge, gone
 from playhead.reader.payloads import Payloads
 from playhead.reader.rows import invocation_of
 from playhead.reader.stored import Counts, StoredInvocations
@@ -69,7 +71,7 @@ class Reader:
             limit: Maximum number of invocations.
             status: A status, or several; an invocation must have one of them.
             service: Name of the service.
-            text: Text that the id or target contains; case is ignored.
+            text: Words; each occurs in the id, target, status or last failure, in any case.
             before: The last row of the previous page; only older invocations are returned.
             since: Earliest creation time.
             invoked_by: Id of the calling invocation.
@@ -78,35 +80,25 @@ class Reader:
         filters = Filters(
             statuses=(status,) if isinstance(status, str) else tuple(status or ()),
             service=service,
-            text=text,
+            words=words_of(text),
             before=(before.created_at, before.id) if before else None,
             since=since,
             invoked_by=invoked_by,
             id_prefix=id_prefix,
         )
         missing = self._absent()
-        live, stored = await asyncio.gather(
-            _try(self._live.newest(limit + 1, filters) if self._live else None, missing),
-            _try(self._stored.newest(limit + 1, filters) if self._stored else None, missing),
-        )
-        rows = {str(row["id"]): invocation_of(row, "stored") for row in stored or ()}
-        live_ids = {str(row["id"]) for row in live or ()}
-        only_stored = set(rows) - live_ids
-        current = await self._current(only_stored, missing)
-        if current is not None and live is not None:
-            rows |= {id_: _gone(rows[id_]) for id_ in only_stored - set(current)}
-            rows |= current
-        rows |= {str(row["id"]): invocation_of(row, "live") for row in live or ()}
-        if filters.statuses:
-            rows = {id_: row for id_, row in rows.items() if row.status in filters.statuses}
-        newest = sorted(rows.values(), key=lambda row: (row.created_at, row.id), reverse=True)
-        page = await self._with_counts(newest[:limit], missing)
-        answers: tuple[tuple[Origin, object], ...] = (("live", live), ("stored", stored))
+
+        def attempt(read: Awaitable[_T] | None) -> Awaitable[_T | None]:
+            return _try(read, missing)
+
+        merge = Merge(self._live, self._stored, attempt)
+        rows: list[Invocation] = []
+        more = False
+        async for block in merge.blocks(filters, limit + 1):
+            more = len(rows) + len(block) > limit
+            rows += await self._with_counts(block[: limit - len(rows)], missing)
         return InvocationPage(
-            tuple(page),
-            more=len(newest) > limit,
-            missing=tuple(missing),
-            sources=tuple(origin for origin, rows in answers if rows is not None),
+            tuple(rows), more=more, missing=tuple(missing), sources=tuple(merge.answered)
         )
 
     async def active(self) -> list[dict[str, Any]]:
@@ -135,7 +127,7 @@ class Reader:
         assert source is not None
         head = invocation_of(row, "live" if source is self._live else "stored")
         if live is not None and source is self._stored:
-            head = _gone(head)
+            head = gone(head)
         journal, events, state, spans = await asyncio.gather(
             _try(source.journal(invocation_id), missing),
             _try(source.events(invocation_id), missing),
@@ -207,30 +199,12 @@ class Reader:
             missing.append(NO_RECORDER)
         return missing
 
-    async def _current(self, ids: set[str], missing: list[str]) -> dict[str, Invocation] | None:
-        """Return the live rows of invocations that only the store listed; None without a server.
-
-        The store's copy may be older than the server's row, which takes precedence.
-        """
-        live = self._live
-        if live is None:
-            return None
-        rows = await _try(live.rows(sorted(ids)), missing)
-        if rows is None:
-            return None
-        return {str(row["id"]): invocation_of(row, "live") for row in rows}
-
     async def _with_counts(
-        self, page: Sequence[Invocation], missing: list[str]
+        self, block: Sequence[Invocation], missing: list[str]
     ) -> list[Invocation]:
-        ids = [row.id for row in page]
+        ids = [row.id for row in block]
         counts = await _try(self._stored.counts(ids) if self._stored else None, missing)
-        return [_add_counts(row, (counts or {}).get(row.id)) for row in page]
-
-
-def _gone(stored: Invocation) -> Invocation:
-    """Return the stored copy of an invocation that the server no longer has."""
-    return stored if stored.ended else replace(stored, status="gone")
+        return [_add_counts(row, (counts or {}).get(row.id)) for row in block]
 
 
 def _add_counts(row: Invocation, counts: Counts | None) -> Invocation:

@@ -18,7 +18,7 @@ from playhead.conventions import (
 from playhead.decode.registry import MODEL_STEP_PATTERNS, decode_run
 from playhead.journal.entries import run_result
 from playhead.model import Filters, Span, Tokens
-from playhead.model.status import stored_status_sql
+from playhead.model.status import ENDED, GONE, STATUSES, statuses_with, stored_status_sql
 from playhead.reader.rows import SPAN_COLUMNS, span_of
 from playhead.record.client import StoreClient
 from playhead.restate.rows import EventRow, JournalRow, event_row, journal_row, parse_bytes
@@ -172,6 +172,12 @@ def _counts(row: Mapping[str, Any]) -> Counts:
     )
 
 
+def _stored_status(statuses: Sequence[str]) -> str:
+    """Return the condition on the status; a copy that has not ended may be gone on the server."""
+    may_be_gone = [status for status in STATUSES if status not in ENDED] if GONE in statuses else []
+    return stored_status_sql({*statuses, *may_be_gone})
+
+
 def _where(filters: Filters) -> tuple[str, list[Any]]:
     conditions: list[str] = []
     params: list[Any] = []
@@ -181,11 +187,13 @@ def _where(filters: Filters) -> tuple[str, list[Any]]:
         params.extend(values)
 
     if filters.statuses:
-        add(stored_status_sql(filters.statuses))
+        add(_stored_status(filters.statuses))
     if filters.service:
         add("target_service_name = ?", filters.service)
-    if filters.text:
-        add("(contains(lower(target), ?) OR contains(lower(id), ?))", *[filters.text.lower()] * 2)
+    for word in filters.words:
+        columns = ("id", "target", "coalesce(last_failure, completion_failure, '')")
+        texts = [f"contains(lower({column}), ?)" for column in columns]
+        add(f"({' OR '.join([*texts, _stored_status(statuses_with(word))])})", *[word] * 3)
     if filters.invoked_by:
         add("invoked_by_id = ?", filters.invoked_by)
     if filters.id_prefix:

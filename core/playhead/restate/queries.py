@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from playhead.model import Filters
-from playhead.model.status import server_status_sql
+from playhead.model.status import server_status_sql, statuses_with
 
 __all__ = [
     "ACTIVE",
@@ -60,7 +60,7 @@ def _time(at: datetime) -> str:
 
 
 def ids(limit: int, filters: Filters) -> str:
-    """Select the ids of the newest invocations. Scans the status of all stored invocations.
+    """Select id and created_at of the newest ones. Scans the status of all stored invocations.
 
     Args:
         limit: Maximum number of ids.
@@ -72,22 +72,30 @@ def ids(limit: int, filters: Filters) -> str:
         *([f"ss.created_at >= {_time(filters.since)}"] if filters.since else []),
         *([f"starts_with(ss.id, {quote(filters.id_prefix)})"] if filters.id_prefix else []),
     ]
-    if filters.text:
-        text = quote(filters.text.lower())
-        where.append(f"(strpos(lower(ss.target), {text}) > 0 OR strpos(lower(ss.id), {text}) > 0)")
+    where += map(_word, filters.words)
     if filters.before:
         at, last = _time(filters.before[0]), quote(filters.before[1])
         where.append(f"(ss.created_at < {at} OR (ss.created_at = {at} AND ss.id < {last}))")
-    join = ""
+    needs_state = bool(filters.words)
     if filters.statuses:
-        condition, needs_state = server_status_sql(filters.statuses)
+        condition, of_status = server_status_sql(filters.statuses)
         where.append(condition)
-        join = " LEFT JOIN sys_invocation_state sis ON ss.id = sis.id" if needs_state else ""
+        needs_state = needs_state or of_status
+    join = " LEFT JOIN sys_invocation_state sis ON ss.id = sis.id" if needs_state else ""
     condition = f" WHERE {' AND '.join(where)}" if where else ""
     return (
-        f"SELECT ss.id AS id FROM sys_invocation_status ss{join}{condition}"
-        f" ORDER BY ss.created_at DESC, ss.id DESC LIMIT {int(limit)}"
+        f"SELECT ss.id AS id, ss.created_at AS created_at FROM sys_invocation_status ss"
+        f"{join}{condition} ORDER BY ss.created_at DESC, ss.id DESC LIMIT {int(limit)}"
     )
+
+
+def _word(word: str) -> str:
+    """Return the condition of `matches_words` for one word."""
+    columns = ("ss.id", "ss.target", "coalesce(sis.last_failure, ss.completion_failure, '')")
+    conditions = [f"strpos(lower({column}), {quote(word)}) > 0" for column in columns]
+    if statuses := statuses_with(word):
+        conditions.append(server_status_sql(statuses)[0])
+    return f"({' OR '.join(conditions)})"
 
 
 def invocations(ids: Sequence[str]) -> str:
