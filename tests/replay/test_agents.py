@@ -32,6 +32,7 @@ def test_an_agent_replays_whole_and_cut_at_every_entry(path: Path, worker: Worke
     recording = Recording.load(path)
     report = worker.report(recording)
     assert (report.verdict, report.divergences, report.notes) == ("same", (), ())
+    assert {item.what for item in report.not_compared} <= {"model"}  # saved without its name
     for length in range(1, len(recording.entries)):
         cut = worker.report(recording.prefix(length), explain=False)
         assert (cut.verdict, cut.blocked) == ("incomplete", ()), (length, cut)

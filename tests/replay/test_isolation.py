@@ -72,7 +72,7 @@ def test_the_network_is_blocked(tmp_path: Path, listener: tuple[int, list[object
 except OSError as error:
     print(error)"""
     report = run(tmp_path, body)
-    assert report.verdict == "same"
+    assert report.verdict == "blocked"
     assert any("127.0.0.1" in what and "network" in what for what in report.blocked)
     assert connections == []
     socket.create_connection(("127.0.0.1", port), 2).close()
@@ -107,7 +107,7 @@ def test_files_are_not_written_or_removed(tmp_path: Path):
     except PermissionError:
         pass"""
     report = run(tmp_path, body)
-    assert report.verdict == "same"
+    assert report.verdict == "blocked"
     assert len(report.blocked) == 4, report.blocked
     assert kept.read_text() == "kept"
     assert {p.name for p in tmp_path.iterdir()} == {"kept.txt", "harmful.py"}
@@ -125,7 +125,7 @@ def test_no_other_process_starts_or_ends(tmp_path: Path):
     except PermissionError:
         pass"""
     report = run(tmp_path, body)
-    assert report.verdict == "same"
+    assert report.verdict == "blocked"
     assert len(report.blocked) == 4, report.blocked
     assert not (tmp_path / "touched").exists()
 

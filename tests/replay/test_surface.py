@@ -13,13 +13,15 @@ HEAVY = ("restate", "duckdb", "textual", "httpx", "google.protobuf", "pydantic")
 
 def test_the_public_names_are_these():
     assert sorted(playhead.replay.__all__) == [
-        "AppError", "DEPLOYMENT_HINT", "Divergence", "Failure", "Frame", "Recording",
-        "RecordingError", "ReplayError", "Replayer", "Report", "Session", "Stop", "TaskStack",
+        "AppError", "BLOCKED_HINT", "DEPLOYMENT_HINT", "DifferenceGroup", "Divergence",
+        "Failure", "Frame", "NotCompared", "Recording", "RecordingError",
+        "ReplayError", "Replayer", "Report", "Session", "Stop", "TaskStack",
         "UnsupportedJournalError", "Verdict", "WhatIfQuestion", "WhatIfResult", "WhatIfRow",
-        "WorkerError", "headline", "replay", "replay_all", "report_lines", "restarted", "what_if",
+        "WorkerError", "groups_of", "headline", "not_compared_lines", "replay", "replay_all",
+        "report_lines", "restarted", "what_if",
     ]  # fmt: skip
     for name in playhead.replay.__all__:
-        assert getattr(playhead.replay, name).__doc__ or name in ("DEPLOYMENT_HINT", "Verdict")
+        assert getattr(playhead.replay, name).__doc__ or name.endswith(("_HINT", "Verdict"))
 
 
 @pytest.mark.parametrize("module", ["playhead.replay", "playhead.replay.pytest_plugin"])

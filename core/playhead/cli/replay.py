@@ -15,6 +15,9 @@ from playhead.cli.options import parse_index
 if TYPE_CHECKING:
     from playhead.replay import Recording, Report
 
+_VERDICTS = ("same", "incomplete", "diverged", "blocked", "refused")
+"""Verdicts in the order of a folder's summary."""
+
 
 @click.command()
 @click.argument("target", metavar="ID|FILE|DIR")
@@ -89,8 +92,8 @@ def command(ctx: click.Context, target: str, **options: Any) -> None:
     process, without network, file writes or subprocesses; no step is executed. With --set, the code
     runs with a changed result, and both runs are compared.
 
-    Exits with 0 when the code accepts the journal, 1 when it does not, and 3 when the replay is not
-    possible.
+    Exits with 0 when the code accepts the journal, 1 when it does not or when code outside a step
+    tried a side effect, and 3 when the replay is not possible.
     """
     from playhead.replay import restarted
 
@@ -164,7 +167,7 @@ def _stop(recording: Recording, options: dict[str, Any]) -> Exit:
             Exit.USAGE,
         )
     if options["pdb"]:
-        debug(options["app"], recording, stop.command_index, app_dir=options["app_dir"])
+        debug(options["app"], recording, stop, app_dir=options["app_dir"])
     elif options["as_json"]:
         _json(stop.to_json())
     else:
@@ -254,7 +257,7 @@ def _folder(folder: Path, options: dict[str, Any]) -> Exit:
     if progress:
         click.echo("\r\033[K", nl=False, err=True)
     verdicts = [reports[path].verdict for path in paths]
-    summary = {v: verdicts.count(v) for v in ("same", "incomplete", "diverged", "refused")}
+    summary = {verdict: verdicts.count(verdict) for verdict in _VERDICTS}
     if options["as_json"]:
         named = {str(path): reports[path].to_json() for path in paths}
         _json({"summary": summary, "reports": named})
@@ -264,15 +267,18 @@ def _folder(folder: Path, options: dict[str, Any]) -> Exit:
             click.echo(_clean(str(path)))
             for line in lines(reports[path]):
                 click.echo(f"  {line}")
+    partly = sum(bool(report.not_compared) for report in reports.values())
+    if partly:
+        click.echo(f"{partly} of {len(paths)} not compared in full; --json has the parts")
     click.echo(", ".join(f"{count} {verdict}" for verdict, count in summary.items() if count))
     return _exit(list(reports.values()))
 
 
 def _exit(reports: list[Report]) -> Exit:
-    verdicts = {report.verdict for report in reports}
-    if "diverged" in verdicts:
+    if any(report.found for report in reports):
         return Exit.FOUND
-    return Exit.UNREACHABLE if "refused" in verdicts else Exit.FINE
+    refused = any(report.verdict == "refused" for report in reports)
+    return Exit.UNREACHABLE if refused else Exit.FINE
 
 
 def _json(document: Any) -> None:

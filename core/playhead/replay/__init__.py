@@ -23,22 +23,33 @@ from playhead.errors import (
     WorkerError,
 )
 from playhead.replay.changes import Failure, WhatIfQuestion, WhatIfResult, WhatIfRow
+from playhead.replay.divergence import Divergence
+from playhead.replay.groups import DifferenceGroup, groups_of
 from playhead.replay.replays import replay, replay_all, what_if
-from playhead.replay.report import Divergence, Report, Verdict
+from playhead.replay.report import NotCompared, Report, Verdict
 from playhead.replay.session import Replayer, Session
 from playhead.replay.stop import Frame, Stop, TaskStack
-from playhead.replay.text import DEPLOYMENT_HINT, headline, report_lines
+from playhead.replay.text import (
+    BLOCKED_HINT,
+    DEPLOYMENT_HINT,
+    headline,
+    not_compared_lines,
+    report_lines,
+)
 
 if TYPE_CHECKING:
     from playhead.journal.recording import Recording
     from playhead.journal.restart import restarted
 
 __all__ = [
+    "BLOCKED_HINT",
     "DEPLOYMENT_HINT",
     "AppError",
+    "DifferenceGroup",
     "Divergence",
     "Failure",
     "Frame",
+    "NotCompared",
     "Recording",
     "RecordingError",
     "ReplayError",
@@ -53,7 +64,9 @@ __all__ = [
     "WhatIfResult",
     "WhatIfRow",
     "WorkerError",
+    "groups_of",
     "headline",
+    "not_compared_lines",
     "replay",
     "replay_all",
     "report_lines",

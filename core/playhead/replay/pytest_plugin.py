@@ -108,7 +108,7 @@ class _RecordingItem(pytest.Item):
 
     def runtest(self) -> None:
         report = self.plugin.report(self.path)
-        if report.verdict in ("diverged", "refused"):
+        if report.found or report.verdict == "refused":
             raise DivergedError(report)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from playhead.errors import AppError, ReplayError
 from playhead.replay.changes import Changes, WhatIfQuestion, WhatIfResult
 from playhead.replay.report import Report
+from playhead.replay.stop import Stop
 from playhead.replay.worker import TIMEOUT, Worker
 
 if TYPE_CHECKING:
@@ -162,15 +163,13 @@ def annotate(app: str, recording: Recording, *, app_dir: Path | str | None = Non
         return worker.annotate(recording)
 
 
-def debug(
-    app: str, recording: Recording, command_index: int, *, app_dir: Path | str | None = None
-) -> int:
+def debug(app: str, recording: Recording, stop: Stop, *, app_dir: Path | str | None = None) -> int:
     """Open Python's debugger in the user's code at a command; return the process's exit code.
 
     Args:
         app: `module:attribute` of the Restate app.
         recording: Recording to replay.
-        command_index: Ordinal of the command in the run; Input is 0.
+        stop: Stop of a session with this recording.
         app_dir: Directory to import the app from; by default, the current directory.
     """
     worker = Worker(app, app_dir=app_dir)
@@ -178,7 +177,8 @@ def debug(
     with tempfile.TemporaryDirectory() as scratch:
         path = recording.save(Path(scratch) / "recording.journal.json", keep_headers=True)
         module = [sys.executable, "-m", "playhead.replay.child.debugger"]
-        command = [*worker.isolation(), *module, app, directory, str(path), str(command_index)]
+        command = [*worker.isolation(), *module, app, directory, str(path)]
+        command += [str(stop.command_index), stop.place]
         done = subprocess.run(command, cwd=directory, env=worker.environment(), check=False)
     return done.returncode
 

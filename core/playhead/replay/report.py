@@ -5,45 +5,31 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
-__all__ = ["Divergence", "Report", "Verdict", "place_of"]
+from playhead.replay.divergence import Divergence
+from playhead.replay.groups import groups_of
 
-Verdict = Literal["same", "diverged", "incomplete", "refused"]
+__all__ = ["NotCompared", "Report", "Verdict"]
+
+Verdict = Literal["same", "diverged", "blocked", "incomplete", "refused"]
 """Whether today's code accepts the journal.
 
 `same`: it does, and ends the same way. `diverged`: the SDK refuses the journal (error 570), or the
-handler raises an exception that it did not raise before. `incomplete`: the code accepts all of the
-journal, which ends before the handler does. `refused`: the journal cannot be replayed;
-`Report.reason` has the reason.
+handler raises an exception that it did not raise before. `blocked`: code outside a step tried a
+side effect, which the replay blocked, so the run from there on can differ from a real one.
+`incomplete`: the code accepts all of the journal, which ends before the handler does. `refused`:
+the journal cannot be replayed; `Report.reason` has the reason.
 """
 
 
 @dataclass(frozen=True, slots=True)
-class Divergence:
-    """One difference between the journal and today's code."""
+class NotCompared:
+    """A part of some commands that was not compared."""
 
-    command_index: int
-    """Ordinal of the command in the journal, actual or expected; Input is 0."""
-    kind: str
-    """`added`, `removed`, `renamed`, `moved`, `target`, `parameter`, `headers`,
-    `idempotency key`, `value`, `duration`, `arguments`, `prompt`, `output`, `error`, or
-    `mismatch` (the SDK's message)."""
-    recorded: str | None
-    """Value in the journal; None if it has none."""
-    current: str | None
-    """Value of today's code; None if it has none."""
-    where: str | None = None
-    """`file:line` of the user's code."""
-    fatal: bool = True
-    """Whether the SDK refuses the journal for it; if not, Restate does not notice."""
-    name: str = ""
-    """Type and name of the command, such as `Run get_weather`."""
-    journal_index: int | None = None
-    """Journal index of the command; None if the journal has no such command."""
-
-    @property
-    def place(self) -> str:
-        """`#12` (journal index), or `command 3` if the journal has no such command."""
-        return place_of(self.journal_index, self.command_index)
+    what: str
+    """`prompt`, `tools`, `settings`, `output schema`, `model`, `arguments`, or `duration`."""
+    places: tuple[str, ...]
+    """The commands, as journal indexes: `#12`."""
+    reason: str = "not in the recording"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,17 +55,26 @@ class Report:
     waiting_at: str | None = None
     """`file:line` where an incomplete handler waits."""
     commands: int = 0
-    """Number of commands in the journal."""
+    """Number of commands in the journal, without Input."""
     replayed: int = 0
-    """Number of commands that the code wrote again."""
+    """Number of them that the code wrote again."""
     blocked: tuple[str, ...] = ()
-    """Side effects that the code attempted and the replay blocked."""
+    """Side effects that the code attempted and the replay blocked, each with its place in the
+    user's code if known."""
     notes: tuple[str, ...] = field(default=())
     """Remarks on the divergences."""
+    not_compared: tuple[NotCompared, ...] = ()
+    """What the replay did not compare, and why."""
+
+    @property
+    def found(self) -> bool:
+        """Whether the replay found a problem: the verdict is `diverged` or `blocked`."""
+        return self.verdict in ("diverged", "blocked")
 
     def to_json(self) -> dict[str, Any]:
-        """Return a JSON document."""
-        return asdict(self)
+        """Return a JSON document; `groups` has the divergences by cause."""
+        groups = [group.to_json() for group in groups_of(self.divergences)]
+        return {**asdict(self), "groups": groups}
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> Report:
@@ -87,11 +82,10 @@ class Report:
         names = {f.name for f in fields(cls)}
         values = {name: value for name, value in document.items() if name in names}
         values["divergences"] = tuple(Divergence(**d) for d in values.get("divergences", ()))
+        values["not_compared"] = tuple(
+            NotCompared(str(n["what"]), tuple(n["places"]), str(n["reason"]))
+            for n in values.get("not_compared", ())
+        )
         for name in ("blocked", "notes"):
             values[name] = tuple(values.get(name, ()))
         return cls(**values)
-
-
-def place_of(journal_index: int | None, command_index: int) -> str:
-    """Return `#12` for a journal index, or `command 3` where the journal has no such command."""
-    return f"command {command_index}" if journal_index is None else f"#{journal_index}"

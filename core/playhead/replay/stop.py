@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from playhead.replay.report import place_of
+from playhead.replay.divergence import place_of
 
 __all__ = ["Frame", "Stop", "TaskStack"]
 

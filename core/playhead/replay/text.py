@@ -8,20 +8,35 @@ from pathlib import Path
 from typing import Any
 
 from playhead.replay.changes import WhatIfResult, WhatIfRow
-from playhead.replay.report import Divergence, Report
+from playhead.replay.groups import DifferenceGroup, groups_of
+from playhead.replay.report import Report
 from playhead.replay.stop import Frame, Stop
 from playhead.text import clean
 from playhead.values import to_json_line
 
-__all__ = ["DEPLOYMENT_HINT", "headline", "report_lines", "stop_lines", "what_if_lines"]
+__all__ = [
+    "BLOCKED_HINT",
+    "DEPLOYMENT_HINT",
+    "headline",
+    "not_compared_lines",
+    "report_lines",
+    "stop_lines",
+    "what_if_lines",
+]
 
 _RESULT_WIDTH = 60
 _SOURCE_LINES = 3
 _VALUE_LENGTH = 300
+_PLACES = 20
 
 DEPLOYMENT_HINT = (
     "Invocations in flight would fail with error 570. Deploy the change as a new deployment and "
     "let old invocations finish on the old one, or keep the recorded order of steps."
+)
+
+BLOCKED_HINT = (
+    "Restate runs code outside steps again at every attempt. Move the side effect into a step. The "
+    "differences after it may be caused by the block."
 )
 
 
@@ -33,9 +48,11 @@ def headline(report: Report) -> str:
             end = f"fails as recorded: {report.failure}" if report.failure else "same output"
             return clean(f"same: {progress}, {end}")
         case "diverged":
-            count = sum(d.fatal for d in report.divergences)
-            differences = "1 difference" if count == 1 else f"{count} differences"
-            return clean(f"diverged: {differences} that Restate would refuse; {progress}")
+            return clean(f"diverged: {_refused(report)}; {progress}")
+        case "blocked":
+            more = f" and {len(report.blocked) - 1} more" if len(report.blocked) > 1 else ""
+            what = f"{report.blocked[0]}{more}" if report.blocked else "a side effect"
+            return clean(f"blocked: code outside a step tried {what}; {progress}")
         case "incomplete":
             at = f" (at {_short(report.waiting_at)})" if report.waiting_at else ""
             return clean(f"incomplete: {progress}, then {report.reason}{at}")
@@ -47,8 +64,8 @@ def report_lines(report: Report) -> Iterator[str]:
     """Yield the whole report."""
     yield headline(report)
     yield from (f"  {clean(line)}" for line in report.hint.splitlines())
-    for divergence in report.divergences:
-        yield from _divergence(divergence)
+    for group in groups_of(report.divergences):
+        yield from _group(group)
     if report.verdict == "diverged" and report.sdk_message:
         yield "  SDK message:"
         yield from (f"    {clean(line)}" for line in report.sdk_message.splitlines() if line)
@@ -56,15 +73,44 @@ def report_lines(report: Report) -> Iterator[str]:
         yield f"  note: {clean(note)}"
     for what in report.blocked:
         yield f"  blocked: {clean(what)}"
-    if report.verdict == "diverged":
+    yield from (f"  not compared: {clean(line)}" for line in not_compared_lines(report))
+    if report.verdict == "diverged" and not _raises(report):
         yield f"  hint: {DEPLOYMENT_HINT}"
+    if report.verdict == "blocked":
+        yield f"  hint: {BLOCKED_HINT}"
 
 
-def _divergence(divergence: Divergence) -> Iterator[str]:
+def not_compared_lines(report: Report) -> Iterator[str]:
+    """Yield what was not compared, one line for each set of commands."""
+    parts: dict[tuple[tuple[str, ...], str], list[str]] = {}
+    for item in report.not_compared:
+        parts.setdefault((item.places, item.reason), []).append(item.what)
+    for (places, reason), names in parts.items():
+        where = ", ".join(places[:_PLACES])
+        more = f" and {len(places) - _PLACES} more" if len(places) > _PLACES else ""
+        yield f"{', '.join(names)} of {where}{more} ({reason})"
+
+
+def _raises(report: Report) -> bool:
+    """Return whether the code diverges only by an exception: Restate would retry, not refuse."""
+    fatal = [d for d in report.divergences if d.fatal]
+    return bool(fatal) and all(d.kind == "error" for d in fatal)
+
+
+def _refused(report: Report) -> str:
+    if _raises(report):
+        error = next(d for d in report.divergences if d.fatal)
+        return f"the code raises {error.current} at {error.place}, and Restate would retry"
+    count = sum(group.example.fatal for group in groups_of(report.divergences))
+    differences = "1 difference" if count == 1 else f"{count} differences"
+    return f"{differences} that Restate would refuse"
+
+
+def _group(group: DifferenceGroup) -> Iterator[str]:
+    divergence = group.example
     mark = "" if divergence.fatal else " (Restate does not notice)"
     where = f"  {_short(divergence.where)}" if divergence.where else ""
-    title = clean(divergence.name)
-    yield f"  {divergence.place} {title}".rstrip() + f": {divergence.kind}{mark}{clean(where)}"
+    yield f"  {clean(group.title)}{mark}{clean(where)}"
     if divergence.recorded is not None:
         yield f"      recorded: {clean(divergence.recorded)}"
     if divergence.current is not None:

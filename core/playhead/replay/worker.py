@@ -84,6 +84,7 @@ class Worker:
         self._guarded = guarded
         self._live = live
         self._process: subprocess.Popen[bytes] | None = None
+        self._blocked_import: tuple[str, ...] = ()
         self._interrupted = False
         self._buffer = b""
         self._stderr: IO[bytes] | None = None
@@ -104,7 +105,9 @@ class Worker:
                 ("", "") if isinstance(recording, Path) else (recording.id, recording.target)
             )
             return Report("refused", id_, target, reason=error.title, hint=error.hint)
-        return replace(Report.from_json(document), blocked=tuple(blocked))
+        report = Report.from_json(document)
+        notes = [f"blocked while importing {self.app}: {what}" for what in self._blocked_import]
+        return replace(report, blocked=tuple(blocked), notes=(*report.notes, *notes))
 
     def stops(self, recording: Recording) -> tuple[tuple[Stop, ...], tuple[str, ...]]:
         """Return every stop of a recording, and the side effects that were blocked meanwhile.
@@ -210,6 +213,7 @@ class Worker:
         if "error" in answer:
             self.close()
             self._unpack(answer)
+        self._blocked_import = tuple(answer.get("blocked", ()))
 
     def close(self) -> None:
         """End the process; safe to call twice."""

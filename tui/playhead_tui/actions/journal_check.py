@@ -55,7 +55,7 @@ def verdict_lines(report: Report, app: str) -> list[Line]:
     count = f"{report.replayed} of {report.commands} commands replayed"
     match report.verdict:
         case "same" | "incomplete":
-            what = "the input" if report.commands == 1 else f"the journal: {count}"
+            what = "the input" if report.commands == 0 else f"the journal: {count}"
             lines = [Line(f"The current code ({app}) accepts {what}.", "good")]
             if report.sdk_message:  # The handler fails, but past the end of the journal.
                 lines.append(Line(clip(f"But {report.reason}", 200), "warn", 2))
@@ -68,6 +68,13 @@ def verdict_lines(report: Report, app: str) -> list[Line]:
                 Line(
                     "Its deployment may run other code; replay it (r) for the differences.", "dim"
                 ),
+            ]
+        case "blocked":
+            tried = [Line(clip(what, 200), "warn", 2) for what in report.blocked[:3]]
+            return [
+                Line(f"Not fully checked: {app} tried a side effect outside a step.", "warn"),
+                *tried,
+                Line("The check blocked it, so the result of a real run can differ.", "dim"),
             ]
         case "refused":
             hint = [Line(clip(report.hint, 200), "dim")] if report.hint else []

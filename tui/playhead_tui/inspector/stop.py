@@ -6,7 +6,16 @@ import re
 from collections.abc import Iterator
 
 from playhead.decode.registry import decode_run
-from playhead.replay import DEPLOYMENT_HINT, Divergence, Frame, Report, Stop
+from playhead.replay import (
+    BLOCKED_HINT,
+    DEPLOYMENT_HINT,
+    DifferenceGroup,
+    Frame,
+    Report,
+    Stop,
+    groups_of,
+    not_compared_lines,
+)
 
 from playhead_tui.drawing.document import Line, StyleName, heading, pair, text_lines, value_lines
 from playhead_tui.inspector.messages import parsed, tool_call
@@ -135,20 +144,20 @@ def differences(report: Report | None) -> Iterator[Line]:
         yield from text_lines(report.reason or "", style="bad", limit=LIMIT)
         if report.hint:
             yield from text_lines(report.hint, limit=LIMIT)
-    elif not report.divergences:
+    elif not report.divergences and report.verdict != "blocked":
         yield Line("No differences: the code matches the journal.", "good")
     if report.verdict == "incomplete":
         yield from text_lines(f"Then {report.reason}", style="wait")
         if report.waiting_at:
             yield pair("Where", report.waiting_at, "dim")
-    for divergence in report.divergences:
-        yield from _difference(divergence)
-    if report.verdict == "diverged":
+    for group in groups_of(report.divergences):
+        yield from _difference(group)
+    if report.verdict in ("diverged", "blocked"):
         if report.sdk_message:
             yield from heading("Message of the SDK")
             yield from text_lines(report.sdk_message, indent=2, style="dim")
         yield from heading("What to do")
-        yield Line(DEPLOYMENT_HINT, indent=2)
+        yield Line(DEPLOYMENT_HINT if report.verdict == "diverged" else BLOCKED_HINT, indent=2)
     for note in report.notes:
         yield Line("")
         yield from text_lines(note, style="dim")
@@ -156,14 +165,19 @@ def differences(report: Report | None) -> Iterator[Line]:
         yield from heading("Blocked, without effect", "warn")
         for operation in report.blocked:
             yield Line(operation, "warn", 2)
+    if report.not_compared:
+        yield from heading("Not compared")
+        for line in not_compared_lines(report):
+            yield Line(line, "dim", 2)
 
 
-def _difference(divergence: Divergence) -> Iterator[Line]:
+def _difference(group: DifferenceGroup) -> Iterator[Line]:
+    """Yield the first difference of a group in full, and the places of the others."""
+    divergence = group.example
     yield Line("")
     style: StyleName = "bad" if divergence.fatal else "warn"
     unnoticed = "" if divergence.fatal else ", not detected by Restate"
-    title = f"{divergence.place} {divergence.name}".rstrip()
-    yield Line(f"{title}: {divergence.kind}{unnoticed}", style)
+    yield Line(f"{group.title}{unnoticed}", style)
     yield pair("Recorded", divergence.recorded if divergence.recorded is not None else "nothing")
     yield pair("Now", divergence.current if divergence.current is not None else "nothing")
     if divergence.where:

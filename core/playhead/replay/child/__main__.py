@@ -42,11 +42,13 @@ def main() -> None:
         from playhead.replay.child import operations
         from playhead.replay.engine.app import load_app
         from playhead.replay.engine.sdk import require
+        from playhead.replay.engine.stack import where
 
         require()
         if guarded:
             guard.install()
         app = load_app(spec, app_dir)
+        guard.locate = lambda: where(app.user)
     except ReplayError as error:
         blocked = [f"The replay blocked while importing it: {what}" for what in guard.take()]
         _answer(answers, _error(error, hint="\n".join(filter(None, (error.hint, *blocked)))))

@@ -22,7 +22,7 @@ def main() -> int:
     from playhead.replay.engine.sdk import require
     from playhead.replay.engine.stack import frames_above
 
-    spec, app_dir, path, command_index = sys.argv[1:]
+    spec, app_dir, path, command_index, place = sys.argv[1:]
     require()
     recording = Recording.load(path)
     Guard().install()
@@ -34,13 +34,13 @@ def main() -> int:
             return
         reached.append(call)
         frame = next(frames_above(app.user, inspect.currentframe()), None)
-        sys.stdout.write(f"Before command {call.command_index}: {call.title}\n")
+        sys.stdout.write(f"Before {place}: {call.title}\n")
         if frame is not None:
             _interact(frame)
 
     play(app, recording, Assume(), on_call=stop)
     if not reached:
-        sys.stderr.write(f"playhead: the code does not reach command {command_index}\n")
+        sys.stderr.write(f"playhead: the code does not reach {place}\n")
         return 1
     return 0
 

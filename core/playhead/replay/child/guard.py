@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
+from collections.abc import Callable
 from typing import Any
 
 __all__ = ["BlockedError", "Guard"]
@@ -44,12 +46,28 @@ class Guard:
     """A block on side effects from `install()` to the end of the process."""
 
     def __init__(self) -> None:
+        self.locate: Callable[[], str | None] = lambda: None
+        """Returns `file:line` of the user's code that is running, for the report."""
         self._blocked: list[str] = []
         self._allowed = 0
+        self._others: frozenset[int] = frozenset()
+        self._tried = False
+        self._auditing = False
 
     def install(self) -> None:
         """Start blocking; audit hooks cannot be removed."""
         sys.addaudithook(self._audit)
+
+    def begin(self) -> None:
+        """Start to watch a handler: threads that run already are not the handler's."""
+        threads = {thread.ident or 0 for thread in threading.enumerate()}
+        self._others = frozenset(threads - {threading.get_ident()})
+        self._tried = False
+
+    @property
+    def has_blocked(self) -> bool:
+        """Whether a side effect of the handler was blocked since `begin`."""
+        return self._tried
 
     def lift(self, allowed: bool) -> None:
         """Allow everything while a step is executed for real.
@@ -60,20 +78,34 @@ class Guard:
         self._allowed += 1 if allowed else -1
 
     def take(self) -> tuple[str, ...]:
-        """Return the side effects that were blocked since the last call, each once, in order."""
+        """Return the side effects that were blocked since the last call, each once, in order.
+
+        Each is followed by its place in the user's code, in parentheses, if it is known.
+        """
         found = tuple(dict.fromkeys(self._blocked))
         self._blocked.clear()
         return found
 
     def _audit(self, event: str, args: tuple[Any, ...]) -> None:
-        if self._allowed:
+        if self._allowed or self._auditing:
             return
         what = _forbidden(event, args)
         if what is None:
             return
-        if len(self._blocked) < _MAX_NOTED:
-            self._blocked.append(what)
+        self._note(what)
         raise BlockedError(f"the replay blocked a side effect: {what}")
+
+    def _note(self, what: str) -> None:
+        background = threading.get_ident() in self._others
+        self._tried |= not background
+        if len(self._blocked) >= _MAX_NOTED:
+            return
+        self._auditing = True
+        try:
+            place = "in a background thread" if background else self.locate()
+        finally:
+            self._auditing = False
+        self._blocked.append(f"{what} ({place})" if place else what)
 
 
 def _forbidden(event: str, args: tuple[Any, ...]) -> str | None:
@@ -82,6 +114,8 @@ def _forbidden(event: str, args: tuple[Any, ...]) -> str | None:
         if isinstance(path, int) or path in _HARMLESS or not flags & _WRITING:
             return None
         return f"write file {_text(path)}"
+    if event == "socket.bind" and _is_probe(args[1]):
+        return None
     if event in _NETWORK:
         # Calls on a socket have the socket first and the address second; look-ups have the host
         # first.
@@ -95,6 +129,11 @@ def _forbidden(event: str, args: tuple[Any, ...]) -> str | None:
     if event == "sqlite3.connect" and args[0] != ":memory:":
         return f"write file {_text(args[0])}"
     return None
+
+
+def _is_probe(address: Any) -> bool:
+    """Return whether a bind only asks the system for a free port, as urllib3 does when imported."""
+    return isinstance(address, tuple) and address[1:2] == (0,)
 
 
 def _text(value: Any) -> str:

@@ -11,6 +11,7 @@ from playhead.replay.child.guard import Guard
 from playhead.replay.child.stops import stops_of
 from playhead.replay.child.what_if import what_if
 from playhead.replay.differences.explain import all_differences
+from playhead.replay.differences.not_compared import not_compared_at_all
 from playhead.replay.engine.app import App
 from playhead.replay.engine.playback import Dry, play
 from playhead.replay.engine.sdk import limitations
@@ -38,7 +39,7 @@ def run(app: App, guard: Guard, request: dict[str, Any]) -> Any:
     )
     match request["op"]:
         case "report":
-            return report(app, recording, explain=request["explain"]).to_json()
+            return report(app, recording, guard, explain=request["explain"]).to_json()
         case "annotate":
             return annotate(app, recording).to_json()
         case "stops":
@@ -51,29 +52,43 @@ def run(app: App, guard: Guard, request: dict[str, Any]) -> Any:
             raise ValueError(f"unknown operation {other!r}")
 
 
-def report(app: App, recording: Recording, *, explain: bool = True) -> Report:
+def report(
+    app: App, recording: Recording, guard: Guard | None = None, *, explain: bool = True
+) -> Report:
     """Replay a recording strictly, then explain all differences.
 
-    Only the SDK determines the verdict. A difference is fatal only if the SDK refuses the journal.
+    Only the SDK and the guard determine the verdict. A difference is fatal only if the SDK refuses
+    the journal.
 
     Args:
         app: App that serves the handler.
         recording: Recording to replay.
+        guard: Guard that blocks side effects of the handler; None if it is not installed.
         explain: List all differences, not only the first one that the SDK refuses.
 
     Raises:
         AppError: The app does not serve this handler.
     """
-    verdict = strict(app, recording)
+    watch = guard or Guard()
+    watch.begin()
+    verdict = strict(app, recording, blocked=lambda: watch.has_blocked)
     if not explain:
-        return verdict
+        unknown = not_compared_at_all(recording.journal().steps())
+        return replace(verdict, not_compared=unknown)
     explanation = all_differences(app, recording)
     found = explanation.divergences
-    if verdict.verdict != "diverged":
+    if verdict.verdict == "blocked":
+        found = tuple(replace(d, fatal=d.fatal and verdict.sdk_message is not None) for d in found)
+    elif verdict.verdict != "diverged":
         found = tuple(replace(d, fatal=False) for d in found)
     elif not any(d.fatal for d in found):
         found = (*verdict.divergences, *found)
-    return replace(verdict, divergences=found, notes=(*explanation.notes, *limitations()))
+    return replace(
+        verdict,
+        divergences=found,
+        notes=(*explanation.notes, *limitations()),
+        not_compared=explanation.not_compared,
+    )
 
 
 def annotate(app: App, recording: Recording) -> Recording:

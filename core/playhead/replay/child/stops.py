@@ -12,11 +12,11 @@ from playhead.conventions import MODEL_STEPS
 from playhead.journal.recording import Recording
 from playhead.replay.differences.conversation import conversation
 from playhead.replay.differences.explain import all_differences
+from playhead.replay.divergence import Divergence
 from playhead.replay.engine.app import App
 from playhead.replay.engine.calls import Call, Pair, Plan
 from playhead.replay.engine.playback import Assume, Playback, play
 from playhead.replay.engine.stack import describe, frames_above, frames_of_tasks
-from playhead.replay.report import Divergence
 from playhead.replay.stop import Stop, TaskStack
 from playhead.values import readable
 

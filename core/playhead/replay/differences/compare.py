@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from playhead.journal.commands import Command, fields_of, key_of, title_of
-from playhead.replay.differences.prompts import argument_differences, message_differences
+from playhead.replay.differences.prompts import argument_differences, prompt_differences
+from playhead.replay.divergence import Divergence
 from playhead.replay.engine.calls import Call
-from playhead.replay.report import Divergence
 from playhead.values import readable, to_json_line
 
 __all__ = ["compare", "text_of"]
@@ -56,13 +57,17 @@ def compare(
     yield from _durations(recorded, old, call, annotation, divergence)
     if not annotation:
         return
-    if call.type == "Run" and "arguments" in annotation:
-        found = argument_differences(call.name, annotation["arguments"], call.arguments or {})
-        for kind, before, after in found:
-            yield divergence(kind, before, after, False)
+    if call.type != "Run":
+        return
+    if "arguments" in annotation and call.arguments is not None:
+        found = argument_differences(call.name, annotation["arguments"], call.arguments)
     elif "messages" in annotation and call.messages is not None:
-        for before, after in message_differences(annotation["messages"], call.messages):
-            yield divergence("prompt", before, after, False)
+        found = prompt_differences(annotation["messages"], call.messages)
+    else:
+        return
+    for difference in found:
+        changed = divergence(difference.kind, difference.recorded, difference.current, False)
+        yield replace(changed, cause=difference.cause)
 
 
 def text_of(value: Any) -> str | None:

@@ -9,11 +9,13 @@ from playhead.journal.commands import Command, title_of
 from playhead.journal.recording import Recording
 from playhead.replay.differences.align import best_plan
 from playhead.replay.differences.compare import compare, text_of
+from playhead.replay.differences.not_compared import not_compared
+from playhead.replay.divergence import Divergence
 from playhead.replay.engine.app import App
 from playhead.replay.engine.calls import Call, Plan
 from playhead.replay.engine.playback import Assume, Playback, play
 from playhead.replay.engine.stack import raised_at
-from playhead.replay.report import Divergence
+from playhead.replay.report import NotCompared
 
 __all__ = ["Explanation", "all_differences"]
 
@@ -27,6 +29,7 @@ class Explanation:
 
     divergences: tuple[Divergence, ...]
     notes: tuple[str, ...]
+    not_compared: tuple[NotCompared, ...]
     playback: Playback
     plan: Plan
     """Which recorded step answered each call."""
@@ -92,7 +95,8 @@ def _explain(playback: Playback, assumed: Sequence[Call]) -> Explanation:
         else:
             found.append(_error(playback, recorded_output))
     found.sort(key=lambda d: d.command_index)
-    return Explanation(tuple(found), tuple(notes), playback, taken)
+    unknown = not_compared(playback.pairs, playback.recording.steps)
+    return Explanation(tuple(found), tuple(notes), unknown, playback, taken)
 
 
 def _of_pairs(playback: Playback) -> Iterator[Divergence]:

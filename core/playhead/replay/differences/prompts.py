@@ -2,43 +2,106 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Any, cast
 
 from playhead.conventions import MODEL_STEPS
 from playhead.decode.prompts import Messages
 from playhead.replay.differences.conversation import conversation
+from playhead.replay.differences.requests import request_of
 from playhead.values import to_json_line
 
-__all__ = ["argument_differences", "message_differences"]
+__all__ = ["ArgumentDifference", "argument_differences", "prompt_differences"]
 
+_Tools = Sequence[Mapping[str, Any]]
+_ROLES = {
+    "system": "system prompt",
+    "user": "user message",
+    "assistant": "assistant message",
+    "tool": "tool result",
+}
+_MESSAGE = re.compile(r"message \d+ \(([^)]*)\)")
 _MOST = 8
 _AROUND = 60
 _CUT = 400
 
 
+@dataclass(frozen=True, slots=True)
+class ArgumentDifference:
+    """One difference between the arguments of a step."""
+
+    kind: str
+    """`Divergence.kind`."""
+    cause: str
+    """`Divergence.cause`."""
+    recorded: str | None
+    current: str | None
+
+
 def argument_differences(
-    step: str, recorded: Any, current: Any
-) -> Iterator[tuple[str, str | None, str | None]]:
-    """Yield the differences as (kind, recorded, current); kind is `prompt` or `arguments`.
+    step: str, recorded: Mapping[str, Any], current: Mapping[str, Any]
+) -> Iterator[ArgumentDifference]:
+    """Yield the differences between the recorded and the current arguments of a step.
 
     Args:
         step: Name of the step, which shows whether it is a model call.
         recorded: The arguments in the recording.
         current: The arguments that the code passes now.
     """
+    if "model" not in recorded:  # saved by a version that did not note it
+        current = {name: value for name, value in current.items() if name != "model"}
     old, new = conversation(recorded), conversation(current)
     if step not in MODEL_STEPS or not (old or new):
-        yield from _leaves("arguments", recorded, current)
+        yield from _leaves("arguments", "", recorded, current)
         return
-    changed = False
+    found = [*prompt_differences(old, new), *_request_differences(recorded, current)]
+    # The texts are the same; members of messages that are not shown differ.
+    yield from found or _leaves("request", "request changed", recorded, current)
+
+
+def prompt_differences(old: Messages, new: Messages) -> Iterator[ArgumentDifference]:
+    """Yield the differences between two prompts, message by message."""
     for left, right in message_differences(old, new):
-        changed = True
-        yield "prompt", left, right
-    if not changed:
-        # The same messages: settings, tools or the output's schema differ.
-        yield from _leaves("prompt", recorded, current)
+        found = _MESSAGE.match(left or right or "")
+        role = _ROLES.get(found[1], f"{found[1]} message") if found else "message"
+        verb = "added" if left is None else "removed" if right is None else "changed"
+        yield ArgumentDifference("prompt", f"{role} {verb}", left, right)
+
+
+def _request_differences(recorded: Any, current: Any) -> Iterator[ArgumentDifference]:
+    old, new = request_of(recorded), request_of(current)
+    yield from _tool_differences(old.tools, new.tools)
+    yield from _leaves("settings", "model settings changed", old.settings, new.settings)
+    yield from _leaves("output schema", "output schema changed", old.schema, new.schema)
+    if old.model is not None and new.model is not None:
+        yield from _leaves("model", "model changed", old.model, new.model, "model")
+    yield from _leaves("request", "request changed", old.other, new.other)
+
+
+def _tool_differences(old: _Tools, new: _Tools) -> Iterator[ArgumentDifference]:
+    before, after = {_name(t): t for t in old}, {_name(t): t for t in new}
+    if len(before) < len(old) or len(after) < len(new):
+        yield from _leaves("tools", "tools changed", list(old), list(new), "tools")
+        return
+    for name in before:
+        if name not in after:
+            yield ArgumentDifference("tools", f"tool {name} removed", name, None)
+        elif before[name] != after[name]:
+            cause = f"tool {name} changed"
+            yield from _leaves("tools", cause, before[name], after[name], name)
+    for name in after:
+        if name not in before:
+            yield ArgumentDifference("tools", f"tool {name} added", None, name)
+    if [n for n in before if n in after] != [n for n in after if n in before]:
+        left, right = ", ".join(before), ", ".join(after)
+        yield ArgumentDifference("tools", "tools reordered", _cut(left), _cut(right))
+
+
+def _name(tool: Mapping[str, Any]) -> str:
+    return str(tool.get("name") or tool.get("tool_name") or tool.get("kind") or tool)
 
 
 def message_differences(old: Messages, new: Messages) -> Iterator[tuple[str | None, str | None]]:
@@ -58,12 +121,15 @@ def message_differences(old: Messages, new: Messages) -> Iterator[tuple[str | No
             )
 
 
-def _leaves(kind: str, recorded: Any, current: Any) -> Iterator[tuple[str, str | None, str | None]]:
-    leaves = list(_changed_leaves(recorded, current))
-    for path, before, after in leaves[:_MOST]:
-        yield kind, f"{path} = {_cut(before)}", f"{path} = {_cut(after)}"
+def _leaves(
+    kind: str, cause: str, recorded: Any, current: Any, path: str = ""
+) -> Iterator[ArgumentDifference]:
+    leaves = list(_changed_leaves(recorded, current, path))
+    for where, before, after in leaves[:_MOST]:
+        left, right = f"{where} = {_cut(before)}", f"{where} = {_cut(after)}"
+        yield ArgumentDifference(kind, cause, left, right)
     if len(leaves) > _MOST:
-        yield kind, None, f"and {len(leaves) - _MOST} more places"
+        yield ArgumentDifference(kind, cause, None, f"and {len(leaves) - _MOST} more places")
 
 
 def _changed_leaves(recorded: Any, current: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:

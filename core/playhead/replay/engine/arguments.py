@@ -29,7 +29,8 @@ def arguments_of(call: StepCall) -> Any:
     """Return the inputs of a step's closure.
 
     Returns:
-        `{"args": […], "kwargs": {…}, "variables": {…}}` as JSON data, without empty members.
+        `{"args": […], "kwargs": {…}, "variables": {…}, "model": "…"}` as JSON data, without empty
+        members. `model` is the name of the model whose method the closure is.
     """
     action, args, kwargs = call
     while isinstance(action, functools.partial):
@@ -45,10 +46,11 @@ def arguments_of(call: StepCall) -> Any:
                 continue
             if not _is_machinery(value):
                 variables[name] = _plain(value)
-    found = {
+    found: dict[str, Any] = {
         "args": [_plain(a) for a in args if not _is_machinery(a)],
         "kwargs": {k: _plain(v) for k, v in kwargs.items() if not _is_machinery(v)},
         "variables": variables,
+        "model": _model_name(action),
     }
     return {name: value for name, value in found.items() if value}
 
@@ -69,6 +71,11 @@ def prompt_of(call: StepCall) -> Messages | None:
             return None if prompt is None else plain_messages(prompt)
     except Exception:  # another framework, or another version of Pydantic AI
         return None
+
+
+def _model_name(action: Any) -> str | None:
+    name = getattr(getattr(action, "__self__", None), "model_name", None)
+    return name if isinstance(name, str) else None
 
 
 def _is_machinery(value: Any) -> bool:

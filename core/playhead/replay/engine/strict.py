@@ -5,10 +5,12 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from playhead.journal.commands import Journal, result_kind, result_value
 from playhead.journal.recording import Recording
+from playhead.replay.divergence import Divergence
 from playhead.replay.engine.app import App
 from playhead.replay.engine.handler_run import HandlerRun, request_body
 from playhead.replay.engine.sdk import (
@@ -19,7 +21,7 @@ from playhead.replay.engine.sdk import (
     VMWrapper,
 )
 from playhead.replay.engine.stack import raised_at, where
-from playhead.replay.report import Divergence, Report
+from playhead.replay.report import Report
 from playhead.restate.protocol.framing import ERROR
 from playhead.values import readable
 
@@ -31,20 +33,29 @@ JOURNAL_MISMATCH = 570
 _SPACE = re.compile(r"\s+")
 
 
-def strict(app: App, recording: Recording) -> Report:
+def strict(
+    app: App, recording: Recording, *, blocked: Callable[[], bool] = lambda: False
+) -> Report:
     """Feed the journal to the SDK and report its verdict; no closure is executed.
+
+    Args:
+        app: App that serves the handler.
+        recording: Recording to replay.
+        blocked: Returns whether a side effect of the handler was blocked so far.
 
     Raises:
         AppError: The app does not serve this handler.
         RecordingError: An entry's bytes do not match its type.
     """
-    return StrictRun(app, recording).report()
+    return StrictRun(app, recording, blocked).report()
 
 
 class StrictRun:
     """One watched run of a handler under the SDK's own state machine."""
 
-    def __init__(self, app: App, recording: Recording) -> None:
+    def __init__(
+        self, app: App, recording: Recording, blocked: Callable[[], bool] = lambda: False
+    ) -> None:
         self.app = app
         self.recording = recording
         self.journal: Journal = recording.journal()
@@ -54,6 +65,9 @@ class StrictRun:
         self.output: tuple[str, Any] | None = None
         """Kind (`value` or `failure`) and content of the Output command."""
         self._last_where: str | None = None
+        self._blocked = blocked
+        self._certain: bool | None = None
+        """Whether nothing was blocked before the state machine refused a command."""
         self._steps_without_result: list[str] = []
         self._run = HandlerRun(
             app,
@@ -73,6 +87,8 @@ class StrictRun:
     def refused(self) -> None:
         """Record the place in the code: the state machine refused its last command."""
         self._last_where = where(self.app.user)
+        if self._certain is None:
+            self._certain = not self._blocked()
 
     def parked(self, waiting: bool) -> None:
         """Record whether the handler awaits a result that does not exist."""
@@ -89,14 +105,24 @@ class StrictRun:
     # --- the verdict
 
     def report(self) -> Report:
-        """Run the handler and return the SDK's verdict."""
+        """Run the handler and return the SDK's verdict.
+
+        A command that was refused before anything was blocked is refused by Restate, too. Every
+        other run with a blocked side effect could have been different without the block.
+        """
+        report = self._report()
+        return (
+            replace(report, verdict="blocked") if self._blocked() and not self._certain else report
+        )
+
+    def _report(self) -> Report:
         error = self._run.run(request_body(self.recording)).first(ERROR)
-        total = len(self.journal.commands)
+        total = len(self.journal.commands) - 1
         common: dict[str, Any] = {
             "invocation_id": self.recording.id,
             "target": self.recording.target,
             "commands": total,
-            "replayed": min(self.written, total),
+            "replayed": min(self.written - 1, total),
         }
         if error is not None:
             return self._from_error(error, common)
@@ -139,7 +165,7 @@ class StrictRun:
             if 0 <= index < len(self.journal.commands)
             else None,
         )
-        common["replayed"] = min(index, common["commands"])
+        common["replayed"] = max(0, min(index - 1, common["commands"]))
         return Report("diverged", **common, divergences=(divergence,), sdk_message=sdk_message)
 
     def _recorded(self, index: int) -> str | None:

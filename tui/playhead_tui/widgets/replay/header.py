@@ -20,6 +20,7 @@ def verdict_mark(verdict: Verdict, glyphs: Glyphs) -> str:
     return {
         "same": glyphs.status["succeeded"],
         "diverged": glyphs.status["failed"],
+        "blocked": glyphs.status["cancelled"],
         "incomplete": glyphs.status["suspended"],
         "refused": glyphs.status["cancelled"],
     }[verdict]
@@ -30,6 +31,7 @@ def verdict_style(verdict: Verdict, palette: Palette) -> Style:
     return {
         "same": palette.good,
         "diverged": palette.bad,
+        "blocked": palette.warn,
         "incomplete": palette.wait,
         "refused": palette.bad,
     }[verdict]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import ClassVar
 
-from playhead.replay import Report, Stop
+from playhead.replay import Report, Stop, groups_of
 from textual.binding import Binding, BindingType
 
 from playhead_tui.drawing.document import Line
@@ -51,7 +51,7 @@ class StopPane(TextPane, inherit_bindings=False):
         """
         stay = self.tabs[self.tab] == NAMES[4] or stop is self._stop
         self._stop, self._before, self._level, self._report = stop, before, level, report
-        differ = len(report.divergences) if report else 0
+        differ = len(groups_of(report.divergences)) if report else 0
         self.tabs = (*NAMES[:4], f"{NAMES[4]} {differ}" if differ else NAMES[4])
         self._show(stay=stay)
 
