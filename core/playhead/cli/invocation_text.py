@@ -84,6 +84,8 @@ def _header(detail: InvocationDetail) -> Iterator[Text]:
         ("called by", row.invoked_by),
         ("deployment", row.deployment_id),
         ("trace", row.trace_id),
+        ("waiting", row.waiting.text if row.waiting else None),
+        ("waiting for", row.waiting.invocation_id if row.waiting else None),
         ("next retry", formatting.date_time(row.next_retry_at)),
         ("failure", formatting.failure_line(row.last_failure)),
     )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from playhead.formatting import clock, count, duration, elapsed, failure_line, seconds_between
-from playhead.model import InvocationDetail, Step
+from playhead.formatting import clock, count, duration, elapsed, reason, seconds_between
+from playhead.model import Invocation, InvocationDetail, Step
 from rich.cells import cell_len
 from rich.segment import Segment
 from textual.strip import Strip
@@ -60,16 +60,24 @@ class InvocationHeader(Widget):
             return [[Segment(f" {clip(self._id)}", palette.strong)], []]
         lines = [self._first(detail, palette), self._second(detail, palette)]
         summary = detail.summary
-        if summary.last_failure and summary.status != "succeeded":
-            style = palette.bad if summary.ended else palette.warn
-            width = max(10, self.size.width - 4)
-            text = failure_line(summary.last_failure)
-            failure = cell(text, width, style, ellipsis=self.glyphs.ellipsis)
-            lines.append([Segment(f" {self.glyphs.failure} ", style), failure])
         pending = pending_awakeables(detail)
+        if (text := reason(summary)) and summary.status != "succeeded" and not pending:
+            lines.append(self._reason(summary, text, palette))
         if pending:
             lines.append(self._pending(pending, palette))
         return lines
+
+    def _reason(self, summary: Invocation, text: str, palette: Palette) -> list[Segment]:
+        """Return why the invocation makes no progress, or its last failure."""
+        failing = not summary.waiting or summary.waiting.kind in ("pause", "retry")
+        mark = self.glyphs.failure if failing else self.glyphs.waits
+        style = palette.bad if summary.ended else palette.warn
+        text = text[:1].upper() + text[1:] if summary.waiting else text
+        width = max(10, self.size.width - 4)
+        return [
+            Segment(f" {mark} ", style),
+            cell(text, width, style, ellipsis=self.glyphs.ellipsis),
+        ]
 
     def _first(self, detail: InvocationDetail, palette: Palette) -> list[Segment]:
         summary = detail.summary
