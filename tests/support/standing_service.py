@@ -20,6 +20,7 @@ import hypercorn.asyncio
 import hypercorn.config
 import restate
 from restate.retry_policy import InvocationRetryPolicy
+from restate.serde import BytesSerde
 
 LOG = Path(os.environ.get("HANDLERS_LOG", os.devnull))
 SOON = timedelta(milliseconds=100)
@@ -162,7 +163,7 @@ async def decide(ctx: restate.WorkflowSharedContext, decision: Any) -> str:
     return "thanks"
 
 
-@flow.handler(accept="text/plain", input_serde=restate.serde.BytesSerde())
+@flow.handler(accept="text/plain", input_serde=BytesSerde())
 async def comment(ctx: restate.WorkflowSharedContext, text: bytes) -> str:
     await ctx.promise("decision").resolve(text.decode())
     return "thanks"
