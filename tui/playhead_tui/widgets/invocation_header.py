@@ -15,13 +15,13 @@ from textual.widget import Widget
 from playhead_tui.drawing.cells import cell, clip, fit
 from playhead_tui.drawing.glyphs import Glyphs
 from playhead_tui.drawing.palette import Palette, palette_of
-from playhead_tui.inspector.awakeables import pending_awakeables, requested_tools
+from playhead_tui.inspector.answers import pending_answers, promise_name, requested_tools
 
 __all__ = ["InvocationHeader"]
 
 
 class InvocationHeader(Widget):
-    """Two lines, plus one for the last failure and one for a pending awakeable."""
+    """Two lines, plus one for the last failure and one for a pending answer."""
 
     DEFAULT_CSS = """
     InvocationHeader { height: auto; background: $panel; }
@@ -60,7 +60,7 @@ class InvocationHeader(Widget):
             return [[Segment(f" {clip(self._id)}", palette.strong)], []]
         lines = [self._first(detail, palette), self._second(detail, palette)]
         summary = detail.summary
-        pending = pending_awakeables(detail)
+        pending = pending_answers(detail)
         if (text := reason(summary)) and summary.status != "succeeded" and not pending:
             lines.append(self._reason(summary, text, palette))
         if pending:
@@ -132,7 +132,9 @@ class InvocationHeader(Widget):
 
     def _pending(self, pending: Sequence[Step], palette: Palette) -> list[Segment]:
         waited = duration(seconds_between(pending[0].started_at, self.now()))
-        text = f"Waiting for an answer{f' for {waited}' if waited else ''}"
+        name = promise_name(pending[0])
+        what = f"promise {clip(name)}" if name else "an answer"
+        text = f"Waits for {what}{f', since {waited}' if waited else ''}"
         if len(pending) > 1:
             text += f", and {len(pending) - 1} more"
         head = Segment(f" {self.glyphs.waits} {text}", palette.warn + palette.strong)
