@@ -30,6 +30,7 @@ __all__ = [
     "seconds_between",
     "size",
     "step_label",
+    "times",
     "tokens",
 ]
 
@@ -116,12 +117,35 @@ def seconds_between(start: datetime | None, end: datetime | None) -> float | Non
 
 
 def elapsed(row: Invocation, now: datetime | None = None) -> str:
-    """Format how long it took: `4.2s`, `4.2s…` while it has not ended, `≥ 4.2s` if it is gone."""
+    """Format how long it took: `4.2s`, `4.2s…` while it has not ended, `≥ 4.2s` if it is gone.
+
+    The duration of an invocation is always the time from its creation to its completion, with
+    delays, queues, suspensions and backoff.
+    """
     if row.ended and row.completed_at is None:
         known = duration(seconds_between(row.created_at, row.modified_at))
         return f"≥ {known}" if known else UNKNOWN
     seconds = seconds_between(row.created_at, row.completed_at or now or datetime.now(UTC))
     return duration(seconds) if row.ended else f"{duration(seconds)}…"
+
+
+def times(row: Invocation) -> str:
+    """Format the parts of the duration that occurred: `queued 2.1s, running 1.2s, suspended ?`.
+
+    Unknown parts are `?`; empty while nothing but running is known.
+    """
+    parts = row.times
+    if parts is None:
+        return ""
+    named = {
+        "scheduled": parts.scheduled, "queued": parts.queued, "running": parts.running,
+        "suspended": parts.suspended, "backoff": parts.backoff,
+    }  # fmt: skip
+    return ", ".join(
+        f"{name} {'?' if seconds is None else duration(seconds)}"
+        for name, seconds in named.items()
+        if seconds is None or seconds >= 0.0005
+    )
 
 
 def count(number: int | None, *, unknown: str = UNKNOWN) -> str:

@@ -78,6 +78,7 @@ def _header(detail: InvocationDetail) -> Iterator[Text]:
             f"{formatting.date_time(row.created_at)}, {formatting.age(row.created_at)} ago",
         ),
         ("duration", formatting.elapsed(row)),
+        ("time", formatting.times(row)),
         ("attempts", formatting.count(row.attempts)),
         ("LLM calls", formatting.count(row.llm_calls)),
         ("tokens", formatting.tokens(row.tokens)),

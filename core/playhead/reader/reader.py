@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from playhead.errors import PlayheadError, QueryError, RecorderError, RestateError
@@ -19,6 +19,7 @@ from playhead.reader.payloads import Payloads
 from playhead.reader.reasons import Reasons
 from playhead.reader.rows import invocation_of
 from playhead.reader.stored import Counts, StoredInvocations
+from playhead.reader.times import times_of
 from playhead.record.client import StoreClient
 from playhead.restate import queries
 from playhead.restate.client import RestateClient
@@ -99,7 +100,7 @@ class Reader:
         async for block in merge.blocks(filters, limit + 1):
             more = len(rows) + len(block) > limit
             counted = await self._with_counts(block[: limit - len(rows)], missing)
-            rows += await self._with_reasons(counted, merge.raw, missing)
+            rows += await self._explained(counted, merge.raw, missing)
         return InvocationPage(
             tuple(rows), more=more, missing=tuple(missing), sources=tuple(merge.answered)
         )
@@ -148,7 +149,7 @@ class Reader:
             state={key: decode_value(value) for key, value in (state or {}).items()},
             missing=missing,
         )
-        [summary] = await self._with_reasons([detail.summary], {invocation_id: row}, missing)
+        [summary] = await self._explained([detail.summary], {invocation_id: row}, missing)
         return replace(detail, summary=summary, missing=tuple(missing))
 
     async def payload(self, invocation_id: str, index: int) -> Any:
@@ -204,10 +205,23 @@ class Reader:
             missing.append(NO_RECORDER)
         return missing
 
-    async def _with_reasons(
+    async def _explained(
         self, page: Sequence[Invocation], raw: Mapping[str, Mapping[str, Any]], missing: list[str]
     ) -> list[Invocation]:
-        """Return the invocations with the reasons why they make no progress."""
+        """Return the invocations with the parts of their time, and why they make no progress.
+
+        Args:
+            page: The invocations, with their numbers of attempts.
+            raw: Their rows of sys_invocation, by id.
+            missing: Receives sentences about data that could not be read.
+        """
+        ids = [row.id for row in page]
+        spells = await _try(self._stored.spells(ids) if self._stored else None, missing) or {}
+        now = datetime.now(UTC)
+        page = [
+            replace(row, times=times_of(row, raw[row.id], spells.get(row.id, ()), now))
+            for row in page
+        ]
         found = {row.id: row for row in page}
         for origin, source in (("live", self._live), ("stored", self._stored)):
             rows = [row for row in page if row.origin == origin]

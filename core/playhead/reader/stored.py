@@ -12,6 +12,7 @@ from playhead.conventions import (
     INPUT_TOKENS,
     LLM_CALL,
     OUTPUT_TOKENS,
+    SUSPENDED_EVENT,
     name_sql,
     number_sql,
 )
@@ -21,6 +22,7 @@ from playhead.model import Filters, Invocation, Span, Tokens
 from playhead.model.status import ENDED, GONE, STATUSES, statuses_with, stored_status_sql
 from playhead.reader.reasons import commands_by_id, pause_failure
 from playhead.reader.rows import SPAN_COLUMNS, span_of
+from playhead.reader.times import Spell, spells_of
 from playhead.reader.waiting import Queue
 from playhead.record.client import StoreClient
 from playhead.restate.rows import EventRow, JournalRow, event_row, journal_row, parse_bytes
@@ -53,6 +55,14 @@ FROM models JOIN journal results ON results.id = models.id
   AND results.entry_type = 'Notification: Run'
   AND (results.entry_lite_json->>'$.Notification.id.CompletionId')::UINTEGER = models.completion
 WHERE results.id IN (SELECT unnest(?::VARCHAR[]))
+"""
+
+_SPELLS = f"""
+SELECT invocation_id AS id, to_timestamp(start_unix_nano / 1e9) AS started_at,
+  to_timestamp(end_unix_nano / 1e9) AS ended_at, status_code,
+  list_contains(json_extract_string(events, '$[*].name'), '{SUSPENDED_EVENT}') AS suspended
+FROM spans WHERE {name_sql(ATTEMPT_SPAN)} AND invocation_id IN (SELECT unnest(?::VARCHAR[]))
+ORDER BY start_unix_nano, span_id
 """
 
 _QUEUES = """
@@ -178,6 +188,13 @@ class StoredInvocations:
             [service, key],
         )
         return {str(row["key"]): parse_bytes(row["value"]) for row in rows}
+
+    async def spells(self, ids: Sequence[str]) -> dict[str, list[Spell]]:
+        """Return the attempts with a span of the server, by invocation id, in order of start."""
+        found: dict[str, list[dict[str, Any]]] = {id_: [] for id_ in ids}
+        for row in await self.client.rows(_SPELLS, [list(ids)]) if ids else ():
+            found[str(row["id"])].append(row)
+        return {id_: spells_of(rows) for id_, rows in found.items()}
 
     async def awaited_commands(self, ids: Sequence[str]) -> Mapping[str, list[JournalRow]]:
         """Return the commands of these journals, by invocation id."""

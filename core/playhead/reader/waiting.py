@@ -139,6 +139,7 @@ def awaited_steps(
     found = journal_steps(invocation_id, commands)
     by_completion = {step.completion_id: step for step in found if step.completion_id is not None}
     pending = [by_completion[number] for number in wanted.completions if number in by_completion]
+    pending.sort(key=lambda step: step.index)
     return (*pending, *(_signal(invocation_id, number) for number in wanted.signals))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from playhead.formatting import clock, count, duration, elapsed, reason, seconds_between
+from playhead.formatting import clock, count, duration, elapsed, reason, seconds_between, times
 from playhead.model import Invocation, InvocationDetail, Step
 from rich.cells import cell_len
 from rich.segment import Segment
@@ -107,6 +107,8 @@ class InvocationHeader(Widget):
         took = duration(seconds_between(summary.created_at, summary.completed_at or self.now()))
         took = elapsed(summary) if summary.ended else took
         figures.append((took, ""))
+        if parts := times(summary):
+            figures.append(("", parts))
         if summary.attempts is not None:
             figures.append((str(summary.attempts), " attempt" + "s" * (summary.attempts != 1)))
         if summary.llm_calls is not None:
