@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
@@ -23,11 +23,14 @@ __all__ = [
     "duration",
     "elapsed",
     "failure_line",
+    "moment",
     "one_line",
     "pretty",
+    "reason",
     "seconds_between",
     "size",
     "step_label",
+    "times",
     "tokens",
 ]
 
@@ -46,13 +49,13 @@ HEADINGS: Mapping[str, str] = MappingProxyType(
         "attempts": "ATTEMPTS",
         "llm_calls": "LLM CALLS",
         "tokens": "TOKENS",
-        "last_failure": "LAST FAILURE",
+        "reason": "REASON",
     }
 )
 """Headings of the columns that list invocations.
 
-`TOKENS` are input/output, in the format of `tokens`. A narrow screen may leave columns out, but
-does not rename them.
+`TOKENS` are input/output, in the format of `tokens`, and `REASON` is `reason`. A narrow screen may
+leave columns out, but does not rename them.
 """
 
 _STACK_TRACE = "Traceback (most recent call last):"
@@ -114,12 +117,35 @@ def seconds_between(start: datetime | None, end: datetime | None) -> float | Non
 
 
 def elapsed(row: Invocation, now: datetime | None = None) -> str:
-    """Format how long it took: `4.2s`, `4.2s…` while it has not ended, `≥ 4.2s` if it is gone."""
+    """Format how long it took: `4.2s`, `4.2s…` while it has not ended, `≥ 4.2s` if it is gone.
+
+    The duration of an invocation is always the time from its creation to its completion, with
+    delays, queues, suspensions and backoff.
+    """
     if row.ended and row.completed_at is None:
         known = duration(seconds_between(row.created_at, row.modified_at))
         return f"≥ {known}" if known else UNKNOWN
     seconds = seconds_between(row.created_at, row.completed_at or now or datetime.now(UTC))
     return duration(seconds) if row.ended else f"{duration(seconds)}…"
+
+
+def times(row: Invocation) -> str:
+    """Format the parts of the duration that occurred: `queued 2.1s, running 1.2s, suspended ?`.
+
+    Unknown parts are `?`; empty while nothing but running is known.
+    """
+    parts = row.times
+    if parts is None:
+        return ""
+    named = {
+        "scheduled": parts.scheduled, "queued": parts.queued, "running": parts.running,
+        "suspended": parts.suspended, "backoff": parts.backoff,
+    }  # fmt: skip
+    return ", ".join(
+        f"{name} {'?' if seconds is None else duration(seconds)}"
+        for name, seconds in named.items()
+        if seconds is None or seconds >= 0.0005
+    )
 
 
 def count(number: int | None, *, unknown: str = UNKNOWN) -> str:
@@ -151,6 +177,19 @@ def clock(moment: datetime | None) -> str:
     return "" if moment is None else moment.astimezone().strftime("%H:%M:%S.%f")[:-3]
 
 
+def moment(at: datetime, now: datetime) -> str:
+    """Format a time in the local time zone as briefly as it is clear.
+
+    `14:05:03` within an hour of now, `14:05` on the same day, else `Nov 22 14:05`, with the year
+    where it is another one.
+    """
+    local, today = at.astimezone(), now.astimezone()
+    if local.date() != today.date() and abs(at - now) > timedelta(hours=1):
+        year = f"{local.year} " if local.year != today.year else ""
+        return f"{year}{local:%b} {local.day} {local:%H:%M}"
+    return f"{local:%H:%M:%S}" if abs(at - now) <= timedelta(hours=1) else f"{local:%H:%M}"
+
+
 def date_time(moment: datetime | None) -> str:
     """Format date and time in the local time zone, with its name; empty for None."""
     return "" if moment is None else moment.astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
@@ -174,6 +213,13 @@ def failure_line(text: str | None, limit: int | None = None) -> str:
     """Return a failure on one line, without its Python stack trace; empty for None."""
     flat = one_line(text or "")
     return one_line(flat.partition(f" {_STACK_TRACE}")[0], limit)
+
+
+def reason(row: Invocation, limit: int | None = None) -> str:
+    """Return why the invocation makes no progress, or else its last failure; may be empty."""
+    if row.waiting:
+        return one_line(row.waiting.text, limit)
+    return failure_line(row.last_failure, limit)
 
 
 def pretty(value: Any) -> str:

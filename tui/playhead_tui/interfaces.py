@@ -13,6 +13,7 @@ from playhead_tui.drawing.glyphs import Glyphs
 
 if TYPE_CHECKING:
     from playhead.replay import Recording
+    from playhead.restate.handlers import Handler
     from textual.notifications import SeverityLevel
     from textual.screen import Screen
 
@@ -98,6 +99,14 @@ class ServerControl(Protocol):
 
     async def resolve_awakeable(self, awakeable_id: str, value: Any) -> None:
         """Complete an awakeable with a value."""
+        ...
+
+    async def shared_handlers(self, service: str) -> tuple[Handler, ...]:
+        """Return the shared handlers of a workflow that requests can be sent to."""
+        ...
+
+    async def call_handler(self, service: str, key: str, handler: Handler, value: Any) -> Any:
+        """Call a handler of a workflow and return its answer."""
         ...
 
     async def reject_awakeable(self, awakeable_id: str, reason: str) -> None:

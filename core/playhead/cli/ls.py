@@ -15,13 +15,14 @@ if TYPE_CHECKING:
     from playhead.model import Invocation, InvocationPage
 
 COLUMNS = (
-    "id", "target", "status", "age", "duration", "attempts", "llm_calls", "tokens", "last_failure",
+    "id", "target", "status", "age", "duration", "attempts", "llm_calls", "tokens", "reason",
 )  # fmt: skip
 NUMBERS = ("age", "duration", "attempts", "llm_calls", "tokens")
-OPTIONAL = ("llm_calls", "tokens", "attempts", "age", "last_failure")
+OPTIONAL = ("llm_calls", "tokens", "attempts", "age", "duration", "reason")
 """Columns that a narrow terminal leaves out, in this order."""
 SHORTEST_ID = 12
-FAILURE_LENGTH = 200
+REASON_LENGTH = 200
+SHORTEST_REASON = 24
 
 
 @click.command()
@@ -58,8 +59,8 @@ def command(
 
     Merges the invocations of the Restate server and of the store; those that only the store has are
     marked (stored). ATTEMPTS, LLM CALLS and TOKENS (input/output) come from recorded spans; - means
-    not recorded. On a terminal, ids are cut to a unique prefix; in a pipe, fields are complete and
-    separated by tabs.
+    not recorded. REASON is why an invocation makes no progress, or its last failure. On a terminal,
+    ids are cut to a unique prefix; in a pipe, fields are complete and separated by tabs.
     """
     from playhead.client import Client
 
@@ -80,15 +81,15 @@ def _write(page: InvocationPage, *, filtered: bool) -> None:
     from playhead.formatting import HEADINGS
 
     if page.rows:
-        # On a narrow terminal, a failure column without failures is left out first.
-        failed = any(row.last_failure for row in page.rows)
-        optional = sorted(OPTIONAL, key=lambda name: not failed and name != "last_failure")
+        # On a narrow terminal, a column without reasons is left out first.
+        needed = any(row.last_failure or row.waiting for row in page.rows)
+        optional = sorted(OPTIONAL, key=lambda name: not needed and name != "reason")
         length = _distinct_length([row.id for row in page.rows]) if is_terminal() else None
         table(
             [HEADINGS[name] for name in COLUMNS],
             [_cells(row, length) for row in page.rows],
             right=[HEADINGS[name] for name in NUMBERS],
-            shortest={HEADINGS["target"]: 16, HEADINGS["last_failure"]: 12},
+            shortest={HEADINGS["target"]: 16, HEADINGS["reason"]: SHORTEST_REASON},
             optional=[HEADINGS[name] for name in optional],
         )
     elif filtered:
@@ -115,7 +116,7 @@ def _cells(row: Invocation, id_length: int | None) -> Sequence[str | tuple[str, 
         formatting.count(row.attempts),
         formatting.count(row.llm_calls),
         formatting.tokens(row.tokens),
-        (formatting.failure_line(row.last_failure, FAILURE_LENGTH), "red"),
+        (formatting.reason(row, REASON_LENGTH), STYLES[row.status] if row.waiting else "red"),
     )
 
 

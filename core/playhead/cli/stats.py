@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from playhead.cli.options import json_option, service_option, since_option
+from playhead.percentiles import percentile
 
 if TYPE_CHECKING:
     from playhead.model import Invocation
@@ -52,8 +53,8 @@ def command(
 ) -> None:
     """Count invocations, attempts, LLM calls, tokens and failures by service.
 
-    TOKENS are input/output. P50 and P95 are durations of the invocations that ended. - means not
-    recorded.
+    TOKENS are input/output. P50 and P95 are durations of the invocations that ended, by nearest
+    rank. - means not recorded.
     """
     from playhead.cli.output import echo_json, note
     from playhead.client import Client
@@ -86,9 +87,9 @@ def stats(rows: Sequence[Invocation]) -> list[ServiceStats]:
 
 
 def _service(name: str, rows: Sequence[Invocation]) -> ServiceStats:
-    durations = sorted(
+    durations = [
         (row.completed_at - row.created_at).total_seconds() for row in rows if row.completed_at
-    )
+    ]
     spent = [row.tokens for row in rows if row.tokens is not None]
     return ServiceStats(
         service=name,
@@ -98,21 +99,14 @@ def _service(name: str, rows: Sequence[Invocation]) -> ServiceStats:
         llm_calls=_sum([row.llm_calls for row in rows]),
         input_tokens=_sum([t.input for t in spent]),
         output_tokens=_sum([t.output for t in spent]),
-        median_seconds=_quantile(durations, 0.5),
-        p95_seconds=_quantile(durations, 0.95),
+        median_seconds=percentile(durations, 0.5),
+        p95_seconds=percentile(durations, 0.95),
     )
 
 
 def _sum(values: Sequence[int | None]) -> int | None:
     recorded = [value for value in values if value is not None]
     return sum(recorded) if recorded else None
-
-
-def _quantile(ordered: Sequence[float], part: float) -> float | None:
-    """Return the nearest-rank quantile."""
-    if not ordered:
-        return None
-    return ordered[min(int(part * len(ordered)), len(ordered) - 1)]
 
 
 def _write(services: Sequence[ServiceStats]) -> None:

@@ -22,7 +22,7 @@ PAUSE_FACTOR = 20
 """Minimum pause between two polls, as a multiple of a poll's duration: for each poll, the server
 scans all its invocations."""
 
-FAILURE_LENGTH = 120
+REASON_LENGTH = 120
 
 Event = Literal["new", "changed"]
 
@@ -93,8 +93,15 @@ def _changes(
 def _differs(before: Invocation | None, now: Invocation) -> bool:
     if before is None:
         return True
-    return (before.status, before.retry_count, before.last_failure) != (
-        now.status, now.retry_count, now.last_failure,
+    return _shown(before) != _shown(now)
+
+
+def _shown(row: Invocation) -> tuple[object, ...]:
+    """Return what a line is about; moving up in a queue is no change."""
+    waiting = row.waiting
+    return (
+        row.status, row.retry_count, row.last_failure,
+        (waiting.kind, waiting.name, waiting.invocation_id) if waiting else None,
     )  # fmt: skip
 
 
@@ -111,8 +118,6 @@ def _write(row: Invocation, event: Event, *, as_json: bool) -> None:
     line.append_text(paint(row.target))
     if row.ended:
         line.append_text(paint(f"  {formatting.elapsed(row)}", "dim"))
-    if row.last_failure:
-        line.append_text(
-            paint(f"  {formatting.failure_line(row.last_failure, FAILURE_LENGTH)}", "red")
-        )
+    if reason := formatting.reason(row, REASON_LENGTH):
+        line.append_text(paint(f"  {reason}", STYLES[row.status] if row.waiting else "red"))
     console().print(line, soft_wrap=True)

@@ -46,6 +46,8 @@ class Invocation:
     """The server's count for the current series of retries; not the number of attempts."""
     last_failure: str | None = None
     next_retry_at: datetime | None = None
+    scheduled_for: datetime | None = None
+    """Time for which it was scheduled; None when it was to start at once."""
     invoked_by: str | None = None
     """Id of the invocation that called this one."""
     restarted_from: str | None = None

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from playhead.model import Filters
+from playhead.model import Filters, Invocation
+from playhead.reader.reasons import commands_by_id, pause_failure
+from playhead.reader.waiting import Queue
 from playhead.restate import queries
 from playhead.restate.client import RestateClient
 from playhead.restate.rows import (
@@ -68,3 +70,29 @@ class LiveInvocations:
         """Return the state of a virtual object or workflow, by key."""
         rows = await self.client.query(queries.object_state(service, key))
         return {str(row["key"]): parse_bytes(row.get("value")) for row in rows}
+
+    async def awaited_commands(self, ids: Sequence[str]) -> Mapping[str, list[JournalRow]]:
+        """Return the commands that an invocation can wait for, by invocation id."""
+        return commands_by_id(await self.client.query(queries.awaited_commands(ids)))
+
+    async def pause_failures(self, ids: Sequence[str]) -> Mapping[str, str]:
+        """Return the error of the latest pause, by invocation id."""
+        rows = await self.client.query(queries.pauses(ids))
+        return {str(row["id"]): pause_failure(event_row(row)) for row in rows}
+
+    async def queues(self, rows: Sequence[Invocation]) -> Mapping[str, Queue]:
+        """Return the places of queued invocations, by id."""
+        found = await self.client.query(queries.queues([row.id for row in rows]))
+        holders = {
+            (row["service_name"], row["service_key"]): row["holder"]
+            for row in found
+            if row.get("holder")
+        }
+        places = {row["id"]: row["place"] for row in found if row.get("id")}
+        return {
+            row.id: Queue(holders.get((row.service, row.key)), places.get(row.id)) for row in rows
+        }
+
+    async def statuses(self, ids: Sequence[str]) -> Sequence[Mapping[str, Any]]:
+        """Return id, target and the columns of the status; unknown ids are left out."""
+        return await self.client.query(queries.statuses(ids))

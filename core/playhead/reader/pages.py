@@ -45,6 +45,8 @@ class Merge:
     attempt: Attempt
     answered: list[Origin] = field(default_factory=lambda: list[Origin]())
     """The sources that answered, once a block was read."""
+    raw: dict[str, dict[str, Any]] = field(default_factory=lambda: dict[str, dict[str, Any]]())
+    """The rows of sys_invocation of the last block, or the store's copies of them, by id."""
 
     async def blocks(self, filters: Filters, wanted: int) -> AsyncIterator[list[Invocation]]:
         """Yield the newest invocations that match, newest first, each one once.
@@ -77,6 +79,7 @@ class Merge:
             stored = stored if copies is not None else None
             live_rows: _Rows = fresh[0] if fresh else []
             live_end = fresh[1] if fresh else None
+            self.raw = {str(row["id"]): row for row in (*(copies or ()), *live_rows)}
             live = {str(row["id"]): invocation_of(row, "live") for row in live_rows}
             rows = {str(row["id"]): invocation_of(row, "stored") for row in copies or ()}
             full = copies is not None and len(copies) >= size
@@ -108,6 +111,7 @@ class Merge:
         rows = await self.attempt(self.live.rows(ids) if self.live else None)
         if rows is None:
             return None
+        self.raw |= {str(row["id"]): row for row in rows}
         return {str(row["id"]): invocation_of(row, "live") for row in rows}
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from playhead.errors import PlayheadError, QueryError, RecorderError, RestateError
@@ -16,8 +16,10 @@ from playhead.reader.detail import build_detail
 from playhead.reader.live import LiveInvocations
 from playhead.reader.pages import Merge, gone
 from playhead.reader.payloads import Payloads
+from playhead.reader.reasons import Reasons
 from playhead.reader.rows import invocation_of
 from playhead.reader.stored import Counts, StoredInvocations
+from playhead.reader.times import times_of
 from playhead.record.client import StoreClient
 from playhead.restate import queries
 from playhead.restate.client import RestateClient
@@ -52,6 +54,7 @@ class Reader:
         self._live = LiveInvocations(client) if client else None
         self._stored = StoredInvocations(store) if store else None
         self._payloads = Payloads()
+        self._reasons = Reasons()
 
     async def invocations(
         self,
@@ -96,7 +99,8 @@ class Reader:
         more = False
         async for block in merge.blocks(filters, limit + 1):
             more = len(rows) + len(block) > limit
-            rows += await self._with_counts(block[: limit - len(rows)], missing)
+            counted = await self._with_counts(block[: limit - len(rows)], missing)
+            rows += await self._explained(counted, merge.raw, missing)
         return InvocationPage(
             tuple(rows), more=more, missing=tuple(missing), sources=tuple(merge.answered)
         )
@@ -135,7 +139,7 @@ class Reader:
             _try(self._stored.spans(invocation_id) if self._stored else None, missing),
         )
         payloads = await _try(self._payloads.read(source, invocation_id, journal or ()), missing)
-        return build_detail(
+        detail = build_detail(
             head,
             row,
             journal=journal or [],
@@ -145,6 +149,8 @@ class Reader:
             state={key: decode_value(value) for key, value in (state or {}).items()},
             missing=missing,
         )
+        [summary] = await self._explained([detail.summary], {invocation_id: row}, missing)
+        return replace(detail, summary=summary, missing=tuple(missing))
 
     async def payload(self, invocation_id: str, index: int) -> Any:
         """Return the decoded content of one journal entry: JSON, text or bytes.
@@ -198,6 +204,31 @@ class Reader:
         if self._stored is None:
             missing.append(NO_RECORDER)
         return missing
+
+    async def _explained(
+        self, page: Sequence[Invocation], raw: Mapping[str, Mapping[str, Any]], missing: list[str]
+    ) -> list[Invocation]:
+        """Return the invocations with the parts of their time, and why they make no progress.
+
+        Args:
+            page: The invocations, with their numbers of attempts.
+            raw: Their rows of sys_invocation, by id.
+            missing: Receives sentences about data that could not be read.
+        """
+        ids = [row.id for row in page]
+        spells = await _try(self._stored.spells(ids) if self._stored else None, missing) or {}
+        now = datetime.now(UTC)
+        page = [
+            replace(row, times=times_of(row, raw[row.id], spells.get(row.id, ()), now))
+            for row in page
+        ]
+        found = {row.id: row for row in page}
+        for origin, source in (("live", self._live), ("stored", self._stored)):
+            rows = [row for row in page if row.origin == origin]
+            if rows and source is not None:
+                added = await _try(self._reasons.add(rows, raw, source), missing)
+                found |= {row.id: row for row in added or ()}
+        return [found[row.id] for row in page]
 
     async def _with_counts(
         self, block: Sequence[Invocation], missing: list[str]

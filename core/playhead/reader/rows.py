@@ -38,6 +38,7 @@ def invocation_of(row: Mapping[str, Any], origin: Origin) -> Invocation:
         retry_count=as_int(row.get("retry_count")),
         last_failure=as_text(row.get("last_failure")) or as_text(row.get("completion_failure")),
         next_retry_at=parse_time(row.get("next_retry_at")),
+        scheduled_for=parse_time(row.get("scheduled_start_at")),
         invoked_by=as_text(row.get("invoked_by_id")),
         restarted_from=as_text(row.get("restarted_from")),
         trace_id=as_text(row.get("trace_id")),

@@ -12,16 +12,21 @@ from playhead.conventions import (
     INPUT_TOKENS,
     LLM_CALL,
     OUTPUT_TOKENS,
+    SUSPENDED_EVENT,
     name_sql,
     number_sql,
 )
 from playhead.decode.registry import MODEL_STEP_PATTERNS, decode_run
 from playhead.journal.entries import run_result
-from playhead.model import Filters, Span, Tokens
+from playhead.model import Filters, Invocation, Span, Tokens
 from playhead.model.status import ENDED, GONE, STATUSES, statuses_with, stored_status_sql
+from playhead.reader.reasons import commands_by_id, pause_failure
 from playhead.reader.rows import SPAN_COLUMNS, span_of
+from playhead.reader.times import Spell, spells_of
+from playhead.reader.waiting import Queue
 from playhead.record.client import StoreClient
 from playhead.restate.rows import EventRow, JournalRow, event_row, journal_row, parse_bytes
+from playhead.values import as_int, as_text
 
 __all__ = ["Counts", "StoredInvocations"]
 
@@ -51,6 +56,38 @@ FROM models JOIN journal results ON results.id = models.id
   AND (results.entry_lite_json->>'$.Notification.id.CompletionId')::UINTEGER = models.completion
 WHERE results.id IN (SELECT unnest(?::VARCHAR[]))
 """
+
+_SPELLS = f"""
+SELECT invocation_id AS id, to_timestamp(start_unix_nano / 1e9) AS started_at,
+  to_timestamp(end_unix_nano / 1e9) AS ended_at, status_code,
+  list_contains(json_extract_string(events, '$[*].name'), '{SUSPENDED_EVENT}') AS suspended
+FROM spans WHERE {name_sql(ATTEMPT_SPAN)} AND invocation_id IN (SELECT unnest(?::VARCHAR[]))
+ORDER BY start_unix_nano, span_id
+"""
+
+_QUEUES = """
+WITH wanted AS (
+  SELECT id, target_service_name AS service, target_service_key AS key
+  FROM invocations WHERE id IN (SELECT unnest(?::VARCHAR[]))
+), keyed AS (
+  SELECT id, status, target_service_name AS service, target_service_key AS key,
+    coalesce(inboxed_at, created_at) AS since
+  FROM invocations
+  WHERE (target_service_name, target_service_key) IN (SELECT (service, key) FROM wanted)
+    AND status <> 'completed'
+), queued AS (
+  SELECT id, row_number() OVER (PARTITION BY service, key ORDER BY since, id) AS place
+  FROM keyed WHERE status IN ('pending', 'inboxed')
+), holders AS (
+  SELECT service, key, any_value(id) AS id FROM keyed
+  WHERE status NOT IN ('pending', 'inboxed', 'scheduled')
+  GROUP BY service, key HAVING count(*) = 1
+)
+SELECT wanted.id AS id, queued.place AS place, holders.id AS holder
+FROM wanted LEFT JOIN queued USING (id) LEFT JOIN holders USING (service, key)
+"""
+"""Places in the queues. A running shared handler is indistinguishable from the holder of the lock,
+so that the holder is named only where it is the one invocation that has started."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +188,43 @@ class StoredInvocations:
             [service, key],
         )
         return {str(row["key"]): parse_bytes(row["value"]) for row in rows}
+
+    async def spells(self, ids: Sequence[str]) -> dict[str, list[Spell]]:
+        """Return the attempts with a span of the server, by invocation id, in order of start."""
+        found: dict[str, list[dict[str, Any]]] = {id_: [] for id_ in ids}
+        for row in await self.client.rows(_SPELLS, [list(ids)]) if ids else ():
+            found[str(row["id"])].append(row)
+        return {id_: spells_of(rows) for id_, rows in found.items()}
+
+    async def awaited_commands(self, ids: Sequence[str]) -> Mapping[str, list[JournalRow]]:
+        """Return the commands of these journals, by invocation id."""
+        rows = await self.client.rows(
+            "SELECT * EXCLUDE (raw) FROM journal WHERE id IN (SELECT unnest(?::VARCHAR[]))"
+            " AND starts_with(entry_type, 'Command: ')",
+            [list(ids)],
+        )
+        return commands_by_id(rows)
+
+    async def pause_failures(self, ids: Sequence[str]) -> Mapping[str, str]:
+        """Return the error of the latest pause, by invocation id."""
+        rows = await self.client.rows(
+            "SELECT * FROM journal_events WHERE id IN (SELECT unnest(?::VARCHAR[]))"
+            " AND event_type = 'Paused' ORDER BY appended_at",
+            [list(ids)],
+        )
+        return {str(row["id"]): pause_failure(event_row(row)) for row in rows}
+
+    async def queues(self, rows: Sequence[Invocation]) -> Mapping[str, Queue]:
+        """Return the places of queued invocations at the last copy, by id."""
+        found = await self.client.rows(_QUEUES, [[row.id for row in rows]])
+        return {
+            str(row["id"]): Queue(as_text(row["holder"]), as_int(row["place"]) or None)
+            for row in found
+        }
+
+    async def statuses(self, ids: Sequence[str]) -> Sequence[Mapping[str, Any]]:
+        """Return the rows of these invocations in any order; unknown ids are left out."""
+        return await self.rows(ids)
 
     async def spans(self, invocation_id: str) -> list[Span]:
         """Return the spans of one invocation in order of start."""

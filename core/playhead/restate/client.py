@@ -133,6 +133,8 @@ class RestateClient:
         *,
         body: Any = None,
         text: str | None = None,
+        content: bytes | None = None,
+        content_type: str | None = None,
         accept: str = "application/json",
     ) -> httpx.Response:
         """Send one request, and repeat it while the server limits requests (429).
@@ -140,29 +142,44 @@ class RestateClient:
         The loop is written by hand because stamina cannot take `sleep` from the caller, and logs
         every retry.
 
+        Args:
+            method: The HTTP method.
+            url: The whole URL.
+            body: A value to send as JSON; None for no body.
+            text: Plain text to send instead.
+            content: Bytes to send instead.
+            content_type: Content type of these bytes.
+            accept: Content type that the answer is wanted in.
+
         Raises:
             RestateError: The server does not answer, or answers with an error.
         """
+        if text is not None:
+            content, content_type = text.encode(), "text/plain"
+        elif body is not None:
+            content, content_type = json.dumps(body).encode(), "application/json"
         backoff = FIRST_BACKOFF
         for _ in range(RETRIES):
-            response = await self._request(method, url, body, text, accept)
+            response = await self._request(method, url, content, content_type, accept)
             if response.status_code != 429:
                 break
             await self._sleep(_retry_after(response) or backoff)
             backoff = min(2 * backoff, MAX_BACKOFF)
         else:
-            response = await self._request(method, url, body, text, accept)
+            response = await self._request(method, url, content, content_type, accept)
         if response.is_error:
             raise answer_error(response)
         return response
 
     async def _request(
-        self, method: str, url: str, body: Any, text: str | None, accept: str
+        self,
+        method: str,
+        url: str,
+        content: bytes | None,
+        content_type: str | None,
+        accept: str,
     ) -> httpx.Response:
-        content = text if text is not None else None if body is None else json.dumps(body)
-        headers = {"accept": accept}
-        if content is not None:
-            headers["content-type"] = "text/plain" if text is not None else "application/json"
+        headers = {"accept": accept, **({"content-type": content_type} if content_type else {})}
         try:
             return await self._http.request(method, url, headers=headers, content=content)
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:

@@ -1,4 +1,4 @@
-"""Changes to a Restate server: invocations and awakeables."""
+"""Changes to a Restate server: invocations, awakeables, and calls to handlers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from urllib.parse import quote
 from playhead.errors import NotFoundError, RefusedError, RestateError
 from playhead.restate.client import RestateClient
 from playhead.restate.deployments import Deployment
+from playhead.restate.handlers import Handler, handlers_of, request_body
 from playhead.restate.ids import is_invocation_id
+from playhead.values import decode_value
 
 __all__ = ["Control"]
 
@@ -129,13 +131,39 @@ class Control:
         """Fail an awakeable with a terminal error."""
         await self._client.send("POST", self._awakeable(awakeable_id, "reject"), text=reason)
 
+    async def shared_handlers(self, service: str) -> tuple[Handler, ...]:
+        """Return the shared handlers of a workflow that the ingress accepts requests for.
+
+        Restate completes a promise of a workflow only through them: it has no API for promises.
+        """
+        document = await self._client.get(f"/services/{quote(service, safe='')}")
+        return tuple(h for h in handlers_of(document or {}) if h.shared and h.public)
+
+    async def call_handler(self, service: str, key: str, handler: Handler, value: Any) -> Any:
+        """Call a handler of a workflow or virtual object, and return its answer.
+
+        Args:
+            service: Name of the service.
+            key: Key of the workflow or object.
+            handler: The handler.
+            value: A JSON value; a handler of text gets text without its quotes.
+        """
+        body = request_body(handler, value)
+        path = "/".join(quote(part, safe="") for part in (service, key, handler.name))
+        response = await self._client.send(
+            "POST", f"{self._ingress}/{path}", content=body.content, content_type=body.content_type
+        )
+        return decode_value(response.content)
+
     def _awakeable(self, awakeable_id: str, verb: str) -> str:
+        return f"{self._ingress}/restate/awakeables/{quote(awakeable_id, safe='')}/{verb}"
+
+    @property
+    def _ingress(self) -> str:
         if self._client.ingress_url is None:
             raise RestateError("The URL of Restate's ingress is unknown",
                                "Set RESTATE_INGRESS_URL.")  # fmt: skip
-        return (
-            f"{self._client.ingress_url}/restate/awakeables/{quote(awakeable_id, safe='')}/{verb}"
-        )
+        return self._client.ingress_url
 
     async def _row(self, invocation_id: str) -> dict[str, Any]:
         rows: list[dict[str, Any]] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import re
 
-__all__ = ["awakeable_id", "decode_invocation_id", "is_invocation_id"]
+__all__ = ["awakeable_id", "decode_invocation_id", "is_invocation_id", "partition_key"]
 
 _ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _DIGITS = {digit: value for value, digit in enumerate(_ALPHABET)}
@@ -30,6 +30,15 @@ def decode_invocation_id(text: str) -> bytes:
     except OverflowError:
         pass
     raise ValueError(f"{text!r} is not an invocation id")
+
+
+def partition_key(invocation_id: str) -> int:
+    """Return the partition key, which all invocations on one key of an object have in common.
+
+    Raises:
+        ValueError: The text is not an invocation id.
+    """
+    return int.from_bytes(decode_invocation_id(invocation_id)[:8], "big")
 
 
 def _decode(digits: str, size: int) -> bytes:

@@ -12,9 +12,11 @@ from datetime import datetime
 
 from playhead.model import Filters
 from playhead.model.status import server_status_sql, statuses_with
+from playhead.restate.ids import partition_key
 
 __all__ = [
     "ACTIVE",
+    "awaited_commands",
     "deployments",
     "events",
     "ids",
@@ -22,7 +24,10 @@ __all__ = [
     "journal",
     "journal_payloads",
     "object_state",
+    "pauses",
+    "queues",
     "quote",
+    "statuses",
 ]
 
 _INVOCATION = (
@@ -30,18 +35,26 @@ _INVOCATION = (
     "target_service_ty", "idempotency_key", "invoked_by", "invoked_by_id", "invoked_by_target",
     "restarted_from", "pinned_deployment_id", "pinned_service_protocol_version", "trace_id",
     "journal_size", "journal_commands_size", "created_at", "created_using_restate_version",
-    "modified_at", "scheduled_start_at", "running_at", "completed_at", "journal_retention",
-    "completion_retention", "suspended_waiting_for_completions", "suspended_waiting_for_signals",
+    "modified_at", "inboxed_at", "scheduled_at", "scheduled_start_at", "running_at",
+    "completed_at", "journal_retention", "completion_retention",
+    "suspended_waiting_for_completions", "suspended_waiting_for_signals",
     "suspended_waiting_future_json", "retry_count", "last_start_at", "next_retry_at",
     "last_attempt_deployment_id", "last_attempt_server", "last_failure",
-    "last_failure_error_code", "last_failure_related_command_index", "status",
-    "completion_result", "completion_failure",
+    "last_failure_error_code", "last_failure_related_command_index", "status", "completion_result",
+    "completion_failure",
 )  # fmt: skip
+"""Restate 1.7 leaves `scheduled_start_at` empty unless `scheduled_at` is selected too."""
 
 _JOURNAL = (
     "index", "version", "entry_type", "name", "appended_at", "raw_length", "entry_lite_json",
     "completed", "invoked_id", "invoked_target", "sleep_wakeup_at", "promise_name",
 )  # fmt: skip
+
+_AWAITED = (
+    "Sleep", "Call", "AttachInvocation", "GetInvocationOutput", "GetPromise", "PeekPromise",
+    "CompletePromise", "GetLazyState", "GetLazyStateKeys", "Run",
+)  # fmt: skip
+"""Commands with a result that arrives later."""
 
 ACTIVE = (
     "SELECT id, in_flight, retry_count, last_start_at, next_retry_at, last_failure"
@@ -126,6 +139,51 @@ def events(invocation_id: str) -> str:
     return (
         "SELECT after_journal_entry_index, appended_at, event_type, event_json"
         f" FROM sys_journal_events WHERE id = {quote(invocation_id)} ORDER BY appended_at"
+    )
+
+
+def awaited_commands(ids: Sequence[str]) -> str:
+    """Select the commands of these journals that an invocation can wait for."""
+    types = ", ".join(quote(f"Command: {name}") for name in _AWAITED)
+    columns = ", ".join(f'"{name}"' for name in ("id", *_JOURNAL))
+    return (
+        f"SELECT {columns} FROM sys_journal WHERE id IN ({', '.join(map(quote, ids))})"
+        f" AND entry_type IN ({types})"
+    )
+
+
+def pauses(ids: Sequence[str]) -> str:
+    """Select the pauses of these invocations, oldest first."""
+    return (
+        "SELECT id, appended_at, event_type, event_json FROM sys_journal_events"
+        f" WHERE id IN ({', '.join(map(quote, ids))}) AND event_type = 'Paused'"
+        " ORDER BY appended_at"
+    )
+
+
+def queues(ids: Sequence[str]) -> str:
+    """Select the places of queued invocations, and the holders of the locks that they wait for.
+
+    A row has `place` (1 for the next in line), or `holder`. Partition keys are the hash of the
+    object's key and a part of the id, so that the server reads the objects in question only.
+    """
+    keys = ", ".join(str(key) for key in sorted({partition_key(id_) for id_ in ids}))
+    return (
+        "SELECT service_name, service_key, id, place, NULL AS holder FROM ("
+        "SELECT service_name, service_key, id, row_number() OVER ("
+        "PARTITION BY service_name, service_key ORDER BY sequence_number) AS place"
+        f" FROM sys_inbox WHERE partition_key IN ({keys}))"
+        f" WHERE id IN ({', '.join(map(quote, ids))})"
+        " UNION ALL SELECT service_name, service_key, NULL, NULL, invocation_id"
+        f" FROM sys_keyed_service_status WHERE partition_key IN ({keys})"
+    )
+
+
+def statuses(ids: Sequence[str]) -> str:
+    """Select target and status of these invocations."""
+    return (
+        "SELECT id, target, status, completion_result, completion_failure FROM sys_invocation"
+        f" WHERE id IN ({', '.join(map(quote, ids))})"
     )
 
 

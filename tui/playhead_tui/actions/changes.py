@@ -26,8 +26,8 @@ def is_allowed(dashboard: Dashboard) -> bool:
     return True
 
 
-async def perform(dashboard: Dashboard, change: Awaitable[None], done: str) -> None:
-    """Make a change, show `done` or the error, and refresh every screen."""
+async def perform(dashboard: Dashboard, change: Awaitable[None], done: str | None) -> None:
+    """Make a change, show `done` (if any) or the error, and refresh every screen."""
     try:
         await change
     except Exception as error:
@@ -35,5 +35,6 @@ async def perform(dashboard: Dashboard, change: Awaitable[None], done: str) -> N
         text = clip(f"{error or type(error).__name__} {hint}")
         dashboard.notify(text, title="Request failed", severity="error")
         return
-    dashboard.notify(done)
+    if done:
+        dashboard.notify(done)
     dashboard.refresh_now()

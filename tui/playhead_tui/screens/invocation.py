@@ -374,7 +374,7 @@ class InvocationScreen(PollingScreen):
             self.choose_action(self.detail.summary, self.current.step if self.current else None)
 
     def action_answer(self) -> None:
-        """Answer the pending awakeable."""
+        """Answer the awakeable or the promise that it waits for."""
         self.answer(self.invocation_id)
 
     def action_copy(self) -> None:

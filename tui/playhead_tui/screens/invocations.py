@@ -258,7 +258,7 @@ class InvocationsScreen(PollingScreen):
             self.choose_action(self.current)
 
     def action_answer(self) -> None:
-        """Answer the pending awakeable."""
+        """Answer the awakeable or the promise that it waits for."""
         if self.current:
             self.answer(self.current.id)
 

@@ -140,7 +140,7 @@ class PollingScreen(Screen[None]):
         self.dashboard.run_dialog(choose_copy(self.dashboard, row, more or {}))
 
     def answer(self, invocation_id: str) -> None:
-        """Answer the pending awakeable of an invocation."""
-        from playhead_tui.actions.awakeable import answer_awakeable
+        """Answer the awakeable or the promise that an invocation waits for."""
+        from playhead_tui.actions.answer import answer
 
-        self.dashboard.run_dialog(answer_awakeable(self.dashboard, invocation_id))
+        self.dashboard.run_dialog(answer(self.dashboard, invocation_id))

@@ -50,6 +50,7 @@ class ListQuery:
         if not self.text:
             return True
         columns = f"{row.target} {row.id} {row.status} {row.key or ''} {row.last_failure or ''}"
+        columns += f" {row.waiting.text}" if row.waiting else ""
         columns = columns.casefold()
         return all(word in columns for word in self.text.casefold().split())
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from playhead.formatting import clock, count, duration, elapsed, failure_line, seconds_between
-from playhead.model import InvocationDetail, Step
+from playhead.formatting import clock, count, duration, elapsed, reason, seconds_between, times
+from playhead.model import Invocation, InvocationDetail, Step
 from rich.cells import cell_len
 from rich.segment import Segment
 from textual.strip import Strip
@@ -15,13 +15,13 @@ from textual.widget import Widget
 from playhead_tui.drawing.cells import cell, clip, fit
 from playhead_tui.drawing.glyphs import Glyphs
 from playhead_tui.drawing.palette import Palette, palette_of
-from playhead_tui.inspector.awakeables import pending_awakeables, requested_tools
+from playhead_tui.inspector.answers import pending_answers, promise_name, requested_tools
 
 __all__ = ["InvocationHeader"]
 
 
 class InvocationHeader(Widget):
-    """Two lines, plus one for the last failure and one for a pending awakeable."""
+    """Two lines, plus one for the last failure and one for a pending answer."""
 
     DEFAULT_CSS = """
     InvocationHeader { height: auto; background: $panel; }
@@ -60,16 +60,24 @@ class InvocationHeader(Widget):
             return [[Segment(f" {clip(self._id)}", palette.strong)], []]
         lines = [self._first(detail, palette), self._second(detail, palette)]
         summary = detail.summary
-        if summary.last_failure and summary.status != "succeeded":
-            style = palette.bad if summary.ended else palette.warn
-            width = max(10, self.size.width - 4)
-            text = failure_line(summary.last_failure)
-            failure = cell(text, width, style, ellipsis=self.glyphs.ellipsis)
-            lines.append([Segment(f" {self.glyphs.failure} ", style), failure])
-        pending = pending_awakeables(detail)
+        pending = pending_answers(detail)
+        if (text := reason(summary)) and summary.status != "succeeded" and not pending:
+            lines.append(self._reason(summary, text, palette))
         if pending:
             lines.append(self._pending(pending, palette))
         return lines
+
+    def _reason(self, summary: Invocation, text: str, palette: Palette) -> list[Segment]:
+        """Return why the invocation makes no progress, or its last failure."""
+        failing = not summary.waiting or summary.waiting.kind in ("pause", "retry")
+        mark = self.glyphs.failure if failing else self.glyphs.waits
+        style = palette.bad if summary.ended else palette.warn
+        text = text[:1].upper() + text[1:] if summary.waiting else text
+        width = max(10, self.size.width - 4)
+        return [
+            Segment(f" {mark} ", style),
+            cell(text, width, style, ellipsis=self.glyphs.ellipsis),
+        ]
 
     def _first(self, detail: InvocationDetail, palette: Palette) -> list[Segment]:
         summary = detail.summary
@@ -99,6 +107,8 @@ class InvocationHeader(Widget):
         took = duration(seconds_between(summary.created_at, summary.completed_at or self.now()))
         took = elapsed(summary) if summary.ended else took
         figures.append((took, ""))
+        if parts := times(summary):
+            figures.append(("", parts))
         if summary.attempts is not None:
             figures.append((str(summary.attempts), " attempt" + "s" * (summary.attempts != 1)))
         if summary.llm_calls is not None:
@@ -124,7 +134,9 @@ class InvocationHeader(Widget):
 
     def _pending(self, pending: Sequence[Step], palette: Palette) -> list[Segment]:
         waited = duration(seconds_between(pending[0].started_at, self.now()))
-        text = f"Waiting for an answer{f' for {waited}' if waited else ''}"
+        name = promise_name(pending[0])
+        what = f"promise {clip(name)}" if name else "an answer"
+        text = f"Waits for {what}{f', since {waited}' if waited else ''}"
         if len(pending) > 1:
             text += f", and {len(pending) - 1} more"
         head = Segment(f" {self.glyphs.waits} {text}", palette.warn + palette.strong)

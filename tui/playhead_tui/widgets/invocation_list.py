@@ -11,7 +11,7 @@ from playhead.formatting import (
     count,
     duration,
     elapsed,
-    failure_line,
+    reason,
     seconds_between,
     tokens,
 )
@@ -33,8 +33,9 @@ FIGURES = {"age": 5, "duration": 9, "attempts": 9, "llm_calls": 10, "tokens": 9}
 """Columns of figures, with their width: the heading and the mark of the sort key fit."""
 LLM_CALLS_FROM = 90
 """Width from which LLM calls have a column."""
-FAILURE_FROM = 110
-"""Width from which the last failure has a column."""
+REASON_FROM = 110
+"""Width from which the reason has a column. Below it, the reason of an invocation that makes no
+progress takes the place of the figures after its age."""
 
 
 class InvocationList(RowsView[Invocation]):
@@ -60,16 +61,16 @@ class InvocationList(RowsView[Invocation]):
         return names
 
     def _widths(self, width: int) -> tuple[int, int]:
-        """Return the cells for the target and for the last failure."""
+        """Return the cells for the target and for the reason."""
         rest = width - STATUS_WIDTH - 1 - sum(FIGURES[name] + 1 for name in self._figures(width))
-        if width < FAILURE_FROM:
+        if width < REASON_FROM:
             return max(TARGET_LEAST, rest), 0
         target = min(44, max(28, rest // 2))
         return target, rest - target - 2
 
     def draw_head(self, width: int, palette: Palette) -> Iterable[Segment]:
         """Draw the column headings; the sort key is marked."""
-        target, failure = self._widths(width)
+        target, room = self._widths(width)
         yield Segment(fit(HEADINGS["status"], STATUS_WIDTH + 1), palette.dim)
         yield Segment(fit(HEADINGS["target"], target), palette.dim)
         for name in self._figures(width):
@@ -78,26 +79,35 @@ class InvocationList(RowsView[Invocation]):
             text = HEADINGS[name] + mark if sorted_by else HEADINGS[name]
             style = palette.strong if sorted_by else palette.dim
             yield Segment(fit(text, FIGURES[name] + 1, right=True), style)
-        if failure:
-            yield Segment(fit(f"  {HEADINGS['last_failure']}", failure + 2), palette.dim)
+        if room:
+            yield Segment(fit(f"  {HEADINGS['reason']}", room + 2), palette.dim)
 
     def draw_row(self, row: Invocation, width: int, palette: Palette) -> Iterable[Segment]:
-        """Draw status, target, figures and last failure."""
-        target, failure = self._widths(width)
+        """Draw status, target, figures and reason."""
+        target, room = self._widths(width)
         mark = self.glyphs.status[row.status]
         yield Segment(fit(f"{mark} {row.status}", STATUS_WIDTH + 1), palette.status(row.status))
         yield from self._target(row, target, palette)
-        for name in self._figures(width):
+        figures = self._figures(width)
+        if row.waiting and not room:
+            room = sum(FIGURES[name] + 1 for name in figures if name != "age") - 2
+            figures = [name for name in figures if name == "age"]
+        for name in figures:
             text, style = self._figure(row, name, palette)
             style = style if text else palette.faint
             yield Segment(fit(text or self.glyphs.none, FIGURES[name] + 1, right=True), style)
-        if failure:
-            bad = palette.bad if row.status in ("failed", "killed") else palette.warn
-            style = palette.dim if row.status == "succeeded" else bad
+        if room > 0:
             yield Segment("  ")
             yield cell(
-                failure_line(row.last_failure), failure, style, ellipsis=self.glyphs.ellipsis
+                reason(row), room, self._reason_style(row, palette), ellipsis=self.glyphs.ellipsis
             )
+
+    def _reason_style(self, row: Invocation, palette: Palette) -> Style:
+        if row.status in ("failed", "killed"):
+            return palette.bad
+        if row.waiting and row.waiting.kind not in ("pause", "retry"):
+            return palette.text
+        return palette.dim if row.status == "succeeded" else palette.warn
 
     def _target(self, row: Invocation, width: int, palette: Palette) -> Iterable[Segment]:
         """Draw service, key and handler; the service is highlighted."""

@@ -1,4 +1,4 @@
-"""Pending awakeables of an invocation, and their context."""
+"""The awakeables and promises that an invocation waits for, and their context."""
 
 from __future__ import annotations
 
@@ -9,20 +9,24 @@ from playhead.model import InvocationDetail, Step
 from playhead_tui.drawing.cells import clip
 from playhead_tui.drawing.document import Line, value_lines
 
-__all__ = ["context_lines", "pending_awakeables", "requested_tools"]
+__all__ = ["context_lines", "pending_answers", "promise_name", "requested_tools"]
 
 LINES = 8
 """Maximum lines of one value in a dialog."""
 
 
-def pending_awakeables(detail: InvocationDetail) -> tuple[Step, ...]:
-    """Return the awakeables that the invocation is still waiting for."""
+def pending_answers(detail: InvocationDetail) -> tuple[Step, ...]:
+    """Return the awakeables, then the promises, that the invocation is still waiting for."""
     if detail.summary.ended:
         return ()
-    return tuple(
-        step for step in detail.steps
-        if step.kind == "awakeable" and step.state == "pending" and step.awakeable_id
-    )  # fmt: skip
+    pending = [step for step in detail.steps if step.state == "pending"]
+    awakeables = [step for step in pending if step.kind == "awakeable" and step.awakeable_id]
+    return (*awakeables, *(step for step in pending if promise_name(step)))
+
+
+def promise_name(step: Step) -> str | None:
+    """Return the name of the promise that a step awaits; None for any other step."""
+    return step.name.removeprefix("await ") if step.type == "Command: GetPromise" else None
 
 
 def requested_tools(detail: InvocationDetail) -> str:
@@ -36,11 +40,12 @@ def requested_tools(detail: InvocationDetail) -> str:
     return ""
 
 
-def context_lines(detail: InvocationDetail, awakeable: Step) -> list[Line]:
-    """Return the context of an awakeable: the target, and the requested tools or the input."""
-    lines = [Line(clip(detail.summary.target), "strong"),
-             Line(awakeable.awakeable_id or "", "dim")]  # fmt: skip
-    for step in reversed(detail.steps[: detail.steps.index(awakeable)]):
+def context_lines(detail: InvocationDetail, awaited: Step) -> list[Line]:
+    """Return the context of an answer: the target, and the requested tools or the input."""
+    name = promise_name(awaited)
+    what = f"promise {clip(name)}" if name else awaited.awakeable_id or ""
+    lines = [Line(clip(detail.summary.target), "strong"), Line(what, "dim")]
+    for step in reversed(detail.steps[: detail.steps.index(awaited)]):
         if step.llm and step.llm.tool_calls:
             for call in step.llm.tool_calls:
                 lines += [Line(""), Line(f"The model requests {clip(call.name)}", "tool")]

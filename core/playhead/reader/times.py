@@ -1,0 +1,144 @@
+"""The parts of an invocation's time: scheduled, queued, running, suspended, backoff.
+
+The server's own columns give the first two. The others come from its attempt spans, and are known
+only if no attempt is missing: a gap after a suspended attempt is a suspension, one after a failed
+attempt is backoff, which includes pauses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from playhead.model import Invocation, Status, Times
+from playhead.restate.rows import parse_time
+
+__all__ = ["Spell", "SpellEnd", "spells_of", "times_of"]
+
+SpellEnd = Literal["suspended", "failed", "other"]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_WAITS_AFTER: dict[Status, SpellEnd] = {
+    "suspended": "suspended", "backing-off": "failed", "paused": "failed",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Spell:
+    """One attempt, by the server's clock."""
+
+    started: datetime
+    ended: datetime | None
+    """None while it runs, or when its end was not recorded."""
+    end: SpellEnd = "other"
+
+
+def spells_of(rows: Sequence[Mapping[str, Any]]) -> list[Spell]:
+    """Return attempts from rows with started_at, ended_at, status_code and suspended, by start."""
+    return [
+        Spell(
+            parse_time(row["started_at"]) or _EPOCH,
+            parse_time(row.get("ended_at")),
+            "suspended" if row.get("suspended") else
+            "failed" if row.get("status_code") == "error" else "other",
+        )
+        for row in rows
+    ]  # fmt: skip
+
+
+def times_of(
+    row: Invocation, raw: Mapping[str, Any], spells: Sequence[Spell], now: datetime
+) -> Times:
+    """Return the parts of the time from creation to completion, or to `now`.
+
+    Known parts do not overlap, and if all are known, they add up to the whole time.
+
+    Args:
+        row: The invocation, with its number of attempts.
+        raw: Its row of sys_invocation.
+        spells: Its attempts in order of start, as far as they are known.
+        now: Time to which the current part is counted.
+    """
+    if row.ended and row.completed_at is None:
+        return Times()  # the server has deleted it; its end is unknown
+    end = max(row.completed_at or now, row.created_at)
+    current = row.ended or row.origin == "live"
+    due = min(max(row.scheduled_for or row.created_at, row.created_at), end)
+    scheduled = _seconds(row.created_at, due)
+    running_at = parse_time(raw.get("running_at"))
+    if running_at is None:
+        # It has not started, or was ended before.
+        if not current:
+            return Times(scheduled if row.status != "scheduled" else None)
+        return Times(scheduled, _seconds(due, end), 0.0, 0.0, 0.0)
+    latest = parse_time(raw.get("last_start_at"))
+    if row.status == "running" and latest and (not spells or latest > spells[-1].started):
+        spells = (*spells, Spell(latest, None))
+    complete = row.attempts is not None and row.attempts == len(spells)
+    first = spells[0].started if complete and spells else running_at
+    first = min(max(first, due), end)
+    queued = _seconds(due, first)
+    if not complete:
+        return Times(scheduled, queued)
+    if not spells:
+        return Times(scheduled, _seconds(due, end) if current else None, 0.0, 0.0, 0.0)
+    return _after_start(row, scheduled, queued, first, end if current else None, spells)
+
+
+def _after_start(
+    row: Invocation,
+    scheduled: float,
+    queued: float,
+    first: datetime,
+    end: datetime | None,
+    spells: Sequence[Spell],
+) -> Times:
+    """Return all parts, given that no attempt is missing."""
+    running, suspended, backoff = 0.0, 0.0, 0.0
+    at, unknown = first, False
+    for place, spell in enumerate(spells):
+        last = place == len(spells) - 1
+        until = end if last else spells[place + 1].started
+        stopped = spell.ended or (until if last and _runs_to_end(row) else None)
+        if stopped is None or until is None:
+            return Times(scheduled, queued)
+        until = max(until, at) if end is None else min(max(until, at), end)
+        stopped = min(max(stopped, at), until)
+        running += _seconds(at, stopped)
+        gap = _seconds(stopped, until)
+        kind = _gap_after(row, spell) if last else spell.end
+        match kind:
+            case "suspended":
+                suspended += gap
+            case "failed":
+                backoff += gap
+            case "run":
+                running += gap
+            case _:
+                unknown = unknown or gap > 0
+        at = until
+    if unknown:
+        return Times(scheduled, queued, running)
+    return Times(scheduled, queued, running, suspended, backoff)
+
+
+def _runs_to_end(row: Invocation) -> bool:
+    return row.status == "running" or row.ended
+
+
+def _gap_after(row: Invocation, spell: Spell) -> SpellEnd | Literal["run"]:
+    """Return how the time after the last attempt was spent.
+
+    After an attempt that ended the invocation, the server needs a moment to complete it.
+    """
+    if row.ended:
+        outside = row.status in ("killed", "cancelled")
+        return spell.end if outside and spell.end != "other" else "run"
+    expected = _WAITS_AFTER.get(row.status)
+    return spell.end if expected == spell.end else "other"
+
+
+def _seconds(since: datetime, until: datetime) -> float:
+    return (until - since).total_seconds()
