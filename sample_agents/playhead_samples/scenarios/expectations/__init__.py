@@ -1,5 +1,6 @@
 """The expectations of scenarios: the outcome, and its display in Playhead."""
 
+from playhead_samples.scenarios.expectations.agreement import EveryViewAgrees
 from playhead_samples.scenarios.expectations.display import ShownAnswers, ShownStatuses
 from playhead_samples.scenarios.expectations.outcomes import (
     AnswerContains,
@@ -24,6 +25,7 @@ __all__ = [
     "ChatSpans",
     "CompletionOrder",
     "EventContains",
+    "EveryViewAgrees",
     "FailureContains",
     "InjectedLlmFaults",
     "JournalSteps",
