@@ -43,7 +43,12 @@ class ScenarioResult:
 
 
 def play(
-    scenario: Scenario, stack: Stack, report: Report, show: Callable[[str], None]
+    scenario: Scenario,
+    stack: Stack,
+    report: Report,
+    show: Callable[[str], None],
+    *,
+    observe: Callable[[ScenarioRun], object] = lambda run: None,
 ) -> ScenarioResult:
     """Play a scenario, check its expectations, and restore the stack.
 
@@ -54,6 +59,7 @@ def play(
         stack: a running stack with the scenario's options.
         report: receives progress, line by line.
         show: called with the id of the main invocation before the stack is restored.
+        observe: called with the run at the same time.
     """
     started = time.monotonic()
 
@@ -66,6 +72,7 @@ def play(
         invocation = run.invocations.get(scenario.main_invocation)
         if invocation:
             show(invocation)
+        observe(run)
         if all(check.ok for check in checks):
             checks += _restore(run)
     finally:

@@ -17,6 +17,7 @@ __all__ = [
     "LATE_SERVER_SPANS",
     "NO_BRIDGE",
     "NO_BRIDGE_IN_TRACE",
+    "RECORDER_AWAY",
     "WRONG_ADDRESS",
     "Action",
     "AtLeast",
@@ -89,6 +90,8 @@ class StackOptions:
 DEFAULT_STACK = StackOptions("default")
 FEW_RETRIES = StackOptions("few-retries", {"PLAYHEAD_RETRY_ATTEMPTS": "4"})
 """Agents whose invocations are paused after 4 failed attempts in a row instead of 20."""
+RECORDER_AWAY = StackOptions("recorder-away")
+"""A stack whose recorder is killed."""
 LATE_SERVER_SPANS = StackOptions("late-spans", server_env={"OTEL_BSP_SCHEDULE_DELAY": "3000"})
 """A server that sends its spans every three seconds."""
 CLOCK_AHEAD = StackOptions("clock-ahead", {"PLAYHEAD_CLOCK_OFFSET": "5"})

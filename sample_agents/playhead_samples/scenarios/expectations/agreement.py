@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from playhead_samples.scenarios.scenario import CheckResult
 from playhead_samples.scenarios.testbed.claims import FIGURES, Claims, disagreements
 from playhead_samples.scenarios.testbed.independent_counts import IndependentCounts, count_all
 from playhead_samples.scenarios.testbed.scenario_run import ScenarioRun
-from playhead_samples.scenarios.testbed.views import Views, read_views
+from playhead_samples.scenarios.testbed.views import Views, lost_figures, read_views
 
 __all__ = ["EveryViewAgrees", "compare", "counted"]
-
-NO_LOSS: frozenset[str] = frozenset()
-ATTEMPT_FIGURES = frozenset({"attempts", "suspensions"})
-CALL_FIGURES = frozenset({"llm_requests", "llm_calls", "input_tokens", "output_tokens"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +46,6 @@ def compare(
 ) -> Iterator[tuple[str, str]]:
     """Yield each view and what it says that does not agree."""
     names = {invocation: name for name, invocation in run.invocations.items()}
-    lost = ATTEMPT_FIGURES if run.server_spans_lost else NO_LOSS
     for count in counts:
         if count.invocation_id == run.marker:
             continue
@@ -60,23 +55,10 @@ def compare(
             if claim is None:
                 yield view, f"{name} is not shown"
                 continue
-            if view == "SQL":
-                claim = _at_least(claim, run)
-            for text in disagreements(claim, counted(count), lost=lost | _lost_calls(view, run)):
+            lost = lost_figures(view, run)
+            for text in disagreements(claim, counted(count), lost=lost):
                 yield view, f"{name} {text}"
-    yield from _compare_stats(counts, views, lost)
-
-
-def _lost_calls(view: str, run: ScenarioRun) -> frozenset[str]:
-    """Return the figures of LLM calls that a view may lack: only SQL has spans alone."""
-    return CALL_FIGURES if view == "SQL" and run.agent_spans_lost else NO_LOSS
-
-
-def _at_least(claim: Claims, run: ScenarioRun) -> Claims:
-    """Return the claims of SQL: rows of lost spans are missing, so a count is a lower limit."""
-    lost = (ATTEMPT_FIGURES if run.server_spans_lost else NO_LOSS) | _lost_calls("SQL", run)
-    values = {name: getattr(claim, name) for name in lost}
-    return replace(claim, **{name: f"≥ {value}" for name, value in values.items() if value})
+    yield from _compare_stats(counts, views, lost_figures("stats", run))
 
 
 def _compare_stats(

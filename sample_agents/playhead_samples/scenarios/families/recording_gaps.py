@@ -18,6 +18,7 @@ from playhead_samples.scenarios.expectations import (
     AnswerContains,
     AttemptSpans,
     ChatSpans,
+    DoctorFinds,
     LlmRequests,
     SideEffects,
     StatusIs,
@@ -28,6 +29,7 @@ from playhead_samples.scenarios.scenario import (
     LATE_SERVER_SPANS,
     NO_BRIDGE,
     NO_BRIDGE_IN_TRACE,
+    RECORDER_AWAY,
     WRONG_ADDRESS,
     Scenario,
 )
@@ -67,7 +69,8 @@ SCENARIOS = (
             StartRecorder(),
             *completed(),
         ),
-        expectations=THREE_ATTEMPTS,
+        expectations=(*THREE_ATTEMPTS, DoctorFinds("attempt-spans-lost")),
+        stack=RECORDER_AWAY,
     ),
     Scenario(
         name="server-crash-before-export",
@@ -78,7 +81,7 @@ SCENARIOS = (
         look_at="The number of attempts: `≥ n` unless other sources show all of them.",
         tool_faults=FAILS_TWICE,
         actions=(ASK, WaitForAttempts(2), KillServer(), StartServer(), *completed()),
-        expectations=THREE_ATTEMPTS,
+        expectations=(*THREE_ATTEMPTS, DoctorFinds("attempt-spans-lost", "spans-late")),
         stack=LATE_SERVER_SPANS,
     ),
     Scenario(
@@ -119,7 +122,12 @@ SCENARIOS = (
         look_at="The note in the list and in every command: the recorder copies nothing.",
         tool_faults=FAILS_TWICE,
         actions=(ASK, *completed()),
-        expectations=(*THREE_ATTEMPTS, AttemptSpans(3), ChatSpans()),
+        expectations=(
+            *THREE_ATTEMPTS,
+            AttemptSpans(3),
+            ChatSpans(),
+            DoctorFinds("recorder-copies-nothing"),
+        ),
         stack=WRONG_ADDRESS,
     ),
     Scenario(
@@ -130,7 +138,7 @@ SCENARIOS = (
         look_at="The timeline, in which the agents' spans are moved onto the server's clock.",
         tool_faults=FAILS_TWICE,
         actions=(ASK, *completed()),
-        expectations=THREE_ATTEMPTS,
+        expectations=(*THREE_ATTEMPTS, DoctorFinds("agent-clock-ahead")),
         stack=CLOCK_AHEAD,
     ),
     Scenario(
@@ -141,7 +149,7 @@ SCENARIOS = (
         look_at="The timeline, in which the agents' spans are moved onto the server's clock.",
         tool_faults=FAILS_TWICE,
         actions=(ASK, *completed()),
-        expectations=THREE_ATTEMPTS,
+        expectations=(*THREE_ATTEMPTS, DoctorFinds("agent-clock-behind")),
         stack=CLOCK_BEHIND,
     ),
     Scenario(
@@ -153,7 +161,11 @@ SCENARIOS = (
         look_at="LLM calls and tokens, which are counted in the journal.",
         tool_faults=FAILS_TWICE,
         actions=(ASK, *completed()),
-        expectations=(*THREE_ATTEMPTS, AttemptSpans(3)),
+        expectations=(
+            *THREE_ATTEMPTS,
+            AttemptSpans(3),
+            DoctorFinds("agent-spans-missing", "agents-without-bridge"),
+        ),
         stack=NO_BRIDGE,
     ),
     Scenario(
@@ -165,7 +177,7 @@ SCENARIOS = (
         look_at="LLM calls: the repeated spans are marked and not counted.",
         tool_faults=FAILS_TWICE,
         actions=(ASK, *completed()),
-        expectations=(*THREE_ATTEMPTS, AttemptSpans(3)),
+        expectations=(*THREE_ATTEMPTS, AttemptSpans(3), DoctorFinds("agents-without-bridge")),
         stack=NO_BRIDGE_IN_TRACE,
     ),
 )

@@ -21,7 +21,7 @@ from playhead_samples.attempt_log import HandlerAttempt
 from playhead_samples.scenarios.testbed.scenario_run import ScenarioRun
 from playhead_samples.scenarios.testbed.server_log import ServerLog
 
-__all__ = ["IndependentCounts", "count_all"]
+__all__ = ["IndependentCounts", "begun_attempts", "count_all"]
 
 KILLED = "[409] killed"
 CANCELLED = "[409] cancelled"
@@ -71,22 +71,27 @@ def count_all(run: ScenarioRun) -> list[IndependentCounts]:
         "SELECT id, target, target_service_name, status, completion_result, completion_failure, "
         "created_at, completed_at, restarted_from FROM sys_invocation ORDER BY created_at"
     )
-    server = run.stack.restate
-    log = ServerLog(server.process.log if server else run.stack.folder / "none")
+    begun = begun_attempts(run)
     handlers = attempt_log.read(run.stack.attempts_file)
     requests = run.llm_control("GET", "log")
     done = effects.read(run.stack.effects_file)
     return [
-        _count(row, run, log, handlers, requests, done)
+        _count(row, run, begun, handlers, requests, done)
         for row in rows
         if datetime.fromisoformat(row["created_at"]).timestamp() >= run.started_at - 0.001
     ]
 
 
+def begun_attempts(run: ScenarioRun) -> Counter[str]:
+    """Return the attempts that the server began, by invocation id."""
+    server = run.stack.restate
+    return ServerLog(server.process.log).attempts if server else Counter()
+
+
 def _count(
     row: Mapping[str, Any],
     run: ScenarioRun,
-    log: ServerLog,
+    begun: Counter[str],
     handlers: list[HandlerAttempt],
     requests: list[dict[str, Any]],
     done: list[effects.Effect],
@@ -103,7 +108,7 @@ def _count(
         created_at=datetime.fromisoformat(row["created_at"]),
         completed_at=datetime.fromisoformat(completed) if completed else None,
         restarted_from=row.get("restarted_from"),
-        attempts=log.attempts[invocation],
+        attempts=begun[invocation],
         handler_attempts=tuple(a for a in handlers if a.invocation_id == invocation),
         llm_requests=len(own),
         answers=len(answers),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,10 +20,12 @@ from playhead_samples.scenarios.testbed import screens
 from playhead_samples.scenarios.testbed.claims import UNKNOWN, Claims
 from playhead_samples.scenarios.testbed.scenario_run import ScenarioError, ScenarioRun
 
-__all__ = ["VIEWS", "ServiceSums", "Views", "read_views"]
+__all__ = ["ServiceSums", "Views", "lost_figures", "read_doctor", "read_views"]
 
-VIEWS = ("ls", "show", "SQL", "list screen", "invocation screen")
 MAX_ROWS = 1000
+NO_LOSS: frozenset[str] = frozenset()
+ATTEMPT_FIGURES = frozenset({"attempts", "suspensions"})
+CALL_FIGURES = frozenset({"llm_requests", "llm_calls", "input_tokens", "output_tokens"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +70,25 @@ def read_views(run: ScenarioRun, ids: Sequence[str]) -> Views:
     )
 
 
-def _command(run: ScenarioRun, *arguments: str) -> Any:
+def lost_figures(view: str, run: ScenarioRun) -> frozenset[str]:
+    """Return the figures of a view whose sources were lost.
+
+    Of LLM calls, only SQL's rows need spans: the journal contains the answers.
+    """
+    lost = ATTEMPT_FIGURES if run.server_spans_lost else NO_LOSS
+    return lost | CALL_FIGURES if view == "SQL" and run.agent_spans_lost else lost
+
+
+def read_doctor(run: ScenarioRun) -> list[str]:
+    """Return the problems that `playhead doctor` finds. Raises ScenarioError."""
+    checks = _command(run, "doctor", codes=(0, 1))["checks"]
+    return [check["problem"] for check in checks if check["problem"]]
+
+
+def _command(run: ScenarioRun, *arguments: str, codes: Sequence[int] = (0,)) -> Any:
     """Run a command of Playhead on the run's servers and return its JSON."""
     result = CliRunner().invoke(cli, [*arguments, "--json"], env=run.stack.environment)
-    if result.exit_code:
+    if result.exit_code not in codes:
         raise ScenarioError(
             f"`playhead {' '.join(arguments)}` exited with {result.exit_code}: {result.stderr}"
         ) from result.exception
@@ -128,7 +145,8 @@ def _sql(run: ScenarioRun, ids: Sequence[str]) -> dict[str, Claims]:
             f"FROM llm_calls WHERE {condition} GROUP BY ALL",
         )
     }
-    return {
+    lost = lost_figures("SQL", run)
+    said = {
         i: Claims(
             attempts=str(attempts.get(i, 0)),
             llm_requests=str(calls[i]["requests"] if i in calls else 0),
@@ -138,6 +156,13 @@ def _sql(run: ScenarioRun, ids: Sequence[str]) -> dict[str, Claims]:
         )
         for i in ids
     }
+    return {i: _at_least(claims, lost) for i, claims in said.items()}
+
+
+def _at_least(claims: Claims, lost: frozenset[str]) -> Claims:
+    """Return counts of rows whose spans may be lost as lower limits."""
+    limits = {name: f"≥ {getattr(claims, name)}" for name in lost if getattr(claims, name)}
+    return replace(claims, **limits)
 
 
 def _open_after_end(detail: Mapping[str, Any]) -> Iterable[str]:
