@@ -14,6 +14,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from restate.server import install_shutdown_hook
 
+from playhead_samples import attempt_log, clock_offset
 from playhead_samples.app import create_app, names
 
 GRACE_SECONDS = 1.0
@@ -42,7 +43,8 @@ def main(port: int, only: tuple[str, ...]) -> None:
 
 
 async def _serve(port: int, only: tuple[str, ...]) -> None:
-    app = create_app(only)
+    clock_offset.install()
+    app = attempt_log.recorded(create_app(only))
     config = Config()
     config.bind = [f"127.0.0.1:{port}"]
     config.graceful_timeout = GRACE_SECONDS

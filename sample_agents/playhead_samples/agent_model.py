@@ -16,7 +16,8 @@ from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from typing import Any
 
-from openai import AsyncOpenAI
+import httpx
+from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 from pydantic_ai.exceptions import ModelHTTPError
 from pydantic_ai.messages import ModelMessage, ModelResponse
 from pydantic_ai.models import Model, ModelRequestParameters, StreamedResponse, infer_model
@@ -28,10 +29,14 @@ from pydantic_ai.settings import ModelSettings
 from pydantic_ai.tools import RunContext
 from restate.exceptions import RetryableError, TerminalError
 
+from playhead_samples.attempt_log import current_invocation
+
 __all__ = ["agent_model", "agents_sdk_model", "openai_client"]
 
 LOCAL_MODEL = "gpt-local"
 LOCAL_URL = "http://127.0.0.1:4390"
+INVOCATION_HEADER = "x-invocation-id"
+"""Header that tells the local LLM server which invocation sends a request."""
 OPENAI = ("openai", "openai-chat", "openai-responses")
 RETRYABLE = (408, 409, 425, 429)
 """Status codes that are worth a retry; every other 4xx is terminal."""
@@ -87,7 +92,16 @@ def openai_client() -> AsyncOpenAI:
     if os.environ.get("PLAYHEAD_MODEL"):
         return AsyncOpenAI(max_retries=0, timeout=timeout)
     url = os.environ.get("PLAYHEAD_LLM_URL", LOCAL_URL).rstrip("/")
-    return AsyncOpenAI(base_url=f"{url}/v1", api_key="local", max_retries=0, timeout=timeout)
+    http = DefaultAsyncHttpxClient(timeout=timeout, event_hooks={"request": [_name_invocation]})
+    return AsyncOpenAI(
+        base_url=f"{url}/v1", api_key="local", max_retries=0, timeout=timeout, http_client=http
+    )
+
+
+async def _name_invocation(request: httpx.Request) -> None:
+    """Add the invocation's id, so that the LLM server's log counts by invocation."""
+    if invocation := current_invocation.get():
+        request.headers[INVOCATION_HEADER] = invocation
 
 
 @functools.cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import pkgutil
 import sys
 from collections.abc import Collection
@@ -11,7 +12,7 @@ from typing import Any
 import restate
 from playhead_tracing import instrument
 
-from playhead_samples import agents
+from playhead_samples import agents, plain_tracing
 
 __all__ = ["create_app", "names", "services"]
 
@@ -33,7 +34,10 @@ def services(only: Collection[str] = ()) -> list[Any]:
 
 def create_app(only: Collection[str] = ()) -> Any:
     """Return the app that hypercorn serves. `OTEL_*` variables set the target of its spans."""
-    app = instrument(restate.app(services=services(only)))
+    app = restate.app(services=services(only))
+    if bridge := os.environ.get(plain_tracing.VARIABLE):
+        return plain_tracing.traced(app, attach=bridge == plain_tracing.WITH_CONTEXT)
+    app = instrument(app)
     if "agents" in sys.modules:
         _trace_agents_sdk()
     return app

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from playhead_samples import tool_faults
+from playhead_samples.attempt_log import current_invocation
 
 __all__ = ["VARIABLE", "Effect", "act", "count", "read", "record"]
 
@@ -31,6 +32,8 @@ class Effect:
     at: float
     """Seconds since the epoch."""
     pid: int
+    invocation: str = ""
+    """Id of the invocation that the tool ran for; empty outside of an invocation."""
 
 
 async def act(name: str, /, **details: Any) -> None:
@@ -49,7 +52,13 @@ def record(name: str, /, **details: Any) -> None:
     path = os.environ.get(VARIABLE)
     if not path:
         return
-    line = {"name": name, "details": details, "at": time.time(), "pid": os.getpid()}
+    line = {
+        "name": name,
+        "details": details,
+        "at": time.time(),
+        "pid": os.getpid(),
+        "invocation": current_invocation.get() or "",
+    }
     # O_APPEND makes one small write atomic, so several processes can share the file.
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:

@@ -11,6 +11,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,8 @@ class Stack:
         *,
         external: Settings | None = None,
         agent_env: dict[str, str] | None = None,
+        server_env: dict[str, str] | None = None,
+        recorder_admin_url: str | None = None,
         only: Sequence[str] = (),
         record: bool = True,
         report: Report = lambda line: None,
@@ -50,6 +53,8 @@ class Stack:
             folder: folder of the store, the server's data and all logs.
             external: a Restate server to use instead of starting one.
             agent_env: additional environment variables of the agents' process.
+            server_env: additional environment variables of a server that is started.
+            recorder_admin_url: the server that the recorder copies from; by default, the stack's.
             only: names of the agents' files to serve; all when empty. Fewer files start faster.
             record: start a recorder and send traces to it. Without it, tracing is off.
             report: receives a line for each process that is started.
@@ -65,6 +70,7 @@ class Stack:
             self.restate = RestateServer(
                 folder / "restate",
                 tracing_endpoint=f"otlp+{self.otlp_url}/v1/traces" if record else None,
+                env=server_env,
             )
             server = Settings(
                 admin_url=self.restate.admin_url, ingress_url=self.restate.ingress_url
@@ -82,7 +88,8 @@ class Stack:
         self.llm_port = free_port()
         self.agents_port = free_port()
         self.deployment_id: str | None = None
-        self.recorder = recorder_process(self.settings, folder / "logs" / "recorder.log")
+        copied = replace(self.settings, admin_url=recorder_admin_url or self.settings.admin_url)
+        self.recorder = recorder_process(copied, folder / "logs" / "recorder.log")
         self.llm = self._python("LLM server", "playhead_samples.llm", self.llm_port)
         self.agents = self._python(
             "agents",
@@ -122,6 +129,11 @@ class Stack:
         return self.folder / "effects.jsonl"
 
     @property
+    def attempts_file(self) -> Path:
+        """File in which the agents' process counts its attempts."""
+        return self.folder / "attempts.jsonl"
+
+    @property
     def faults_file(self) -> Path:
         """File that lists the tool faults to inject."""
         return self.folder / "faults.json"
@@ -155,6 +167,11 @@ class Stack:
             self.stop()
             raise
         return self
+
+    def start_recorder(self) -> None:
+        """Start the recorder again, and wait until it answers. Raises ProcessError."""
+        self.recorder.start()
+        wait_for_recorder(self.recorder, self.settings.store)
 
     def start_agents(self) -> None:
         """Start the agents again, and wait until they answer.
@@ -234,6 +251,7 @@ class Stack:
             "PLAYHEAD_LLM_URL": self.llm_url,
             "PLAYHEAD_EFFECTS": str(self.effects_file),
             "PLAYHEAD_FAULTS": str(self.faults_file),
+            "PLAYHEAD_ATTEMPT_LOG": str(self.attempts_file),
             "RESTATE_INGRESS_URL": self.settings.ingress_url,
             **(tracing if self.record else {"OTEL_SDK_DISABLED": "true"}),
         }

@@ -55,6 +55,8 @@ class ToolFault:
     seconds: float = 3600.0
     """Duration of `hang` and `slow`."""
     message: str = ""
+    status_code: int = 500
+    """Code of a terminal error."""
 
     def __str__(self) -> str:
         text = f"{self.tool} {DESCRIPTIONS[self.do].format(seconds=self.seconds)}"
@@ -105,7 +107,10 @@ async def inject(tool: str, arguments: dict[str, Any], when: When) -> None:
             case "exit":
                 os.kill(os.getpid(), signal.SIGKILL)
             case "terminal":
-                raise TerminalError(fault.message or f"{tool} failed with a terminal error")
+                raise TerminalError(
+                    fault.message or f"{tool} failed with a terminal error",
+                    status_code=fault.status_code,
+                )
             case "raise":
                 raise ToolUnavailableError(fault.message or f"{tool} is unavailable")
 

@@ -115,6 +115,43 @@ def test_missing_llm_call_in_playhead_is_detected(stack: Stack) -> None:
     assert (answers.expected[0], answers.observed[0], answers.ok) == ("3", "2", False)
 
 
+def test_an_attempt_that_did_not_happen_is_detected(stack: Stack) -> None:
+    """A span of an attempt that the server did not begin changes a count in every view."""
+
+    class SendFalseSpan:
+        def __str__(self) -> str:
+            return "send the span of an attempt that did not happen"
+
+        def play(self, run: ScenarioRun) -> None:
+            invocation = run.invocation_id("run")
+            trace = run.row("run")["trace_id"]
+            at = str(int(run.started_at * 1e9) + 1)
+            span = {
+                "traceId": trace,
+                "spanId": "00000000000000aa",
+                "name": "invocation-attempt WeatherAgent/run",
+                "startTimeUnixNano": at,
+                "endTimeUnixNano": at,
+                "attributes": [attribute("restate.invocation.id", invocation)],
+            }
+            resource = {"attributes": [attribute("service.name", "Restate")]}
+            body = {"resourceSpans": [{"resource": resource, "scopeSpans": [{"spans": [span]}]}]}
+            httpx.post(f"{stack.otlp_url}/v1/traces", json=body, timeout=10.0).raise_for_status()
+
+    send = Send("WeatherAgent/run", "What is the weather in Lisbon?")
+    scenario = scenario_of(send, *completed(), SendFalseSpan(), expectations=())
+    outcome, _ = run(scenario, stack)
+    [views] = [c for c in outcome.checks if c.subject.startswith("views of")]
+    assert not views.ok
+    for view in ("ls", "show", "SQL", "list screen", "invocation screen"):
+        assert f"{view}: run attempts 2, counted 1" in views.observed
+    assert "stats: WeatherAgent attempts 3, counted 2" in views.observed
+
+
+def attribute(key: str, value: str) -> dict[str, Any]:
+    return {"key": key, "value": {"stringValue": value}}
+
+
 def test_wrong_completion_order_is_detected(stack: Stack) -> None:
     send = [
         Send("ChatAgent/{key}/message", "My name is Ada.", "one"),

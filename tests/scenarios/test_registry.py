@@ -11,7 +11,7 @@ import pytest
 from playhead_samples.app import services
 from playhead_samples.llm import rules, script
 from playhead_samples.scenarios import docs, registry
-from playhead_samples.scenarios.actions import FindChild, Send
+from playhead_samples.scenarios.actions import FindChild, RestartAsNew, Send
 from playhead_samples.scenarios.expectations import LlmRequests, SideEffectOrder, SideEffects
 from playhead_samples.scenarios.scenario import Scenario
 from playhead_samples.scenarios.testbed.fork_server import SERVED
@@ -54,6 +54,9 @@ def test_actions_and_expectations_refer_to_requests_that_are_sent(scenario: Scen
             case FindChild(name=name, of=of):
                 assert of in sent
                 sent.add(name)
+            case RestartAsNew(new=new, name=name):
+                assert name in sent
+                sent.add(new)
             case _:
                 assert set(_references(action)) <= sent, action
     for expectation in scenario.expectations:

@@ -39,7 +39,7 @@ def command(ctx: click.Context, as_json: bool) -> None:
 
 
 async def _checks(settings: Settings) -> list[Check]:
-    from playhead.doctor import recorder, server, spans
+    from playhead.doctor import completeness, recorder, server, spans
     from playhead.record.client import connect
     from playhead.record.endpoint import read_endpoint
     from playhead.restate.client import RestateClient
@@ -56,6 +56,7 @@ async def _checks(settings: Settings) -> list[Check]:
                 *await server.server(client),
                 *await recorder.recorder(settings, store),
                 *await spans.spans(client, store, port),
+                *await completeness.completeness(client, store),
             ]
         finally:
             if store is not None:

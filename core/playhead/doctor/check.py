@@ -5,7 +5,40 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["Check", "failed", "passed", "skipped", "warning"]
+__all__ = ["PROBLEMS", "Check", "Problem", "failed", "passed", "skipped", "warning"]
+
+Problem = Literal[
+    "server-unreachable",
+    "not-a-restate-server",
+    "server-version",
+    "ingress-unreachable",
+    "no-deployment",
+    "deployment-unreachable",
+    "server-clock",
+    "no-recorder",
+    "recorder-errors",
+    "spans-rejected",
+    "journals-not-copied",
+    "recorder-copies-nothing",
+    "recorder-other-server",
+    "recorder-behind",
+    "retention-close",
+    "retention-zero",
+    "ports-in-use",
+    "disk-full",
+    "server-tracing-off",
+    "server-spans-elsewhere",
+    "server-spans-missing",
+    "attempt-spans-lost",
+    "spans-late",
+    "agent-spans-missing",
+    "agents-without-bridge",
+    "agent-clock-ahead",
+    "agent-clock-behind",
+]
+"""What a check can find, as a name for programs. docs/troubleshooting.md explains each."""
+
+PROBLEMS: tuple[Problem, ...] = Problem.__args__
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +49,8 @@ class Check:
     state: Literal["passed", "warning", "failed", "skipped"]
     finding: str
     hint: str = ""
+    problem: Problem | None = None
+    """What was found; None for a check that passed or could not run."""
 
 
 def passed(name: str, finding: str) -> Check:
@@ -23,14 +58,14 @@ def passed(name: str, finding: str) -> Check:
     return Check(name, "passed", finding)
 
 
-def warning(name: str, finding: str, hint: str = "") -> Check:
+def warning(name: str, problem: Problem, finding: str, hint: str = "") -> Check:
     """Return the result of a check that found missing or wrong data."""
-    return Check(name, "warning", finding, hint)
+    return Check(name, "warning", finding, hint, problem)
 
 
-def failed(name: str, finding: str, hint: str = "") -> Check:
+def failed(name: str, problem: Problem, finding: str, hint: str = "") -> Check:
     """Return the result of a check that failed."""
-    return Check(name, "failed", finding, hint)
+    return Check(name, "failed", finding, hint, problem)
 
 
 def skipped(name: str, finding: str) -> Check:

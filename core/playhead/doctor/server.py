@@ -54,12 +54,17 @@ async def server(client: RestateClient) -> list[Check]:
     except RestateError as error:
         rest = ("version", "ingress", "deployments", "clock")
         return [
-            failed(name, error.title, error.hint),
+            failed(name, "server-unreachable", error.title, error.hint),
             *(skipped(n, "no server answers") for n in rest),
         ]
     except ValueError:
         return [
-            failed(name, f"{client.admin_url} is not a Restate admin API", "Set RESTATE_ADMIN_URL.")
+            failed(
+                name,
+                "not-a-restate-server",
+                f"{client.admin_url} is not a Restate admin API",
+                "Set RESTATE_ADMIN_URL.",
+            )
         ]
     return [
         passed(name, f"the admin API answers at {client.admin_url}"),
@@ -74,7 +79,7 @@ async def _version(client: RestateClient, version: str) -> Check:
     try:
         rows = await client.query(_COLUMNS)
     except RestateError as error:
-        return failed("version", f"Restate {version}: {error.title}", error.hint)
+        return failed("version", "server-version", f"Restate {version}: {error.title}", error.hint)
     found: dict[str, set[str]] = {}
     for row in rows:
         found.setdefault(row["table_name"], set()).add(row["column_name"])
@@ -86,6 +91,7 @@ async def _version(client: RestateClient, version: str) -> Check:
     if absent:
         return failed(
             "version",
+            "server-version",
             f"Restate {version} has no {', '.join(absent[:4])}{' …' if absent[4:] else ''}",
             "Use Restate 1.7, with which Playhead is tested.",
         )
@@ -100,6 +106,7 @@ async def _ingress(client: RestateClient) -> Check:
     except RestateError as error:
         return warning(
             "ingress",
+            "ingress-unreachable",
             error.title,
             "Set RESTATE_INGRESS_URL to the server's ingress. Only resolving awakeables needs it.",
         )
@@ -110,10 +117,11 @@ async def _deployments(client: RestateClient) -> Check:
     try:
         deployments = await Control(client).deployments()
     except RestateError as error:
-        return failed("deployments", error.title, error.hint)
+        return failed("deployments", "server-unreachable", error.title, error.hint)
     if not deployments:
         return warning(
             "deployments",
+            "no-deployment",
             "no service is registered",
             "Register one: `restate deployments register http://host:9080`.",
         )
@@ -123,6 +131,7 @@ async def _deployments(client: RestateClient) -> Check:
     if closed:
         return warning(
             "deployments",
+            "deployment-unreachable",
             f"{len(closed)} of {len(deployments)} cannot be reached: {', '.join(closed[:3])}",
             "Start the service there, or remove the deployment: its invocations are blocked."
             " The server may reach addresses that this machine cannot.",
@@ -157,6 +166,7 @@ def _clock(date: str | None, begun: float, ended: float) -> Check:
         here = datetime.now(UTC).strftime("%H:%M:%S")
         return warning(
             "clock",
+            "server-clock",
             f"the server's clock and this machine's differ by {duration(ahead)} ({here} UTC here)",
             "Synchronize both clocks with NTP: ages and timelines are wrong by this difference.",
         )

@@ -8,6 +8,7 @@ from typing import Any
 from playhead.conventions import (
     ATTEMPT_SPAN,
     ATTEMPT_SPAN_ID,
+    INTERRUPTED,
     SERVER_SERVICE,
     attribute_sql,
     name_sql,
@@ -24,7 +25,7 @@ __all__ = ["spans"]
 
 RECENT = 50
 MAX_SKEW_SECONDS = 0.1
-"""Maximum time by which an agent's span may start before its attempt."""
+"""Time by which an agent's span may start before its attempt, or end after it."""
 
 _ARRIVED = f"""
 SELECT ids.id AS id,
@@ -37,13 +38,19 @@ LEFT JOIN spans s ON s.invocation_id = ids.id
 GROUP BY ids.id
 """
 
-_EARLY = f"""
-SELECT max((attempt.start_unix_nano::HUGEINT - agent.start_unix_nano::HUGEINT) / 1e9) AS seconds
+_CLOCKS = f"""
+SELECT
+  max((attempt.start_unix_nano::HUGEINT - agent.start_unix_nano::HUGEINT) / 1e9) AS behind,
+  max((agent.end_unix_nano::HUGEINT - attempt.end_unix_nano::HUGEINT) / 1e9)
+    FILTER (agent.end_unix_nano > 0 AND attempt.end_unix_nano > 0
+      AND attempt.status_code <> 'error' AND {attribute_sql(INTERRUPTED, span="agent")} IS NULL
+    ) AS ahead
 FROM spans agent JOIN spans attempt
   ON attempt.trace_id = agent.trace_id
   AND attempt.span_id = {attribute_sql(ATTEMPT_SPAN_ID, span="agent")}
 WHERE agent.invocation_id IN (SELECT unnest(?::VARCHAR[]))
 """
+"""A span of an attempt that did not fail lies within it, unless the clocks differ."""
 
 _WITH_STEPS = """
 SELECT DISTINCT id FROM journal
@@ -79,13 +86,13 @@ async def spans(client: RestateClient, store: StoreClient | None, otlp_port: int
     try:
         arrived = {row["id"]: row for row in await store.rows(_ARRIVED, [ids])}
         durable = {row["id"] for row in await store.rows(_WITH_STEPS, [ids])}
-        early = await store.rows(_EARLY, [ids])
+        [clocks] = await store.rows(_CLOCKS, [ids])
     except (RecorderError, QueryError) as error:
         return [skipped(name, error.title) for name in names]
     return [
         no_tracing or _from_server(rows, arrived, otlp_port),
         _from_agents(rows, arrived, durable),
-        _agent_clocks(early[0]["seconds"] if early else None),
+        _agent_clocks(clocks),
     ]
 
 
@@ -94,6 +101,7 @@ def _tracing_off(rows: Sequence[Mapping[str, Any]], otlp_port: int) -> Check | N
         return None
     return failed(
         "server spans",
+        "server-tracing-off",
         f"server tracing is off: none of the last {len(rows)} invocations has a trace id",
         f"Start the server with --tracing-endpoint otlp+http://127.0.0.1:{otlp_port}/v1/traces",
     )
@@ -108,6 +116,7 @@ def _from_server(
     if not arrived_count:
         return failed(
             "server spans",
+            "server-spans-elsewhere",
             f"server tracing is on, but no span of the last {len(traced)} invocations arrived",
             f"Set the server's --tracing-endpoint to otlp+http://127.0.0.1:{otlp_port}/v1/traces,"
             " or to a collector that forwards to it. Invocations that ended before the recorder"
@@ -116,6 +125,7 @@ def _from_server(
     if arrived_count < len(traced):
         return warning(
             "server spans",
+            "server-spans-missing",
             finding,
             "The other invocations ran without a recorder, or their spans are late.",
         )
@@ -140,9 +150,15 @@ def _from_agents(
     named = ", ".join(services[:5]) + (" …" if services[5:] else "")
     traced = {str(row.get("target_service_name")) for row in ran if row not in untraced}
     if not set(services) - traced:
-        return warning("agent spans", finding, "The other invocations ran without a recorder.")
+        return warning(
+            "agent spans",
+            "agent-spans-missing",
+            finding,
+            "The other invocations ran without a recorder.",
+        )
     return failed(
         "agent spans",
+        "agent-spans-missing",
         f"{finding}; none from {named}: the tracing bridge is missing there, or sends elsewhere",
         "In that service, run `pip install playhead-tracing` and serve"
         " `playhead_tracing.instrument(restate.app([...]))`,"
@@ -150,13 +166,29 @@ def _from_agents(
     )
 
 
-def _agent_clocks(early: float | None) -> Check:
-    if early is None:
-        return skipped("agent clocks", "no spans of agents arrived")
-    if early > MAX_SKEW_SECONDS:
+def _agent_clocks(differences: Mapping[str, Any]) -> Check:
+    """Compare the agents' spans with the attempts that contain them."""
+    name = "agent clocks"
+    behind, ahead = differences["behind"], differences["ahead"]
+    hint = (
+        "Synchronize the clocks of agents and server with NTP. Timelines are corrected meanwhile."
+    )
+    if behind is None:
+        return skipped(name, "no spans of agents arrived")
+    if behind > MAX_SKEW_SECONDS:
         return warning(
-            "agent clocks",
-            f"agents' spans start up to {duration(early)} before their attempts: the clocks differ",
-            "Synchronize the clocks of agents and server with NTP.",
+            name,
+            "agent-clock-behind",
+            f"agents' spans start up to {duration(behind)} before their attempts: the agents' "
+            "clock is behind the server's",
+            hint,
         )
-    return passed("agent clocks", "the clocks of agents and server agree")
+    if ahead is not None and ahead > MAX_SKEW_SECONDS:
+        return warning(
+            name,
+            "agent-clock-ahead",
+            f"agents' spans end up to {duration(ahead)} after their attempts: the agents' clock "
+            "is ahead of the server's",
+            hint,
+        )
+    return passed(name, "the clocks of agents and server agree")

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from playhead.errors import CommitError, QueueFullError
 from playhead.record.otlp import DecodedSpans
+from playhead.record.span_delays import SpanDelays
 from playhead.store.database import Store
 from playhead.store.span_invocations import inherit_invocations
 from playhead.store.span_writer import SpanWriter
@@ -58,6 +59,7 @@ class Ingest:
         self._wake = asyncio.Event()
         self._stopping = False
         self._changed_traces: set[str] = set()
+        self.delays = SpanDelays()
         self.errors = 0
         self.last_error: str | None = None
         self.rejected = 0
@@ -91,6 +93,7 @@ class Ingest:
         try:
             spans = await asyncio.to_thread(decode)
             self.rejected += spans.rejected
+            self.delays.note(spans.rows)
             if not spans.rows:
                 return spans
             request = _Request(spans, size, asyncio.get_running_loop().create_future())

@@ -57,6 +57,7 @@ class JournalCopier:
         self._query: Callable[[str], Awaitable[ArrowTable]] = client.query_arrow  # pyright: ignore[reportUnknownMemberType]
         self._copied = copy_progress(store)
         self._changes = ChangedInvocations(client, self._copied, clock=clock)
+        self.admin_url = client.admin_url
         self.last_copy: datetime | None = None
         """Time of the last round after which the store had every change found."""
         self.behind = 0

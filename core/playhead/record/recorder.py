@@ -76,6 +76,7 @@ class Recorder:
                 "scan_seconds": round(copier.scan_seconds, 4),
                 "errors": copier.errors,
                 "problem": copier.problem,
+                "admin_url": copier.admin_url,
             }
         return {
             "pid": self.endpoint.pid,
@@ -89,6 +90,7 @@ class Recorder:
             "spans": ingest.spans,
             "rejected_spans": ingest.rejected,
             "waiting_requests": ingest.waiting,
+            "span_delays": ingest.delays.medians(),
             "errors": ingest.errors,
             "last_error": ingest.last_error,
             "bytes": self.store.bytes(),

@@ -31,6 +31,8 @@ class LoggedRequest:
     text: str
     tool_calls: list[dict[str, Any]]
     fault: str | None
+    invocation: str
+    """Id of the invocation that sent the request; empty when the client does not say."""
     input_tokens: int
     """0 when the request failed."""
     output_tokens: int

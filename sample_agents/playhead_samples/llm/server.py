@@ -21,6 +21,8 @@ __all__ = ["create_app"]
 MODELS = ("gpt-local", "gpt-local-mini")
 HEADER = "x-playhead-fault"
 """Request header with the kind of fault to inject."""
+INVOCATION_HEADER = "x-invocation-id"
+"""Request header with the id of the invocation that the request belongs to."""
 
 
 def create_app() -> ASGIApp:
@@ -105,6 +107,7 @@ class _Server:
             text=answer.text,
             tool_calls=[{"name": c.name, "arguments": dict(c.arguments)} for c in answer.calls],
             fault=fault.do if fault else None,
+            invocation=request.headers.get(INVOCATION_HEADER, ""),
             input_tokens=tokens.of_prompt(conversation),
             output_tokens=tokens.of_answer(answer),
         )

@@ -10,7 +10,7 @@ import httpx
 from playhead.conventions import END_SPAN, name_sql
 from playhead.errors import PlayheadError
 
-from playhead_samples.scenarios.expectations import ShownAnswers, ShownStatuses
+from playhead_samples.scenarios.expectations import EveryViewAgrees, ShownAnswers, ShownStatuses
 from playhead_samples.scenarios.scenario import CheckResult, Scenario
 from playhead_samples.scenarios.testbed.scenario_run import ScenarioRun
 from playhead_samples.stack import Report, Stack
@@ -22,7 +22,7 @@ NOT_COMPLETED = "status <> 'completed'"
 MARKER_CITY = "Marker"
 SETTLE_SECONDS = 20.0
 
-COMMON_EXPECTATIONS = (ShownStatuses(), ShownAnswers())
+COMMON_EXPECTATIONS = (ShownStatuses(), ShownAnswers(), EveryViewAgrees())
 """Checked after every scenario."""
 
 
@@ -43,7 +43,12 @@ class ScenarioResult:
 
 
 def play(
-    scenario: Scenario, stack: Stack, report: Report, show: Callable[[str], None]
+    scenario: Scenario,
+    stack: Stack,
+    report: Report,
+    show: Callable[[str], None],
+    *,
+    observe: Callable[[ScenarioRun], object] = lambda run: None,
 ) -> ScenarioResult:
     """Play a scenario, check its expectations, and restore the stack.
 
@@ -54,6 +59,7 @@ def play(
         stack: a running stack with the scenario's options.
         report: receives progress, line by line.
         show: called with the id of the main invocation before the stack is restored.
+        observe: called with the run at the same time.
     """
     started = time.monotonic()
 
@@ -66,6 +72,7 @@ def play(
         invocation = run.invocations.get(scenario.main_invocation)
         if invocation:
             show(invocation)
+        observe(run)
         if all(check.ok for check in checks):
             checks += _restore(run)
     finally:
@@ -83,7 +90,7 @@ def _checks(scenario: Scenario, run: ScenarioRun) -> Iterator[CheckResult]:
             run.report(str(action))
             action.play(run)
         run.report("wait until the recorder has every span")
-        _wait_for_spans(run)
+        _wait_for_spans(run, bridge=scenario.stack.bridge)
     except ERRORS as error:
         run.report(f"stopped: {error}")
         yield CheckResult("actions", "all completed", str(error), ok=False)
@@ -94,7 +101,7 @@ def _checks(scenario: Scenario, run: ScenarioRun) -> Iterator[CheckResult]:
             yield CheckResult(type(expectation).__name__, "can be checked", str(error), ok=False)
 
 
-def _wait_for_spans(run: ScenarioRun) -> None:
+def _wait_for_spans(run: ScenarioRun, *, bridge: bool) -> None:
     """Wait until the recorder has every span of the scenario.
 
     Agents and server send their spans in the order in which they ended. Once the spans of a
@@ -106,13 +113,20 @@ def _wait_for_spans(run: ScenarioRun) -> None:
     answer = run.ingress(
         "WeatherAgent/run/send", {"message": f"What is the weather in {MARKER_CITY}?"}
     ).json()
-    marker = answer["invocationId"]
+    marker = run.marker = answer["invocationId"]
+
+    # Without the bridge, the spans of agents do not name their invocation.
+    of_agent = (
+        f"invocation_id = '{marker}'"
+        if bridge
+        else f"start_unix_nano >= {int((run.ended_at or 0) * 1e9)}"
+    )
 
     def complete() -> bool:
         rows = run.query_store(
-            "SELECT count(*) FILTER (name LIKE 'invoke_agent%') AS agent, "
-            f"count(*) FILTER ({name_sql(END_SPAN)}) AS server "
-            f"FROM spans WHERE invocation_id = '{marker}' AND end_unix_nano > 0"
+            f"SELECT count(*) FILTER (name LIKE 'invoke_agent%' AND {of_agent}) AS agent, "
+            f"count(*) FILTER ({name_sql(END_SPAN)} AND invocation_id = '{marker}') AS server "
+            "FROM spans WHERE end_unix_nano > 0"
         )
         return bool(rows[0]["agent"] and rows[0]["server"])
 

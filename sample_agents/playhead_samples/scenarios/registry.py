@@ -10,7 +10,9 @@ from playhead_samples.scenarios.families import (
     code_changes,
     crashes,
     llm_failures,
+    recording_gaps,
     request_delivery,
+    restarts,
     tool_failures,
 )
 from playhead_samples.scenarios.scenario import Scenario
@@ -24,7 +26,9 @@ FAMILIES = (
     approvals,
     request_delivery,
     cancellations,
+    restarts,
     code_changes,
+    recording_gaps,
 )
 
 

@@ -9,6 +9,7 @@ from playhead.settings import Settings
 
 from playhead_samples.scenarios.player import ScenarioResult, play
 from playhead_samples.scenarios.scenario import Scenario, StackOptions
+from playhead_samples.scenarios.testbed import server_log
 from playhead_samples.scenarios.testbed.forked_agents import ForkedAgents, ForkServer
 from playhead_samples.stack import Report, Stack
 
@@ -61,7 +62,13 @@ def run(
 
 def create_stack(options: StackOptions, folder: Path, report: Report) -> Stack:
     """Return a stack with these options, whose agents restart fast; it is not started yet."""
-    stack = Stack(folder, agent_env={**COMMON_ENV, **options.agent_env}, report=report)
+    stack = Stack(
+        folder,
+        agent_env={**COMMON_ENV, **options.agent_env},
+        server_env={**server_log.ENVIRONMENT, **options.server_env},
+        recorder_admin_url=options.recorder_admin_url,
+        report=report,
+    )
     stack.agents = ForkedAgents(ForkServer(stack.agents), stack.agents_port, owns_fork_server=True)
     return stack
 

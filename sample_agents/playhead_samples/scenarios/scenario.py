@@ -10,8 +10,15 @@ from playhead_samples.scenarios.testbed.scenario_run import ScenarioRun
 from playhead_samples.tool_faults import ToolFault
 
 __all__ = [
+    "CLOCK_AHEAD",
+    "CLOCK_BEHIND",
     "DEFAULT_STACK",
     "FEW_RETRIES",
+    "LATE_SERVER_SPANS",
+    "NO_BRIDGE",
+    "NO_BRIDGE_IN_TRACE",
+    "RECORDER_AWAY",
+    "WRONG_ADDRESS",
     "Action",
     "AtLeast",
     "CheckResult",
@@ -72,11 +79,33 @@ class StackOptions:
     name: str
     agent_env: dict[str, str] = field(default_factory=dict[str, str], hash=False)
     """Additional environment variables of the agents' process."""
+    server_env: dict[str, str] = field(default_factory=dict[str, str], hash=False)
+    """Additional environment variables of restate-server."""
+    recorder_admin_url: str | None = None
+    """The server that the recorder copies from; None: the stack's own."""
+    bridge: bool = True
+    """Whether the agents use the tracing bridge."""
 
 
 DEFAULT_STACK = StackOptions("default")
 FEW_RETRIES = StackOptions("few-retries", {"PLAYHEAD_RETRY_ATTEMPTS": "4"})
 """Agents whose invocations are paused after 4 failed attempts in a row instead of 20."""
+RECORDER_AWAY = StackOptions("recorder-away")
+"""A stack whose recorder is killed."""
+LATE_SERVER_SPANS = StackOptions("late-spans", server_env={"OTEL_BSP_SCHEDULE_DELAY": "3000"})
+"""A server that sends its spans every three seconds."""
+CLOCK_AHEAD = StackOptions("clock-ahead", {"PLAYHEAD_CLOCK_OFFSET": "5"})
+"""Agents whose clock is five seconds fast."""
+CLOCK_BEHIND = StackOptions("clock-behind", {"PLAYHEAD_CLOCK_OFFSET": "-5"})
+"""Agents whose clock is five seconds slow."""
+NO_BRIDGE = StackOptions("no-bridge", {"PLAYHEAD_BRIDGE": "off"}, bridge=False)
+"""Agents traced by Pydantic AI's own instrumentation."""
+NO_BRIDGE_IN_TRACE = StackOptions(
+    "no-bridge-in-trace", {"PLAYHEAD_BRIDGE": "context"}, bridge=False
+)
+"""The same; their spans are below the server's span of the attempt."""
+WRONG_ADDRESS = StackOptions("wrong-address", recorder_admin_url="http://127.0.0.1:9")
+"""A recorder that looks for the server where no server is."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,6 +133,38 @@ class Kill:
 
 
 @dataclass(frozen=True, slots=True)
+class RestartAsNew:
+    """Restart a completed invocation as a new one, with the same input."""
+
+    new: str
+    """Name of the new invocation."""
+    name: str = "run"
+    through: str | None = None
+    """Copy the journal up to the first step with this name, with its result; None: the input."""
+
+    def __str__(self) -> str:
+        kept = f"its journal up to {self.through!r}" if self.through else "its input"
+        return f"restart {self.name!r} as {self.new!r} with {kept}"
+
+    def play(self, run: ScenarioRun) -> None:
+        """Send the request to the server and store the new id under `new`."""
+        path = f"/invocations/{run.invocation_id(self.name)}/restart-as-new"
+        if self.through is not None:
+            path += f"?from={self._index(run)}"
+        run.invocations[self.new] = run.stack.admin("PATCH", path)["new_invocation_id"]
+        run.report(f"  {self.new!r} is {run.invocations[self.new]}")
+
+    def _index(self, run: ScenarioRun) -> int:
+        rows = run.query(
+            f"SELECT index FROM sys_journal WHERE id = '{run.invocation_id(self.name)}' "
+            f"AND name = '{self.through}' AND entry_type LIKE 'Command:%' ORDER BY index LIMIT 1"
+        )
+        if not rows:
+            raise ScenarioError(f"the journal of {self.name!r} has no step {self.through!r}")
+        return int(rows[0]["index"])
+
+
+@dataclass(frozen=True, slots=True)
 class Resume:
     """Resume a paused invocation."""
 

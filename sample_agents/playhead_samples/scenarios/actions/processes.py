@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from dataclasses import dataclass
 
 from playhead_samples.scenarios.testbed.scenario_run import ScenarioError, ScenarioRun
@@ -31,6 +32,7 @@ class KillAgents:
         """Kill the process and wait until it is gone."""
         if not run.stack.agents.running:
             raise ScenarioError("the agents cannot be killed: they are not running")
+        run.agent_spans_lost = True
         run.stack.agents.kill()
 
 
@@ -77,6 +79,7 @@ class KillServer:
         """Kill the process and wait until it is gone."""
         if run.stack.restate is None:
             raise ScenarioError("the server cannot be killed: the scenario did not start it")
+        run.server_spans_lost = True
         run.stack.restate.kill()
 
 
@@ -90,6 +93,45 @@ class StartServer:
     def play(self, run: ScenarioRun) -> None:
         """Start the server and wait until it answers queries."""
         run.start_server()
+
+
+@dataclass(frozen=True, slots=True)
+class KillRecorder:
+    """Kill the recorder with `kill -9`."""
+
+    def __str__(self) -> str:
+        return "kill the recorder with kill -9"
+
+    def play(self, run: ScenarioRun) -> None:
+        """Kill the process and wait until it is gone; spans that are sent meanwhile are lost."""
+        run.server_spans_lost = run.agent_spans_lost = True
+        run.stack.recorder.kill()
+
+
+@dataclass(frozen=True, slots=True)
+class StartRecorder:
+    """Start the recorder again, on the same store and ports."""
+
+    def __str__(self) -> str:
+        return "start the recorder again"
+
+    def play(self, run: ScenarioRun) -> None:
+        """Start the recorder and wait until it answers."""
+        run.stack.start_recorder()
+
+
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """Send nothing for a while, so that connections become idle."""
+
+    seconds: float
+
+    def __str__(self) -> str:
+        return f"send nothing for {self.seconds:g} s"
+
+    def play(self, run: ScenarioRun) -> None:
+        """Let the time pass; it is the situation itself, not a wait for a condition."""
+        time.sleep(self.seconds)
 
 
 @dataclass(frozen=True, slots=True)

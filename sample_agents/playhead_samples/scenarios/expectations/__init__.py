@@ -1,5 +1,7 @@
 """The expectations of scenarios: the outcome, and its display in Playhead."""
 
+from playhead_samples.scenarios.expectations.agreement import EveryViewAgrees
+from playhead_samples.scenarios.expectations.diagnosis import DoctorFinds
 from playhead_samples.scenarios.expectations.display import ShownAnswers, ShownStatuses
 from playhead_samples.scenarios.expectations.outcomes import (
     AnswerContains,
@@ -23,7 +25,9 @@ __all__ = [
     "AttemptSpans",
     "ChatSpans",
     "CompletionOrder",
+    "DoctorFinds",
     "EventContains",
+    "EveryViewAgrees",
     "FailureContains",
     "InjectedLlmFaults",
     "JournalSteps",

@@ -66,6 +66,12 @@ class ScenarioRun:
         self.ended_at: float | None = None
         self.cleanups: list[Callable[[], object]] = []
         """Undo the scenario's changes to the stack; run in reverse order."""
+        self.server_spans_lost = False
+        """Whether the server or the recorder was killed, which loses spans of attempts."""
+        self.marker: str | None = None
+        """Id of the last request, which shows that every earlier span has arrived."""
+        self.agent_spans_lost = False
+        """Whether agents or recorder were killed, which loses spans that were not sent yet."""
         self.slow_proxy: SlowProxy | None = None
         """Slow network between server and agents; None without one."""
         self._earlier_effects = len(effects.read(stack.effects_file))
@@ -220,6 +226,8 @@ class ScenarioRun:
         server = self.stack.restate
         if server is not None and not server.process.running:
             self.start_server()
+        if self.stack.record and not self.stack.recorder.running:
+            self.stack.start_recorder()
         if not self.stack.agents.running:
             self.stack.start_agents()
 

@@ -1,0 +1,143 @@
+"""Checks of what is missing or repeated in the spans: lost attempts, late or repeated spans."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from playhead.conventions import (
+    ATTEMPT_SPAN_ID,
+    EXECUTED_LLM_CALL,
+    MODEL_STEPS,
+    SERVER_SERVICE,
+    attribute_sql,
+)
+from playhead.doctor.check import Check, passed, skipped, warning
+from playhead.errors import PlayheadError
+from playhead.formatting import attempts, duration
+from playhead.model import Invocation
+from playhead.reader.reader import Reader
+from playhead.record.client import StoreClient
+from playhead.restate.client import RestateClient
+from playhead.values import as_dict
+
+__all__ = ["completeness"]
+
+NAMES = ("attempts", "bridge", "span delay")
+RECENT = 50
+DAY_SECONDS = 86400.0
+LATE_SECONDS = 2.0
+"""Delay from which a screen is visibly behind what happened."""
+SHOWN = 3
+
+_STEPS = ", ".join(f"'{name}'" for name in sorted(MODEL_STEPS))
+
+_WITHOUT_BRIDGE = f"""
+SELECT service_name AS service, invocation_id IS NOT NULL AS joined, count(*) AS calls
+FROM spans
+WHERE end_unix_nano > 0 AND {EXECUTED_LLM_CALL.sql()}
+  AND {attribute_sql(ATTEMPT_SPAN_ID)} IS NULL AND start_unix_nano >= ?
+GROUP BY ALL ORDER BY service_name
+"""
+"""LLM calls of the last day that do not name their attempt, as only the bridge does."""
+
+_WITHOUT_SPANS = f"""
+SELECT count(DISTINCT j.id) AS invocations FROM journal j
+WHERE j.entry_type = 'Command: Run' AND j.name IN ({_STEPS})
+  AND j.appended_at >= to_timestamp(?)
+  AND NOT EXISTS (
+    SELECT 1 FROM spans s WHERE s.invocation_id = j.id AND s.service_name <> '{SERVER_SERVICE}'
+  )
+"""
+"""Invocations of the last day that called a model, and have no span of an agent."""
+
+
+async def completeness(client: RestateClient, store: StoreClient | None) -> list[Check]:
+    """Check that no attempt is lost, that no span is repeated, and that spans arrive at once.
+
+    Args:
+        client: The Restate server.
+        store: Client of the store; None without a store.
+    """
+    if store is None:
+        return [skipped(name, "there is no store") for name in NAMES]
+    since = time.time() - DAY_SECONDS
+    try:
+        page = await Reader(client, store).invocations(limit=RECENT)
+        unbridged = await store.rows(_WITHOUT_BRIDGE, [int(since * 1e9)])
+        [bare] = await store.rows(_WITHOUT_SPANS, [since])
+        health = await store.health()
+    except PlayheadError as error:
+        return [skipped(name, error.title) for name in NAMES]
+    return [
+        _attempts(page.rows),
+        _bridge(unbridged, int(bare["invocations"])),
+        _delay(as_dict(health)),
+    ]
+
+
+def _attempts(rows: Sequence[Invocation]) -> Check:
+    """Compare the attempts that are certain with what the other sources know."""
+    ended = [row for row in rows if row.ended and row.trace_id]
+    known = [row for row in ended if row.attempts is not None]
+    lost = [row for row in ended if row.attempts is None and row.attempts_at_least]
+    if not ended or not (known or lost):
+        return skipped("attempts", "no traced invocation has ended yet")
+    if lost:
+        named = ", ".join(f"{row.id} ({attempts(row)})" for row in lost[:SHOWN])
+        more = ", …" if lost[SHOWN:] else ""
+        return warning(
+            "attempts",
+            "attempt-spans-lost",
+            f"spans of attempts are missing in {len(lost)} of the last {len(ended)} invocations "
+            f"that ended: {named}{more}",
+            "They were sent while no recorder was running, or were lost with a server that was "
+            "killed. Keep the recorder running; the counts of these invocations stay a minimum.",
+        )
+    return passed("attempts", f"complete for the last {len(known)} traced invocations that ended")
+
+
+def _bridge(rows: Sequence[Mapping[str, Any]], bare: int) -> Check:
+    """Find LLM calls of invocations without the bridge.
+
+    Outside of an invocation's trace, a call may also belong to a program without Restate. So it
+    counts only if some invocations called a model and have no spans of agents.
+    """
+    rows = [row for row in rows if row["joined"] or bare]
+    if not rows:
+        return passed("bridge", "every LLM call of an invocation names its attempt")
+    services = ", ".join(f"{row['service']} ({row['calls']})" for row in rows)
+    return warning(
+        "bridge",
+        "agents-without-bridge",
+        f"LLM calls without the tracing bridge: {services}; their spans are repeated at each "
+        "attempt",
+        "In that service, run `pip install playhead-tracing` and serve "
+        "`playhead_tracing.instrument(restate.app([...]))`.",
+    )
+
+
+def _delay(health: Mapping[str, Any]) -> Check:
+    delays = as_dict(health.get("span_delays"))
+    if not delays:
+        return skipped("span delay", "no span has arrived since the recorder started")
+    late = {name: float(d) for name, d in delays.items() if float(d) > LATE_SECONDS}
+    if SERVER_SERVICE in late:
+        return warning(
+            "span delay",
+            "spans-late",
+            f"the server sends its spans {duration(late[SERVER_SERVICE])} after their end",
+            "Set OTEL_BSP_SCHEDULE_DELAY=500 in the server's environment.",
+        )
+    if late:
+        named = ", ".join(f"{name} ({duration(seconds)})" for name, seconds in late.items())
+        return warning(
+            "span delay",
+            "spans-late",
+            f"spans arrive late from {named}",
+            "Set OTEL_BSP_SCHEDULE_DELAY=500 in the environment of these services, or synchronize "
+            "their clocks with NTP.",
+        )
+    slowest = max(float(d) for d in delays.values())
+    return passed("span delay", f"spans arrive within {duration(max(slowest, 0.0))}")

@@ -1,0 +1,174 @@
+"""What `ls`, `show`, `stats`, the SQL views and the screens say about invocations.
+
+Every figure is kept as the text of a claim: `4` is certain, `≥ 3` is a lower limit, and `?` is
+unknown. A figure that a view does not show is None.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from click.testing import CliRunner
+from playhead.cli import cli
+
+from playhead_samples.scenarios.testbed import screens
+from playhead_samples.scenarios.testbed.claims import UNKNOWN, Claims
+from playhead_samples.scenarios.testbed.scenario_run import ScenarioError, ScenarioRun
+
+__all__ = ["ServiceSums", "Views", "lost_figures", "read_doctor", "read_views"]
+
+MAX_ROWS = 1000
+NO_LOSS: frozenset[str] = frozenset()
+ATTEMPT_FIGURES = frozenset({"attempts", "suspensions"})
+CALL_FIGURES = frozenset({"llm_requests", "llm_calls", "input_tokens", "output_tokens"})
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceSums:
+    """A line of `playhead stats`."""
+
+    invocations: int
+    by_status: Mapping[str, int]
+    figures: Claims
+
+
+@dataclass(frozen=True, slots=True)
+class Views:
+    """What each view says."""
+
+    by_view: Mapping[str, Mapping[str, Claims]]
+    """Claims by invocation id, by view."""
+    stats: Mapping[str, ServiceSums]
+    """Lines of `playhead stats`, by service."""
+    open_after_end: Mapping[str, Sequence[str]]
+    """Timeline rows of `show` without an end, or that end after an ended invocation, by id."""
+
+
+def read_views(run: ScenarioRun, ids: Sequence[str]) -> Views:
+    """Read what each view says about these invocations. Raises ScenarioError."""
+    since = datetime.fromtimestamp(run.started_at, UTC).isoformat()
+    listed = _command(run, "ls", "--since", since, "--limit", str(MAX_ROWS))["invocations"]
+    details = {i: _command(run, "show", i) for i in ids}
+    stats = _command(run, "stats", "--since", since, "--limit", str(MAX_ROWS))["services"]
+    rows, headers = asyncio.run(screens.read_screens(run.stack.settings, ids))
+    by_view = {
+        "ls": {row["id"]: _summary(row) for row in listed},
+        "show": {i: _summary(detail["summary"]) for i, detail in details.items()},
+        "SQL": _sql(run, ids),
+        "list screen": rows,
+        "invocation screen": headers,
+    }
+    return Views(
+        by_view,
+        {line["service"]: _sums(line) for line in stats},
+        {i: tuple(_open_after_end(detail)) for i, detail in details.items()},
+    )
+
+
+def lost_figures(view: str, run: ScenarioRun) -> frozenset[str]:
+    """Return the figures of a view whose sources were lost.
+
+    Of LLM calls, only SQL's rows need spans: the journal contains the answers.
+    """
+    lost = ATTEMPT_FIGURES if run.server_spans_lost else NO_LOSS
+    return lost | CALL_FIGURES if view == "SQL" and run.agent_spans_lost else lost
+
+
+def read_doctor(run: ScenarioRun) -> list[str]:
+    """Return the problems that `playhead doctor` finds. Raises ScenarioError."""
+    checks = _command(run, "doctor", codes=(0, 1))["checks"]
+    return [check["problem"] for check in checks if check["problem"]]
+
+
+def _command(run: ScenarioRun, *arguments: str, codes: Sequence[int] = (0,)) -> Any:
+    """Run a command of Playhead on the run's servers and return its JSON."""
+    result = CliRunner().invoke(cli, [*arguments, "--json"], env=run.stack.environment)
+    if result.exit_code not in codes:
+        raise ScenarioError(
+            f"`playhead {' '.join(arguments)}` exited with {result.exit_code}: {result.stderr}"
+        ) from result.exception
+    return json.loads(result.stdout)
+
+
+def _summary(row: Mapping[str, Any]) -> Claims:
+    tokens: Mapping[str, Any] = row["tokens"] or {}
+    return Claims(
+        status=row["status"],
+        attempts=_claim(row["attempts"], row.get("attempts_at_least")),
+        suspensions=_claim(row.get("suspensions")) if row.get("suspensions") else None,
+        llm_calls=_claim(row["llm_calls"]),
+        input_tokens=_claim(tokens.get("input")),
+        output_tokens=_claim(tokens.get("output")),
+    )
+
+
+def _sums(line: Mapping[str, Any]) -> ServiceSums:
+    figures = Claims(
+        attempts=_claim(line["attempts"], line.get("attempts_at_least")),
+        llm_calls=_claim(line["llm_calls"]),
+        input_tokens=_claim(line["input_tokens"]),
+        output_tokens=_claim(line["output_tokens"]),
+    )
+    return ServiceSums(line["invocations"], line["by_status"], figures)
+
+
+def _claim(value: int | None, at_least: int | None = None) -> str:
+    if value is not None:
+        return str(value)
+    return f"≥ {at_least}" if at_least else UNKNOWN
+
+
+def _sql(run: ScenarioRun, ids: Sequence[str]) -> dict[str, Claims]:
+    """Read the SQL views; they have rows of what is known, so a count is a lower limit."""
+    condition = f"invocation_id IN ({', '.join(repr(i) for i in ids)})"
+    attempts = {
+        row["invocation_id"]: row["n"]
+        for row in _command(
+            run,
+            "sql",
+            f"SELECT invocation_id, count(*) AS n FROM attempts WHERE {condition} GROUP BY ALL",
+        )
+    }
+    calls = {
+        row["invocation_id"]: row
+        for row in _command(
+            run,
+            "sql",
+            "SELECT invocation_id, count(*) AS requests, count(*) FILTER (answered) AS answers, "
+            "coalesce(sum(input_tokens) FILTER (answered), 0)::BIGINT AS input, "
+            "coalesce(sum(output_tokens) FILTER (answered), 0)::BIGINT AS output "
+            f"FROM llm_calls WHERE {condition} GROUP BY ALL",
+        )
+    }
+    lost = lost_figures("SQL", run)
+    said = {
+        i: Claims(
+            attempts=str(attempts.get(i, 0)),
+            llm_requests=str(calls[i]["requests"] if i in calls else 0),
+            llm_calls=str(calls[i]["answers"] if i in calls else 0),
+            input_tokens=str(calls[i]["input"] if i in calls else 0),
+            output_tokens=str(calls[i]["output"] if i in calls else 0),
+        )
+        for i in ids
+    }
+    return {i: _at_least(claims, lost) for i, claims in said.items()}
+
+
+def _at_least(claims: Claims, lost: frozenset[str]) -> Claims:
+    """Return counts of rows whose spans may be lost as lower limits."""
+    limits = {name: f"≥ {getattr(claims, name)}" for name in lost if getattr(claims, name)}
+    return replace(claims, **limits)
+
+
+def _open_after_end(detail: Mapping[str, Any]) -> Iterable[str]:
+    """Yield the timeline rows that are open although their invocation has ended."""
+    if detail["summary"]["completed_at"] is None:
+        return
+    for row in detail["timeline"]:
+        if row["ended_at"] is None or row["state"] in ("running", "open"):
+            yield str(row["label"])

@@ -1,0 +1,190 @@
+"""The doctor's problems, each with the smallest data that shows it and without."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playhead.doctor import completeness
+from playhead.doctor.check import PROBLEMS
+from playhead.doctor.recorder import recorder
+from playhead.model import Invocation
+from playhead.record.span_delays import END, SERVICE, SpanDelays
+from playhead.settings import Settings
+from playhead.store.schema import SPAN_COLUMNS
+
+ADMIN = "http://localhost:9070"
+TROUBLESHOOTING = Path(__file__).resolve().parents[2] / "docs" / "troubleshooting.md"
+
+
+class FakeStore:
+    """A recorder's client with a fixed answer to `/health` and to the count of its rows."""
+
+    def __init__(self, journals: Mapping[str, Any], **more: Any) -> None:
+        self._health = {"ports": {}, "journals": journals, **more}
+
+    async def health(self) -> dict[str, Any]:
+        return self._health
+
+    async def rows(self, sql: str, params: Sequence[Any] = ()) -> list[dict[str, Any]]:
+        return [{"spans": 9, "invocations": 3, "retention": "PT86400S", "unkept": self.unkept}]
+
+    def describe(self) -> str:
+        return "store /tmp/store"
+
+    unkept = 0
+
+
+def copier(**changes: Any) -> dict[str, Any]:
+    now = datetime.now(UTC).isoformat()
+    return {
+        "invocations": 3,
+        "last_copy": now,
+        "behind": 0,
+        "problem": None,
+        "admin_url": "http://127.0.0.1:9070",
+        **changes,
+    }
+
+
+async def journals_check(store: FakeStore, tmp_path: Path) -> Any:
+    settings = replace(Settings(), admin_url=ADMIN, store=tmp_path)
+    checks = await recorder(settings, store)  # type: ignore[arg-type]
+    return next(check for check in checks if check.name == "journals")
+
+
+LONG_AGO = (datetime.now(UTC) - timedelta(hours=13)).isoformat()
+
+
+@pytest.mark.parametrize(
+    ("journals", "problem", "words"),
+    [
+        (copier(), None, "3 invocations copied"),
+        (
+            copier(problem="No server", last_copy=None, admin_url="http://127.0.0.1:9"),
+            "recorder-copies-nothing",
+            "copies nothing from http://127.0.0.1:9: No server",
+        ),
+        (copier(problem="No server"), "recorder-behind", "No server"),
+        (copier(admin_url="http://10.0.0.5:9070"), "recorder-other-server", "http://10.0.0.5:9070"),
+        (copier(behind=14_000, invocations=36_000), "recorder-behind", "36,000 of 50,000"),
+        (copier(last_copy=LONG_AGO), "retention-close", "after 1d"),
+        ({}, "journals-not-copied", "does not copy"),
+    ],
+)
+async def test_journals(
+    journals: dict[str, Any], problem: str | None, words: str, tmp_path: Path
+) -> None:
+    check = await journals_check(FakeStore(journals), tmp_path)
+    assert (check.problem, check.state == "passed") == (problem, problem is None)
+    assert words in check.finding
+    assert problem is None or check.hint
+
+
+async def test_journals_that_are_not_kept(tmp_path: Path) -> None:
+    store = FakeStore(copier())
+    store.unkept = 2
+    check = await journals_check(store, tmp_path)
+    assert (check.state, check.problem) == ("warning", "retention-zero")
+
+
+def test_every_problem_is_documented() -> None:
+    page = TROUBLESHOOTING.read_text()
+    assert [problem for problem in PROBLEMS if f"`{problem}`" not in page] == []
+
+
+def test_delays_of_senders() -> None:
+    now = 1_000.0
+    delays = SpanDelays(lambda: now)
+    for age in (4.0, 5.0, 6.0):
+        delays.note([row("Restate", now - age), row("Restate", now - 0.1), row("agents", now)])
+    delays.note([row("agents", None)])
+    assert delays.medians() == {"Restate": 5.0, "agents": 0.0}
+
+
+def row(service: str, end: float | None) -> Any:
+    values: list[Any] = [None] * len(SPAN_COLUMNS)
+    values[SERVICE], values[END] = service, None if end is None else int(end * 1e9)
+    return tuple(values)
+
+
+@pytest.mark.parametrize(
+    ("delays", "problem"),
+    [
+        ({"Restate": 0.2, "agents": 0.1}, None),
+        ({"Restate": 4.9}, "spans-late"),
+        ({"agents": 5.1}, "spans-late"),
+    ],
+)
+def test_late_spans(delays: dict[str, float], problem: str | None) -> None:
+    late = completeness._delay({"span_delays": delays})
+    assert late.problem == problem
+    assert problem is None or "OTEL_BSP_SCHEDULE_DELAY=500" in late.hint
+
+
+def test_no_span_has_arrived() -> None:
+    assert completeness._delay({}).state == "skipped"
+
+
+AT = datetime(2026, 11, 1, tzinfo=UTC)
+
+
+def ended(**changes: Any) -> Invocation:
+    values: dict[str, Any] = {
+        "id": "inv_1",
+        "target": "Desk/run",
+        "service": "Desk",
+        "handler": "run",
+        "key": None,
+        "status": "succeeded",
+        "created_at": AT,
+        "modified_at": AT,
+        "completed_at": AT,
+        "trace_id": 32 * "a",
+        "attempts": 2,
+    }
+    names = {field.name for field in dataclasses.fields(Invocation)}
+    assert set(values) <= names
+    missing = {
+        f.name: None
+        for f in dataclasses.fields(Invocation)
+        if f.name not in values
+        and f.default is dataclasses.MISSING
+        and f.default_factory is dataclasses.MISSING
+    }
+    return Invocation(**{**missing, **values, **changes})
+
+
+@pytest.mark.parametrize(
+    ("row", "state", "problem"),
+    [
+        (ended(), "passed", None),
+        (ended(attempts=None, attempts_at_least=3), "warning", "attempt-spans-lost"),
+        (ended(attempts=None, attempts_at_least=3, trace_id=None), "skipped", None),
+    ],
+)
+def test_lost_attempts(row: Invocation, state: str, problem: str | None) -> None:
+    check = completeness._attempts([row])
+    assert (check.state, check.problem) == (state, problem)
+    assert problem is None or "inv_1 (≥ 3)" in check.finding
+
+
+@pytest.mark.parametrize(
+    ("joined", "bare", "problem"),
+    [
+        (True, 0, "agents-without-bridge"),
+        (False, 2, "agents-without-bridge"),
+        (False, 0, None),
+    ],
+)
+def test_calls_without_the_bridge(joined: bool, bare: int, problem: str | None) -> None:
+    """A program that is traced, but does not run on Restate, is no problem."""
+    rows = [{"service": "desk", "joined": joined, "calls": 4}]
+    check = completeness._bridge(rows, bare)
+    assert check.problem == problem
+    assert problem is None or "desk (4)" in check.finding
