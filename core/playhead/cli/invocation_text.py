@@ -78,7 +78,7 @@ def _header(detail: InvocationDetail) -> Iterator[Text]:
             f"{formatting.date_time(row.created_at)}, {formatting.age(row.created_at)} ago",
         ),
         ("duration", formatting.elapsed(row)),
-        ("attempts", formatting.count(row.attempts)),
+        ("attempts", formatting.attempts(row, suspensions=True)),
         ("LLM calls", formatting.count(row.llm_calls)),
         ("tokens", formatting.tokens(row.tokens)),
         ("called by", row.invoked_by),

@@ -45,6 +45,8 @@ class Merge:
     attempt: Attempt
     answered: list[Origin] = field(default_factory=lambda: list[Origin]())
     """The sources that answered, once a block was read."""
+    raw: dict[str, dict[str, Any]] = field(default_factory=lambda: dict[str, dict[str, Any]]())
+    """The row of each invocation in a block, by id."""
 
     async def blocks(self, filters: Filters, wanted: int) -> AsyncIterator[list[Invocation]]:
         """Yield the newest invocations that match, newest first, each one once.
@@ -79,6 +81,7 @@ class Merge:
             live_end = fresh[1] if fresh else None
             live = {str(row["id"]): invocation_of(row, "live") for row in live_rows}
             rows = {str(row["id"]): invocation_of(row, "stored") for row in copies or ()}
+            self.raw |= {str(row["id"]): row for row in [*(copies or ()), *live_rows]}
             full = copies is not None and len(copies) >= size
             end = min(map(_place, rows.values())) if full else None
             only_stored = [id_ for id_ in rows if id_ not in live]
@@ -108,6 +111,7 @@ class Merge:
         rows = await self.attempt(self.live.rows(ids) if self.live else None)
         if rows is None:
             return None
+        self.raw |= {str(row["id"]): row for row in rows}
         return {str(row["id"]): invocation_of(row, "live") for row in rows}
 
 
