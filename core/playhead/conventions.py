@@ -19,6 +19,7 @@ __all__ = [
     "ATTEMPT_SPAN_ID",
     "CACHE_READ_TOKENS",
     "CACHE_WRITE_TOKENS",
+    "COMMAND_EVENT",
     "COMMAND_INDEX",
     "COMMAND_NAME",
     "COMMAND_TYPE",
@@ -90,6 +91,7 @@ SERVER_MARKS = (INGRESS_SPAN, START_SPAN, END_SPAN)
 LIFECYCLE = "restate.invocation.lifecycle."
 """Prefix of the events on attempt spans: `new_command`, `run_ended`, `suspended`."""
 SUSPENDED_EVENT = f"{LIFECYCLE}suspended"
+COMMAND_EVENT = f"{LIFECYCLE}new_command"
 
 INVOCATION_ID = "restate.invocation.id"
 INVOCATION_TARGET = "restate.invocation.target"

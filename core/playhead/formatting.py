@@ -15,6 +15,7 @@ __all__ = [
     "HEADINGS",
     "UNKNOWN",
     "age",
+    "at_least",
     "attempts",
     "attempts_line",
     "clock",
@@ -62,17 +63,32 @@ _STACK_TRACE = "Traceback (most recent call last):"
 _UNITS = (("d", 86400), ("h", 3600), ("m", 60))
 
 
-def attempts(row: Invocation) -> str:
-    """Format the number of attempts: `4` when it is certain, else `≥ 3`, or `?` without any."""
-    if row.attempts is not None:
-        return count(row.attempts)
-    return f"≥ {count(row.attempts_at_least)}" if row.attempts_at_least else "?"
+def attempts(row: Invocation, *, suspensions: bool = False) -> str:
+    """Format the number of attempts: `4` when it is certain, else `≥ 3`, or `?` without any.
+
+    Args:
+        row: The invocation.
+        suspensions: Add how many were suspended: `4 (3 suspended)`.
+    """
+    return _attempts(row, "", suspensions=suspensions)
 
 
 def attempts_line(row: Invocation) -> str:
     """Format the number of attempts with its unit: `1 attempt`, `4 attempts (3 suspended)`."""
-    text = f"{attempts(row)} attempt{'' if row.attempts == 1 else 's'}"
-    return f"{text} ({row.suspensions} suspended)" if row.suspensions else text
+    return _attempts(row, " attempt" if row.attempts == 1 else " attempts", suspensions=True)
+
+
+def _attempts(row: Invocation, unit: str, *, suspensions: bool) -> str:
+    text = at_least(row.attempts, row.attempts_at_least)
+    suspended = f" ({row.suspensions} suspended)" if suspensions and row.suspensions else ""
+    return f"{text}{unit}{suspended}"
+
+
+def at_least(number: int | None, known: int) -> str:
+    """Format a number that may not be certain: `4`, or `≥ 3` from the known part, or `?`."""
+    if number is not None:
+        return count(number)
+    return f"≥ {count(known)}" if known else "?"
 
 
 def duration(seconds: float | None, *, coarse: bool = False) -> str:

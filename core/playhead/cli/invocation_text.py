@@ -79,7 +79,7 @@ def _header(detail: InvocationDetail) -> Iterator[Text]:
         ),
         ("duration", formatting.elapsed(row)),
         ("time", formatting.times(row)),
-        ("attempts", formatting.count(row.attempts)),
+        ("attempts", formatting.attempts(row, suspensions=True)),
         ("LLM calls", formatting.count(row.llm_calls)),
         ("tokens", formatting.tokens(row.tokens)),
         ("called by", row.invoked_by),

@@ -27,6 +27,8 @@ class ServiceStats:
     invocations: int
     by_status: dict[str, int]
     attempts: int | None
+    """None when the number of an invocation's attempts is not certain."""
+    attempts_at_least: int
     llm_calls: int | None
     input_tokens: int | None
     output_tokens: int | None
@@ -74,6 +76,8 @@ def command(
         note("No invocations yet. Send a request to Restate's ingress, or run `playhead demo`.")
     if page.more:
         note(f"Only the newest {limit} invocations are counted. To count more, raise --limit.")
+    if uncertain := sum(row.attempts is None for row in page.rows):
+        note(f"The number of attempts is not certain for {uncertain} of {len(page.rows)}.")
     for sentence in page.missing:
         note(sentence)
 
@@ -95,7 +99,10 @@ def _service(name: str, rows: Sequence[Invocation]) -> ServiceStats:
         service=name,
         invocations=len(rows),
         by_status=dict(Counter(row.status for row in rows)),
-        attempts=_sum([row.attempts for row in rows]),
+        attempts=None
+        if any(row.attempts is None for row in rows)
+        else _sum([row.attempts for row in rows]),
+        attempts_at_least=sum(row.attempts_at_least for row in rows),
         llm_calls=_sum([row.llm_calls for row in rows]),
         input_tokens=_sum([t.input for t in spent]),
         output_tokens=_sum([t.output for t in spent]),
@@ -124,14 +131,14 @@ def _write(services: Sequence[ServiceStats]) -> None:
 
 
 def _cells(one: ServiceStats) -> tuple[str, ...]:
-    from playhead.formatting import UNKNOWN, count, duration, tokens
+    from playhead.formatting import UNKNOWN, at_least, count, duration, tokens
     from playhead.model import Tokens
 
     known = one.input_tokens is not None and one.output_tokens is not None
     return (
         one.service,
         count(one.invocations),
-        count(one.attempts),
+        at_least(one.attempts, one.attempts_at_least),
         count(one.llm_calls),
         tokens(Tokens(one.input_tokens or 0, one.output_tokens or 0) if known else None),
         duration(one.median_seconds) or UNKNOWN,

@@ -10,7 +10,6 @@ from playhead.decode.spans import is_answered, llm_call
 from playhead.journal.steps import steps as journal_steps
 from playhead.journal.steps import unrelated_events
 from playhead.model import (
-    Attempt,
     Invocation,
     InvocationDetail,
     Span,
@@ -40,7 +39,7 @@ def build_detail(
     """Assemble one invocation from its rows.
 
     Args:
-        head: Its summary, without counts.
+        head: Its summary, without LLM calls and tokens.
         row: Its row of sys_invocation.
         journal: Its journal.
         events: Its failures and pauses.
@@ -67,7 +66,7 @@ def build_detail(
         for step in add_prompts(steps, executions, spans)
     ]
     return InvocationDetail(
-        summary=_with_counts(head, steps, numbered, spans),
+        summary=_with_counts(head, steps, spans),
         steps=tuple(steps),
         attempts=numbered,
         spans=spans,
@@ -78,10 +77,8 @@ def build_detail(
     )
 
 
-def _with_counts(
-    head: Invocation, steps: Sequence[Step], numbered: Sequence[Attempt], spans: Sequence[Span]
-) -> Invocation:
-    """Return the summary with its numbers of attempts, LLM calls and tokens.
+def _with_counts(head: Invocation, steps: Sequence[Step], spans: Sequence[Span]) -> Invocation:
+    """Return the summary with its numbers of LLM calls and tokens.
 
     LLM calls are counted from spans (`ANSWERED_LLM_CALL`), or from the journal if it has more
     answers: the agent sent no spans, or its process was killed before it could send them.
@@ -91,7 +88,6 @@ def _with_counts(
     calls = journaled if len(journaled) > len(traced) else traced
     return replace(
         head,
-        attempts=len(numbered) or None,
         llm_calls=len(calls),
         tokens=sum((call.tokens for call in calls if call.tokens), Tokens()),
     )

@@ -12,6 +12,7 @@ from playhead.errors import PlayheadError, QueryError, RecorderError, RestateErr
 from playhead.journal import entries
 from playhead.model import Filters, Invocation, InvocationDetail, InvocationPage
 from playhead.model.filters import words_of
+from playhead.reader.attempt_counts import with_attempts
 from playhead.reader.detail import build_detail
 from playhead.reader.live import LiveInvocations
 from playhead.reader.pages import Merge, gone
@@ -99,7 +100,8 @@ class Reader:
         more = False
         async for block in merge.blocks(filters, limit + 1):
             more = len(rows) + len(block) > limit
-            counted = await self._with_counts(block[: limit - len(rows)], missing)
+            block = block[: limit - len(rows)]
+            counted = await self._with_counts(block, merge.raw, missing)
             rows += await self._explained(counted, merge.raw, missing)
         return InvocationPage(
             tuple(rows), more=more, missing=tuple(missing), sources=tuple(merge.answered)
@@ -132,15 +134,16 @@ class Reader:
         head = invocation_of(row, "live" if source is self._live else "stored")
         if live is not None and source is self._stored:
             head = gone(head)
-        journal, events, state, spans = await asyncio.gather(
+        journal, events, state, spans, counted = await asyncio.gather(
             _try(source.journal(invocation_id), missing),
             _try(source.events(invocation_id), missing),
             _try(source.object_state(head.service, head.key) if head.key else None, missing),
             _try(self._stored.spans(invocation_id) if self._stored else None, missing),
+            _try(self._stored.attempts([invocation_id]) if self._stored else None, missing),
         )
         payloads = await _try(self._payloads.read(source, invocation_id, journal or ()), missing)
         detail = build_detail(
-            head,
+            with_attempts(head, row, counted),
             row,
             journal=journal or [],
             events=events or [],
@@ -231,24 +234,23 @@ class Reader:
         return [found[row.id] for row in page]
 
     async def _with_counts(
-        self, block: Sequence[Invocation], missing: list[str]
+        self, block: Sequence[Invocation], raw: Mapping[str, Mapping[str, Any]], missing: list[str]
     ) -> list[Invocation]:
         ids = [row.id for row in block]
-        counts = await _try(self._stored.counts(ids) if self._stored else None, missing)
-        return [_add_counts(row, (counts or {}).get(row.id)) for row in block]
+        attempts, counts = await asyncio.gather(
+            _try(self._stored.attempts(ids) if self._stored else None, missing),
+            _try(self._stored.counts(ids) if self._stored else None, missing),
+        )
+        return [
+            _add_counts(
+                with_attempts(row, raw[row.id], attempts), (counts or {}).get(row.id, Counts())
+            )
+            for row in block
+        ]
 
 
-def _add_counts(row: Invocation, counts: Counts | None) -> Invocation:
-    """Return the row with its counts; a running attempt, which has no span yet, counts as one.
-
-    A first attempt (`retry_count` 1) has no span before it.
-    """
-    if counts is None:
-        return row
-    attempts = counts.attempts
-    if row.status == "running" and (attempts or row.retry_count <= 1):
-        attempts = (attempts or 0) + 1
-    return replace(row, attempts=attempts, llm_calls=counts.llm_calls, tokens=counts.tokens)
+def _add_counts(row: Invocation, counts: Counts) -> Invocation:
+    return replace(row, llm_calls=counts.llm_calls, tokens=counts.tokens)
 
 
 async def _try(read: Awaitable[_T] | None, missing: list[str]) -> _T | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,15 +18,18 @@ from playhead.conventions import (
     number_sql,
 )
 from playhead.decode.registry import MODEL_STEP_PATTERNS, decode_run
+from playhead.errors import QueryError
 from playhead.journal.entries import run_result
 from playhead.model import Filters, Invocation, Span, Tokens
 from playhead.model.status import ENDED, GONE, STATUSES, statuses_with, stored_status_sql
+from playhead.reader.attempt_counts import StoredAttempts
 from playhead.reader.reasons import commands_by_id, pause_failure
 from playhead.reader.rows import SPAN_COLUMNS, span_of
 from playhead.reader.times import Spell, spells_of
 from playhead.reader.waiting import Queue
 from playhead.record.client import StoreClient
 from playhead.restate.rows import EventRow, JournalRow, event_row, journal_row, parse_bytes
+from playhead.store.attempt_counts import PERIODS, attempt_facts
 from playhead.values import as_int, as_text
 
 __all__ = ["Counts", "StoredInvocations"]
@@ -43,6 +47,8 @@ SELECT id, count(*) FILTER (attempt) AS attempts,
   sum(output_tokens) FILTER (answer) AS output_tokens
 FROM judged GROUP BY id
 """
+
+_ATTEMPTS = attempt_facts("{id} IN (SELECT unnest(?::VARCHAR[]))")
 
 _JOURNALED = """
 WITH models AS (
@@ -95,6 +101,7 @@ class Counts:
     """Counts over the spans of one invocation; None if no span was recorded."""
 
     attempts: int | None = None
+    """Spans of attempts, some of which may be missing."""
     llm_calls: int | None = None
     tokens: Tokens | None = None
 
@@ -121,8 +128,27 @@ class StoredInvocations:
             "SELECT * FROM invocations WHERE id IN (SELECT unnest(?::VARCHAR[]))", [list(ids)]
         )
 
+    async def attempts(self, ids: Sequence[str]) -> StoredAttempts:
+        """Return what the store knows about the attempts of these invocations."""
+        if not ids:
+            return StoredAttempts({}, ())
+        rows, periods = await asyncio.gather(
+            self.client.rows(_ATTEMPTS, [list(ids), list(ids)]), self._periods()
+        )
+        return StoredAttempts(
+            {str(row["id"]): row for row in rows},
+            periods,
+        )
+
+    async def _periods(self) -> tuple[tuple[int, int], ...]:
+        try:
+            rows = await self.client.rows(PERIODS)
+        except QueryError:  # a store that an older recorder wrote
+            return ()
+        return tuple((int(row["started"]), int(row["seen"])) for row in rows)
+
     async def counts(self, ids: Sequence[str]) -> dict[str, Counts]:
-        """Count attempts, LLM calls and tokens of these invocations, by id.
+        """Count LLM calls and tokens of these invocations, by id.
 
         One query counts spans. A second one reads the LLM answers in the journals of invocations
         without spans from agents, or with several attempts: a killed process loses spans of answers

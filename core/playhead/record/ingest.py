@@ -64,6 +64,8 @@ class Ingest:
         self.last_error: str | None = None
         self.rejected = 0
         """Number of spans rejected since the start."""
+        self.refused = 0
+        """Number of requests refused because the queue was full."""
 
     @property
     def spans(self) -> int:
@@ -87,6 +89,7 @@ class Ingest:
             CommitError: The store failed to write the spans.
         """
         if self._stopping or (self._bytes and self._bytes + size > self._capacity):
+            self.refused += 1
             raise QueueFullError
         self._bytes += size
         queued = False

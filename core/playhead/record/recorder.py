@@ -22,6 +22,7 @@ from playhead.record.endpoint import (
 from playhead.record.http_server import HttpServer, listen
 from playhead.record.ingest import Ingest
 from playhead.record.journal_copier import JournalCopier
+from playhead.record.uptime import Uptime
 from playhead.restate.client import RestateClient
 from playhead.settings import Settings
 from playhead.store.database import Store
@@ -122,7 +123,7 @@ async def open_recorder(settings: Settings, options: RecorderOptions) -> AsyncGe
         except OSError as error:
             raise _in_use("OTLP over gRPC", options.otlp_grpc_port, "otlp_grpc_port") from error
         stack.push_async_callback(grpc_server.stop, STOP_SECONDS)
-        copier = await _start_copier(stack, settings, store) if options.journals else None
+        copier = await _start_copier(stack, settings, store, ingest) if options.journals else None
         endpoint = RecorderEndpoint(
             pid=os.getpid(),
             api_port=api_socket.getsockname()[1],
@@ -163,19 +164,19 @@ def _listen(
 
 
 async def _start_copier(
-    stack: contextlib.AsyncExitStack, settings: Settings, store: Store
+    stack: contextlib.AsyncExitStack, settings: Settings, store: Store, ingest: Ingest
 ) -> JournalCopier:
     client = RestateClient(settings.admin_url, auth_token=settings.auth_token)
     stack.push_async_callback(client.close)
     copier = JournalCopier(store, client)
-    task = asyncio.create_task(copier.run())
-
-    async def end() -> None:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
-
-    stack.push_async_callback(end)
+    uptime = Uptime(
+        store,
+        settings.admin_url,
+        auth_token=settings.auth_token,
+        losses=lambda: ingest.refused + ingest.rejected + ingest.errors,
+    )
+    for run in (copier.run(), uptime.run()):
+        stack.push_async_callback(_cancel, asyncio.create_task(run))
     return copier
 
 
@@ -184,6 +185,12 @@ def _stopper(server: HttpServer) -> Callable[[], None]:
         server.should_exit = True
 
     return stop
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
 
 
 async def _finish(stop: Callable[[], None], task: asyncio.Task[None]) -> None:

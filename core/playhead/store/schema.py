@@ -189,6 +189,14 @@ JOURNAL_COPIES = Table(
     },
 )
 
+RECORDINGS = Table(
+    "Periods in which the recorder ran and the server answered, without interruption.",
+    {
+        "started_at": ("TIMESTAMPTZ", "First answer of the server in this period, by its clock."),
+        "last_seen_at": ("TIMESTAMPTZ", "Latest answer, by its clock; updated every 2 s."),
+    },
+)
+
 TABLES: Mapping[str, Table] = {
     "spans": SPANS,
     "invocations": INVOCATIONS,
@@ -196,6 +204,7 @@ TABLES: Mapping[str, Table] = {
     "journal_events": JOURNAL_EVENTS,
     "state": STATE,
     "journal_copies": JOURNAL_COPIES,
+    "recordings": RECORDINGS,
 }
 
 SPAN_COLUMNS = SPANS.types

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from playhead import conventions as names
 from playhead.conventions import attribute_sql, number_sql
+from playhead.store.attempt_counts import counts_view
 
 __all__ = ["VIEWS", "Column", "View"]
 
@@ -24,14 +25,18 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A selection from `spans`."""
+    """A selection from `spans`, or any other SELECT."""
 
     description: str
     columns: tuple[Column, ...]
-    where: str
+    where: str = ""
+    select: str = ""
+    """The whole SELECT, if it is not a selection from `spans`."""
 
     def sql(self) -> str:
         """Return the view's SELECT."""
+        if self.select:
+            return self.select
         selected = ", ".join(
             f'{column.expression or column.name} AS "{column.name}"' for column in self.columns
         )
@@ -160,8 +165,24 @@ ATTEMPTS = View(
     f"{names.name_sql(names.ATTEMPT_SPAN)} AND invocation_id IS NOT NULL",
 )
 
+INVOCATION_ATTEMPTS = View(
+    "Number of attempts of each invocation, from all sources: spans, events and Restate's tables.",
+    (
+        Column("invocation_id", "VARCHAR", "Invocation."),
+        Column("attempts", "BIGINT", "Number of attempts; NULL when it is not certain."),
+        Column("attempts_at_least", "BIGINT", "Number of attempts that are known."),
+        Column(
+            "suspensions",
+            "BIGINT",
+            "Attempts that ended with a suspension; NULL when the number is not certain.",
+        ),
+    ),
+    select=counts_view(),
+)
+
 VIEWS: Mapping[str, View] = {
     "llm_calls": LLM_CALLS,
     "tool_calls": TOOL_CALLS,
     "attempts": ATTEMPTS,
+    "invocation_attempts": INVOCATION_ATTEMPTS,
 }

@@ -21,7 +21,7 @@ def _length(row: Invocation) -> float:
 SORTS: dict[str, Callable[[Invocation], float]] = {
     "age": lambda row: (row.created_at - _EPOCH).total_seconds(),
     "duration": _length,
-    "attempts": lambda row: row.attempts or row.retry_count,
+    "attempts": lambda row: row.attempts_at_least,
     "llm_calls": lambda row: row.llm_calls or 0,
     "tokens": lambda row: row.tokens.total if row.tokens else 0,
 }

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from playhead.formatting import clock, count, duration, elapsed, reason, seconds_between, times
+from playhead.formatting import (
+    attempts_line,
+    clock,
+    count,
+    duration,
+    elapsed,
+    reason,
+    seconds_between,
+    times,
+)
 from playhead.model import Invocation, InvocationDetail, Step
 from rich.cells import cell_len
 from rich.segment import Segment
@@ -109,8 +118,8 @@ class InvocationHeader(Widget):
         figures.append((took, ""))
         if parts := times(summary):
             figures.append(("", parts))
-        if summary.attempts is not None:
-            figures.append((str(summary.attempts), " attempt" + "s" * (summary.attempts != 1)))
+        number, _, unit = attempts_line(summary).partition(" attempt")
+        figures.append((number, f" attempt{unit}"))
         if summary.llm_calls is not None:
             figures.append((str(summary.llm_calls), " LLM call" + "s" * (summary.llm_calls != 1)))
         if summary.tokens and (summary.llm_calls or summary.tokens.total):

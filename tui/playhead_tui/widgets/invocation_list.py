@@ -8,6 +8,7 @@ from datetime import datetime
 from playhead.formatting import (
     HEADINGS,
     age,
+    attempts,
     count,
     duration,
     elapsed,
@@ -137,8 +138,8 @@ class InvocationList(RowsView[Invocation]):
                 text = elapsed(row, now) if row.ended else duration(took)
                 return text, palette.dim if row.ended else palette.text
             case "attempts":
-                retried = (row.attempts or 0) > 1
-                return count(row.attempts, unknown=""), palette.warn if retried else palette.dim
+                repeated = row.attempts_at_least - (row.suspensions or 0) > 1
+                return attempts(row), palette.warn if repeated else palette.dim
             case "llm_calls":
                 style = palette.llm if row.llm_calls else palette.dim
                 return count(row.llm_calls, unknown=""), style

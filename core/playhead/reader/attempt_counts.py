@@ -1,0 +1,376 @@
+"""The number of attempts of an invocation, from all sources that know of some of them.
+
+Sources lose attempts: the server sends an attempt's span after the attempt, does not send it again
+when the recorder is away, and loses unsent spans when it is killed; agents may be untraced; the
+server drops an error equal to the previous one. So one function weighs them all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from playhead.model import Invocation, Status
+from playhead.restate.rows import parse_time
+from playhead.store.attempt_counts import (
+    EXPORT_MICROS,
+    FIRST_MICROS,
+    FULL_EVENTS,
+    SAME_MICROS,
+    TICK_MICROS,
+)
+from playhead.values import as_dict, as_int, as_list
+
+__all__ = [
+    "AttemptCount",
+    "AttemptFacts",
+    "KnownAttempt",
+    "StoredAttempts",
+    "attempt_facts",
+    "count_attempts",
+    "with_attempts",
+]
+
+_NOT_STARTED = ("scheduled", "pending", "inboxed")
+_ENDED = ("succeeded", "failed", "killed", "cancelled")
+_ATTEMPTED = ("running", "suspended", "backing-off", "succeeded")
+"""Statuses that follow an attempt; the others can be reached without one."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownAttempt:
+    """An attempt that left a span. Times are in microseconds since 1970."""
+
+    started: int
+    """Start of the server's span, or else of the agents' first span."""
+    ended: int | None = None
+    """End of the server's span; None when only spans of agents arrived."""
+    status: str = "unset"
+    """`ok` if the handler ended, `error` if the attempt failed, else `unset`."""
+    suspended: bool = False
+    commands: int = 0
+    """Commands that it appended to the journal."""
+    events: int = 0
+    """Events of the server's span, of which OpenTelemetry keeps 128 at most."""
+    number: int | None = None
+    """`playhead.attempt.number` of its agents' spans."""
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptFacts:
+    """What the sources say about one invocation's attempts. Times in microseconds since 1970."""
+
+    status: str
+    current: bool = True
+    """Whether the row is the server's present one, or one that no longer changes."""
+    running_at: int | None = None
+    completed_at: int | None = None
+    modified_at: int | None = None
+    last_start_at: int | None = None
+    retry_count: int = 0
+    commands: int = 0
+    """Commands in the journal, Input included; 0 when unknown."""
+    restarted: bool = False
+    """Whether the journal began with entries of another invocation."""
+    attempts: tuple[KnownAttempt, ...] = ()
+    """Those with a span of the server by start, then those with spans of agents only."""
+    failures: int = 0
+    """TransientError events of the journal."""
+    first_failure: int | None = None
+    watched: tuple[tuple[int, int], ...] = ()
+    """Periods in which the recorder and the server ran without interruption, by start."""
+
+    def covers(self, since: int, until: int) -> bool:
+        """Return whether one period of recording covers this interval."""
+        return any(start <= since and until <= end for start, end in self.watched)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAttempts:
+    """What the store knows about the attempts of some invocations."""
+
+    found: Mapping[str, Mapping[str, Any]]
+    """Rows of `playhead.store.attempt_counts.attempt_facts` by invocation id."""
+    watched: tuple[tuple[int, int], ...]
+    """Periods of recording."""
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptCount:
+    """The number of attempts, as far as it is known."""
+
+    attempts: int | None
+    """The number; None when it is not certain."""
+    at_least: int
+    suspensions: int | None
+    """Attempts that ended with a suspension; None when it is not certain."""
+
+
+def count_attempts(facts: AttemptFacts) -> AttemptCount:
+    """Return the number of attempts if it is certain, and a lower bound.
+
+    The number is certain in these cases:
+
+    - The invocation never ran: no attempt.
+    - It runs, its latest attempt began when the server says that it first ran, and nothing failed
+      before: one attempt.
+    - The first attempt with a span is the first one; between any two of them no attempt is
+      missing; the last one is the last one; and no other source has more.
+
+    The first is the first one if it began within 250 ms of `running_at` with no failure before, or
+    if the recorder ran the whole time in between. Between two attempts none is missing if recorder
+    and server ran the whole time: the server exports spans in order, so what ended before the
+    second one arrived before it. An attempt is the last one if its handler ended, if it was cut off
+    when the invocation ended, if its end is the time at which the server suspended or paused the
+    invocation, if its start is the server's `last_start_at`, or if the recorder ran from its end
+    until 10 s after the last change, when any later span would have arrived.
+
+    Earlier attempts without a span are counted by `playhead.attempt.number`, if the attempt with
+    number 1 began within 250 ms of `running_at`. (A process that takes over an invocation whose
+    journal has only its input, after a pause, counts from 1 again.)
+
+    Times of server and agents are only compared for that number, so clocks that differ do no harm.
+    """
+    known = sorted((a for a in facts.attempts if a.ended is not None), key=lambda a: a.started)
+    others = [a for a in facts.attempts if a.ended is None]
+    running = _is_running(facts, known)
+    anchor = _anchor(facts, known, others)
+    before = (known[anchor].number or 0) - anchor - 1 if anchor is not None else 0
+    unseen = _unseen(facts, known, others, running=running)
+    at_least = max(
+        len(known) + max(unseen, before),
+        _highest_number(others) if anchor is not None or _trusted(facts, known, others) else 0,
+        _reported(facts),
+    )
+    exact = _exact(facts, known, anchor, before, unseen, running=running)
+    if exact is None or exact < at_least:
+        return AttemptCount(None, at_least, None)
+    return AttemptCount(exact, exact, _suspensions(facts, known) if before == 0 else None)
+
+
+def _is_running(facts: AttemptFacts, known: Sequence[KnownAttempt]) -> bool:
+    """Return whether the server has an attempt that is not among those that have ended.
+
+    The row may be older than the spans: its latest attempt may have ended since.
+    """
+    if facts.status != "running" or not known:
+        return facts.status == "running"
+    last, latest = known[-1], facts.last_start_at
+    return last.status != "ok" and (latest is None or last.started < latest - TICK_MICROS)
+
+
+def _trusted(
+    facts: AttemptFacts, known: Sequence[KnownAttempt], others: Sequence[KnownAttempt]
+) -> bool:
+    """Return whether the attempts' own numbers can be trusted."""
+    at, every = facts.running_at, [a for a in (*known, *others) if a.number is not None]
+    numbers = [attempt.number for attempt in every]
+    ordered = [attempt.number for attempt in known if attempt.number is not None]
+    return (
+        at is not None
+        and any(a.number == 1 and abs(a.started - at) <= FIRST_MICROS for a in every)
+        and len(set(numbers)) == len(numbers)
+        and ordered == sorted(ordered)
+        and all(a.number is None or a.number >= n for n, a in enumerate(known, 1))
+    )
+
+
+def _anchor(
+    facts: AttemptFacts, known: Sequence[KnownAttempt], others: Sequence[KnownAttempt]
+) -> int | None:
+    """Return the position of the last attempt with a trusted number."""
+    numbered = [n for n, attempt in enumerate(known) if attempt.number is not None]
+    return numbered[-1] if numbered and _trusted(facts, known, others) else None
+
+
+def _highest_number(others: Sequence[KnownAttempt]) -> int:
+    return max((attempt.number or 0 for attempt in others), default=0)
+
+
+def _unseen(
+    facts: AttemptFacts,
+    known: Sequence[KnownAttempt],
+    others: Sequence[KnownAttempt],
+    *,
+    running: bool,
+) -> int:
+    """Return a lower bound of the attempts without a span of the server."""
+    failures = facts.failures - sum(attempt.status == "error" for attempt in known)
+    stored = facts.commands - 1 - sum(attempt.commands for attempt in known)
+    comparable = not facts.restarted and all(a.events < FULL_EVENTS for a in known)
+    return max(len(others), failures + running, int(running), int(stored > 0 and comparable))
+
+
+def _reported(facts: AttemptFacts) -> int:
+    """Return the number of attempts that the server's row of the invocation shows."""
+    in_series = facts.retry_count if facts.status in ("running", "backing-off") else 0
+    return max(in_series, int(facts.status in _ATTEMPTED))
+
+
+def _exact(
+    facts: AttemptFacts,
+    known: Sequence[KnownAttempt],
+    anchor: int | None,
+    before: int,
+    unseen: int,
+    *,
+    running: bool,
+) -> int | None:
+    if not facts.current:
+        return None
+    if facts.running_at is None:
+        unused = facts.status in _NOT_STARTED or facts.completed_at is not None
+        return 0 if unused and not known and not unseen else None
+    if unseen > before + running:
+        return None
+    if not known:
+        return 1 if running and _is_first(facts, facts.last_start_at, None) else None
+    if anchor is None and not _is_first(facts, known[0].started, known[0].ended):
+        return None
+    start = anchor or 0
+    pairs = zip(known[start:], known[start + 1 :], strict=False)
+    if all(_follows(facts, *pair) for pair in pairs) and _is_last(facts, known[-1]):
+        return len(known) + before + running
+    return None
+
+
+def _is_first(facts: AttemptFacts, started: int | None, ended: int | None) -> bool:
+    at, failed = facts.running_at, facts.first_failure
+    if at is None or started is None or (failed is not None and failed < started):
+        return False
+    return started - at <= FIRST_MICROS or facts.covers(at, _arrived(started, ended))
+
+
+def _follows(facts: AttemptFacts, earlier: KnownAttempt, later: KnownAttempt) -> bool:
+    return facts.covers(earlier.ended or 0, _arrived(later.started, later.ended))
+
+
+def _arrived(started: int, ended: int | None) -> int:
+    """Return the time by which all spans had arrived that ended before this attempt."""
+    return started + EXPORT_MICROS if ended is None else min(started + EXPORT_MICROS, ended)
+
+
+def _is_last(facts: AttemptFacts, attempt: KnownAttempt) -> bool:
+    """Return whether no attempt that has ended followed this one."""
+    ended = attempt.ended or 0
+    if attempt.status == "ok":
+        return True
+    cut_off = attempt.status == "unset" and not attempt.suspended
+    changed_at, fits = facts.modified_at, False
+    match facts.status:
+        case "running":
+            changed_at = facts.last_start_at
+        case "backing-off":
+            changed_at = None
+            fits = _same(facts.last_start_at, attempt.started)
+        case "suspended":
+            fits = attempt.suspended and _same(changed_at, ended)
+        case "paused":
+            fits = attempt.status == "error" and _same(changed_at, ended)
+        case "ready":
+            pass
+        case status if status in _ENDED:
+            changed_at = facts.completed_at
+            fits = cut_off and _same(changed_at, ended)
+        case _:
+            return False
+    covered = changed_at is not None and facts.covers(ended, changed_at + EXPORT_MICROS)
+    return fits or covered
+
+
+def _same(one: int | None, other: int) -> bool:
+    return one is not None and abs(one - other) <= SAME_MICROS
+
+
+def _suspensions(facts: AttemptFacts, known: Sequence[KnownAttempt]) -> int | None:
+    """Count the suspended attempts; None when the event that says so may have been dropped."""
+    found = 0
+    for number, attempt in enumerate(known, 1):
+        if attempt.suspended:
+            found += 1
+        elif attempt.status == "unset" and attempt.events >= FULL_EVENTS:
+            if number == len(known) and facts.status != "suspended":
+                return None
+            found += 1  # an attempt that neither failed nor was the last one was suspended
+    return found
+
+
+def attempt_facts(
+    row: Mapping[str, Any],
+    found: Mapping[str, Any] | None = None,
+    watched: Sequence[tuple[int, int]] = (),
+    *,
+    status: Status,
+    current: bool,
+) -> AttemptFacts:
+    """Return the facts about one invocation.
+
+    Args:
+        row: Its row of sys_invocation, or of the store's copy.
+        found: Its row of `playhead.store.attempt_counts.attempt_facts`; None without one.
+        watched: Periods of recording.
+        status: Its status.
+        current: Whether the row is the server's present one. A stored row of an ended invocation
+            always is.
+    """
+    found = found or {}
+    return AttemptFacts(
+        status=status,
+        current=current or status in _ENDED,
+        running_at=_micros(row.get("running_at")),
+        completed_at=_micros(row.get("completed_at")),
+        modified_at=_micros(row.get("modified_at")),
+        last_start_at=_micros(row.get("last_start_at")),
+        retry_count=as_int(row.get("retry_count")),
+        commands=as_int(row.get("journal_commands_size")),
+        restarted=bool(row.get("restarted_from")),
+        attempts=tuple(_known(as_dict(attempt)) for attempt in as_list(found.get("attempts"))),
+        failures=as_int(found.get("failures")),
+        first_failure=found.get("first_failure"),
+        watched=tuple(watched),
+    )
+
+
+def with_attempts(
+    invocation: Invocation, row: Mapping[str, Any], stored: StoredAttempts | None
+) -> Invocation:
+    """Return the invocation with its number of attempts.
+
+    Args:
+        invocation: The invocation.
+        row: Its row of sys_invocation, or of the store's copy.
+        stored: The store's facts about it; None without a store.
+    """
+    facts = attempt_facts(
+        row,
+        stored.found.get(invocation.id) if stored else None,
+        stored.watched if stored else (),
+        status=invocation.status,
+        current=invocation.origin == "live",
+    )
+    count = count_attempts(facts)
+    return replace(
+        invocation,
+        attempts=count.attempts,
+        attempts_at_least=count.at_least,
+        suspensions=count.suspensions,
+    )
+
+
+def _known(attempt: Mapping[str, Any]) -> KnownAttempt:
+    return KnownAttempt(
+        started=int(attempt["started"]),
+        ended=attempt["ended"],
+        status=str(attempt["status"]),
+        suspended=bool(attempt["suspended"]),
+        commands=int(attempt["commands"]),
+        events=int(attempt["events"]),
+        number=attempt["number"],
+    )
+
+
+def _micros(value: object) -> int | None:
+    at: datetime | None = parse_time(value)
+    return None if at is None else round(at.timestamp() * 1_000_000)

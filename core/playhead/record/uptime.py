@@ -1,0 +1,101 @@
+"""The periods in which the recorder and the server ran without interruption.
+
+A span that the server exports while the recorder is away is lost, and so are the unsent spans of a
+killed server. Within a period, every attempt that ended has a span.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+
+from playhead.store.database import Store
+
+__all__ = ["Uptime"]
+
+POLL_SECONDS = 0.5
+WRITE_SECONDS = 2.0
+TIMEOUT_SECONDS = 30.0
+_NOW = "SELECT arrow_cast(now(), 'Int64') AS nanoseconds"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Uptime:
+    """Asks the server for its time over one connection, and keeps the periods in the store.
+
+    The connection is kept open: a new one means that the server may have been restarted.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        admin_url: str,
+        *,
+        auth_token: str | None = None,
+        losses: Callable[[], int] = lambda: 0,
+    ) -> None:
+        """Start without a period; `run` begins one.
+
+        Args:
+            store: The store.
+            admin_url: Base URL of the server's admin API.
+            auth_token: Bearer token of it.
+            losses: Number of requests with spans that the recorder refused so far; a refused
+                request ends the period.
+        """
+        self._store = store
+        self._url = f"{admin_url.rstrip('/')}/query"
+        self._headers = {"authorization": f"Bearer {auth_token}"} if auth_token else {}
+        self._losses = losses
+        self._mark: tuple[Any, ...] | None = None
+        self._started: datetime | None = None
+        self._written: datetime | None = None
+
+    async def run(self) -> None:
+        """Extend the current period until cancelled."""
+        async with httpx.AsyncClient(
+            headers={**self._headers, "accept": "application/json"},
+            timeout=TIMEOUT_SECONDS,
+            limits=httpx.Limits(max_connections=1, keepalive_expiry=None),
+            verify=self._url.startswith("https:"),
+            trust_env=not self._url.startswith(("http://127.", "http://localhost")),
+        ) as http:
+            while True:
+                await self.poll(http)
+                await asyncio.sleep(POLL_SECONDS)
+
+    async def poll(self, http: httpx.AsyncClient) -> None:
+        """Ask the server for its time, and extend the period or begin a new one."""
+        try:
+            async with http.stream("POST", self._url, json={"query": _NOW}) as response:
+                stream: Any = response.extensions.get("network_stream")
+                local = stream.get_extra_info("client_addr") if stream is not None else None
+                response.raise_for_status()
+                rows = json.loads(await response.aread())["rows"]
+            now = _EPOCH + timedelta(microseconds=int(rows[0]["nanoseconds"]) // 1000)
+        except (httpx.HTTPError, OSError, ValueError, LookupError, TypeError):
+            self._mark = None
+            return
+        mark = (local, self._losses())
+        if mark != self._mark or self._started is None:
+            self._mark, self._started, self._written = mark, now, None
+        if self._written is None or now - self._written >= timedelta(seconds=WRITE_SECONDS):
+            first = self._written is None
+            with contextlib.suppress(Exception):  # a full disk must not stop the recorder
+                await asyncio.to_thread(self._write, self._started, now, first=first)
+                self._written = now
+
+    def _write(self, started: datetime, now: datetime, *, first: bool) -> None:
+        with self._store.transaction() as connection:
+            if first:
+                connection.execute("INSERT INTO recordings VALUES (?, ?)", [started, now])
+            else:
+                connection.execute(
+                    "UPDATE recordings SET last_seen_at = ? WHERE started_at = ?", [now, started]
+                )
