@@ -113,6 +113,67 @@ class Reader:
         """
         return await self._live.client.query(queries.ACTIVE) if self._live else []
 
+    async def refresh(self, ids: Sequence[str]) -> InvocationPage:
+        """Return the current rows of these invocations, without figures from the store.
+
+        A query for 40 invocations takes a few milliseconds at any number of stored ones, so it can
+        be repeated often. Of the invocations that the server has deleted, the stored rows are
+        returned; ids that neither source has are left out. Without an answer of the server, there
+        are no rows, and `sources` is empty.
+
+        Args:
+            ids: Complete ids; a few hundred at most.
+        """
+        missing: list[str] = []
+        live = await _try(self._live.rows(ids) if self._live else None, missing)
+        if live is None:
+            return InvocationPage((), more=False, missing=tuple(missing))
+        rows = {str(row["id"]): invocation_of(row, "live") for row in live}
+        deleted = [id_ for id_ in ids if id_ not in rows]
+        stored = await _try(
+            self._stored.rows(deleted) if self._stored and deleted else None, missing
+        )
+        rows |= {str(row["id"]): invocation_of(row, "stored") for row in stored or ()}
+        return InvocationPage(
+            tuple(rows.values()), more=False, missing=tuple(missing), sources=("live",)
+        )
+
+    async def figures(self, rows: Sequence[Invocation]) -> InvocationPage:
+        """Return these rows with what the store adds to them: attempts, LLM calls, tokens."""
+        missing: list[str] = []
+        return InvocationPage(
+            tuple(await self._with_counts(rows, missing)), more=False, missing=tuple(missing)
+        )
+
+    async def modified_of(self, ids: Sequence[str]) -> dict[str, datetime]:
+        """Return when the server last modified these invocations, by id.
+
+        The cheapest question about known invocations; those that the server has deleted are left
+        out. A failed attempt does not count as a modification; see `active`.
+
+        Raises:
+            RestateError: The server does not answer.
+        """
+        return await self._live.modified_of(ids) if self._live else {}
+
+    async def modified(self, since: datetime | None, limit: int) -> dict[str, datetime] | None:
+        """Return the ids of the invocations that the server modified last, with the time.
+
+        The server scans the status of all its invocations: about a millisecond of CPU time for
+        each 1,000.
+
+        Args:
+            since: Only invocations that were modified at this time or later.
+            limit: Maximum number of invocations; the last modified ones are returned.
+
+        Returns:
+            The times of modification by id; None without a server.
+
+        Raises:
+            RestateError: The server does not answer.
+        """
+        return await self._live.modified(since, limit) if self._live else None
+
     async def invocation(self, invocation_id: str) -> InvocationDetail | None:
         """Return everything about one invocation; None when neither source has it."""
         missing = self._absent()

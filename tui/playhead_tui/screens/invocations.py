@@ -15,6 +15,8 @@ from playhead_tui.interfaces import Dashboard
 from playhead_tui.screens.polling import PollingScreen
 from playhead_tui.sources.invocation_cache import PAGE, CacheUpdate, InvocationCache
 from playhead_tui.sources.list_query import SORTS, ListQuery, is_failing
+from playhead_tui.sources.live_rows import FiguresUpdate, LiveRows, RowsUpdate, scan_pause
+from playhead_tui.sources.poller import Poller
 from playhead_tui.widgets.chips import Chips
 from playhead_tui.widgets.invocation_list import InvocationList
 from playhead_tui.widgets.list_header import ListHeader
@@ -36,6 +38,30 @@ class InvocationsRead(Message):
         return False
 
 
+class RowsRead(Message):
+    """Posted when rows were read by id."""
+
+    def __init__(self, update: RowsUpdate) -> None:
+        super().__init__()
+        self.update = update
+
+    def can_replace(self, message: Message) -> bool:
+        """Keep every read: each contains other rows."""
+        return False
+
+
+class FiguresRead(Message):
+    """Posted when figures of some rows were read."""
+
+    def __init__(self, update: FiguresUpdate) -> None:
+        super().__init__()
+        self.update = update
+
+    def can_replace(self, message: Message) -> bool:
+        """Keep every read: each contains other rows."""
+        return False
+
+
 class InvocationsScreen(PollingScreen):
     """A live list below counters; Enter opens an invocation."""
 
@@ -52,14 +78,21 @@ class InvocationsScreen(PollingScreen):
         Binding("s", "sort", "Next sort column", show=False),
         Binding("S", "reverse", "Reverse order", show=False),
     ]
+    SECONDS = 3.0
     SHARE = 50.0
-    """With 100,000 invocations a read takes 0.1 s on the server, so the list polls every 5 s."""
+    """A round reads whole pages, also of what is not in view, and takes 0.1 s of the server's time
+    with 100,000 invocations."""
+    CHANGED_SECONDS = 0.3
+    """Pause between two reads of what changed among the rows in view and the active ones."""
+    FIGURES_SECONDS = 5.0
+    """Pause between two reads of the figures in view while no change is known."""
     FILTER_HINT = "Words in target, id, status, key or failure"
 
     def __init__(self, dashboard: Dashboard) -> None:
         super().__init__(dashboard)
         self.list_query = ListQuery()
         self.cache = InvocationCache()
+        self.live = LiveRows(self.cache)
         self.reads = 0
         """Number of rounds so far."""
         self.held_rows: tuple[Invocation, ...] | None = None
@@ -102,6 +135,41 @@ class InvocationsScreen(PollingScreen):
             self.query_one(ListHeader).show_labels(self.dashboard.connection.labels)
         super().start_polling()
 
+    def make_pollers(self) -> list[Poller[Any]]:
+        """Return the pollers of pages, of changed rows, of scans and of figures."""
+        (rounds,) = super().make_pollers()
+        self._changed = Poller(
+            lambda: self.live.read_changed(self.dashboard.reader, self._in_view()),
+            lambda update: self.post_message(RowsRead(update)),
+            self.fail,
+            seconds=self.CHANGED_SECONDS,
+            needed=self._wants_rows,
+        )
+        scans = Poller(
+            lambda: self.live.scan(self.dashboard.reader),
+            lambda update: self.post_message(RowsRead(update)),
+            self.fail,
+            seconds=0.0,
+            pause=scan_pause,
+            needed=self._wants_rows,
+        )
+        self._figures = Poller(
+            lambda: self.live.read_figures(self.dashboard.reader, self._in_view()),
+            lambda update: self.post_message(FiguresRead(update)),
+            self.fail,
+            seconds=self.FIGURES_SECONDS,
+            needed=self._wants_rows,
+        )
+        return [rounds, self._changed, scans, self._figures]
+
+    def _wants_rows(self) -> bool:
+        return self.cache.loaded and self.in_sight()
+
+    def _in_view(self) -> list[str]:
+        """Return the ids of the rows in view, those that have not ended first."""
+        rows = sorted(self.listing.rows_in_view, key=lambda row: row.ended)
+        return [row.id for row in rows]
+
     async def read(self) -> CacheUpdate:
         """Read the newest page, and each older page in turn."""
         return await self.cache.read(self.dashboard.reader, self.list_query)
@@ -112,19 +180,48 @@ class InvocationsScreen(PollingScreen):
 
     def on_invocations_read(self, message: InvocationsRead) -> None:
         """Show the rows, or count the new ones while the view is held."""
+        first = not self.cache.loaded
         self.cache.update(message.update)
         self.reads += 1
         self.query_one(Notes).show_notes((*self.dashboard.notes, *self.cache.missing))
-        self.query_one(ListHeader).show_counts(self.cache.rows, more=self.cache.more)
-        self.show()
-        if self.cache.older_wanted:
+        self._show_new()
+        if first:
             self.refresh_now()
+        elif self.cache.older_wanted:
+            self.read_pages()
 
-    def show(self) -> None:
+    def on_rows_read(self, message: RowsRead) -> None:
+        """Show the rows that were read by id, and request their figures."""
+        update = message.update
+        changed = self.cache.refresh(update.rows, update.gone, update.started)
+        if changed:
+            self.live.want_figures(changed)
+            self._figures.wake()
+            self._show_new()
+
+    def on_figures_read(self, message: FiguresRead) -> None:
+        """Show the figures."""
+        if self.cache.add_figures(message.update.rows, message.update.started):
+            self._show_new()
+        if self.live.figures_wanted:
+            self._figures.wake()
+
+    def read_pages(self) -> None:
+        """Read the pages at once instead of at the next round."""
+        if self.poller:
+            self.poller.wake()
+
+    def _show_new(self) -> None:
+        """Show what was read; in a list of the newest, a cursor on the first row stays there."""
+        self.query_one(ListHeader).show_counts(self.cache.rows, more=self.cache.more)
+        newest_first = self.list_query.sort == "age" and not self.list_query.reverse
+        self.show(stay_at_top=newest_first and self.held_rows is None)
+
+    def show(self, *, stay_at_top: bool = False) -> None:
         """Show the rows that match the query, and chips for the active filters and modes."""
         rows = self.list_query.apply(self._rows)
         self.listing.list_query = self.list_query
-        self.listing.show_rows(rows)
+        self.listing.show_rows(rows, stay_at_top=stay_at_top)
         self.set_class(not rows, "empty")
         if not rows:
             self.query_one("#empty", Static).update(self._why_empty())
@@ -183,7 +280,7 @@ class InvocationsScreen(PollingScreen):
             self.cache.matches_wanted += PAGE
         elif self.cache.more and not self.cache.older_wanted and self.held_rows is None:
             self.cache.older_wanted = True
-            self.refresh_now()
+            self.read_pages()
 
     def set_filter(self, text: str) -> None:
         """Filter by these words."""
@@ -194,7 +291,7 @@ class InvocationsScreen(PollingScreen):
         self.cache.matches_wanted = PAGE
         self.show()
         if self.cache.more:
-            self.refresh_now()
+            self.read_pages()
 
     # Keys.
 

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from playhead.model import Invocation, Step
 from textual import work
+from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.message import Message
-from textual.screen import Screen
+from textual.screen import ModalScreen, Screen
 
 from playhead_tui.interfaces import Dashboard
 from playhead_tui.sources.poller import Poller
@@ -53,6 +54,8 @@ class PollingScreen(Screen[None]):
         super().__init__()
         self.dashboard = dashboard
         self.poller: Poller[Any] | None = None
+        self.pollers: list[Poller[Any]] = []
+        """The pollers that run; `poller` is the first of them."""
 
     # Polling.
 
@@ -61,15 +64,40 @@ class PollingScreen(Screen[None]):
         for notes in self.query(Notes):
             notes.show_notes(self.dashboard.notes)
         if self.poller is None:
-            self.poller = Poller(
-                self.read, self.deliver, self._fail, seconds=self.SECONDS, share=self.SHARE
+            self.pollers = self.make_pollers()
+            self.poller = self.pollers[0]
+            for poller in self.pollers:
+                self._poll(poller)
+
+    def make_pollers(self) -> list[Poller[Any]]:
+        """Return the pollers to run."""
+        return [
+            Poller(
+                self.read,
+                self.deliver,
+                self.fail,
+                seconds=self.SECONDS,
+                share=self.SHARE,
+                needed=self.in_sight,
             )
-            self._poll(self.poller)
+        ]
+
+    def in_sight(self) -> bool:
+        """Return whether the screen is visible: no screen but dialogs is above it."""
+        app: App[Any] = self.app  # pyright: ignore[reportUnknownMemberType]
+        stack = app.screen_stack
+        if self not in stack:
+            return False
+        return all(isinstance(above, ModalScreen) for above in stack[stack.index(self) + 1 :])
+
+    def on_screen_resume(self) -> None:
+        """Refresh a screen that becomes visible again."""
+        self.refresh_now()
 
     def refresh_now(self) -> None:
         """Read at once instead of at the next poll."""
-        if self.poller:
-            self.poller.wake()
+        for poller in self.pollers:
+            poller.wake()
 
     @work(group="poll")
     async def _poll(self, poller: Poller[Any]) -> None:
@@ -83,7 +111,8 @@ class PollingScreen(Screen[None]):
         """Post a message with the result. Runs in a worker."""
         raise NotImplementedError
 
-    def _fail(self, error: Exception) -> None:
+    def fail(self, error: Exception) -> None:
+        """Post a message about a failed read. Runs in a worker."""
         self.post_message(ReadFailed(f"Reading failed: {error or type(error).__name__}"))
 
     def on_read_failed(self, message: ReadFailed) -> None:
