@@ -73,6 +73,16 @@ def test_a_stored_copy_replaces_no_live_row() -> None:
     assert (known.row.retry_count, known.row.origin) == (4, "stored")
 
 
+def test_an_invocation_that_the_server_no_longer_has_is_gone_until_it_is_back() -> None:
+    copy = replace(running(), origin="stored", status="gone", modified_at=ago(9.5))
+    gone = KnownRow(running(retry_count=4), 1.0).updated(copy, 2.0)
+    assert (gone.row.status, gone.row.retry_count, gone.row.origin) == ("gone", 4, "stored")
+    assert gone.updated(running(), 1.5).row.status == "gone"
+    assert gone.updated(running(), 3.0).row == running()
+    kept = KnownRow(ended(), 1.0).updated(copy, 2.0)
+    assert kept.row == replace(ended(), origin="stored"), "its end is known"
+
+
 def test_an_id_that_is_used_again_starts_afresh() -> None:
     again = replace(running(), created_at=ago(2), modified_at=ago(2))
     assert KnownRow(ended(llm_calls=3), 1.0).updated(again, 2.0).row == again
@@ -158,7 +168,7 @@ async def test_the_frequent_reads_never_scan_and_an_unchanged_row_is_not_read(
     cache.refresh(update.rows, update.gone, update.started)
     found = cache.get(waiting)
     assert found
-    assert found.target == "Desk/wait"
+    assert (found.service, found.handler) == ("Desk", "wait")
     wire.sql.clear()
     update = await live.scan(reader)
     assert len(wire.sql) == 1, "the same answer again leads to no reads"

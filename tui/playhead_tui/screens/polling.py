@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from playhead.model import Invocation, Step
 from textual import work
@@ -84,8 +84,7 @@ class PollingScreen(Screen[None]):
 
     def in_sight(self) -> bool:
         """Return whether the screen is visible: no screen but dialogs is above it."""
-        app: App[Any] = self.app  # pyright: ignore[reportUnknownMemberType]
-        stack = app.screen_stack
+        stack = cast("App[Any]", self.app).screen_stack  # pyright: ignore[reportUnknownMemberType]
         if self not in stack:
             return False
         return all(isinstance(above, ModalScreen) for above in stack[stack.index(self) + 1 :])

@@ -27,8 +27,11 @@ class KnownRow:
         if row.created_at > old.created_at:  # deleted, then started again under the same id
             return KnownRow(row, read)
         if self._is_newer_than(row, read):
-            # A newer read from the store only: the server no longer has it, or does not answer.
-            return replace(self, row=replace(old, origin=row.origin)) if read > self.read else self
+            if read <= self.read:
+                return self
+            # A later read from the store only: the server no longer has it, or does not answer.
+            status = "gone" if row.status == "gone" and not old.ended else old.status
+            return KnownRow(replace(old, origin=row.origin, status=status), read, self.figures_read)
         return KnownRow(_with_figures(row, old), read, self.figures_read)
 
     def with_figures(self, of: Invocation, read: float) -> KnownRow:
@@ -39,6 +42,8 @@ class KnownRow:
 
     def _is_newer_than(self, row: Invocation, read: float) -> bool:
         old = self.row
+        if old.status == "gone" and row.origin == "live":
+            return read < self.read
         if old.ended and not row.ended:
             return True
         before, after = old.modified_at or old.created_at, row.modified_at or row.created_at
