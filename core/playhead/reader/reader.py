@@ -133,7 +133,7 @@ class Reader:
         stored = await _try(
             self._stored.rows(deleted) if self._stored and deleted else None, missing
         )
-        rows |= {str(row["id"]): _gone(invocation_of(row, "stored")) for row in stored or ()}
+        rows |= {str(row["id"]): gone(invocation_of(row, "stored")) for row in stored or ()}
         return InvocationPage(
             tuple(rows.values()), more=False, missing=tuple(missing), sources=("live",)
         )
