@@ -9,7 +9,7 @@ import sys
 
 import benchmarks
 
-SLOW = {"bridge_truth", "scale", "scenarios"}
+SLOW = {"bridge_truth", "freshness", "scale", "scenarios"}
 """Benchmarks that take minutes. They run only if they are named."""
 
 

@@ -12,6 +12,7 @@ from playhead.model import (
     InvocationPage,
     Tokens,
 )
+from playhead.record.change_feed import ChangeFeed, Changes
 from playhead_tui.interfaces import Connection
 
 NOW = datetime(2026, 3, 14, 15, 9, 26, 535_000, tzinfo=UTC)
@@ -85,6 +86,8 @@ class FakeReader:
         self.missing: tuple[str, ...] = ()
         self.limits: list[int] = []
         self.scans = 0
+        self.feed: ChangeFeed | None = None
+        self.copying: tuple[str, ...] = ()
         self.error: Exception | None = None
 
     async def invocations(
@@ -100,7 +103,9 @@ class FakeReader:
             rows = [r for r in rows if r.status in list(status)]
         if text:
             rows = [r for r in rows if text in r.target.casefold() or text in r.id.casefold()]
-        return InvocationPage(tuple(rows[:limit]), len(rows) > limit, self.missing)
+        return InvocationPage(
+            tuple(rows[:limit]), len(rows) > limit, (*self.missing, *self.copying), self.copying
+        )
 
     async def active(self) -> list[dict[str, Any]]:
         if self.error:
@@ -143,6 +148,14 @@ class FakeReader:
             ),
             False,
         )
+
+    async def changes(self, since: str | None, wait: float) -> Changes | None:
+        if self.feed is None:
+            return None
+        return await self.feed.wait(since, wait)
+
+    async def copy_problems(self) -> tuple[str, ...]:
+        return self.copying
 
     async def invocation(self, invocation_id: str) -> InvocationDetail | None:
         if self.error:

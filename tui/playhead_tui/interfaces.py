@@ -12,6 +12,7 @@ from playhead.model import Invocation, InvocationDetail, InvocationPage, Status
 from playhead_tui.drawing.glyphs import Glyphs
 
 if TYPE_CHECKING:
+    from playhead.record.change_feed import Changes
     from playhead.replay import Recording
     from textual.notifications import SeverityLevel
     from textual.screen import Screen
@@ -63,6 +64,14 @@ class InvocationReader(Protocol):
 
     async def figures(self, rows: Sequence[Invocation]) -> InvocationPage:
         """Return these rows with the figures of the store."""
+        ...
+
+    async def changes(self, since: str | None, wait: float) -> Changes | None:
+        """Wait for changes in the store after a position; None without a recorder."""
+        ...
+
+    async def copy_problems(self) -> tuple[str, ...]:
+        """Return what the recorder has not copied from the server, as sentences."""
         ...
 
     async def invocation(self, invocation_id: str) -> InvocationDetail | None:

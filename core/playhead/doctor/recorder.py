@@ -12,6 +12,7 @@ from playhead.errors import QueryError, RecorderError
 from playhead.formatting import duration, size
 from playhead.local.ports import port_is_free
 from playhead.record.client import StoreClient
+from playhead.record.progress import copy_problems
 from playhead.restate.rows import parse_time
 from playhead.settings import Settings
 from playhead.values import as_dict
@@ -96,10 +97,13 @@ def _journals(health: dict[str, Any], retention: object) -> Check:
             "journals", f"the last copy failed: {journals['problem']}", "Check RESTATE_ADMIN_URL."
         )
     last = parse_time(journals.get("last_copy"))
-    if last is None:
+    if last is None and not journals.get("behind"):
         return warning(
             "journals", "no journal has been copied yet", "Run the command again in a few seconds."
         )
+    if problems := copy_problems(health):
+        return warning("journals", problems[0].rstrip("."), "Wait until they are copied.")
+    assert last is not None
     lag = (datetime.now(UTC) - last).total_seconds()
     retention_seconds = _seconds(retention)
     finding = (

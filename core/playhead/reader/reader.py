@@ -18,7 +18,9 @@ from playhead.reader.pages import Merge, gone
 from playhead.reader.payloads import Payloads
 from playhead.reader.rows import invocation_of
 from playhead.reader.stored import Counts, StoredInvocations
+from playhead.record.change_feed import Changes
 from playhead.record.client import StoreClient
+from playhead.record.progress import copy_problems
 from playhead.restate import queries
 from playhead.restate.client import RestateClient
 from playhead.values import decode_value
@@ -97,8 +99,13 @@ class Reader:
         async for block in merge.blocks(filters, limit + 1):
             more = len(rows) + len(block) > limit
             rows += await self._with_counts(block[: limit - len(rows)], missing)
+        copying = await self.copy_problems()
         return InvocationPage(
-            tuple(rows), more=more, missing=tuple(missing), sources=tuple(merge.answered)
+            tuple(rows),
+            more=more,
+            missing=tuple(dict.fromkeys([*missing, *copying])),
+            copying=copying,
+            sources=tuple(merge.answered),
         )
 
     async def active(self) -> list[dict[str, Any]]:
@@ -174,13 +181,30 @@ class Reader:
         """
         return await self._live.modified(since, limit) if self._live else None
 
+    async def changes(self, since: str | None, wait: float) -> Changes | None:
+        """Wait for changes in the store. See `StoreClient.changes`; None without a recorder."""
+        return await self._stored.client.changes(since, wait) if self._stored else None
+
+    async def copy_problems(self) -> tuple[str, ...]:
+        """Return what the recorder has not copied from the server, as sentences.
+
+        Empty when its copy is complete, and without a recorder that answers.
+        """
+        try:
+            health = await self._stored.client.health() if self._stored else None
+        except RecorderError:
+            return ()
+        return tuple(copy_problems(health))
+
     async def invocation(self, invocation_id: str) -> InvocationDetail | None:
         """Return everything about one invocation; None when neither source has it."""
         missing = self._absent()
-        live, stored = await asyncio.gather(
+        live, stored, copying = await asyncio.gather(
             _try(self._live.rows([invocation_id]) if self._live else None, missing),
             _try(self._stored.rows([invocation_id]) if self._stored else None, missing),
+            self.copy_problems(),
         )
+        missing.extend(copying)
         row = next(iter(live or stored or ()), None)
         if row is None:
             return None

@@ -12,7 +12,8 @@ from textual.message import Message
 from textual.widgets import Footer, Static
 
 from playhead_tui.interfaces import Dashboard
-from playhead_tui.screens.polling import PollingScreen
+from playhead_tui.screens.polling import PollingScreen, StoreChanged
+from playhead_tui.sources.ages import SourceAge
 from playhead_tui.sources.invocation_cache import PAGE, CacheUpdate, InvocationCache
 from playhead_tui.sources.list_query import SORTS, ListQuery, is_failing
 from playhead_tui.sources.live_rows import FiguresUpdate, LiveRows, RowsUpdate, scan_pause
@@ -24,6 +25,9 @@ from playhead_tui.widgets.notes import Notes
 from playhead_tui.widgets.rows import RowsView
 
 __all__ = ["InvocationsScreen"]
+
+FEW = 20
+"""Number of unknown invocations in one report up to which they are read: they may be new."""
 
 
 class InvocationsRead(Message):
@@ -39,11 +43,12 @@ class InvocationsRead(Message):
 
 
 class RowsRead(Message):
-    """Posted when rows were read by id."""
+    """Posted when rows were read by id, after a scan or without one."""
 
-    def __init__(self, update: RowsUpdate) -> None:
+    def __init__(self, update: RowsUpdate, *, scan: bool = False) -> None:
         super().__init__()
         self.update = update
+        self.scan = scan
 
     def can_replace(self, message: Message) -> bool:
         """Keep every read: each contains other rows."""
@@ -60,6 +65,18 @@ class FiguresRead(Message):
     def can_replace(self, message: Message) -> bool:
         """Keep every read: each contains other rows."""
         return False
+
+
+class CopyProblemsRead(Message):
+    """Posted when the recorder's progress was read."""
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        super().__init__()
+        self.problems = problems
+
+    def can_replace(self, message: Message) -> bool:
+        """Keep only the newest progress."""
+        return isinstance(message, CopyProblemsRead)
 
 
 class InvocationsScreen(PollingScreen):
@@ -84,6 +101,8 @@ class InvocationsScreen(PollingScreen):
     with 100,000 invocations."""
     CHANGED_SECONDS = 0.3
     """Pause between two reads of what changed among the rows in view and the active ones."""
+    PROGRESS_SECONDS = 1.0
+    """Pause between two reads of the recorder's progress."""
     FIGURES_SECONDS = 5.0
     """Pause between two reads of the figures in view while no change is known."""
     FILTER_HINT = "Words in target, id, status, key or failure"
@@ -93,6 +112,10 @@ class InvocationsScreen(PollingScreen):
         self.list_query = ListQuery()
         self.cache = InvocationCache()
         self.live = LiveRows(self.cache)
+        self.scan_age = SourceAge(dashboard.now)
+        """When the server was last asked for new invocations."""
+        self.copying: tuple[str, ...] = ()
+        """What the recorder has not copied, as sentences."""
         self.reads = 0
         """Number of rounds so far."""
         self.held_rows: tuple[Invocation, ...] | None = None
@@ -115,7 +138,20 @@ class InvocationsScreen(PollingScreen):
     def on_mount(self) -> None:
         """Focus the list and redraw it every second: ages grow without new data."""
         self.listing.focus()
-        self.set_interval(1.0, self.listing.refresh)
+        self.set_interval(1.0, self._tick)
+
+    def _tick(self) -> None:
+        """Redraw ages; durations stop growing when the server no longer answers."""
+        self._show_age()
+        self.listing.refresh()
+
+    def _show_age(self) -> None:
+        self.listing.as_of = self.age.stale_since
+        self.query_one(ListHeader).show_age(self.age.text() or self._scan_age())
+
+    def _scan_age(self) -> str:
+        text = self.scan_age.text()
+        return f"new invocations: {text}" if text else ""
 
     @property
     def listing(self) -> InvocationList:
@@ -147,7 +183,7 @@ class InvocationsScreen(PollingScreen):
         )
         scans = Poller(
             lambda: self.live.scan(self.dashboard.reader),
-            lambda update: self.post_message(RowsRead(update)),
+            lambda update: self.post_message(RowsRead(update, scan=True)),
             self.fail,
             seconds=0.0,
             pause=scan_pause,
@@ -160,7 +196,14 @@ class InvocationsScreen(PollingScreen):
             seconds=self.FIGURES_SECONDS,
             needed=self._wants_rows,
         )
-        return [rounds, self._changed, scans, self._figures]
+        progress = Poller(
+            lambda: self.dashboard.reader.copy_problems(),
+            lambda problems: self.post_message(CopyProblemsRead(problems)),
+            self.fail,
+            seconds=self.PROGRESS_SECONDS,
+            needed=self._wants_rows,
+        )
+        return [rounds, self._changed, scans, self._figures, progress, self.feed_poller()]
 
     def _wants_rows(self) -> bool:
         return self.cache.loaded and self.in_sight()
@@ -183,7 +226,8 @@ class InvocationsScreen(PollingScreen):
         first = not self.cache.loaded
         self.cache.update(message.update)
         self.reads += 1
-        self.query_one(Notes).show_notes((*self.dashboard.notes, *self.cache.missing))
+        self.copying = message.update.newest.copying
+        self._show_notes()
         self._show_new()
         if first:
             self.refresh_now()
@@ -193,11 +237,41 @@ class InvocationsScreen(PollingScreen):
     def on_rows_read(self, message: RowsRead) -> None:
         """Show the rows that were read by id, and request their figures."""
         update = message.update
+        age = self.scan_age if message.scan else self.age
+        if update.answered:
+            age.answered(update.asked)
+        else:
+            age.failed()
+        self._show_age()
         changed = self.cache.refresh(update.rows, update.gone, update.started)
         if changed:
             self.live.want_figures(changed)
             self._figures.wake()
             self._show_new()
+
+    def on_store_changed(self, message: StoreChanged) -> None:
+        """Read the rows and figures that the recorder reports as changed."""
+        if message.changes.missed:
+            self.refresh_now()
+            return
+        ids = [change.invocation_id for change in message.changes.changes]
+        known = [id_ for id_ in ids if self.cache.get(id_)]
+        unknown = [id_ for id_ in ids if self.cache.is_new(id_)]
+        # A recorder that catches up reports thousands of old invocations.
+        self.live.want([*known, *(unknown if len(unknown) <= FEW else ())])
+        self.live.want_figures(known)
+        self._changed.wake()
+        self._figures.wake()
+
+    def on_copy_problems_read(self, message: CopyProblemsRead) -> None:
+        """Show what the recorder has not copied."""
+        if message.problems != self.copying:
+            self.copying = message.problems
+            self._show_notes()
+
+    def _show_notes(self) -> None:
+        notes = (*self.dashboard.notes, *self.cache.missing, *self.copying)
+        self.query_one(Notes).show_notes(notes)
 
     def on_figures_read(self, message: FiguresRead) -> None:
         """Show the figures."""

@@ -13,10 +13,13 @@ from textual.message import Message
 from textual.screen import ModalScreen, Screen
 
 from playhead_tui.interfaces import Dashboard
+from playhead_tui.sources.ages import SourceAge
 from playhead_tui.sources.poller import Poller
 from playhead_tui.widgets.notes import Notes
 
 if TYPE_CHECKING:
+    from playhead.record.change_feed import Changes
+
     from playhead_tui.widgets.filter_bar import FilterBar
 
 __all__ = ["PollingScreen", "ReadFailed"]
@@ -34,6 +37,18 @@ class ReadFailed(Message):
         return isinstance(message, ReadFailed)
 
 
+class StoreChanged(Message):
+    """Posted when the recorder reports changes."""
+
+    def __init__(self, changes: Changes) -> None:
+        super().__init__()
+        self.changes = changes
+
+    def can_replace(self, message: Message) -> bool:
+        """Keep every report: each names other invocations."""
+        return False
+
+
 class PollingScreen(Screen[None]):
     """A screen that polls the reader. Workers post messages; only handlers change widgets."""
 
@@ -47,6 +62,12 @@ class PollingScreen(Screen[None]):
         Binding("a", "answer", "Answer", show=False),
     ]
     FILTER_HINT = ""
+    FEED_WAIT = 20.0
+    """Seconds that a request for changes waits."""
+    FEED_PAUSE = 0.1
+    """Pause between two requests for changes, in which changes collect."""
+    NO_FEED_PAUSE = 2.0
+    """Pause before the next request when no recorder answers."""
     SECONDS = 1.0
     SHARE = 10.0
 
@@ -54,6 +75,11 @@ class PollingScreen(Screen[None]):
         super().__init__()
         self.dashboard = dashboard
         self.poller: Poller[Any] | None = None
+        self.age = SourceAge(dashboard.now)
+        """When the server answered last."""
+        self._position: str | None = None
+        self._fed = False
+        """Whether a recorder answered the last request for changes."""
         self.pollers: list[Poller[Any]] = []
         """The pollers that run; `poller` is the first of them."""
 
@@ -81,6 +107,28 @@ class PollingScreen(Screen[None]):
                 needed=self.in_sight,
             )
         ]
+
+    def feed_poller(self) -> Poller[Changes | None]:
+        """Return the poller that waits for changes in the store."""
+        return Poller(
+            self._read_changes,
+            self._deliver_changes,
+            lambda error: None,  # the reads of the screen show what is wrong with the recorder
+            seconds=0.0,
+            pause=lambda took: self.FEED_PAUSE if self._fed else self.NO_FEED_PAUSE,
+            needed=self.in_sight,
+        )
+
+    async def _read_changes(self) -> Changes | None:
+        self._fed = False
+        found = await self.dashboard.reader.changes(self._position, self.FEED_WAIT)
+        if found:
+            self._fed, self._position = True, found.position
+        return found
+
+    def _deliver_changes(self, found: Changes | None) -> None:
+        if found and (found.changes or found.missed):
+            self.post_message(StoreChanged(found))
 
     def in_sight(self) -> bool:
         """Return whether the screen is visible: no screen but dialogs is above it."""

@@ -60,7 +60,7 @@ class InvocationCache:
         self.matches_wanted = PAGE
         """Number of rows to request when the server filters."""
         self.missing: tuple[str, ...] = ()
-        """Sources that the last round could not read, as sentences."""
+        """Sources that the last round could not read, as sentences; not the recorder's progress."""
 
     @property
     def rows(self) -> tuple[Invocation, ...]:
@@ -135,7 +135,8 @@ class InvocationCache:
         for row in update.matching.rows if update.matching else ():
             self._store(row, update.started)
         pages = (newest, update.older, update.matching)
-        self.missing = tuple(dict.fromkeys(m for page in pages if page for m in page.missing))
+        sentences = (m for page in pages if page for m in page.missing if m not in page.copying)
+        self.missing = tuple(dict.fromkeys(sentences))
 
     def refresh(self, rows: Iterable[Invocation], gone: Iterable[str], started: float) -> set[str]:
         """Store rows that were read by id, without figures.

@@ -44,6 +44,8 @@ def scan_pause(took: float) -> float:
 class RowsUpdate:
     """Rows read by id."""
 
+    asked: float
+    """When the search for changes started, monotonic."""
     started: float
     """When the read of the rows started, monotonic."""
     answered: bool
@@ -93,12 +95,13 @@ class LiveRows:
             reader: The source.
             in_view: Ids of the rows on screen, most important first.
         """
+        asked = self._clock()
         try:
             active = {str(row["id"]): dict(row) for row in await reader.active()}
             watched = list(dict.fromkeys([*in_view, *self._cache.least_recent(active)]))[:ROWS]
             modified = await reader.modified_of(watched)
         except Exception:
-            return RowsUpdate(self._clock(), answered=False)
+            return RowsUpdate(asked, asked, answered=False)
         # An invocation that left the invoker has ended, or is suspended or paused.
         moved = [
             id_
@@ -114,21 +117,22 @@ class LiveRows:
             if (row := self._cache.get(id_)) and (row.origin == "live") != (id_ in modified)
         )
         self.want(id_ for id_, at in modified.items() if self._cache.is_new(id_, at))
-        return await self._read_wanted(reader, first=in_view)
+        return await self._read_wanted(reader, asked, first=in_view)
 
     async def scan(self, reader: InvocationReader) -> RowsUpdate:
         """Read the rows that were created or modified since the last scan."""
+        asked = self._clock()
         since = self._newest - OVERLAP if self._newest else None
         try:
             modified = await reader.modified(since, SCANNED)
         except Exception:
-            return RowsUpdate(self._clock(), answered=False)
+            return RowsUpdate(asked, asked, answered=False)
         if modified is None:
-            return RowsUpdate(self._clock(), answered=False)
+            return RowsUpdate(asked, asked, answered=False)
         if modified:
             self._newest = max(modified.values())
         self.want(id_ for id_, at in modified.items() if self._cache.is_new(id_, at))
-        return await self._read_wanted(reader)
+        return await self._read_wanted(reader, asked)
 
     async def read_figures(self, reader: InvocationReader, in_view: Sequence[str]) -> FiguresUpdate:
         """Read the figures that are out of date; without any, those of the rows in view."""
@@ -141,18 +145,20 @@ class LiveRows:
             return FiguresUpdate(started)
         return FiguresUpdate(started, (await reader.figures(rows)).rows)
 
-    async def _read_wanted(self, reader: InvocationReader, first: Sequence[str] = ()) -> RowsUpdate:
+    async def _read_wanted(
+        self, reader: InvocationReader, asked: float, first: Sequence[str] = ()
+    ) -> RowsUpdate:
         ids = [id_ for id_ in first if id_ in self._wanted]
         ids = list(dict.fromkeys([*ids, *self._wanted]))[:ROWS]
         started = self._clock()
         if not ids:
-            return RowsUpdate(started, answered=True)
+            return RowsUpdate(asked, started, answered=True)
         for id_ in ids:
             del self._wanted[id_]
         page = await reader.refresh(ids)
         if not page.sources:
             self.want(ids)
-            return RowsUpdate(started, answered=False)
+            return RowsUpdate(asked, started, answered=False)
         read = {row.id for row in page.rows}
         gone = tuple(id_ for id_ in ids if id_ not in read)
-        return RowsUpdate(started, True, page.rows, gone)
+        return RowsUpdate(asked, started, True, page.rows, gone)
