@@ -175,6 +175,11 @@ def count(number: int | None, *, unknown: str = UNKNOWN) -> str:
     return str(number)
 
 
+def whole(number: int) -> str:
+    """Format a number with all its digits: `36,000`."""
+    return f"{number:,}"
+
+
 def tokens(value: Tokens | None, *, unknown: str = UNKNOWN) -> str:
     """Format input and output tokens: `412/38`, `12k/900`."""
     return unknown if value is None else f"{count(value.input)}/{count(value.output)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,6 +12,7 @@ from playhead.model import (
     InvocationPage,
     Tokens,
 )
+from playhead.record.change_feed import ChangeFeed, Changes
 from playhead_tui.interfaces import Connection
 
 NOW = datetime(2026, 3, 14, 15, 9, 26, 535_000, tzinfo=UTC)
@@ -71,6 +73,10 @@ def some_rows() -> list[Invocation]:
     ]  # fmt: skip
 
 
+def modified(row: Invocation) -> datetime:
+    return row.modified_at or row.completed_at or row.created_at
+
+
 class FakeReader:
     """Reads from memory; tests change `rows` and `details`."""
 
@@ -79,6 +85,9 @@ class FakeReader:
         self.details: dict[str, InvocationDetail] = {}
         self.missing: tuple[str, ...] = ()
         self.limits: list[int] = []
+        self.scans = 0
+        self.feed: ChangeFeed | None = None
+        self.copying: tuple[str, ...] = ()
         self.error: Exception | None = None
 
     async def invocations(
@@ -94,7 +103,59 @@ class FakeReader:
             rows = [r for r in rows if r.status in list(status)]
         if text:
             rows = [r for r in rows if text in r.target.casefold() or text in r.id.casefold()]
-        return InvocationPage(tuple(rows[:limit]), len(rows) > limit, self.missing)
+        return InvocationPage(
+            tuple(rows[:limit]), len(rows) > limit, (*self.missing, *self.copying), self.copying
+        )
+
+    async def active(self) -> list[dict[str, Any]]:
+        if self.error:
+            raise self.error
+        return [
+            {"id": row.id, "retry_count": row.retry_count}
+            for row in self.rows
+            if row.status in ("running", "backing-off")
+        ]
+
+    async def modified_of(self, ids: Any) -> dict[str, datetime]:
+        wanted = set(ids)
+        return {row.id: modified(row) for row in self.rows if row.id in wanted}
+
+    async def modified(self, since: Any, limit: int) -> dict[str, datetime]:
+        self.scans += 1
+        if self.error:
+            raise self.error
+        last = sorted(self.rows, key=modified, reverse=True)[:limit]
+        return {row.id: modified(row) for row in last if since is None or modified(row) >= since}
+
+    async def refresh(self, ids: Any) -> InvocationPage:
+        if self.error:
+            return InvocationPage((), False, (str(self.error),))
+        wanted = set(ids)
+        bare = [
+            replace(row, attempts=None, llm_calls=None, tokens=None, modified_at=modified(row))
+            for row in self.rows
+            if row.id in wanted
+        ]
+        return InvocationPage(tuple(bare), False, sources=("live",))
+
+    async def figures(self, rows: Any) -> InvocationPage:
+        known = {row.id: row for row in self.rows}
+        return InvocationPage(
+            tuple(
+                replace(row, attempts=now.attempts, llm_calls=now.llm_calls, tokens=now.tokens)
+                for row in rows
+                if (now := known.get(row.id))
+            ),
+            False,
+        )
+
+    async def changes(self, since: str | None, wait: float) -> Changes | None:
+        if self.feed is None:
+            return None
+        return await self.feed.wait(since, wait)
+
+    async def copy_problems(self) -> tuple[str, ...]:
+        return self.copying
 
     async def invocation(self, invocation_id: str) -> InvocationDetail | None:
         if self.error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -12,6 +12,7 @@ from playhead.model import Invocation, InvocationDetail, InvocationPage, Status
 from playhead_tui.drawing.glyphs import Glyphs
 
 if TYPE_CHECKING:
+    from playhead.record.change_feed import Changes
     from playhead.replay import Recording
     from playhead.restate.handlers import Handler
     from textual.notifications import SeverityLevel
@@ -44,6 +45,34 @@ class InvocationReader(Protocol):
             text: substring of the id or the target.
             before: return only rows older than this one.
         """
+        ...
+
+    async def active(self) -> list[dict[str, Any]]:
+        """Return the invocations that run or are being retried, with `id` and retry columns."""
+        ...
+
+    async def modified_of(self, ids: Sequence[str]) -> Mapping[str, datetime]:
+        """Return when the server last modified these invocations; unknown ids are left out."""
+        ...
+
+    async def modified(self, since: datetime | None, limit: int) -> Mapping[str, datetime] | None:
+        """Return the last modified invocations, by a scan; None without a server."""
+        ...
+
+    async def refresh(self, ids: Sequence[str]) -> InvocationPage:
+        """Return rows by id without figures; `sources` is empty if the server does not answer."""
+        ...
+
+    async def figures(self, rows: Sequence[Invocation]) -> InvocationPage:
+        """Return these rows with the figures of the store."""
+        ...
+
+    async def changes(self, since: str | None, wait: float) -> Changes | None:
+        """Wait for changes in the store after a position; None without a recorder."""
+        ...
+
+    async def copy_problems(self) -> tuple[str, ...]:
+        """Return what the recorder has not copied from the server, as sentences."""
         ...
 
     async def invocation(self, invocation_id: str) -> InvocationDetail | None:

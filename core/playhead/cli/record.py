@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from playhead.formatting import size
+from playhead.formatting import size, whole
 from playhead.settings import Settings
 from playhead.text import clean
 
@@ -107,7 +107,8 @@ def _status(health: dict[str, Any]) -> str:
     if journals is not None:
         parts.append(f"{journals['invocations']} invocations")
         if journals["behind"]:
-            parts.append(f"{journals['behind']} to copy")
+            done, total = journals["total"] - journals["behind"], journals["total"]
+            parts.append(f"copied {whole(done)} of {whole(total)}")
         if journals["problem"]:
             parts.append(f"journals: {clean(journals['problem'])}")
     parts.append(size(health["bytes"]))

@@ -76,6 +76,8 @@ class InvocationPage:
     """Whether older invocations exist."""
     missing: tuple[str, ...] = ()
     """Sentences about data that could not be read."""
+    copying: tuple[str, ...] = ()
+    """The part of `missing` about what the recorder has not copied from the server yet."""
     sources: tuple[Origin, ...] = ()
     """The sources that were read; empty when neither the server nor the store can be read."""
 

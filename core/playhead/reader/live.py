@@ -49,6 +49,14 @@ class LiveInvocations:
             found += await self.client.query(queries.invocations(ids[start : start + IDS]))
         return found
 
+    async def modified(self, since: datetime | None, limit: int) -> dict[str, datetime]:
+        """Return the last modified invocations, with the time of their modification, by id."""
+        return _times(await self.client.query(queries.modified(since, limit)))
+
+    async def modified_of(self, ids: Sequence[str]) -> dict[str, datetime]:
+        """Return when these invocations were last modified, by id; unknown ids are left out."""
+        return _times(await self.client.query(queries.modified_of(ids))) if ids else {}
+
     async def journal(self, invocation_id: str) -> list[JournalRow]:
         """Return the journal without payloads."""
         rows = await self.client.query(queries.journal(invocation_id))
@@ -96,3 +104,8 @@ class LiveInvocations:
     async def statuses(self, ids: Sequence[str]) -> Sequence[Mapping[str, Any]]:
         """Return id, target and the columns of the status; unknown ids are left out."""
         return await self.client.query(queries.statuses(ids))
+
+
+def _times(rows: Sequence[Mapping[str, Any]]) -> dict[str, datetime]:
+    found = ((str(row["id"]), parse_time(row.get("modified_at"))) for row in rows)
+    return {id_: at for id_, at in found if at}

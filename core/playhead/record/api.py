@@ -19,6 +19,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from playhead.errors import QueryError, QueryLimitError, RequestBodyError
+from playhead.record.change_feed import ChangeFeed
 from playhead.record.endpoint import HOSTS
 from playhead.record.request_body import read_body
 from playhead.store.arrow import pa
@@ -30,6 +31,8 @@ __all__ = ["app"]
 ARROW = "application/vnd.apache.arrow.stream"
 BODY_LIMIT = 8 * 1024 * 1024
 CONCURRENT_QUERIES = 4
+LONGEST_WAIT = 30.0
+"""Seconds that a request for changes may wait."""
 
 _Handler = Callable[[Request], Awaitable[Response]]
 
@@ -39,6 +42,7 @@ def app(
     token: str,
     health: Callable[[], dict[str, Any]],
     limits: Limits,
+    feed: ChangeFeed,
 ) -> Starlette:
     """Return the API. Every request needs the header `authorization: Bearer {token}`.
 
@@ -47,6 +51,7 @@ def app(
         token: The shared secret.
         health: Returns the answer of `GET /health`.
         limits: Limits of one query.
+        feed: Changes of the store, for `GET /changes`.
     """
     slots = CapacityLimiter(CONCURRENT_QUERIES)
 
@@ -68,10 +73,19 @@ def app(
     async def show_health(_: Request) -> Response:
         return JSONResponse(await asyncio.to_thread(health))
 
+    async def changes(request: Request) -> Response:
+        try:
+            seconds = min(max(float(request.query_params.get("wait", 0.0)), 0.0), LONGEST_WAIT)
+        except ValueError:
+            return _error(400, "wait must be a number of seconds")
+        found = await feed.wait(request.query_params.get("since"), seconds)
+        return JSONResponse(found.document())
+
     return Starlette(
         routes=[
             Route("/query", _guarded(query, token), methods=["POST"]),
             Route("/health", _guarded(show_health, token), methods=["GET"]),
+            Route("/changes", _guarded(changes, token), methods=["GET"]),
         ],
         middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=HOSTS[:2], www_redirect=False)],
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from playhead.restate.client import RestateClient
@@ -14,7 +14,7 @@ __all__ = ["ChangedInvocations"]
 
 SHORTEST_PAUSE_SECONDS = 0.4
 LONGEST_PAUSE_SECONDS = 10.0
-SCAN_SHARE = 50
+SCAN_SHARE = 20
 """Time between scans, as a multiple of a scan's duration minus that of a cheap query."""
 FULL_SECONDS = 300.0
 """Interval between comparisons of all invocations, instead of only the recently modified ones."""
@@ -58,6 +58,7 @@ class ChangedInvocations:
         self._newest_ms = 0
         self._active: dict[str, tuple[Any, ...]] = {}
         self._second_copies: dict[str, float] = {}
+        self._hinted: set[str] = set()
         self._next_scan = 0.0
         self._next_full = 0.0
         self._cheap_seconds = 0.0
@@ -68,6 +69,21 @@ class ChangedInvocations:
         """Compare all invocations in the next round, after a failed one."""
         self._next_scan = self._next_full = 0.0
         self._active = {}
+
+    def hint(self, invocation_ids: Iterable[str]) -> None:
+        """Include these in the next search: something else shows that they have changed."""
+        for id_ in invocation_ids:
+            known = self._copied.get(id_)
+            if known is None or not known.final:
+                self._hinted.add(id_)
+
+    async def find_active(self) -> list[str]:
+        """Return the ids to copy among the active and the hinted ones, without a scan.
+
+        Raises:
+            RestateError: The server does not answer.
+        """
+        return list(await self._active_changes())
 
     async def find(self) -> list[str]:
         """Return the ids to copy, oldest change first.
@@ -95,10 +111,11 @@ class ChangedInvocations:
         self._active = now
         time_now = self._clock()
         due = {id_ for id_, at in self._second_copies.items() if at <= time_now}
+        hinted, self._hinted = self._hinted, set()
         for id_ in due:
             del self._second_copies[id_]
         self._second_copies |= dict.fromkeys(changed, time_now + SECOND_COPY_SECONDS)
-        return dict.fromkeys(changed | due, 0)
+        return dict.fromkeys(changed | due | hinted, 0)
 
     async def _status_changes(self) -> dict[str, int]:
         started = self._clock()

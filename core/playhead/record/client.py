@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import httpx
 
 from playhead.errors import QueryError, QueryLimitError, RecorderError
+from playhead.record.change_feed import Changes, parse_changes
 from playhead.record.endpoint import RecorderEndpoint, read_endpoint, read_token
 from playhead.settings import Settings
 
@@ -52,6 +53,18 @@ class StoreClient(Protocol):
 
     async def health(self) -> dict[str, Any] | None:
         """Return the recorder's counts (see docs/recorder.md); None without a recorder."""
+        ...
+
+    async def changes(self, since: str | None, wait: float) -> Changes | None:
+        """Return what changed in the store since a position; None without a recorder.
+
+        Args:
+            since: Position of the last answer; None to start with the current one.
+            wait: Seconds to wait for a change, up to 30.
+
+        Raises:
+            RecorderError: The recorder does not answer.
+        """
         ...
 
     def describe(self) -> str:
@@ -114,6 +127,21 @@ class _RecorderClient:
                 f"No recorder answers at {self._endpoint.api_url}", "Start `playhead record`."
             ) from error
         return document
+
+    async def changes(self, since: str | None, wait: float) -> Changes | None:
+        params = {"wait": str(wait)} | ({"since": since} if since else {})
+        try:
+            response = await self._http.get(
+                "/changes", params=params, timeout=wait + HEALTH_SECONDS
+            )
+            if response.status_code == 404:  # a recorder of an earlier version
+                return None
+            return parse_changes(response.raise_for_status().json())
+        except (httpx.HTTPError, ValueError, OSError) as error:
+            await self._moved()
+            raise RecorderError(
+                f"No recorder answers at {self._endpoint.api_url}", "Start `playhead record`."
+            ) from error
 
     def describe(self) -> str:
         return f"recorder at {self._endpoint.api_url}"
@@ -197,6 +225,9 @@ class _FileClient:
         return await self._run(lambda connection: to_arrow(connection, sql, params))
 
     async def health(self) -> dict[str, Any] | None:
+        return None
+
+    async def changes(self, since: str | None, wait: float) -> Changes | None:
         return None
 
     def describe(self) -> str:

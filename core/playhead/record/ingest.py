@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from playhead.errors import CommitError, QueueFullError
@@ -33,6 +33,10 @@ class _Request:
     done: asyncio.Future[None]
 
 
+def _ignore(_: object) -> None:
+    return None
+
+
 class Ingest:
     """A bounded queue in front of the span writer."""
 
@@ -42,6 +46,7 @@ class Ingest:
         *,
         capacity: int = 64 * 1024 * 1024,
         clock: Callable[[], float] = time.monotonic,
+        changed: Callable[[Iterable[str]], object] = _ignore,
     ) -> None:
         """Create an empty queue; `run` commits the submitted requests.
 
@@ -49,6 +54,7 @@ class Ingest:
             store: Store that receives the spans.
             capacity: Bytes of requests that may be decoded or waiting at a time.
             clock: Monotonic time in seconds.
+            changed: Takes the ids of invocations whose spans have been committed.
         """
         self._store = store
         self._writer = SpanWriter(store)
@@ -60,6 +66,7 @@ class Ingest:
         self._stopping = False
         self._changed_traces: set[str] = set()
         self.delays = SpanDelays()
+        self._changed = changed
         self.errors = 0
         self.last_error: str | None = None
         self.rejected = 0
@@ -160,6 +167,7 @@ class Ingest:
         else:
             self._changed_traces |= written.traces
             self._answer(group, None)
+            self._changed(written.invocations)
 
     def _answer(self, group: list[_Request], error: Exception | None) -> None:
         for request in group:
@@ -175,7 +183,7 @@ class Ingest:
         count = min(len(self._changed_traces), INHERIT_TRACES)
         traces = [self._changed_traces.pop() for _ in range(count)]
         try:
-            await asyncio.to_thread(inherit_invocations, self._store, traces)
+            self._changed(await asyncio.to_thread(inherit_invocations, self._store, traces))
         except Exception as error:
             self._record_error(error)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -38,6 +38,10 @@ _JOURNAL = ", ".join(f'"{name}"' for name in JOURNAL_COLUMNS)
 _KEYED = ("virtual_object", "workflow")
 
 
+def _ignore(_: object) -> None:
+    return None
+
+
 class JournalCopier:
     """A copier that keeps the store's copy of one server up to date.
 
@@ -51,9 +55,19 @@ class JournalCopier:
         client: RestateClient,
         *,
         clock: Callable[[], float] = time.monotonic,
+        changed: Callable[[Iterable[str]], object] = _ignore,
     ) -> None:
-        """Read the progress of the store's copies; `run` continues them."""
+        """Read the progress of the store's copies; `run` continues them.
+
+        Args:
+            store: Store that receives the copies.
+            client: The server.
+            clock: Monotonic time in seconds.
+            changed: Takes the ids of invocations that have been copied.
+        """
         self._store = store
+        self._clock = clock
+        self._changed = changed
         self._query: Callable[[str], Awaitable[ArrowTable]] = client.query_arrow  # pyright: ignore[reportUnknownMemberType]
         self._copied = copy_progress(store)
         self._changes = ChangedInvocations(client, self._copied, clock=clock)
@@ -62,6 +76,8 @@ class JournalCopier:
         """Time of the last round after which the store had every change found."""
         self.behind = 0
         """Number of changed invocations that are not copied yet."""
+        self.total = 0
+        """Number of invocations in the store once these are copied."""
         self.problem: str | None = "not connected yet"
         """Error message of the last round; None when it succeeded."""
         self.errors = 0
@@ -110,14 +126,30 @@ class JournalCopier:
         """
         ids = await self._changes.find()
         self.behind = len(ids)
+        self.total = len(self._copied.keys() | ids)
+        looked = self._clock()
         for chunk in _chunks(ids, BULK_IDS):
-            copy = await self._read(chunk)
-            await asyncio.to_thread(write_copy, self._store, copy)
-            self._copied.update(copy.progress)
+            if self._clock() - looked > ROUND_SECONDS:
+                # What changes while thousands are copied does not wait for its turn.
+                looked = self._clock()
+                for urgent in _chunks(await self._changes.find_active(), BULK_IDS):
+                    await self._copy(urgent)
+            await self._copy(chunk)
             self.behind -= len(chunk)
+            self.problem = None
         self.last_copy = datetime.now(UTC)
         self.problem = None
         return len(ids)
+
+    def hint(self, invocation_ids: Iterable[str]) -> None:
+        """Copy these in the next round: spans have arrived, so they have changed."""
+        self._changes.hint(invocation_ids)
+
+    async def _copy(self, ids: Sequence[str]) -> None:
+        copy = await self._read(ids)
+        await asyncio.to_thread(write_copy, self._store, copy)
+        self._copied.update(copy.progress)
+        self._changed(copy.progress)
 
     async def _read(self, ids: Sequence[str]) -> JournalCopy:
         # The row comes first: a later change, while the journal is read, changes modified_at again.

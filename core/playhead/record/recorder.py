@@ -6,13 +6,14 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from playhead.errors import PortInUseError
 from playhead.record import api, otlp_grpc, otlp_http
+from playhead.record.change_feed import ChangeFeed
 from playhead.record.endpoint import (
     RecorderEndpoint,
     ensure_token,
@@ -74,6 +75,7 @@ class Recorder:
                 "last_copy": copier.last_copy.isoformat() if copier.last_copy else None,
                 "lag_seconds": copier.lag_seconds,
                 "behind": copier.behind,
+                "total": copier.total,
                 "scan_seconds": round(copier.scan_seconds, 4),
                 "errors": copier.errors,
                 "problem": copier.problem,
@@ -110,10 +112,12 @@ async def open_recorder(settings: Settings, options: RecorderOptions) -> AsyncGe
     async with contextlib.AsyncExitStack() as stack:
         store = Store(settings.store)
         stack.callback(store.close)
+        copiers: list[JournalCopier] = []
         otlp_socket = _listen(stack, "OTLP over HTTP", options.otlp_http_port, "otlp_http_port")
         api_socket = _listen(stack, "query API", options.api_port, "api_port")
         token = ensure_token(store.folder)
-        ingest = Ingest(store)
+        feed = ChangeFeed()
+        ingest = Ingest(store, changed=lambda ids: _spans_arrived(ids, feed, copiers))
         committing = asyncio.create_task(ingest.run())
         stack.push_async_callback(_finish, ingest.stop, committing)
         try:
@@ -123,7 +127,8 @@ async def open_recorder(settings: Settings, options: RecorderOptions) -> AsyncGe
         except OSError as error:
             raise _in_use("OTLP over gRPC", options.otlp_grpc_port, "otlp_grpc_port") from error
         stack.push_async_callback(grpc_server.stop, STOP_SECONDS)
-        copier = await _start_copier(stack, settings, store, ingest) if options.journals else None
+        if options.journals:
+            copiers.append(await _start_copier(stack, settings, store, ingest, feed))
         endpoint = RecorderEndpoint(
             pid=os.getpid(),
             api_port=api_socket.getsockname()[1],
@@ -131,13 +136,14 @@ async def open_recorder(settings: Settings, options: RecorderOptions) -> AsyncGe
             otlp_grpc_port=grpc_port,
             started_at=datetime.now(UTC).isoformat(timespec="seconds"),
         )
-        recorder = Recorder(store, ingest, copier, endpoint)
+        recorder = Recorder(store, ingest, copiers[0] if copiers else None, endpoint)
         receiver = otlp_http.app(ingest, limit=options.body_limit)
-        query_api = api.app(store, token, recorder.health, options.limits)
+        query_api = api.app(store, token, recorder.health, options.limits, feed)
         for app, sock in ((query_api, api_socket), (receiver, otlp_socket)):
             server = HttpServer(app, sock)  # connections wait in the socket until the server runs
             task = asyncio.create_task(server.run_on_socket())
             stack.push_async_callback(_finish, _stopper(server), task)
+        stack.callback(feed.close)  # before the servers wait for their requests to end
         write_endpoint(store.folder, endpoint)
         stack.callback(remove_endpoint, store.folder)
         yield recorder
@@ -164,11 +170,15 @@ def _listen(
 
 
 async def _start_copier(
-    stack: contextlib.AsyncExitStack, settings: Settings, store: Store, ingest: Ingest
+    stack: contextlib.AsyncExitStack,
+    settings: Settings,
+    store: Store,
+    ingest: Ingest,
+    feed: ChangeFeed,
 ) -> JournalCopier:
     client = RestateClient(settings.admin_url, auth_token=settings.auth_token)
     stack.push_async_callback(client.close)
-    copier = JournalCopier(store, client)
+    copier = JournalCopier(store, client, changed=lambda ids: feed.add(ids, "journal"))
     uptime = Uptime(
         store,
         settings.admin_url,
@@ -178,6 +188,12 @@ async def _start_copier(
     for run in (copier.run(), uptime.run()):
         stack.push_async_callback(_cancel, asyncio.create_task(run))
     return copier
+
+
+def _spans_arrived(ids: Iterable[str], feed: ChangeFeed, copiers: Iterable[JournalCopier]) -> None:
+    feed.add(ids, "spans")
+    for copier in copiers:
+        copier.hint(ids)
 
 
 def _stopper(server: HttpServer) -> Callable[[], None]:

@@ -23,6 +23,8 @@ __all__ = [
     "invocations",
     "journal",
     "journal_payloads",
+    "modified",
+    "modified_of",
     "object_state",
     "pauses",
     "queues",
@@ -109,6 +111,23 @@ def _word(word: str) -> str:
     if statuses := statuses_with(word):
         conditions.append(server_status_sql(statuses)[0])
     return f"({' OR '.join(conditions)})"
+
+
+def modified(since: datetime | None, limit: int) -> str:
+    """Select ids and times of the last modified invocations. Scans the status of all of them."""
+    where = f" WHERE ss.modified_at >= {_time(since)}" if since else ""
+    return (
+        f"SELECT ss.id AS id, ss.modified_at AS modified_at FROM sys_invocation_status ss{where}"
+        f" ORDER BY ss.modified_at DESC LIMIT {int(limit)}"
+    )
+
+
+def modified_of(ids: Sequence[str]) -> str:
+    """Select the times at which these invocations were last modified."""
+    return (
+        "SELECT id, modified_at FROM sys_invocation_status"
+        f" WHERE id IN ({', '.join(map(quote, ids))})"
+    )
 
 
 def invocations(ids: Sequence[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection
 
 from playhead.store.database import Store
@@ -31,13 +32,14 @@ inherited AS (
 UPDATE spans SET invocation_id = inherited.invocation_id FROM inherited
 WHERE spans.trace_id = inherited.trace_id AND spans.span_id = inherited.span_id
   AND spans.trace_id IN (SELECT unnest($traces::VARCHAR[]))
+RETURNING spans.invocation_id
 """
 
 
-def inherit_invocations(store: Store, traces: Collection[str]) -> int:
-    """Set the inherited invocation of spans in these traces; return how many spans changed."""
+def inherit_invocations(store: Store, traces: Collection[str]) -> Counter[str]:
+    """Set the inherited invocation of spans in these traces; count the changed spans by it."""
     if not traces:
-        return 0
+        return Counter()
     with store.transaction() as connection:
-        [(count,)] = connection.execute(_INHERIT, {"traces": list(traces)}).fetchall()
-    return int(count)
+        rows: list[tuple[str]] = connection.execute(_INHERIT, {"traces": list(traces)}).fetchall()
+    return Counter(id_ for (id_,) in rows)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import duckdb
 
@@ -28,6 +28,8 @@ _SCHEMA: Any = pa.schema(
     ]
 )
 _END = list(SPAN_COLUMNS).index("end_unix_nano")
+_INVOCATION: Literal[15] = 15
+"""Place of `invocation_id`, as a literal that gives the value its type."""
 _BATCH = "incoming_spans"
 
 
@@ -43,6 +45,8 @@ class Written:
     """Number of spans that were already in the store."""
     traces: set[str] = field(default_factory=set[str])
     """Ids of the traces that got rows."""
+    invocations: set[str] = field(default_factory=set[str])
+    """Ids of the invocations that these rows name themselves."""
 
 
 class SpanWriter:
@@ -86,6 +90,7 @@ class SpanWriter:
                 _insert(connection, unique.values())
         written.new = len(unique) - written.finished
         written.traces = {trace for trace, _ in unique}
+        written.invocations = {id_ for row in unique.values() if (id_ := row[_INVOCATION])}
         self._ids.add([int(span, 16) for _, span in unique])
         return written
 

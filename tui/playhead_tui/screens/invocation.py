@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, Literal, get_args
 
-from playhead.model import InvocationDetail, TimelineRow
+from playhead.model import Invocation, InvocationDetail, InvocationPage, TimelineRow
 from textual import events, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -17,7 +19,9 @@ from textual.widgets import Footer
 from playhead_tui.actions.copy import as_json
 from playhead_tui.drawing.document import Line, value_lines
 from playhead_tui.interfaces import Dashboard
-from playhead_tui.screens.polling import PollingScreen
+from playhead_tui.screens.polling import PollingScreen, StoreChanged
+from playhead_tui.sources.poller import Poller
+from playhead_tui.sources.row_merge import KnownRow
 from playhead_tui.timeline.folding import row_fails, row_matches
 from playhead_tui.widgets.chips import Chips
 from playhead_tui.widgets.inspector import Inspector
@@ -40,13 +44,29 @@ Pane = Literal["timeline", "inspector", "state"]
 class DetailRead(Message):
     """Posted when the invocation was read; `detail` is None when no source has it."""
 
-    def __init__(self, detail: InvocationDetail | None) -> None:
+    def __init__(self, detail: InvocationDetail | None, started: float) -> None:
         super().__init__()
         self.detail = detail
+        self.started = started
+        """When the read started, monotonic."""
 
     def can_replace(self, message: Message) -> bool:
         """Keep only the newest state."""
         return isinstance(message, DetailRead)
+
+
+class RowRead(Message):
+    """Posted when the server's row of the invocation was read."""
+
+    def __init__(self, page: InvocationPage, started: float) -> None:
+        super().__init__()
+        self.page = page
+        self.started = started
+        """When the read started, monotonic."""
+
+    def can_replace(self, message: Message) -> bool:
+        """Keep only the newest row."""
+        return isinstance(message, RowRead)
 
 
 class RawEntryRead(Message):
@@ -95,7 +115,10 @@ class InvocationScreen(PollingScreen):
         Binding("u", "parent", "Open caller", show=False),
     ]
     FILTER_HINT = "Words in name, type or error; the parents of a match stay visible"
-    SECONDS = 0.5
+    SECONDS = 1.0
+    SHARE = 3.0
+    ROW_SECONDS = 0.3
+    """Pause between two reads of the server's row, which shows whether anything else changed."""
 
     def __init__(
         self, dashboard: Dashboard, invocation_id: str, crumbs: Sequence[str] = ()
@@ -111,6 +134,8 @@ class InvocationScreen(PollingScreen):
         self.invocation_id = invocation_id
         self.crumbs = crumbs
         self.detail: InvocationDetail | None = None
+        self._known: KnownRow | None = None
+        self._last_row: Invocation | None = None
         self.held_detail: InvocationDetail | None = None
         """The state on screen while the view is held."""
         self.filter_text = ""
@@ -141,6 +166,9 @@ class InvocationScreen(PollingScreen):
         self.set_class(event.size.width >= WIDE, "wide")
 
     def _tick(self) -> None:
+        header = self.query_one(InvocationHeader)
+        header.as_of = self.age.stale_since
+        header.show_age(self.age.text("figures"))
         if self.detail and not self.detail.summary.ended and not self.held_detail:
             self.waterfall.refresh()
             self.query_one(InvocationHeader).refresh()
@@ -167,13 +195,58 @@ class InvocationScreen(PollingScreen):
 
     # Polling.
 
-    async def read(self) -> InvocationDetail | None:
-        """Read the invocation in full."""
-        return await self.dashboard.reader.invocation(self.invocation_id)
+    def make_pollers(self) -> list[Poller[Any]]:
+        """Return the pollers of the whole invocation, of its row, and of changes in the store."""
+        rows = Poller(
+            self._read_row,
+            lambda read: self.post_message(RowRead(*read)),
+            self.fail,
+            seconds=self.ROW_SECONDS,
+            needed=self.in_sight,
+        )
+        return [*super().make_pollers(), rows, self.feed_poller()]
 
-    def deliver(self, result: InvocationDetail | None) -> None:
+    async def read(self) -> tuple[InvocationDetail | None, float]:
+        """Read the invocation in full; return it with the time at which the read started."""
+        started = time.monotonic()
+        return await self.dashboard.reader.invocation(self.invocation_id), started
+
+    def deliver(self, result: tuple[InvocationDetail | None, float]) -> None:
         """Post the invocation to the handler."""
-        self.post_message(DetailRead(result))
+        self.post_message(DetailRead(*result))
+
+    async def _read_row(self) -> tuple[InvocationPage, float]:
+        started = time.monotonic()
+        return await self.dashboard.reader.refresh([self.invocation_id]), started
+
+    def on_row_read(self, message: RowRead) -> None:
+        """Show a changed row at once, and read the rest of the invocation."""
+        if not message.page.sources:
+            self.age.failed()
+            return
+        self.age.answered(message.started)
+        row = next(iter(message.page.rows), None)
+        changed, self._last_row = row != self._last_row, row
+        if not changed or self.detail is None or self._known is None:
+            return
+        if row is not None:
+            self._known = self._known.updated(row, message.started)
+            self.detail = replace(self.detail, summary=self._known.row)
+            if self.held_detail is None:
+                header = self.query_one(InvocationHeader)
+                header.show_invocation(self.invocation_id, self.detail)
+        self.read_again()
+
+    def on_store_changed(self, message: StoreChanged) -> None:
+        """Read the invocation again if the recorder reports it as changed."""
+        ids = {change.invocation_id for change in message.changes.changes}
+        if message.changes.missed or self.invocation_id in ids:
+            self.read_again()
+
+    def read_again(self) -> None:
+        """Read the invocation in full at once."""
+        if self.poller:
+            self.poller.wake()
 
     def on_detail_read(self, message: DetailRead) -> None:
         """Show the new state, unless the view is held."""
@@ -185,8 +258,16 @@ class InvocationScreen(PollingScreen):
             )
             self.query_one(Notes).show_notes((*notes, missing))
             return
-        same = message.detail == self.detail
-        self.detail = message.detail
+        before, detail = self._known, message.detail
+        if before is None or before.read <= message.started:
+            self._known = KnownRow(detail.summary, message.started, message.started)
+        else:  # the row was read again meanwhile
+            self._known = before.updated(detail.summary, message.started).with_figures(
+                detail.summary, message.started
+            )
+            detail = replace(detail, summary=self._known.row)
+        same = detail == self.detail
+        self.detail = detail
         if self.poller and self.detail.summary.ended:
             self.poller.seconds = ENDED_SECONDS
         self.query_one(Notes).show_notes((*notes, *self.detail.missing))

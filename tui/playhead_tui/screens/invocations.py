@@ -12,9 +12,12 @@ from textual.message import Message
 from textual.widgets import Footer, Static
 
 from playhead_tui.interfaces import Dashboard
-from playhead_tui.screens.polling import PollingScreen
+from playhead_tui.screens.polling import PollingScreen, StoreChanged
+from playhead_tui.sources.ages import SourceAge
 from playhead_tui.sources.invocation_cache import PAGE, CacheUpdate, InvocationCache
 from playhead_tui.sources.list_query import SORTS, ListQuery, is_failing
+from playhead_tui.sources.live_rows import FiguresUpdate, LiveRows, RowsUpdate, scan_pause
+from playhead_tui.sources.poller import Poller
 from playhead_tui.widgets.chips import Chips
 from playhead_tui.widgets.invocation_list import InvocationList
 from playhead_tui.widgets.list_header import ListHeader
@@ -22,6 +25,9 @@ from playhead_tui.widgets.notes import Notes
 from playhead_tui.widgets.rows import RowsView
 
 __all__ = ["InvocationsScreen"]
+
+FEW = 20
+"""Number of unknown invocations in one report up to which they are read: they may be new."""
 
 
 class InvocationsRead(Message):
@@ -34,6 +40,43 @@ class InvocationsRead(Message):
     def can_replace(self, message: Message) -> bool:
         """Keep every round: each may contain another page."""
         return False
+
+
+class RowsRead(Message):
+    """Posted when rows were read by id, after a scan or without one."""
+
+    def __init__(self, update: RowsUpdate, *, scan: bool = False) -> None:
+        super().__init__()
+        self.update = update
+        self.scan = scan
+
+    def can_replace(self, message: Message) -> bool:
+        """Keep every read: each contains other rows."""
+        return False
+
+
+class FiguresRead(Message):
+    """Posted when figures of some rows were read."""
+
+    def __init__(self, update: FiguresUpdate) -> None:
+        super().__init__()
+        self.update = update
+
+    def can_replace(self, message: Message) -> bool:
+        """Keep every read: each contains other rows."""
+        return False
+
+
+class CopyProblemsRead(Message):
+    """Posted when the recorder's progress was read."""
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        super().__init__()
+        self.problems = problems
+
+    def can_replace(self, message: Message) -> bool:
+        """Keep only the newest progress."""
+        return isinstance(message, CopyProblemsRead)
 
 
 class InvocationsScreen(PollingScreen):
@@ -52,14 +95,27 @@ class InvocationsScreen(PollingScreen):
         Binding("s", "sort", "Next sort column", show=False),
         Binding("S", "reverse", "Reverse order", show=False),
     ]
+    SECONDS = 3.0
     SHARE = 50.0
-    """With 100,000 invocations a read takes 0.1 s on the server, so the list polls every 5 s."""
+    """A round reads whole pages, also of what is not in view, and takes 0.1 s of the server's time
+    with 100,000 invocations."""
+    CHANGED_SECONDS = 0.3
+    """Pause between two reads of what changed among the rows in view and the active ones."""
+    PROGRESS_SECONDS = 1.0
+    """Pause between two reads of the recorder's progress."""
+    FIGURES_SECONDS = 5.0
+    """Pause between two reads of the figures in view while no change is known."""
     FILTER_HINT = "Words in target, id, status, key or failure"
 
     def __init__(self, dashboard: Dashboard) -> None:
         super().__init__(dashboard)
         self.list_query = ListQuery()
         self.cache = InvocationCache()
+        self.live = LiveRows(self.cache)
+        self.scan_age = SourceAge(dashboard.now)
+        """When the server was last asked for new invocations."""
+        self.copying: tuple[str, ...] = ()
+        """What the recorder has not copied, as sentences."""
         self.reads = 0
         """Number of rounds so far."""
         self.held_rows: tuple[Invocation, ...] | None = None
@@ -82,7 +138,20 @@ class InvocationsScreen(PollingScreen):
     def on_mount(self) -> None:
         """Focus the list and redraw it every second: ages grow without new data."""
         self.listing.focus()
-        self.set_interval(1.0, self.listing.refresh)
+        self.set_interval(1.0, self._tick)
+
+    def _tick(self) -> None:
+        """Redraw ages; durations stop growing when the server no longer answers."""
+        self._show_age()
+        self.listing.refresh()
+
+    def _show_age(self) -> None:
+        self.listing.as_of = self.age.stale_since
+        self.query_one(ListHeader).show_age(self.age.text() or self._scan_age())
+
+    def _scan_age(self) -> str:
+        text = self.scan_age.text()
+        return f"new invocations: {text}" if text else ""
 
     @property
     def listing(self) -> InvocationList:
@@ -102,6 +171,48 @@ class InvocationsScreen(PollingScreen):
             self.query_one(ListHeader).show_labels(self.dashboard.connection.labels)
         super().start_polling()
 
+    def make_pollers(self) -> list[Poller[Any]]:
+        """Return the pollers of pages, of changed rows, of scans and of figures."""
+        (rounds,) = super().make_pollers()
+        self._changed = Poller(
+            lambda: self.live.read_changed(self.dashboard.reader, self._in_view()),
+            lambda update: self.post_message(RowsRead(update)),
+            self.fail,
+            seconds=self.CHANGED_SECONDS,
+            needed=self._wants_rows,
+        )
+        scans = Poller(
+            lambda: self.live.scan(self.dashboard.reader),
+            lambda update: self.post_message(RowsRead(update, scan=True)),
+            self.fail,
+            seconds=0.0,
+            pause=scan_pause,
+            needed=self._wants_rows,
+        )
+        self._figures = Poller(
+            lambda: self.live.read_figures(self.dashboard.reader, self._in_view()),
+            lambda update: self.post_message(FiguresRead(update)),
+            self.fail,
+            seconds=self.FIGURES_SECONDS,
+            needed=self._wants_rows,
+        )
+        progress = Poller(
+            lambda: self.dashboard.reader.copy_problems(),
+            lambda problems: self.post_message(CopyProblemsRead(problems)),
+            self.fail,
+            seconds=self.PROGRESS_SECONDS,
+            needed=self._wants_rows,
+        )
+        return [rounds, self._changed, scans, self._figures, progress, self.feed_poller()]
+
+    def _wants_rows(self) -> bool:
+        return self.cache.loaded and self.in_sight()
+
+    def _in_view(self) -> list[str]:
+        """Return the ids of the rows in view, those that have not ended first."""
+        rows = sorted(self.listing.rows_in_view, key=lambda row: row.ended)
+        return [row.id for row in rows]
+
     async def read(self) -> CacheUpdate:
         """Read the newest page, and each older page in turn."""
         return await self.cache.read(self.dashboard.reader, self.list_query)
@@ -112,19 +223,79 @@ class InvocationsScreen(PollingScreen):
 
     def on_invocations_read(self, message: InvocationsRead) -> None:
         """Show the rows, or count the new ones while the view is held."""
+        first = not self.cache.loaded
         self.cache.update(message.update)
         self.reads += 1
-        self.query_one(Notes).show_notes((*self.dashboard.notes, *self.cache.missing))
-        self.query_one(ListHeader).show_counts(self.cache.rows, more=self.cache.more)
-        self.show()
-        if self.cache.older_wanted:
+        self.copying = message.update.newest.copying
+        self._show_notes()
+        self._show_new()
+        if first:
             self.refresh_now()
+        elif self.cache.older_wanted:
+            self.read_pages()
 
-    def show(self) -> None:
+    def on_rows_read(self, message: RowsRead) -> None:
+        """Show the rows that were read by id, and request their figures."""
+        update = message.update
+        age = self.scan_age if message.scan else self.age
+        if update.answered:
+            age.answered(update.asked)
+        else:
+            age.failed()
+        self._show_age()
+        changed = self.cache.refresh(update.rows, update.gone, update.started)
+        if changed:
+            self.live.want_figures(changed)
+            self._figures.wake()
+            self._show_new()
+
+    def on_store_changed(self, message: StoreChanged) -> None:
+        """Read the rows and figures that the recorder reports as changed."""
+        if message.changes.missed:
+            self.refresh_now()
+            return
+        ids = [change.invocation_id for change in message.changes.changes]
+        known = [id_ for id_ in ids if self.cache.get(id_)]
+        unknown = [id_ for id_ in ids if self.cache.is_new(id_)]
+        # A recorder that catches up reports thousands of old invocations.
+        self.live.want([*known, *(unknown if len(unknown) <= FEW else ())])
+        self.live.want_figures(known)
+        self._changed.wake()
+        self._figures.wake()
+
+    def on_copy_problems_read(self, message: CopyProblemsRead) -> None:
+        """Show what the recorder has not copied."""
+        if message.problems != self.copying:
+            self.copying = message.problems
+            self._show_notes()
+
+    def _show_notes(self) -> None:
+        notes = (*self.dashboard.notes, *self.cache.missing, *self.copying)
+        self.query_one(Notes).show_notes(notes)
+
+    def on_figures_read(self, message: FiguresRead) -> None:
+        """Show the figures."""
+        if self.cache.add_figures(message.update.rows, message.update.started):
+            self._show_new()
+        if self.live.figures_wanted:
+            self._figures.wake()
+
+    def read_pages(self) -> None:
+        """Read the pages at once instead of at the next round."""
+        if self.poller:
+            self.poller.wake()
+
+    def _show_new(self) -> None:
+        """Show what was read; in a list of the newest, a cursor on the first row stays there."""
+        self.query_one(ListHeader).show_counts(self.cache.rows, more=self.cache.more)
+        newest_first = self.list_query.sort == "age" and not self.list_query.reverse
+        self.show(stay_at_top=newest_first and self.held_rows is None)
+
+    def show(self, *, stay_at_top: bool = False) -> None:
         """Show the rows that match the query, and chips for the active filters and modes."""
         rows = self.list_query.apply(self._rows)
         self.listing.list_query = self.list_query
-        self.listing.show_rows(rows)
+        self.listing.show_rows(rows, stay_at_top=stay_at_top)
         self.set_class(not rows, "empty")
         if not rows:
             self.query_one("#empty", Static).update(self._why_empty())
@@ -183,7 +354,7 @@ class InvocationsScreen(PollingScreen):
             self.cache.matches_wanted += PAGE
         elif self.cache.more and not self.cache.older_wanted and self.held_rows is None:
             self.cache.older_wanted = True
-            self.refresh_now()
+            self.read_pages()
 
     def set_filter(self, text: str) -> None:
         """Filter by these words."""
@@ -194,7 +365,7 @@ class InvocationsScreen(PollingScreen):
         self.cache.matches_wanted = PAGE
         self.show()
         if self.cache.more:
-            self.refresh_now()
+            self.read_pages()
 
     # Keys.
 

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from playhead.model import Invocation, Step
 from textual import work
+from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.message import Message
-from textual.screen import Screen
+from textual.screen import ModalScreen, Screen
 
 from playhead_tui.interfaces import Dashboard
+from playhead_tui.sources.ages import SourceAge
 from playhead_tui.sources.poller import Poller
 from playhead_tui.widgets.notes import Notes
 
 if TYPE_CHECKING:
+    from playhead.record.change_feed import Changes
+
     from playhead_tui.widgets.filter_bar import FilterBar
 
 __all__ = ["PollingScreen", "ReadFailed"]
@@ -33,6 +37,18 @@ class ReadFailed(Message):
         return isinstance(message, ReadFailed)
 
 
+class StoreChanged(Message):
+    """Posted when the recorder reports changes."""
+
+    def __init__(self, changes: Changes) -> None:
+        super().__init__()
+        self.changes = changes
+
+    def can_replace(self, message: Message) -> bool:
+        """Keep every report: each names other invocations."""
+        return False
+
+
 class PollingScreen(Screen[None]):
     """A screen that polls the reader. Workers post messages; only handlers change widgets."""
 
@@ -46,6 +62,12 @@ class PollingScreen(Screen[None]):
         Binding("a", "answer", "Answer", show=False),
     ]
     FILTER_HINT = ""
+    FEED_WAIT = 20.0
+    """Seconds that a request for changes waits."""
+    FEED_PAUSE = 0.1
+    """Pause between two requests for changes, in which changes collect."""
+    NO_FEED_PAUSE = 2.0
+    """Pause before the next request when no recorder answers."""
     SECONDS = 1.0
     SHARE = 10.0
 
@@ -53,6 +75,13 @@ class PollingScreen(Screen[None]):
         super().__init__()
         self.dashboard = dashboard
         self.poller: Poller[Any] | None = None
+        self.age = SourceAge(dashboard.now)
+        """When the server answered last."""
+        self._position: str | None = None
+        self._fed = False
+        """Whether a recorder answered the last request for changes."""
+        self.pollers: list[Poller[Any]] = []
+        """The pollers that run; `poller` is the first of them."""
 
     # Polling.
 
@@ -61,15 +90,61 @@ class PollingScreen(Screen[None]):
         for notes in self.query(Notes):
             notes.show_notes(self.dashboard.notes)
         if self.poller is None:
-            self.poller = Poller(
-                self.read, self.deliver, self._fail, seconds=self.SECONDS, share=self.SHARE
+            self.pollers = self.make_pollers()
+            self.poller = self.pollers[0]
+            for poller in self.pollers:
+                self._poll(poller)
+
+    def make_pollers(self) -> list[Poller[Any]]:
+        """Return the pollers to run."""
+        return [
+            Poller(
+                self.read,
+                self.deliver,
+                self.fail,
+                seconds=self.SECONDS,
+                share=self.SHARE,
+                needed=self.in_sight,
             )
-            self._poll(self.poller)
+        ]
+
+    def feed_poller(self) -> Poller[Changes | None]:
+        """Return the poller that waits for changes in the store."""
+        return Poller(
+            self._read_changes,
+            self._deliver_changes,
+            lambda error: None,  # the reads of the screen show what is wrong with the recorder
+            seconds=0.0,
+            pause=lambda took: self.FEED_PAUSE if self._fed else self.NO_FEED_PAUSE,
+            needed=self.in_sight,
+        )
+
+    async def _read_changes(self) -> Changes | None:
+        self._fed = False
+        found = await self.dashboard.reader.changes(self._position, self.FEED_WAIT)
+        if found:
+            self._fed, self._position = True, found.position
+        return found
+
+    def _deliver_changes(self, found: Changes | None) -> None:
+        if found and (found.changes or found.missed):
+            self.post_message(StoreChanged(found))
+
+    def in_sight(self) -> bool:
+        """Return whether the screen is visible: no screen but dialogs is above it."""
+        stack = cast("App[Any]", self.app).screen_stack  # pyright: ignore[reportUnknownMemberType]
+        if self not in stack:
+            return False
+        return all(isinstance(above, ModalScreen) for above in stack[stack.index(self) + 1 :])
+
+    def on_screen_resume(self) -> None:
+        """Refresh a screen that becomes visible again."""
+        self.refresh_now()
 
     def refresh_now(self) -> None:
         """Read at once instead of at the next poll."""
-        if self.poller:
-            self.poller.wake()
+        for poller in self.pollers:
+            poller.wake()
 
     @work(group="poll")
     async def _poll(self, poller: Poller[Any]) -> None:
@@ -83,7 +158,8 @@ class PollingScreen(Screen[None]):
         """Post a message with the result. Runs in a worker."""
         raise NotImplementedError
 
-    def _fail(self, error: Exception) -> None:
+    def fail(self, error: Exception) -> None:
+        """Post a message about a failed read. Runs in a worker."""
         self.post_message(ReadFailed(f"Reading failed: {error or type(error).__name__}"))
 
     def on_read_failed(self, message: ReadFailed) -> None:

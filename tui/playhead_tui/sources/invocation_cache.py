@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,17 +11,22 @@ from playhead.model import FAILING, STATUSES, Invocation, InvocationPage, Status
 
 from playhead_tui.interfaces import InvocationReader
 from playhead_tui.sources.list_query import ListQuery
+from playhead_tui.sources.row_merge import KnownRow
 
 __all__ = ["PAGE", "CacheUpdate", "InvocationCache"]
 
 PAGE = 200
 """Rows per read."""
+OUTSIDE_LIMIT = 10_000
+"""Number of invocations older than the pages read that are remembered, not to read them again."""
 
 
 @dataclass(frozen=True)
 class CacheUpdate:
     """The pages of one round of reads."""
 
+    started: float
+    """When the round started, monotonic."""
     newest: InvocationPage
     older: InvocationPage | None = None
     """Older page, which follows page number `place` - 1."""
@@ -38,11 +44,15 @@ def _age(row: Invocation) -> tuple[datetime, str]:
 class InvocationCache:
     """Rows by id, and the end of the pages that were read without a gap."""
 
-    def __init__(self) -> None:
-        self._rows: dict[str, Invocation] = {}
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._known: dict[str, KnownRow] = {}
+        self._outside: dict[str, datetime | None] = {}
+        """Invocations older than the pages read, with their `modified_at`."""
         self._edges: list[Invocation] = []
         """The last row of each page read, newest page first."""
         self._turn = 0
+        self._loaded = False
         self.more = False
         """Whether the reader has older rows than these."""
         self.older_wanted = False
@@ -50,15 +60,47 @@ class InvocationCache:
         self.matches_wanted = PAGE
         """Number of rows to request when the server filters."""
         self.missing: tuple[str, ...] = ()
-        """Sources that the last round could not read, as sentences."""
+        """Sources that the last round could not read, as sentences; not the recorder's progress."""
 
     @property
     def rows(self) -> tuple[Invocation, ...]:
         """All rows read, in no particular order."""
-        return tuple(self._rows.values())
+        return tuple(known.row for known in self._known.values())
+
+    @property
+    def loaded(self) -> bool:
+        """Whether the first page has been read."""
+        return self._loaded
+
+    def get(self, invocation_id: str) -> Invocation | None:
+        """Return the row of an invocation; None when it was not read."""
+        known = self._known.get(invocation_id)
+        return known.row if known else None
+
+    def is_new(self, invocation_id: str, modified_at: datetime | None = None) -> bool:
+        """Return whether an invocation is worth a read: unknown, or modified since its read.
+
+        Args:
+            invocation_id: The invocation.
+            modified_at: When the server modified it; None when that is not known.
+        """
+        known = self._known.get(invocation_id)
+        if known is not None:
+            at = known.row.modified_at
+            return modified_at is not None and (at is None or at < modified_at)
+        return invocation_id not in self._outside or (
+            modified_at is not None and self._outside[invocation_id] != modified_at
+        )
+
+    def least_recent(self, ids: Iterable[str]) -> list[str]:
+        """Return the known ones of these ids, the one whose read is longest ago first."""
+        return sorted(
+            (id_ for id_ in ids if id_ in self._known), key=lambda id_: self._known[id_].read
+        )
 
     async def read(self, reader: InvocationReader, query: ListQuery) -> CacheUpdate:
         """Read the newest page, each older page in turn, and rows that match the query."""
+        started = self._clock()
         newest = await reader.invocations(limit=PAGE)
         older = before = matching = None
         place = 0
@@ -75,12 +117,13 @@ class InvocationCache:
             matching = await reader.invocations(
                 limit=self.matches_wanted, text=text, status=statuses
             )
-        return CacheUpdate(newest, older, place, before, matching)
+        return CacheUpdate(started, newest, older, place, before, matching)
 
     def update(self, update: CacheUpdate) -> None:
         """Store the rows that were read, and drop rows that no longer exist."""
         newest = update.newest
-        self._replace(newest, None)
+        self._loaded = True
+        self._replace(newest, None, update.started)
         if newest.rows:
             self._edges[:1] = [newest.rows[-1]]
         else:
@@ -88,14 +131,64 @@ class InvocationCache:
         if len(self._edges) <= 1:
             self.more = newest.more
         if update.older is not None and update.before is not None:
-            self._update_older(update.older, update.place, update.before)
+            self._update_older(update.older, update.place, update.before, update.started)
         for row in update.matching.rows if update.matching else ():
-            self._rows[row.id] = row
+            self._store(row, update.started)
         pages = (newest, update.older, update.matching)
-        self.missing = tuple(dict.fromkeys(m for page in pages if page for m in page.missing))
+        sentences = (m for page in pages if page for m in page.missing if m not in page.copying)
+        self.missing = tuple(dict.fromkeys(sentences))
 
-    def _update_older(self, page: InvocationPage, place: int, before: Invocation) -> None:
-        self._replace(page, before)
+    def refresh(self, rows: Iterable[Invocation], gone: Iterable[str], started: float) -> set[str]:
+        """Store rows that were read by id, without figures.
+
+        Args:
+            rows: The rows; those older than the pages read are left out.
+            gone: Ids that neither source has any more.
+            started: When the read started, monotonic.
+
+        Returns:
+            The ids of the rows that are new or different.
+        """
+        changed: set[str] = set()
+        for id_ in gone:
+            known = self._known.get(id_)
+            if known and known.read < started:
+                del self._known[id_]
+                changed.add(id_)
+        edge = _age(self._edges[-1]) if self.more and self._edges else None
+        for row in rows:
+            known = self._known.get(row.id)
+            if known is None and edge and _age(row) < edge:
+                if len(self._outside) >= OUTSIDE_LIMIT:
+                    self._outside.clear()
+                self._outside[row.id] = row.modified_at
+                continue
+            updated = known.updated(row, started) if known else KnownRow(row, started)
+            self._known[row.id] = updated
+            if known is None or known.row != updated.row:
+                changed.add(row.id)
+        return changed
+
+    def add_figures(self, rows: Iterable[Invocation], started: float) -> bool:
+        """Store the figures of these rows; return whether a row is different."""
+        changed = False
+        for row in rows:
+            if known := self._known.get(row.id):
+                self._known[row.id] = updated = known.with_figures(row, started)
+                changed = changed or updated.row != known.row
+        return changed
+
+    def _store(self, row: Invocation, started: float) -> None:
+        """Store a row that was read with its figures."""
+        known = self._known.get(row.id)
+        updated = known.updated(row, started) if known else KnownRow(row, started)
+        self._known[row.id] = updated.with_figures(row, started)
+
+    def _update_older(
+        self, page: InvocationPage, place: int, before: Invocation, started: float
+    ) -> None:
+        self._replace(page, before, started)
+        self._outside.clear()
         self._turn += 1
         if place >= len(self._edges):
             self.older_wanted = False
@@ -103,24 +196,30 @@ class InvocationCache:
         if page.rows:
             self._edges[place : place + 1] = [page.rows[-1]]
 
-    def _replace(self, page: InvocationPage, before: Invocation | None) -> None:
-        """Store a page and drop rows between its ends that it does not contain."""
+    def _replace(self, page: InvocationPage, before: Invocation | None, started: float) -> None:
+        """Store a page and drop rows between its ends that it does not contain.
+
+        Rows that were read after the page are kept, and so are those from a source that did not
+        answer.
+        """
         if page.missing and not page.rows:
             return
         last = _age(page.rows[-1]) if page.rows and page.more else None
         first = _age(before) if before else None
         read = {row.id for row in page.rows}
         gone = [
-            row.id
-            for row in self._rows.values()
-            if row.id not in read
-            and (first is None or _age(row) < first)
-            and (last is None or _age(row) > last)
+            known.row.id
+            for known in self._known.values()
+            if known.row.id not in read
+            and known.read <= started
+            and (not page.sources or known.row.origin in page.sources)
+            and (first is None or _age(known.row) < first)
+            and (last is None or _age(known.row) > last)
         ]
         for ident in gone:
-            del self._rows[ident]
+            del self._known[ident]
         for row in page.rows:
-            self._rows[row.id] = row
+            self._store(row, started)
 
 
 def server_filter(query: ListQuery) -> tuple[str | None, Iterable[Status] | None]:

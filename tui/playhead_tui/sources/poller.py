@@ -12,6 +12,10 @@ __all__ = ["Poller"]
 Result = TypeVar("Result")
 
 
+def _always() -> bool:
+    return True
+
+
 class Poller(Generic[Result]):
     """A loop that calls `read` and delivers the results until it is cancelled."""
 
@@ -23,6 +27,8 @@ class Poller(Generic[Result]):
         *,
         seconds: float,
         share: float = 10,
+        pause: Callable[[float], float] | None = None,
+        needed: Callable[[], bool] = _always,
     ) -> None:
         """Create the poller.
 
@@ -32,12 +38,17 @@ class Poller(Generic[Result]):
             fail: takes the exception of a failed read; polling continues.
             seconds: minimum pause between two reads.
             share: minimum pause as a multiple of the time that the last read took.
+            pause: returns the pause after a read of that many seconds, in place of `seconds`
+                and `share`.
+            needed: returns whether to read; if not, the poller waits until it is woken.
         """
         self._read = read
         self._deliver = deliver
         self._fail = fail
         self.seconds = seconds
         self.share = share
+        self._pause = pause
+        self._needed = needed
         self._wake = asyncio.Event()
 
     def wake(self) -> None:
@@ -48,14 +59,19 @@ class Poller(Generic[Result]):
         """Poll until cancelled."""
         while True:
             self._wake.clear()
+            if not self._needed():
+                await self._wake.wait()
+                continue
             started = time.monotonic()
             try:
                 self._deliver(await self._read())
             except Exception as error:
                 self._fail(error)
-            pause = max(self.seconds, self.share * (time.monotonic() - started))
             try:
-                async with asyncio.timeout(pause):
+                async with asyncio.timeout(self._pause_after(time.monotonic() - started)):
                     await self._wake.wait()
             except TimeoutError:
                 continue
+
+    def _pause_after(self, took: float) -> float:
+        return self._pause(took) if self._pause else max(self.seconds, self.share * took)

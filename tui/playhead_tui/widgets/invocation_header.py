@@ -45,6 +45,9 @@ class InvocationHeader(Widget):
         self.glyphs = glyphs
         self._detail: InvocationDetail | None = None
         self._id = ""
+        self._age = ""
+        self.as_of: datetime | None = None
+        """Time up to which durations grow, when the figures are older than the clock; else None."""
 
     def show_invocation(self, invocation_id: str, detail: InvocationDetail | None) -> None:
         """Show this state of the invocation."""
@@ -52,6 +55,12 @@ class InvocationHeader(Widget):
         self._id, self._detail = invocation_id, detail
         changed = height != len(self._lines(palette_of(self)))
         self.refresh(layout=changed)
+
+    def show_age(self, age: str) -> None:
+        """Show how old the figures are; empty while they are fresh."""
+        if age != self._age:
+            self._age = age
+            self.refresh()
 
     def get_content_height(self, container: object, viewport: object, width: int) -> int:
         """Return the number of lines."""
@@ -112,8 +121,10 @@ class InvocationHeader(Widget):
     def _second(self, detail: InvocationDetail, palette: Palette) -> list[Segment]:
         summary = detail.summary
         dot = f" {self.glyphs.separator} "
-        figures: list[tuple[str, str]] = []
-        took = duration(seconds_between(summary.created_at, summary.completed_at or self.now()))
+        figures: list[tuple[str, str]] = [(self._age, "")] if self._age else []
+        took = duration(
+            seconds_between(summary.created_at, summary.completed_at or self.as_of or self.now())
+        )
         took = elapsed(summary) if summary.ended else took
         figures.append((took, ""))
         if parts := times(summary):

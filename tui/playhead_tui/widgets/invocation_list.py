@@ -48,6 +48,8 @@ class InvocationList(RowsView[Invocation]):
         super().__init__(widget_id=widget_id, glyphs=glyphs)
         self.now = now
         self.list_query = ListQuery()
+        self.as_of: datetime | None = None
+        """Time up to which durations grow, when the rows are older than the clock; else None."""
 
     def key_of(self, row: Invocation) -> str:
         """Return the invocation id."""
@@ -134,7 +136,7 @@ class InvocationList(RowsView[Invocation]):
             case "age":
                 return age(row.created_at, now), palette.dim
             case "duration":
-                took = seconds_between(row.created_at, row.completed_at or now)
+                took = seconds_between(row.created_at, row.completed_at or self.as_of or now)
                 text = elapsed(row, now) if row.ended else duration(took)
                 return text, palette.dim if row.ended else palette.text
             case "attempts":

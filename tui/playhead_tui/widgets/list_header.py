@@ -38,11 +38,18 @@ class ListHeader(Widget):
         self._labels: tuple[str, ...] = ()
         self._counts: Counter[Status] = Counter()
         self._more = False
+        self._age = ""
 
     def show_labels(self, labels: Sequence[str]) -> None:
         """Show the connections."""
         self._labels = tuple(labels)
         self.refresh()
+
+    def show_age(self, age: str) -> None:
+        """Show how old the rows are; empty while they are fresh."""
+        if age != self._age:
+            self._age = age
+            self.refresh()
 
     def show_counts(self, rows: Iterable[Invocation], *, more: bool) -> None:
         """Count the rows by status; `more` when older ones are not counted."""
@@ -68,13 +75,16 @@ class ListHeader(Widget):
         palette = palette_of(self)
         width = self.size.width
         left = [Segment(" Playhead", palette.accent + palette.strong)]
+        if self._age:
+            left.append(Segment(f"  {self._age}", palette.warn))
+        kept = len(left)
         for label in self._labels:
             left.append(Segment(f"  {clip(label)}", palette.dim))
         right = self._counters(palette, words=True)
         if _length(left) + _length(right) + 2 > width:
             right = self._counters(palette, words=False)
         if _length(left) + _length(right) + 2 > width:
-            left = left[:1]
+            left = left[:kept]
         gap = max(1, width - _length(left) - _length(right))
         strip = Strip([*left, Segment(" " * gap), *right])
         return strip.adjust_cell_length(width).apply_style(self.rich_style)

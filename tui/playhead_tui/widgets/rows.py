@@ -118,8 +118,20 @@ class RowsView(ScrollView, Generic[Row], can_focus=True):
         """Position of the cursor; 0 without rows."""
         return 0 if self._cursor is None else self._places[self._cursor]
 
-    def show_rows(self, rows: Sequence[Row]) -> None:
-        """Replace the rows; the cursor stays on its row, and the row on its line of the screen."""
+    @property
+    def rows_in_view(self) -> Sequence[Row]:
+        """The rows in view."""
+        top = round(self.scroll_y)
+        return self._rows[top : top + self._page]
+
+    def show_rows(self, rows: Sequence[Row], *, stay_at_top: bool = False) -> None:
+        """Replace the rows; the cursor stays on its row, and the row on its line of the screen.
+
+        Args:
+            rows: the new rows.
+            stay_at_top: keep a cursor that is on the first row on the first row.
+        """
+        at_top = stay_at_top and self._cursor == self._wanted and not self.place
         offset = self.place - round(self.scroll_y)
         before = self.place
         self._rows = rows
@@ -127,6 +139,8 @@ class RowsView(ScrollView, Generic[Row], can_focus=True):
         self.virtual_size = Size(1, len(rows) + self.HEAD)
         if not rows:
             self._cursor = None
+        elif at_top:
+            self._go(0)
         elif self.follow:
             self._go(0 if self.follow < 0 else len(rows) - 1)
         elif self._wanted in self._places:

@@ -1,0 +1,261 @@
+"""Rows on screen follow the server by cheap queries; an older read replaces no newer one."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import count
+from typing import Any
+
+import httpx
+import pytest
+from playhead.local import RestateServer
+from playhead.model import InvocationPage, Tokens
+from playhead.reader.reader import Reader
+from playhead.restate.client import RestateClient
+from playhead_tui.sources.invocation_cache import CacheUpdate, InvocationCache
+from playhead_tui.sources.list_query import ListQuery
+from playhead_tui.sources.live_rows import LiveRows, scan_pause
+from playhead_tui.sources.row_merge import KnownRow
+from tui_desk import DeskService, desk_service
+from tui_fakes import FakeReader, ago, summary
+
+
+@pytest.fixture(scope="module")
+def desk(restate: RestateServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DeskService]:
+    with desk_service(restate, tmp_path_factory.mktemp("desk")) as service:
+        yield service
+
+
+def page(*rows: Any, more: bool = False) -> InvocationPage:
+    return InvocationPage(rows, more, sources=("live",))
+
+
+def running(**more: Any) -> Any:
+    return summary("inv_1", "S/run", "running", 10, modified_at=ago(9), **more)
+
+
+def ended(**more: Any) -> Any:
+    return replace(running(**more), status="succeeded", modified_at=ago(1), completed_at=ago(1))
+
+
+# Merging.
+
+
+def test_an_older_read_that_ends_later_changes_nothing() -> None:
+    known = KnownRow(running(), 1.0).updated(ended(), 3.0)
+    assert known.updated(running(), 2.0).row.status == "succeeded"
+    assert known.updated(running(), 4.0).row.status == "succeeded", "an end is final"
+
+
+def test_a_row_with_the_same_time_of_modification_follows_the_later_read() -> None:
+    failing = replace(running(), status="backing-off", retry_count=2)
+    known = KnownRow(running(), 2.0)
+    assert known.updated(failing, 3.0).row == failing
+    assert known.updated(failing, 1.0).row.status == "running"
+
+
+def test_figures_stay_until_figures_are_read_later() -> None:
+    known = KnownRow(running(), 1.0).with_figures(running(attempts=2, llm_calls=3), 1.0)
+    known = known.updated(ended(), 2.0)
+    assert (known.row.status, known.row.attempts, known.row.llm_calls) == ("succeeded", 2, 3)
+    later = running(attempts=None, attempts_at_least=3, llm_calls=4, tokens=Tokens(5, 6))
+    known = known.with_figures(later, 3.0).with_figures(running(llm_calls=1), 2.0)
+    assert (known.row.attempts, known.row.attempts_at_least, known.row.llm_calls) == (None, 3, 4)
+    assert known.row.status == "succeeded"
+
+
+def test_a_stored_copy_replaces_no_live_row() -> None:
+    copy = replace(running(), origin="stored", modified_at=ago(9.5))
+    known = KnownRow(running(retry_count=4), 1.0).updated(copy, 2.0)
+    assert (known.row.retry_count, known.row.origin) == (4, "stored")
+
+
+def test_an_invocation_that_the_server_no_longer_has_is_gone_until_it_is_back() -> None:
+    copy = replace(running(), origin="stored", status="gone", modified_at=ago(9.5))
+    gone = KnownRow(running(retry_count=4), 1.0).updated(copy, 2.0)
+    assert (gone.row.status, gone.row.retry_count, gone.row.origin) == ("gone", 4, "stored")
+    assert gone.updated(running(), 1.5).row.status == "gone"
+    assert gone.updated(running(), 3.0).row == running()
+    kept = KnownRow(ended(), 1.0).updated(copy, 2.0)
+    assert kept.row == replace(ended(), origin="stored"), "its end is known"
+
+
+def test_an_id_that_is_used_again_starts_afresh() -> None:
+    again = replace(running(), created_at=ago(2), modified_at=ago(2))
+    assert KnownRow(ended(llm_calls=3), 1.0).updated(again, 2.0).row == again
+
+
+def test_a_slow_page_neither_reverts_nor_drops_rows_that_were_read_meanwhile() -> None:
+    clock = count(1)
+    cache = InvocationCache(lambda: next(clock))
+    cache.update(CacheUpdate(1.0, page(running())))
+    new = summary("inv_2", "S/run", "running", 0)
+    cache.refresh([ended(), new], (), 3.0)
+    cache.update(CacheUpdate(2.0, page(running(llm_calls=2))))
+    rows = {row.id: row for row in cache.rows}
+    assert set(rows) == {"inv_1", "inv_2"}
+    assert (rows["inv_1"].status, rows["inv_1"].llm_calls) == ("succeeded", 2)
+    cache.update(CacheUpdate(4.0, page(ended())))
+    assert [row.id for row in cache.rows] == ["inv_1"], "deleted on the server"
+
+
+def test_a_source_that_does_not_answer_removes_nothing() -> None:
+    cache = InvocationCache()
+    cache.update(CacheUpdate(1.0, page(running())))
+    stored = summary("inv_old", "S/run", "succeeded", 99, origin="stored")
+    cache.update(CacheUpdate(2.0, InvocationPage((stored,), False, sources=("stored",))))
+    assert {row.id for row in cache.rows} == {"inv_1", "inv_old"}
+
+
+def test_rows_older_than_the_pages_read_are_not_shown_and_not_read_again() -> None:
+    cache = InvocationCache()
+    cache.update(CacheUpdate(1.0, page(running(), more=True)))
+    old = summary("inv_old", "S/run", "running", 99, modified_at=ago(50))
+    assert cache.is_new("inv_old")
+    assert not cache.refresh([old], (), 2.0)
+    assert not cache.is_new("inv_old")
+    assert cache.is_new("inv_old", ago(40)), "it was modified"
+    assert [row.id for row in cache.rows] == ["inv_1"]
+
+
+def test_scans_take_at_most_a_quarter_of_the_time() -> None:
+    for took in (0.001, 0.01, 0.08, 0.15, 0.25, 0.8, 5.0):
+        pause = scan_pause(took)
+        assert took / (took + pause) <= 0.25 + 1e-9
+        if took <= 0.18:
+            assert took + pause <= 0.76
+
+
+# What is read.
+
+
+class Wire(httpx.AsyncHTTPTransport):
+    """Transport to the real server that records the SQL of each request."""
+
+    def __init__(self) -> None:
+        super().__init__(limits=httpx.Limits(max_keepalive_connections=0))
+        self.sql: list[str] = []
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self.sql.append(json.loads(request.content)["query"])
+        return await super().handle_async_request(request)
+
+
+async def test_the_frequent_reads_never_scan_and_an_unchanged_row_is_not_read(
+    desk: DeskService, restate: RestateServer
+) -> None:
+    done = [desk.call(n) for n in range(3)]
+    wire = Wire()
+    reader = Reader(RestateClient(restate.admin_url, transport=wire), None)
+    cache = InvocationCache()
+    live = LiveRows(cache)
+    cache.update(await cache.read(reader, ListQuery()))
+    waiting = desk.wait()
+    wire.sql.clear()
+    for _ in range(3):
+        update = await live.read_changed(reader, done)
+        cache.refresh(update.rows, update.gone, update.started)
+    by_id = re.compile(r" WHERE id IN \(")
+    assert all("FROM sys_invocation_state" in sql or by_id.search(sql) for sql in wire.sql)
+    rows = [sql for sql in wire.sql if "FROM sys_invocation WHERE" in sql]
+    assert not any(id_ in sql for sql in rows for id_ in done), "they have not changed"
+    # One scan finds what was never seen active, and reads it by id.
+    wire.sql.clear()
+    update = await live.scan(reader)
+    cache.refresh(update.rows, update.gone, update.started)
+    found = cache.get(waiting)
+    assert found
+    assert (found.service, found.handler) == ("Desk", "wait")
+    wire.sql.clear()
+    update = await live.scan(reader)
+    assert len(wire.sql) == 1, "the same answer again leads to no reads"
+    assert not update.rows
+    await reader.close()
+
+
+async def test_one_read_sees_a_change_of_a_row_in_view(
+    desk: DeskService, restate: RestateServer
+) -> None:
+    ident = desk.wait()
+    reader = Reader(RestateClient(restate.admin_url), None)
+    cache = InvocationCache()
+    live = LiveRows(cache)
+    cache.update(await cache.read(reader, ListQuery()))
+    before = cache.get(ident)
+    assert before
+    assert not before.ended
+    desk.answer(ident)
+    update = await live.read_changed(reader, [ident])
+    assert cache.refresh(update.rows, update.gone, update.started) == {ident}
+    after = cache.get(ident)
+    assert after
+    assert (after.status, desk.row(ident)["status"]) == ("succeeded", "completed")
+    desk.purge(ident)
+    update = await live.read_changed(reader, [ident])
+    assert update.gone == (ident,)
+    await reader.close()
+
+
+# On screen.
+
+
+async def test_a_cursor_on_the_first_row_stays_at_the_top(stage) -> None:
+    source = FakeReader([summary(f"inv_{n:03}", "S/run", "running", n + 1) for n in range(80)])
+    async with stage(source, size=(100, 20)) as s:
+        screen = s.app.screen
+        await s.until(lambda: screen.listing.rows)
+        for n in range(30):
+            source.rows.append(summary(f"inv_new{n:02}", "S/run", "running", -n))
+        await s.until(lambda: len(screen.listing.rows) == 110)
+        assert (screen.listing.cursor, screen.listing.scroll_y) == ("inv_new29", 0)
+        await s.press("j")
+        source.rows.append(summary("inv_newer", "S/run", "running", -99))
+        await s.until(lambda: len(screen.listing.rows) == 111)
+        assert (screen.listing.cursor, screen.listing.place) == ("inv_new28", 2)
+
+
+async def test_a_hidden_list_reads_nothing_and_is_read_at_once_when_it_returns(stage) -> None:
+    source = FakeReader()
+    async with stage(source) as s:
+        screen = s.app.screen
+        await s.until(lambda: screen.listing.rows)
+        s.app.open_invocation("inv_1cIntake")
+        await s.until(lambda: getattr(s.app.screen, "detail", None))
+        for poller in screen.pollers:
+            poller.wake()
+        await s.pilot.pause()
+        reads, scans = len(source.limits), source.scans
+        place = next(n for n, row in enumerate(source.rows) if row.id == "inv_1cIntake")
+        source.rows[place] = replace(
+            source.rows[place], status="succeeded", completed_at=ago(0), modified_at=ago(0)
+        )
+        await s.until(lambda: s.app.screen.detail.summary.ended)
+        assert (len(source.limits), source.scans) == (reads, scans)
+        await s.press("escape")
+        await s.until(lambda: screen.cache.get("inv_1cIntake").ended)
+        await s.until(lambda: source.scans > scans)
+
+
+async def test_a_change_and_its_figures_are_shown_without_a_read_of_the_page(stage) -> None:
+    source = FakeReader()
+    async with stage(source, size=(140, 40)) as s:
+        screen = s.app.screen
+        await s.until(lambda: screen.listing.rows)
+        pages = len(source.limits)
+        screen.poller.seconds = 3600.0
+        place = next(n for n, row in enumerate(source.rows) if row.id == "inv_1cIntake")
+        source.rows[place] = replace(
+            source.rows[place],
+            status="succeeded",
+            completed_at=ago(1),
+            modified_at=ago(1),
+            llm_calls=77,
+        )
+        await s.until(lambda: screen.cache.get("inv_1cIntake").ended)
+        line = next(line for line in s.text.splitlines() if "IntakeAgent" in line)
+        assert "succeeded" in line
+        await s.until(lambda: screen.cache.get("inv_1cIntake").llm_calls == 77)
+        assert len(source.limits) <= pages + 1

@@ -1,0 +1,60 @@
+"""How old the figures on screen are, said once they are older than two seconds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import datetime
+
+from playhead.formatting import clock, duration
+
+__all__ = ["FRESH_SECONDS", "SourceAge"]
+
+FRESH_SECONDS = 2.0
+"""Age from which it is shown."""
+
+
+class SourceAge:
+    """When the server last answered the reads of a screen."""
+
+    def __init__(
+        self, now: Callable[[], datetime], monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._now = now
+        self._monotonic = monotonic
+        self._read: float | None = None
+        self._as_of: datetime | None = None
+        self._failed = False
+
+    def answered(self, started: float) -> None:
+        """Note a read that was answered.
+
+        Args:
+            started: When it started, monotonic: what it says is at least that new.
+        """
+        if self._read is None or started >= self._read:
+            self._read = started
+            self._as_of = self._now()
+            self._failed = False
+
+    def failed(self) -> None:
+        """Note a read that was not answered."""
+        self._failed = True
+
+    @property
+    def stale_since(self) -> datetime | None:
+        """Time of what is on screen when it is older than two seconds; None while it is fresh."""
+        return self._as_of if self._seconds > FRESH_SECONDS else None
+
+    def text(self, what: str = "rows") -> str:
+        """Return the age as text; empty while it is fresh, and before the first answer."""
+        if self._as_of is None or self._seconds <= FRESH_SECONDS:
+            return ""
+        age = duration(self._seconds, coarse=True)
+        if self._failed:
+            return f"server not answering for {age}; {what} as of {clock(self._as_of)[:8]}"
+        return f"updated {age} ago"
+
+    @property
+    def _seconds(self) -> float:
+        return self._monotonic() - self._read if self._read is not None else 0.0
