@@ -80,7 +80,7 @@ def _executed(span: Span, attempt: Attempt | None, children: Sequence[Span]) -> 
         return Executed(((span.start, over),), over, f"stopped {late} after its attempt")
     within = [c.end for c in children if c.end is not None and c.end <= over + SLACK]
     first = (span.start, min(max(within, default=over), over))
-    later = min((c.start for c in children if c.start > over), default=None)
+    later = min((c.start for c in children if over < c.start < span.end), default=None)
     if later is None:
         return Executed((first,), first[1], "result read by the next attempt")
     return Executed((first, (later, span.end)), span.end, "continued by the next attempt")

@@ -148,12 +148,15 @@ class _Source:
             index, event = self.failures.get(attempt.number, (None, None))
             if index != step.index or event is None or step.started_at is None:
                 continue
+            ended = attempt.ended_at or event.at
+            if ended < step.started_at:
+                continue
             found.append(
                 Try(
                     number=0,
                     state="failed",
                     started_at=max(attempt.started_at, step.started_at),
-                    ended_at=attempt.ended_at or event.at,
+                    ended_at=ended,
                     attempt=attempt.number,
                     error=event.message or None,
                 )
