@@ -22,7 +22,8 @@ def tool(id_: str, begin: float, end: float | None, attempt: str, **attributes: 
     return Span(
         "t", id_, attempt, f"execute_tool {id_}", "internal", "agents", "", at(begin),
         None if end is None else at(end), "unset", "",
-        {"gen_ai.operation.name": "execute_tool", "playhead.attempt.span_id": attempt, **attributes},
+        {"gen_ai.operation.name": "execute_tool", "playhead.attempt.span_id": attempt}
+        | attributes,
     )  # fmt: skip
 
 
