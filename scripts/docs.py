@@ -123,6 +123,8 @@ SPAN_ATTRIBUTES = {
     "playhead.interrupted": "The attempt ended while the span was open: a suspension, a "
     "cancellation, a failure elsewhere, SIGTERM.",
     "playhead.pending": "The span has not ended yet. The finished span will replace it.",
+    "playhead.awakeable": "Event on the span in which the handler created an awakeable.",
+    "playhead.awakeable.id": "On that event: id of the awakeable.",
     "playhead.redacted": "Names of the attributes that `redact` changed or omitted.",
     "gen_ai.operation.name": "`chat`, `text_completion`, `generate_content` (LLM calls), "
     "`embeddings`, `execute_tool`, `invoke_agent`.",

@@ -17,6 +17,8 @@ __all__ = [
     "ATTEMPT_NUMBER",
     "ATTEMPT_SPAN",
     "ATTEMPT_SPAN_ID",
+    "AWAKEABLE_EVENT",
+    "AWAKEABLE_ID",
     "CACHE_READ_TOKENS",
     "CACHE_WRITE_TOKENS",
     "COMMAND_EVENT",
@@ -33,6 +35,7 @@ __all__ = [
     "INGRESS_SPAN",
     "INPUT_MESSAGES",
     "INPUT_TOKENS",
+    "INSTANCE_ID",
     "INTERRUPTED",
     "INVOCATION_ID",
     "INVOCATION_TARGET",
@@ -81,6 +84,8 @@ __all__ = [
 
 SERVER_SERVICE = "Restate"
 """`service.name` of the server's own spans."""
+INSTANCE_ID = "service.instance.id"
+"""Attribute of a resource: id of the process. OpenTelemetry's SDK for Python sets it."""
 INGRESS_SPAN = "ingress"
 START_SPAN = "invocation-start"
 ATTEMPT_SPAN = "invocation-attempt"
@@ -112,6 +117,9 @@ INTERRUPTED = "playhead.interrupted"
 PENDING = "playhead.pending"
 REDACTED = "playhead.redacted"
 """Names of the attributes with redacted values."""
+AWAKEABLE_EVENT = "playhead.awakeable"
+"""Event on the span in which the handler created an awakeable."""
+AWAKEABLE_ID = "playhead.awakeable.id"
 
 # OpenTelemetry's GenAI semantic conventions.
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
-from playhead.model import Invocation, Step, Tokens
+from playhead.model import ClockOffset, Invocation, Step, Tokens
 from playhead.text import clean
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "attempts",
     "attempts_line",
     "clock",
+    "clock_line",
     "count",
     "date_time",
     "duration",
@@ -33,6 +34,8 @@ __all__ = [
     "step_label",
     "times",
     "tokens",
+    "tries_line",
+    "try_lines",
 ]
 
 UNKNOWN = "-"
@@ -221,6 +224,56 @@ def step_label(step: Step) -> str:
     index = f"#{step.index} " if step.index >= 0 else ""
     return (
         f"{index}{step.kind}" if step.name in ("", step.kind) else f"{index}{step.kind} {step.name}"
+    )
+
+
+def tries_line(step: Step) -> str:
+    """Format tries and waits: `3 tries (2 failed), 2 waits of 3.1s in all`, `≥ 2 tries`."""
+    number = len(step.tries)
+    failed = sum(one.state not in ("done", "running") for one in step.tries)
+    text = f"{'≥ ' if step.more_tries else ''}{number} {'try' if number == 1 else 'tries'}"
+    text += f" ({failed} failed)" if failed else ""
+    if step.waits:
+        waits = f"{len(step.waits)} wait{'s' if len(step.waits) > 1 else ''}"
+        ended = [seconds_between(wait.started_at, wait.ended_at) for wait in step.waits]
+        most = "at most " if any(wait.at_most for wait in step.waits) else ""
+        open_ = ", one of them now" if None in ended and len(ended) > 1 else ""
+        total = duration(sum(seconds or 0 for seconds in ended))
+        lasting = "" if ended == [None] else f" of {most}{total} in all"
+        text += f", {waits}{lasting}{open_}"
+    return text
+
+
+def try_lines(step: Step, now: datetime | None = None) -> Iterator[str]:
+    """Yield a line for each try of a step, and one for each wait after it.
+
+    Args:
+        step: The step.
+        now: The current time, for the length of a wait that lasts; None to leave it out.
+    """
+    waits = {wait.started_at: wait for wait in step.waits}
+    for one in step.tries:
+        took = duration(seconds_between(one.started_at, one.ended_at)) or "for an unknown time"
+        took = took if one.ended_at else "until now"
+        attempt = f", attempt {one.attempt}" if one.attempt else ""
+        state = "lost with the process" if one.state == "lost" else one.state
+        began = clock(one.started_at) or f"before {clock(one.ended_at)}"
+        error = f": {failure_line(one.error)}" if one.error else ""
+        yield f"try {one.number}  {began}  {state} {took}{attempt}{error}"
+        wait = waits.get(one.ended_at) if one.ended_at else None
+        if wait is not None:
+            length = duration(seconds_between(wait.started_at, wait.ended_at or now))
+            most = "at most " if wait.at_most else ""
+            lasts = "" if wait.ended_at else " so far" if now else "until the next try"
+            yield f"wait   {clock(wait.started_at)}  {most}{length}{lasts}"
+
+
+def clock_line(offset: ClockOffset) -> str:
+    """Describe a clock: `The clock of agents is 2.3s ahead of the server's; …`."""
+    way = "ahead of" if offset.seconds > 0 else "behind"
+    return (
+        f"The clock of {one_line(offset.service)} is {duration(abs(offset.seconds))} {way} the "
+        "server's; its spans are shifted."
     )
 
 

@@ -17,7 +17,7 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 def span(id_: str, parent: str | None, at: float = 0.0) -> Span:
     begun = START + timedelta(seconds=at)
     return Span("t", id_, parent, id_, "internal", "agents", "scope", begun,
-                begun + timedelta(seconds=1), "unset", "", {})  # fmt: skip
+                START + timedelta(seconds=60), "unset", "", {})  # fmt: skip
 
 
 def shown(*spans: Span) -> list[tuple[str, int, str | None]]:

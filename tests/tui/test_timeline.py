@@ -76,7 +76,7 @@ def test_work_is_never_idle() -> None:
     rows = some_rows()
     detail = details(rows)["inv_1aWeather"]
     start = min(row.started_at for row in detail.timeline if row.started_at)
-    gaps = idle(detail.timeline, detail.attempts, start, NOW)
+    gaps = idle(detail.timeline, start, NOW)
     for row in detail.timeline:
         if row.span and row.ended_at and row.span.name.startswith(("chat", "execute_tool")):
             begin, end = row.span.start, row.ended_at

@@ -18,6 +18,8 @@ from playhead.model import (
     TimelineRow,
     Tokens,
     ToolCall,
+    Try,
+    Wait,
 )
 from tui_fakes import ago
 
@@ -129,6 +131,9 @@ def weather(row: Invocation) -> InvocationDetail:
                   "from api.weather.example", TRACEBACK, 500)
         for a in tries if a.ended_at
     )  # fmt: skip
+    at = lambda s: start + timedelta(seconds=s)  # noqa: E731
+    retried = ((at(2.66), at(2.9)), (at(4.45), at(4.71)), (at(10.45), at(10.82)))
+    waits = ((at(2.9), at(4.45)), (at(4.71), at(10.45)), (at(10.82), None))
     steps = (
         step(start, 0.012, 0, "input", "Input", 0,
              input={"prompt": "What is the weather in Paris and in 東京?"}),
@@ -139,9 +144,10 @@ def weather(row: Invocation) -> InvocationDetail:
              tool=ToolCall("get_weather", CALLS[0].arguments, "call_1"),
              output={"city": "Paris", "temperature_c": 14.5, "sky": "light rain"}),
         step(start, 2.66, None, "tool", "Calling get_weather", 5, state="retrying", attempt=1,
-             tool=ToolCall("get_weather", CALLS[1].arguments, "call_2"), events=events),
+             tool=ToolCall("get_weather", CALLS[1].arguments, "call_2"), events=events,
+             tries=tuple(Try(n, "failed", a, b, n, "503") for n, (a, b) in enumerate(retried, 1)),
+             waits=tuple(Wait(a, b) for a, b in waits)),
     )  # fmt: skip
-    at = lambda s: start + timedelta(seconds=s)  # noqa: E731
     spans = (
         span(start, 0.04, 2.85, "invoke_agent weather", "a1", status="error",
              message="503 Service Unavailable"),
@@ -161,7 +167,6 @@ def weather(row: Invocation) -> InvocationDetail:
              message="503 Service Unavailable",
              attributes={"gen_ai.operation.name": "execute_tool"}),
     )  # fmt: skip
-    retried = ((at(2.66), at(2.9)), (at(4.45), at(4.71)), (at(10.45), at(10.82)))
     timeline = (
         attempt_row(tries[0]),
         step_row(steps[0], 1, 1),
@@ -171,7 +176,7 @@ def weather(row: Invocation) -> InvocationDetail:
         span_row(spans[1], 3, 1),
         step_row(steps[3], 2, 1),
         span_row(spans[2], 3, 1),
-        step_row(steps[4], 2, 1, failed_tries=retried),
+        step_row(steps[4], 2, 1, failed_tries=retried, gaps=waits),
         span_row(spans[3], 3, 1),
         attempt_row(tries[1]),
         span_row(spans[4], 1, 2),

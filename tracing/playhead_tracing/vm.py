@@ -8,6 +8,7 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.context import get_current
+from opentelemetry.trace import get_current_span
 from restate.vm import (
     DoProgressCancelSignalReceived,
     DoProgressWaitExternalProgress,
@@ -19,6 +20,7 @@ from restate.vm import (
 )
 
 from playhead_tracing.attempt import Attempt, Step
+from playhead_tracing.attributes import AWAKEABLE_EVENT, AWAKEABLE_ID
 from playhead_tracing.request_body import RUN, command_at, run_completion_ids
 
 if TYPE_CHECKING:
@@ -81,6 +83,13 @@ class WatchedVM(VMWrapper):
             run.handle, name, attempt.commands, completion_id, get_current(), attempt.current()
         )
         return run
+
+    def sys_awakeable(self) -> tuple[str, int]:
+        """Handle the creation of an awakeable, which writes no command: the journal has no time."""
+        awakeable = VMWrapper.sys_awakeable(self)
+        if not self.attempt.replaying:
+            get_current_span().add_event(AWAKEABLE_EVENT, {AWAKEABLE_ID: awakeable[0]})
+        return awakeable
 
     def take_output(self) -> bytes:
         """Return the bytes for the server, with the ids of new steps before any of them runs."""

@@ -38,7 +38,9 @@ def lines(
     yield from heading("Timeline")
     if detail.timeline:
         since = detail.summary.created_at
-        yield from waterfall(detail.timeline, since, ascii_only=ascii_only, width=width)
+        yield from waterfall(
+            detail.timeline, since, ascii_only=ascii_only, width=width, over=detail.ended_at
+        )
     else:
         yield paint(
             "  The journal is empty: no attempt has started, or the server has deleted it.",
@@ -93,6 +95,8 @@ def _header(detail: InvocationDetail) -> Iterator[Text]:
     for name, value in fields:
         if value:
             yield field(name, value)
+    for offset in detail.clocks:
+        yield field("clock", formatting.clock_line(offset))
 
 
 def _attempt(attempt: Attempt) -> Text:

@@ -24,8 +24,8 @@ STYLES: Mapping[str, str] = {
     "succeeded": "green", "done": "green", "completed": "green", "running": "cyan",
     "pending": "yellow", "scheduled": "yellow", "inboxed": "yellow", "ready": "yellow",
     "suspended": "blue", "paused": "magenta", "backing-off": "yellow", "retrying": "yellow",
-    "failed": "red", "killed": "red", "cancelled": "red", "interrupted": "red", "unknown": "dim",
-    "gone": "dim",
+    "failed": "red", "killed": "red", "cancelled": "red", "interrupted": "yellow", "unknown": "dim",
+    "gone": "dim", "lost": "yellow", "unfinished": "yellow",
 }  # fmt: skip
 """Style of each status of an invocation, attempt or step, in addition to its name."""
 

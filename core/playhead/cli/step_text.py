@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from playhead import formatting
@@ -28,6 +29,7 @@ def lines(step: Step) -> Iterator[Text]:
         ("attempt", step.attempt),
         ("started", formatting.clock(step.started_at)),
         ("ended", formatting.clock(step.ended_at)),
+        ("note", step.note),
         ("wakes at", formatting.date_time(step.wake_at)),
         ("invocation", step.child_id),
         ("awakeable", step.awakeable_id),
@@ -44,8 +46,12 @@ def lines(step: Step) -> Iterator[Text]:
     if step.error:
         yield from heading("Terminal error")
         yield from _block(step.error, "red")
+    if len(step.tries) > 1 or step.waits or step.more_tries:
+        yield from heading(formatting.tries_line(step))
+        for line in formatting.try_lines(step, datetime.now(UTC)):
+            yield paint(f"  {line}")
     if step.events:
-        yield from heading("Failed tries")
+        yield from heading("Recorded failures")
         for event in step.events:
             yield from event_lines(f"#{step.index}", event)
 

@@ -21,8 +21,14 @@ _LABEL = 44
 _TIMES = 20
 _UNICODE = {"done": "━", "failed": "━", "try": "╳", "backoff": "┄", "open": "╌", "dot": "╸"}
 _ASCII = {"done": "=", "failed": "=", "try": "x", "backoff": ".", "open": "-", "dot": "|"}
-_MARKS = {"done": "✓", "failed": "✗", "pending": "…", "retrying": "↻"}
-_ASCII_MARKS = {"done": "+", "failed": "x", "pending": "~", "retrying": "r"}
+_MARKS = {
+    "done": "✓", "failed": "✗", "pending": "…", "retrying": "↻", "interrupted": "⇥", "lost": "‡",
+    "unfinished": "⊣",
+}  # fmt: skip
+_ASCII_MARKS = {
+    "done": "+", "failed": "x", "pending": "~", "retrying": "r", "interrupted": "i", "lost": "!",
+    "unfinished": "]",
+}  # fmt: skip
 
 
 def waterfall(
@@ -31,6 +37,7 @@ def waterfall(
     *,
     ascii_only: bool = False,
     width: int | None = None,
+    over: datetime | None = None,
     now: datetime | None = None,
 ) -> list[Text]:
     """Return a line for each row: state, label, bar, start and duration.
@@ -40,11 +47,12 @@ def waterfall(
         since: Origin of the start times.
         ascii_only: Draw with ASCII characters only.
         width: Maximum number of columns; labels and line ends are cut. None for no limit.
+        over: End of the invocation, where the axis ends; None while it has not ended.
         now: End of open bars; by default, the current time.
     """
-    now = now or datetime.now(UTC)
+    now = over or now or datetime.now(UTC)
     times = [t for row in rows for t in (row.started_at, row.ended_at) if t]
-    first, last = min(times, default=since), max(times, default=since)
+    first, last = min(times, default=since), over or max(times, default=since)
     if any(row.ended_at is None and row.started_at for row in rows):
         last = max(last, now)
     marks = _ASCII_MARKS if ascii_only else _MARKS
@@ -92,14 +100,14 @@ def bar(
     body = glyphs["open"] if row.ended_at is None else glyphs["done"]
     for cell in range(left, right + 1):
         cells[cell] = body if right > left else glyphs["dot"]
-    if row.failed_tries:
-        for cell in range(left, right + 1):
+    for begin, finish in row.gaps:
+        for cell in range(place(begin), place(finish or end) + 1):
             cells[cell] = glyphs["backoff"]
-        for begin, finish in row.failed_tries:
-            for cell in range(place(begin), place(finish) + 1):
-                cells[cell] = glyphs["try"]
-        if row.ended_at and row.state == "done":
-            cells[right] = glyphs["dot"]
+    for begin, finish in row.failed_tries:
+        for cell in range(place(begin), place(finish) + 1):
+            cells[cell] = glyphs["try"]
+    if row.gaps and row.ended_at and row.state == "done":
+        cells[right] = glyphs["dot"]
     return "".join(cells)
 
 
@@ -117,6 +125,7 @@ def _times(row: TimelineRow, since: datetime) -> str:
         return ""
     took = ""
     if row.started_at:
-        took = formatting.duration(formatting.seconds_between(row.started_at, row.ended_at))
+        seconds = formatting.seconds_between(row.started_at, row.ended_at)
+        took = formatting.duration(seconds if row.ran is None else row.ran)
         took = f" {took or 'so far'}"
     return f" +{formatting.duration((start - since).total_seconds())}{took}"

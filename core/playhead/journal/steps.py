@@ -41,7 +41,7 @@ def steps(
     events: Iterable[EventRow] = (),
     payloads: Mapping[int, bytes] | None = None,
     waiting_signals: Iterable[int] = (),
-    active: bool = False,
+    active: bool = True,
 ) -> list[Step]:
     """Return the steps of one journal in journal order, then the awakeables still awaited.
 
@@ -51,8 +51,8 @@ def steps(
         events: Rows of sys_journal_events for this invocation.
         payloads: `raw` by journal index. Steps with a payload that is not here are `truncated`.
         waiting_signals: Indexes of the signals that the invocation is suspended on.
-        active: Whether the invocation has not ended, which means that a failed step is being
-            retried.
+        active: Whether the invocation has not ended. Its steps without a result are `pending`, or
+            `retrying` after a failure; those of an ended one are `unfinished`.
     """
     payloads = payloads or {}
     commands = [row for row in journal if row.is_command]
@@ -71,7 +71,7 @@ def steps(
     found.sort(key=lambda step: step.index)
     received = {entries.signal_id(row) for row in signals}
     found += [
-        _awaited_step(invocation_id, index)
+        _awaited_step(invocation_id, index, _waiting_state((), active))
         for index in waiting_signals
         if index >= FIRST_AWAKEABLE_SIGNAL and index not in received
     ]
@@ -141,7 +141,10 @@ def _command_step(
         type=row.entry_type,
         name=_name(row, type_),
         state=_state(
-            result, failure, waiting, bool(events) and active, _is_failed_output(row, type_)
+            result,
+            failure,
+            _waiting_state(events, active) if waiting else None,
+            _is_failed_output(row, type_),
         ),
         started_at=row.appended_at,
         ended_at=(result or row).appended_at if not waiting else None,
@@ -176,15 +179,19 @@ def _is_failed_output(row: JournalRow, type_: str) -> bool:
 def _state(
     result: JournalRow | None,
     failure: str | None,
-    waiting: bool,
-    retrying: bool,
+    waiting: StepState | None,
     failed_output: bool,
 ) -> StepState:
     if failure or failed_output or (result is not None and result.lite.get("result") == "Failure"):
         return "failed"
-    if waiting:
-        return "retrying" if retrying else "pending"
-    return "done"
+    return waiting or "done"
+
+
+def _waiting_state(events: Sequence[StepEvent], active: bool) -> StepState:
+    """Return the state of a step without a result."""
+    if not active:
+        return "unfinished"
+    return "retrying" if events else "pending"
 
 
 def _state_or_other(type_: str) -> StepKind:
@@ -260,14 +267,14 @@ def _signal_step(invocation_id: str, row: JournalRow, payloads: Mapping[int, byt
     )
 
 
-def _awaited_step(invocation_id: str, number: int) -> Step:
+def _awaited_step(invocation_id: str, number: int, state: StepState) -> Step:
     return Step(
         index=-1,
         command_index=None,
         kind="awakeable",
         type="Awakeable",
         name="awakeable",
-        state="pending",
+        state=state,
         started_at=None,
         ended_at=None,
         awakeable_id=_awakeable_id(invocation_id, number),

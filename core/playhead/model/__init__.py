@@ -4,12 +4,13 @@
 """
 
 from playhead.model.attempt import Attempt, AttemptOutcome
+from playhead.model.clock_offset import ClockOffset
 from playhead.model.filters import Filters
 from playhead.model.invocation import Invocation, InvocationDetail, InvocationPage, Origin
 from playhead.model.llm import LlmCall, Message, Tokens, ToolCall
 from playhead.model.span import Span, SpanEvent
 from playhead.model.status import ENDED, FAILING, STATUSES, Status, status_of
-from playhead.model.step import Step, StepEvent, StepKind, StepState
+from playhead.model.step import Step, StepEvent, StepKind, StepState, Try, TryState, Wait
 from playhead.model.timeline import TimelineRow
 from playhead.model.times import Times
 from playhead.model.waiting import Waiting, WaitingKind
@@ -20,6 +21,7 @@ __all__ = [
     "STATUSES",
     "Attempt",
     "AttemptOutcome",
+    "ClockOffset",
     "Filters",
     "Invocation",
     "InvocationDetail",
@@ -38,6 +40,9 @@ __all__ = [
     "Times",
     "Tokens",
     "ToolCall",
+    "Try",
+    "TryState",
+    "Wait",
     "Waiting",
     "WaitingKind",
     "status_of",

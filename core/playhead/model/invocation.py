@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from playhead.model.attempt import Attempt
+from playhead.model.clock_offset import ClockOffset
 from playhead.model.llm import Tokens
 from playhead.model.span import Span
 from playhead.model.status import ENDED, Status
@@ -95,5 +96,12 @@ class InvocationDetail:
     """Decoded state of its virtual object or workflow; empty for a service."""
     events: tuple[StepEvent, ...] = ()
     """Failures and pauses that belong to no step, oldest first."""
+    ended_at: datetime | None = None
+    """Where its timeline ends: its completion, or the last known change of one that is gone.
+
+    None while it has not ended.
+    """
+    clocks: tuple[ClockOffset, ...] = ()
+    """Processes whose clock differs from the server's. The times of their spans are corrected."""
     missing: tuple[str, ...] = ()
     """Sentences about data that could not be read."""

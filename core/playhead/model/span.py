@@ -39,3 +39,9 @@ class Span:
     events: tuple[SpanEvent, ...] = ()
     invocation_id: str | None = None
     """Its own `restate.invocation.id`, or that of the nearest ancestor that has one."""
+    instance: str | None = None
+    """`service.instance.id` of its resource: the process that sent it."""
+    end_received: bool = True
+    """Whether `end` was received, or is None. False when it is the end of the attempt instead."""
+    lost: bool = False
+    """Whether the end was not received and no longer will be: its process died."""

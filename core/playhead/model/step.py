@@ -8,14 +8,23 @@ from typing import Any, Literal
 
 from playhead.model.llm import LlmCall, ToolCall
 
-__all__ = ["Step", "StepEvent", "StepKind", "StepState"]
+__all__ = ["Step", "StepEvent", "StepKind", "StepState", "Try", "TryState", "Wait"]
 
 StepKind = Literal[
     "input", "output", "run", "llm", "tool", "state", "sleep", "call", "send", "awakeable",
     "promise", "signal", "attach", "cancel", "other",
 ]  # fmt: skip
 
-StepState = Literal["done", "pending", "failed", "retrying"]
+StepState = Literal[
+    "done", "pending", "failed", "retrying", "interrupted", "lost", "unfinished"
+]  # fmt: skip
+"""State of a step, and of a row of the timeline.
+
+`interrupted`: its attempt ended before it did. `lost`: its end was not recorded, because its
+process died. `unfinished`: it got no result before the invocation ended.
+"""
+
+TryState = Literal["done", "failed", "running", "interrupted", "lost"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +37,33 @@ class StepEvent:
     message: str
     stacktrace: str | None = None
     code: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """One execution of a durable step."""
+
+    number: int
+    """From 1."""
+    state: TryState
+    started_at: datetime | None
+    """None when only its failure was recorded."""
+    ended_at: datetime | None
+    """None while it runs; the end of its attempt when its own end was not recorded."""
+    attempt: int | None
+    """Number of the attempt in which it ran; None when it is unknown."""
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """The time after a try until the next one: backoff and the start of the next attempt."""
+
+    started_at: datetime
+    ended_at: datetime | None
+    """None while it lasts."""
+    at_most: bool = False
+    """Whether it ended earlier, at an unknown time: the start of the next try was not recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +82,18 @@ class Step:
     state: StepState
     started_at: datetime | None
     ended_at: datetime | None
-    """Time at which the command's result was appended; None while it is pending."""
+    """Time at which the command's result was appended; None while it is pending.
+
+    The end of the invocation when the step is `unfinished`.
+    """
     completion_id: int | None = None
     notification_index: int | None = None
     attempt: int | None = None
-    """Number (from 1) of the attempt that appended the command; None without attempt spans."""
+    """Number (from 1) of the attempt that it belongs to; None without attempt spans.
+
+    A durable step belongs to the attempt that produced its result, or ran it last; other steps
+    belong to the attempt that appended the command.
+    """
     input: Any = None
     """Decoded input: arguments, parameters of a call, or the state value that was set."""
     output: Any = None
@@ -65,6 +108,17 @@ class Step:
     state_key: str | None = None
     wake_at: datetime | None = None
     events: tuple[StepEvent, ...] = ()
+    tries: tuple[Try, ...] = ()
+    """Executions of a durable step, in order of time; empty for other steps."""
+    waits: tuple[Wait, ...] = ()
+    """Times between the tries, and after the last one if it failed."""
+    more_tries: bool = False
+    """Whether there may be more tries: the server does not record an error that equals the
+    previous one."""
+    start_estimated: bool = False
+    """Whether `started_at` is an estimate: the journal does not have the start of an awakeable."""
+    note: str | None = None
+    """How an `unfinished` step ended, such as `not finished: the invocation was killed`."""
     raw_length: int | None = None
     """Size of its payloads in bytes."""
     truncated: bool = False

@@ -28,6 +28,12 @@ class TimelineRow:
     step: Step | None = None
     span: Span | None = None
     failed_tries: tuple[tuple[datetime, datetime], ...] = ()
-    """Intervals of failed tries; the time between them is backoff."""
+    """Intervals of the tries that did not succeed."""
+    gaps: tuple[tuple[datetime, datetime | None], ...] = ()
+    """Intervals in which it did not execute: backoff, suspension, other attempts. The end is None
+    while the interval lasts."""
+    ran: float | None = None
+    """Seconds that it executed, without the gaps; None while it executes and for waiting steps."""
     note: str | None = None
-    """`orphan` (its parent is not in the store), `cycle`, `interrupted`, `replayed` or `try 2`."""
+    """Remarks, separated by commas: `orphan` (its parent is not in the store), `cycle`,
+    `interrupted`, `replayed`, `try 2`, `lost with the process`, and others in plain words."""

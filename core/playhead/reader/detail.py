@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 from playhead.decode.spans import is_answered, llm_call
@@ -13,16 +14,29 @@ from playhead.model import (
     Invocation,
     InvocationDetail,
     Span,
+    Status,
     Step,
     Tokens,
 )
+from playhead.reader.answers import add_asking_times
 from playhead.reader.attempts import attempt_at, attempts
+from playhead.reader.clocks import clock_offsets, shifted
 from playhead.reader.executions import add_prompts, step_executions
+from playhead.reader.open_spans import close_spans
 from playhead.reader.timeline import timeline
+from playhead.reader.tries import add_tries
 from playhead.restate.rows import EventRow, JournalRow, parse_time
 from playhead.values import as_list
 
 __all__ = ["build_detail"]
+
+_UNFINISHED: Mapping[Status, str] = {
+    "killed": "not finished: the invocation was killed",
+    "cancelled": "not finished: the invocation was cancelled",
+    "failed": "not finished: the invocation failed",
+    "succeeded": "no result: the handler returned first",
+    "gone": "not finished: the server no longer has the invocation",
+}
 
 
 def build_detail(
@@ -35,6 +49,7 @@ def build_detail(
     spans: Sequence[Span] | None,
     state: Mapping[str, Any],
     missing: Sequence[str],
+    now: datetime | None = None,
 ) -> InvocationDetail:
     """Assemble one invocation from its rows.
 
@@ -47,6 +62,7 @@ def build_detail(
         spans: Its spans; None without a store.
         state: Decoded state of its virtual object or workflow.
         missing: Sentences about data that could not be read.
+        now: The current time, by default the clock's.
     """
     steps = journal_steps(
         head.id,
@@ -57,24 +73,49 @@ def build_detail(
         active=not head.ended,
     )
     spans = tuple(spans or ())
-    executions = step_executions(steps, spans)
+    clocks = clock_offsets(head, steps, spans, step_executions(steps, spans))
+    spans = shifted(spans, clocks)
+    over = _end(head, steps, spans)
     numbered = attempts(head, spans, events, parse_time(row.get("last_start_at")))
+    spans = close_spans(spans, numbered, head, over, now or datetime.now(UTC))
+    executions = step_executions(steps, spans)
     steps = [
         replace(step, attempt=found.number if found else None)
         if step.command_index and (found := attempt_at(numbered, step.started_at))
         else step
         for step in add_prompts(steps, executions, spans)
     ]
+    steps = add_asking_times(steps, spans)
+    steps = [_unfinished(s, head, over) if s.state == "unfinished" else s for s in steps]
+    steps = add_tries(steps, executions, numbered, head, over)
     return InvocationDetail(
         summary=_with_counts(head, steps, spans),
         steps=tuple(steps),
         attempts=numbered,
         spans=spans,
-        timeline=timeline(steps, numbered, spans, executions),
+        timeline=timeline(steps, numbered, spans, executions, over),
         state=state,
         events=tuple(unrelated_events(journal, events)),
+        ended_at=over,
+        clocks=clocks,
         missing=tuple(missing),
     )
+
+
+def _end(head: Invocation, steps: Sequence[Step], spans: Sequence[Span]) -> datetime | None:
+    """Return the end of an ended invocation; the last known moment of one that is gone."""
+    if not head.ended:
+        return None
+    if head.completed_at:
+        return head.completed_at
+    known = [step.ended_at or step.started_at for step in steps]
+    known += [head.modified_at, *(span.end or span.start for span in spans)]
+    return max((at for at in known if at), default=head.created_at)
+
+
+def _unfinished(step: Step, head: Invocation, over: datetime | None) -> Step:
+    """Return a step that got no result, with the reason and the end of the invocation."""
+    return replace(step, ended_at=over, note=_UNFINISHED.get(head.status, "not finished"))
 
 
 def _with_counts(head: Invocation, steps: Sequence[Step], spans: Sequence[Span]) -> Invocation:

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
 
 from playhead.conventions import COMMAND_INDEX, COMPLETION_ID, REPLAYED, is_set
 from playhead.decode.spans import is_llm_call, llm_call
-from playhead.model import Attempt, LlmCall, Span, Step
-from playhead.reader.attempts import attempt_at
+from playhead.model import LlmCall, Span, Step
 
-__all__ = ["add_prompts", "failed_tries", "request_spans", "step_executions"]
+__all__ = ["add_prompts", "request_spans", "step_executions"]
 
 
 def step_executions(steps: Sequence[Step], spans: Sequence[Span]) -> Mapping[int, list[Span]]:
@@ -78,24 +76,3 @@ def _request(executions: Sequence[Span], by_id: Mapping[str, Span]) -> Span | No
         visited.add(above.span_id)
         above = by_id.get(above.parent_span_id or "")
     return None
-
-
-def failed_tries(
-    step: Step, executions: Sequence[Span], attempts: Sequence[Attempt]
-) -> tuple[tuple[datetime, datetime], ...]:
-    """Return the intervals of the step's failed tries; the time between them is backoff.
-
-    They come from the step's spans or, without spans, from the errors that the server recorded.
-    """
-    if executions:
-        return tuple((s.start, s.end) for s in executions if s.status == "error" and s.end)
-    if step.type != "Command: Run" or step.started_at is None:
-        return ()
-    found: list[tuple[datetime, datetime]] = []
-    for event in step.events:
-        if event.kind != "TransientError":
-            continue
-        within = attempt_at(attempts, event.at)
-        began = within.started_at if within else step.started_at if not found else event.at
-        found.append((max(began, step.started_at), event.at))
-    return tuple(found)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
+from playhead.conventions import INSTANCE_ID
 from playhead.model import Invocation, Origin, Span, SpanEvent, status_of
 from playhead.restate.rows import parse_json, parse_time
 from playhead.values import as_dict, as_int, as_list, as_text
@@ -16,7 +17,7 @@ __all__ = ["SPAN_COLUMNS", "invocation_of", "span_of"]
 SPAN_COLUMNS = (
     "trace_id", "span_id", "parent_span_id", "name", "kind", "service_name", "scope_name",
     "start_unix_nano", "end_unix_nano", "status_code", "status_message", "attributes", "events",
-    "invocation_id",
+    "invocation_id", f"""resource->>'$."{INSTANCE_ID}"' AS instance""",
 )  # fmt: skip
 """The columns of the store's `spans` that `span_of` reads."""
 
@@ -65,6 +66,7 @@ def span_of(row: Mapping[str, Any]) -> Span:
         attributes=parse_json(row.get("attributes")),
         events=tuple(_event(as_dict(event)) for event in _list(row.get("events"))),
         invocation_id=row.get("invocation_id"),
+        instance=as_text(row.get("instance")),
     )
 
 

@@ -4,27 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from playhead.conventions import (
     ATTEMPT_SPAN,
-    ATTEMPT_SPAN_ID,
     INTERRUPTED,
     REPLAYED,
     SERVER_MARKS,
     SERVER_SERVICE,
     is_set,
 )
+from playhead.formatting import duration
 from playhead.model import Attempt, Span, Step, StepState, TimelineRow
-from playhead.reader.attempts import attempt_at
-from playhead.reader.executions import failed_tries
+from playhead.reader.executed_time import executed, gaps_between, total
+from playhead.reader.open_spans import attempt_end, attempt_of
 
-__all__ = ["timeline"]
+__all__ = ["WAITING", "timeline"]
+
+WAITING = ("sleep", "awakeable", "promise", "call", "signal", "attach")
+"""Kinds of steps during which the handler only waits."""
+AWAITED = "end not received yet"
+LOST = "lost with the process"
+NOISE = timedelta(milliseconds=100)
+"""Times of two processes that differ by less are not worth a remark."""
 
 _NOTES = {REPLAYED: "replayed", INTERRUPTED: "interrupted"}
 _NEVER = datetime.max.replace(tzinfo=UTC)
 _ATTEMPT_STATES: Mapping[str, StepState] = {
-    "completed": "done", "suspended": "done", "failed": "failed", "interrupted": "failed",
+    "completed": "done", "suspended": "done", "failed": "failed", "interrupted": "interrupted",
     "running": "pending",
 }  # fmt: skip
 
@@ -41,21 +48,23 @@ def timeline(
     attempts: Sequence[Attempt],
     spans: Sequence[Span],
     executions: Mapping[int, Sequence[Span]],
+    over: datetime | None = None,
 ) -> tuple[TimelineRow, ...]:
     """Return the rows, parents before children, siblings by time.
 
-    A durable step and the span of its first execution share a row in the attempt that started the
-    step; its bar ends with the result. Later executions are rows of the attempts in which they ran.
-    Steps without a span are children of their attempt. Server spans that only mark a moment are
-    left out.
+    A durable step and the span of its last execution share a row in the attempt in which the step
+    ended, or ran last; its bar has all tries. Earlier executions are rows of the attempts in which
+    they ran. Steps without a span are children of their attempt. Server spans that only mark a
+    moment are left out. No row of an ended invocation is open, or ends later than it.
 
     Args:
         steps: The journal's steps.
         attempts: The invocation's attempts; empty without a store.
         spans: Its spans.
         executions: The spans that executed each step, by its journal index.
+        over: The end of the invocation; None while it has not ended.
     """
-    return _Builder(steps, attempts, spans, executions).rows()
+    return _Builder(steps, attempts, spans, executions, over).rows()
 
 
 class _Builder:
@@ -65,10 +74,12 @@ class _Builder:
         attempts: Sequence[Attempt],
         spans: Sequence[Span],
         executions: Mapping[int, Sequence[Span]],
+        over: datetime | None,
     ) -> None:
-        self.steps = steps
+        self.steps = {step.index: step for step in steps if step.type == "Command: Run"}
+        self.other_steps = [step for step in steps if step.type != "Command: Run"]
         self.attempts = attempts
-        self.executions = executions
+        self.over = over
         self.spans = {
             s.span_id: s
             for s in spans
@@ -79,29 +90,26 @@ class _Builder:
         }
         self.hidden = {s.span_id for s in spans} - set(self.spans)
         self.by_attempt = {a.span_id: a for a in attempts if a.span_id}
-        self.merged = {found[0].span_id: index for index, found in executions.items() if found}
+        self.executed = executed(list(self.spans.values()), attempts)
+        self.merged = {found[-1].span_id: index for index, found in executions.items() if found}
         self.tries = {
             span.span_id: number
             for found in executions.values()
-            for number, span in enumerate(found, 1)
-            if number > 1
+            for number, span in enumerate(found[:-1], 1)
         }
 
     def rows(self) -> tuple[TimelineRow, ...]:
         nodes = {id_: self._span_node(span) for id_, span in self.spans.items()}
-        tops = {a.number: _Node(_attempt_row(a), a.started_at) for a in self.attempts}
+        tops = {a.number: _Node(self._attempt_row(a), a.started_at) for a in self.attempts}
         roots = list(tops.values())
         for id_, span in self.spans.items():
             self._place(span, nodes[id_], nodes, tops, roots)
-        with_span = set(self.merged.values())
-        for step in self.steps:
-            if step.index in with_span and step.type == "Command: Run":
-                continue
+        without_span = [s for i, s in self.steps.items() if i not in set(self.merged.values())]
+        for step in [*self.other_steps, *without_span]:
             node = _Node(self._step_row(step, None), step.started_at or step.ended_at or _NEVER)
-            attempt = attempt_at(self.attempts, step.started_at)
             # Input and signals come from outside, between attempts or before them.
-            inside = attempt if step.command_index else None
-            (tops[inside.number].children if inside else roots).append(node)
+            inside = tops.get(step.attempt or 0) if step.command_index else None
+            (inside.children if inside else roots).append(node)
         rows: list[TimelineRow] = []
         reached: set[int] = set()
         _flatten(roots, 0, rows, reached)
@@ -109,7 +117,7 @@ class _Builder:
             if id(node) not in reached:  # no root reaches a cycle of parents
                 node.row = _noted(node.row, "cycle")
                 _flatten([node], 0, rows, reached)
-        return tuple(rows)
+        return tuple(_explained(rows))
 
     def _place(
         self,
@@ -131,33 +139,40 @@ class _Builder:
             (tops[attempt.number].children if attempt else roots).append(node)
 
     def _attempt(self, span: Span) -> Attempt | None:
-        return self.by_attempt.get(str(span.attributes.get(ATTEMPT_SPAN_ID)))
+        found = attempt_of(span, self.attempts)
+        return found if found and found.span_id in self.by_attempt else None
 
     def _span_node(self, span: Span) -> _Node:
         if span.span_id in self.merged:
-            index = self.merged[span.span_id]
-            step = next(s for s in self.steps if s.index == index)
-            return _Node(self._step_row(step, span), min(step.started_at or span.start, span.start))
+            step = self.steps[self.merged[span.span_id]]
+            return _Node(self._step_row(step, span), span.start)
         attempt = self._attempt(span)
+        work = self.executed[span.span_id]
         notes = [f"try {self.tries[span.span_id]}"] if span.span_id in self.tries else []
         notes += [note for name, note in _NOTES.items() if is_set(span.attributes.get(name))]
+        if not span.end_received:
+            notes.append(LOST if span.lost else AWAITED)
+        elif work.note:
+            notes.append(work.note)
         row = TimelineRow(
             key=f"span:{span.span_id}",
             depth=0,
             kind="span",
             label=span.name,
             started_at=span.start,
-            ended_at=span.end,
-            state="failed" if span.status == "error" else "done" if span.end else "pending",
+            ended_at=work.end,
+            state=_span_state(span),
             attempt=attempt.number if attempt else None,
             span=span,
+            gaps=gaps_between(work.parts),
+            ran=total(work.parts),
             note=", ".join(notes) or None,
         )
-        return _Node(row, span.start)
+        return _Node(self._within(row), span.start)
 
     def _step_row(self, step: Step, span: Span | None) -> TimelineRow:
-        attempt = attempt_at(self.attempts, step.started_at) if step.command_index else None
-        return TimelineRow(
+        failed = [t for t in step.tries if t.state not in ("done", "running") and t.ended_at]
+        row = TimelineRow(
             key=step_key(step),
             depth=0,
             kind="step",
@@ -165,11 +180,45 @@ class _Builder:
             started_at=step.started_at,
             ended_at=step.ended_at,
             state=step.state,
-            attempt=attempt.number if attempt else None,
+            attempt=step.attempt,
             step=step,
             span=span,
-            failed_tries=failed_tries(step, self.executions.get(step.index, ()), self.attempts),
+            failed_tries=tuple(
+                (t.started_at or t.ended_at, t.ended_at) for t in failed if t.ended_at
+            ),
+            gaps=tuple((wait.started_at, wait.ended_at) for wait in step.waits),
+            ran=_step_seconds(step),
+            note=_step_note(step),
         )
+        return self._within(row)
+
+    def _within(self, row: TimelineRow) -> TimelineRow:
+        """Return the row, cut at the end of the invocation."""
+        if self.over is None:
+            return row
+        late = row.ended_at - self.over if row.ended_at else timedelta()
+        if late > NOISE:
+            row = _noted(row, f"ends {_seconds(late)} after the invocation", last=True)
+        started = row.started_at
+        return replace(
+            row,
+            started_at=min(started, self.over) if started else None,
+            ended_at=min(row.ended_at or self.over, self.over) if started else row.ended_at,
+        )
+
+    def _attempt_row(self, attempt: Attempt) -> TimelineRow:
+        row = TimelineRow(
+            key=f"attempt:{attempt.number}",
+            depth=0,
+            kind="attempt",
+            label=f"attempt {attempt.number}: {attempt.outcome}",
+            started_at=attempt.started_at,
+            ended_at=attempt_end(attempt, self.attempts, self.over),
+            state=_ATTEMPT_STATES.get(attempt.outcome, "done"),
+            attempt=attempt.number,
+            note="interrupted" if attempt.outcome == "interrupted" else None,
+        )
+        return self._within(row)
 
 
 def step_key(step: Step) -> str:
@@ -180,22 +229,66 @@ def step_key(step: Step) -> str:
     return f"step:{step.awakeable_id if step.kind == 'awakeable' else step.index}"
 
 
-def _attempt_row(attempt: Attempt) -> TimelineRow:
-    return TimelineRow(
-        key=f"attempt:{attempt.number}",
-        depth=0,
-        kind="attempt",
-        label=f"attempt {attempt.number}: {attempt.outcome}",
-        started_at=attempt.started_at,
-        ended_at=attempt.ended_at,
-        state=_ATTEMPT_STATES[attempt.outcome],
-        attempt=attempt.number,
-        note="interrupted" if attempt.outcome == "interrupted" else None,
-    )
+def _span_state(span: Span) -> StepState:
+    if span.lost:
+        return "lost"
+    if span.end is None or not span.end_received:
+        return "pending"
+    if span.status == "error":
+        return "failed"
+    return "interrupted" if is_set(span.attributes.get(INTERRUPTED)) else "done"
 
 
-def _noted(row: TimelineRow, note: str) -> TimelineRow:
-    return replace(row, note=", ".join(filter(None, (note, row.note))))
+def _step_seconds(step: Step) -> float | None:
+    """Return the seconds that a step executed: the sum of its tries."""
+    if any(t.state == "running" for t in step.tries):
+        return None
+    parts = [(t.started_at, t.ended_at) for t in step.tries]
+    if not parts or any(start is None or end is None for start, end in parts):
+        return None
+    return total([(start, end) for start, end in parts if start and end])
+
+
+def _step_note(step: Step) -> str | None:
+    notes: list[str] = []
+    if len(step.tries) > 1 or step.more_tries:
+        notes.append(f"{'≥ ' if step.more_tries else ''}{len(step.tries)} tries")
+    if step.note:
+        notes.append(step.note)
+    elif step.kind in ("awakeable", "promise") and step.started_at and step.ended_at:
+        waited = (step.ended_at - step.started_at).total_seconds()
+        if step.kind == "awakeable" or step.notification_index is not None:
+            about = "about " if step.start_estimated else ""
+            notes.append(f"waited {about}{duration(waited)} for an answer")
+    return ", ".join(notes) or None
+
+
+def _explained(rows: Sequence[TimelineRow]) -> list[TimelineRow]:
+    """Return the rows, with a note on each that ends later than its parent."""
+    found: list[TimelineRow] = []
+    above: list[TimelineRow] = []
+    for row in rows:
+        del above[row.depth :]
+        parent = above[-1] if above else None
+        end = parent.ended_at if parent else None
+        if parent and end and (row.ended_at is None or row.ended_at - end > NOISE):
+            what = f"attempt {parent.attempt}" if parent.kind == "attempt" else parent.label
+            if row.ended_at is None or (row.step and row.step.kind in WAITING):
+                row = _noted(row, f"continues after {what}", last=True)
+            else:
+                row = _noted(row, f"ends {_seconds(row.ended_at - end)} after {what}", last=True)
+        above.append(row)
+        found.append(row)
+    return found
+
+
+def _seconds(time: timedelta) -> str:
+    return duration(time.total_seconds())
+
+
+def _noted(row: TimelineRow, note: str, *, last: bool = False) -> TimelineRow:
+    notes = (row.note, note) if last else (note, row.note)
+    return replace(row, note=", ".join(filter(None, notes)))
 
 
 def _flatten(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from playhead import conventions as names
 from playhead.conventions import attribute_sql, number_sql
 from playhead.store.attempt_counts import counts_view
+from playhead.store.late_spans import LATE_SPANS_SQL, SECONDS_SQL
 
 __all__ = ["VIEWS", "Column", "View"]
 
@@ -31,7 +32,8 @@ class View:
     columns: tuple[Column, ...]
     where: str = ""
     select: str = ""
-    """The whole SELECT, if it is not a selection from `spans`."""
+    """The whole SELECT, if it is not a selection from `source`."""
+    source: str = "spans"
 
     def sql(self) -> str:
         """Return the view's SELECT."""
@@ -40,7 +42,7 @@ class View:
         selected = ", ".join(
             f'{column.expression or column.name} AS "{column.name}"' for column in self.columns
         )
-        return f"SELECT {selected} FROM spans WHERE {self.where}"
+        return f"SELECT {selected} FROM {self.source} WHERE {self.where}"
 
 
 _TRACE = Column("trace_id", "VARCHAR", "Trace id.")
@@ -59,11 +61,13 @@ _ENDED = Column(
 _SECONDS = Column(
     "seconds",
     "DOUBLE",
-    "Duration in seconds; NULL while the span is pending.",
-    "(end_unix_nano::HUGEINT - start_unix_nano) / 1e9",
+    "Seconds that it executed, without backoff, suspension and the waiting part of another "
+    "attempt; NULL while the span is pending.",
+    SECONDS_SQL,
 )
 _STATUS = Column("status_code", "VARCHAR", "`unset`, `ok` or `error`.")
 _MESSAGE = Column("status_message", "VARCHAR", "Message of the status.")
+_WITH_LATE = f"spans LEFT JOIN ({LATE_SPANS_SQL}) AS late USING (trace_id, span_id)"
 _COMMON = (_TRACE, _SPAN, _PARENT, _INVOCATION, _STARTED, _SECONDS)
 
 LLM_CALLS = View(
@@ -112,6 +116,7 @@ LLM_CALLS = View(
         _MESSAGE,
     ),
     names.EXECUTED_LLM_CALL.sql(),
+    _WITH_LATE,
 )
 
 TOOL_CALLS = View(
@@ -136,6 +141,7 @@ TOOL_CALLS = View(
         _MESSAGE,
     ),
     names.EXECUTED_TOOL_CALL.sql(),
+    _WITH_LATE,
 )
 
 ATTEMPTS = View(

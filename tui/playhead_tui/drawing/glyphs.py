@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from playhead.model import Status, StepKind
+from playhead.model import Status, StepKind, StepState
 
 __all__ = ["ASCII", "UNICODE", "Glyphs"]
 
@@ -46,6 +46,8 @@ class Glyphs:
     rule: str
     note: str
     """Mark in front of a note."""
+    states: dict[StepState, str]
+    """Marks of states that replace the mark of a row's kind."""
     notes: dict[str, str]
     """Short forms of a timeline row's notes, for narrow columns."""
 
@@ -65,7 +67,11 @@ UNICODE = Glyphs(
     failure="✗", answer="↵", waits="?", separator="·", crumb="›", attempt="#", span="·",
     eighths=" ▏▎▍▌▋▊▉█", bar="█", failed="▒", backoff="┄", open="▸", cut="⋯", tick="│",
     rule="─", note="⚠",
-    notes={"replayed": "↺", "interrupted": "⇥", "orphan": "?", "cycle": "∞"},
+    states={"lost": "‡", "unfinished": "⊣"},
+    notes={
+        "replayed": "↺", "interrupted": "⇥", "orphan": "?", "cycle": "∞", "tries": "×",
+        "lost with the process": "‡",
+    },
 )  # fmt: skip
 
 ASCII = Glyphs(
@@ -83,5 +89,9 @@ ASCII = Glyphs(
     failure="x", answer="<", waits="?", separator="-", crumb=">", attempt="#", span=".",
     eighths="", bar="#", failed="x", backoff="-", open=">", cut="/", tick="|",
     rule="-", note="!",
-    notes={"replayed": "r", "interrupted": "i", "orphan": "?", "cycle": "@"},
+    states={"lost": "!", "unfinished": "]"},
+    notes={
+        "replayed": "r", "interrupted": "i", "orphan": "?", "cycle": "@", "tries": "x",
+        "lost with the process": "!",
+    },
 )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from playhead.formatting import clock, duration, seconds_between
+from playhead.formatting import clock, duration, seconds_between, tries_line, try_lines
 from playhead.model import InvocationDetail, StepState, TimelineRow
 
 from playhead_tui.drawing.document import Line, StyleName, heading, pair, text_lines, value_lines
@@ -19,6 +19,8 @@ RAW = "Raw"
 NOTES = {
     "orphan": "Orphan: its parent span was never recorded.",
     "cycle": "Cycle: spans name each other as parents; each is shown once.",
+    "lost with the process": "Lost with the process: its end was not recorded, so it ends with its "
+    "attempt.",
     "interrupted": "Interrupted: the attempt ended before the span did.",
     "replayed": "Replayed: answered from the journal, not run again.",
 }
@@ -70,7 +72,10 @@ def _overview(row: TimelineRow, detail: InvocationDetail) -> Iterator[Line]:
 
 
 def _times(row: TimelineRow) -> Iterator[Line]:
-    styles: dict[StepState, StyleName] = {"failed": "bad", "retrying": "warn", "done": "good"}
+    styles: dict[StepState, StyleName] = {
+        "failed": "bad", "retrying": "warn", "done": "good", "lost": "warn", "unfinished": "warn",
+        "interrupted": "text",
+    }  # fmt: skip
     took = duration(seconds_between(row.started_at, row.ended_at))
     attempt = f", attempt {row.attempt}" if row.attempt is not None else ""
     yield Line(
@@ -79,13 +84,12 @@ def _times(row: TimelineRow) -> Iterator[Line]:
     started = clock(row.started_at) or "an unknown time"
     ended = clock(row.ended_at)
     yield Line(f"from {started} to {ended}" if ended else f"since {started}", "dim")
-    if row.failed_tries:
-        running = sum(seconds_between(a, b) or 0 for a, b in row.failed_tries)
-        total = seconds_between(row.failed_tries[0][0], row.failed_tries[-1][1]) or 0
-        number = len(row.failed_tries)
-        tries = "1 failed try" if number == 1 else f"{number} failed tries"
-        times = f"{duration(running)} running, {duration(total - running)} backing off"
-        yield Line(f"{tries}: {times}", "warn")
+    if row.ran is not None and row.gaps:
+        yield Line(f"ran {duration(row.ran)} of it", "dim")
+    if row.step and (len(row.step.tries) > 1 or row.step.waits or row.step.more_tries):
+        yield Line(tries_line(row.step), "warn")
+        for line in try_lines(row.step):
+            yield Line(line, "dim", 2)
     if row.note:
         for word in row.note.split(", "):
             yield Line(NOTES.get(word, word), "warn" if word in NOTES else "dim")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Literal, get_args
 
+from playhead.formatting import clock_line
 from playhead.model import Invocation, InvocationDetail, InvocationPage, TimelineRow
 from textual import events, work
 from textual.app import ComposeResult
@@ -270,7 +271,8 @@ class InvocationScreen(PollingScreen):
         self.detail = detail
         if self.poller and self.detail.summary.ended:
             self.poller.seconds = ENDED_SECONDS
-        self.query_one(Notes).show_notes((*notes, *self.detail.missing))
+        clocks = map(clock_line, self.detail.clocks)
+        self.query_one(Notes).show_notes((*notes, *clocks, *self.detail.missing))
         if not same:
             self.show()
 
@@ -282,7 +284,11 @@ class InvocationScreen(PollingScreen):
         self.query_one(InvocationHeader).show_invocation(self.invocation_id, detail)
         live = not detail.summary.ended and self.held_detail is None
         self.waterfall.show_timeline(
-            detail.timeline, detail.attempts, live=live, keep=self._filter()
+            detail.timeline,
+            detail.attempts,
+            live=live,
+            over=detail.ended_at,
+            keep=self._filter(),
         )
         if detail.state:
             lines: list[Line] = []

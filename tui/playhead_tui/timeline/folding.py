@@ -23,7 +23,7 @@ class FoldedRow:
 
 def row_fails(row: TimelineRow) -> bool:
     """Return whether the row failed or was retried."""
-    return row.state in ("failed", "retrying") or bool(row.failed_tries)
+    return row.state in ("failed", "retrying", "lost") or bool(row.failed_tries)
 
 
 def row_matches(row: TimelineRow, text: str) -> bool:

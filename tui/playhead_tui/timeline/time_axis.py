@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from math import ceil
 
-from playhead.model import Attempt, TimelineRow
+from playhead.model import TimelineRow
 
-__all__ = ["Axis", "idle", "is_waiting", "last_try_start"]
+__all__ = ["Axis", "executing", "idle", "is_waiting"]
 
 CUT_CELLS = 4.0
 """Width of a cut interval."""
@@ -27,31 +27,35 @@ def is_waiting(row: TimelineRow) -> bool:
     return row.step is not None and row.step.kind in WAITING
 
 
-def last_try_start(row: TimelineRow, attempts: Sequence[Attempt]) -> datetime | None:
-    """Return the start of the try after the last failed one: the start of the next attempt."""
-    if not row.failed_tries:
-        return row.started_at
-    failed = row.failed_tries[-1][1]
-    later = [a.started_at for a in attempts if a.started_at >= failed]
-    again = min(later, default=failed)
-    return min(again, row.ended_at) if row.ended_at else again
+def executing(row: TimelineRow, end: datetime) -> list[Interval]:
+    """Return the intervals between start and end of a row without its gaps.
+
+    Args:
+        row: a row of the timeline.
+        end: time at which bars end that have not ended.
+    """
+    if row.started_at is None:
+        return []
+    found: list[Interval] = []
+    reached = row.started_at
+    for begin, finish in row.gaps:
+        if begin > reached:
+            found.append((reached, begin))
+        reached = max(reached, finish or end)
+    last = row.ended_at or (end if row.state != "done" else row.started_at)
+    if last > reached or not found:
+        found.append((reached, max(last, reached)))
+    return found
 
 
-def idle(
-    rows: Sequence[TimelineRow], attempts: Sequence[Attempt], start: datetime, end: datetime
-) -> list[Interval]:
+def idle(rows: Sequence[TimelineRow], start: datetime, end: datetime) -> list[Interval]:
     """Return the intervals in which no leaf row is active: backoff, sleeps, waiting."""
     busy: list[Interval] = []
     for place, row in enumerate(rows):
         leaf = place + 1 == len(rows) or rows[place + 1].depth <= row.depth
         if row.started_at is None or row.kind == "attempt" or not leaf or is_waiting(row):
             continue
-        busy += row.failed_tries
-        started = last_try_start(row, attempts)
-        if row.state != "retrying" and started:
-            busy.append((started, row.ended_at or end))
-        else:
-            busy.append((row.started_at, row.started_at))
+        busy += executing(row, end)
     found: list[Interval] = []
     reached = start
     for begin, finish in sorted(busy):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import ClassVar
@@ -19,12 +20,25 @@ from playhead_tui.drawing.glyphs import UNICODE, Glyphs
 from playhead_tui.drawing.palette import Palette
 from playhead_tui.timeline.bar_canvas import BarCanvas
 from playhead_tui.timeline.folding import FoldedRow, fold
-from playhead_tui.timeline.time_axis import Axis, idle, is_waiting, last_try_start
+from playhead_tui.timeline.time_axis import Axis, executing, idle, is_waiting
 from playhead_tui.widgets.rows import RowsView
 
 __all__ = ["Waterfall"]
 
 TIME_WIDTH = 8
+LOUD = re.compile(r"orphan|cycle|lost|not |stopped|^ends|, ends")
+"""Notes that are drawn as warnings."""
+
+
+def short_note(note: str, glyphs: Glyphs) -> str:
+    """Return a note as one mark; the number of tries stays a number."""
+    if note in glyphs.notes:
+        return glyphs.notes[note]
+    if note.startswith("try"):
+        return note
+    if note.endswith("tries"):
+        return note.replace(" tries", glyphs.notes["tries"]).replace("≥ ", "≥")
+    return glyphs.note if LOUD.search(note) else ""
 
 
 class Waterfall(RowsView[FoldedRow]):
@@ -50,6 +64,7 @@ class Waterfall(RowsView[FoldedRow]):
         self._axis_for: tuple[int, datetime] | None = None
         self._first: datetime | None = None
         self._last: datetime | None = None
+        self._over: datetime | None = None
         self._end = now()
         self._axis = Axis(self._end, self._end, 1)
 
@@ -63,10 +78,20 @@ class Waterfall(RowsView[FoldedRow]):
         attempts: Sequence[Attempt],
         *,
         live: bool,
+        over: datetime | None = None,
         keep: Callable[[TimelineRow], bool] | None,
     ) -> None:
-        """Show a timeline; `live` extends open bars to now, `keep` filters rows."""
+        """Show a timeline.
+
+        Args:
+            timeline: the rows.
+            attempts: the attempts, for the bands behind the bars.
+            live: whether open bars grow until now.
+            over: the end of the invocation, at the right edge; None while it has not ended.
+            keep: whether a row matches the filter; None without a filter.
+        """
         self._timeline, self._attempts, self._live, self._keep = timeline, attempts, live, keep
+        self._over = over
         self._axis_for = None
         times = [row.ended_at or row.started_at for row in timeline]
         self._last = max((time for time in times if time), default=None)
@@ -82,12 +107,15 @@ class Waterfall(RowsView[FoldedRow]):
     def _set_end(self) -> None:
         """Fix the right edge for one frame: all lines share one scale."""
         now = self.now()
-        self._end = max(self._last or now, now) if self._live else self._last or now
+        if self._over is not None:
+            self._end = self._over
+        else:
+            self._end = max(self._last or now, now) if self._live else self._last or now
 
     def _scale(self, width: int) -> Axis:
         if self._axis_for != (width, self._end):
             start = self._first or self._end
-            gaps = idle(self._timeline, self._attempts, start, self._end) if self.cut_idle else []
+            gaps = idle(self._timeline, start, self._end) if self.cut_idle else []
             self._axis = Axis(start, self._end, width, gaps)
             self._axis_for = (width, self._end)
         return self._axis
@@ -129,7 +157,8 @@ class Waterfall(RowsView[FoldedRow]):
         yield from canvas.segments()
         item = row.row
         end = item.ended_at or (self._end if item.state != "done" else item.started_at)
-        text = duration(seconds_between(item.started_at, end)) or self.glyphs.none
+        took = seconds_between(item.started_at, end) if item.ran is None else item.ran
+        text = duration(took) or self.glyphs.none
         style = palette.bad if item.state == "failed" else palette.dim
         yield Segment(fit(text, TIME_WIDTH + 1, right=True), style)
 
@@ -153,7 +182,7 @@ class Waterfall(RowsView[FoldedRow]):
         yield cell(label, min(cell_len(label), left - len(note)), style,
                    ellipsis=self.glyphs.ellipsis)  # fmt: skip
         rest = left - len(note) - min(cell_len(label), left - len(note))
-        quiet = item.note is None or item.note.startswith("try") or item.note == "replayed"
+        quiet = item.note is None or not LOUD.search(item.note)
         yield Segment(note + " " * rest, palette.dim if quiet else palette.warn)
 
     def _note(self, item: TimelineRow, room: int) -> str:
@@ -162,7 +191,7 @@ class Waterfall(RowsView[FoldedRow]):
             return ""
         if cell_len(clip(item.label)) + len(item.note) < room:
             return f" {item.note}"
-        marks = (self.glyphs.notes.get(word, word) for word in item.note.split(", "))
+        marks = (short_note(word, self.glyphs) for word in item.note.split(", "))
         return f" {''.join(marks)}"[: room // 2]
 
     def _mark(self, item: TimelineRow, palette: Palette) -> tuple[str, Style]:
@@ -170,6 +199,8 @@ class Waterfall(RowsView[FoldedRow]):
             return self.glyphs.failure, palette.bad
         if item.state == "retrying":
             return self.glyphs.status["backing-off"], palette.warn
+        if item.state in ("lost", "unfinished"):
+            return self.glyphs.states[item.state], palette.warn
         if item.kind == "attempt":
             return self.glyphs.attempt, palette.dim
         if item.step:
@@ -197,12 +228,11 @@ class Waterfall(RowsView[FoldedRow]):
         ink = palette.bad if failing else self._ink(item, palette)
         if item.kind == "attempt":
             canvas.fill(left, right, self.glyphs.rule, palette.bad if failing else palette.dim)
-        elif item.failed_tries:
-            retried = last_try_start(item, self._attempts)
-            last = right if item.state == "retrying" or not retried else axis.x(retried)
-            canvas.fill(left, last, self.glyphs.backoff, palette.warn)
-            if last < right:
-                canvas.bar(last, right, ink)
+        elif item.failed_tries or item.gaps:
+            canvas.fill(left, right, self.glyphs.backoff, palette.warn)
+            for begin, end in executing(item, self._end):
+                if not any(start <= end and begin <= stop for start, stop in item.failed_tries):
+                    canvas.bar(axis.x(begin), axis.x(end), ink)
             for begin, end in item.failed_tries:
                 canvas.fill(axis.x(begin), axis.x(end), self.glyphs.failed, palette.bad)
         elif is_waiting(item):
