@@ -113,7 +113,9 @@ class AsyncClient:
         """Return the journal of one invocation as a recording. See `Client.recording`."""
         from playhead.reader.recordings import find_recording
 
-        return await find_recording(self.settings, await self._whole_id(invocation_id))
+        await self._open()
+        whole_id = await self._whole_id(invocation_id)
+        return await find_recording(self.settings, whole_id, self._store)
 
     async def sql(self, query: str) -> list[dict[str, Any]]:
         """Return the rows of one SELECT over the store. See `Client.sql`."""

@@ -18,9 +18,11 @@ COLUMNS = (
     "id", "target", "status", "age", "duration", "attempts", "llm_calls", "tokens", "last_failure",
 )  # fmt: skip
 NUMBERS = ("age", "duration", "attempts", "llm_calls", "tokens")
-OPTIONAL = ("llm_calls", "tokens", "attempts", "age", "last_failure")
+OPTIONAL = ("llm_calls", "tokens", "attempts", "age", "duration", "last_failure")
 """Columns that a narrow terminal leaves out, in this order."""
 SHORTEST_ID = 12
+MOST = 100_000
+"""Maximum of --limit."""
 FAILURE_LENGTH = 200
 
 
@@ -34,11 +36,15 @@ FAILURE_LENGTH = 200
     help=f"Only invocations with this status; repeatable. One of: {', '.join(STATUSES)}.",
 )
 @service_option
-@click.option("--text", metavar="TEXT", help="Only invocations whose id or target contains TEXT.")
+@click.option(
+    "--text",
+    metavar="WORDS",
+    help="Only invocations with each of these words in id, target, status or last failure.",
+)
 @since_option
 @click.option(
     "--limit",
-    type=click.IntRange(1, 10_000),
+    type=click.IntRange(1, MOST),
     default=25,
     show_default=True,
     help="Maximum number of invocations.",
@@ -88,7 +94,7 @@ def _write(page: InvocationPage, *, filtered: bool) -> None:
             [HEADINGS[name] for name in COLUMNS],
             [_cells(row, length) for row in page.rows],
             right=[HEADINGS[name] for name in NUMBERS],
-            shortest={HEADINGS["target"]: 16, HEADINGS["last_failure"]: 12},
+            shortest={HEADINGS["target"]: 12, HEADINGS["last_failure"]: 12},
             optional=[HEADINGS[name] for name in optional],
         )
     elif filtered:
@@ -96,9 +102,15 @@ def _write(page: InvocationPage, *, filtered: bool) -> None:
     else:
         note("No invocations yet. Send a request to Restate's ingress, or run `playhead demo`.")
     if page.more:
-        note(f"Older invocations are not shown. To see more, use --limit {len(page.rows) * 4}.")
+        note(f"Older invocations are not shown. {_more(len(page.rows))}")
     for sentence in page.missing:
         note(sentence)
+
+
+def _more(shown: int) -> str:
+    if shown >= MOST:
+        return "To see them, narrow the list with --text, --status or --service."
+    return f"To see more, use --limit {min(shown * 4, MOST)}."
 
 
 def _cells(row: Invocation, id_length: int | None) -> Sequence[str | tuple[str, str]]:

@@ -33,6 +33,8 @@ NO_RECORDER = (
     "No recorder is running: attempts, prompts and spans are unavailable. "
     "Start one with `playhead record`."
 )
+NO_NEW_DATA = "No recorder is running: nothing new is stored. Start one with `playhead record`."
+_UNREADABLE = "The store cannot be read:"
 NO_SERVER = "No Restate server answers: only stored invocations are shown."
 
 
@@ -103,7 +105,7 @@ class Reader:
         return InvocationPage(
             tuple(rows),
             more=more,
-            missing=tuple(dict.fromkeys([*missing, *copying])),
+            missing=self._all_missing([*missing, *copying]),
             copying=copying,
             sources=tuple(merge.answered),
         )
@@ -228,7 +230,7 @@ class Reader:
             payloads=payloads or {},
             spans=spans,
             state={key: decode_value(value) for key, value in (state or {}).items()},
-            missing=missing,
+            missing=self._all_missing(missing),
         )
 
     async def payload(self, invocation_id: str, index: int) -> Any:
@@ -284,6 +286,13 @@ class Reader:
             missing.append(NO_RECORDER)
         return missing
 
+    def _all_missing(self, missing: list[str]) -> tuple[str, ...]:
+        """Return the sentences after a read, when it is known whether a recorder answered."""
+        stored = self._stored
+        if stored and not stored.client.recording and not any(_UNREADABLE in m for m in missing):
+            missing = [*missing, NO_NEW_DATA]
+        return tuple(dict.fromkeys(missing))
+
     async def _with_counts(
         self, block: Sequence[Invocation], missing: list[str]
     ) -> list[Invocation]:
@@ -312,9 +321,15 @@ async def _try(read: Awaitable[_T] | None, missing: list[str]) -> _T | None:
     try:
         return await read
     except RestateError as error:
-        sentence = f"{error.title}."
+        sentence = _sentence(error)
     except (RecorderError, QueryError) as error:
-        sentence = f"The store cannot be read: {error}"
+        sentence = f"{_UNREADABLE} {_sentence(error)}"
     if sentence not in missing:
         missing.append(sentence)
     return None
+
+
+def _sentence(error: PlayheadError) -> str:
+    """Return what is wrong and what to do next, on one line."""
+    parts = (error.title.rstrip(". "), " ".join(error.hint.split()).rstrip(". "))
+    return " ".join(f"{part}." for part in parts if part)
