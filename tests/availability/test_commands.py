@@ -106,7 +106,7 @@ def expected(situation: Situation, call: Call) -> tuple[int | None, str]:
     if not situation.readable:
         return 3, "Neither a Restate server nor a store can be read"
     if call.by_id and not situation.rows:
-        return (3 if call.command in ("recording save", "replay") else 2), "inv_1"
+        return 2, "inv_1"
     return None, ""
 
 

@@ -100,6 +100,8 @@ def _changes(
             if sentence not in noted:
                 note(sentence)
         noted = frozenset(missing)
+        if before is None and not rows:
+            note("No invocations yet; waiting for the first one.")
         changed = [row for row in rows if _differs((before or {}).get(row.id), row)]
         changed.sort(key=lambda row: (_changed_at(row), row.id))
         for row in changed if before is not None else changed[max(len(changed) - last, 0) :]:
