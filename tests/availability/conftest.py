@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -27,7 +26,7 @@ from waiting import until
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from situations import Situation
+from situations import Situation, sql
 
 __all__ = ["handlers", "restate"]
 
@@ -44,22 +43,12 @@ class Data:
     ids: dict[str, str]
 
 
-def sql(server: RestateServer, query: str) -> list[dict[str, Any]]:
-    answer = httpx.post(
-        f"{server.admin_url}/query",
-        json={"query": query},
-        headers={"accept": "application/json"},
-        timeout=60,
-    )
-    answer.raise_for_status()
-    rows: list[dict[str, Any]] = answer.json()["rows"]
-    return rows
-
-
 def count(server: RestateServer, where: str = "true") -> int:
     """Count invocations; -1 while a server that has just started cannot answer."""
     try:
-        [row] = sql(server, f"SELECT count(*) AS n FROM sys_invocation_status WHERE {where}")
+        [row] = sql(
+            server.admin_url, f"SELECT count(*) AS n FROM sys_invocation_status WHERE {where}"
+        )
     except httpx.HTTPStatusError:
         return -1
     return int(row["n"])
@@ -105,7 +94,9 @@ def data(
 ) -> Iterator[Callable[[int], Data]]:
     """Return the data of a size, which is made when it is first asked for."""
     made: dict[int, Data] = {}
-    service = str(sql(handlers.server, "SELECT endpoint FROM sys_deployment")[0]["endpoint"])
+    service = str(
+        sql(handlers.server.admin_url, "SELECT endpoint FROM sys_deployment")[0]["endpoint"]
+    )
     with ExitStack() as ends:
 
         def make(size: int) -> Data:

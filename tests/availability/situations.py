@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
+import httpx
 from playhead.settings import Settings
 
-__all__ = ["SIZES", "SOURCES", "Situation"]
+__all__ = ["SIZES", "SOURCES", "Situation", "sql"]
 
 SIZES = (0, 10, 50_000)
 SOURCES = ("server and recorder", "server", "server and file", "recorder", "file", "nothing")
@@ -50,3 +52,16 @@ class Situation:
             "PLAYHEAD_OTLP_HTTP_PORT": str(self.settings.otlp_http_port),
             "PLAYHEAD_API_PORT": str(self.settings.api_port),
         }
+
+
+def sql(admin_url: str, query: str) -> list[dict[str, Any]]:
+    """Return the rows that the server itself has for a query."""
+    answer = httpx.post(
+        f"{admin_url}/query",
+        json={"query": query},
+        headers={"accept": "application/json"},
+        timeout=60,
+    )
+    answer.raise_for_status()
+    rows: list[dict[str, Any]] = answer.json()["rows"]
+    return rows
