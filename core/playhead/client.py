@@ -111,9 +111,19 @@ class AsyncClient:
 
     async def recording(self, invocation_id: str) -> Recording:
         """Return the journal of one invocation as a recording. See `Client.recording`."""
+        from playhead.errors import RecordingError
         from playhead.reader.recordings import find_recording
 
-        return await find_recording(self.settings, await self._whole_id(invocation_id))
+        reader = await self._open()
+        whole_id = await self._whole_id(invocation_id)
+        try:
+            return await find_recording(self.settings, whole_id, self._store)
+        except RecordingError as error:
+            page = await reader.invocations(limit=1, id_prefix=whole_id)
+            _require_a_source(page)
+            if not page.rows:
+                raise _not_found(invocation_id) from error
+            raise
 
     async def sql(self, query: str) -> list[dict[str, Any]]:
         """Return the rows of one SELECT over the store. See `Client.sql`."""
@@ -320,6 +330,7 @@ class Client:
 
         Raises:
             RecordingError: Neither the server nor the store has the journal.
+            UnreachableError: Neither the server nor the store can be read.
             UnsupportedJournalError: The journal has a version that cannot be replayed.
             NotFoundError: No invocation id begins with this text.
             AmbiguousIdError: Several invocation ids begin with this text.

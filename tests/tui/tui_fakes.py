@@ -12,6 +12,7 @@ from playhead.model import (
     InvocationPage,
     Tokens,
 )
+from playhead.model.filters import matches_words, words_of
 from playhead.record.change_feed import ChangeFeed, Changes
 from playhead_tui.interfaces import Connection
 
@@ -102,7 +103,7 @@ class FakeReader:
         if status:
             rows = [r for r in rows if r.status in list(status)]
         if text:
-            rows = [r for r in rows if text in r.target.casefold() or text in r.id.casefold()]
+            rows = [r for r in rows if matches_words(r, words_of(text))]
         return InvocationPage(
             tuple(rows[:limit]), len(rows) > limit, (*self.missing, *self.copying), self.copying
         )

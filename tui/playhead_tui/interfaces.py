@@ -42,7 +42,7 @@ class InvocationReader(Protocol):
         Args:
             limit: maximum number of rows.
             status: statuses to include; None for all.
-            text: substring of the id or the target.
+            text: words; each occurs in the id, target, status or last failure.
             before: return only rows older than this one.
         """
         ...

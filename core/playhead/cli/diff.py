@@ -52,15 +52,20 @@ def command(ctx: click.Context, a: str, b: str, show_all: bool, as_json: bool) -
 
     with Client(settings=ctx.obj) as client:
         first, second = client.invocation(a), client.invocation(b)
+    missing = tuple(dict.fromkeys((*first.missing, *second.missing)))
     pairs = list(align(first.steps, second.steps))
     different = [pair for pair in pairs if pair.verdict != "same"]
     if as_json:
         from playhead.cli.output import echo_json
 
         echo_json({"a": first.summary, "b": second.summary, "steps": pairs,
-                   "different": len(different)})  # fmt: skip
+                   "different": len(different), "missing": missing})  # fmt: skip
     else:
+        from playhead.cli.output import note
+
         _write(first, second, pairs if show_all else different, len(pairs) - len(different))
+        for sentence in missing:
+            note(sentence)
     ctx.exit(Exit.FOUND if different else Exit.FINE)
 
 

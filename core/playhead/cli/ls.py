@@ -21,6 +21,8 @@ NUMBERS = ("age", "duration", "attempts", "llm_calls", "tokens")
 OPTIONAL = ("llm_calls", "tokens", "attempts", "age", "duration", "reason")
 """Columns that a narrow terminal leaves out, in this order."""
 SHORTEST_ID = 12
+MOST = 100_000
+"""Maximum of --limit."""
 REASON_LENGTH = 200
 SHORTEST_REASON = 24
 
@@ -35,11 +37,15 @@ SHORTEST_REASON = 24
     help=f"Only invocations with this status; repeatable. One of: {', '.join(STATUSES)}.",
 )
 @service_option
-@click.option("--text", metavar="TEXT", help="Only invocations whose id or target contains TEXT.")
+@click.option(
+    "--text",
+    metavar="WORDS",
+    help="Only invocations with each of these words in id, target, status or last failure.",
+)
 @since_option
 @click.option(
     "--limit",
-    type=click.IntRange(1, 10_000),
+    type=click.IntRange(1, MOST),
     default=25,
     show_default=True,
     help="Maximum number of invocations.",
@@ -89,7 +95,7 @@ def _write(page: InvocationPage, *, filtered: bool) -> None:
             [HEADINGS[name] for name in COLUMNS],
             [_cells(row, length) for row in page.rows],
             right=[HEADINGS[name] for name in NUMBERS],
-            shortest={HEADINGS["target"]: 16, HEADINGS["reason"]: SHORTEST_REASON},
+            shortest={HEADINGS["target"]: 12, HEADINGS["reason"]: SHORTEST_REASON},
             optional=[HEADINGS[name] for name in optional],
         )
     elif filtered:
@@ -97,9 +103,15 @@ def _write(page: InvocationPage, *, filtered: bool) -> None:
     else:
         note("No invocations yet. Send a request to Restate's ingress, or run `playhead demo`.")
     if page.more:
-        note(f"Older invocations are not shown. To see more, use --limit {len(page.rows) * 4}.")
+        note(f"Older invocations are not shown. {_more(len(page.rows))}")
     for sentence in page.missing:
         note(sentence)
+
+
+def _more(shown: int) -> str:
+    if shown >= MOST:
+        return "To see them, narrow the list with --text, --status or --service."
+    return f"To see more, use --limit {min(shown * 4, MOST)}."
 
 
 def _cells(row: Invocation, id_length: int | None) -> Sequence[str | tuple[str, str]]:

@@ -74,7 +74,8 @@ def table(
         right: Headings of the columns to align right.
         shortest: Headings of the columns with cells that may be cut, and their minimum widths.
         optional: Headings of the columns that a narrow terminal leaves out, in this order; a note
-            names them.
+            names them. If the others do not fit either, each row is written as lines of heading
+            and value.
     """
     if not is_terminal():
         for row in (columns, *rows):
@@ -89,6 +90,9 @@ def table(
         for number, name in enumerate(columns)
     }
     hidden = _fit(widths, out.width, shortest or {}, optional)
+    if rows and _width(widths) > out.width:
+        _records(out, columns, cells)
+        return
     grid = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
     for name, width in widths.items():
         justify = "right" if name in right else "left"
@@ -102,13 +106,30 @@ def table(
         note(f"Not shown in {out.width} columns: {', '.join(hidden)}.")
 
 
+def _width(widths: Mapping[str, int]) -> int:
+    return sum(widths.values()) + GAP * (len(widths) - 1)
+
+
+def _records(out: Console, columns: Sequence[str], rows: Sequence[Sequence[Text]]) -> None:
+    """Write each row as lines of heading and value, with an empty line between two rows."""
+    indent = max(map(len, columns)) + GAP
+    for number, row in enumerate(rows):
+        if number:
+            out.print()
+        for name, cell in zip(columns, row, strict=True):
+            if cell.plain:
+                line = paint(f"{name:<{indent}}", "bold")
+                line.append_text(cell)
+                out.print(line)
+
+
 def _fit(
     widths: dict[str, int], room: int, shortest: Mapping[str, int], optional: Sequence[str]
 ) -> list[str]:
     """Shorten columns until they fit, then remove optional ones; return those removed."""
 
     def excess() -> int:
-        return sum(widths.values()) + GAP * (len(widths) - 1) - room
+        return _width(widths) - room
 
     def spare(name: str) -> int:
         return widths[name] - max(len(name), shortest[name])

@@ -48,6 +48,7 @@ def save(
 
     with Client(settings=ctx.obj) as client:
         recording = client.recording(invocation_id)
+        missing = client.invocations(limit=1).missing
     if app is not None:
         recording = annotate(app, recording, app_dir=ctx.obj.app_dir)
     recording.save(file, keep_headers=keep_headers)
@@ -63,14 +64,18 @@ def save(
                 "entries": len(recording.entries),
                 "prompts": prompts,
                 "arguments": arguments,
+                "missing": missing,
             }
         )
         return
+    from playhead.cli.output import note
     from playhead.text import clean
 
     counts = {"prompts": prompts, "arguments": arguments}
     saved = "".join(f", {what} of {_steps(n)}" for what, n in counts.items() if n)
     click.echo(clean(f"{file}: {recording.target}, {len(recording.entries)} entries{saved}"))
+    for sentence in missing:
+        note(sentence)
 
 
 def _steps(count: int) -> str:

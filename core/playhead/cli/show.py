@@ -38,9 +38,9 @@ def command(ctx: click.Context, invocation_id: str, index: int | None, as_json: 
         detail = client.invocation(invocation_id)
         step = None if index is None else _step(client, detail, index)
     if as_json:
-        from playhead.cli.output import echo_json
+        from playhead.cli.output import echo_json, plain
 
-        echo_json(detail if step is None else step)
+        echo_json(detail if step is None else {**plain(step), "missing": detail.missing})
         return
     from playhead.cli import invocation_text, step_text
     from playhead.cli.output import console, is_terminal, note

@@ -126,7 +126,7 @@ def _write(services: Sequence[ServiceStats]) -> None:
         [_cells(one) for one in services],
         right=numbers,
         shortest={HEADINGS["service"]: 12, HEADINGS["status"]: 12},
-        optional=("P95", "P50"),
+        optional=("P95", "P50", *(HEADINGS[name] for name in reversed(COLUMNS[2:]))),
     )
 
 

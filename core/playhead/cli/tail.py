@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator
+from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
 import click
@@ -34,7 +35,7 @@ Event = Literal["new", "changed"]
     type=click.IntRange(0),
     default=10,
     show_default=True,
-    help="Number of existing invocations to begin with.",
+    help="Number of existing invocations to begin with: those that changed last.",
 )
 @click.option("--count", type=click.IntRange(1), help="Exit after this number of lines.")
 @click.option(
@@ -56,38 +57,61 @@ def command(
 ) -> None:
     """Follow invocations as they start, change status and end.
 
-    Writes a line for each change. Press Ctrl+C to stop.
+    Writes a line for each change, with its time. Press Ctrl+C to stop.
     """
+    from playhead.cli.output import echo_json
     from playhead.client import Client
 
     with contextlib.suppress(KeyboardInterrupt), Client(settings=ctx.obj) as client:
         changes = _changes(client, service, last, interval)
-        for number, (row, event) in enumerate(changes, start=1):
-            _write(row, event, as_json=as_json)
+        for number, (row, event, missing) in enumerate(changes, start=1):
+            if as_json:
+                echo_json({"event": event, "invocation": row, "missing": missing}, lines=True)
+            else:
+                _write(row)
             if number == count:
                 return
 
 
 def _changes(
     client: Client, service: str | None, last: int, interval: float
-) -> Iterator[tuple[Invocation, Event]]:
-    """Yield each invocation that is new or changed, oldest first; never ends."""
+) -> Iterator[tuple[Invocation, Event, tuple[str, ...]]]:
+    """Yield each invocation that is new or changed, by time of the change; never ends.
+
+    With each, yields sentences about data that could not be read. Raises UnreachableError when no
+    source can be read at first; later, it waits until one can be read again.
+    """
     from playhead.cli.output import note
+    from playhead.errors import UnreachableError
 
     before: dict[str, Invocation] | None = None
     noted: frozenset[str] = frozenset()
     while True:
         begun = time.monotonic()
-        page = client.invocations(limit=FOLLOWED, service=service)
-        for sentence in page.missing:
+        rows: tuple[Invocation, ...] = ()
+        try:
+            page = client.invocations(limit=FOLLOWED, service=service)
+            rows, missing = page.rows, page.missing
+        except UnreachableError as error:
+            if before is None:
+                raise
+            missing = tuple(error.hint.splitlines())
+        for sentence in missing:
             if sentence not in noted:
                 note(sentence)
-        noted = frozenset(page.missing)
-        changed = [row for row in reversed(page.rows) if _differs((before or {}).get(row.id), row)]
+        noted = frozenset(missing)
+        if before is None and not rows:
+            note("No invocations yet; waiting for the first one.")
+        changed = [row for row in rows if _differs((before or {}).get(row.id), row)]
+        changed.sort(key=lambda row: (_changed_at(row), row.id))
         for row in changed if before is not None else changed[max(len(changed) - last, 0) :]:
-            yield row, "changed" if before is not None and row.id in before else "new"
-        before = (before or {}) | {row.id: row for row in page.rows}
+            yield row, "changed" if before is not None and row.id in before else "new", missing
+        before = (before or {}) | {row.id: row for row in rows}
         time.sleep(max(interval, PAUSE_FACTOR * (time.monotonic() - begun)))
+
+
+def _changed_at(row: Invocation) -> datetime:
+    return row.completed_at or row.modified_at or row.created_at
 
 
 def _differs(before: Invocation | None, now: Invocation) -> bool:
@@ -105,15 +129,11 @@ def _shown(row: Invocation) -> tuple[object, ...]:
     )  # fmt: skip
 
 
-def _write(row: Invocation, event: Event, *, as_json: bool) -> None:
+def _write(row: Invocation) -> None:
     from playhead import formatting
-    from playhead.cli.output import STYLES, console, echo_json, paint
+    from playhead.cli.output import STYLES, console, paint
 
-    if as_json:
-        echo_json({"event": event, "invocation": row}, lines=True)
-        return
-    at = row.completed_at or row.modified_at or row.created_at
-    line = paint(f"{formatting.clock(at)}  {row.id}  ")
+    line = paint(f"{formatting.clock(_changed_at(row))}  {row.id}  ")
     line.append_text(paint(f"{row.status:<12}", STYLES[row.status]))
     line.append_text(paint(row.target))
     if row.ended:

@@ -26,8 +26,10 @@ NEEDED: Mapping[str, frozenset[str]] = {
         {"id", "status", "completion_result", "completion_failure", "modified_at", "trace_id",
          "journal_size", "suspended_waiting_for_signals", "last_failure_related_command_index"}
     ),
-    "sys_invocation_status": frozenset({"id", "status", "created_at", "completion_result"}),
-    "sys_invocation_state": frozenset({"id", "in_flight", "retry_count"}),
+    "sys_invocation_status": frozenset(
+        {"id", "target", "status", "created_at", "completion_result", "completion_failure"}
+    ),
+    "sys_invocation_state": frozenset({"id", "in_flight", "retry_count", "last_failure"}),
     "sys_journal": frozenset(
         {"index", "entry_type", "raw", "raw_length", "entry_lite_json", "appended_at", "version"}
     ),

@@ -36,6 +36,8 @@ NO_RECORDER = (
     "No recorder is running: attempts, prompts and spans are unavailable. "
     "Start one with `playhead record`."
 )
+NO_NEW_DATA = "No recorder is running: nothing new is stored. Start one with `playhead record`."
+_UNREADABLE = "The store cannot be read:"
 NO_SERVER = "No Restate server answers: only stored invocations are shown."
 
 
@@ -109,7 +111,7 @@ class Reader:
         return InvocationPage(
             tuple(rows),
             more=more,
-            missing=tuple(dict.fromkeys([*missing, *copying])),
+            missing=self._all_missing([*missing, *copying]),
             copying=copying,
             sources=tuple(merge.answered),
         )
@@ -242,10 +244,10 @@ class Reader:
             payloads=payloads or {},
             spans=spans,
             state={key: decode_value(value) for key, value in (state or {}).items()},
-            missing=missing,
+            missing=(),
         )
         [summary] = await self._explained([detail.summary], {invocation_id: row}, missing)
-        return replace(detail, summary=summary, missing=tuple(missing))
+        return replace(detail, summary=summary, missing=self._all_missing(missing))
 
     async def payload(self, invocation_id: str, index: int) -> Any:
         """Return the decoded content of one journal entry: JSON, text or bytes.
@@ -325,6 +327,13 @@ class Reader:
                 found |= {row.id: row for row in added or ()}
         return [found[row.id] for row in page]
 
+    def _all_missing(self, missing: list[str]) -> tuple[str, ...]:
+        """Return the sentences after a read, when it is known whether a recorder answered."""
+        stored = self._stored
+        if stored and not stored.client.recording and not any(_UNREADABLE in m for m in missing):
+            missing = [*missing, NO_NEW_DATA]
+        return tuple(dict.fromkeys(missing))
+
     async def _with_counts(
         self, block: Sequence[Invocation], raw: Mapping[str, Mapping[str, Any]], missing: list[str]
     ) -> list[Invocation]:
@@ -352,9 +361,15 @@ async def _try(read: Awaitable[_T] | None, missing: list[str]) -> _T | None:
     try:
         return await read
     except RestateError as error:
-        sentence = f"{error.title}."
+        sentence = _sentence(error)
     except (RecorderError, QueryError) as error:
-        sentence = f"The store cannot be read: {error}"
+        sentence = f"{_UNREADABLE} {_sentence(error)}"
     if sentence not in missing:
         missing.append(sentence)
     return None
+
+
+def _sentence(error: PlayheadError) -> str:
+    """Return what is wrong and what to do next, on one line."""
+    parts = (error.title.rstrip(". "), " ".join(error.hint.split()).rstrip(". "))
+    return " ".join(f"{part}." for part in parts if part)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
-import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -15,13 +15,10 @@ import httpx
 from playhead.errors import QueryError, QueryLimitError, RecorderError
 from playhead.record.change_feed import Changes, parse_changes
 from playhead.record.endpoint import RecorderEndpoint, read_endpoint, read_token
+from playhead.record.file_client import FileClient, FileInUseError
 from playhead.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    import duckdb
-
     from playhead.store.arrow import ArrowTable
 
 __all__ = ["StoreClient", "connect"]
@@ -29,10 +26,17 @@ __all__ = ["StoreClient", "connect"]
 _T = TypeVar("_T")
 HEALTH_SECONDS = 2.0
 QUERY_SECONDS = 60.0
+STARTING_SECONDS = 3.0
+"""Seconds to wait for a recorder that has opened the file, but does not answer yet."""
 
 
 class StoreClient(Protocol):
     """A client of the store."""
+
+    @property
+    def recording(self) -> bool:
+        """Whether a recorder answered last; else the file is read, and nothing new is stored."""
+        ...
 
     async def rows(self, sql: str, params: Sequence[Any] = ()) -> list[dict[str, Any]]:
         """Return the rows of one SELECT, as JSON-compatible values.
@@ -77,32 +81,97 @@ class StoreClient(Protocol):
 
 
 async def connect(settings: Settings) -> StoreClient | None:
-    """Return a client of the store at `settings.store`; None if it has no recorder and no file."""
-    endpoint, token = read_endpoint(settings.store), read_token(settings.store)
+    """Return a client of the store at `settings.store`; None if it has no recorder and no file.
+
+    The client stays usable when the recorder ends, or when one starts: it reads through the
+    recorder while one answers, and from the file otherwise.
+    """
+    found = await _find(settings.store)
+    return None if found is None else _FollowingClient(settings.store, found)
+
+
+async def _find(store: Path) -> _RecorderClient | FileClient | None:
+    """Return a client of the store's recorder if it answers, else of its file."""
+    endpoint, token = read_endpoint(store), read_token(store)
     if endpoint is not None and token is not None:
-        source = _RecorderClient(settings.store, endpoint, token)
+        source = _RecorderClient(endpoint, token)
         try:
-            if await source.health() is not None:
-                return source
+            await source.health()
         except RecorderError:
-            pass
-        await source.close()
+            await source.close()
+        else:
+            return source
     from playhead.store.database import DATABASE
 
-    path = settings.store / DATABASE
-    if not path.is_file():
-        return None
-    source = _FileClient(path)
-    try:
-        await source.rows("SELECT 1")
-    except RecorderError:
-        return None
-    return source
+    path = store / DATABASE
+    return FileClient(path) if path.is_file() else None
+
+
+class _FollowingClient:
+    """A client of the recorder or of the file, whichever can be read."""
+
+    def __init__(self, store: Path, source: _RecorderClient | FileClient) -> None:
+        self._store = store
+        self._source: _RecorderClient | FileClient = source
+        self._switching = asyncio.Lock()
+
+    @property
+    def recording(self) -> bool:
+        return isinstance(self._source, _RecorderClient)
+
+    async def rows(self, sql: str, params: Sequence[Any] = ()) -> list[dict[str, Any]]:
+        return await self._ask(lambda source: source.rows(sql, params))
+
+    async def arrow(self, sql: str, params: Sequence[Any] = ()) -> ArrowTable:
+        return await self._ask(lambda source: source.arrow(sql, params))
+
+    async def health(self) -> dict[str, Any] | None:
+        if not self.recording:
+            await self._switch(self._source)
+        return await self._ask(lambda source: source.health())
+
+    async def changes(self, since: str | None, wait: float) -> Changes | None:
+        return await self._ask(lambda source: source.changes(since, wait))
+
+    def describe(self) -> str:
+        return self._source.describe()
+
+    async def close(self) -> None:
+        await self._source.close()
+
+    async def _ask(self, query: Callable[[_RecorderClient | FileClient], Awaitable[_T]]) -> _T:
+        deadline = time.monotonic() + STARTING_SECONDS
+        switches = 2
+        while True:
+            source = self._source
+            try:
+                return await query(source)
+            except FileInUseError:
+                # A recorder has the file open some moments before it answers.
+                if not await self._switch(source):
+                    if time.monotonic() > deadline:
+                        raise
+                    await asyncio.sleep(0.1)
+            except RecorderError:
+                switches -= 1
+                if not switches or not await self._switch(source):
+                    raise
+
+    async def _switch(self, failed: _RecorderClient | FileClient) -> bool:
+        """Replace a client that cannot read; return whether there is another one to try."""
+        async with self._switching:
+            if self._source is not failed:
+                return True
+            found = await _find(self._store)
+            if found is None or (isinstance(found, FileClient) and isinstance(failed, FileClient)):
+                return False
+            self._source = found
+            await failed.close()
+            return True
 
 
 class _RecorderClient:
-    def __init__(self, store: Path, endpoint: RecorderEndpoint, token: str) -> None:
-        self._store = store
+    def __init__(self, endpoint: RecorderEndpoint, token: str) -> None:
         self._endpoint: RecorderEndpoint = endpoint
         self._http: httpx.AsyncClient = _client(endpoint, token)
 
@@ -138,7 +207,6 @@ class _RecorderClient:
                 return None
             return parse_changes(response.raise_for_status().json())
         except (httpx.HTTPError, ValueError, OSError) as error:
-            await self._moved()
             raise RecorderError(
                 f"No recorder answers at {self._endpoint.api_url}", "Start `playhead record`."
             ) from error
@@ -153,12 +221,7 @@ class _RecorderClient:
         body = {"sql": sql, "params": list(params)}
         headers = {"accept": accept}
         try:
-            try:
-                response = await self._http.post("/query", json=body, headers=headers)
-            except httpx.TransportError:
-                if not await self._moved():
-                    raise
-                response = await self._http.post("/query", json=body, headers=headers)
+            response = await self._http.post("/query", json=body, headers=headers)
         except (httpx.HTTPError, OSError) as error:
             raise RecorderError(
                 f"The recorder at {self._endpoint.api_url} does not answer: {error}",
@@ -174,15 +237,6 @@ class _RecorderClient:
                 f"{_reason(response)[0]}"
             )
         return response.content
-
-    async def _moved(self) -> bool:
-        """Connect to a recorder that was restarted on other ports; return whether one was found."""
-        endpoint, token = read_endpoint(self._store), read_token(self._store)
-        if endpoint is None or token is None or endpoint == self._endpoint:
-            return False
-        await self._http.aclose()
-        self._endpoint, self._http = endpoint, _client(endpoint, token)
-        return True
 
 
 def _client(endpoint: RecorderEndpoint, token: str) -> httpx.AsyncClient:
@@ -203,57 +257,3 @@ def _reason(response: httpx.Response) -> tuple[str, str]:
         return str(document["error"]), str(document.get("hint") or "")
     except (ValueError, KeyError, TypeError, AttributeError):
         return response.text[:500], ""
-
-
-class _FileClient:
-    """A client that opens the file for one query at a time: no recorder can start meanwhile."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        # Connections of one process share the database instance and its locked configuration, so
-        # only one is open at a time.
-        self._opening = threading.Lock()
-
-    async def rows(self, sql: str, params: Sequence[Any] = ()) -> list[dict[str, Any]]:
-        from playhead.store.query import to_rows
-
-        return await self._run(lambda connection: to_rows(connection, sql, params))
-
-    async def arrow(self, sql: str, params: Sequence[Any] = ()) -> ArrowTable:
-        from playhead.store.query import to_arrow
-
-        return await self._run(lambda connection: to_arrow(connection, sql, params))
-
-    async def health(self) -> dict[str, Any] | None:
-        return None
-
-    async def changes(self, since: str | None, wait: float) -> Changes | None:
-        return None
-
-    def describe(self) -> str:
-        return f"file {self._path} (no recorder is running)"
-
-    async def close(self) -> None:
-        return None
-
-    async def _run(self, query: Callable[[duckdb.DuckDBPyConnection], _T]) -> _T:
-        import duckdb
-
-        from playhead.store.database import SETTINGS
-
-        def run() -> _T:
-            with self._opening:
-                try:
-                    connection = duckdb.connect(str(self._path), read_only=True, config=SETTINGS)
-                except duckdb.Error as error:
-                    raise RecorderError(
-                        f"{self._path} cannot be opened: {error}",
-                        "Close the process that has the file open, or start `playhead record`.",
-                    ) from error
-                try:
-                    connection.execute("SET lock_configuration = true")
-                    return query(connection)
-                finally:
-                    connection.close()
-
-        return await asyncio.to_thread(run)

@@ -14,10 +14,11 @@ from textual.widgets import Footer, Static
 from playhead_tui.interfaces import Dashboard
 from playhead_tui.screens.polling import PollingScreen, StoreChanged
 from playhead_tui.sources.ages import SourceAge
-from playhead_tui.sources.invocation_cache import PAGE, CacheUpdate, InvocationCache
+from playhead_tui.sources.invocation_cache import CacheUpdate, InvocationCache
 from playhead_tui.sources.list_query import SORTS, ListQuery, is_failing
 from playhead_tui.sources.live_rows import FiguresUpdate, LiveRows, RowsUpdate, scan_pause
 from playhead_tui.sources.poller import Poller
+from playhead_tui.sources.search import Search, SearchUpdate
 from playhead_tui.widgets.chips import Chips
 from playhead_tui.widgets.invocation_list import InvocationList
 from playhead_tui.widgets.list_header import ListHeader
@@ -79,6 +80,18 @@ class CopyProblemsRead(Message):
         return isinstance(message, CopyProblemsRead)
 
 
+class SearchRead(Message):
+    """Posted when a search has answered."""
+
+    def __init__(self, update: SearchUpdate) -> None:
+        super().__init__()
+        self.update = update
+
+    def can_replace(self, message: Message) -> bool:
+        """Keep only the newest answer."""
+        return isinstance(message, SearchRead)
+
+
 class InvocationsScreen(PollingScreen):
     """A live list below counters; Enter opens an invocation."""
 
@@ -105,6 +118,8 @@ class InvocationsScreen(PollingScreen):
     """Pause between two reads of the recorder's progress."""
     FIGURES_SECONDS = 5.0
     """Pause between two reads of the figures in view while no change is known."""
+    SEARCH_SECONDS = 3.0
+    """Pause between two searches for the same query: the server scans all its invocations."""
     FILTER_HINT = "Words in target, id, status, key or failure"
 
     def __init__(self, dashboard: Dashboard) -> None:
@@ -116,6 +131,8 @@ class InvocationsScreen(PollingScreen):
         """When the server was last asked for new invocations."""
         self.copying: tuple[str, ...] = ()
         """What the recorder has not copied, as sentences."""
+        self.search = Search()
+        self._searches: Poller[SearchUpdate] | None = None
         self.reads = 0
         """Number of rounds so far."""
         self.held_rows: tuple[Invocation, ...] | None = None
@@ -203,7 +220,23 @@ class InvocationsScreen(PollingScreen):
             seconds=self.PROGRESS_SECONDS,
             needed=self._wants_rows,
         )
-        return [rounds, self._changed, scans, self._figures, progress, self.feed_poller()]
+        self._searches = Poller(
+            lambda: self.search.read(self.dashboard.reader),
+            lambda update: self.post_message(SearchRead(update)),
+            self.fail,
+            seconds=self.SEARCH_SECONDS,
+            share=20,
+            needed=lambda: self._wants_rows() and self._must_search,
+        )
+        return [
+            rounds, self._changed, scans, self._figures, progress, self._searches,
+            self.feed_poller(),
+        ]  # fmt: skip
+
+    @property
+    def _must_search(self) -> bool:
+        """Whether rows that were not read may match the query."""
+        return self.search.active and self.cache.more
 
     def _wants_rows(self) -> bool:
         return self.cache.loaded and self.in_sight()
@@ -215,7 +248,7 @@ class InvocationsScreen(PollingScreen):
 
     async def read(self) -> CacheUpdate:
         """Read the newest page, and each older page in turn."""
-        return await self.cache.read(self.dashboard.reader, self.list_query)
+        return await self.cache.read(self.dashboard.reader)
 
     def deliver(self, result: CacheUpdate) -> None:
         """Post the pages to the handler."""
@@ -233,6 +266,14 @@ class InvocationsScreen(PollingScreen):
             self.refresh_now()
         elif self.cache.older_wanted:
             self.read_pages()
+
+    def on_search_read(self, message: SearchRead) -> None:
+        """Show the rows that a search found."""
+        update = message.update
+        self.search.update(update)
+        if self._must_search:
+            self.cache.add_found(update.page.rows, update.started)
+        self._show_new()
 
     def on_rows_read(self, message: RowsRead) -> None:
         """Show the rows that were read by id, and request their figures."""
@@ -303,13 +344,15 @@ class InvocationsScreen(PollingScreen):
 
     @property
     def _rows(self) -> tuple[Invocation, ...]:
-        return self.cache.rows if self.held_rows is None else self.held_rows
+        if self.held_rows is not None:
+            return self.held_rows
+        return self.cache.all_rows if self.search.active else self.cache.rows
 
     def _why_empty(self) -> str:
         if not self.reads:
             return "Reading ..."
         if self._rows:
-            return "No invocation matches the filter.\n\nPress Esc to remove it."
+            return self._why_nothing_matches()
         if self.cache.missing:
             return "No invocations to show.\n\n" + "\n".join(self.cache.missing)
         return (
@@ -317,17 +360,39 @@ class InvocationsScreen(PollingScreen):
             "Run `playhead demo` for sample agents."
         )
 
+    def _why_nothing_matches(self) -> str:
+        remove = "Press Esc to remove the filter."
+        if self.held_rows is not None or not self.cache.more or self.search.done:
+            return "\n\n".join(("No invocation matches the filter.", *self.search.missing, remove))
+        none = f"None of the newest {len(self.cache.rows)} invocations matches."
+        if self.search.failed:
+            return "\n\n".join(
+                (none, "The older ones cannot be searched:", *self.search.missing, remove)
+            )
+        return f"{none}\n\nSearching the older ones ..."
+
+    def _filtered(self, total: str) -> str:
+        """Return how many rows match, and what was searched."""
+        shown = len(self.listing.rows)
+        if self.held_rows is not None or not self.cache.more:
+            return f"{shown} of {total}"
+        if self.search.failed:
+            return f"{shown} of {total}, older ones cannot be searched"
+        if not self.search.done:
+            return f"{shown} of {total}, searching older ones ..."
+        return f"the newest {shown} found" if self.search.more else f"{shown} found, all searched"
+
     def _show_chips(self) -> None:
         chips: list[tuple[str, str]] = []
         tail = ""
-        total = len(self._rows)
+        total = len(self.cache.rows if self.held_rows is None else self.held_rows)
         newest = f"the newest {total}" if self.cache.more else str(total)
         if self.list_query.text:
             chips.append((f"/ {self.list_query.text}", "primary"))
         if self.list_query.errors_only:
             chips.append(("errors only", "error"))
         if chips:
-            tail = f"{len(self.listing.rows)} of {newest}"
+            tail = self._filtered(newest)
         elif self.list_query.sort != "age" and self.cache.more:
             tail = f"sorted among {newest}"
         if self.held_rows is not None:
@@ -351,7 +416,8 @@ class InvocationsScreen(PollingScreen):
     def on_rows_view_near_end(self) -> None:
         """Request the next older page."""
         if self.list_query.text or self.list_query.errors_only:
-            self.cache.matches_wanted += PAGE
+            self.search.want_more()
+            self._search()
         elif self.cache.more and not self.cache.older_wanted and self.held_rows is None:
             self.cache.older_wanted = True
             self.read_pages()
@@ -362,10 +428,15 @@ class InvocationsScreen(PollingScreen):
 
     def _change_query(self, **changes: Any) -> None:
         self.list_query = replace(self.list_query, **changes)
-        self.cache.matches_wanted = PAGE
+        self.search.begin(self.list_query)
+        if not self.search.active:
+            self.cache.drop_outside()
         self.show()
-        if self.cache.more:
-            self.read_pages()
+        self._search()
+
+    def _search(self) -> None:
+        if self._searches:
+            self._searches.wake()
 
     # Keys.
 

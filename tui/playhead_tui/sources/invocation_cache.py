@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from playhead.model import FAILING, STATUSES, Invocation, InvocationPage, Status
+from playhead.model import Invocation, InvocationPage
 
 from playhead_tui.interfaces import InvocationReader
-from playhead_tui.sources.list_query import ListQuery
 from playhead_tui.sources.row_merge import KnownRow
 
 __all__ = ["PAGE", "CacheUpdate", "InvocationCache"]
@@ -33,8 +32,6 @@ class CacheUpdate:
     place: int = 0
     before: Invocation | None = None
     """Row that `older` follows."""
-    matching: InvocationPage | None = None
-    """Rows that the server found for the query."""
 
 
 def _age(row: Invocation) -> tuple[datetime, str]:
@@ -57,15 +54,21 @@ class InvocationCache:
         """Whether the reader has older rows than these."""
         self.older_wanted = False
         """Whether the next round reads the page after the last one."""
-        self.matches_wanted = PAGE
-        """Number of rows to request when the server filters."""
         self.missing: tuple[str, ...] = ()
         """Sources that the last round could not read, as sentences; not the recorder's progress."""
 
     @property
     def rows(self) -> tuple[Invocation, ...]:
-        """All rows read, in no particular order."""
+        """The rows of the pages that were read, without a gap, in no particular order."""
+        return tuple(known.row for known in self._known.values() if not self._is_outside(known.row))
+
+    @property
+    def all_rows(self) -> tuple[Invocation, ...]:
+        """All rows read, those that a search found among older ones too."""
         return tuple(known.row for known in self._known.values())
+
+    def _is_outside(self, row: Invocation) -> bool:
+        return self.more and bool(self._edges) and _age(row) < _age(self._edges[-1])
 
     @property
     def loaded(self) -> bool:
@@ -98,11 +101,11 @@ class InvocationCache:
             (id_ for id_ in ids if id_ in self._known), key=lambda id_: self._known[id_].read
         )
 
-    async def read(self, reader: InvocationReader, query: ListQuery) -> CacheUpdate:
-        """Read the newest page, each older page in turn, and rows that match the query."""
+    async def read(self, reader: InvocationReader) -> CacheUpdate:
+        """Read the newest page, and each older page in turn."""
         started = self._clock()
         newest = await reader.invocations(limit=PAGE)
-        older = before = matching = None
+        older = before = None
         place = 0
         if self._edges:
             if self.older_wanted and self.more:
@@ -112,12 +115,7 @@ class InvocationCache:
         if place:
             before = self._edges[place - 1]
             older = await reader.invocations(limit=PAGE, before=before)
-        if self.more and (query.text or query.errors_only):
-            text, statuses = server_filter(query)
-            matching = await reader.invocations(
-                limit=self.matches_wanted, text=text, status=statuses
-            )
-        return CacheUpdate(started, newest, older, place, before, matching)
+        return CacheUpdate(started, newest, older, place, before)
 
     def update(self, update: CacheUpdate) -> None:
         """Store the rows that were read, and drop rows that no longer exist."""
@@ -132,9 +130,7 @@ class InvocationCache:
             self.more = newest.more
         if update.older is not None and update.before is not None:
             self._update_older(update.older, update.place, update.before, update.started)
-        for row in update.matching.rows if update.matching else ():
-            self._store(row, update.started)
-        pages = (newest, update.older, update.matching)
+        pages = (newest, update.older)
         sentences = (m for page in pages if page for m in page.missing if m not in page.copying)
         self.missing = tuple(dict.fromkeys(sentences))
 
@@ -168,6 +164,18 @@ class InvocationCache:
             if known is None or known.row != updated.row:
                 changed.add(row.id)
         return changed
+
+    def add_found(self, rows: Iterable[Invocation], started: float) -> None:
+        """Store the rows that a search found; they may be older than the pages."""
+        for row in rows:
+            self._store(row, started)
+
+    def drop_outside(self) -> None:
+        """Drop rows older than the pages, which only a search had found."""
+        for row in [known.row for known in self._known.values()]:
+            if self._is_outside(row):
+                del self._known[row.id]
+                self._outside[row.id] = row.modified_at
 
     def add_figures(self, rows: Iterable[Invocation], started: float) -> bool:
         """Store the figures of these rows; return whether a row is different."""
@@ -220,17 +228,3 @@ class InvocationCache:
             del self._known[ident]
         for row in page.rows:
             self._store(row, started)
-
-
-def server_filter(query: ListQuery) -> tuple[str | None, Iterable[Status] | None]:
-    """Return the part of a query that the server can answer: one text, and statuses.
-
-    Returns:
-        A substring of id or target, and the statuses; None for no restriction.
-    """
-    words = query.text.casefold().split()
-    statuses: list[Status] = [status for status in STATUSES if status in words]
-    texts = [word for word in words if word not in STATUSES]
-    if query.errors_only:
-        statuses = [status for status in FAILING if status in statuses] or list(FAILING)
-    return (max(texts, key=len) if texts else None), statuses or None

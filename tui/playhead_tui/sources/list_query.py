@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from playhead.model import FAILING, Invocation
+from playhead.model.filters import matches_words, words_of
 
 __all__ = ["SORTS", "ListQuery", "is_failing"]
 
@@ -47,12 +48,7 @@ class ListQuery:
         """Return whether the row is shown: each word of the filter must occur in a column."""
         if self.errors_only and not is_failing(row):
             return False
-        if not self.text:
-            return True
-        columns = f"{row.target} {row.id} {row.status} {row.key or ''} {row.last_failure or ''}"
-        columns += f" {row.waiting.text}" if row.waiting else ""
-        columns = columns.casefold()
-        return all(word in columns for word in self.text.casefold().split())
+        return matches_words(row, words_of(self.text))
 
     def apply(self, rows: Iterable[Invocation]) -> tuple[Invocation, ...]:
         """Return the rows shown, in order; ties are broken by age and id, so no row jumps."""

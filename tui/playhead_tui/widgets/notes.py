@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import wrap
 
 from textual.content import Content
 from textual.widgets import Static
@@ -12,9 +13,12 @@ from playhead_tui.drawing.glyphs import Glyphs
 
 __all__ = ["Notes"]
 
+TALL = 20
+"""Height from which a note may take several lines."""
+
 
 class Notes(Static):
-    """One line per note, at most three; the rest is counted. Hidden without notes."""
+    """At most three lines; the rest is counted. Hidden without notes."""
 
     DEFAULT_CSS = """
     Notes { height: auto; max-height: 3; padding: 0 1; background: $surface; display: none; }
@@ -39,17 +43,32 @@ class Notes(Static):
             return
         self._notes = cleaned
         self.set_class(bool(cleaned), "some")
-        lines = list(cleaned)
-        if len(lines) > self.LIMIT:
-            rest = len(lines) - self.LIMIT + 1
-            lines = [*lines[: self.LIMIT - 1], f"and {rest} more"]
         width = max(20, self.screen.size.width - 4)
+        lines = self._fitted(cleaned, width)
         self.update(
             Content("\n").join(
                 Content.assemble(
-                    (f"{self._glyphs.note} ", "$text-warning"),
+                    (f"{self._glyphs.note if first else ' '} ", "$text-warning"),
                     (fit(line, width, ellipsis=self._glyphs.ellipsis), "$foreground 80%"),
                 )
-                for line in lines
+                for first, line in lines
             )
         )
+
+    def _fitted(self, notes: Sequence[str], width: int) -> list[tuple[bool, str]]:
+        """Return the lines, each with whether a note begins there.
+
+        Notes are wrapped as far as there are lines for it; on a low screen each has one line.
+        """
+        rest = len(notes) - self.LIMIT
+        if rest > 0:
+            notes = [*notes[: self.LIMIT - 1], f"and {rest + 1} more"]
+        room = self.LIMIT if self.screen.size.height >= TALL else len(notes)
+        lines: list[tuple[bool, str]] = []
+        for left, note in zip(range(len(notes), 0, -1), notes, strict=True):
+            most = max(1, room - len(lines) - left + 1)
+            pieces = wrap(note, width) or [""]
+            if len(pieces) > most:
+                pieces = [*pieces[: most - 1], " ".join(pieces[most - 1 :])]
+            lines += [(not number, piece) for number, piece in enumerate(pieces)]
+        return lines

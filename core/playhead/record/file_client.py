@@ -1,0 +1,84 @@
+"""A client that reads the store's file directly, while no recorder has it open."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from playhead.errors import RecorderError
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from playhead.store.arrow import ArrowTable
+
+__all__ = ["FileClient", "FileInUseError"]
+
+_T = TypeVar("_T")
+_TURNS: dict[Path, threading.Lock] = {}
+"""One lock per file. All connections of a process to one file share a database instance, whose
+configuration can be locked only once: so in a process, one query at a time has the file open."""
+
+
+class FileInUseError(RecorderError):
+    """Another process has the file open for writing."""
+
+
+class FileClient:
+    """A client that opens the file for one query at a time: no recorder can start meanwhile."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._turn = _TURNS.setdefault(path.resolve(), threading.Lock())
+
+    async def rows(self, sql: str, params: Sequence[Any] = ()) -> list[dict[str, Any]]:
+        """Return the rows of one SELECT, as JSON-compatible values."""
+        from playhead.store.query import to_rows
+
+        return await self._run(lambda connection: to_rows(connection, sql, params))
+
+    async def arrow(self, sql: str, params: Sequence[Any] = ()) -> ArrowTable:
+        """Return the rows of one SELECT as an Arrow table."""
+        from playhead.store.query import to_arrow
+
+        return await self._run(lambda connection: to_arrow(connection, sql, params))
+
+    async def health(self) -> dict[str, Any] | None:
+        """Return None: there is no recorder."""
+        return None
+
+    async def changes(self, since: str | None, wait: float) -> None:
+        """Return None: there is no recorder."""
+
+    def describe(self) -> str:
+        """Return a description of the file."""
+        return f"file {self._path} (no recorder is running)"
+
+    async def close(self) -> None:
+        """Do nothing: the file is open only during a query."""
+
+    async def _run(self, query: Callable[[duckdb.DuckDBPyConnection], _T]) -> _T:
+        import duckdb
+
+        from playhead.store.database import SETTINGS
+
+        def run() -> _T:
+            with self._turn:
+                try:
+                    connection = duckdb.connect(str(self._path), read_only=True, config=SETTINGS)
+                except duckdb.Error as error:
+                    in_use = isinstance(error, duckdb.IOException) and "lock" in str(error).lower()
+                    raise (FileInUseError if in_use else RecorderError)(
+                        f"{self._path} cannot be opened: {error}",
+                        "Close the process that has the file open, or start `playhead record`.",
+                    ) from error
+                try:
+                    connection.execute("SET lock_configuration = true")
+                    return query(connection)
+                finally:
+                    connection.close()
+
+        return await asyncio.to_thread(run)

@@ -1,0 +1,213 @@
+"""What every command is called with, and what it must say, whichever sources are available."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+from playhead.cli import cli
+
+__all__ = ["CALLS", "Call", "Said", "commands"]
+
+SUPPORT = Path(__file__).parents[1] / "support"
+
+
+@dataclass(frozen=True)
+class Said:
+    """The result of one call."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> Any:
+        return json.loads(self.out)
+
+
+@dataclass(frozen=True)
+class Call:
+    """One way to call a command."""
+
+    command: str
+    """Name of the command, with that of a subcommand."""
+    arguments: Callable[[Any, Path], list[str]]
+    """From the situation and an empty folder."""
+    check: Callable[[Any, Said], None]
+    """Checks a result of `--json` with the exit code 0 or 1."""
+    needs: str = "a source"
+    """`a source`, `the store` or `nothing`: what must be available."""
+    json: bool = True
+    by_id: bool = False
+    """Whether it names an invocation: without rows, it is not found."""
+    missing: bool = True
+    """Whether its JSON has `missing`."""
+    finding: bool = False
+    """Whether the exit code 1 is possible."""
+
+
+def listed(limit: int) -> Callable[[Any, Said], None]:
+    def check(situation: Any, said: Said) -> None:
+        document = said.document
+        ids = [row["id"] for row in document["invocations"]]
+        assert len(ids) == len(set(ids)) == min(limit, situation.rows)
+        assert document["more"] == (situation.rows > limit)
+        order = [(row["created_at"], row["id"]) for row in document["invocations"]]
+        assert order == sorted(order, reverse=True)
+
+    return check
+
+
+def none(situation: Any, said: Said) -> None:
+    document = said.document
+    assert document["invocations"] == []
+    assert not document["more"]
+
+
+def found(handler: str, failure: str = "") -> Callable[[Any, Said], None]:
+    """Check that a search finds this one of the oldest invocations, and only such ones."""
+
+    def check(situation: Any, said: Said) -> None:
+        rows = said.document["invocations"]
+        wanted = [situation.ids[handler]] if situation.rows else []
+        assert [row["id"] for row in rows] == wanted
+        assert all(failure in (row["last_failure"] or "") for row in rows)
+        assert not said.document["more"]
+
+    return check
+
+
+def counted(limit: int) -> Callable[[Any, Said], None]:
+    def check(situation: Any, said: Said) -> None:
+        document = said.document
+        total = min(limit, situation.rows)
+        assert document["invocations"] == total
+        assert sum(one["invocations"] for one in document["services"]) == total
+        assert document["more"] == (situation.rows > limit)
+        if 10 <= situation.rows <= limit:
+            [ai] = [one for one in document["services"] if one["service"] == "ai"]
+            assert ai["by_status"] == {"succeeded": 1}
+            if situation.stored:
+                assert ai["llm_calls"] == 2  # from the journal: these agents send no spans
+
+    return check
+
+
+def shown(situation: Any, said: Said) -> None:
+    document = said.document
+    assert document["summary"]["id"] == situation.ids["ask"]
+    assert document["summary"]["origin"] == ("live" if situation.server else "stored")
+    assert [step["kind"] for step in document["steps"] if step["kind"] == "llm"] == ["llm"] * 2
+
+
+def step_shown(situation: Any, said: Said) -> None:
+    assert said.document["index"] == 0
+
+
+def followed(situation: Any, said: Said) -> None:
+    lines = [json.loads(line) for line in said.out.splitlines()]
+    assert len(lines) == min(10, situation.rows)
+    assert all(line["event"] == "new" for line in lines)
+
+
+def compared(situation: Any, said: Said) -> None:
+    document = said.document
+    assert (document["a"]["id"], document["b"]["id"]) == (
+        situation.ids["trivial"], situation.ids["again"],
+    )  # fmt: skip
+    assert said.code == (1 if document["different"] else 0)
+    assert document["steps"]
+
+
+def queried(situation: Any, said: Said) -> None:
+    assert said.document == [{"n": situation.rows}]
+
+
+def saved(situation: Any, said: Said) -> None:
+    document = said.document
+    assert document["id"] == situation.ids["ask"]
+    assert Path(document["file"]).is_file()
+    assert document["entries"] > 3
+
+
+def replayed(situation: Any, said: Said) -> None:
+    assert said.document["verdict"] == "same"
+    assert said.code == 0
+
+
+def diagnosed(situation: Any, said: Said) -> None:
+    checks = {check["name"]: check for check in said.document["checks"]}
+    failed = {name for name, check in checks.items() if check["state"] == "failed"}
+    assert said.code == (1 if failed else 0)
+    assert ("recorder" in failed) == (not situation.recorder)
+    assert ("restate" in failed) == (not situation.server)
+    assert all(checks[name]["hint"] for name in failed)
+
+
+def anything(situation: Any, said: Said) -> None:
+    assert said.document
+
+
+def nothing(situation: Any, said: Said) -> None:
+    assert said.out
+
+
+def fixed(*arguments: str) -> Callable[[Any, Path], list[str]]:
+    return lambda situation, folder: list(arguments)
+
+
+def of(*handlers: str, then: tuple[str, ...] = ()) -> Callable[[Any, Path], list[str]]:
+    """Name invocations by their handlers; without rows, by an id that is nowhere."""
+    return lambda situation, folder: [
+        *(situation.ids.get(name, "inv_1" + "0" * 33) for name in handlers),
+        *then,
+    ]
+
+
+CALLS = (
+    Call("ls", fixed(), listed(25)),
+    Call("ls", fixed("--limit", "10000"), listed(10_000)),
+    Call("ls", fixed("--text", "TERMINALLY fails"), found("fails", "terminally bad")),
+    Call("ls", fixed("--text", "succ ai/"), found("ask")),
+    Call("ls", fixed("--status", "suspended", "--text", "waits"), found("waits")),
+    Call("ls", fixed("--text", "no such thing"), none),
+    Call("stats", fixed(), counted(1000)),
+    Call("stats", fixed("--limit", "50000"), counted(50_000)),
+    Call("show", of("ask"), shown, by_id=True),
+    Call("show", of("ask", then=("--step", "0")), step_shown, by_id=True),
+    Call("diff", of("trivial", "again"), compared, by_id=True, finding=True),
+    Call("tail", fixed(), followed),
+    Call("sql", fixed("SELECT count(*) AS n FROM invocations"), queried, needs="the store",
+         missing=False),
+    Call("recording save", lambda situation, folder: [
+        *of("ask")(situation, folder), str(folder / "one.journal.json")], saved, by_id=True),
+    Call("replay", of("trivial", then=(
+        "--app", "journal_service:app", "--app-dir", str(SUPPORT))), replayed, by_id=True,
+        missing=False),
+    Call("doctor", fixed(), diagnosed, needs="nothing", missing=False, finding=True),
+    Call("scenario list", fixed(), anything, needs="nothing", missing=False),
+    Call("scenario run", fixed("--help"), nothing, needs="nothing", json=False),
+    Call("demo", fixed("--help"), nothing, needs="nothing", json=False),
+    Call("record", fixed("--help"), nothing, needs="nothing", json=False),
+)  # fmt: skip
+"""`demo` and `scenario run` start their own servers. For `record`, see test_record.py."""
+
+
+def commands() -> Iterator[str]:
+    """Yield the names of all commands and subcommands that the command line has."""
+
+    def walk(command: click.Command, name: str, above: click.Context | None) -> Iterator[str]:
+        context = click.Context(command, parent=above, info_name=name or "playhead")
+        if isinstance(command, click.Group):
+            for child in command.list_commands(context):
+                found = command.get_command(context, child)
+                assert found is not None, child
+                yield from walk(found, f"{name} {child}".strip(), context)
+        else:
+            yield name
+
+    yield from walk(cli, "", None)
