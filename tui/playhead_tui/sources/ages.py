@@ -22,7 +22,8 @@ class SourceAge:
     ) -> None:
         self._now = now
         self._monotonic = monotonic
-        self._read: float | None = None
+        self.answered_at: float | None = None
+        """When the last read that was answered started, monotonic; None before the first."""
         self._as_of: datetime | None = None
         self._failed = False
 
@@ -32,8 +33,8 @@ class SourceAge:
         Args:
             started: When it started, monotonic: what it says is at least that new.
         """
-        if self._read is None or started >= self._read:
-            self._read = started
+        if self.answered_at is None or started >= self.answered_at:
+            self.answered_at = started
             self._as_of = self._now()
             self._failed = False
 
@@ -57,4 +58,4 @@ class SourceAge:
 
     @property
     def _seconds(self) -> float:
-        return self._monotonic() - self._read if self._read is not None else 0.0
+        return self._monotonic() - self.answered_at if self.answered_at is not None else 0.0
