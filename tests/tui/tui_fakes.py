@@ -128,27 +128,14 @@ class FakeReader:
         last = sorted(self.rows, key=modified, reverse=True)[:limit]
         return {row.id: modified(row) for row in last if since is None or modified(row) >= since}
 
-    async def refresh(self, ids: Any) -> InvocationPage:
+    async def refresh(self, ids: Any, *, figures: bool = False) -> InvocationPage:
         if self.error:
             return InvocationPage((), False, (str(self.error),))
         wanted = set(ids)
-        bare = [
-            replace(row, attempts=None, llm_calls=None, tokens=None, modified_at=modified(row))
-            for row in self.rows
-            if row.id in wanted
-        ]
-        return InvocationPage(tuple(bare), False, sources=("live",))
-
-    async def figures(self, rows: Any) -> InvocationPage:
-        known = {row.id: row for row in self.rows}
-        return InvocationPage(
-            tuple(
-                replace(row, attempts=now.attempts, llm_calls=now.llm_calls, tokens=now.tokens)
-                for row in rows
-                if (now := known.get(row.id))
-            ),
-            False,
-        )
+        rows = [replace(r, modified_at=modified(r)) for r in self.rows if r.id in wanted]
+        if not figures:
+            rows = [replace(row, attempts=None, llm_calls=None, tokens=None) for row in rows]
+        return InvocationPage(tuple(rows), False, sources=("live",))
 
     async def changes(self, since: str | None, wait: float) -> Changes | None:
         if self.feed is None:

@@ -59,12 +59,13 @@ class InvocationReader(Protocol):
         """Return the last modified invocations, by a scan; None without a server."""
         ...
 
-    async def refresh(self, ids: Sequence[str]) -> InvocationPage:
-        """Return rows by id without figures; `sources` is empty if the server does not answer."""
-        ...
+    async def refresh(self, ids: Sequence[str], *, figures: bool = False) -> InvocationPage:
+        """Return rows by id; `sources` is empty if the server does not answer.
 
-    async def figures(self, rows: Sequence[Invocation]) -> InvocationPage:
-        """Return these rows with the figures of the store."""
+        Args:
+            ids: complete ids.
+            figures: also read attempts, LLM calls, tokens, times and reasons.
+        """
         ...
 
     async def changes(self, since: str | None, wait: float) -> Changes | None:

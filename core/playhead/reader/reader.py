@@ -128,8 +128,8 @@ class Reader:
         """
         return await self._live.client.query(queries.ACTIVE) if self._live else []
 
-    async def refresh(self, ids: Sequence[str]) -> InvocationPage:
-        """Return the current rows of these invocations, without figures from the store.
+    async def refresh(self, ids: Sequence[str], *, figures: bool = False) -> InvocationPage:
+        """Return the current rows of these invocations, in any order.
 
         A query for 40 invocations takes a few milliseconds at any number of stored ones, so it can
         be repeated often. Of the invocations that the server has deleted, the stored rows are
@@ -138,34 +138,27 @@ class Reader:
 
         Args:
             ids: Complete ids; a few hundred at most.
+            figures: Also read what takes longer: attempts, LLM calls, tokens, the parts of the
+                time, and why an invocation makes no progress.
         """
         missing: list[str] = []
         live = await _try(self._live.rows(ids) if self._live else None, missing)
         if live is None:
             return InvocationPage((), more=False, missing=tuple(missing))
-        rows = {str(row["id"]): invocation_of(row, "live") for row in live}
+        raw: dict[str, Mapping[str, Any]] = {str(row["id"]): row for row in live}
+        rows = {id_: invocation_of(row, "live") for id_, row in raw.items()}
         deleted = [id_ for id_ in ids if id_ not in rows]
         stored = await _try(
             self._stored.rows(deleted) if self._stored and deleted else None, missing
         )
-        rows |= {str(row["id"]): gone(invocation_of(row, "stored")) for row in stored or ()}
-        return InvocationPage(
-            tuple(rows.values()), more=False, missing=tuple(missing), sources=("live",)
-        )
-
-    async def figures(self, rows: Sequence[Invocation]) -> InvocationPage:
-        """Return these rows with their figures and reasons, as `invocations` returns them."""
-        missing: list[str] = []
-        ids = [row.id for row in rows]
-        live, stored = await asyncio.gather(
-            _try(self._live.rows(ids) if self._live else None, missing),
-            _try(self._stored.rows(ids) if self._stored else None, missing),
-        )
-        raw = {str(row["id"]): row for row in (*(stored or ()), *(live or ()))}
-        known = [row for row in rows if row.id in raw]
-        counted = await self._with_counts(known, raw, missing)
-        explained = await self._explained(counted, raw, missing)
-        return InvocationPage(tuple(explained), more=False, missing=tuple(missing))
+        for row in stored or ():
+            raw[str(row["id"])] = row
+            rows[str(row["id"])] = gone(invocation_of(row, "stored"))
+        found = list(rows.values())
+        if figures:
+            found = await self._with_counts(found, raw, missing)
+            found = await self._explained(found, raw, missing)
+        return InvocationPage(tuple(found), more=False, missing=tuple(missing), sources=("live",))
 
     async def modified_of(self, ids: Sequence[str]) -> dict[str, datetime]:
         """Return when the server last modified these invocations, by id.

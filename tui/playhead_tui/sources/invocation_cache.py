@@ -178,12 +178,12 @@ class InvocationCache:
                 self._outside[row.id] = row.modified_at
 
     def add_figures(self, rows: Iterable[Invocation], started: float) -> bool:
-        """Store the figures of these rows; return whether a row is different."""
+        """Store known rows that were read with their figures; return whether one is different."""
         changed = False
         for row in rows:
             if known := self._known.get(row.id):
-                self._known[row.id] = updated = known.with_figures(row, started)
-                changed = changed or updated.row != known.row
+                self._store(row, started)
+                changed = changed or self._known[row.id].row != known.row
         return changed
 
     def _store(self, row: Invocation, started: float) -> None:

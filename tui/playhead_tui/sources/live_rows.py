@@ -138,12 +138,12 @@ class LiveRows:
         """Read the figures that are out of date; without any, those of the rows in view."""
         wanted = list(self._stale_figures)[:ROWS] or list(in_view)
         started = self._clock()
-        rows = [row for id_ in wanted if (row := self._cache.get(id_))]
+        known = [id_ for id_ in wanted if self._cache.get(id_)]
         for id_ in wanted:
             self._stale_figures.pop(id_, None)
-        if not rows:
+        if not known:
             return FiguresUpdate(started)
-        return FiguresUpdate(started, (await reader.figures(rows)).rows)
+        return FiguresUpdate(started, (await reader.refresh(known, figures=True)).rows)
 
     async def _read_wanted(
         self, reader: InvocationReader, asked: float, first: Sequence[str] = ()
