@@ -87,6 +87,14 @@ def test_a_span_whose_process_died_ends_with_its_attempt() -> None:
     assert (row.state, row.ended_at, row.note) == ("lost", at(2), "lost with the process")
 
 
+def test_a_lost_request_to_a_model_was_not_answered() -> None:
+    chat = {"gen_ai.operation.name": "chat", "gen_ai.usage.input_tokens": 7}
+    spans = [server("one", 0, 2), agent("chat", "one", 0.5, None, **chat)]
+    assert detail(head("killed", 2), [INPUT], spans).summary.llm_calls == 0
+    spans = [server("one", 0, 2), agent("chat", "one", 0.5, 1, **chat)]
+    assert detail(head("killed", 2), [INPUT], spans).summary.llm_calls == 1
+
+
 def test_a_span_is_not_called_lost_while_its_end_may_arrive() -> None:
     spans = [server("one", 0, 2), agent("tool", "one", 0.5, None)]
     soon = detail(head("succeeded", 2), [INPUT], spans, now=3)

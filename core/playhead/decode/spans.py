@@ -25,7 +25,8 @@ def is_answered(span: Span) -> bool:
 
 
 def _matches(rule: SpanRule, span: Span) -> bool:
-    return rule.matches(span.attributes, ended=span.end is not None, status=span.status)
+    ended = span.end is not None and span.end_received
+    return rule.matches(span.attributes, ended=ended, status=span.status)
 
 
 def llm_call(span: Span) -> LlmCall:
