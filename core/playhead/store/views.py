@@ -116,7 +116,7 @@ LLM_CALLS = View(
         _MESSAGE,
     ),
     names.EXECUTED_LLM_CALL.sql(),
-    _WITH_LATE,
+    source=_WITH_LATE,
 )
 
 TOOL_CALLS = View(
@@ -141,7 +141,7 @@ TOOL_CALLS = View(
         _MESSAGE,
     ),
     names.EXECUTED_TOOL_CALL.sql(),
-    _WITH_LATE,
+    source=_WITH_LATE,
 )
 
 ATTEMPTS = View(
