@@ -87,6 +87,15 @@ def test_a_span_whose_process_died_ends_with_its_attempt() -> None:
     assert (row.state, row.ended_at, row.note) == ("lost", at(2), "lost with the process")
 
 
+@pytest.mark.parametrize("status", ["running", "succeeded"])
+def test_a_try_with_a_result_is_done_even_if_its_span_did_not_end(status: Status) -> None:
+    spans = [agent("x", "one", 0.5, None, completion=1)]
+    spans += [server("one", 0, 3)] if status == "succeeded" else []
+    found = detail(head(status, 3), [INPUT, command(1, 0.5), result(2, 2.5)], spans)
+    [only] = found.steps[1].tries
+    assert (only.state, only.ended_at) == ("done", at(2.5))
+
+
 def test_a_lost_request_to_a_model_was_not_answered() -> None:
     chat = {"gen_ai.operation.name": "chat", "gen_ai.usage.input_tokens": 7}
     spans = [server("one", 0, 2), agent("chat", "one", 0.5, None, **chat)]

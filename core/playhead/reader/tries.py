@@ -175,6 +175,9 @@ class _Source:
         if step.state in ("done", "failed"):
             if last is not None and (last.state == "done" or self._is_final(step, last)):
                 return found
+            if last is not None and self._has_result(step, last):
+                state = "failed" if step.state == "failed" else "done"
+                return [*found[:-1], replace(last, state=state, ended_at=step.ended_at)]
             state: TryState = "failed" if step.state == "failed" else "done"
             ended = step.ended_at
         elif step.state in ("pending", "retrying") and self.head.status == "running":
@@ -194,6 +197,14 @@ class _Source:
             return found
         number = attempt.number if attempt else None
         return [*found, Try(0, state, began, ended, number, step.error)]
+
+    def _has_result(self, step: Step, last: Try) -> bool:
+        """Return whether a try, whose own end was not received, produced the step's result."""
+        if last.state == "failed" or last.started_at is None or step.ended_at is None:
+            return False
+        ended = attempt_at(self.attempts, step.ended_at)
+        same = ended is None or last.attempt is None or ended.number == last.attempt
+        return same and last.started_at <= step.ended_at
 
     def _is_final(self, step: Step, last: Try) -> bool:
         """Return whether a failed try produced the step's terminal error."""
