@@ -44,7 +44,11 @@ def reader(restate: RestateServer, wire: Wire) -> Reader:
 async def test_the_list_reads_no_payload(handlers: Any, reader: Reader, wire: Wire) -> None:
     handlers.finish("every/everything", {"key": "cost"})
     await reader.invocations(limit=50)
-    assert len(wire.sql) == 2, "ids, then rows by id"
+    ends = [sql for sql in wire.sql if "FROM sys_journal " in sql]
+    assert len(wire.sql) - len(ends) == 2, "ids, then rows by id"
+    await reader.invocations(limit=50)
+    assert [sql for sql in wire.sql if "FROM sys_journal " in sql] == ends, "remembered"
+    assert all(" WHERE id IN (" in sql for sql in ends)
     for status in STATUSES:
         page = await reader.invocations(limit=2, status=status, service="every", text="every")
         if page.rows:

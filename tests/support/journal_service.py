@@ -77,6 +77,16 @@ async def fails(ctx: restate.Context, request: Any) -> None:
 
 
 @every.handler()
+async def raises(ctx: restate.Context, request: dict[str, Any]) -> None:
+    raise TerminalError(request["text"], status_code=request["code"])
+
+
+@every.handler(inactivity_timeout=SOON)
+async def calls_naps(ctx: restate.Context, request: Any) -> Any:
+    return await ctx.service_call(naps, arg=None)
+
+
+@every.handler()
 async def always_raises(ctx: restate.Context, request: Any) -> None:
     raise RuntimeError("always")
 

@@ -12,11 +12,13 @@ from typing import Any, Literal
 
 __all__ = [
     "ENDED",
+    "ENDED_AS",
     "FAILING",
     "GONE",
     "STATUSES",
     "Status",
     "StatusRule",
+    "looks_ended_from_outside",
     "server_status_sql",
     "status_of",
     "statuses_with",
@@ -35,7 +37,12 @@ not ended when it was last seen. `unknown` is a status that Playhead does not re
 """
 
 _ENDINGS: Mapping[Status, str] = {"killed": "[409] killed", "cancelled": "[409] cancelled"}
-"""`completion_failure` of the invocations that were ended from outside."""
+"""`completion_failure` of the invocations that were ended from outside.
+
+A handler can fail with the same text: only the journal shows which of both it was.
+"""
+ENDED_AS = "ended_as"
+"""Column that the reader adds to such a row: its status, as the journal shows it."""
 _COMPLETED = "completed"
 """`status` of every invocation that ended, in the server's tables and the store's copy."""
 GONE = "gone"
@@ -61,7 +68,11 @@ class StatusRule:
     """Whether the invocation failed, or needs intervention to continue."""
 
     def stored_sql(self) -> str:
-        """Return the DuckDB condition on a row of the store's `invocations`."""
+        """Return the DuckDB condition on a row of the store's `invocations`.
+
+        As on the server, invocations that failed with the text of a kill or a cancellation match
+        both statuses; `status_of` tells them apart.
+        """
         return f"(status = '{self.row}'{self._ending('')})"
 
     def server_sql(self) -> str:
@@ -78,8 +89,7 @@ class StatusRule:
             return f"{result} <> 'failure'"
         if self.status in _ENDINGS:
             return f"{result} = 'failure'{failure} = '{_ENDINGS[self.status]}'"
-        others = ", ".join(f"'{text}'" for text in _ENDINGS.values())
-        return f"{result} = 'failure'{failure} NOT IN ({others})"
+        return f"{result} = 'failure'"
 
 
 _RULES = (
@@ -125,6 +135,8 @@ FAILING: tuple[Status, ...] = tuple(rule.status for rule in _RULES if rule.faili
 
 def status_of(row: Mapping[str, Any]) -> Status:
     """Return the status in a row of sys_invocation, or of the store's copy."""
+    if row.get(ENDED_AS) in STATUSES:
+        return row[ENDED_AS]
     word = str(row.get("status") or "unknown")
     if word == _COMPLETED:
         if row.get("completion_result") != "failure":
@@ -132,6 +144,12 @@ def status_of(row: Mapping[str, Any]) -> Status:
         failure = row.get("completion_failure")
         return _ENDED_BY.get(str(failure), "failed")
     return _BY_ROW.get(word, "unknown")
+
+
+def looks_ended_from_outside(row: Mapping[str, Any]) -> bool:
+    """Return whether a row has the text of a kill or a cancellation."""
+    failed = row.get("status") == _COMPLETED and row.get("completion_result") == "failure"
+    return failed and str(row.get("completion_failure")) in _ENDED_BY
 
 
 def statuses_with(text: str) -> tuple[Status, ...]:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from playhead.model import Filters, Invocation
+from playhead.reader.endings import Endings
 from playhead.reader.reasons import commands_by_id, pause_failure
 from playhead.reader.waiting import Queue
 from playhead.restate import queries
@@ -36,6 +37,7 @@ class LiveInvocations:
 
     def __init__(self, client: RestateClient) -> None:
         self.client = client
+        self._endings = Endings("sys_journal")
 
     async def places(self, limit: int, filters: Filters) -> list[Place]:
         """Return creation time and id of the newest invocations, newest first."""
@@ -47,6 +49,7 @@ class LiveInvocations:
         found: list[dict[str, Any]] = []
         for start in range(0, len(ids), IDS):
             found += await self.client.query(queries.invocations(ids[start : start + IDS]))
+        await self._endings.name(found, self.client.query)
         return found
 
     async def modified(self, since: datetime | None, limit: int) -> dict[str, datetime]:

@@ -23,6 +23,7 @@ from playhead.journal.entries import run_result
 from playhead.model import Filters, Invocation, Span, Tokens
 from playhead.model.status import ENDED, GONE, STATUSES, statuses_with, stored_status_sql
 from playhead.reader.attempt_counts import StoredAttempts
+from playhead.reader.endings import Endings
 from playhead.reader.reasons import commands_by_id, pause_failure
 from playhead.reader.rows import SPAN_COLUMNS, span_of
 from playhead.reader.times import Spell, spells_of
@@ -111,22 +112,27 @@ class StoredInvocations:
 
     def __init__(self, client: StoreClient) -> None:
         self.client = client
+        self._endings = Endings("journal")
 
     async def newest(self, limit: int, filters: Filters) -> list[dict[str, Any]]:
         """Return the rows of the newest invocations, newest first."""
         where, params = _where(filters)
-        return await self.client.rows(
+        found = await self.client.rows(
             f"SELECT * FROM invocations{where} ORDER BY created_at DESC, id DESC LIMIT ?",
             [*params, limit],
         )
+        await self._endings.name(found, self.client.rows)
+        return found
 
     async def rows(self, ids: Sequence[str]) -> list[dict[str, Any]]:
         """Return the rows of these invocations in any order; unknown ids are left out."""
         if not ids:
             return []
-        return await self.client.rows(
+        found = await self.client.rows(
             "SELECT * FROM invocations WHERE id IN (SELECT unnest(?::VARCHAR[]))", [list(ids)]
         )
+        await self._endings.name(found, self.client.rows)
+        return found
 
     async def attempts(self, ids: Sequence[str]) -> StoredAttempts:
         """Return what the store knows about the attempts of these invocations."""
