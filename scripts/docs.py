@@ -141,6 +141,7 @@ SPAN_ATTRIBUTES = {
     "gen_ai.system_instructions": "Instructions that are not in the messages.",
     "gen_ai.usage.input_tokens": "Tokens of the prompt.",
     "gen_ai.usage.output_tokens": "Tokens of the answer.",
+    "gen_ai.response.id": "The provider's id of the answer.",
     "gen_ai.usage.cache_read.input_tokens": "Tokens of the prompt that came from a cache.",
     "gen_ai.usage.cache_creation.input_tokens": "Tokens of the prompt that were written to a "
     "cache.",
@@ -167,7 +168,7 @@ def span_attributes() -> str:
     pattern = re.compile(r"(restate|playhead|gen_ai)\.[a-z_.]*[a-z_]")
     names = [
         value
-        for constant, value in vars(conventions).items()
+        for constant, value in vars(conventions.names).items()
         if constant.isupper() and not constant.endswith("_EVENT")
         if isinstance(value, str) and pattern.fullmatch(value)
     ]
@@ -178,7 +179,17 @@ def span_attributes() -> str:
     for title, (prefix, intro) in SPAN_GROUPS.items():
         rows = [(f"`{n}`", SPAN_ATTRIBUTES[n]) for n in names if n.startswith(prefix)]
         text += f"\n## {title}\n\n{intro}\n\n{_table(('attribute', 'description'), rows)}"
-    return text
+    found = [getattr(conventions, name) for name in conventions.synonyms.__all__]
+    rows = [
+        (f"`{synonyms.names[0]}`", ", ".join(f"`{name}`" for name in synonyms.names[1:]))
+        for synonyms in found
+    ]
+    intro = (
+        "Playhead also reads the attributes of OpenInference, OpenLLMetry and Vercel's AI SDK, and "
+        "older names of the GenAI conventions. The first one that is set counts."
+    )
+    table = _table(("attribute", "names in other conventions"), rows)
+    return f"{text}\n## Other conventions\n\n{intro}\n\n{table}"
 
 
 def store_tables() -> str:

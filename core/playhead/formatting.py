@@ -27,6 +27,7 @@ __all__ = [
     "failure_line",
     "moment",
     "one_line",
+    "origin_line",
     "pretty",
     "reason",
     "seconds_between",
@@ -186,6 +187,22 @@ def whole(number: int) -> str:
 def tokens(value: Tokens | None, *, unknown: str = UNKNOWN) -> str:
     """Format input and output tokens: `412/38`, `12k/900`."""
     return unknown if value is None else f"{count(value.input)}/{count(value.output)}"
+
+
+def origin_line(row: Invocation, id_length: int | None = None) -> str:
+    """Format where a restarted invocation comes from: `inv_1x…, 2 answers copied`; else empty.
+
+    Args:
+        row: The invocation.
+        id_length: Number of characters of the id; None for all.
+    """
+    if row.restarted_from is None:
+        return ""
+    origin = one_line(row.restarted_from, id_length)
+    copied = row.copied_llm_calls
+    if not copied:
+        return origin
+    return f"{origin}, {count(copied)} answer{'' if copied == 1 else 's'} copied"
 
 
 def size(octets: int) -> str:

@@ -12,6 +12,8 @@ from playhead.replay import Recording
 from playhead.restate import protocol
 from playhead.settings import Settings
 from playhead.store.database import Store
+from playhead.store.llm_calls import update_llm_calls
+from playhead.store.span_writer import SpanWriter
 
 FOLDER = Path(__file__).parent.parent / "recordings" / "frameworks"
 # Tokens of the two answers in each recording.
@@ -36,19 +38,19 @@ def lite(kind: str, raw: bytes) -> str | None:
 def store_recordings(folder: Path) -> dict[str, str]:
     """Write the recordings into a store; return the framework by invocation id."""
     store = Store(folder)
-    cursor = store.cursor()
     ids: dict[str, str] = {}
-    for name in TOKENS:
-        recording = Recording.load(FOLDER / f"{name}.journal.json")
-        id_ = recording.invocation["id"]
-        ids[id_] = name
-        for entry in recording.entries:
-            cursor.execute(
-                'INSERT INTO journal (id, "index", entry_type, name, entry_lite_json, raw) '
-                "VALUES (?, ?, ?, ?, ?, ?)",
-                [id_, entry.index, entry.type, entry.name, lite(entry.type, entry.raw), entry.raw],
-            )
-    cursor.close()
+    with store.transaction() as connection:
+        for name in TOKENS:
+            recording = Recording.load(FOLDER / f"{name}.journal.json")
+            id_ = recording.invocation["id"]
+            ids[id_] = name
+            for e in recording.entries:
+                connection.execute(
+                    'INSERT INTO journal (id, "index", entry_type, name, entry_lite_json, raw) '
+                    "VALUES (?, ?, ?, ?, ?, ?)",
+                    [id_, e.index, e.type, e.name, lite(e.type, e.raw), e.raw],
+                )
+        update_llm_calls(connection, ids)
     store.close()
     return ids
 
@@ -71,27 +73,30 @@ async def test_answers_of_a_killed_agent_are_counted(tmp_path: Path) -> None:
     ids = store_recordings(tmp_path / "store")
     id_ = next(iter(ids))
     store = Store(tmp_path / "store")
-    cursor = store.cursor()
-    answer = {
-        "gen_ai.operation.name": "chat",
-        "gen_ai.usage.input_tokens": 1,
-        "gen_ai.usage.output_tokens": 1,
-    }
-    for number, (name, attributes) in enumerate(
-        [("invocation-attempt T", {}), ("invocation-attempt T", {}), ("chat", answer)], 1
-    ):
-        cursor.execute(
-            "INSERT INTO spans (trace_id, span_id, name, start_unix_nano, end_unix_nano, "
-            "status_code, attributes, invocation_id) VALUES (?, ?, ?, ?, ?, 'unset', ?, ?)",
-            ["a" * 32, f"{number:016x}", name, number, number + 1, json.dumps(attributes), id_],
-        )
-    cursor.close()
+    answer = {"gen_ai.operation.name": "chat", "gen_ai.usage.input_tokens": 72,
+              "gen_ai.usage.output_tokens": 14}  # fmt: skip
+    step = {"playhead.journal.completion_id": 1}
+    spans = [
+        ("invocation-attempt T", None, {}),
+        ("invocation-attempt T", None, {}),
+        ("chat", 1, answer | {"playhead.attempt.span_id": f"{1:016x}"}),
+        ("run calling x", 3, step | {"playhead.attempt.span_id": f"{1:016x}"}),
+    ]
+    SpanWriter(store).write(
+        ("a" * 32, f"{number:016x}", f"{parent:016x}" if parent else None, name, "internal",
+         "agents", "scope", number, number + 1, "unset", "", json.dumps(attributes), "{}", "[]",
+         "[]", id_)
+        for number, (name, parent, attributes) in enumerate(spans, 1)
+    )  # fmt: skip
     store.close()
     source = await connect(Settings(store=tmp_path / "store"))
     assert source is not None
     try:
         counts = await StoredInvocations(source).counts([id_])
+        calls = await source.rows("SELECT span_id FROM llm_calls WHERE answered ORDER BY ALL")
     finally:
         await source.close()
     found = counts[id_]
-    assert (found.attempts, found.llm_calls, found.tokens) == (2, 2, TOKENS[ids[id_]])
+    assert (found.llm_calls, found.tokens) == (2, TOKENS[ids[id_]])
+    others = [None] * 2 * (len(TOKENS) - 1)
+    assert [call["span_id"] for call in calls] == [f"{3:016x}", None, *others]

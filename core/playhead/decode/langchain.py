@@ -38,6 +38,7 @@ def llm_call(name: str, value: Any) -> LlmCall | None:
         or as_text(metadata.get("stop_reason")),
         cache_read_tokens=sum(_detail(usage, "cache_read") for usage in usages),
         cache_write_tokens=sum(_detail(usage, "cache_creation") for usage in usages),
+        response_id=as_text(metadata.get("id")),
     )
 
 

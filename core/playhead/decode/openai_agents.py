@@ -11,7 +11,7 @@ from typing import Any
 from playhead.conventions import OPENAI_AGENTS_MODEL_STEPS
 from playhead.decode import parts
 from playhead.model import LlmCall, Message, StepKind, Tokens, ToolCall
-from playhead.values import as_dict, as_int, as_list
+from playhead.values import as_dict, as_int, as_list, as_text
 
 __all__ = ["kind", "llm_call", "tool_call"]
 
@@ -35,6 +35,7 @@ def llm_call(name: str, value: Any) -> LlmCall | None:
         provider="openai",
         tokens=tokens if usage else None,
         cache_read_tokens=as_int(as_dict(usage.get("input_tokens_details")).get("cached_tokens")),
+        response_id=as_text(answer.get("response_id")),
     )
 
 

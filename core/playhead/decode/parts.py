@@ -89,6 +89,7 @@ def llm_call(
     prompt: tuple[Message, ...] | None = None,
     cache_read_tokens: int = 0,
     cache_write_tokens: int = 0,
+    response_id: str | None = None,
 ) -> LlmCall:
     """Return an LLM call, with text and tool calls from the parts of its response."""
     response = tuple(response)
@@ -108,4 +109,5 @@ def llm_call(
         response=response,
         cache_read_tokens=cache_read_tokens,
         cache_write_tokens=cache_write_tokens,
+        response_id=response_id,
     )

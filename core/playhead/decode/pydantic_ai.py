@@ -48,6 +48,7 @@ def llm_call(name: str, value: Any) -> LlmCall | None:
         finish_reason=as_text(answer.get("finish_reason")),
         cache_read_tokens=as_int(usage.get("cache_read_tokens")),
         cache_write_tokens=as_int(usage.get("cache_write_tokens")),
+        response_id=as_text(answer.get("provider_response_id")),
     )
 
 

@@ -11,7 +11,7 @@ from playhead.decode import parts
 from playhead.model import LlmCall, Message, Span, Tokens
 from playhead.values import as_dict, as_int, as_json, as_list, as_text
 
-__all__ = ["complete_prompt", "is_answered", "is_llm_call", "llm_call", "messages"]
+__all__ = ["call_of", "complete_prompt", "is_answered", "is_llm_call", "llm_call", "messages"]
 
 
 def is_llm_call(span: Span) -> bool:
@@ -31,19 +31,22 @@ def _matches(rule: SpanRule, span: Span) -> bool:
 
 def llm_call(span: Span) -> LlmCall:
     """Return the LLM call of a request's span; without messages when content capture is off."""
-    attributes = span.attributes
+    return call_of(span.attributes)
+
+
+def call_of(attributes: Mapping[str, Any]) -> LlmCall:
+    """Return the LLM call in the attributes of a request's span."""
     reasons = as_list(as_json(attributes.get(names.FINISH_REASONS)))
     return parts.llm_call(
         messages(attributes.get(names.OUTPUT_MESSAGES)),
-        model=as_text(attributes.get(names.RESPONSE_MODEL))
-        or as_text(attributes.get(names.REQUEST_MODEL)),
-        provider=as_text(attributes.get(names.PROVIDER))
-        or as_text(attributes.get(names.PROVIDER_DEPRECATED)),
+        model=as_text(names.MODEL.of(attributes)),
+        provider=as_text(names.PROVIDER_NAME.of(attributes)),
         tokens=_tokens(attributes),
         finish_reason=as_text(reasons[0]) if reasons else None,
         prompt=_prompt(attributes),
-        cache_read_tokens=as_int(attributes.get(names.CACHE_READ_TOKENS)),
-        cache_write_tokens=as_int(attributes.get(names.CACHE_WRITE_TOKENS)),
+        cache_read_tokens=as_int(names.CACHE_READ.of(attributes)),
+        cache_write_tokens=as_int(names.CACHE_WRITE.of(attributes)),
+        response_id=as_text(names.RESPONSE_IDS.of(attributes)),
     )
 
 
@@ -112,5 +115,5 @@ def _prompt(attributes: Mapping[str, Any]) -> tuple[Message, ...] | None:
 
 
 def _tokens(attributes: Mapping[str, Any]) -> Tokens | None:
-    counts = [attributes.get(name) for name in (names.INPUT_TOKENS, names.OUTPUT_TOKENS)]
+    counts = [synonyms.of(attributes) for synonyms in (names.TOKENS_IN, names.TOKENS_OUT)]
     return None if counts == [None, None] else Tokens(*map(as_int, counts))

@@ -43,6 +43,7 @@ def llm_call(name: str, value: Any) -> LlmCall | None:
         tokens=tokens if usage else None,
         finish_reason=_reason(answer.get("finishReason")),
         cache_read_tokens=_cached(usage),
+        response_id=as_text(as_dict(answer.get("response")).get("id")),
     )
 
 

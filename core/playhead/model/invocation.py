@@ -43,6 +43,9 @@ class Invocation:
     """Number of attempts that ended with a suspension; None when it is not certain."""
     llm_calls: int | None = None
     tokens: Tokens | None = None
+    copied_llm_calls: int | None = None
+    """Number of model answers that a restart copied from `restarted_from`, which counts them; None
+    when it was not read."""
     retry_count: int = 0
     """The server's count for the current series of retries; not the number of attempts."""
     last_failure: str | None = None

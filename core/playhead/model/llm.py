@@ -72,3 +72,5 @@ class LlmCall:
     """Input tokens that were read from the provider's cache."""
     cache_write_tokens: int = 0
     """Input tokens that were written to the provider's cache."""
+    response_id: str | None = None
+    """The provider's id of the answer."""

@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from playhead.decode.spans import is_answered, llm_call
 from playhead.journal.steps import steps as journal_steps
 from playhead.journal.steps import unrelated_events
 from playhead.model import (
@@ -16,12 +15,12 @@ from playhead.model import (
     Span,
     Status,
     Step,
-    Tokens,
 )
 from playhead.reader.answers import add_asking_times
 from playhead.reader.attempts import attempt_at, attempts
 from playhead.reader.clocks import clock_offsets, shifted
 from playhead.reader.executions import add_prompts, step_executions
+from playhead.reader.llm_calls import CountedCalls, count_calls, mark_duplicates
 from playhead.reader.open_spans import close_spans
 from playhead.reader.timeline import timeline
 from playhead.reader.tries import add_tries
@@ -73,6 +72,8 @@ def build_detail(
         active=not head.ended,
     )
     spans = tuple(spans or ())
+    # Before the spans are shifted and closed: a span that was lost with its process is no answer.
+    calls = count_calls(head, steps, spans)
     clocks = clock_offsets(head, steps, spans, step_executions(steps, spans))
     spans = shifted(spans, clocks)
     over = _end(head, steps, spans)
@@ -89,11 +90,13 @@ def build_detail(
     steps = [_unfinished(s, head, over) if s.state == "unfinished" else s for s in steps]
     steps = add_tries(steps, executions, numbered, head, over)
     return InvocationDetail(
-        summary=_with_counts(head, steps, spans),
+        summary=_with_counts(head, calls),
         steps=tuple(steps),
         attempts=numbered,
         spans=spans,
-        timeline=timeline(steps, numbered, spans, executions, over),
+        timeline=mark_duplicates(
+            timeline(steps, numbered, spans, executions, over), calls.duplicates
+        ),
         state=state,
         events=tuple(unrelated_events(journal, events)),
         ended_at=over,
@@ -118,17 +121,11 @@ def _unfinished(step: Step, head: Invocation, over: datetime | None) -> Step:
     return replace(step, ended_at=over, note=_UNFINISHED.get(head.status, "not finished"))
 
 
-def _with_counts(head: Invocation, steps: Sequence[Step], spans: Sequence[Span]) -> Invocation:
-    """Return the summary with its numbers of LLM calls and tokens.
-
-    LLM calls are counted from spans (`ANSWERED_LLM_CALL`), or from the journal if it has more
-    answers: the agent sent no spans, or its process was killed before it could send them.
-    """
-    traced = [llm_call(span) for span in spans if is_answered(span)]
-    journaled = [step.llm for step in steps if step.llm and step.state == "done"]
-    calls = journaled if len(journaled) > len(traced) else traced
+def _with_counts(head: Invocation, calls: CountedCalls) -> Invocation:
+    """Return the summary with its numbers of LLM calls and tokens."""
     return replace(
         head,
-        llm_calls=len(calls),
-        tokens=sum((call.tokens for call in calls if call.tokens), Tokens()),
+        llm_calls=calls.calls,
+        tokens=calls.tokens,
+        copied_llm_calls=calls.copied,
     )

@@ -344,7 +344,12 @@ class Reader:
 
 
 def _add_counts(row: Invocation, counts: Counts) -> Invocation:
-    return replace(row, llm_calls=counts.llm_calls, tokens=counts.tokens)
+    return replace(
+        row,
+        llm_calls=counts.llm_calls,
+        tokens=counts.tokens,
+        copied_llm_calls=counts.copied_llm_calls,
+    )
 
 
 async def _try(read: Awaitable[_T] | None, missing: list[str]) -> _T | None:

@@ -4,22 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from playhead.conventions import (
-    ANSWERED_LLM_CALL,
     ATTEMPT_SPAN,
-    INPUT_TOKENS,
-    LLM_CALL,
-    OUTPUT_TOKENS,
     SUSPENDED_EVENT,
     name_sql,
-    number_sql,
 )
-from playhead.decode.registry import MODEL_STEP_PATTERNS, decode_run
 from playhead.errors import QueryError
-from playhead.journal.entries import run_result
 from playhead.model import Filters, Invocation, Span, Tokens
 from playhead.model.status import ENDED, GONE, STATUSES, statuses_with, stored_status_sql
 from playhead.reader.attempt_counts import StoredAttempts
@@ -31,38 +24,42 @@ from playhead.reader.waiting import Queue
 from playhead.record.client import StoreClient
 from playhead.restate.rows import EventRow, JournalRow, event_row, journal_row, parse_bytes
 from playhead.store.attempt_counts import PERIODS, attempt_facts
+from playhead.store.views import LLM_CALLS
 from playhead.values import as_int, as_text
 
 __all__ = ["Counts", "StoredInvocations"]
 
-_COUNTS = f"""
-WITH judged AS (
-  SELECT invocation_id AS id, {name_sql(ATTEMPT_SPAN)} AS attempt,
-    {LLM_CALL.sql()} AS request, {ANSWERED_LLM_CALL.sql()} AS answer,
-    {number_sql(INPUT_TOKENS)} AS input_tokens, {number_sql(OUTPUT_TOKENS)} AS output_tokens
-  FROM spans WHERE invocation_id IN (SELECT unnest(?::VARCHAR[]))
+_WANTED = "(SELECT unnest(?::VARCHAR[]))"
+
+
+def _counts_sql(calls: str, copies: str) -> str:
+    """Return the query of counts.
+
+    Args:
+        calls: The rows of the view `llm_calls`, or the view.
+        copies: Table or subquery with the rows of `journal_llm_calls`.
+    """
+    return f"""
+WITH calls AS (
+  SELECT invocation_id AS id, count(*) AS requests, count(*) FILTER (answered) AS answers,
+    sum(input_tokens) FILTER (answered) AS input_tokens,
+    sum(output_tokens) FILTER (answered) AS output_tokens
+  FROM {calls} AS calls WHERE invocation_id IN {_WANTED} GROUP BY id
+), copies AS (
+  SELECT invocation_id AS id, count(*) AS copied FROM {copies} AS copies
+  WHERE copied AND invocation_id IN {_WANTED} GROUP BY id
 )
-SELECT id, count(*) FILTER (attempt) AS attempts,
-  count(*) FILTER (request) AS requests, count(*) FILTER (answer) AS answers,
-  sum(input_tokens) FILTER (answer) AS input_tokens,
-  sum(output_tokens) FILTER (answer) AS output_tokens
-FROM judged GROUP BY id
+SELECT id, requests, answers, input_tokens, output_tokens, copied
+FROM calls FULL JOIN copies USING (id)
 """
+
+
+# Without the column `seconds`, whose join with attempts would cost more than all the rest.
+_COUNTED = ("invocation_id", "input_tokens", "output_tokens", "answered")
+_COUNTS = _counts_sql(f"({LLM_CALLS.rows_sql(_COUNTED, source='spans')})", "journal_llm_calls")
+_OLDER_COUNTS = _counts_sql("llm_calls", "(SELECT NULL AS invocation_id, false AS copied)")
 
 _ATTEMPTS = attempt_facts("{id} IN (SELECT unnest(?::VARCHAR[]))")
-
-_JOURNALED = """
-WITH models AS (
-  SELECT id, (entry_lite_json->>'$.Command.Run.completion_id')::UINTEGER AS completion, name
-  FROM journal WHERE entry_type = 'Command: Run' AND id IN (SELECT unnest(?::VARCHAR[]))
-    AND list_bool_or([name LIKE pattern FOR pattern IN ?::VARCHAR[]])
-)
-SELECT models.id AS id, models.name AS name, hex(results.raw) AS raw
-FROM models JOIN journal results ON results.id = models.id
-  AND results.entry_type = 'Notification: Run'
-  AND (results.entry_lite_json->>'$.Notification.id.CompletionId')::UINTEGER = models.completion
-WHERE results.id IN (SELECT unnest(?::VARCHAR[]))
-"""
 
 _SPELLS = f"""
 SELECT invocation_id AS id, to_timestamp(start_unix_nano / 1e9) AS started_at,
@@ -101,10 +98,10 @@ so that the holder is named only where it is the one invocation that has started
 class Counts:
     """Counts over the spans of one invocation; None if no span was recorded."""
 
-    attempts: int | None = None
-    """Spans of attempts, some of which may be missing."""
     llm_calls: int | None = None
     tokens: Tokens | None = None
+    copied_llm_calls: int = 0
+    """Answers that a restart copied from the original invocation, which counts them."""
 
 
 class StoredInvocations:
@@ -156,36 +153,15 @@ class StoredInvocations:
     async def counts(self, ids: Sequence[str]) -> dict[str, Counts]:
         """Count LLM calls and tokens of these invocations, by id.
 
-        One query counts spans. A second one reads the LLM answers in the journals of invocations
-        without spans from agents, or with several attempts: a killed process loses spans of answers
-        that are in the journal. The source with more answers counts.
+        The LLM calls are the rows of the view `llm_calls` that were answered.
         """
         if not ids:
             return {}
-        rows = await self.client.rows(_COUNTS, [list(ids)])
-        found = {str(row["id"]): _counts(row) for row in rows}
-        uncertain = [
-            id_
-            for id_ in ids
-            if (spans := found.get(id_, Counts())).llm_calls is None or (spans.attempts or 0) > 1
-        ]
-        journaled = await self._journaled(uncertain) if uncertain else {}
-        for id_, (calls, tokens) in journaled.items():
-            spans = found.get(id_, Counts())
-            if calls > (spans.llm_calls or 0):
-                found[id_] = replace(spans, llm_calls=calls, tokens=tokens)
-        return found
-
-    async def _journaled(self, ids: Sequence[str]) -> dict[str, tuple[int, Tokens]]:
-        """Count the LLM answers in these journals, and add up their tokens."""
-        rows = await self.client.rows(_JOURNALED, [list(ids), list(MODEL_STEP_PATTERNS), list(ids)])
-        found: dict[str, tuple[int, Tokens]] = {}
-        for row in rows:
-            llm = decode_run(row["name"], run_result(parse_bytes(row["raw"])), has_result=True).llm
-            if llm is not None:
-                calls, tokens = found.get(str(row["id"]), (0, Tokens()))
-                found[str(row["id"])] = (calls + 1, tokens + (llm.tokens or Tokens()))
-        return found
+        try:
+            rows = await self.client.rows(_COUNTS, [list(ids), list(ids)])
+        except QueryError:  # a store that an older recorder wrote
+            rows = await self.client.rows(_OLDER_COUNTS, [list(ids), list(ids)])
+        return {str(row["id"]): _counts(row) for row in rows}
 
     async def journal(self, invocation_id: str) -> list[JournalRow]:
         """Return the journal without payloads."""
@@ -270,11 +246,11 @@ class StoredInvocations:
 
 def _counts(row: Mapping[str, Any]) -> Counts:
     tokens = Tokens(int(row["input_tokens"] or 0), int(row["output_tokens"] or 0))
-    has_requests = bool(row["requests"])
+    has_calls = bool(row["requests"] or row["copied"])
     return Counts(
-        attempts=int(row["attempts"]) or None,
-        llm_calls=int(row["answers"]) if has_requests else None,
-        tokens=tokens if has_requests else None,
+        llm_calls=int(row["answers"] or 0) if has_calls else None,
+        tokens=tokens if has_calls else None,
+        copied_llm_calls=int(row["copied"] or 0),
     )
 
 

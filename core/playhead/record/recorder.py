@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import socket
+import threading
 from collections.abc import AsyncGenerator, Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -27,6 +28,7 @@ from playhead.record.uptime import Uptime
 from playhead.restate.client import RestateClient
 from playhead.settings import Settings
 from playhead.store.database import Store
+from playhead.store.llm_calls import rebuild_llm_calls
 from playhead.store.query import Limits
 
 __all__ = ["Recorder", "RecorderOptions", "open_recorder"]
@@ -116,6 +118,9 @@ async def open_recorder(settings: Settings, options: RecorderOptions) -> AsyncGe
         otlp_socket = _listen(stack, "OTLP over HTTP", options.otlp_http_port, "otlp_http_port")
         api_socket = _listen(stack, "query API", options.api_port, "api_port")
         token = ensure_token(store.folder)
+        stopping = threading.Event()
+        rebuilding = asyncio.create_task(asyncio.to_thread(rebuild_llm_calls, store, stopping))
+        stack.push_async_callback(_finish, stopping.set, rebuilding)
         feed = ChangeFeed()
         ingest = Ingest(store, changed=lambda ids: _spans_arrived(ids, feed, copiers))
         committing = asyncio.create_task(ingest.run())

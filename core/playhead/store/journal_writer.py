@@ -11,6 +11,7 @@ import duckdb
 from playhead.model.status import GONE
 from playhead.store.arrow import ArrowTable
 from playhead.store.database import Store
+from playhead.store.llm_calls import update_llm_calls
 from playhead.store.schema import TABLES
 
 __all__ = ["CopyProgress", "JournalCopy", "copy_progress", "write_copy"]
@@ -88,6 +89,7 @@ def write_copy(store: Store, copy: JournalCopy) -> None:
                 [GONE, copy.gone],
             )
         _write_progress(connection, copy.progress)
+        update_llm_calls(connection, copy.progress)
 
 
 def _write_progress(

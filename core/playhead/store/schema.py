@@ -197,6 +197,47 @@ RECORDINGS = Table(
     },
 )
 
+DUPLICATE_SPANS = Table(
+    "Spans of LLM calls and tools that show a call which another row shows already.",
+    {
+        "invocation_id": ("VARCHAR", "Invocation that the span belongs to."),
+        "trace_id": ("VARCHAR", "Trace id."),
+        "span_id": ("VARCHAR", "Span id."),
+        "reason": (
+            "VARCHAR",
+            "`nested`: a span above it, from another instrumentation, shows the same call. "
+            "`repeated`: it was sent again by a replay, because its process has no tracing bridge.",
+        ),
+    },
+)
+
+JOURNAL_LLM_CALLS = Table(
+    "Answers of models that are in a journal, and that no counted span shows.",
+    {
+        "invocation_id": ("VARCHAR", "Invocation id."),
+        "index": ("UINTEGER", "Journal index of the step."),
+        "answered_us": ("BIGINT", "When the answer was appended, in microseconds since 1970."),
+        "provider": ("VARCHAR", "Provider of the model."),
+        "model": ("VARCHAR", "Name of the model."),
+        "input_tokens": ("BIGINT", "Input tokens; NULL when the answer has no usage."),
+        "output_tokens": ("BIGINT", "Output tokens; NULL when the answer has no usage."),
+        "output_messages": ("JSON", "The answer, in the form of `gen_ai.output.messages`."),
+        "copied": (
+            "BOOLEAN",
+            "Whether a restart copied it from the journal of the original invocation, which counts "
+            "it.",
+        ),
+    },
+)
+
+DERIVED = Table(
+    "Versions of the tables that the recorder derives from others; it rebuilds them when newer.",
+    {
+        "name": ("VARCHAR", "Name of the table."),
+        "version": ("INTEGER", "Version of the rules that it was derived with."),
+    },
+)
+
 TABLES: Mapping[str, Table] = {
     "spans": SPANS,
     "invocations": INVOCATIONS,
@@ -205,6 +246,9 @@ TABLES: Mapping[str, Table] = {
     "state": STATE,
     "journal_copies": JOURNAL_COPIES,
     "recordings": RECORDINGS,
+    "duplicate_spans": DUPLICATE_SPANS,
+    "journal_llm_calls": JOURNAL_LLM_CALLS,
+    "derived": DERIVED,
 }
 
 SPAN_COLUMNS = SPANS.types

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Collection
 
 from playhead.store.database import Store
+from playhead.store.llm_calls import update_llm_calls
 
 __all__ = ["inherit_invocations"]
 
@@ -42,4 +43,5 @@ def inherit_invocations(store: Store, traces: Collection[str]) -> Counter[str]:
         return Counter()
     with store.transaction() as connection:
         rows: list[tuple[str]] = connection.execute(_INHERIT, {"traces": list(traces)}).fetchall()
+        update_llm_calls(connection, {id_ for (id_,) in rows})
     return Counter(id_ for (id_,) in rows)

@@ -10,6 +10,7 @@ import duckdb
 
 from playhead.store.arrow import ArrowTable, pa
 from playhead.store.database import Store
+from playhead.store.llm_calls import update_llm_calls_of_spans
 from playhead.store.schema import SPAN_COLUMNS
 from playhead.store.span_ids import SpanIdSet
 
@@ -88,6 +89,7 @@ class SpanWriter:
                 self._replace_pending(connection, stored, unique, written)
             if unique:
                 _insert(connection, unique.values())
+                update_llm_calls_of_spans(connection, unique.values())
         written.new = len(unique) - written.finished
         written.traces = {trace for trace, _ in unique}
         written.invocations = {id_ for row in unique.values() if (id_ := row[_INVOCATION])}

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from playhead import conventions as names
-from playhead.conventions import attribute_sql, number_sql
 from playhead.store.attempt_counts import counts_view
 from playhead.store.late_spans import LATE_SPANS_SQL, SECONDS_SQL
 
-__all__ = ["VIEWS", "Column", "View"]
+__all__ = ["LLM_CALLS", "VIEWS", "Column", "View"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +21,8 @@ class Column:
     description: str
     expression: str = ""
     """SQL expression; if empty, the column of `spans` with the same name."""
+    journal: str = "NULL"
+    """SQL expression over `journal_llm_calls`, in a view that adds its rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,21 +35,37 @@ class View:
     select: str = ""
     """The whole SELECT, if it is not a selection from `source`."""
     source: str = "spans"
+    journal_where: str | None = None
+    """Condition on the rows of `journal_llm_calls` that the view adds; None to add none."""
 
     def sql(self) -> str:
         """Return the view's SELECT."""
-        if self.select:
-            return self.select
+        return self.select or self.rows_sql([column.name for column in self.columns])
+
+    def rows_sql(self, columns: Sequence[str], *, source: str = "") -> str:
+        """Return a SELECT of some columns, the same rows.
+
+        Args:
+            columns: Names of the columns.
+            source: Another source of the spans, such as one without the joins of other columns.
+        """
+        chosen = [column for column in self.columns if column.name in columns]
         selected = ", ".join(
-            f'{column.expression or column.name} AS "{column.name}"' for column in self.columns
+            f'{column.expression or column.name} AS "{column.name}"' for column in chosen
         )
-        return f"SELECT {selected} FROM {self.source} WHERE {self.where}"
+        query = f"SELECT {selected} FROM {source or self.source} WHERE {self.where}"
+        if self.journal_where is None:
+            return query
+        added = ", ".join(f"{column.journal}::{column.type}" for column in chosen)
+        return f"{query} UNION ALL SELECT {added} FROM journal_llm_calls WHERE {self.journal_where}"
 
 
 _TRACE = Column("trace_id", "VARCHAR", "Trace id.")
 _SPAN = Column("span_id", "VARCHAR", "Span id.")
 _PARENT = Column("parent_span_id", "VARCHAR", "Id of the parent span.")
-_INVOCATION = Column("invocation_id", "VARCHAR", "Invocation that the span belongs to.")
+_INVOCATION = Column(
+    "invocation_id", "VARCHAR", "Invocation that the span belongs to.", journal="invocation_id"
+)
 _STARTED = Column(
     "started_at", "TIMESTAMPTZ", "Start of the span.", "to_timestamp(start_unix_nano / 1e9)"
 )
@@ -70,77 +87,111 @@ _MESSAGE = Column("status_message", "VARCHAR", "Message of the status.")
 _WITH_LATE = f"spans LEFT JOIN ({LATE_SPANS_SQL}) AS late USING (trace_id, span_id)"
 _COMMON = (_TRACE, _SPAN, _PARENT, _INVOCATION, _STARTED, _SECONDS)
 
+_COUNTED = "(trace_id, span_id) NOT IN (SELECT (trace_id, span_id) FROM duplicate_spans)"
+
 LLM_CALLS = View(
-    "Requests that were sent to models. Replayed ones are left out.",
+    "Requests that were sent to models, each once. Replayed ones are left out. Answers that are "
+    "only in the journal, because the process sent no span or was killed, have no span id.",
     (
         *_COMMON,
         Column(
             "provider",
             "VARCHAR",
-            f"`{names.PROVIDER}`, or the older `{names.PROVIDER_DEPRECATED}`.",
-            f"coalesce({attribute_sql(names.PROVIDER)}, "
-            f"{attribute_sql(names.PROVIDER_DEPRECATED)})",
+            f"`{names.PROVIDER}`, or its name in another convention.",
+            names.PROVIDER_NAME.sql(),
+            "provider",
         ),
         Column(
             "model",
             "VARCHAR",
-            f"`{names.RESPONSE_MODEL}`, or `{names.REQUEST_MODEL}`.",
-            f"coalesce({attribute_sql(names.RESPONSE_MODEL)}, "
-            f"{attribute_sql(names.REQUEST_MODEL)})",
+            f"`{names.RESPONSE_MODEL}`, or `{names.REQUEST_MODEL}`, or its name in another "
+            "convention.",
+            names.MODEL.sql(),
+            "model",
         ),
         Column(
-            "input_tokens", "BIGINT", f"`{names.INPUT_TOKENS}`.", number_sql(names.INPUT_TOKENS)
+            "input_tokens",
+            "BIGINT",
+            f"`{names.INPUT_TOKENS}`, or its name in another convention.",
+            names.TOKENS_IN.number_sql(),
+            "input_tokens",
         ),
         Column(
-            "output_tokens", "BIGINT", f"`{names.OUTPUT_TOKENS}`.", number_sql(names.OUTPUT_TOKENS)
+            "output_tokens",
+            "BIGINT",
+            f"`{names.OUTPUT_TOKENS}`, or its name in another convention.",
+            names.TOKENS_OUT.number_sql(),
+            "output_tokens",
         ),
         Column(
             "input_messages",
             "JSON",
-            f"`{names.INPUT_MESSAGES}`: the prompt; NULL when content capture is off.",
-            attribute_sql(names.INPUT_MESSAGES, as_json=True),
+            f"`{names.INPUT_MESSAGES}`, or its name in another convention: the prompt; NULL when "
+            "content capture is off.",
+            names.PROMPT.sql(as_json=True),
         ),
         Column(
             "output_messages",
             "JSON",
-            f"`{names.OUTPUT_MESSAGES}`: the answer; NULL when content capture is off.",
-            attribute_sql(names.OUTPUT_MESSAGES, as_json=True),
+            f"`{names.OUTPUT_MESSAGES}`, or its name in another convention: the answer; NULL when "
+            "content capture is off.",
+            names.RESPONSE.sql(as_json=True),
+            "output_messages",
         ),
         Column(
             "answered",
             "BOOLEAN",
             "Whether the model answered: the request ended, did not fail, and was not interrupted.",
             names.ANSWERED_LLM_CALL.sql(),
+            "true",
         ),
-        _STATUS,
+        replace(_STATUS, journal="'unset'"),
         _MESSAGE,
+        Column(
+            "journal_index",
+            "UINTEGER",
+            "Journal index of the step, for an answer without a span.",
+            "NULL::UINTEGER",
+            '"index"',
+        ),
     ),
-    names.EXECUTED_LLM_CALL.sql(),
+    f"{names.EXECUTED_LLM_CALL.sql()} AND {_COUNTED}",
     source=_WITH_LATE,
+    journal_where="NOT copied",
 )
 
 TOOL_CALLS = View(
-    "Tools that were executed. Replayed ones are left out.",
+    "Tools that were executed, each execution once. Replayed ones are left out.",
     (
         *_COMMON,
-        Column("tool", "VARCHAR", f"`{names.TOOL_NAME}`.", attribute_sql(names.TOOL_NAME)),
-        Column("call_id", "VARCHAR", f"`{names.TOOL_CALL_ID}`.", attribute_sql(names.TOOL_CALL_ID)),
+        Column(
+            "tool",
+            "VARCHAR",
+            f"`{names.TOOL_NAME}`, or its name in another convention.",
+            names.TOOL_CALL_NAME.sql(),
+        ),
+        Column(
+            "call_id",
+            "VARCHAR",
+            f"`{names.TOOL_CALL_ID}`, or its name in another convention.",
+            names.TOOL_CALL_IDS.sql(),
+        ),
         Column(
             "arguments",
             "JSON",
-            f"`{names.TOOL_ARGUMENTS}`.",
-            attribute_sql(names.TOOL_ARGUMENTS, as_json=True),
+            f"`{names.TOOL_ARGUMENTS}`, or its name in another convention.",
+            names.TOOL_CALL_ARGUMENTS.sql(as_json=True),
         ),
         Column(
             "result",
             "JSON",
-            f"`{names.TOOL_RESULT}`.",
-            attribute_sql(names.TOOL_RESULT, as_json=True),
+            f"`{names.TOOL_RESULT}`, or its name in another convention.",
+            names.TOOL_CALL_RESULT.sql(as_json=True),
         ),
         _STATUS,
         _MESSAGE,
     ),
-    names.EXECUTED_TOOL_CALL.sql(),
+    f"{names.EXECUTED_TOOL_CALL.sql()} AND {_COUNTED}",
     source=_WITH_LATE,
 )
 

@@ -11,6 +11,7 @@ from playhead.formatting import (
     count,
     duration,
     elapsed,
+    origin_line,
     reason,
     seconds_between,
     times,
@@ -27,6 +28,9 @@ from playhead_tui.drawing.palette import Palette, palette_of
 from playhead_tui.inspector.answers import pending_answers, promise_name, requested_tools
 
 __all__ = ["InvocationHeader"]
+
+ORIGIN_LENGTH = 14
+"""Length of the id of the original invocation, in the header of a restarted one."""
 
 
 class InvocationHeader(Widget):
@@ -138,6 +142,8 @@ class InvocationHeader(Widget):
                 f" tokens ({count(summary.tokens.input)} in, {count(summary.tokens.output)} out)"
             )
             figures.append((count(summary.tokens.total), split))
+        if summary.restarted_from:
+            figures.append(("", f"restart of {origin_line(summary, ORIGIN_LENGTH)}"))
         figures.append((clock(summary.created_at)[:8], " started"))
         figures.append(("", clip(summary.id)))
         segments = [Segment(" ")]

@@ -1,4 +1,4 @@
-"""Names in spans and journals, and the rules that Python code and SQL share.
+"""Names of spans, attributes and durable steps.
 
 Span attributes follow OpenTelemetry's GenAI semantic conventions (`gen_ai.*`), Restate's server
 (`restate.*`) and the tracing bridge (`playhead.*`, documented in docs/tracing.md). The bridge is a
@@ -7,13 +7,8 @@ separate distribution and repeats its names; tests/conventions compares the two.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
-
 __all__ = [
     "AGENT_NAME",
-    "ANSWERED_LLM_CALL",
     "ATTEMPT_NUMBER",
     "ATTEMPT_SPAN",
     "ATTEMPT_SPAN_ID",
@@ -28,8 +23,6 @@ __all__ = [
     "COMPLETION_ID",
     "CONVERSATION_ID",
     "END_SPAN",
-    "EXECUTED_LLM_CALL",
-    "EXECUTED_TOOL_CALL",
     "FINISH_REASONS",
     "GOOGLE_ADK_MODEL_STEPS",
     "INGRESS_SPAN",
@@ -41,13 +34,13 @@ __all__ = [
     "INVOCATION_TARGET",
     "LANGCHAIN_MODEL_STEPS",
     "LIFECYCLE",
-    "LLM_CALL",
     "LLM_OPERATIONS",
     "LOGICAL_SPAN_ID",
     "MODEL_OPERATIONS",
     "MODEL_STEPS",
     "OPENAI_AGENTS_MODEL_STEPS",
     "OPERATION",
+    "OPERATION_VERCEL_AI",
     "OUTPUT_MESSAGES",
     "OUTPUT_TOKENS",
     "PENDING",
@@ -61,9 +54,13 @@ __all__ = [
     "REDACTED",
     "REPLAYED",
     "REQUEST_MODEL",
+    "REQUEST_TYPE_OPENLLMETRY",
+    "RESPONSE_ID",
     "RESPONSE_MODEL",
     "SERVER_MARKS",
     "SERVER_SERVICE",
+    "SPAN_KIND_OPENINFERENCE",
+    "SPAN_KIND_OPENLLMETRY",
     "START_SPAN",
     "SUSPENDED_EVENT",
     "SYSTEM_INSTRUCTIONS",
@@ -73,11 +70,6 @@ __all__ = [
     "TOOL_OPERATION",
     "TOOL_RESULT",
     "VERCEL_AI_MODEL_STEP",
-    "SpanRule",
-    "attribute_sql",
-    "is_set",
-    "name_sql",
-    "number_sql",
 ]
 
 # Spans and resources of Restate's server.
@@ -174,87 +166,14 @@ MODEL_STEPS = frozenset(
 )
 """Names of the steps in which the Python frameworks send a request to a model."""
 
+# Other conventions for spans of LLM calls and tools.
 
-def is_set(value: object) -> bool:
-    """Return whether a boolean attribute is true, as a boolean or as the text `true`."""
-    return value is True or value == "true"
-
-
-def attribute_sql(name: str, *, span: str = "", as_json: bool = False) -> str:
-    """Return the DuckDB expression for an attribute of a row of `spans`.
-
-    Args:
-        name: The attribute's name.
-        span: The table's alias.
-        as_json: Keep the value as JSON instead of text.
-    """
-    return f"""{_column("attributes", span)}{"->" if as_json else "->>"}'$."{name}"'"""
-
-
-def number_sql(name: str, *, span: str = "") -> str:
-    """Return the DuckDB expression for a whole-number attribute; NULL when it is not a number."""
-    return f"TRY_CAST({attribute_sql(name, span=span)} AS BIGINT)"
-
-
-def name_sql(first_word: str, *, span: str = "") -> str:
-    """Return the DuckDB condition for server spans of one kind, such as `ATTEMPT_SPAN`."""
-    return f"starts_with({_column('name', span)}, '{first_word}')"
-
-
-@dataclass(frozen=True, slots=True)
-class SpanRule:
-    """A condition on spans, for Python code and SQL."""
-
-    operations: tuple[str, ...]
-    """Accepted values of `gen_ai.operation.name`."""
-    unset: tuple[str, ...] = ()
-    """Boolean attributes that must not be true."""
-    succeeded: bool = False
-    """Whether the span must have ended, and not with status `error`."""
-
-    def matches(self, attributes: Mapping[str, Any], *, ended: bool, status: str) -> bool:
-        """Return whether a span meets the rule.
-
-        Args:
-            attributes: The span's attributes.
-            ended: Whether the span has an end time.
-            status: `unset`, `ok` or `error`.
-        """
-        return (
-            attributes.get(OPERATION) in self.operations
-            and not any(is_set(attributes.get(name)) for name in self.unset)
-            and (not self.succeeded or (ended and status != "error"))
-        )
-
-    def sql(self, *, span: str = "") -> str:
-        """Return the same rule as a DuckDB condition on a row of `spans`; never NULL.
-
-        Args:
-            span: The table's alias.
-        """
-        operations = ", ".join(f"'{name}'" for name in self.operations)
-        conditions = [f"coalesce({attribute_sql(OPERATION, span=span)}, '') IN ({operations})"]
-        conditions += [
-            f"coalesce({attribute_sql(name, span=span)}, '') <> 'true'" for name in self.unset
-        ]
-        if self.succeeded:
-            conditions.append(f"{_column('end_unix_nano', span)} IS NOT NULL")
-            conditions.append(f"coalesce({_column('status_code', span)}, '') <> 'error'")
-        return f"({' AND '.join(conditions)})"
-
-
-LLM_CALL = SpanRule(LLM_OPERATIONS)
-"""A request to a model, answered or not, executed or replayed."""
-EXECUTED_LLM_CALL = SpanRule(LLM_OPERATIONS, unset=(REPLAYED,))
-"""A request that was sent to a model."""
-ANSWERED_LLM_CALL = SpanRule(LLM_OPERATIONS, unset=(REPLAYED, INTERRUPTED), succeeded=True)
-"""A request that was sent and answered: not replayed, failed, interrupted or pending.
-
-Only these count as LLM calls, and only their tokens are added up.
-"""
-EXECUTED_TOOL_CALL = SpanRule((TOOL_OPERATION,), unset=(REPLAYED,))
-"""An execution of a tool."""
-
-
-def _column(name: str, span: str) -> str:
-    return f"{span}.{name}" if span else name
+SPAN_KIND_OPENINFERENCE = "openinference.span.kind"
+"""`LLM`, `TOOL`, `AGENT`, … in OpenInference (Phoenix)."""
+REQUEST_TYPE_OPENLLMETRY = "llm.request.type"
+"""`chat`, `completion`, `embedding` or `rerank` in OpenLLMetry."""
+SPAN_KIND_OPENLLMETRY = "traceloop.span.kind"
+"""`workflow`, `task`, `agent` or `tool` in OpenLLMetry."""
+OPERATION_VERCEL_AI = "ai.operationId"
+"""Operation in Vercel's AI SDK up to version 6; `ai.generateText` spans surround the requests."""
+RESPONSE_ID = "gen_ai.response.id"

@@ -1,0 +1,103 @@
+"""The LLM calls of one invocation, from its steps and spans, each counted once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+from playhead.decode.spans import is_answered, llm_call
+from playhead.journal.llm_calls import Answer, CallSpan, Duplicate, call_span, find_calls
+from playhead.model import Invocation, Span, Step, TimelineRow, Tokens
+
+__all__ = ["CountedCalls", "count_calls", "mark_duplicates"]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NOTES: Mapping[Duplicate, str] = {
+    "repeated": "repeated by replay",
+    "nested": "same call as the span above",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CountedCalls:
+    """The answered LLM calls of an invocation."""
+
+    calls: int
+    tokens: Tokens
+    copied: int
+    """Answers that a restart copied from the original invocation, which counts them."""
+    duplicates: Mapping[str, Duplicate]
+    """Spans of LLM calls and tools that are not counted, by span id."""
+
+
+def count_calls(head: Invocation, steps: Sequence[Step], spans: Sequence[Span]) -> CountedCalls:
+    """Count the LLM calls by the same rules as the store's view `llm_calls`.
+
+    Args:
+        head: The invocation.
+        steps: Its steps, with decoded answers.
+        spans: Its spans.
+    """
+    journaled = {
+        step.index: step
+        for step in steps
+        if step.kind == "llm" and step.state == "done" and step.completion_id is not None
+    }
+    answers = [_answer(head, step) for step in journaled.values()]
+    found = find_calls([_call_span(span) for span in spans], answers)
+    counted = [
+        llm_call(span)
+        for span in spans
+        if is_answered(span) and span.span_id not in found.duplicates
+    ]
+    counted += [
+        call
+        for answer in found.without_span
+        if not answer.copied and (call := journaled[answer.index].llm) is not None
+    ]
+    return CountedCalls(
+        calls=len(counted),
+        tokens=sum((call.tokens for call in counted if call.tokens), Tokens()),
+        copied=sum(answer.copied for answer in answers),
+        duplicates=found.duplicates,
+    )
+
+
+def mark_duplicates(
+    rows: Iterable[TimelineRow], duplicates: Mapping[str, Duplicate]
+) -> tuple[TimelineRow, ...]:
+    """Return the rows with a note on those whose span is not counted."""
+    return tuple(
+        replace(row, note=", ".join(filter(None, (_NOTES[reason], row.note))))
+        if row.span is not None and (reason := duplicates.get(row.span.span_id))
+        else row
+        for row in rows
+    )
+
+
+def _answer(head: Invocation, step: Step) -> Answer:
+    return Answer(
+        index=step.index,
+        completion_id=step.completion_id or 0,
+        at=_microseconds(step.ended_at) or 0,
+        copied=bool(head.restarted_from and step.ended_at and step.ended_at < head.created_at),
+        content=step.llm,
+    )
+
+
+def _call_span(span: Span) -> CallSpan:
+    found = call_span(
+        span_id=span.span_id,
+        parent_id=span.parent_span_id,
+        name=span.name,
+        start=_microseconds(span.start) or 0,
+        end=_microseconds(span.end),
+        status=span.status,
+        attributes=span.attributes,
+    )
+    return found._replace(content=llm_call(span)) if found.needs_content else found
+
+
+def _microseconds(at: datetime | None) -> int | None:
+    return None if at is None else (at - _EPOCH) // timedelta(microseconds=1)
