@@ -113,6 +113,8 @@ SPAN_ATTRIBUTES = {
     "restate.journal.command.name": "On `run …` spans: the name of the step.",
     "playhead.journal.command_index": "On `run …` spans: ordinal of the step among the journal's "
     "commands; the input is 0.",
+    "playhead.journal.commands": "Ordinals of the state commands, calls and other commands, except "
+    "durable steps, that the code under the span issued.",
     "playhead.journal.completion_id": "On `run …` spans: joins the journal's Run command with its "
     "notification.",
     "playhead.attempt.span_id": "The server's span of the attempt.",

@@ -20,6 +20,8 @@ from playhead.conventions import (
     OPERATION,
     OUTPUT_TOKENS,
     REPLAYED,
+    TOKENS_IN,
+    TOKENS_OUT,
 )
 from playhead.decode.spans import is_answered, is_llm_call, llm_call
 from playhead.model import Span, Tokens
@@ -35,6 +37,9 @@ FLAGS = (ABSENT, True, False, "true", "false", "", None, 1, 0, [True], {"true": 
 OPERATIONS = (ABSENT, *LLM_OPERATIONS, "embeddings", "invoke_agent", "execute_tool", "Chat", "",
               None, 7, True, ["chat"], {"chat": "chat"})  # fmt: skip
 ENDS = (None, 20)
+KINDS = [(name, value) for name, values in LLM_CALL.kinds.items() for value in values]
+KINDS += [(name, value) for name in LLM_CALL.kinds for value in ("TOOL", "ai.generateText", 7, "")]
+"""Values of the attributes by which each convention names a span's kind."""
 STATUSES = ("unset", "ok", "error", "3")
 TOKENS = (ABSENT, 0, 5, "7", "many", None, -1)
 
@@ -63,6 +68,11 @@ def generated() -> Iterator[tuple[dict[str, Any], int | None, str]]:
             sent=draw.choice(TOKENS),
             received=draw.choice(TOKENS),
         )
+        if draw.random() < 0.3:
+            name, value = draw.choice(KINDS)
+            attributes[name] = value
+            for synonyms in (TOKENS_IN, TOKENS_OUT):
+                attributes[draw.choice(synonyms.names)] = draw.choice((0, 5, "7", "many"))
         yield attributes, draw.choice(ENDS), draw.choice(STATUSES)
 
 

@@ -28,12 +28,17 @@ current_attempt: ContextVar[Attempt | None] = ContextVar("playhead_attempt", def
 """Attempt of the running code."""
 
 
+MAX_COMMANDS = 1000
+"""Number of commands that a span names, which bounds its size."""
+
+
 class SpanRecord:
     """The bridge's state of one span of an attempt."""
 
     __slots__ = (
         "_children",
         "_logical",
+        "commands",
         "context",
         "error",
         "exported",
@@ -66,6 +71,8 @@ class SpanRecord:
         """The error that failed the attempt, when it occurred under this span."""
         self.exported: bool | None = None
         """Whether the span was exported; None while undecided."""
+        self.commands: list[int] | None = None
+        """Ordinals of the commands that were issued in this span, durable steps excluded."""
         self.on_live: Callable[[], None] | None = None
         """Called once, when `live` becomes true."""
         self.ordinal: object = 0
@@ -179,6 +186,16 @@ class Attempt:
         record = self.records.get(span_id, self.root)
         self._cached_context, self._cached_record = context, record
         return record
+
+    def issued(self) -> None:
+        """Record that the current span issued the last command."""
+        record = self.current()
+        if record is self.root:
+            return
+        if record.commands is None:
+            record.commands = []
+        if len(record.commands) < MAX_COMMANDS:
+            record.commands.append(self.commands)
 
     def mark_live(self, record: SpanRecord | None = None) -> None:
         """Record new work under a span (by default, the current one)."""

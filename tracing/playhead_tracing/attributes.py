@@ -10,6 +10,8 @@ COMMAND_NAME = "restate.journal.command.name"
 
 COMMAND_INDEX = "playhead.journal.command_index"
 """Ordinal of the step among the journal's commands; Input is 0."""
+COMMANDS = "playhead.journal.commands"
+"""Ordinals of the commands, other than durable steps, that were issued in the span."""
 COMPLETION_ID = "playhead.journal.completion_id"
 ATTEMPT_SPAN_ID = "playhead.attempt.span_id"
 """Id of the server's span of the attempt, 16 hex digits."""

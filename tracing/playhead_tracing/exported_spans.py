@@ -12,6 +12,7 @@ from playhead_tracing.attempt import Attempt, SpanRecord
 from playhead_tracing.attributes import (
     ATTEMPT_NUMBER,
     ATTEMPT_SPAN_ID,
+    COMMANDS,
     INTERRUPTED,
     LOGICAL_SPAN_ID,
     PENDING,
@@ -37,6 +38,8 @@ def finished_span(
     attributes: dict[str, Any] = current.copy()
     attributes.update(attempt.attributes)
     attributes[LOGICAL_SPAN_ID] = record.logical_id()
+    if record.commands:
+        attributes[COMMANDS] = tuple(record.commands)
     if record.received_before or (not record.replayed and attempt.replaying):
         attributes[REPLAYED] = True
     if interruption is None and not attempt.history.carried:
@@ -87,6 +90,8 @@ def open_span(attempt: Attempt, record: SpanRecord, span: Span, *, ended: bool) 
     attributes: dict[str, Any] = dict(now.attributes or {})
     attributes.update(attempt.attributes)
     attributes[LOGICAL_SPAN_ID] = record.logical_id()
+    if record.commands:
+        attributes[COMMANDS] = tuple(record.commands)
     attributes[INTERRUPTED if ended else PENDING] = True
     if record.received_before:
         attributes[REPLAYED] = True

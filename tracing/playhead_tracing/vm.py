@@ -148,6 +148,7 @@ def _counted(name: str) -> Callable[..., Any]:
     def call(self: WatchedVM, *args: Any, **kwargs: Any) -> Any:
         attempt = self.attempt
         attempt.commands += 1
+        attempt.issued()
         replaying = attempt.replaying
         result = method(self, *args, **kwargs)
         if replaying:

@@ -16,6 +16,7 @@ __all__ = [
     "AWAKEABLE_ID",
     "CACHE_READ_TOKENS",
     "CACHE_WRITE_TOKENS",
+    "COMMANDS",
     "COMMAND_EVENT",
     "COMMAND_INDEX",
     "COMMAND_NAME",
@@ -99,6 +100,8 @@ COMMAND_NAME = "restate.journal.command.name"
 
 COMMAND_INDEX = "playhead.journal.command_index"
 """Ordinal of the step among the journal's commands; Input is 0."""
+COMMANDS = "playhead.journal.commands"
+"""Ordinals of the commands, other than durable steps, that were issued in the span."""
 COMPLETION_ID = "playhead.journal.completion_id"
 ATTEMPT_SPAN_ID = "playhead.attempt.span_id"
 ATTEMPT_NUMBER = "playhead.attempt.number"

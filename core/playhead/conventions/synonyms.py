@@ -13,6 +13,7 @@ from playhead.conventions.rules import Synonyms
 __all__ = [
     "CACHE_READ",
     "CACHE_WRITE",
+    "FINISH_REASON",
     "MODEL",
     "PROMPT",
     "PROVIDER_NAME",
@@ -49,6 +50,10 @@ CACHE_WRITE = Synonyms(
     (names.CACHE_WRITE_TOKENS, "gen_ai.usage.cache_creation_input_tokens",
      "llm.token_count.prompt_details.cache_write")
 )  # fmt: skip
+FINISH_REASON = Synonyms(
+    ("llm.finish_reason", "ai.response.finishReason", "gen_ai.completion.0.finish_reason")
+)
+"""Why the answer ended, as one value."""
 RESPONSE_IDS = Synonyms((names.RESPONSE_ID, "ai.response.id"))
 PROMPT = Synonyms((names.INPUT_MESSAGES, "input.value", "ai.prompt.messages"))
 """The prompt as one value; OpenInference and OpenLLMetry also have an attribute per part."""

@@ -1,4 +1,4 @@
-"""LLM calls from span attributes of OpenTelemetry's GenAI conventions."""
+"""LLM calls from span attributes of OpenTelemetry's GenAI conventions, and of others."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from playhead import conventions as names
 from playhead.conventions import INPUT_MESSAGES, SYSTEM_INSTRUCTIONS, SpanRule
-from playhead.decode import parts
+from playhead.decode import flattened, parts
 from playhead.model import LlmCall, Message, Span, Tokens
 from playhead.values import as_dict, as_int, as_json, as_list, as_text
 
@@ -37,12 +37,13 @@ def llm_call(span: Span) -> LlmCall:
 def call_of(attributes: Mapping[str, Any]) -> LlmCall:
     """Return the LLM call in the attributes of a request's span."""
     reasons = as_list(as_json(attributes.get(names.FINISH_REASONS)))
+    reasons = reasons or [names.FINISH_REASON.of(attributes)]
     return parts.llm_call(
-        messages(attributes.get(names.OUTPUT_MESSAGES)),
+        messages(attributes.get(names.OUTPUT_MESSAGES)) or flattened.response(attributes),
         model=as_text(names.MODEL.of(attributes)),
         provider=as_text(names.PROVIDER_NAME.of(attributes)),
         tokens=_tokens(attributes),
-        finish_reason=as_text(reasons[0]) if reasons else None,
+        finish_reason=as_text(reasons[0]),
         prompt=_prompt(attributes),
         cache_read_tokens=as_int(names.CACHE_READ.of(attributes)),
         cache_write_tokens=as_int(names.CACHE_WRITE.of(attributes)),
@@ -107,7 +108,7 @@ def _normalized(found: list[Any]) -> tuple[parts.Part, ...]:
 
 
 def _prompt(attributes: Mapping[str, Any]) -> tuple[Message, ...] | None:
-    sent = messages(attributes.get(INPUT_MESSAGES))
+    sent = messages(attributes.get(INPUT_MESSAGES)) or flattened.prompt(attributes)
     instructions = as_list(as_json(attributes.get(SYSTEM_INSTRUCTIONS)))
     if instructions and not any(message.role == "system" for message in sent):
         sent = (Message("system", _normalized(instructions)), *sent)

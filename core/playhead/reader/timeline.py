@@ -18,6 +18,7 @@ from playhead.formatting import duration
 from playhead.model import Attempt, Span, Step, StepState, TimelineRow
 from playhead.reader.executed_time import executed, gaps_between, total
 from playhead.reader.open_spans import attempt_end, attempt_of
+from playhead.reader.requesters import requesting_spans
 
 __all__ = ["WAITING", "timeline"]
 
@@ -54,8 +55,9 @@ def timeline(
 
     A durable step and the span of its last execution share a row in the attempt in which the step
     ended, or ran last; its bar has all tries. Earlier executions are rows of the attempts in which
-    they ran. Steps without a span are children of their attempt. Server spans that only mark a
-    moment are left out. No row of an ended invocation is open, or ends later than it.
+    they ran. Steps without a span are children of the span that issued them, if the tracing bridge
+    told it, or else of their attempt. Server spans that only mark a moment are left out. No row of
+    an ended invocation is open, or ends later than it.
 
     Args:
         steps: The journal's steps.
@@ -80,6 +82,7 @@ class _Builder:
         self.other_steps = [step for step in steps if step.type != "Command: Run"]
         self.attempts = attempts
         self.over = over
+        self.requesters = requesting_spans(spans)
         self.spans = {
             s.span_id: s
             for s in spans
@@ -109,7 +112,8 @@ class _Builder:
             node = _Node(self._step_row(step, None), step.started_at or step.ended_at or _NEVER)
             # Input and signals come from outside, between attempts or before them.
             inside = tops.get(step.attempt or 0) if step.command_index else None
-            (inside.children if inside else roots).append(node)
+            above = nodes.get(self._requester(step)) or inside
+            (above.children if above else roots).append(node)
         rows: list[TimelineRow] = []
         reached: set[int] = set()
         _flatten(roots, 0, rows, reached)
@@ -118,6 +122,12 @@ class _Builder:
                 node.row = _noted(node.row, "cycle")
                 _flatten([node], 0, rows, reached)
         return tuple(_explained(rows))
+
+    def _requester(self, step: Step) -> str:
+        """Return the id of the span that issued a command, in the attempt in which it ended."""
+        spans = self.requesters.get(step.command_index or 0, ())
+        begun = [s for s in spans if step.ended_at is None or s.start <= step.ended_at]
+        return (begun[-1] if begun else spans[0]).span_id if spans else ""
 
     def _place(
         self,
