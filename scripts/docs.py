@@ -20,7 +20,9 @@ from pathlib import Path
 from typing import Any
 
 import click
-from playhead import cli, conventions, settings
+from playhead import cli, settings
+from playhead.conventions import names as span_names
+from playhead.conventions import synonyms as span_synonyms
 from playhead.store import schema
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -170,7 +172,7 @@ def span_attributes() -> str:
     pattern = re.compile(r"(restate|playhead|gen_ai)\.[a-z_.]*[a-z_]")
     names = [
         value
-        for constant, value in vars(conventions.names).items()
+        for constant, value in vars(span_names).items()
         if constant.isupper() and not constant.endswith("_EVENT")
         if isinstance(value, str) and pattern.fullmatch(value)
     ]
@@ -181,7 +183,7 @@ def span_attributes() -> str:
     for title, (prefix, intro) in SPAN_GROUPS.items():
         rows = [(f"`{n}`", SPAN_ATTRIBUTES[n]) for n in names if n.startswith(prefix)]
         text += f"\n## {title}\n\n{intro}\n\n{_table(('attribute', 'description'), rows)}"
-    found = [getattr(conventions, name) for name in conventions.synonyms.__all__]
+    found = [getattr(span_synonyms, name) for name in span_synonyms.__all__]
     rows = [
         (f"`{synonyms.names[0]}`", ", ".join(f"`{name}`" for name in synonyms.names[1:]))
         for synonyms in found
