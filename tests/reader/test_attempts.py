@@ -50,10 +50,23 @@ def test_a_running_attempt_is_recognized_by_the_server() -> None:
     ]
 
 
-def test_an_attempt_without_a_span_was_interrupted() -> None:
+def test_an_attempt_without_a_span_has_no_recorded_end() -> None:
     head = replace(HEAD, status="succeeded")
     spans = (agent("killed", 0, 1), tried("two", 5, 6, "ok"))
-    assert outcomes(head, *spans) == [(1, "killed", "interrupted"), (2, "two", "completed")]
+    assert outcomes(head, *spans) == [(1, "killed", "end not recorded"), (2, "two", "completed")]
+    for status in ("backing-off", "suspended", "succeeded", "killed"):
+        head = replace(HEAD, status=status)
+        assert outcomes(head, agent("only", 0, 1)) == [(1, "only", "end not recorded")]
+
+
+def test_the_last_attempt_ended_as_the_invocation_did() -> None:
+    for status, outcome in (("succeeded", "completed"), ("failed", "terminal error"),
+                            ("cancelled", "cancelled")):  # fmt: skip
+        head = replace(HEAD, status=status)
+        spans = (tried("one", 0, 1, "unset", "suspended"), tried("two", 2, 3, "ok"))
+        assert outcomes(head, *spans) == [(1, "one", "suspended"), (2, "two", outcome)]
+    cut_off = outcomes(replace(HEAD, status="killed"), tried("one", 0, 1))
+    assert cut_off == [(1, "one", "killed")]
 
 
 def test_an_error_that_the_server_did_not_repeat() -> None:

@@ -103,7 +103,7 @@ def _header(detail: InvocationDetail) -> Iterator[Text]:
 def _attempt(attempt: Attempt) -> Text:
     took = formatting.duration(formatting.seconds_between(attempt.started_at, attempt.ended_at))
     line = paint(f"{attempt.number:>3}  ")
-    line.append_text(paint(f"{attempt.outcome:<12}", STYLES[attempt.outcome]))
+    line.append_text(paint(f"{attempt.outcome:<16}", STYLES[attempt.outcome]))
     error = formatting.one_line(attempt.error or "")
     line.append_text(paint(f"{took:>8}  {error}".rstrip()))
     return line

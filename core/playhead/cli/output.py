@@ -25,6 +25,7 @@ STYLES: Mapping[str, str] = {
     "pending": "yellow", "scheduled": "yellow", "inboxed": "yellow", "ready": "yellow",
     "suspended": "blue", "paused": "magenta", "backing-off": "yellow", "retrying": "yellow",
     "failed": "red", "killed": "red", "cancelled": "red", "interrupted": "yellow", "unknown": "dim",
+    "terminal error": "red", "end not recorded": "yellow",
     "gone": "dim", "lost": "yellow", "unfinished": "yellow",
 }  # fmt: skip
 """Style of each status of an invocation, attempt or step, in addition to its name."""

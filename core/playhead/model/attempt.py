@@ -8,7 +8,16 @@ from typing import Literal
 
 __all__ = ["Attempt", "AttemptOutcome"]
 
-AttemptOutcome = Literal["completed", "failed", "suspended", "running", "interrupted"]
+AttemptOutcome = Literal[
+    "completed", "terminal error", "cancelled", "killed", "failed", "suspended", "interrupted",
+    "running", "end not recorded",
+]  # fmt: skip
+"""How an attempt ended, in the words of every view.
+
+`failed` is followed by a retry or a pause; `terminal error` and `cancelled` ended the invocation.
+`interrupted` is an attempt that the server cut off; `end not recorded` one that has only spans of
+agents.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from playhead.conventions import ATTEMPT_SPAN, ATTEMPT_SPAN_ID, SUSPENDED_EVENT
-from playhead.model import Attempt, AttemptOutcome, Invocation, Span
+from playhead.model import Attempt, AttemptOutcome, Invocation, Span, Status
 from playhead.restate.rows import EventRow
 
 __all__ = ["attempt_at", "attempts"]
@@ -64,18 +64,23 @@ def attempt_at(found: Sequence[Attempt], at: datetime | None) -> Attempt | None:
     return started[-1] if started else None
 
 
+_HANDLER_ENDS: Mapping[Status, AttemptOutcome] = {
+    "failed": "terminal error",
+    "cancelled": "cancelled",
+}
+"""How the handler ended in an attempt that ended the invocation, if not with a result."""
+
+
 def _outcome(span: Span | None, head: Invocation, *, last: bool) -> AttemptOutcome:
     if span is None or span.end is None:
-        if last and not head.ended:
-            return "running" if head.status == "running" else "interrupted"
-        return "completed" if last and head.status == "succeeded" else "interrupted"
+        return "running" if last and head.status == "running" else "end not recorded"
     if span.status == "error":
         return "failed"
     if any(event.name == SUSPENDED_EVENT for event in span.events):
         return "suspended"
     if span.status == "ok" or (last and head.status in ("succeeded", "failed", "cancelled")):
-        return "completed"
-    return "interrupted"
+        return _HANDLER_ENDS.get(head.status, "completed") if last else "completed"
+    return "killed" if last and head.status == "killed" else "interrupted"
 
 
 def _error(since: datetime, until: datetime | None, events: Sequence[EventRow]) -> str | None:

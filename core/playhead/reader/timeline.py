@@ -33,6 +33,8 @@ _NOTES = {REPLAYED: "replayed", INTERRUPTED: "interrupted"}
 _NEVER = datetime.max.replace(tzinfo=UTC)
 _ATTEMPT_STATES: Mapping[str, StepState] = {
     "completed": "done", "suspended": "done", "failed": "failed", "interrupted": "interrupted",
+    "terminal error": "failed", "cancelled": "interrupted", "killed": "interrupted",
+    "end not recorded": "lost",
     "running": "pending",
 }  # fmt: skip
 

@@ -18,6 +18,11 @@ RUN = "Command: Run"
 SLACK = timedelta(milliseconds=250)
 """A failure is recorded after the end of its try, by the time that its report travels."""
 
+_WITHOUT_FAILED_TRY = frozenset(
+    ("suspended", "running", "completed", "terminal error", "cancelled", "killed")
+)
+"""Outcomes of attempts that no failed try of a step has ended."""
+
 
 def add_tries(
     steps: Sequence[Step],
@@ -251,7 +256,7 @@ class _Source:
             after = end is not None and attempt.started_at >= end
             if before or after or attempt.number in tried:
                 continue
-            if attempt.outcome in ("suspended", "running", "completed"):
+            if attempt.outcome in _WITHOUT_FAILED_TRY:
                 continue
             index, _ = self.failures.get(attempt.number, (None, None))
             # Its end was not recorded, or its error may be one of this step.
