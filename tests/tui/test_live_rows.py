@@ -16,7 +16,6 @@ from playhead.model import InvocationPage, Tokens
 from playhead.reader.reader import Reader
 from playhead.restate.client import RestateClient
 from playhead_tui.sources.invocation_cache import CacheUpdate, InvocationCache
-from playhead_tui.sources.list_query import ListQuery
 from playhead_tui.sources.live_rows import LiveRows, scan_pause
 from playhead_tui.sources.row_merge import KnownRow
 from tui_desk import DeskService, desk_service
@@ -152,7 +151,7 @@ async def test_the_frequent_reads_never_scan_and_an_unchanged_row_is_not_read(
     reader = Reader(RestateClient(restate.admin_url, transport=wire), None)
     cache = InvocationCache()
     live = LiveRows(cache)
-    cache.update(await cache.read(reader, ListQuery()))
+    cache.update(await cache.read(reader))
     waiting = desk.wait()
     wire.sql.clear()
     for _ in range(3):
@@ -183,7 +182,7 @@ async def test_one_read_sees_a_change_of_a_row_in_view(
     reader = Reader(RestateClient(restate.admin_url), None)
     cache = InvocationCache()
     live = LiveRows(cache)
-    cache.update(await cache.read(reader, ListQuery()))
+    cache.update(await cache.read(reader))
     before = cache.get(ident)
     assert before
     assert not before.ended
