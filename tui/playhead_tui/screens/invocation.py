@@ -203,6 +203,7 @@ class InvocationScreen(PollingScreen):
             lambda read: self.post_message(RowRead(*read)),
             self.fail,
             seconds=self.ROW_SECONDS,
+            share=1,
             needed=self.in_sight,
         )
         return [*super().make_pollers(), rows, self.feed_poller()]

@@ -16,7 +16,7 @@ from playhead_tui.screens.polling import PollingScreen, StoreChanged
 from playhead_tui.sources.ages import SourceAge
 from playhead_tui.sources.invocation_cache import CacheUpdate, InvocationCache
 from playhead_tui.sources.list_query import SORTS, ListQuery, is_failing
-from playhead_tui.sources.live_rows import FiguresUpdate, LiveRows, RowsUpdate, scan_pause
+from playhead_tui.sources.live_rows import FiguresUpdate, LiveRows, RowsUpdate
 from playhead_tui.sources.poller import Poller
 from playhead_tui.sources.search import Search, SearchUpdate
 from playhead_tui.widgets.chips import Chips
@@ -196,6 +196,7 @@ class InvocationsScreen(PollingScreen):
             lambda update: self.post_message(RowsRead(update)),
             self.fail,
             seconds=self.CHANGED_SECONDS,
+            share=1,
             needed=self._wants_rows,
         )
         scans = Poller(
@@ -203,7 +204,7 @@ class InvocationsScreen(PollingScreen):
             lambda update: self.post_message(RowsRead(update, scan=True)),
             self.fail,
             seconds=0.0,
-            pause=scan_pause,
+            pause=self.live.pause_after_scan,
             needed=self._wants_rows,
         )
         self._figures = Poller(
@@ -211,6 +212,7 @@ class InvocationsScreen(PollingScreen):
             lambda update: self.post_message(FiguresRead(update)),
             self.fail,
             seconds=self.FIGURES_SECONDS,
+            share=2,
             needed=self._wants_rows,
         )
         progress = Poller(

@@ -7,7 +7,9 @@ second; figures from the store, for rows that have changed.
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -29,15 +31,21 @@ OVERLAP = timedelta(seconds=10)
 SCAN_PERIOD = 0.75
 """Seconds from one scan to the next while a scan takes at most a quarter of that."""
 LEAST_PAUSE = 0.3
+RECENT = 20
+"""Number of scans whose shortest duration stands for the cost of one."""
 
 
-def scan_pause(took: float) -> float:
-    """Return the pause after a scan of that many seconds.
+def scan_pause(took: float, cost: float) -> float:
+    """Return the pause after a scan.
 
-    A scan that takes a few milliseconds is repeated three times a second. One that takes longer
-    has a period of 0.75 s, and at most a quarter of the time goes to scans.
+    A scan that costs a few milliseconds is repeated three times a second. One that costs more
+    has a period of 0.75 s, and scans take at most a quarter of the time.
+
+    Args:
+        took: Seconds that this scan took; more than its cost while the machine is busy.
+        cost: Seconds that a scan takes without waiting, such as the least of the last ones.
     """
-    return max(LEAST_PAUSE, 3 * took, min(20 * took, SCAN_PERIOD - took))
+    return max(LEAST_PAUSE, 3 * cost, min(20 * cost, SCAN_PERIOD - took))
 
 
 @dataclass(frozen=True)
@@ -74,6 +82,7 @@ class LiveRows:
         """Ids to read that did not fit into a round, or were named by a hint."""
         self._stale_figures: dict[str, None] = {}
         self._newest: datetime | None = None
+        self._took: deque[float] = deque(maxlen=RECENT)
 
     def want(self, ids: Iterable[str]) -> None:
         """Read these in the next round, because they may have changed."""
@@ -88,6 +97,11 @@ class LiveRows:
         """Whether figures are known to be out of date."""
         return bool(self._stale_figures)
 
+    def pause_after_scan(self, took: float) -> float:
+        """Return the pause after a scan that took this many seconds."""
+        self._took.append(took)
+        return scan_pause(took, min(self._took))
+
     async def read_changed(self, reader: InvocationReader, in_view: Sequence[str]) -> RowsUpdate:
         """Read the rows that changed among the active ones and those in view. Never scans.
 
@@ -96,12 +110,12 @@ class LiveRows:
             in_view: Ids of the rows on screen, most important first.
         """
         asked = self._clock()
+        watched = list(dict.fromkeys([*in_view, *self._cache.least_recent(self._active)]))[:ROWS]
         try:
-            active = {str(row["id"]): dict(row) for row in await reader.active()}
-            watched = list(dict.fromkeys([*in_view, *self._cache.least_recent(active)]))[:ROWS]
-            modified = await reader.modified_of(watched)
+            rows, modified = await asyncio.gather(reader.active(), reader.modified_of(watched))
         except Exception:
             return RowsUpdate(asked, asked, answered=False)
+        active = {str(row["id"]): dict(row) for row in rows}
         # An invocation that left the invoker has ended, or is suspended or paused.
         moved = [
             id_

@@ -10,6 +10,8 @@ from typing import Generic, TypeVar
 __all__ = ["Poller"]
 
 Result = TypeVar("Result")
+LONGEST_PAUSE = 30.0
+"""Seconds after which a read is repeated even if it takes long, as all do on a busy machine."""
 
 
 def _always() -> bool:
@@ -74,4 +76,6 @@ class Poller(Generic[Result]):
                 continue
 
     def _pause_after(self, took: float) -> float:
-        return self._pause(took) if self._pause else max(self.seconds, self.share * took)
+        if self._pause:
+            return self._pause(took)
+        return max(self.seconds, min(self.share * took, LONGEST_PAUSE))
