@@ -171,6 +171,18 @@ def test_a_step_belongs_to_the_attempt_in_which_it_ended() -> None:
     assert rows == [("span:x", 1, "try 1"), ("step:1", 2, "2 tries")]
 
 
+def test_a_result_that_is_stored_late_does_not_outlast_the_call() -> None:
+    """The attempt ended in between, and the next one read the result."""
+    spans = [
+        server("one", 0, 3), agent("chat", "one", 0.5, 9.5),
+        agent("x", "one", 0.6, 2, completion=1, parent="chat"), server("two", 9, 10),
+    ]  # fmt: skip
+    found = detail(head("succeeded", 10), [INPUT, command(1, 0.6), result(2, 2.4)], spans)
+    rows = {r.key: (r.ended_at, r.note) for r in found.timeline if r.kind != "attempt"}
+    assert rows["span:chat"] == (at(2), "result read by the next attempt")
+    assert rows["step:1"] == (at(2.4), None)
+
+
 def test_late_spans_do_not_stretch_the_timeline() -> None:
     spans = [server("one", 0, 2), agent("background", "one", 1, 30)]
     found = detail(head("succeeded", 2), [INPUT], spans)
@@ -229,6 +241,7 @@ def test_nothing_is_open_after_the_end(seed: int) -> None:
         assert row.started_at is None or (row.ended_at and row.started_at <= row.ended_at <= over)
         assert row.ran is None or row.ran >= 0
         if above and row.ended_at:
-            assert row.ended_at - above[-1].ended_at <= NOISE or row.note, (above[-1], row)
+            last = row.step.tries[-1].ended_at if row.step and row.step.tries else row.ended_at
+            assert last - above[-1].ended_at <= NOISE or row.note, (above[-1], row)
         above.append(row)
     assert replace(found, missing=()) == found

@@ -283,7 +283,7 @@ def _explained(rows: Sequence[TimelineRow]) -> list[TimelineRow]:
         del above[row.depth :]
         parent = above[-1] if above else None
         end = parent.ended_at if parent else None
-        if parent and end and (row.ended_at is None or row.ended_at - end > NOISE):
+        if parent and end and _outlasts(row, end):
             what = f"attempt {parent.attempt}" if parent.kind == "attempt" else parent.label
             if row.ended_at is None or (row.step and row.step.kind in WAITING):
                 row = _noted(row, f"continues after {what}", last=True)
@@ -292,6 +292,13 @@ def _explained(rows: Sequence[TimelineRow]) -> list[TimelineRow]:
         above.append(row)
         found.append(row)
     return found
+
+
+def _outlasts(row: TimelineRow, end: datetime) -> bool:
+    """Return whether a row executes beyond its parent's end; storing a result takes time, too."""
+    last = row.step.tries[-1] if row.step and row.step.tries else None
+    stopped = last.ended_at if last and last.state == "done" else row.ended_at
+    return row.ended_at is None or stopped is None or stopped - end > NOISE
 
 
 def _seconds(time: timedelta) -> str:
