@@ -122,13 +122,18 @@ def row(service: str, end: float | None) -> Any:
     ],
 )
 def test_late_spans(delays: dict[str, float], problem: str | None) -> None:
-    late = completeness._delay({"span_delays": delays})
+    late = completeness._delay({"span_delays": delays}, agents_on_time=True)
     assert late.problem == problem
     assert problem is None or "OTEL_BSP_SCHEDULE_DELAY=500" in late.hint
 
 
+def test_spans_of_a_slow_clock_are_not_late() -> None:
+    delays = {"Restate": 0.2, "agents": 5.1}
+    assert completeness._delay({"span_delays": delays}, agents_on_time=False).state == "passed"
+
+
 def test_no_span_has_arrived() -> None:
-    assert completeness._delay({}).state == "skipped"
+    assert completeness._delay({}, agents_on_time=True).state == "skipped"
 
 
 AT = datetime(2026, 11, 1, tzinfo=UTC)
@@ -169,9 +174,10 @@ def ended(**changes: Any) -> Invocation:
     ],
 )
 def test_lost_attempts(row: Invocation, state: str, problem: str | None) -> None:
-    check = completeness._attempts([row])
+    check = completeness._attempts([row], copies=True)
     assert (check.state, check.problem) == (state, problem)
     assert problem is None or "inv_1 (≥ 3)" in check.finding
+    assert completeness._attempts([row], copies=False).state == "skipped"
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,7 @@ def play(
         report(f"{time.monotonic() - started:5.1f} s  {line}")
 
     run = ScenarioRun(stack, scenario.name, report_with_time)
+    run.journals_missing = scenario.stack.recorder_admin_url is not None
     try:
         checks = [*_checks(scenario, run)]
         invocation = run.invocations.get(scenario.main_invocation)

@@ -70,6 +70,8 @@ class ScenarioRun:
         """Whether the server or the recorder was killed, which loses spans of attempts."""
         self.marker: str | None = None
         """Id of the last request, which shows that every earlier span has arrived."""
+        self.journals_missing = False
+        """Whether the recorder copies no journals, so that attempts are counted in spans alone."""
         self.agent_spans_lost = False
         """Whether agents or recorder were killed, which loses spans that were not sent yet."""
         self.slow_proxy: SlowProxy | None = None

@@ -75,7 +75,7 @@ def lost_figures(view: str, run: ScenarioRun) -> frozenset[str]:
 
     Of LLM calls, only SQL's rows need spans: the journal contains the answers.
     """
-    lost = ATTEMPT_FIGURES if run.server_spans_lost else NO_LOSS
+    lost = ATTEMPT_FIGURES if run.server_spans_lost or run.journals_missing else NO_LOSS
     return lost | CALL_FIGURES if view == "SQL" and run.agent_spans_lost else lost
 
 
@@ -100,7 +100,7 @@ def _summary(row: Mapping[str, Any]) -> Claims:
     return Claims(
         status=row["status"],
         attempts=_claim(row["attempts"], row.get("attempts_at_least")),
-        suspensions=_claim(row.get("suspensions")) if row.get("suspensions") else None,
+        suspensions=_suspensions(row),
         llm_calls=_claim(row["llm_calls"]),
         input_tokens=_claim(tokens.get("input")),
         output_tokens=_claim(tokens.get("output")),
@@ -117,6 +117,11 @@ def _sums(line: Mapping[str, Any]) -> ServiceSums:
     return ServiceSums(line["invocations"], line["by_status"], figures)
 
 
+def _suspensions(row: Mapping[str, Any]) -> str | None:
+    """Return the number of suspended attempts; None where it is not said."""
+    return None if row.get("suspensions") is None else str(row["suspensions"])
+
+
 def _claim(value: int | None, at_least: int | None = None) -> str:
     if value is not None:
         return str(value)
@@ -124,15 +129,11 @@ def _claim(value: int | None, at_least: int | None = None) -> str:
 
 
 def _sql(run: ScenarioRun, ids: Sequence[str]) -> dict[str, Claims]:
-    """Read the SQL views; they have rows of what is known, so a count is a lower limit."""
+    """Read the SQL views `invocation_attempts` and `llm_calls`."""
     condition = f"invocation_id IN ({', '.join(repr(i) for i in ids)})"
     attempts = {
-        row["invocation_id"]: row["n"]
-        for row in _command(
-            run,
-            "sql",
-            f"SELECT invocation_id, count(*) AS n FROM attempts WHERE {condition} GROUP BY ALL",
-        )
+        row["invocation_id"]: row
+        for row in _command(run, "sql", f"SELECT * FROM invocation_attempts WHERE {condition}")
     }
     calls = {
         row["invocation_id"]: row
@@ -145,10 +146,13 @@ def _sql(run: ScenarioRun, ids: Sequence[str]) -> dict[str, Claims]:
             f"FROM llm_calls WHERE {condition} GROUP BY ALL",
         )
     }
-    lost = lost_figures("SQL", run)
+    lost = CALL_FIGURES & lost_figures("SQL", run)
     said = {
         i: Claims(
-            attempts=str(attempts.get(i, 0)),
+            attempts=_claim(attempts[i]["attempts"], attempts[i]["attempts_at_least"])
+            if i in attempts
+            else UNKNOWN,
+            suspensions=_suspensions(attempts.get(i, {})),
             llm_requests=str(calls[i]["requests"] if i in calls else 0),
             llm_calls=str(calls[i]["answers"] if i in calls else 0),
             input_tokens=str(calls[i]["input"] if i in calls else 0),
