@@ -95,7 +95,7 @@ class Recorder:
             "spans": ingest.spans,
             "rejected_spans": ingest.rejected,
             "waiting_requests": ingest.waiting,
-            "span_delays": ingest.delays.medians(),
+            "span_delays": ingest.delays.upper_quartiles(),
             "errors": ingest.errors,
             "last_error": ingest.last_error,
             "bytes": self.store.bytes(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
-from statistics import median
+from math import ceil
 
 from playhead.store.schema import SPAN_COLUMNS
 from playhead.store.span_writer import SpanRow
@@ -46,6 +46,13 @@ class SpanDelays:
         for service, end in ends.items():
             self._seconds[service].append(now - end / 1e9)
 
-    def medians(self) -> dict[str, float]:
-        """Return the median delay of each service in seconds."""
-        return {service: round(median(list(d)), 3) for service, d in self._seconds.items()}
+    def upper_quartiles(self) -> dict[str, float]:
+        """Return the upper quartile of the delays of each service, in seconds.
+
+        A sender that sends every five seconds delays a span by any time up to five seconds, so
+        the median would show half of it.
+        """
+        return {
+            service: round(sorted(delays)[ceil(0.75 * len(delays)) - 1], 3)
+            for service, delays in list(self._seconds.items())
+        }

@@ -92,8 +92,8 @@ FEW_RETRIES = StackOptions("few-retries", {"PLAYHEAD_RETRY_ATTEMPTS": "4"})
 """Agents whose invocations are paused after 4 failed attempts in a row instead of 20."""
 RECORDER_AWAY = StackOptions("recorder-away")
 """A stack whose recorder is killed."""
-LATE_SERVER_SPANS = StackOptions("late-spans", server_env={"OTEL_BSP_SCHEDULE_DELAY": "3000"})
-"""A server that sends its spans every three seconds."""
+LATE_SERVER_SPANS = StackOptions("late-spans", server_env={"OTEL_BSP_SCHEDULE_DELAY": "5000"})
+"""A server that sends its spans every five seconds, as it does by default."""
 CLOCK_AHEAD = StackOptions("clock-ahead", {"PLAYHEAD_CLOCK_OFFSET": "5"})
 """Agents whose clock is five seconds fast."""
 CLOCK_BEHIND = StackOptions("clock-behind", {"PLAYHEAD_CLOCK_OFFSET": "-5"})
