@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import subprocess
+from dataclasses import replace
 
 import pytest
+from playhead.restate.handlers import Handler
 from playhead_tui.actions.copy import as_json, curl
 from playhead_tui.app import PlayheadApp
 from playhead_tui.dialogs.dialog import Menu, Prompt
@@ -84,7 +86,8 @@ async def test_purging_requires_the_word(stage, source) -> None:
     [
         (["y"], ("resolve_awakeable", "sign_1aBcDeFgHiJk", "True")),
         (["n"], ("resolve_awakeable", "sign_1aBcDeFgHiJk", "False")),
-        (["v", "backspace", "enter"], None),
+        (["v", "backspace", "enter"], ("resolve_awakeable", "sign_1aBcDeFgHiJk", "tru")),
+        (["v", *["backspace"] * 4, *'{"a', "enter"], None),
         (["r", *"no", "enter"], ("reject_awakeable", "sign_1aBcDeFgHiJk", "no")),
     ],
 )
@@ -104,6 +107,48 @@ async def test_an_approval_is_answered_from_the_list(stage, source, keys, done) 
             assert actions.done == []
         else:
             await s.until(lambda: actions.done == [done])
+
+
+@pytest.mark.parametrize(
+    ("key", "typed", "sent"),
+    [("1", '{"yes": 1}', {"yes": 1}), ("1", "plain", "plain"), ("2", "7", "7"), ("3", None, None)],
+)
+async def test_a_promise_is_answered_through_a_handler(stage, source, key, typed, sent) -> None:
+    handlers = (
+        Handler("decide", shared=True, public=True, input="application/json"),
+        Handler("comment", shared=True, public=True, input="text/plain"),
+        Handler("refuse", shared=True, public=True, input="none"),
+    )
+    called: list[tuple[object, ...]] = []
+
+    class Flow:
+        async def shared_handlers(self, service: str) -> tuple[Handler, ...]:
+            assert service == "ApprovalAgent"
+            return handlers
+
+        async def call_handler(self, *args: object) -> str:
+            called.append(args)
+            return "thanks"
+
+    detail = source.details["inv_1bApprove"]
+    steps = [
+        replace(step, kind="promise", type="Command: GetPromise", name="await decision")
+        if step.kind == "awakeable"
+        else step
+        for step in detail.steps
+    ]
+    row = replace(detail.summary, key="w1")
+    source.details["inv_1bApprove"] = replace(detail, summary=row, steps=tuple(steps))
+    async with stage(source, Flow()) as s:
+        await at(s, "inv_1bApprove")
+        await s.press("a")
+        await s.shows("Call which handler?")
+        await s.press(key)
+        if typed is not None:
+            await s.until(lambda: isinstance(s.app.screen, Prompt))
+            await s.press(*typed, "enter")
+        await s.until(lambda: called)
+        assert called == [("ApprovalAgent", "w1", handlers[int(key) - 1], sent)]
 
 
 async def test_the_header_shows_a_pending_answer(stage, source) -> None:

@@ -15,7 +15,7 @@ from playhead.restate.handlers import Handler
 from playhead.values import as_json
 
 from playhead_tui.actions.changes import is_allowed, perform
-from playhead_tui.dialogs.dialog import Choice, Menu, Prompt
+from playhead_tui.dialogs.dialog import Choice, Menu, Prompt, answer_error
 from playhead_tui.drawing.cells import clip
 from playhead_tui.inspector.answers import context_lines, pending_answers, promise_name
 from playhead_tui.interfaces import Dashboard, ServerControl
@@ -71,7 +71,7 @@ def _title(dashboard: Dashboard, step: Step) -> str:
     name = promise_name(step)
     waited = duration(seconds_between(step.started_at, dashboard.now()))
     about = f"promise {clip(name, 30)}" if name else "an answer"
-    return f"Waits for {about}{f', since {waited}' if waited else ''}"
+    return f"Waiting for {about}{f' for {waited}' if waited else ''}"
 
 
 async def _answer_awakeable(
@@ -97,7 +97,8 @@ async def _answer_awakeable(
         return
     value: Any = key == "y"
     if key == "v":
-        prompt = Prompt("Resolve with which value?", value="true", placeholder=VALUE)
+        prompt = Prompt("Resolve with which value?", value="true", placeholder=VALUE,
+                        check=answer_error)  # fmt: skip
         typed = await dashboard.push_screen_wait(prompt)
         if typed is None:
             return
@@ -134,7 +135,8 @@ async def _answer_promise(
     handler = handlers[KEYS.index(key)]
     value: Any = None
     if handler.input != "none":
-        prompt = Prompt(f"Call {clip(handler.name, 40)} with which value?", placeholder=VALUE)
+        prompt = Prompt(f"Call {clip(handler.name, 40)} with which value?", placeholder=VALUE,
+                        check=(lambda _: None) if handler.takes_text else answer_error)  # fmt: skip
         typed = await dashboard.push_screen_wait(prompt)
         if typed is None:
             return

@@ -18,7 +18,7 @@ from textual.widgets.option_list import Option
 
 from playhead_tui.drawing.document import Line
 
-__all__ = ["Choice", "Dialog", "Menu", "Prompt", "content", "json_error"]
+__all__ = ["Choice", "Dialog", "Menu", "Prompt", "answer_error", "content", "json_error"]
 
 STYLES = {"text": "$foreground", "strong": "$foreground bold", "dim": "$foreground 60%",
          "bad": "$text-error", "warn": "$text-warning", "good": "$text-success",
@@ -196,3 +196,8 @@ def json_error(text: str) -> str | None:
     except ValueError as error:
         return f"Not valid JSON: {error}"
     return None
+
+
+def answer_error(text: str) -> str | None:
+    """Return why a text is no answer: it begins like JSON but is not. Any other text is one."""
+    return json_error(text) if text.lstrip().startswith(("{", "[", '"')) else None

@@ -162,7 +162,7 @@ class InvocationHeader(Widget):
         waited = duration(seconds_between(pending[0].started_at, self.now()))
         name = promise_name(pending[0])
         what = f"promise {clip(name)}" if name else "an answer"
-        text = f"Waits for {what}{f', since {waited}' if waited else ''}"
+        text = f"Waiting for {what}{f' for {waited}' if waited else ''}"
         if len(pending) > 1:
             text += f", and {len(pending) - 1} more"
         head = Segment(f" {self.glyphs.waits} {text}", palette.warn + palette.strong)
