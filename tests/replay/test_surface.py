@@ -14,10 +14,11 @@ HEAVY = ("restate", "duckdb", "textual", "httpx", "google.protobuf", "pydantic")
 def test_the_public_names_are_these():
     assert sorted(playhead.replay.__all__) == [
         "AppError", "BLOCKED_HINT", "DEPLOYMENT_HINT", "DifferenceGroup", "Divergence",
-        "Failure", "Frame", "NotCompared", "Recording", "RecordingError",
+        "Failure", "Frame", "LivePlan", "LiveStep", "NotCompared", "Recording", "RecordingError",
         "ReplayError", "Replayer", "Report", "Session", "Stop", "TaskStack",
         "UnsupportedJournalError", "Verdict", "WhatIfQuestion", "WhatIfResult", "WhatIfRow",
-        "WorkerError", "groups_of", "headline", "not_compared_lines", "replay", "replay_all",
+        "WorkerError", "groups_of", "headline", "live_plan", "live_plan_line",
+        "not_compared_lines", "replay", "replay_all",
         "report_lines", "restarted", "what_if",
     ]  # fmt: skip
     for name in playhead.replay.__all__:

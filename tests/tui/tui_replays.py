@@ -9,6 +9,7 @@ from typing import Any
 from playhead.replay import (
     Divergence,
     Frame,
+    LivePlan,
     Recording,
     Report,
     Session,
@@ -147,6 +148,9 @@ class HandMade:
 
     async def report(self, *, explain: bool = True) -> Report:
         return self.report_
+
+    async def live_plan(self, question: WhatIfQuestion) -> LivePlan:
+        return LivePlan((), question.max_live, ended=True)
 
     async def what_if(self, question: WhatIfQuestion) -> WhatIfResult:
         self.questions.append(question)

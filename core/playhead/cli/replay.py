@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,24 +53,34 @@ _VERDICTS = ("same", "incomplete", "diverged", "blocked", "refused")
     "changes",
     multiple=True,
     metavar="#INDEX=JSON",
-    help="Change the result of the command at this journal index. Also 'command "
-    "2=JSON', awakeable:1=JSON and signal:NAME=JSON.",
+    help="Change the result of the command at this journal index. Also 'command 2=JSON', "
+    "awakeable:1=JSON and signal:NAME=JSON. For a model call, text becomes its answer.",
 )
 @click.option(
     "--answer",
     "answers",
     multiple=True,
     metavar="STEP=JSON",
-    help="With --set: the result of a step that has none in the recording.",
+    help="Give the result of a step that has none in the recording, or of awakeable:1 or "
+    "signal:NAME. For a model call, text becomes its answer.",
 )
 @click.option(
     "--live",
     multiple=True,
     metavar="STEP",
-    help="With --set: execute this step for real, after a confirmation.",
+    help="Execute this step for real from the first difference on, after a confirmation. Up to "
+    "there, it keeps its recorded result.",
 )
 @click.option(
-    "--dry", is_flag=True, help="With --set: answer nothing from the recording after the change."
+    "--max-live",
+    type=click.IntRange(min=0),
+    default=20,
+    show_default=True,
+    metavar="N",
+    help="Maximum number of steps to execute with --live; after them, the run is blocked.",
+)
+@click.option(
+    "--dry", is_flag=True, help="Answer nothing from the recording after the first difference."
 )
 @click.option("--yes", is_flag=True, help="Do not ask before executing steps with --live.")
 @click.option(
@@ -88,9 +97,10 @@ _VERDICTS = ("same", "incomplete", "diverged", "blocked", "refused")
 def command(ctx: click.Context, target: str, **options: Any) -> None:
     """Run today's code against a recorded journal, without side effects.
 
-    TARGET is an invocation id, a recording, or a folder of recordings. The code runs in a separate
-    process, without network, file writes or subprocesses; no step is executed. With --set, the code
-    runs with a changed result, and both runs are compared.
+    TARGET is an invocation id or a unique prefix of one, a recording, or a folder of recordings.
+    The code runs in a separate process, without network, file writes or subprocesses; no step is
+    executed. With --set, --answer or --live, the code runs with other results, and both runs are
+    compared.
 
     Exits with 0 when the code accepts the journal, 1 when it does not or when code outside a step
     tried a side effect, and 3 when the replay is not possible.
@@ -111,8 +121,10 @@ def command(ctx: click.Context, target: str, **options: Any) -> None:
         recording = _recording(ctx, target)
         if options["restart_from"] is not None:
             recording = restarted(recording, options["restart_from"])
-        if options["changes"]:
-            code = _what_if(recording, options)
+        if options["changes"] or options["answers"] or options["live"] or options["dry"]:
+            from playhead.cli.what_if_run import run_what_if
+
+            code = run_what_if(recording, options)
         elif options["pdb"] or options["at"] is not None:
             code = _stop(recording, options)
         else:
@@ -124,7 +136,8 @@ def _recording(ctx: click.Context, target: str) -> Recording:
     from playhead.client import Client
     from playhead.replay import Recording
 
-    if target.startswith("inv_") and not Path(target).exists():
+    may_be_id = target.startswith("inv_") or "inv_".startswith(target)
+    if may_be_id and not Path(target).exists():
         with Client(settings=ctx.obj) as client:
             return client.recording(target)
     return Recording.load(target)
@@ -176,49 +189,6 @@ def _stop(recording: Recording, options: dict[str, Any]) -> Exit:
     return Exit.FINE
 
 
-def _what_if(recording: Recording, options: dict[str, Any]) -> Exit:
-    from playhead.replay import what_if
-    from playhead.replay.text import what_if_lines as lines
-
-    if options["live"] and not options["yes"]:
-        names = ", ".join(options["live"])
-        click.confirm(_clean(f"Execute {names} for real, with network and files?"), abort=True)
-    outcome = what_if(
-        options["app"],
-        recording,
-        _pairs("--set", options["changes"]),
-        answers=_pairs("--answer", options["answers"]),
-        live=options["live"],
-        recorded=not options["dry"],
-        app_dir=options["app_dir"],
-        timeout=options["timeout"],
-    )
-    if options["as_json"]:
-        _json(outcome.to_json())
-        return Exit.FINE
-    for line in lines(outcome):
-        click.echo(line)
-    return Exit.FINE
-
-
-def _pairs(option: str, texts: tuple[str, ...]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    example = "#4" if option == "--set" else "get weather"
-    for text in texts:
-        name, equals, value = text.partition("=")
-        try:
-            if not equals:
-                raise ValueError("the = is missing")
-            found[name] = json.loads(value)
-        except ValueError as error:
-            raise CliError(
-                f"{option} {text}: {error}",
-                f"Write it as NAME=JSON, such as {option} '{example}=\"text\"'.",
-                Exit.USAGE,
-            ) from error
-    return found
-
-
 def _folder(folder: Path, options: dict[str, Any]) -> Exit:
     from playhead.replay import replay_all
     from playhead.replay.replays import recordings_in
@@ -229,6 +199,9 @@ def _folder(folder: Path, options: dict[str, Any]) -> Exit:
         ("--at", options["at"] is not None),
         ("--restart-from", options["restart_from"] is not None),
         ("--set", options["changes"]),
+        ("--answer", options["answers"]),
+        ("--live", options["live"]),
+        ("--dry", options["dry"]),
     ):
         if is_set:
             raise CliError(

@@ -22,10 +22,17 @@ from playhead.errors import (
     UnsupportedJournalError,
     WorkerError,
 )
-from playhead.replay.changes import Failure, WhatIfQuestion, WhatIfResult, WhatIfRow
+from playhead.replay.changes import (
+    Failure,
+    LivePlan,
+    LiveStep,
+    WhatIfQuestion,
+    WhatIfResult,
+    WhatIfRow,
+)
 from playhead.replay.divergence import Divergence
 from playhead.replay.groups import DifferenceGroup, groups_of
-from playhead.replay.replays import replay, replay_all, what_if
+from playhead.replay.replays import live_plan, replay, replay_all, what_if
 from playhead.replay.report import NotCompared, Report, Verdict
 from playhead.replay.session import Replayer, Session
 from playhead.replay.stop import Frame, Stop, TaskStack
@@ -33,6 +40,7 @@ from playhead.replay.text import (
     BLOCKED_HINT,
     DEPLOYMENT_HINT,
     headline,
+    live_plan_line,
     not_compared_lines,
     report_lines,
 )
@@ -49,6 +57,8 @@ __all__ = [
     "Divergence",
     "Failure",
     "Frame",
+    "LivePlan",
+    "LiveStep",
     "NotCompared",
     "Recording",
     "RecordingError",
@@ -66,6 +76,8 @@ __all__ = [
     "WorkerError",
     "groups_of",
     "headline",
+    "live_plan",
+    "live_plan_line",
     "not_compared_lines",
     "replay",
     "replay_all",

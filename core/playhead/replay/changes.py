@@ -6,8 +6,19 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-__all__ = ["Changes", "Failure", "WhatIfQuestion", "WhatIfResult", "WhatIfRow"]
+__all__ = [
+    "MAX_LIVE",
+    "Changes",
+    "Failure",
+    "LivePlan",
+    "LiveStep",
+    "WhatIfQuestion",
+    "WhatIfResult",
+    "WhatIfRow",
+]
 
+MAX_LIVE = 20
+"""Default limit of the steps that one what-if executes for real."""
 
 Changes = Mapping[int, Any] | Mapping[str, Any] | Mapping[int | str, Any]
 """New results by name; see `WhatIfQuestion.changes`."""
@@ -35,9 +46,15 @@ class WhatIfQuestion:
     recorded: bool = True
     """Whether the recording answers commands after the change that have the same arguments."""
     answers: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """Results by step name, or by `service/handler` of a call, for commands without one."""
+    """Results for commands without one, as in `changes`.
+
+    The key is a step's name, `service/handler` of a call, a promise's name, `awakeable:N`, or
+    `signal:NAME`.
+    """
     live: tuple[str, ...] = ()
-    """Names of steps to execute for real."""
+    """Names of steps to execute for real, from the first difference on."""
+    max_live: int = MAX_LIVE
+    """Maximum number of steps to execute for real; after them, the run is blocked."""
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON document."""
@@ -46,6 +63,7 @@ class WhatIfQuestion:
             "recorded": self.recorded,
             "answers": {name: _document(value) for name, value in self.answers.items()},
             "live": list(self.live),
+            "max_live": self.max_live,
         }
 
     @classmethod
@@ -56,7 +74,44 @@ class WhatIfQuestion:
             document["recorded"],
             {name: _value(value) for name, value in document["answers"].items()},
             tuple(document["live"]),
+            int(document["max_live"]),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class LiveStep:
+    """A step that a what-if would execute for real."""
+
+    name: str
+    journal_index: int | None
+    """Journal index of the recorded step that stands for it; None if there is none."""
+    where: str | None = None
+    """`file:line` of the user's code."""
+
+
+@dataclass(frozen=True, slots=True)
+class LivePlan:
+    """The steps that a what-if would execute for real if they had their recorded results."""
+
+    steps: tuple[LiveStep, ...]
+    max_live: int
+    """Maximum number of steps that the run executes."""
+    ended: bool
+    """Whether the handler ends with the recorded results; otherwise more steps can follow."""
+    assumed: tuple[int, ...] = ()
+    """Journal indexes of the steps that keep their results although the recording does not have
+    their requests, so that a change of the request is unknown."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a JSON document."""
+        return {"count": len(self.steps), **asdict(self)}
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> LivePlan:
+        """Return the plan in a document of `to_json`."""
+        steps = tuple(LiveStep(**step) for step in document["steps"])
+        ended, assumed = bool(document["ended"]), tuple(document["assumed"])
+        return cls(steps, int(document["max_live"]), ended, assumed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +153,9 @@ class WhatIfResult:
     raised: str | None = None
     """Exception of the handler, if Restate would retry the attempt."""
     stopped: str | None = None
-    """Reason why the run is blocked, and how to continue it."""
+    """Reason why the run is blocked."""
+    missing: tuple[str, ...] = ()
+    """Keys of `WhatIfQuestion.answers` for the results that the run waits for."""
     waiting_at: str | None = None
     """`file:line` where the handler waits."""
     original_output: Any = None
@@ -110,11 +167,17 @@ class WhatIfResult:
         """Return a JSON document."""
         return asdict(self)
 
+    @property
+    def live_steps(self) -> int:
+        """Number of steps that were executed for real."""
+        return sum(row.source == "live" for row in self.rows)
+
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> WhatIfResult:
         """Return the result in a document of `to_json`."""
         rows = tuple(WhatIfRow(**row) for row in document["rows"])
         values: dict[str, Any] = {**document, "rows": rows, "blocked": tuple(document["blocked"])}
+        values["missing"] = tuple(document["missing"])
         return cls(**values)
 
 

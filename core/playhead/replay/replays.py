@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from playhead.errors import AppError, ReplayError
-from playhead.replay.changes import Changes, WhatIfQuestion, WhatIfResult
+from playhead.replay.changes import MAX_LIVE, Changes, LivePlan, WhatIfQuestion, WhatIfResult
 from playhead.replay.report import Report
 from playhead.replay.stop import Stop
 from playhead.replay.worker import TIMEOUT, Worker
@@ -21,7 +21,16 @@ from playhead.replay.worker import TIMEOUT, Worker
 if TYPE_CHECKING:
     from playhead.journal.recording import Recording
 
-__all__ = ["annotate", "debug", "loaded", "recordings_in", "replay", "replay_all", "what_if"]
+__all__ = [
+    "annotate",
+    "debug",
+    "live_plan",
+    "loaded",
+    "recordings_in",
+    "replay",
+    "replay_all",
+    "what_if",
+]
 
 
 def replay(
@@ -119,22 +128,28 @@ def what_if(
     recorded: bool = True,
     answers: Mapping[str, Any] | None = None,
     live: Collection[str] = (),
+    max_live: int = MAX_LIVE,
     app_dir: Path | str | None = None,
     timeout: float = TIMEOUT,
 ) -> WhatIfResult:
     """Change recorded results and run the code with them.
 
-    Nothing reaches a Restate server, and sleeps take no time. A command after the change gets its
-    result from the first applicable source: `answers`; its execution, if `live` names it; the
-    recording, if the command has the same arguments there. Without one, the handler waits.
+    Nothing reaches a Restate server, and sleeps take no time. The recording answers all commands
+    up to the first difference, except steps in `live` with another request. After it, a command
+    gets its result from the recording, if it has the same arguments there and is not in `live`;
+    else from `answers`; else from its execution, if `live` names it. Without one, the handler
+    waits.
 
     Args:
         app: `module:attribute` of the Restate app.
         recording: A recording, or the path of its file.
-        changes: New results, as JSON values or `Failure`; see `WhatIfQuestion.changes`.
-        recorded: Whether the recording answers commands after the first change.
-        answers: Results by step name, or by `service/handler` of a call.
-        live: Names of steps to execute for real, each time they are reached.
+        changes: New results, as JSON values or `Failure`; see `WhatIfQuestion.changes`. May be
+            empty, to run changed code from its first difference on.
+        recorded: Whether the recording answers commands after the first difference.
+        answers: Results for commands without one; see `WhatIfQuestion.answers`.
+        live: Names of steps to execute for real, from the first difference on. `live_plan` counts
+            them beforehand.
+        max_live: Maximum number of steps to execute for real.
         app_dir: Directory to import the app from; by default, the current directory.
         timeout: Time limit in seconds.
 
@@ -144,9 +159,25 @@ def what_if(
         ReplayError: A change does not name a result of the journal.
         WorkerError: The code crashed or exceeded the time limit.
     """
-    question = WhatIfQuestion(dict(changes.items()), recorded, answers or {}, tuple(live))
+    question = WhatIfQuestion(dict(changes.items()), recorded, answers or {}, tuple(live), max_live)
     with Worker(app, app_dir=app_dir, timeout=timeout, live=bool(live)) as worker:
         return worker.what_if(loaded(recording), question)
+
+
+def live_plan(
+    app: str,
+    recording: Recording | Path | str,
+    question: WhatIfQuestion,
+    *,
+    app_dir: Path | str | None = None,
+    timeout: float = TIMEOUT,
+) -> LivePlan:
+    """Return the steps that a what-if would execute for real, without executing one.
+
+    Raises: as `what_if` does.
+    """
+    with Worker(app, app_dir=app_dir, timeout=timeout) as worker:
+        return worker.live_plan(loaded(recording), question)
 
 
 def annotate(app: str, recording: Recording, *, app_dir: Path | str | None = None) -> Recording:

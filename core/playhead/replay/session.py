@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from playhead.errors import ReplayError
-from playhead.replay.changes import Changes, WhatIfQuestion, WhatIfResult
+from playhead.replay.changes import Changes, LivePlan, WhatIfQuestion, WhatIfResult
 from playhead.replay.replays import loaded
 from playhead.replay.report import Report
 from playhead.replay.stop import Stop
@@ -286,6 +286,13 @@ class Replayer:
                 limit.
         """
         return await self._call(lambda: self._what_if(question))
+
+    async def live_plan(self, question: WhatIfQuestion) -> LivePlan:
+        """Return the steps that `what_if` would execute for real, without executing one.
+
+        Raises: as `what_if` does.
+        """
+        return await self._call(lambda: self._worker.live_plan(self.recording, question))
 
     def close(self) -> None:
         """End the process at once; a request in progress raises."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import linecache
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from playhead.replay.changes import WhatIfResult, WhatIfRow
+from playhead.conventions import MODEL_STEPS
+from playhead.replay.changes import LivePlan, WhatIfResult, WhatIfRow
 from playhead.replay.groups import DifferenceGroup, groups_of
 from playhead.replay.report import Report
 from playhead.replay.stop import Frame, Stop
@@ -18,6 +20,7 @@ __all__ = [
     "BLOCKED_HINT",
     "DEPLOYMENT_HINT",
     "headline",
+    "live_plan_line",
     "not_compared_lines",
     "report_lines",
     "stop_lines",
@@ -150,8 +153,41 @@ def what_if_lines(result: WhatIfResult) -> Iterator[str]:
     else:
         at = f" (at {clean(_short(result.waiting_at))})" if result.waiting_at else ""
         yield f"what if:  blocked, {clean(result.stopped or 'waiting')}{at}"
+        yield from _remedies(result)
     for what in result.blocked:
         yield f"blocked: {clean(what)}"
+
+
+def _remedies(result: WhatIfResult) -> Iterator[str]:
+    waiting = {row.new for row in result.rows if row.source == "none"}
+    for name in result.missing:
+        value = "TEXT" if name in MODEL_STEPS else "JSON"
+        option = shlex.quote(f"{name}={value}")
+        live = (
+            f", or run it for real with --live {shlex.quote(name)}"
+            if f"Run {name}" in waiting
+            else ""
+        )
+        yield clean(f"  Give a result with --answer {option}{live}.")
+
+
+def live_plan_line(plan: LivePlan) -> str:
+    """Return in one line how many steps a what-if executes for real."""
+    assumed = ", ".join(f"#{index}" for index in plan.assumed)
+    kept = f" {assumed} count as unchanged: the recording has no request." if assumed else ""
+    if not plan.steps:
+        return f"No step runs live: no request differs from the recording.{kept}"
+    names = {step.name for step in plan.steps}
+    unit = "model call" if names <= MODEL_STEPS else "step"
+    count = f"{len(plan.steps)} {unit}" + ("s" if len(plan.steps) > 1 else "")
+    places = ", ".join(
+        step.name if step.journal_index is None else f"#{step.journal_index}" for step in plan.steps
+    )
+    then = "" if plan.ended else "; what follows is not in the recording"
+    return clean(
+        f"Runs {count} live, if the answers are as recorded: {places}{then}. "
+        f"At most {plan.max_live}.{kept}"
+    )
 
 
 def _side(title: str | None, result: Any) -> str:

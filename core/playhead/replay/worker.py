@@ -22,7 +22,7 @@ from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any
 
 from playhead import errors
-from playhead.replay.changes import WhatIfQuestion, WhatIfResult
+from playhead.replay.changes import LivePlan, WhatIfQuestion, WhatIfResult
 from playhead.replay.report import Report
 from playhead.replay.stop import Stop
 
@@ -140,6 +140,14 @@ class Worker:
         """
         document, blocked = self.request("what_if", recording, question=question.to_json())
         return WhatIfResult.from_json({**document, "blocked": blocked})
+
+    def live_plan(self, recording: Recording, question: WhatIfQuestion) -> LivePlan:
+        """Return the steps that a what-if would execute for real, without executing one.
+
+        Raises: as `what_if` does.
+        """
+        document, _ = self.request("live_plan", recording, question=question.to_json())
+        return LivePlan.from_json(document)
 
     def annotate(self, recording: Recording) -> Recording:
         """Return the recording with the arguments that this code passes to its steps.

@@ -4,9 +4,21 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
-from playhead.replay import Failure, Report, Session, WhatIfQuestion, report_lines
+from playhead.replay import (
+    Failure,
+    LivePlan,
+    LiveStep,
+    Report,
+    Session,
+    WhatIfQuestion,
+    live_plan_line,
+    report_lines,
+)
+from playhead.replay.targets import asks_model
 from playhead.restate.protocol import FIRST_AWAKEABLE_SIGNAL
 from playhead.values import readable
 
@@ -17,7 +29,7 @@ from playhead_tui.drawing.cells import clip
 from playhead_tui.drawing.document import Line
 from playhead_tui.interfaces import AppLocation, Dashboard
 
-__all__ = ["ask_what_if", "choose_stop_copy"]
+__all__ = ["ask_what_if", "choose_stop_copy", "confirmed"]
 
 Changeable = tuple[int | str, str, Any]
 """Key of a result in `what_if`, its title, and the result or a `Failure`."""
@@ -54,14 +66,22 @@ def changeable(session: Session) -> list[Changeable]:
     return found
 
 
+PlanLive = Callable[[WhatIfQuestion], Awaitable[LivePlan]]
+"""Counts the steps that a what-if would run for real."""
+
+
 async def ask_what_if(
-    dashboard: Dashboard, session: Session, question: WhatIfQuestion | None = None
+    dashboard: Dashboard,
+    session: Session,
+    plan: PlanLive,
+    question: WhatIfQuestion | None = None,
 ) -> WhatIfQuestion | None:
     """Ask for a changed result; ask for confirmation before a step runs for real.
 
     Args:
         dashboard: shows the dialogs.
         session: the replay, with its playhead on the step.
+        plan: counts the steps that would run for real.
         question: the last question, to start from.
     """
     choices = changeable(session)
@@ -81,21 +101,39 @@ async def ask_what_if(
         if key is None:
             return None
         chosen = choices[int(key) - 1]
-    changed = await dashboard.push_screen_wait(ResultEditor(*chosen, question))
-    if changed and changed.live and not await _confirm(dashboard, changed.live):
+    command = next((c for c in session.recording.journal().commands if c.index == chosen[0]), None)
+    editor = ResultEditor(*chosen, question, of_model=asks_model(command))
+    changed = await dashboard.push_screen_wait(editor)
+    if changed is None or not changed.live:
+        return changed
+    return await confirmed(dashboard, changed, plan)
+
+
+async def confirmed(
+    dashboard: Dashboard, question: WhatIfQuestion, plan: PlanLive
+) -> WhatIfQuestion | None:
+    """Show how many steps run for real and ask; return the question to run, or None."""
+    try:
+        found = await plan(question)
+    except Exception as error:
+        dashboard.notify(clip(str(error) or type(error).__name__), severity="error")
         return None
-    return changed
-
-
-async def _confirm(dashboard: Dashboard, names: tuple[str, ...]) -> bool:
+    if not found.steps:
+        dashboard.notify(live_plan_line(found))
+        return replace(question, live=())
     body = [
-        Line("These steps run for real, with network and files, each time the code", "warn"),
-        Line("reaches them. All other steps stay dry; the Restate server is not used.", "warn"),
+        Line(live_plan_line(found), "warn"),
+        Line("They use the network and files. All other steps stay dry.", "warn"),
         Line(""),
-        *(Line(name, "strong", 2) for name in names),
+        *(Line(f"{_place(step)}  {step.name}", "strong", 2) for step in found.steps),
     ]
     choices = [Choice("y", "Yes, run them"), Choice("n", "No")]
-    return await dashboard.push_screen_wait(Menu("Run these steps for real?", choices, body)) == "y"
+    key = await dashboard.push_screen_wait(Menu("Run these steps for real?", choices, body))
+    return question if key == "y" else None
+
+
+def _place(step: LiveStep) -> str:
+    return "new" if step.journal_index is None else f"#{step.journal_index}"
 
 
 async def choose_stop_copy(

@@ -149,6 +149,10 @@ class Menu(Dialog):
 class Prompt(Dialog):
     """An input for one line of text; returns the text once it is valid."""
 
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+s,f5", "submit", "Run", show=False, priority=True)
+    ]
+
     def __init__(
         self,
         title: str,
@@ -176,6 +180,10 @@ class Prompt(Dialog):
         """Lay out the input and its error message."""
         yield Input(self.value, placeholder=self.placeholder, select_on_focus=False)
         yield Static("", classes="error", markup=False)
+
+    async def action_submit(self) -> None:
+        """Submit with the key that runs a what-if in the editor, too."""
+        await self.query_one(Input).action_submit()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Return a valid text, or show the error."""

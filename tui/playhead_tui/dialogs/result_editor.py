@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from playhead.replay import Failure, WhatIfQuestion
+from playhead.replay.targets import result_of_text
 from playhead.text import clean
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -55,7 +56,13 @@ class ResultEditor(ModalScreen[WhatIfQuestion | None]):
     ]
 
     def __init__(
-        self, key: int | str, title: str, value: Any, question: WhatIfQuestion | None
+        self,
+        key: int | str,
+        title: str,
+        value: Any,
+        question: WhatIfQuestion | None,
+        *,
+        of_model: bool = False,
     ) -> None:
         """Create the editor.
 
@@ -64,8 +71,10 @@ class ResultEditor(ModalScreen[WhatIfQuestion | None]):
             title: the step or signal that produced the result.
             value: the recorded result, or a `Failure`.
             question: the last question, to start from.
+            of_model: whether it is the result of a model call, which can be plain text.
         """
         super().__init__()
+        self.of_model = of_model
         self.key = key
         self.title_text = title
         self.question = question or WhatIfQuestion({})
@@ -81,7 +90,7 @@ class ResultEditor(ModalScreen[WhatIfQuestion | None]):
             yield Static("", classes="hint", id="choices", markup=False)
             yield TextArea(self.text, id="json", tab_behavior="focus", soft_wrap=True)
             yield Static("", classes="error", markup=False)
-            yield Static("Steps to run for real, with network and files (leave empty for none):",
+            yield Static("Steps to run for real after it, with network and files (or empty):",
                          classes="hint", markup=False)  # fmt: skip
             yield Input(", ".join(self.question.live), placeholder="Step names, comma-separated",
                         id="live", select_on_focus=False)  # fmt: skip
@@ -93,13 +102,11 @@ class ResultEditor(ModalScreen[WhatIfQuestion | None]):
         self.query_one(TextArea).focus()
 
     def _show_choices(self) -> None:
-        what = f"a terminal error {self.code}" if self.is_failure else "a value, as JSON"
+        value = "a model's answer, as text or JSON" if self.of_model else "a value, as JSON"
+        what = f"a terminal error {self.code}" if self.is_failure else value
         after = ("steps with the same input are answered from the recording"
                  if self.question.recorded else "no step is answered (dry)")  # fmt: skip
-        self.query_one("#choices", Static).update(
-            f"The result becomes {what}. After it, {after}.\n"
-            "For a model call, a JSON string becomes the model's text answer."
-        )
+        self.query_one("#choices", Static).update(f"The result becomes {what}. After it, {after}.")
 
     def action_toggle_failure(self) -> None:
         """Make the result a value or a terminal error."""
@@ -122,7 +129,7 @@ class ResultEditor(ModalScreen[WhatIfQuestion | None]):
         value: Any = Failure(text.strip(), self.code)
         if not self.is_failure:
             try:
-                value = json.loads(text)
+                value = result_of_text(text, of_model=self.of_model)
             except ValueError as error:
                 self._show_error(error)
                 return

@@ -24,12 +24,8 @@ LIMIT = 20_000
 
 
 def unanswered(result: WhatIfResult) -> list[str]:
-    """Return the names of the steps without a result, which are the keys of `what_if` answers."""
-    if result.stopped is None:
-        return []
-    titles = [row.new for row in result.rows if row.source == "none" and row.new]
-    names = [title.partition(" ")[2] for title in titles]
-    return list(dict.fromkeys(name for name in names if name))
+    """Return the keys of `what_if` answers that the run waits for; empty unless it is blocked."""
+    return list(result.missing)
 
 
 def ending(result: WhatIfResult) -> Iterator[Line]:
@@ -52,6 +48,7 @@ def ending(result: WhatIfResult) -> Iterator[Line]:
         names = unanswered(result)
         if names:
             yield Line(f"a  Answer {names[0]}", "llm", 2)
+            yield Line("e  Change the result again, or run steps for real", "llm", 2)
     yield from heading("Original run")
     if result.original_failure is not None:
         yield from text_lines(result.original_failure, style="bad", indent=2, limit=LIMIT)

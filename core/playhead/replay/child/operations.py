@@ -9,7 +9,7 @@ from playhead.journal.recording import Recording
 from playhead.replay.changes import WhatIfQuestion
 from playhead.replay.child.guard import Guard
 from playhead.replay.child.stops import stops_of
-from playhead.replay.child.what_if import what_if
+from playhead.replay.child.what_if import live_plan, what_if
 from playhead.replay.differences.explain import all_differences
 from playhead.replay.differences.not_compared import not_compared_at_all
 from playhead.replay.engine.app import App
@@ -48,6 +48,9 @@ def run(app: App, guard: Guard, request: dict[str, Any]) -> Any:
         case "what_if":
             question = WhatIfQuestion.from_json(request["question"])
             return what_if(app, recording, question, on_live=guard.lift).to_json()
+        case "live_plan":
+            question = WhatIfQuestion.from_json(request["question"])
+            return live_plan(app, recording, question).to_json()
         case other:
             raise ValueError(f"unknown operation {other!r}")
 

@@ -3,33 +3,40 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping, Sequence
 from difflib import SequenceMatcher
 from typing import Any, NamedTuple, cast
 
-from playhead.conventions import MODEL_STEPS
+from playhead.conventions import MODEL_STEPS, PYDANTIC_AI_MODEL_STEPS
 from playhead.errors import ReplayError
-from playhead.journal.commands import Command, Journal, ResultKey, fields_of, title_of
+from playhead.journal.commands import Command, ResultKey, fields_of, title_of
 from playhead.journal.recording import Recording
-from playhead.replay.changes import Failure, WhatIfQuestion, WhatIfResult, WhatIfRow
+from playhead.replay.changes import (
+    Failure,
+    LivePlan,
+    LiveStep,
+    WhatIfQuestion,
+    WhatIfResult,
+    WhatIfRow,
+)
+from playhead.replay.differences.prompts import argument_differences, prompt_differences
 from playhead.replay.engine import sdk
 from playhead.replay.engine.app import App
-from playhead.replay.engine.calls import Answer, Call, Pair, SameArgumentsMatcher
+from playhead.replay.engine.calls import Answer, Call, Pair, WhatIfMatcher
 from playhead.replay.engine.playback import Dry, Playback, play
 from playhead.replay.engine.results import sdk_value
+from playhead.replay.targets import asks_model, is_message, signal_key, target_of
 from playhead.restate.protocol import FIRST_AWAKEABLE_SIGNAL
 from playhead.values import readable
 
-__all__ = ["what_if"]
+__all__ = ["live_plan", "what_if"]
 
 _NO_RESULT = frozenset(
     {"SetState", "ClearState", "ClearAllState", "SendSignal", "CompleteAwakeable"}
 )
 _AT_ONCE = frozenset({"Sleep", "OneWayCall", "CompletePromise"})
-_JOURNAL_INDEX = re.compile(r"#?(\d+)")
-_ORDINAL = re.compile(r"command (\d+)")
-_AWAKEABLE = re.compile(r"awakeable:(\d+)")
+_ANSWERABLE = ("Run", "Call", "GetPromise")
+"""Types of the commands whose results a user can give by name."""
 
 
 def what_if(
@@ -51,58 +58,178 @@ def what_if(
         AppError: The app does not serve this handler.
         ReplayError: A change does not name a result of the journal.
     """
-    journal = recording.journal()
-    original = play(app, recording, Dry())
-    arguments = {
-        pair.recorded.command_index: pair.call.arguments
-        for pair in original.pairs
-        if pair.recorded is not None
-    }
-    changed: dict[ResultKey, Any] = {}
-    first: list[int] = []
-    for name, value in question.changes.items():
-        target = _target(journal, str(name))
-        changed[target.key] = _changed(journal, target.command, value)
-        if target.command is not None:
-            first.append(target.command.command_index)
-    live = set(question.live)
-    policy = _Answers(question.answers, live)
-    matcher = SameArgumentsMatcher(
-        tuple(journal.steps()),
-        arguments,
-        after=min(first, default=0),
-        recorded=question.recorded,
-        live=live,
-    )
-    playback = play(app, recording, policy, matcher=matcher, changed=changed, on_live=on_live)
-    return _result(original, playback, policy, changed)
+    run = _Run(app, recording, question)
+    policy = _Answers(question, run.encoded)
+    playback = run.play(policy, on_live=on_live)
+    return _result(run.original, playback, policy, run.changed)
+
+
+def live_plan(app: App, recording: Recording, question: WhatIfQuestion) -> LivePlan:
+    """Return the steps that `what_if` would execute, without executing one.
+
+    Each of them gets the result of the next recorded step with its name.
+
+    Raises:
+        AppError: The app does not serve this handler.
+        ReplayError: A change does not name a result of the journal.
+    """
+    run = _Run(app, recording, question)
+    policy = _Estimate(question, run.encoded, run.recorded_result)
+    playback = run.play(policy)
+    ended = playback.ended is not None
+    return LivePlan(tuple(policy.steps), question.max_live, ended, tuple(run.assumed))
+
+
+class _Run:
+    """A what-if of a recording: its changes in the SDK's form, and the run without changes."""
+
+    def __init__(self, app: App, recording: Recording, question: WhatIfQuestion) -> None:
+        self.app, self.recording, self.question = app, recording, question
+        self.journal = recording.journal()
+        self.original = play(app, recording, Dry())
+        self.changed: dict[ResultKey, Any] = {}
+        self.assumed: list[int] = []
+        """Journal indexes of live steps whose requests are unknown, and count as equal."""
+        for name, value in question.changes.items():
+            target = target_of(self.journal, str(name))
+            step = target.command.name if asks_model(target.command) else ""
+            self.changed[target.key] = self.encoded(step, value, target.command)
+        self._matcher = WhatIfMatcher(
+            tuple(self.journal.steps()),
+            {
+                pair.recorded.command_index: pair.call.arguments
+                for pair in self.original.pairs
+                if pair.recorded is not None
+            },
+            recorded=question.recorded,
+            live=set(question.live),
+            new_taken=lambda: self._playback is not None and self._playback.results.new_taken,
+            same_request=self._same_request,
+        )
+        self._playback: Playback | None = None
+
+    def play(self, policy: _Answers, on_live: Callable[[bool], None] | None = None) -> Playback:
+        """Run the handler with the changes."""
+        new = {key for key, value in self.changed.items() if self._differs(key, value)}
+
+        def begin(playback: Playback) -> None:
+            self._playback = playback
+            playback.results.new |= new
+            for name, value in self.question.answers.items():
+                key = signal_key(name)
+                if key is not None and key not in self.journal.by_key:
+                    playback.results.new.add(key)
+                    playback.results.add(key, self.encoded("", value))
+
+        return play(
+            self.app,
+            self.recording,
+            policy,
+            matcher=self._matcher,
+            changed=self.changed,
+            on_begin=begin,
+            on_live=on_live,
+        )
+
+    def recorded_result(self, call: Call) -> tuple[Command | None, Any]:
+        """Return the next recorded step with the name of a call, and its result; else None."""
+        command = self._matcher.take(call)
+        result = None if command is None else self.journal.result_of(command)
+        return command, None if result is None else sdk_value(result.kind, result.value)
+
+    def encoded(self, step: str, value: Any, command: Command | None = None) -> Any:
+        """Return a new result in the form in which the SDK returns it.
+
+        Args:
+            step: Name of the step.
+            value: The result; text becomes the answer of a model call.
+            command: The recorded step whose result it replaces.
+
+        Raises:
+            ReplayError: Text is not enough, since the journal has no answer to take as a pattern.
+        """
+        if isinstance(value, Failure):
+            return sdk.Failure(value.code, value.message)
+        if step not in MODEL_STEPS or is_message(value):
+            return json.dumps(value).encode()
+        text = value if isinstance(value, str) else json.dumps(value)
+        return json.dumps(_with_text(self._pattern(step, command), text)).encode()
+
+    def _pattern(self, step: str, command: Command | None) -> Any:
+        """Return a recorded answer of the model, for all members but its text."""
+        calls = [c for c in self.journal.steps() if c.type == "Run" and c.name == step]
+        for call in (*([command] if command else ()), *reversed(calls)):
+            result = self.journal.result_of(call)
+            if result is not None and result.kind == "value":
+                return readable(result.value)
+        if step in PYDANTIC_AI_MODEL_STEPS:
+            return {"parts": [], "kind": "response"}
+        raise ReplayError(
+            f"The journal has no answer of {step} to take as a pattern for text",
+            "Give the model's whole answer as JSON.",
+        )
+
+    def _differs(self, key: ResultKey, value: Any) -> bool:
+        recorded = self.journal.by_key[key]
+        old = sdk_value(recorded.kind, recorded.value)
+        return _shown(old) != _shown(value)
+
+    def _same_request(self, call: Call, recorded: Command) -> bool:
+        """Return whether a step has the arguments or the prompt that were recorded, if any."""
+        known = self.recording.steps.get(recorded.command_index, {})
+        if "arguments" in known and call.arguments is not None:
+            return not any(argument_differences(call.name, known["arguments"], call.arguments))
+        if "messages" in known and call.messages is not None:
+            return not any(prompt_differences(known["messages"], call.messages))
+        self.assumed.append(recorded.index)
+        return True
 
 
 class _Answers(Dry):
     """A policy with the user's answers and live steps; sleeps end at once."""
 
-    def __init__(self, answers: Mapping[str, Any], live: set[str]) -> None:
+    def __init__(self, question: WhatIfQuestion, encode: Callable[[str, Any], Any]) -> None:
         self.sources: dict[int, str] = {}
         """`WhatIfRow.source` by ordinal of the command."""
         self.waiting: list[Call] = []
         """Calls without a result."""
-        self._answers, self._live = answers, live
+        self.executed = 0
+        """Number of steps that were executed."""
+        self._question, self._encode = question, encode
+
+    @property
+    def live_names(self) -> tuple[str, ...]:
+        """Names of the steps to execute."""
+        return self._question.live
+
+    @property
+    def limit_reached(self) -> bool:
+        """Whether no more steps may be executed."""
+        return bool(self._question.live) and self.executed >= self._question.max_live
 
     def answer_to(self, call: Call) -> Any:
         """Return the user's answer to a call, in the form for display."""
-        answer = self._answers[call.name]
-        return _failure(answer) if isinstance(answer, Failure) else answer
+        return _shown(self._encode(call.name, self._question.answers[call.name]))
+
+    def live(self, call: Call, playback: Playback) -> Answer:
+        """Answer a step that is to be executed."""
+        return Answer(call.new_result, execute=True)
 
     def answer(self, call: Call, playback: Playback) -> Answer:
         result, callee = call.new_result, call.new_invocation_id
-        if call.type in ("Run", "Call", "GetPromise") and call.name in self._answers:
+        if call.type in ("Run", "Call", "GetPromise") and call.name in self._question.answers:
             self.sources[call.command_index] = "answered"
+            playback.results.new.add(result)
             playback.results.show(callee, f"(no invocation: {call.title} is answered)")
-            playback.results.add(result, _encoded(self._answers[call.name]))
+            value = self._question.answers[call.name]
+            playback.results.add(result, self._encode(call.name, value))
             return Answer(result, callee)
-        if call.type == "Run" and call.name in self._live:
+        is_live = call.type == "Run" and call.name in self._question.live
+        if is_live and not self.limit_reached:
+            self.executed += 1
             self.sources[call.command_index] = "live"
-            return Answer(result, execute=True)
+            playback.results.new.add(result)
+            return self.live(call, playback)
         if call.type in _AT_ONCE or call.type in _NO_RESULT:
             self.sources[call.command_index] = "at once"
             playback.results.show(callee, f"(no invocation: {call.title} is not sent)")
@@ -115,77 +242,28 @@ class _Answers(Dry):
         return answer
 
 
-class _Target(NamedTuple):
-    """A result that a change replaces."""
+class _Estimate(_Answers):
+    """A policy that gives live steps their recorded results, and notes them."""
 
-    key: ResultKey
-    command: Command | None
-    """None for awakeables and signals, which have no command."""
+    def __init__(
+        self,
+        question: WhatIfQuestion,
+        encode: Callable[[str, Any], Any],
+        recorded: Callable[[Call], tuple[Command | None, Any]],
+    ) -> None:
+        super().__init__(question, encode)
+        self.steps: list[LiveStep] = []
+        self._recorded = recorded
 
-
-def _target(journal: Journal, name: str) -> _Target:
-    if found := _JOURNAL_INDEX.fullmatch(name):
-        return _target_at(journal, int(found[1]))
-    if found := _ORDINAL.fullmatch(name):
-        if int(found[1]) >= len(journal.commands):
-            last = len(journal.commands) - 1
-            raise ReplayError(f"The journal has no {name}", f"It has commands 0 to {last}.")
-        return _target_of(journal, journal.commands[int(found[1])])
-    kind, _, rest = name.partition(":")
-    if found := _AWAKEABLE.fullmatch(name):
-        key: ResultKey = ("signal", FIRST_AWAKEABLE_SIGNAL + int(found[1]) - 1)
-    elif kind == "signal":
-        key = ("signal", rest)
-    else:
-        raise ReplayError(
-            f"{name!r} does not name a result",
-            "Give a journal index (4 or '#4'), 'command 2', awakeable:1 or signal:NAME.",
-        )
-    if key not in journal.by_key:
-        raise ReplayError(f"The journal has no result of {name} to change")
-    return _Target(key, None)
-
-
-def _target_at(journal: Journal, index: int) -> _Target:
-    command = next((c for c in journal.commands if c.index == index), None)
-    if command is not None:
-        return _target_of(journal, command)
-    result = next((r for r in journal.results if r.index == index), None)
-    if result is None:
-        last = len(journal.commands) + len(journal.results) - 1
-        raise ReplayError(f"The journal has no entry #{index}", f"It has entries #0 to #{last}.")
-    if result.key[0] == "signal":
-        return _Target(result.key, None)
-    owner = next((c for c in journal.commands if c.completion_id == result.key[1]), None)
-    if owner is None:
-        raise ReplayError(f"#{index} is the invocation id of a callee, which cannot be changed")
-    return _Target(result.key, owner)
-
-
-def _target_of(journal: Journal, command: Command) -> _Target:
-    title = f"#{command.index} ({title_of(command)})"
-    if command.completion_id is None:
-        raise ReplayError(f"{title} has no result to change")
-    key: ResultKey = ("completion", command.completion_id)
-    if key not in journal.by_key:
-        raise ReplayError(f"The journal has no result of {title} to change")
-    return _Target(key, command)
-
-
-def _changed(journal: Journal, command: Command | None, new: Any) -> Any:
-    """Return a new result in the form in which the SDK returns it."""
-    result = None if command is None else journal.result_of(command)
-    old = None if result is None else result.value
-    is_model_call = command is not None and command.type == "Run" and command.name in MODEL_STEPS
-    if is_model_call and isinstance(old, bytes) and isinstance(new, str):
-        return _encoded(_with_text(readable(old), new))
-    return _encoded(new)
-
-
-def _encoded(new: Any) -> Any:
-    if isinstance(new, Failure):
-        return sdk.Failure(new.code, new.message)
-    return json.dumps(new).encode()
+    def live(self, call: Call, playback: Playback) -> Answer:
+        """Answer with the recorded result; without one, the handler waits."""
+        command, value = self._recorded(call)
+        index = None if command is None else command.index
+        self.steps.append(LiveStep(call.name, index, call.where))
+        if value is None:
+            return Answer()
+        playback.results.add(call.new_result, value)
+        return Answer(call.new_result)
 
 
 def _with_text(recorded: Any, text: str) -> Any:
@@ -223,16 +301,9 @@ def _result(
     output = original.journal.output
     ended = playback.ended
     recorded_end = fields_of(output) if output is not None else {}
-    stopped = None
+    stopped, missing = None, ()
     if ended is None and playback.raised is None:
-        titles = ", ".join(dict.fromkeys(call.title for call in policy.waiting))
-        stopped = (
-            f"the recording has no result of {titles} with these arguments: "
-            "give one, or execute the step live"
-            if titles
-            else "it is waiting for an awakeable, promise or signal that the recording does not "
-            "resolve"
-        )
+        stopped, missing = _stopped(policy), _missing(policy, playback)
     return WhatIfResult(
         rows=tuple(_side_by_side(old, new)),
         ended=ended is not None,
@@ -240,10 +311,30 @@ def _result(
         failure=None if ended is None else ended.fields["failure"],
         raised=playback.raised[0] if playback.raised else None,
         stopped=stopped,
+        missing=missing,
         waiting_at=playback.waiting_at if stopped else None,
         original_output=readable(recorded_end.get("value")),
         original_failure=recorded_end.get("failure"),
     )
+
+
+def _stopped(policy: _Answers) -> str:
+    if policy.limit_reached and any(c.name in policy.live_names for c in policy.waiting):
+        return f"the limit of {policy.executed} live steps is reached"
+    titles = ", ".join(dict.fromkeys(call.title for call in policy.waiting))
+    if titles:
+        return f"the recording has no result of {titles} with these arguments"
+    return "it waits for an awakeable, promise or signal that the recording does not resolve"
+
+
+def _missing(policy: _Answers, playback: Playback) -> tuple[str, ...]:
+    names = [c.name for c in policy.waiting if c.type in _ANSWERABLE and c.name]
+    for kind, name in playback.results.awaited:
+        if kind == "signal" and isinstance(name, str):
+            names.append(f"signal:{name}")
+        elif kind == "signal" and isinstance(name, int) and name >= FIRST_AWAKEABLE_SIGNAL:
+            names.append(f"awakeable:{name - FIRST_AWAKEABLE_SIGNAL + 1}")
+    return tuple(dict.fromkeys(names))
 
 
 def _new_side(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from playhead.decode.prompts import Messages
 from playhead.journal.commands import Command, Key, ResultKey, fields_of, key_of
 
-__all__ = ["Answer", "Call", "Matcher", "NearestMatcher", "Pair", "Plan", "SameArgumentsMatcher"]
+__all__ = ["Answer", "Call", "Matcher", "NearestMatcher", "Pair", "Plan", "WhatIfMatcher"]
 
 Plan = tuple[int | None, ...]
 """For each call in order, the position of the recorded step that answers it, or None."""
@@ -133,47 +133,67 @@ class NearestMatcher:
         return next((p for p in reversed(same) if p >= self._next), same[-1])
 
 
-class SameArgumentsMatcher:
-    """A matcher by order and key; after a change, the arguments must be equal, too."""
+class WhatIfMatcher:
+    """A matcher for runs with results that the recording does not have.
+
+    Up to the first difference, the recording answers each command, in order. The first difference
+    is a command at another position, of another type or with another name, or a new result that the
+    handler has received. From there on, the recording answers a command with the same arguments,
+    unless it is a live step. Before it, a live step with another request is executed, too.
+    """
 
     def __init__(
         self,
         steps: Sequence[Command],
         arguments: Mapping[int, Any],
         *,
-        after: int,
         recorded: bool,
         live: AbstractSet[str],
+        new_taken: Callable[[], bool],
+        same_request: Callable[[Call, Command], bool],
     ) -> None:
         """Prepare to match.
 
         Args:
             steps: The recorded commands between Input and Output.
             arguments: Arguments of the recorded steps, by ordinal.
-            after: Ordinal of the changed command.
-            recorded: Whether the recording answers commands after it.
+            recorded: Whether the recording answers commands after the first difference.
             live: Names of steps that the recording does not answer after it.
+            new_taken: Returns whether the handler has received a result that the recorded run did
+                not have.
+            same_request: Returns whether a live step has the recorded request.
         """
         self._free: dict[Key, list[Command]] = {}
         for step in steps:
             self._free.setdefault(key_of(step), []).append(step)
         self._arguments = arguments
-        self._after = after
         self._recorded = recorded
         self._live = live
+        self._new_taken = new_taken
+        self._same_request = same_request
+        self._moved = False
 
     def match(self, call: Call) -> Command | None:
         """Return the recorded command for a call."""
         free = self._free.get(call.key, [])
-        for command in free:
-            if command.command_index > self._after:
-                if not self._recorded or (call.type == "Run" and call.name in self._live):
-                    return None
-                if not self._equal(call, command):
-                    continue
-            free.remove(command)
-            return command
-        return None
+        is_live = call.type == "Run" and call.name in self._live
+        in_place = bool(free) and free[0].command_index == call.command_index
+        self._moved = self._moved or not in_place
+        if not self._moved and not self._new_taken():
+            if is_live and not self._same_request(call, free[0]):
+                return None
+            return free.pop(0)
+        if is_live or not self._recorded:
+            return None
+        found = next((command for command in free if self._equal(call, command)), None)
+        if found is not None:
+            free.remove(found)
+        return found
+
+    def take(self, call: Call) -> Command | None:
+        """Return the next recorded command with the type and name of a call, and use it up."""
+        free = self._free.get(call.key)
+        return free.pop(0) if free else None
 
     def _equal(self, call: Call, command: Command) -> bool:
         if call.type == "Run":

@@ -75,6 +75,7 @@ def play(
     plan: Plan = (),
     matcher: Matcher | None = None,
     changed: Mapping[ResultKey, Any] | None = None,
+    on_begin: Callable[[Playback], None] | None = None,
     on_call: Callable[[Call, Playback], None] | None = None,
     on_live: Callable[[bool], None] | None = None,
 ) -> Playback:
@@ -88,6 +89,7 @@ def play(
             others.
         matcher: Finds the recorded command of each call, instead of a plan.
         changed: Results that replace recorded ones, in the form in which the SDK returns them.
+        on_begin: Called before the handler starts.
         on_call: Called before each command is answered, in the handler's own stack.
         on_live: Called with True before a closure is executed for real, with False after it.
 
@@ -95,6 +97,8 @@ def play(
         AppError: The app does not serve this handler.
     """
     playback = Playback(app, recording, policy, plan, matcher, changed or {}, on_call, on_live)
+    if on_begin is not None:
+        on_begin(playback)
     playback.handler_run.run()
     return playback
 

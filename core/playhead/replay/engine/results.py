@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from playhead.journal.commands import ResultKey
@@ -31,6 +31,12 @@ class Results:
         """Take the journal's results in order, with values in the SDK's form."""
         self._stored = deque(stored)
         self._visible: dict[ResultKey, Any] = {}
+        self.new: set[ResultKey] = set()
+        """Results that the recorded run did not have."""
+        self.new_taken = False
+        """Whether the handler has received one of them."""
+        self.awaited: tuple[ResultKey, ...] = ()
+        """Results that the handler awaits and that do not exist; empty while it can continue."""
 
     def add(self, key: ResultKey, value: Any) -> None:
         """Store a result after all others."""
@@ -46,6 +52,7 @@ class Results:
 
     def take(self, key: ResultKey) -> Any:
         """Return the value of a visible result, and remove it."""
+        self.new_taken = self.new_taken or key in self.new
         return self._visible.pop(key)
 
     def advance(self, future: Any, keys: dict[int, ResultKey]) -> str:
@@ -65,9 +72,19 @@ class Results:
             if self._resolved(future, keys):
                 return "completed"
             if not self._stored:
+                self.awaited = tuple(self._leaves(future, keys))
                 return "waiting"
             key, value = self._stored.popleft()
             self._visible[key] = value
+
+    def _leaves(self, future: Any, keys: dict[int, ResultKey]) -> Iterator[ResultKey]:
+        if isinstance(future, SingleUnresolvedFuture):
+            key = keys.get(future.handle)
+            if key is not None and key not in self._visible:
+                yield key
+            return
+        for child in future.children:
+            yield from self._leaves(child, keys)
 
     def _resolved(self, future: Any, keys: dict[int, ResultKey]) -> bool:
         match future:

@@ -310,8 +310,9 @@ class ReplayScreen(ReplayOpeningScreen):
         """Ask for a changed result, starting from the last question, and run the code with it."""
         from playhead_tui.actions.what_if import ask_what_if
 
-        if self.session:
-            question = await ask_what_if(self.dashboard, self.session, question)
+        if self.session and self.replayer:
+            plan = self.replayer.live_plan
+            question = await ask_what_if(self.dashboard, self.session, plan, question)
             if question:
                 self.run_what_if(question)
 
@@ -342,7 +343,19 @@ class ReplayScreen(ReplayOpeningScreen):
     def _after_what_if(self, following: NextRun | None) -> None:
         if following:
             step, question = following
-            (self.ask_what_if if step == "edit" else self.run_what_if)(question)
+            (self.ask_what_if if step == "edit" else self.confirm_what_if)(question)
+
+    @work(group="dialogs", exclusive=True)
+    async def confirm_what_if(self, question: WhatIfQuestion) -> None:
+        """Run with another answer; ask again before steps run for real."""
+        from playhead_tui.actions.what_if import confirmed
+
+        if question.live and self.replayer:
+            agreed = await confirmed(self.dashboard, question, self.replayer.live_plan)
+            if agreed is None:
+                return
+            question = agreed
+        self.run_what_if(question)
 
     # Other keys.
 

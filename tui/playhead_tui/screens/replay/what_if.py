@@ -6,7 +6,9 @@ import json
 from dataclasses import replace
 from typing import ClassVar, Literal
 
+from playhead.conventions import MODEL_STEPS
 from playhead.replay import Failure, WhatIfQuestion, WhatIfResult
+from playhead.replay.targets import result_of_text
 from textual import events, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -16,7 +18,7 @@ from textual.widget import Widget
 from textual.widgets import Footer
 
 from playhead_tui.actions.copy import as_json
-from playhead_tui.dialogs.dialog import Prompt, json_error
+from playhead_tui.dialogs.dialog import Prompt
 from playhead_tui.drawing.cells import clip
 from playhead_tui.drawing.document import Line
 from playhead_tui.inspector.what_if import ending, row_lines, unanswered
@@ -156,14 +158,26 @@ class WhatIfScreen(Screen[NextRun | None]):
         if not names:
             self.notify("The new run is not waiting for an answer.")
             return
+        of_model = names[0] in MODEL_STEPS
         body = [
             Line(f"The recording has no answer from {clip(names[0])} to this request."),
-            Line("Enter JSON; for a model, its whole message.", "dim"),
+            Line(
+                "Enter the model's answer, as text or JSON." if of_model else "Enter JSON.", "dim"
+            ),
         ]
-        prompt = Prompt(f"Answer from {clip(names[0], 50)}", body, check=json_error)
+
+        def check(text: str) -> str | None:
+            try:
+                result_of_text(text, of_model=of_model)
+            except ValueError as error:
+                return f"Not valid JSON: {error}. Put text in quotes."
+            return None
+
+        prompt = Prompt(f"Answer from {clip(names[0], 50)}", body, check=check)
         typed = await self.dashboard.push_screen_wait(prompt)
         if typed is not None:
-            answers = {**self.question.answers, names[0]: json.loads(typed)}
+            answer = result_of_text(typed, of_model=of_model)
+            answers = {**self.question.answers, names[0]: answer}
             self.dismiss(("run", replace(self.question, answers=answers)))
 
     def action_copy(self) -> None:
