@@ -186,7 +186,7 @@ def test_a_live_step_runs_only_when_it_is_confirmed():
     assert "Aborted" in refused.output
     agreed = run(*live, "--yes", "--json")
     assert agreed.exit_code == 0, agreed.output
-    sources = {row["new"]: row["source"] for row in json.loads(agreed.output)["rows"]}
+    sources = {row["new"]: row["source"] for row in json.loads(agreed.stdout)["rows"]}
     assert sources["Run pay"] == "live"
     assert sources["Call Helper/echo"] == "recorded"
 
