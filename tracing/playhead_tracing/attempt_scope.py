@@ -90,6 +90,7 @@ class AttemptScope:
                 raise
             finally:
                 attempt.over = True
+                attempt.history.commands = max(attempt.history.commands, attempt.commands)
                 if over:
                     self._processor.give_up(attempt.history)
                     self._histories.forget(restate.invocation.invocation_id)
@@ -102,6 +103,7 @@ class AttemptScope:
             request.id,
             start.known_entries if start else None,
             start.retry_count if start else 0,
+            body.last_command if body is not None else lambda: -1,
         )
         parent = get_current_span(_propagator.extract(request.attempt_headers)).get_span_context()
         exported = parent.is_valid

@@ -7,6 +7,7 @@ that ran the earlier attempts knows that; after a restart, `Attempt.deliver` inf
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from opentelemetry.sdk.trace import ReadableSpan
@@ -44,6 +45,8 @@ class History:
     """Number of the last attempt from 1; None if unknown."""
     retry_count: int = 0
     known_entries: int = 0
+    commands: int = 0
+    """Ordinal of the last command that any attempt of this process reached."""
 
 
 class Histories:
@@ -56,18 +59,27 @@ class Histories:
     def __len__(self) -> int:
         return len(self._items)
 
-    def begin(self, invocation_id: str, known_entries: int | None, retry_count: int) -> History:
+    def begin(
+        self,
+        invocation_id: str,
+        known_entries: int | None,
+        retry_count: int,
+        last_command: Callable[[], int] = lambda: -1,
+    ) -> History:
         """Return the history for an attempt that begins now.
 
         Args:
             invocation_id: Id of the invocation.
             known_entries: Number of entries in the journal; None if it could not be read.
             retry_count: Failed attempts since the last entry was stored.
+            last_command: Returns the ordinal of the journal's last command.
         """
         history = self._items.pop(invocation_id, None)
         if history is None:
             history = History(complete=known_entries == 1)
-        history.number = _number(history, known_entries, retry_count)
+            history.number = 1 if known_entries == 1 and retry_count == 0 else None
+        else:
+            history.number = _next_number(history, known_entries, retry_count, last_command)
         history.known_entries = known_entries or 0
         history.retry_count = retry_count
         self._items[invocation_id] = history
@@ -80,16 +92,25 @@ class Histories:
         self._items.pop(invocation_id, None)
 
 
-def _number(history: History, known_entries: int | None, retry_count: int) -> int | None:
-    """Return the attempt's number if it is certain, else None.
+def _next_number(
+    history: History,
+    known_entries: int | None,
+    retry_count: int,
+    last_command: Callable[[], int],
+) -> int | None:
+    """Return the number of an attempt that follows one of this process, if certain, else None.
 
-    The server only sends the number of attempts since the last stored entry. The number is
-    therefore certain while only the input is stored, and after an attempt of known number without
-    new entries.
+    The server only sends the number of failed attempts since the last stored entry. After failures
+    it shows whether another process, or none, ran attempts in between: with the same journal the
+    count has grown by them, and with a longer one it is 1 if every command is of this process.
+    After a suspension, a manual resume or a restart of the server it begins again at 0, and
+    attempts elsewhere leave no trace.
     """
-    if known_entries == 1:
-        return retry_count + 1
-    same_journal = known_entries is not None and known_entries == history.known_entries
-    if history.number is not None and same_journal and retry_count == history.retry_count + 1:
+    if history.number is None or known_entries is None or retry_count == 0:
+        return None
+    if known_entries == history.known_entries:
+        failed = retry_count - history.retry_count
+        return history.number + failed if failed > 0 else None
+    if retry_count == 1 and last_command() == history.commands:
         return history.number + 1
     return None

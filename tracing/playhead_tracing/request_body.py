@@ -73,9 +73,13 @@ class RequestBody:
 
     def holds_command(self, index: int) -> bool:
         """Return whether the journal already has the command with this index."""
+        return index <= self.last_command()
+
+    def last_command(self) -> int:
+        """Return the index of the journal's last command."""
         if self._last_command is None:
             self._last_command = last_command(self.journal())
-        return index <= self._last_command
+        return self._last_command
 
     def journal(self) -> bytes:
         """Return the start message and the journal, as received."""
