@@ -28,7 +28,7 @@ def run_what_if(recording: Recording, options: dict[str, Any]) -> Exit:
 
     journal = recording.journal()
     question = WhatIfQuestion(
-        _pairs("--set", options["changes"], journal),
+        {**_pairs("--set", options["changes"], journal)},
         recorded=not options["dry"],
         answers=_pairs("--answer", options["answers"], journal),
         live=options["live"],

@@ -92,7 +92,7 @@ class _Run:
         """Journal indexes of live steps whose requests are unknown, and count as equal."""
         for name, value in question.changes.items():
             target = target_of(self.journal, str(name))
-            step = target.command.name if asks_model(target.command) else ""
+            step = target.command.name if target.command and asks_model(target.command) else ""
             self.changed[target.key] = self.encoded(step, value, target.command)
         self._matcher = WhatIfMatcher(
             tuple(self.journal.steps()),
@@ -110,11 +110,10 @@ class _Run:
 
     def play(self, policy: _Answers, on_live: Callable[[bool], None] | None = None) -> Playback:
         """Run the handler with the changes."""
-        new = {key for key, value in self.changed.items() if self._differs(key, value)}
 
         def begin(playback: Playback) -> None:
             self._playback = playback
-            playback.results.new |= new
+            playback.results.new |= self.changed.keys()
             for name, value in self.question.answers.items():
                 key = signal_key(name)
                 if key is not None and key not in self.journal.by_key:
@@ -168,11 +167,6 @@ class _Run:
             f"The journal has no answer of {step} to take as a pattern for text",
             "Give the model's whole answer as JSON.",
         )
-
-    def _differs(self, key: ResultKey, value: Any) -> bool:
-        recorded = self.journal.by_key[key]
-        old = sdk_value(recorded.kind, recorded.value)
-        return _shown(old) != _shown(value)
 
     def _same_request(self, call: Call, recorded: Command) -> bool:
         """Return whether a step has the arguments or the prompt that were recorded, if any."""
