@@ -104,3 +104,24 @@ async def test_large_payloads_are_read_on_request(
     assert unread.notification_index is not None
     assert await reader.payload(id_, unread.notification_index) == "x" * size
     await reader.close()
+
+
+async def test_reasons_cost_a_bounded_number_of_queries_by_id(
+    handlers: Any, reader: Reader, wire: Wire
+) -> None:
+    done = handlers.finish("every/trivial", None)
+    await reader.invocations(limit=5, id_prefix=done)
+    without = len(wire.sql)
+    ids = [handlers.send("every/naps", None) for _ in range(8)]
+    for id_ in ids:
+        await handlers.until(id_, "suspended")
+    wire.sql.clear()
+    page = await reader.invocations(limit=50, status="suspended", text="naps")
+    assert {row.waiting.kind for row in page.rows if row.waiting} == {"sleep"}
+    assert len(wire.sql) <= without + 1, "one query for all journals"
+    assert " FROM sys_journal WHERE id IN (" in wire.sql[-1]
+    assert not PAYLOAD.search(wire.sql[-1])
+    wire.sql.clear()
+    await reader.invocations(limit=50, status="suspended", text="naps")
+    assert len(wire.sql) == without, "unchanged rows are not read again"
+    await reader.close()

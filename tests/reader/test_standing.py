@@ -258,6 +258,55 @@ async def test_the_parts_of_the_time_agree_with_the_handlers_log(
     assert times.suspended >= 0.8
 
 
+async def test_sql_has_the_same_figures(standing: Standing, reader: Reader) -> None:
+    ended = {
+        "killed in the queue": standing.send("Account/sql/hold"),
+        "queued": standing.send("Account/sql/work", 0.1),
+        "delayed": standing.send("Waits/works", 0.2, delay="300ms"),
+        "suspended": standing.send("Waits/sleeps", 0.5),
+        "failed": standing.send("Waits/fails_then_waits", {"failures": 1, "sleep": 0}),
+        "killed while suspended": standing.send("Waits/awakeable"),
+    }
+    for name in ("killed in the queue", "killed while suspended"):
+        standing.until(ended[name], "suspended")
+    async with RestateClient(standing.server.admin_url) as client:
+        for name in ("killed in the queue", "killed while suspended"):
+            await Control(client).kill(ended[name])
+    for id_ in ended.values():
+        standing.until(id_, "completed")
+    store = await connect(standing.settings)
+    assert store is not None
+    ids = ", ".join(f"'{id_}'" for id_ in ended.values())
+    found: dict[str, Any] = {}
+    listed_times: dict[str, Any] = {}
+
+    async def complete() -> bool:
+        rows = await store.rows(f"SELECT * FROM invocation_times WHERE invocation_id IN ({ids})")
+        found.update({row["invocation_id"]: row for row in rows})
+        for id_ in ended.values():
+            listed_times[id_] = (await listed(reader, id_)).times
+        return len(found) == len(ended) and all(
+            row["backoff"] is not None and listed_times[id_].backoff is not None
+            for id_, row in found.items()
+        )
+
+    await until_async(complete, "all attempts are recorded", seconds=SECONDS)
+    await store.close()
+    for name, id_ in ended.items():
+        times, row = listed_times[id_], found[id_]
+        total = 0.0
+        for part in ("scheduled", "queued", "running", "suspended", "backoff"):
+            assert row[part] == pytest.approx(getattr(times, part), abs=1e-5), (name, part)
+            total += row[part]
+        server = standing.row(id_)
+        whole = _seconds(server["created_at"], server["completed_at"])
+        assert row["duration"] == pytest.approx(whole, abs=1e-6)
+        assert total == pytest.approx(whole, abs=1e-5), name
+    assert found[ended["suspended"]]["suspended"] > 0.3
+    assert found[ended["failed"]]["backoff"] > 0.3
+    assert found[ended["killed while suspended"]]["suspended"] > 0
+
+
 async def test_the_queue_lasts_until_the_lock_is_free(standing: Standing, reader: Reader) -> None:
     holder = standing.send("Account/queue/hold")
     standing.until(holder, "suspended")

@@ -6,6 +6,7 @@ import random
 from dataclasses import replace
 
 import pytest
+from playhead.model import Waiting
 from playhead_tui.screens.invocations import InvocationsScreen
 from playhead_tui.widgets.chips import Chips
 from tui_fakes import FakeReader, ago, summary
@@ -23,6 +24,16 @@ async def test_rows_show_status_as_mark_and_word_with_their_numbers(stage) -> No
         assert line.split()[3:8] == ["14s", "14.2s", "3", "1", "412/38"]
         assert "503" in line
         assert "13 total" in s.text.splitlines()[0]
+
+
+@pytest.mark.parametrize("width", [80, 100, 140])
+async def test_the_reason_is_in_the_list_at_every_width(stage, width) -> None:
+    waiting = Waiting("promise", "waits for promise decision", name="decision")
+    rows = [replace(summary("inv_1", "Flow/run", "suspended", 60), waiting=waiting),
+            summary("inv_2", "Flow/run", "running", 90)]  # fmt: skip
+    async with stage(FakeReader(rows), size=(width, 24)) as s:
+        await s.shows("waits for promise decision")
+        assert "1m" in next(line for line in s.text.splitlines() if "decision" in line)
 
 
 async def test_the_cursor_keeps_its_row_through_every_update(stage) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from playhead import conventions as names
 from playhead.store.attempt_counts import counts_view
 from playhead.store.late_spans import LATE_SPANS_SQL, SECONDS_SQL
+from playhead.store.times_view import times_view
 
 __all__ = ["LLM_CALLS", "VIEWS", "Column", "View"]
 
@@ -237,9 +238,27 @@ INVOCATION_ATTEMPTS = View(
     select=counts_view(),
 )
 
+INVOCATION_TIMES = View(
+    "Parts of the duration of each invocation, in seconds. They do not overlap; NULL is not known. "
+    "Of invocations that have not ended, only the parts that are over are known.",
+    (
+        Column("invocation_id", "VARCHAR", "Invocation."),
+        Column("duration", "DOUBLE", "From creation to completion: the sum of the parts."),
+        Column("scheduled", "DOUBLE", "Until the time for which it was scheduled."),
+        Column("queued", "DOUBLE", "From then to its first attempt, or to `running_at`."),
+        Column("running", "DOUBLE", "In attempts."),
+        Column("suspended", "DOUBLE", "After suspended attempts, until the next one."),
+        Column(
+            "backoff", "DOUBLE", "After failed attempts, until the next one; also while paused."
+        ),
+    ),
+    select=times_view(),
+)
+
 VIEWS: Mapping[str, View] = {
     "llm_calls": LLM_CALLS,
     "tool_calls": TOOL_CALLS,
     "attempts": ATTEMPTS,
     "invocation_attempts": INVOCATION_ATTEMPTS,
+    "invocation_times": INVOCATION_TIMES,
 }
