@@ -97,7 +97,7 @@ def test_a_try_with_a_result_is_done_even_if_its_span_did_not_end(status: Status
 
 
 def test_a_lost_request_to_a_model_was_not_answered() -> None:
-    chat = {"gen_ai.operation.name": "chat", "gen_ai.usage.input_tokens": 7}
+    chat: dict[str, Any] = {"gen_ai.operation.name": "chat", "gen_ai.usage.input_tokens": 7}
     spans = [server("one", 0, 2), agent("chat", "one", 0.5, None, **chat)]
     assert detail(head("killed", 2), [INPUT], spans).summary.llm_calls == 0
     spans = [server("one", 0, 2), agent("chat", "one", 0.5, 1, **chat)]
