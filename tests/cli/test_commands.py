@@ -22,8 +22,7 @@ ESCAPE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 def test_ls(cli: Any) -> None:
     lines = cli("ls").stdout.splitlines()
     assert lines[0].split("\t") == [
-        "ID", "TARGET", "STATUS", "AGE", "DURATION", "ATTEMPTS", "LLM CALLS", "TOKENS",
-        "LAST FAILURE",
+        "ID", "TARGET", "STATUS", "AGE", "DURATION", "ATTEMPTS", "LLM CALLS", "TOKENS", "REASON",
     ]  # fmt: skip
     rows = {line.split("\t")[0]: line.split("\t") for line in lines[1:]}
     assert set(rows) == set(cli.ids.values())

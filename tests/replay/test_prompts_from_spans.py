@@ -360,7 +360,7 @@ def test_the_command_line_counts_prompts_and_shows_them_as_from_arguments(
 
     old, new = PROMPTS["weather"]
     shown = run("replay", weather.id, "--app", "grumpy:app")
-    assert "#1 Run Model call: prompt (Restate does not notice)" in shown
+    assert "system prompt changed, in 2 model calls: #1, #5" in shown
     assert f"recorded: message 1 (system): {old}" in shown
     assert f"now:      message 1 (system): {new}" in shown
 

@@ -16,7 +16,7 @@ SERVICE = """
 import asyncio, sys
 import hypercorn.asyncio, hypercorn.config, restate
 
-desk = restate.Workflow("Desk")
+desk = restate.Workflow("Reception")
 
 @desk.main()
 async def wait(ctx: restate.WorkflowContext, request: int) -> str:
@@ -55,7 +55,7 @@ class DeskService:
     def wait(self) -> str:
         """Start an invocation that waits for `answer`; return its id."""
         key = f"{id(self)}-{next(self._keys)}"
-        url = f"{self.server.ingress_url}/Desk/{key}/wait/send"
+        url = f"{self.server.ingress_url}/Reception/{key}/wait/send"
         ident: str = httpx.post(url, json=1).raise_for_status().json()["invocationId"]
         self._key_of[ident] = key
         return ident
@@ -63,8 +63,8 @@ class DeskService:
     def answer(self, ident: str) -> None:
         """Answer, and wait until the invocation has ended."""
         key = self._key_of[ident]
-        httpx.post(f"{self.server.ingress_url}/Desk/{key}/answer", json="yes").raise_for_status()
-        url = f"{self.server.ingress_url}/restate/workflow/Desk/{key}/attach"
+        httpx.post(f"{self.server.ingress_url}/Reception/{key}/answer", json="yes").raise_for_status()
+        url = f"{self.server.ingress_url}/restate/workflow/Reception/{key}/attach"
         httpx.get(url, timeout=30).raise_for_status()
 
     def purge(self, ident: str) -> None:

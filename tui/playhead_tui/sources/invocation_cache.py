@@ -48,6 +48,8 @@ class InvocationCache:
         """Invocations older than the pages read, with their `modified_at`."""
         self._edges: list[Invocation] = []
         """The last row of each page read, newest page first."""
+        self._end: Invocation | None = None
+        """The oldest row down to which all rows were read."""
         self._turn = 0
         self._loaded = False
         self.more = False
@@ -68,7 +70,14 @@ class InvocationCache:
         return tuple(known.row for known in self._known.values())
 
     def _is_outside(self, row: Invocation) -> bool:
-        return self.more and bool(self._edges) and _age(row) < _age(self._edges[-1])
+        return self.more and self._end is not None and _age(row) < _age(self._end)
+
+    def _move_end(self) -> None:
+        """Keep the end where it is when new rows move the pages: the rows before it stay read."""
+        if not self._edges:
+            self._end = None
+        elif self._end is None or _age(self._edges[-1]) < _age(self._end):
+            self._end = self._edges[-1]
 
     @property
     def loaded(self) -> bool:
@@ -130,6 +139,7 @@ class InvocationCache:
             self.more = newest.more
         if update.older is not None and update.before is not None:
             self._update_older(update.older, update.place, update.before, update.started)
+        self._move_end()
         pages = (newest, update.older)
         sentences = (m for page in pages if page for m in page.missing if m not in page.copying)
         self.missing = tuple(dict.fromkeys(sentences))
@@ -151,7 +161,7 @@ class InvocationCache:
             if known and known.read < started:
                 del self._known[id_]
                 changed.add(id_)
-        edge = _age(self._edges[-1]) if self.more and self._edges else None
+        edge = _age(self._end) if self.more and self._end else None
         for row in rows:
             known = self._known.get(row.id)
             if known is None and edge and _age(row) < edge:
