@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -140,29 +139,20 @@ AT = datetime(2026, 11, 1, tzinfo=UTC)
 
 
 def ended(**changes: Any) -> Invocation:
-    values: dict[str, Any] = {
-        "id": "inv_1",
-        "target": "Desk/run",
-        "service": "Desk",
-        "handler": "run",
-        "key": None,
-        "status": "succeeded",
-        "created_at": AT,
-        "modified_at": AT,
-        "completed_at": AT,
-        "trace_id": 32 * "a",
-        "attempts": 2,
-    }
-    names = {field.name for field in dataclasses.fields(Invocation)}
-    assert set(values) <= names
-    missing = {
-        f.name: None
-        for f in dataclasses.fields(Invocation)
-        if f.name not in values
-        and f.default is dataclasses.MISSING
-        and f.default_factory is dataclasses.MISSING
-    }
-    return Invocation(**{**missing, **values, **changes})
+    row = Invocation(
+        id="inv_1",
+        target="Desk/run",
+        service="Desk",
+        handler="run",
+        key=None,
+        status="succeeded",
+        created_at=AT,
+        modified_at=AT,
+        completed_at=AT,
+        trace_id=32 * "a",
+        attempts=2,
+    )
+    return replace(row, **changes)
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,9 @@ class DeskService:
     def answer(self, ident: str) -> None:
         """Answer, and wait until the invocation has ended."""
         key = self._key_of[ident]
-        httpx.post(f"{self.server.ingress_url}/Reception/{key}/answer", json="yes").raise_for_status()
+        httpx.post(
+            f"{self.server.ingress_url}/Reception/{key}/answer", json="yes"
+        ).raise_for_status()
         url = f"{self.server.ingress_url}/restate/workflow/Reception/{key}/attach"
         httpx.get(url, timeout=30).raise_for_status()
 
