@@ -132,6 +132,7 @@ async def test_the_file_is_queried_without_a_recorder(settings: Settings) -> Non
     async with open_recorder(settings, FREE):
         assert await source.rows("SELECT 1 AS one") == [{"one": 1}]
         assert source.recording  # it follows the recorder that started
+        await source.close()
         again = await connect(settings)
         assert again is not None
         assert "recorder at" in again.describe()
