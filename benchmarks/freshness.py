@@ -21,7 +21,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -86,7 +86,7 @@ def compute() -> None:
 
 
 @contextmanager
-def busy(wanted: bool) -> Iterator[None]:
+def busy(wanted: bool) -> Generator[None]:
     """Keep every core busy within the block."""
     children = [
         multiprocessing.Process(target=compute, daemon=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import sys
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator
 from dataclasses import replace
@@ -17,9 +16,6 @@ from playhead_tui.sources.connector import connector
 from playhead_tui.widgets.notes import Notes
 from situations import SIZES, SOURCES, Situation
 from textual.command import CommandPalette
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "tui"))
-
 from tui_stage import screen_text, wait_until
 
 SUPPORT = Path(__file__).parents[1] / "support"

@@ -37,8 +37,10 @@ FLAGS = (ABSENT, True, False, "true", "false", "", None, 1, 0, [True], {"true": 
 OPERATIONS = (ABSENT, *LLM_OPERATIONS, "embeddings", "invoke_agent", "execute_tool", "Chat", "",
               None, 7, True, ["chat"], {"chat": "chat"})  # fmt: skip
 ENDS = (None, 20)
-KINDS = [(name, value) for name, values in LLM_CALL.kinds.items() for value in values]
-KINDS += [(name, value) for name in LLM_CALL.kinds for value in ("TOOL", "ai.generateText", 7, "")]
+KINDS = [
+    *((name, value) for name, values in LLM_CALL.kinds.items() for value in values),
+    *((name, value) for name in LLM_CALL.kinds for value in ("TOOL", "ai.generateText", 7, "")),
+]
 """Values of the attributes by which each convention names a span's kind."""
 STATUSES = ("unset", "ok", "error", "3")
 TOKENS = (ABSENT, 0, 5, "7", "many", None, -1)

@@ -86,7 +86,7 @@ class ChangeFeed:
         for id_ in invocation_ids:
             self._number += 1
             _, earlier = self._last.pop(id_, (0, frozenset[What]()))
-            self._last[id_] = self._number, earlier | {what}
+            self._last[id_] = self._number, earlier.union([what])
         while len(self._last) > self._capacity:
             _, (self._forgotten, _) = self._last.popitem(last=False)
         if self._number != before:

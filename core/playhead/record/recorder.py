@@ -189,6 +189,7 @@ async def _start_copier(
         settings.admin_url,
         auth_token=settings.auth_token,
         losses=lambda: ingest.refused + ingest.rejected + ingest.errors,
+        spans=lambda: ingest.spans,
     )
     for run in (copier.run(), uptime.run()):
         stack.push_async_callback(_cancel, asyncio.create_task(run))

@@ -39,6 +39,7 @@ class Uptime:
         *,
         auth_token: str | None = None,
         losses: Callable[[], int] = lambda: 0,
+        spans: Callable[[], int] = lambda: 0,
     ) -> None:
         """Start without a period; `run` begins one.
 
@@ -48,14 +49,19 @@ class Uptime:
             auth_token: Bearer token of it.
             losses: Number of requests with spans that the recorder refused so far; a refused
                 request ends the period.
+            spans: Number of stored spans. After new ones, the next answer is written at once,
+                because the certainty of their attempt counts depends on it.
         """
         self._store = store
         self._url = f"{admin_url.rstrip('/')}/query"
         self._headers = {"authorization": f"Bearer {auth_token}"} if auth_token else {}
         self._losses = losses
+        self._spans = spans
         self._mark: tuple[Any, ...] | None = None
         self._started: datetime | None = None
+        self._latest: datetime | None = None
         self._written: datetime | None = None
+        self._written_spans = 0
 
     async def run(self) -> None:
         """Extend the current period until cancelled."""
@@ -66,9 +72,14 @@ class Uptime:
             verify=self._url.startswith("https:"),
             trust_env=not self._url.startswith(("http://127.", "http://localhost")),
         ) as http:
-            while True:
-                await self.poll(http)
-                await asyncio.sleep(POLL_SECONDS)
+            try:
+                while True:
+                    await self.poll(http)
+                    await asyncio.sleep(POLL_SECONDS)
+            finally:
+                if self._started and self._written and self._latest:
+                    with contextlib.suppress(Exception):
+                        self._write(self._started, self._latest, first=False)
 
     async def poll(self, http: httpx.AsyncClient) -> None:
         """Ask the server for its time, and extend the period or begin a new one."""
@@ -85,11 +96,13 @@ class Uptime:
         mark = (local, self._losses())
         if mark != self._mark or self._started is None:
             self._mark, self._started, self._written = mark, now, None
-        if self._written is None or now - self._written >= timedelta(seconds=WRITE_SECONDS):
+        self._latest, spans = now, self._spans()
+        due = self._written is None or now - self._written >= timedelta(seconds=WRITE_SECONDS)
+        if due or spans != self._written_spans:
             first = self._written is None
             with contextlib.suppress(Exception):  # a full disk must not stop the recorder
                 await asyncio.to_thread(self._write, self._started, now, first=first)
-                self._written = now
+                self._written, self._written_spans = now, spans
 
     def _write(self, started: datetime, now: datetime, *, first: bool) -> None:
         with self._store.transaction() as connection:
