@@ -20,7 +20,7 @@ from pathlib import Path
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from playhead.record.endpoint import RecorderEndpoint, read_endpoint, read_token
-from playhead.record.otlp import from_protobuf
+from playhead.record.otlp_columns import SpanDecoder
 from playhead.record.process import start_recorder
 from playhead.settings import Settings
 from playhead.store.database import Store
@@ -78,10 +78,10 @@ def floor(requests: list[bytes]) -> float:
     """Return spans per second, decoded and committed request by request."""
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder))
-        writer = SpanWriter(store)
+        writer, decoder = SpanWriter(store), SpanDecoder()
         started = time.perf_counter()
         for body in requests:
-            writer.write(from_protobuf(body).rows)
+            writer.write_table(decoder.decode([body]))
         seconds = time.perf_counter() - started
         store.close()
     return len(requests) * SPANS / seconds

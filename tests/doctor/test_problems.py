@@ -13,9 +13,8 @@ from playhead.doctor import completeness
 from playhead.doctor.check import PROBLEMS
 from playhead.doctor.recorder import recorder
 from playhead.model import Invocation
-from playhead.record.span_delays import END, SERVICE, SpanDelays
+from playhead.record.span_delays import SpanDelays
 from playhead.settings import Settings
-from playhead.store.schema import SPAN_COLUMNS
 
 ADMIN = "http://localhost:9070"
 TROUBLESHOOTING = Path(__file__).resolve().parents[2] / "docs" / "troubleshooting.md"
@@ -101,15 +100,9 @@ def test_delays_of_senders() -> None:
     now = 1_000.0
     delays = SpanDelays(lambda: now)
     for age in (4.0, 5.0, 6.0):
-        delays.note([row("Restate", now - age), row("Restate", now - 0.1), row("agents", now)])
-    delays.note([row("agents", None)])
+        delays.note({"Restate": int((now - age) * 1e9), "agents": int(now * 1e9)})
+    delays.note({})
     assert delays.upper_quartiles() == {"Restate": 6.0, "agents": 0.0}
-
-
-def row(service: str, end: float | None) -> Any:
-    values: list[Any] = [None] * len(SPAN_COLUMNS)
-    values[SERVICE], values[END] = service, None if end is None else int(end * 1e9)
-    return tuple(values)
 
 
 @pytest.mark.parametrize(

@@ -81,8 +81,9 @@ def select(recorder: Recorder, sql: str, *params: Any) -> list[dict[str, Any]]:
         cursor.close()
 
 
-def spans(recorder: Recorder) -> list[dict[str, Any]]:
-    """Return all spans with decoded attributes."""
+async def spans(recorder: Recorder) -> list[dict[str, Any]]:
+    """Return all acknowledged spans with decoded attributes."""
+    assert await recorder.ingest.settled(30)
     rows = select(recorder, "SELECT * FROM spans ORDER BY start_unix_nano, span_id")
     for row in rows:
         for name in ("attributes", "resource", "events", "links"):

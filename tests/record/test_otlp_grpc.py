@@ -11,6 +11,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceS
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from playhead.errors import PortInUseError
+from playhead.record.ingest import IngestLimits
 from playhead.record.recorder import Recorder, open_recorder
 from playhead.settings import Settings
 
@@ -38,7 +39,9 @@ async def test_the_real_exporter(recorder: Recorder) -> None:
         provider.shutdown()
 
     await asyncio.to_thread(work)
-    assert sorted(row["name"] for row in spans(recorder)) == sorted(f"span {n}" for n in range(300))
+    assert sorted([row["name"] for row in await spans(recorder)]) == sorted(
+        f"span {n}" for n in range(300)
+    )
 
 
 async def test_rejected_spans_are_reported(recorder: Recorder) -> None:
@@ -57,28 +60,29 @@ async def test_malformed_and_too_large(recorder: Recorder) -> None:
         f"127.0.0.1:{recorder.endpoint.otlp_grpc_port}"
     ) as channel:
         raw = channel.unary_unary("/opentelemetry.proto.collector.trace.v1.TraceService/Export")
-        with pytest.raises(grpc.aio.AioRpcError):
+        with pytest.raises(grpc.aio.AioRpcError) as malformed:
             await raw(b"\xff\xff\xff")
+        assert malformed.value.code() == grpc.StatusCode.INVALID_ARGUMENT
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await raw(b"\0" * (65 * 1024 * 1024))
         assert caught.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
-        assert spans(recorder) == []
+        assert await spans(recorder) == []
         await stub(channel).Export(request(3))
-    assert len(spans(recorder)) == 3
+    assert len(await spans(recorder)) == 3
 
 
 async def test_back_pressure_is_unavailable(
     recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recorder.ingest, "_bytes", 1)
-    monkeypatch.setattr(recorder.ingest, "_capacity", 10)
+    monkeypatch.setattr(recorder.ingest, "_limits", IngestLimits(memory=10))
+    recorder.ingest.reserve(1)
     async with grpc.aio.insecure_channel(
         f"127.0.0.1:{recorder.endpoint.otlp_grpc_port}"
     ) as channel:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await stub(channel).Export(request(3))
     assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
-    assert spans(recorder) == []
+    assert await spans(recorder) == []
 
 
 @pytest.mark.parametrize("name", ["otlp_grpc_port", "otlp_http_port", "api_port"])

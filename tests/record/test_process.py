@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import random
@@ -12,6 +13,7 @@ import threading
 import time
 from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -51,6 +53,18 @@ def url(settings: Settings) -> str:
     return f"http://127.0.0.1:{running.otlp_http_port}/v1/traces"
 
 
+def health(settings: Settings) -> dict[str, Any]:
+    async def read() -> dict[str, Any]:
+        client = await connect(settings)
+        assert client is not None
+        try:
+            return await client.health() or {}
+        finally:
+            await client.close()
+
+    return asyncio.run(read())
+
+
 def test_kill_9_loses_no_acknowledged_span(settings: Settings, tmp_path: Path) -> None:
     acknowledged: set[str] = set()
 
@@ -77,6 +91,8 @@ def test_kill_9_loses_no_acknowledged_span(settings: Settings, tmp_path: Path) -
         for sender in senders:
             sender.join(30)
             assert not sender.is_alive()
+    with child(settings, tmp_path):  # commits what the log has
+        until(lambda: health(settings)["waiting_requests"] == 0)
     store = Store(settings.store)
     try:
         stored = {row[0] for row in store.cursor().execute("SELECT span_id FROM spans").fetchall()}

@@ -33,6 +33,8 @@ BODY_LIMIT = 8 * 1024 * 1024
 CONCURRENT_QUERIES = 4
 LONGEST_WAIT = 30.0
 """Seconds that a request for changes may wait."""
+SETTLE_SECONDS = 0.5
+"""Longest wait of a query for spans that are acknowledged but not committed yet."""
 
 _Handler = Callable[[Request], Awaitable[Response]]
 
@@ -43,6 +45,7 @@ def app(
     health: Callable[[], dict[str, Any]],
     limits: Limits,
     feed: ChangeFeed,
+    settled: Callable[[float], Awaitable[bool]],
 ) -> Starlette:
     """Return the API. Every request needs the header `authorization: Bearer {token}`.
 
@@ -52,6 +55,8 @@ def app(
         health: Returns the answer of `GET /health`.
         limits: Limits of one query.
         feed: Changes of the store, for `GET /changes`.
+        settled: Waits until the store has every acknowledged span, for a number of seconds at most;
+            returns whether it does.
     """
     slots = CapacityLimiter(CONCURRENT_QUERIES)
 
@@ -60,6 +65,7 @@ def app(
             sql, params = _parse(await read_body(request, BODY_LIMIT))
         except RequestBodyError as error:
             return _error(error.status, error.title)
+        complete = await settled(SETTLE_SECONDS)
         as_json = "application/json" in request.headers.get("accept", "")
         run = _rows if as_json else _arrow
         try:
@@ -68,7 +74,11 @@ def app(
             return _error(413, error.title, error.hint)
         except QueryError as error:
             return _error(400, error.title, error.hint)
-        return Response(content, media_type="application/json" if as_json else ARROW)
+        return Response(
+            content,
+            headers={"playhead-complete": "true" if complete else "false"},
+            media_type="application/json" if as_json else ARROW,
+        )
 
     async def show_health(_: Request) -> Response:
         return JSONResponse(await asyncio.to_thread(health))

@@ -1,36 +1,75 @@
-"""The ingest queue: requests that are waiting at the same time share a commit."""
+"""The ingest queue: requests are logged on disk, acknowledged, and committed in large groups.
+
+A request is acknowledged as soon as the request log has it on disk. Behind the acknowledgement, the
+requests are decoded and committed to the store in the order of the log, many at a time. A recorder
+that was killed commits the logged requests at its next start.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 
 from playhead.errors import CommitError, QueueFullError
-from playhead.record.otlp import DecodedSpans
+from playhead.record.otlp import Inspection
+from playhead.record.otlp_columns import SpanDecoder
+from playhead.record.otlp_rows import span_rows
+from playhead.record.request_log import FOLDER, LogEntry, RequestLog, read_entry
 from playhead.record.span_delays import SpanDelays
 from playhead.store.database import Store
-from playhead.store.span_invocations import inherit_invocations
-from playhead.store.span_writer import SpanWriter
+from playhead.store.span_invocations import OpenTraces, inherit_invocations, inherit_within
+from playhead.store.span_writer import SpanWriter, span_table
 
-__all__ = ["Ingest"]
+__all__ = ["Ingest", "IngestLimits"]
 
-COMMIT_SPANS = 8192
-"""Number of spans, approximately, up to which waiting requests share a commit."""
+COMMIT_WEIGHT = 16 * 1024 * 1024
+"""Weight up to which logged requests share a commit; see `Inspection.weight`."""
+FEW_SPANS_WEIGHT = 1024 * 1024
+"""Weight below which spans are decoded one by one, which has no fixed cost."""
 INHERIT_SECONDS = 0.2
 """Interval at which spans inherit the invocation of their ancestors while more spans arrive."""
 INHERIT_TRACES = 5000
+LARGE_BYTES = 2 * 1024 * 1024
+"""Size from which requests are parsed one at a time."""
 IDLE_SECONDS = 2.0
 """Time without requests after which the store is checkpointed."""
+RETRY_SECONDS = 0.5
+"""Pause after a failed commit."""
+STOP_SECONDS = 6.0
+"""Time for commits when the recorder stops; the log keeps the rest for the next start."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Request:
-    spans: DecodedSpans
-    size: int
-    done: asyncio.Future[None]
+class IngestLimits:
+    """Limits of the ingest queue, in bytes."""
+
+    memory: int = 256 * 1024 * 1024
+    """Requests that are being read, checked and logged at the same time."""
+    log: int = 2 * 1024 * 1024 * 1024
+    """Requests that are logged but not committed."""
+
+
+@dataclass(slots=True)
+class _Progress:
+    """Requests since the start: logged, committed, and visible with their invocation."""
+
+    logged: int = 0
+    committed: int = 0
+    settled: int = 0
+    waiters: list[tuple[int, asyncio.Future[None]]] = field(
+        default_factory=lambda: list[tuple[int, asyncio.Future[None]]]()
+    )
+
+    def wake(self) -> None:
+        """Resolve the waiters whose requests are visible."""
+        for target, future in self.waiters:
+            if target <= self.settled and not future.done():
+                future.set_result(None)
+        self.waiters = [(target, future) for target, future in self.waiters if not future.done()]
 
 
 def _ignore(_: object) -> None:
@@ -44,25 +83,35 @@ class Ingest:
         self,
         store: Store,
         *,
-        capacity: int = 64 * 1024 * 1024,
+        limits: IngestLimits = IngestLimits(),
         clock: Callable[[], float] = time.monotonic,
         changed: Callable[[Iterable[str]], object] = _ignore,
     ) -> None:
-        """Create an empty queue; `run` commits the submitted requests.
+        """Open the request log; `run` commits what it has, then the submitted requests.
 
         Args:
             store: Store that receives the spans.
-            capacity: Bytes of requests that may be decoded or waiting at a time.
+            limits: Limits in bytes.
             clock: Monotonic time in seconds.
             changed: Takes the ids of invocations whose spans have been committed.
+
+        Raises:
+            OSError: The log's folder cannot be used.
         """
         self._store = store
         self._writer = SpanWriter(store)
-        self._capacity = capacity
+        self._decoder = SpanDecoder()
+        self._open_traces = OpenTraces(store)
+        self._log = RequestLog(store.folder / FOLDER)
+        self._limits = limits
         self._clock = clock
-        self._bytes = 0
-        self._waiting: deque[_Request] = deque()
+        self._memory = 0
+        self._queue = deque(self._log.recovered)
+        self._queued_bytes = sum(entry.length for entry in self._queue)
+        self._progress = _Progress(logged=len(self._queue))
         self._wake = asyncio.Event()
+        self._large = asyncio.Semaphore(1)
+        """A message of many tiny parts takes 30 times its size once parsed."""
         self._stopping = False
         self._changed_traces: set[str] = set()
         self.delays = SpanDelays()
@@ -73,6 +122,10 @@ class Ingest:
         """Number of spans rejected since the start."""
         self.refused = 0
         """Number of requests refused because the queue was full."""
+        self.recovered = len(self._queue)
+        """Number of requests that a previous process had acknowledged but not committed."""
+        self.damaged_bytes = self._log.damaged
+        """Bytes of the log that could not be recovered."""
 
     @property
     def spans(self) -> int:
@@ -81,57 +134,101 @@ class Ingest:
 
     @property
     def waiting(self) -> int:
-        """Return the number of requests that are waiting for a commit."""
-        return len(self._waiting)
+        """Return the number of requests that are acknowledged but not committed."""
+        return self._progress.logged - self._progress.committed
 
-    async def submit(self, decode: Callable[[], DecodedSpans], size: int) -> DecodedSpans:
-        """Decode and commit a request; its spans are durable when this returns.
+    @property
+    def log_bytes(self) -> int:
+        """Return the size of the request log."""
+        return self._log.bytes
+
+    def reserve(self, size: int) -> None:
+        """Count bytes of a request towards the memory limit; `release` them afterwards.
+
+        Raises:
+            QueueFullError: The limit is reached, or the recorder is stopping.
+        """
+        if self._stopping or (self._memory and self._memory + size > self._limits.memory):
+            self.refused += 1
+            raise QueueFullError
+        self._memory += size
+
+    def release(self, size: int) -> None:
+        """Give back bytes that `reserve` counted."""
+        self._memory -= size
+
+    async def submit(self, size: int, inspect: Callable[[], Inspection]) -> Inspection:
+        """Check and log a request; its spans are durable when this returns.
 
         Args:
-            decode: Decodes the request in another thread; its exceptions are raised here.
-            size: Bytes of the request, which count towards the capacity.
+            size: Bytes of the request.
+            inspect: Checks the request in another thread; its exceptions are raised here.
 
         Raises:
             QueueFullError: The queue is full, or the recorder is stopping.
-            CommitError: The store failed to write the spans.
+            CommitError: The disk refused the request.
         """
-        if self._stopping or (self._bytes and self._bytes + size > self._capacity):
+        if self._stopping or self._queued_bytes > self._limits.log:
             self.refused += 1
             raise QueueFullError
-        self._bytes += size
-        queued = False
-        try:
-            spans = await asyncio.to_thread(decode)
-            self.rejected += spans.rejected
-            self.delays.note(spans.rows)
-            if not spans.rows:
-                return spans
-            request = _Request(spans, size, asyncio.get_running_loop().create_future())
-            self._waiting.append(request)
-            queued = True
+        async with self._large if size > LARGE_BYTES else contextlib.nullcontext():
+            inspection = await asyncio.to_thread(inspect)
+        self.rejected += inspection.rejected
+        self.delays.note(inspection.first_ends)
+        if inspection.spans:
+            try:
+                entry = await self._log.append(inspection.body, inspection.weight)
+            except CommitError as error:
+                self._record_error(error)
+                raise
+            self._queue.append(entry)
+            self._queued_bytes += entry.length
+            self._progress.logged += 1
             self._wake.set()
-        finally:
-            if not queued:
-                self._bytes -= size
-                self._wake.set()
-        await request.done
-        return spans
+        return inspection
+
+    async def settled(self, timeout: float) -> bool:
+        """Wait until queries see every request acknowledged so far; return whether they do.
+
+        Args:
+            timeout: Maximum time to wait, in seconds.
+        """
+        progress = self._progress
+        if progress.settled >= progress.logged:
+            return True
+        future = asyncio.get_running_loop().create_future()
+        progress.waiters.append((progress.logged, future))
+        try:
+            async with asyncio.timeout(timeout):
+                await future
+        except TimeoutError:
+            return False
+        return True
 
     async def run(self) -> None:
         """Commit submitted requests until `stop`, then the waiting ones."""
         last_inherited = self._clock()
-        while not (self._stopping and self._bytes == 0):
-            if not self._waiting:
+        deadline = float("inf")
+        while not (self._stopping and not self._queue):
+            if self._stopping:
+                deadline = min(deadline, self._clock() + STOP_SECONDS)
+                if self._clock() > deadline:
+                    break
+            if not self._queue:
                 await self._idle()
-            if self._waiting:
+            if self._queue:
                 await self._commit()
             if self._changed_traces and (
-                not self._waiting or self._clock() - last_inherited > INHERIT_SECONDS
+                not self._queue or self._clock() - last_inherited > INHERIT_SECONDS
             ):
                 await self._inherit_invocations()
                 last_inherited = self._clock()
-        while self._changed_traces:
+            self._settle()
+        while self._changed_traces and self._clock() < deadline:
             await self._inherit_invocations()
+        if not self._queue:
+            self._log.trim()
+        await asyncio.to_thread(self._log.close)
 
     def stop(self) -> None:
         """Refuse new requests; `run` ends when the waiting ones are committed."""
@@ -147,37 +244,50 @@ class Ingest:
         except TimeoutError:
             try:
                 await asyncio.to_thread(self._store.checkpoint)
+                if not self._queue:
+                    self._log.trim()
             except Exception as error:
                 self._record_error(error)
 
     async def _commit(self) -> None:
-        group: list[_Request] = []
-        count = 0
-        while self._waiting and (not group or count < COMMIT_SPANS):
-            request = self._waiting.popleft()
-            group.append(request)
-            count += len(request.spans.rows)
+        group: list[LogEntry] = []
+        weight = 0
+        while self._queue and (not group or weight + self._queue[0].weight < COMMIT_WEIGHT):
+            group.append(self._queue.popleft())
+            weight += group[-1].weight
         try:
-            written = await asyncio.to_thread(
-                self._writer.write, (row for request in group for row in request.spans.rows)
-            )
-        except Exception as error:  # the senders get the error, and retry
+            traces, invocations = await asyncio.to_thread(self._write, group)
+        except Exception as error:  # the log keeps the requests until they are committed
             self._record_error(error)
-            self._answer(group, CommitError(f"The store failed to write the spans: {error}"))
-        else:
-            self._changed_traces |= written.traces
-            self._answer(group, None)
-            self._changed(written.invocations)
+            self._queue.extendleft(reversed(group))
+            self._wake.clear()
+            await asyncio.sleep(RETRY_SECONDS)
+            return
+        self._log.cut(group)
+        self._queued_bytes -= sum(entry.length for entry in group)
+        self._progress.committed += len(group)
+        self._changed_traces |= traces
+        self._changed(invocations)
 
-    def _answer(self, group: list[_Request], error: Exception | None) -> None:
-        for request in group:
-            self._bytes -= request.size
-            if request.done.done():
-                continue  # its sender has disconnected
-            if error is None:
-                request.done.set_result(None)
-            else:
-                request.done.set_exception(error)
+    def _write(self, group: Sequence[LogEntry]) -> tuple[set[str], set[str]]:
+        """Decode and commit requests.
+
+        Returns:
+            The traces in which spans may inherit invocations, and the invocations of the spans.
+        """
+        bodies = [read_entry(entry) for entry in group]
+        if sum(entry.weight for entry in group) < FEW_SPANS_WEIGHT:
+            decoded = span_table(list(span_rows(bodies)))
+        else:
+            decoded = self._decoder.decode(bodies)
+        spans, still_open = inherit_within(decoded)
+        written = self._writer.write_table(spans)
+        return self._open_traces.changed(written.traces, still_open), written.invocations
+
+    def _settle(self) -> None:
+        if not self._changed_traces:
+            self._progress.settled = self._progress.committed
+            self._progress.wake()
 
     async def _inherit_invocations(self) -> None:
         count = min(len(self._changed_traces), INHERIT_TRACES)

@@ -7,38 +7,39 @@ from typing import Any
 
 import grpc
 import grpc.aio
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
-    ExportTraceServiceRequest,
-    ExportTraceServiceResponse,
-)
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import (
-    TraceServiceServicer,
-    add_TraceServiceServicer_to_server,  # pyright: ignore[reportUnknownVariableType]
-)
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
-from playhead.errors import CommitError, QueueFullError
+from playhead.errors import CommitError, MalformedRequestError, QueueFullError, RequestBodyError
 from playhead.record.ingest import Ingest
-from playhead.record.otlp import from_message
+from playhead.record.otlp import inspect_protobuf
 
 __all__ = ["serve"]
 
+SERVICE = "opentelemetry.proto.collector.trace.v1.TraceService"
 
-class _Traces(TraceServiceServicer):
+
+class _Traces:
     def __init__(self, ingest: Ingest) -> None:
         self._ingest = ingest
 
-    async def Export(  # noqa: N802 - the protocol's name
-        self, request: ExportTraceServiceRequest, context: Any
-    ) -> ExportTraceServiceResponse:
+    async def export(self, body: bytes, context: Any) -> ExportTraceServiceResponse:
+        reserved = 0
         try:
-            spans = await self._ingest.submit(
-                functools.partial(from_message, request), request.ByteSize()
+            self._ingest.reserve(len(body))
+            reserved = len(body)
+            inspection = await self._ingest.submit(
+                len(body), functools.partial(inspect_protobuf, body)
             )
         except (QueueFullError, CommitError) as error:
             # Senders retry UNAVAILABLE, but RESOURCE_EXHAUSTED only with further details.
             await context.abort(grpc.StatusCode.UNAVAILABLE, error.title)
             raise
-        return spans.response()
+        except (MalformedRequestError, RequestBodyError) as error:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, error.title)
+            raise
+        finally:
+            self._ingest.release(reserved)
+        return inspection.response()
 
 
 async def serve(ingest: Ingest, port: int, *, limit: int) -> tuple[Any, int]:
@@ -59,7 +60,15 @@ async def serve(ingest: Ingest, port: int, *, limit: int) -> tuple[Any, int]:
             ("grpc.max_receive_message_length", limit),
         ]
     )
-    add_TraceServiceServicer_to_server(_Traces(ingest), server)
+    # The requests stay bytes, since the request log takes them as they are.
+    export: Any = grpc.unary_unary_rpc_method_handler(  # pyright: ignore[reportUnknownVariableType]
+        _Traces(ingest).export,
+        request_deserializer=None,
+        response_serializer=ExportTraceServiceResponse.SerializeToString,
+    )
+    server.add_generic_rpc_handlers(
+        (grpc.method_handlers_generic_handler(SERVICE, {"Export": export}),)
+    )
     try:
         bound = server.add_insecure_port(f"127.0.0.1:{port}")
     except RuntimeError as error:

@@ -21,8 +21,8 @@ from playhead.errors import (
 )
 from playhead.record.endpoint import HOSTS
 from playhead.record.ingest import Ingest
-from playhead.record.otlp import from_json, from_protobuf
-from playhead.record.request_body import read_body
+from playhead.record.otlp import inspect_json, inspect_protobuf
+from playhead.record.request_body import request_body
 
 __all__ = ["app"]
 
@@ -45,9 +45,9 @@ def app(ingest: Ingest, *, limit: int) -> Starlette:
         if kind not in (PROTOBUF, JSON):
             return _error(415, f"content type {kind!r}: send {PROTOBUF} or {JSON}", JSON)
         try:
-            body = await read_body(request, limit)
-            decode = from_json if kind == JSON else from_protobuf
-            spans = await ingest.submit(functools.partial(decode, body), len(body))
+            async with request_body(request, limit, ingest) as body:
+                inspect = inspect_json if kind == JSON else inspect_protobuf
+                inspection = await ingest.submit(len(body), functools.partial(inspect, body))
         except RequestBodyError as error:
             return _error(error.status, error.title, kind)
         except MalformedRequestError as error:
@@ -56,7 +56,7 @@ def app(ingest: Ingest, *, limit: int) -> Starlette:
             return _error(503, error.title, kind, _RETRY)
         except ClientDisconnect:
             return Response(status_code=400)
-        answer = spans.response()
+        answer = inspection.response()
         if kind == JSON:
             content = json_format.MessageToJson(answer, indent=None).encode()
         else:

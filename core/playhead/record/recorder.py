@@ -33,7 +33,7 @@ from playhead.store.query import Limits
 
 __all__ = ["Recorder", "RecorderOptions", "open_recorder"]
 
-BODY_LIMIT = 64 * 1024 * 1024
+BODY_LIMIT = 20 * 1024 * 1024
 STOP_SECONDS = 2.0
 
 
@@ -96,6 +96,9 @@ class Recorder:
             "rejected_spans": ingest.rejected,
             "waiting_requests": ingest.waiting,
             "span_delays": ingest.delays.upper_quartiles(),
+            "log_bytes": ingest.log_bytes,
+            "recovered_requests": ingest.recovered,
+            "damaged_log_bytes": ingest.damaged_bytes,
             "errors": ingest.errors,
             "last_error": ingest.last_error,
             "bytes": self.store.bytes(),
@@ -143,7 +146,7 @@ async def open_recorder(settings: Settings, options: RecorderOptions) -> AsyncGe
         )
         recorder = Recorder(store, ingest, copiers[0] if copiers else None, endpoint)
         receiver = otlp_http.app(ingest, limit=options.body_limit)
-        query_api = api.app(store, token, recorder.health, options.limits, feed)
+        query_api = api.app(store, token, recorder.health, options.limits, feed, ingest.settled)
         for app, sock in ((query_api, api_socket), (receiver, otlp_socket)):
             server = HttpServer(app, sock)  # connections wait in the socket until the server runs
             task = asyncio.create_task(server.run_on_socket())

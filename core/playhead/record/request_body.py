@@ -1,16 +1,78 @@
-"""Bodies of requests: gzip, and a size limit before and after unpacking."""
+"""Bodies of requests: gzip, and limits on their size while they are read and unpacked."""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import zlib
+from collections.abc import AsyncGenerator
+from typing import Protocol
 
 from starlette.requests import Request
 
 from playhead.errors import RequestBodyError
 
-__all__ = ["read_body"]
+__all__ = ["Budget", "read_body", "request_body"]
 
 _GZIP = 16 + zlib.MAX_WBITS
+CHUNK_BYTES = 4 * 1024
+"""Size of the pieces to unpack: after each gzip member, zlib copies the rest of its piece."""
+LARGEST_RATIO = 1032
+"""Deflate's largest ratio of unpacked to packed bytes (zlib's technical details)."""
+
+
+class Budget(Protocol):
+    """A limit on the bytes of all requests in memory, such as `playhead.record.ingest.Ingest`."""
+
+    def reserve(self, size: int) -> None:
+        """Count bytes; raise an exception when too many are in use."""
+        ...
+
+    def release(self, size: int) -> None:
+        """Give bytes back."""
+        ...
+
+
+class _NoBudget:
+    def reserve(self, size: int) -> None:
+        return None
+
+    def release(self, size: int) -> None:
+        return None
+
+
+class _Reservation:
+    """Bytes of one request that count towards a budget."""
+
+    def __init__(self, budget: Budget) -> None:
+        self._budget = budget
+        self._size = 0
+
+    def resize(self, size: int) -> None:
+        if size > self._size:
+            self._budget.reserve(size - self._size)
+        else:
+            self._budget.release(self._size - size)
+        self._size = size
+
+
+@contextlib.asynccontextmanager
+async def request_body(request: Request, limit: int, budget: Budget) -> AsyncGenerator[bytes]:
+    """Yield the unpacked body, whose bytes count towards the budget until the block ends.
+
+    Args:
+        request: The request.
+        limit: Maximum size in bytes, before and after unpacking.
+        budget: Limit for all requests together; its exception passes through.
+
+    Raises:
+        RequestBodyError: See `read_body`.
+    """
+    reservation = _Reservation(budget)
+    try:
+        yield await _read(request, limit, reservation)
+    finally:
+        reservation.resize(0)
 
 
 async def read_body(request: Request, limit: int) -> bytes:
@@ -20,6 +82,10 @@ async def read_body(request: Request, limit: int) -> bytes:
         RequestBodyError: The body is too large (413), has an unsupported encoding (415), or is not
             valid gzip (400).
     """
+    return await _read(request, limit, _Reservation(_NoBudget()))
+
+
+async def _read(request: Request, limit: int, reservation: _Reservation) -> bytes:
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("identity", "gzip", ""):
         raise RequestBodyError(415, f"content encoding {encoding!r}: send gzip or identity")
@@ -32,25 +98,38 @@ async def read_body(request: Request, limit: int) -> bytes:
         size += len(part)
         if size > limit:
             raise RequestBodyError(413, f"the body is larger than {limit} bytes")
+        reservation.resize(size)
         parts.append(part)
     body = b"".join(parts)
-    return _unzip(body, limit) if encoding == "gzip" else body
+    if encoding != "gzip":
+        return body
+    reservation.resize(size + min(limit, size * LARGEST_RATIO))
+    unpacked = await asyncio.to_thread(_unzip, body, limit)
+    if unpacked is None:
+        raise RequestBodyError(413, f"the unpacked body is larger than {limit} bytes")
+    reservation.resize(len(unpacked))
+    return unpacked
 
 
-def _unzip(body: bytes, limit: int) -> bytes:
-    unpacked: list[bytes] = []
-    left = limit
+def _unzip(body: bytes, limit: int) -> bytes | None:
+    """Return the unpacked members of a gzip body; None when they are larger than `limit`."""
+    unpacked = bytearray()
+    stream = zlib.decompressobj(_GZIP)
+    started = False
     try:
-        while body:
-            stream = zlib.decompressobj(_GZIP)
-            part = stream.decompress(body, left + 1)
-            left -= len(part)
-            if left < 0:
-                raise RequestBodyError(413, f"the unpacked body is larger than {limit} bytes")
-            if not stream.eof:
-                raise RequestBodyError(400, "the gzip stream is incomplete")
-            unpacked.append(part)
-            body = stream.unused_data
+        for start in range(0, len(body), CHUNK_BYTES):
+            left = body[start : start + CHUNK_BYTES]
+            while left:
+                started = True
+                unpacked += stream.decompress(left, limit + 1 - len(unpacked))
+                if len(unpacked) > limit:
+                    return None
+                left = stream.unconsumed_tail
+                if stream.eof:
+                    left = stream.unused_data
+                    stream, started = zlib.decompressobj(_GZIP), False
     except zlib.error as error:
         raise RequestBodyError(400, f"the body is not valid gzip: {error}") from error
-    return b"".join(unpacked)
+    if started:
+        raise RequestBodyError(400, "the gzip stream is incomplete")
+    return bytes(unpacked)

@@ -4,20 +4,13 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from math import ceil
-
-from playhead.store.schema import SPAN_COLUMNS
-from playhead.store.span_writer import SpanRow
 
 __all__ = ["SpanDelays"]
 
 REQUESTS = 20
 """Newest requests of each service that are kept."""
-SERVICE = list(SPAN_COLUMNS).index("service_name")
-END = list(SPAN_COLUMNS).index("end_unix_nano")
-ROWS = 32
-"""Spans of a request that are looked at; the first ones ended first."""
 
 
 class SpanDelays:
@@ -35,13 +28,12 @@ class SpanDelays:
         self._clock = clock
         self._seconds: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=REQUESTS))
 
-    def note(self, rows: Sequence[SpanRow]) -> None:
-        """Take the oldest finished span of a request that has just arrived, by service."""
-        ends: dict[str, int] = {}
-        for row in rows[:ROWS]:
-            service, end = row[SERVICE], row[END]
-            if isinstance(service, str) and isinstance(end, int):
-                ends[service] = min(ends.get(service, end), end)
+    def note(self, ends: Mapping[str, int]) -> None:
+        """Take the earliest end of a request that has just arrived, by service.
+
+        Args:
+            ends: Nanoseconds since 1970.
+        """
         now = self._clock()
         for service, end in ends.items():
             self._seconds[service].append(now - end / 1e9)

@@ -112,7 +112,8 @@ def update_llm_calls(connection: duckdb.DuckDBPyConnection, ids: Collection[str]
 
 
 def update_llm_calls_of_spans(
-    connection: duckdb.DuckDBPyConnection, rows: Iterable[Sequence[Any]]
+    connection: duckdb.DuckDBPyConnection,
+    rows: Iterable[tuple[str, str | None, str, str, str | None]],
 ) -> None:
     """Update the tables for new spans, only where they can change.
 
@@ -121,13 +122,12 @@ def update_llm_calls_of_spans(
 
     Args:
         connection: The writer's connection, in the transaction of the change.
-        rows: The new rows of `spans`.
+        rows: Span id, parent span id, name, attributes as text, and invocation id of the new spans.
     """
     touched: set[str] = set()
     certain: set[str] = set()
     calls: dict[str, tuple[str, str]] = {}
-    for row in rows:
-        span_id, parent, name, attributes, id_ = row[1], row[2], row[3], row[11], row[-1]
+    for span_id, parent, name, attributes, id_ in rows:
         if id_ is None:
             continue
         if name.startswith(ATTEMPT_SPAN) or COMPLETION_ID in attributes:

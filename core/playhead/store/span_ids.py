@@ -37,6 +37,15 @@ class SpanIdSet:
         at = bisect_left(self._sorted, id_)
         return at < len(self._sorted) and self._sorted[at] == id_
 
+    def known(self, ids: Iterable[int]) -> set[int]:
+        """Return those of these ids that are in the set."""
+        newest, ordered, end = self._new, self._sorted, len(self._sorted)
+        return {
+            id_
+            for id_ in ids
+            if id_ in newest or ((at := bisect_left(ordered, id_)) < end and ordered[at] == id_)
+        }
+
     def add(self, ids: Iterable[int]) -> None:
         """Add ids to the set."""
         self._new.update(ids)

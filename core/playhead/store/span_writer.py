@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import duckdb
 
@@ -14,7 +15,7 @@ from playhead.store.llm_calls import update_llm_calls_of_spans
 from playhead.store.schema import SPAN_COLUMNS
 from playhead.store.span_ids import SpanIdSet
 
-__all__ = ["SpanRow", "SpanWriter"]
+__all__ = ["SpanRow", "SpanWriter", "Written", "span_table"]
 
 SpanRow = tuple[
     str, str, str | None, str, str, str, str, int, int | None, str, str, str, str, str, str,
@@ -22,15 +23,19 @@ SpanRow = tuple[
 ]  # fmt: skip
 """One span, its values in the order of `SPAN_COLUMNS`."""
 
-_SCHEMA: Any = pa.schema(
-    [
-        (name, pa.uint64() if kind == "UBIGINT" else pa.string())
-        for name, kind in SPAN_COLUMNS.items()
-    ]
-)
+_TYPES: dict[str, Any] = {
+    "UBIGINT": pa.uint64(),
+    # With Arrow's JSON type, DuckDB does not parse the text again to validate it.
+    "JSON": pa.json_(),
+    "VARCHAR": pa.string(),
+}
+_SCHEMA: Any = pa.schema([(name, _TYPES[kind]) for name, kind in SPAN_COLUMNS.items()])
+_STORED_TYPES: Any = [
+    field.type.storage_type if isinstance(field.type, pa.JsonType) else field.type
+    for field in _SCHEMA
+]
 _END = list(SPAN_COLUMNS).index("end_unix_nano")
-_INVOCATION: Literal[15] = 15
-"""Place of `invocation_id`, as a literal that gives the value its type."""
+_OF_CALLS = ("span_id", "parent_span_id", "name", "attributes", "invocation_id")
 _BATCH = "incoming_spans"
 
 
@@ -47,7 +52,28 @@ class Written:
     traces: set[str] = field(default_factory=set[str])
     """Ids of the traces that got rows."""
     invocations: set[str] = field(default_factory=set[str])
-    """Ids of the invocations that these rows name themselves."""
+    """Ids of the invocations that the new rows belong to."""
+
+
+def span_table(rows: Sequence[SpanRow]) -> ArrowTable:
+    """Return rows as an Arrow table with the columns of `spans`."""
+    columns: Iterable[Sequence[Any]] = zip(*rows, strict=True) if rows else [()] * len(_SCHEMA)
+    arrays = [
+        _typed(pa.array(values, stored), kind)
+        for values, stored, kind in zip(columns, _STORED_TYPES, _SCHEMA.types, strict=True)
+    ]
+    return pa.Table.from_arrays(arrays, schema=_SCHEMA)
+
+
+def _typed(column: Any, kind: Any) -> Any:
+    """Return a column with one of the schema's types, without copying it."""
+    if column.type == kind:
+        return column
+    if not isinstance(kind, pa.JsonType):
+        return column.cast(kind)
+    if isinstance(column, pa.ChunkedArray):
+        return pa.chunked_array([_typed(chunk, kind) for chunk in column.chunks], kind)
+    return pa.ExtensionArray.from_storage(kind, column.cast(kind.storage_type))
 
 
 class SpanWriter:
@@ -71,39 +97,53 @@ class SpanWriter:
 
     def write(self, rows: Iterable[SpanRow]) -> Written:
         """Commit these spans in one transaction; they are durable when the method returns."""
+        return self.write_table(span_table(list(rows)))
+
+    def write_table(self, spans: ArrowTable) -> Written:
+        """Commit rows of `spans`, with JSON as Arrow's type or as text; see `write`."""
+        written = Written()
+        if not spans.num_rows:
+            return written
+        numbers = [int(id_, 16) for id_ in spans.column("span_id").to_pylist()]
+        stored = self._ids.known(numbers)
+        repeated = set(stored)
+        if len(set(numbers)) != len(numbers):
+            repeated |= {number for number, times in Counter(numbers).items() if times > 1}
+        spans = pa.Table.from_arrays(
+            [
+                _typed(column, kind)
+                for column, kind in zip(spans.columns, _SCHEMA.types, strict=True)
+            ],
+            schema=_SCHEMA,
+        )
+        fresh, rest = _split(spans, numbers, repeated)
+        with self._store.transaction() as connection:
+            if rest:
+                fresh = pa.concat_tables([fresh, self._unique(connection, rest, written)])
+            if fresh.num_rows:
+                _insert(connection, fresh)
+                columns = (fresh.column(name).to_pylist() for name in _OF_CALLS)
+                update_llm_calls_of_spans(connection, zip(*columns, strict=True))
+        written.new = fresh.num_rows - written.finished
+        written.traces = set(fresh.column("trace_id").to_pylist())
+        written.invocations = set(fresh.column("invocation_id").unique().to_pylist()) - {None}
+        self._ids.add(number for number in numbers if number not in stored)
+        return written
+
+    @staticmethod
+    def _unique(
+        connection: duckdb.DuckDBPyConnection, rows: Sequence[SpanRow], written: Written
+    ) -> ArrowTable:
+        """Return the rows to insert, after deleting the pending rows that they replace."""
         unique: dict[tuple[str, str], SpanRow] = {}
-        repeated = 0
         for row in rows:
             key = (row[0], row[1])
             earlier = unique.get(key)
             if earlier is None or earlier[_END] is None:
                 unique[key] = row
             if earlier is not None:
-                repeated += 1
-        written = Written(repeated=repeated)
-        if not unique:
-            return written
-        stored = [key for key in unique if int(key[1], 16) in self._ids]
-        with self._store.transaction() as connection:
-            if stored:
-                self._replace_pending(connection, stored, unique, written)
-            if unique:
-                _insert(connection, unique.values())
-                update_llm_calls_of_spans(connection, unique.values())
-        written.new = len(unique) - written.finished
-        written.traces = {trace for trace, _ in unique}
-        written.invocations = {id_ for row in unique.values() if (id_ := row[_INVOCATION])}
-        self._ids.add([int(span, 16) for _, span in unique])
-        return written
-
-    @staticmethod
-    def _replace_pending(
-        connection: duckdb.DuckDBPyConnection,
-        keys: list[tuple[str, str]],
-        unique: dict[tuple[str, str], SpanRow],
-        written: Written,
-    ) -> None:
-        """Drop spans that are stored as finished, and delete the rows that are still pending."""
+                written.repeated += 1
+        keys = list(unique)
         stored: list[tuple[Any, ...]] = connection.execute(
             "SELECT trace_id, span_id, end_unix_nano IS NULL FROM spans "
             "WHERE span_id IN (SELECT unnest(?::VARCHAR[]))",
@@ -126,14 +166,30 @@ class SpanWriter:
                 "(SELECT unnest(?::VARCHAR[]), unnest(?::VARCHAR[]))",
                 [[trace for trace, _ in pending], [span for _, span in pending]],
             )
+        return span_table(list(unique.values()))
 
 
-def _insert(connection: duckdb.DuckDBPyConnection, rows: Iterable[SpanRow]) -> None:
-    columns = [
-        pa.array(values, kind)
-        for values, kind in zip(zip(*rows, strict=True), _SCHEMA.types, strict=True)
-    ]
-    connection.register(_BATCH, pa.Table.from_arrays(columns, schema=_SCHEMA))
+def _split(
+    spans: ArrowTable, numbers: Sequence[int], repeated: set[int]
+) -> tuple[ArrowTable, list[SpanRow]]:
+    """Return the spans with other ids, and the rows with repeated ones."""
+    if not repeated:
+        return spans, []
+    mask = pa.array([number in repeated for number in numbers])
+    chosen = spans.filter(mask)
+    columns: list[list[Any]] = [column.to_pylist() for column in _plain(chosen)]
+    rows: list[Any] = list(zip(*columns, strict=True))
+    return spans.filter(pa.array([number not in repeated for number in numbers])), rows
+
+
+def _plain(spans: ArrowTable) -> Iterable[Any]:
+    """Return the columns, JSON as text."""
+    for column, kind in zip(spans.columns, _STORED_TYPES, strict=True):
+        yield column if column.type == kind else column.cast(kind)
+
+
+def _insert(connection: duckdb.DuckDBPyConnection, spans: ArrowTable) -> None:
+    connection.register(_BATCH, spans)
     try:
         connection.execute(f"INSERT INTO spans SELECT * FROM {_BATCH}")
     finally:

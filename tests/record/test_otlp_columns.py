@@ -1,0 +1,131 @@
+"""Both decoders, by columns and span by span, give the same rows."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+from typing import Any
+
+import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue
+from playhead.record.otlp_columns import SpanDecoder
+from playhead.record.otlp_rows import span_rows
+from playhead.store.schema import SPAN_COLUMNS
+
+from otlp import request  # isort: skip
+
+JSON_COLUMNS = [name for name, kind in SPAN_COLUMNS.items() if kind == "JSON"]
+TEXTS = ("", "x", "[red]", "\x1b[2J", "ä\x00\u2028", "漢字", '"quoted"\\', "\x7f\x85", "a" * 5000)
+NUMBERS = (0.0, -0.0, 1.5, 1e16, 1e-7, 0.1, 1e308, math.nan, math.inf, -math.inf)
+WHOLES = (0, 1, -1, 2**53 + 1, 2**63 - 1, -(2**63))
+
+
+def fill(value: AnyValue, rng: random.Random, depth: int = 0) -> None:
+    """Set an attribute's value to one of any type."""
+    match rng.randrange(8 if depth < 4 else 5):
+        case 0:
+            value.string_value = rng.choice(TEXTS)
+        case 1:
+            value.int_value = rng.choice(WHOLES)
+        case 2:
+            value.bool_value = rng.random() < 0.5
+        case 3:
+            value.double_value = rng.choice(NUMBERS)
+        case 4:
+            value.bytes_value = rng.randbytes(rng.randrange(4))
+        case 5:
+            value.array_value.SetInParent()
+            for _ in range(rng.randrange(4)):
+                fill(value.array_value.values.add(), rng, depth + 1)
+        case 6:
+            value.kvlist_value.SetInParent()
+            for number in range(rng.randrange(4)):
+                pair = value.kvlist_value.values.add(key=f"{rng.choice(TEXTS)}{number}")
+                fill(pair.value, rng, depth + 1)
+        case _:
+            return
+
+
+def pairs(owner: Any, rng: random.Random) -> None:
+    """Add attributes with different names."""
+    for number in range(rng.randrange(5)):
+        fill(owner.attributes.add(key=f"{rng.choice(TEXTS)}{number}").value, rng)
+
+
+def generated(rng: random.Random) -> bytes:
+    """Return a request with spans of every form, some of them with invalid ids."""
+    message = ExportTraceServiceRequest()
+    for _ in range(rng.randrange(4)):
+        resource = message.resource_spans.add()
+        if rng.random() < 0.7:
+            resource.resource.SetInParent()
+            pairs(resource.resource, rng)
+        if rng.random() < 0.5:
+            resource.resource.attributes.add(key="service.name").value.string_value = "agent"
+        for _ in range(rng.randrange(3)):
+            scope = resource.scope_spans.add()
+            if rng.random() < 0.7:
+                scope.scope.name = rng.choice(TEXTS)
+            for _ in range(rng.randrange(6)):
+                span = scope.spans.add()
+                span.trace_id = rng.choice((*[rng.randbytes(16)] * 9, bytes(16), b"short"))
+                span.span_id = rng.choice((*[rng.randbytes(8)] * 9, bytes(8), b""))
+                span.parent_span_id = rng.choice((b"", bytes(8), *[rng.randbytes(8)] * 9, b"x"))
+                span.name = rng.choice(TEXTS)
+                span.kind = rng.randrange(8)  # type: ignore[assignment]
+                span.start_time_unix_nano = rng.choice((0, 1, 1_700_000_000_000_000_000, 2**64 - 1))
+                span.end_time_unix_nano = rng.choice((0, 2, 2**64 - 1))
+                if rng.random() < 0.5:
+                    span.status.code = rng.randrange(5)  # type: ignore[assignment]
+                    span.status.message = rng.choice(TEXTS)
+                pairs(span, rng)
+                if rng.random() < 0.3:
+                    pair = span.attributes.add(key="restate.invocation.id")
+                    pair.value.string_value = rng.choice(("inv_1", ""))
+                if rng.random() < 0.3:
+                    fill(span.attributes.add(key="playhead.pending").value, rng)
+                for _ in range(rng.randrange(3)):
+                    event = span.events.add(
+                        name=rng.choice(TEXTS), time_unix_nano=rng.choice((0, 2**64 - 1))
+                    )
+                    pairs(event, rng)
+                for _ in range(rng.randrange(3)):
+                    pairs(span.links.add(trace_id=rng.randbytes(16), span_id=rng.randbytes(8)), rng)
+    return message.SerializeToString()
+
+
+def decoded(decoder: SpanDecoder, bodies: list[bytes]) -> list[tuple[Any, ...]]:
+    """Return the decoder's rows, JSON decoded."""
+    rows: list[tuple[Any, ...]] = []
+    for row in decoder.decode(bodies).to_pylist():
+        rows.append(loaded(row))
+    return rows
+
+
+def loaded(row: dict[str, Any]) -> tuple[Any, ...]:
+    """Return the values of a row, JSON decoded."""
+    return tuple((row | {name: json.loads(row[name]) for name in JSON_COLUMNS}).values())
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_generated_requests(seed: int) -> None:
+    rng, decoder = random.Random(seed), SpanDecoder()
+    total = 0
+    for _ in range(10):
+        bodies = [generated(rng) for _ in range(rng.randrange(1, 4))]
+        expected = [loaded(dict(zip(SPAN_COLUMNS, row, strict=True))) for row in span_rows(bodies)]
+        assert decoded(decoder, bodies) == expected
+        total += len(expected)
+    assert total > 50
+
+
+def test_columns_are_those_of_the_store() -> None:
+    table = SpanDecoder().decode([request(20).SerializeToString()])
+    assert table.column_names == list(SPAN_COLUMNS)
+    assert table.num_rows == 20
+
+
+def test_without_spans() -> None:
+    assert SpanDecoder().decode([b"", b""]).num_rows == 0
