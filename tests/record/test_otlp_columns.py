@@ -113,7 +113,7 @@ def loaded(row: dict[str, Any]) -> tuple[Any, ...]:
 def test_generated_requests(seed: int) -> None:
     rng, decoder = random.Random(seed), SpanDecoder()
     total = 0
-    for _ in range(10):
+    for _ in range(20):
         bodies = [generated(rng) for _ in range(rng.randrange(1, 4))]
         expected = [loaded(dict(zip(SPAN_COLUMNS, row, strict=True))) for row in span_rows(bodies)]
         assert decoded(decoder, bodies) == expected

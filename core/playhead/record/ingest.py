@@ -11,25 +11,21 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from playhead.errors import CommitError, QueueFullError
+from playhead.record.committer import Committer
 from playhead.record.otlp import Inspection
-from playhead.record.otlp_columns import SpanDecoder
-from playhead.record.otlp_rows import span_rows
-from playhead.record.request_log import FOLDER, LogEntry, RequestLog, read_entry
+from playhead.record.request_log import FOLDER, LogEntry, RequestLog
 from playhead.record.span_delays import SpanDelays
 from playhead.store.database import Store
-from playhead.store.span_invocations import OpenTraces, inherit_invocations, inherit_within
-from playhead.store.span_writer import SpanWriter, span_table
+from playhead.store.span_invocations import inherit_invocations
 
 __all__ = ["Ingest", "IngestLimits"]
 
 COMMIT_WEIGHT = 16 * 1024 * 1024
 """Weight up to which logged requests share a commit; see `Inspection.weight`."""
-FEW_SPANS_WEIGHT = 1024 * 1024
-"""Weight below which spans are decoded one by one, which has no fixed cost."""
 INHERIT_SECONDS = 0.2
 """Interval at which spans inherit the invocation of their ancestors while more spans arrive."""
 INHERIT_TRACES = 5000
@@ -99,13 +95,12 @@ class Ingest:
             OSError: The log's folder cannot be used.
         """
         self._store = store
-        self._writer = SpanWriter(store)
-        self._decoder = SpanDecoder()
-        self._open_traces = OpenTraces(store)
+        self._committer = Committer(store)
         self._log = RequestLog(store.folder / FOLDER)
         self._limits = limits
         self._clock = clock
         self._memory = 0
+        self._weight = COMMIT_WEIGHT
         self._queue = deque(self._log.recovered)
         self._queued_bytes = sum(entry.length for entry in self._queue)
         self._progress = _Progress(logged=len(self._queue))
@@ -113,7 +108,8 @@ class Ingest:
         self._large = asyncio.Semaphore(1)
         """A message of many tiny parts takes 30 times its size once parsed."""
         self._stopping = False
-        self._changed_traces: set[str] = set()
+        self._changed_traces = self._committer.open_traces if self._log.interrupted else set[str]()
+        """Traces in which spans may inherit invocations."""
         self.delays = SpanDelays()
         self._changed = changed
         self.errors = 0
@@ -130,7 +126,12 @@ class Ingest:
     @property
     def spans(self) -> int:
         """Return the number of spans in the store."""
-        return len(self._writer)
+        return self._committer.spans
+
+    @property
+    def set_aside(self) -> int:
+        """Return the number of requests that could not be stored; see `Committer.set_aside`."""
+        return self._committer.set_aside
 
     @property
     def waiting(self) -> int:
@@ -176,16 +177,20 @@ class Ingest:
         self.rejected += inspection.rejected
         self.delays.note(inspection.first_ends)
         if inspection.spans:
-            try:
-                entry = await self._log.append(inspection.body, inspection.weight)
-            except CommitError as error:
-                self._record_error(error)
-                raise
-            self._queue.append(entry)
-            self._queued_bytes += entry.length
-            self._progress.logged += 1
-            self._wake.set()
+            # A sender that disconnects now does not stop the commit of a request in the log.
+            await asyncio.shield(asyncio.create_task(self._append(inspection)))
         return inspection
+
+    async def _append(self, inspection: Inspection) -> None:
+        try:
+            entry = await self._log.append(inspection.body, inspection.weight)
+        except CommitError as error:
+            self._record_error(str(error))
+            raise
+        self._queue.append(entry)
+        self._queued_bytes += entry.length
+        self._progress.logged += 1
+        self._wake.set()
 
     async def settled(self, timeout: float) -> bool:
         """Wait until queries see every request acknowledged so far; return whether they do.
@@ -224,6 +229,7 @@ class Ingest:
                 await self._inherit_invocations()
                 last_inherited = self._clock()
             self._settle()
+        deadline = min(deadline, self._clock() + STOP_SECONDS)
         while self._changed_traces and self._clock() < deadline:
             await self._inherit_invocations()
         if not self._queue:
@@ -243,46 +249,36 @@ class Ingest:
                 await self._wake.wait()
         except TimeoutError:
             try:
+                await asyncio.to_thread(self._store.recover)
                 await asyncio.to_thread(self._store.checkpoint)
                 if not self._queue:
                     self._log.trim()
             except Exception as error:
-                self._record_error(error)
+                self._record_error(str(error))
 
     async def _commit(self) -> None:
         group: list[LogEntry] = []
         weight = 0
-        while self._queue and (not group or weight + self._queue[0].weight < COMMIT_WEIGHT):
+        while self._queue and (not group or weight + self._queue[0].weight < self._weight):
             group.append(self._queue.popleft())
             weight += group[-1].weight
         try:
-            traces, invocations = await asyncio.to_thread(self._write, group)
+            committed = await asyncio.to_thread(self._committer.commit, group)
         except Exception as error:  # the log keeps the requests until they are committed
-            self._record_error(error)
+            self._record_error(str(error))
             self._queue.extendleft(reversed(group))
-            self._wake.clear()
-            await asyncio.sleep(RETRY_SECONDS)
+            self._weight = max(self._weight // 4, 1)
+            if not self._stopping:
+                await asyncio.sleep(RETRY_SECONDS)
             return
+        self._weight = min(self._weight * 2, COMMIT_WEIGHT)
+        if committed.problem:
+            self._record_error(committed.problem)
         self._log.cut(group)
         self._queued_bytes -= sum(entry.length for entry in group)
         self._progress.committed += len(group)
-        self._changed_traces |= traces
-        self._changed(invocations)
-
-    def _write(self, group: Sequence[LogEntry]) -> tuple[set[str], set[str]]:
-        """Decode and commit requests.
-
-        Returns:
-            The traces in which spans may inherit invocations, and the invocations of the spans.
-        """
-        bodies = [read_entry(entry) for entry in group]
-        if sum(entry.weight for entry in group) < FEW_SPANS_WEIGHT:
-            decoded = span_table(list(span_rows(bodies)))
-        else:
-            decoded = self._decoder.decode(bodies)
-        spans, still_open = inherit_within(decoded)
-        written = self._writer.write_table(spans)
-        return self._open_traces.changed(written.traces, still_open), written.invocations
+        self._changed_traces |= committed.traces
+        self._changed(committed.invocations)
 
     def _settle(self) -> None:
         if not self._changed_traces:
@@ -295,8 +291,10 @@ class Ingest:
         try:
             self._changed(await asyncio.to_thread(inherit_invocations, self._store, traces))
         except Exception as error:
-            self._record_error(error)
+            self._record_error(str(error))
+            self._changed_traces.update(traces)
+            await asyncio.sleep(0 if self._stopping else RETRY_SECONDS)
 
-    def _record_error(self, error: Exception) -> None:
+    def _record_error(self, error: str) -> None:
         self.errors += 1
-        self.last_error = str(error)
+        self.last_error = error

@@ -99,6 +99,7 @@ class Recorder:
             "log_bytes": ingest.log_bytes,
             "recovered_requests": ingest.recovered,
             "damaged_log_bytes": ingest.damaged_bytes,
+            "set_aside_requests": ingest.set_aside,
             "errors": ingest.errors,
             "last_error": ingest.last_error,
             "bytes": self.store.bytes(),

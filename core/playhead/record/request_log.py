@@ -12,6 +12,7 @@ import os
 import struct
 import threading
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,10 +86,12 @@ class RequestLog:
         paths = sorted(folder.glob("*.log"))
         for path in paths:
             self.recovered.extend(self._scan(path))
+        self.interrupted = bool(paths)
+        """Whether the previous process did not close the log, or left requests in it."""
         self._number = int(paths[-1].stem) if paths else 0
         self._sizes = {str(path): path.stat().st_size for path in paths}
-        self._committed: dict[str, int] = {}
-        """Offset behind the last committed request of each segment."""
+        self._open = Counter(entry.path for entry in self.recovered)
+        """Number of requests of each segment that are being written or are not committed."""
         self._file = -1
         self._path = ""
         self._waiting: list[_Append] = []
@@ -119,28 +122,17 @@ class RequestLog:
         return await waiting.done
 
     def cut(self, entries: Sequence[LogEntry]) -> None:
-        """Delete the segments whose last request is committed.
-
-        Args:
-            entries: Requests that were just committed, in the order of the log.
-        """
+        """Note that requests are committed; delete the segments that hold no others."""
         with self._condition:
-            for entry in entries:
-                self._committed[entry.path] = max(self._committed.get(entry.path, 0), entry.end)
-            for path, end in list(self._committed.items()):
-                if path != self._path and end >= self._sizes.get(path, 0):
-                    self._remove(path)
+            self._open.subtract(entry.path for entry in entries)
+            self._remove_committed()
 
     def trim(self) -> None:
-        """Start an empty segment and delete the others; only when every request is committed."""
+        """Delete the current segment too, if its requests are committed."""
         with self._condition:
-            if self._waiting or self._sizes.get(self._path) == 0:
-                return
-            old = [path for path in self._sizes if path != self._path]
-            last = self._path
-            self._start_segment()
-            for path in [*old, last]:
-                self._remove(path)
+            if self._sizes[self._path] and not self._open[self._path]:
+                self._start_segment()
+            self._remove_committed()
 
     def close(self) -> None:
         """Write what waits, and close the current segment."""
@@ -175,6 +167,7 @@ class RequestLog:
                 except OSError as error:
                     return [CommitError(f"the request log cannot grow: {error}")] * len(group)
             path, start = self._path, self._sizes[self._path]
+            self._open[path] += len(group)
         parts: list[bytes] = []
         entries: list[LogEntry] = []
         at = start
@@ -186,9 +179,12 @@ class RequestLog:
             _write_all(self._file, parts)
             _sync(self._file)
         except OSError as error:
-            self._drop_tail(start)
+            with self._condition:
+                self._open[path] -= len(group)
+                self._drop_tail(start)
             return [CommitError(f"the request log cannot be written: {error}")] * len(group)
-        self._sizes[path] = at
+        with self._condition:
+            self._sizes[path] = at
         return entries
 
     def _drop_tail(self, size: int) -> None:
@@ -209,9 +205,14 @@ class RequestLog:
         self._file, self._path = file, str(path)
         self._sizes[self._path] = 0
 
+    def _remove_committed(self) -> None:
+        for path in [path for path in self._sizes if path != self._path]:
+            if not self._open[path]:
+                self._remove(path)
+
     def _remove(self, path: str) -> None:
         self._sizes.pop(path, None)
-        self._committed.pop(path, None)
+        self._open.pop(path, None)
         Path(path).unlink(missing_ok=True)
 
     # Recovery.

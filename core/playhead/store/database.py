@@ -6,6 +6,7 @@ import contextlib
 import os
 import threading
 import time
+import weakref
 from collections.abc import Generator
 from pathlib import Path
 
@@ -54,6 +55,10 @@ class Store:
         self.path = folder / DATABASE
         self._turn = threading.Lock()
         self._dirty = False
+        self._closed = False
+        self._cursors: weakref.WeakSet[duckdb.DuckDBPyConnection] = weakref.WeakSet()
+        self.reopened = 0
+        """Number of times that the database was opened again because it had failed."""
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._lock = _lock(folder / LOCK)
@@ -104,8 +109,12 @@ class Store:
 
     @contextlib.contextmanager
     def transaction(self) -> Generator[duckdb.DuckDBPyConnection]:
-        """Yield the writer's connection in a transaction, which is durable after the block."""
+        """Yield the writer's connection in a transaction, which is durable after the block.
+
+        A database that failed earlier, for example on a full disk, is opened again.
+        """
         with self._turn:
+            self._reopen_failed()
             connection = self._connection
             connection.execute("BEGIN TRANSACTION")
             try:
@@ -119,7 +128,37 @@ class Store:
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """Return a connection for one reader; the caller closes it."""
-        return self._connection.cursor()
+        cursor = self._connection.cursor()
+        self._cursors.add(cursor)
+        return cursor
+
+    def recover(self) -> None:
+        """Open the database again if it has failed. Raises StoreError if that is impossible."""
+        with self._turn:
+            self._reopen_failed()
+
+    def _reopen_failed(self) -> None:
+        """Replace the connections of a database that DuckDB has invalidated.
+
+        An error while DuckDB writes the file invalidates the whole database in this process, for
+        writers and readers. The file holds every commit, so opening it again is enough.
+        """
+        if self._closed:
+            return
+        try:
+            self._connection.execute("FROM spans LIMIT 0")
+            return
+        except (duckdb.FatalException, duckdb.ConnectionException):
+            pass
+        # The process shares one instance of a file until its last connection is closed.
+        for cursor in list(self._cursors):
+            with contextlib.suppress(duckdb.Error):
+                cursor.interrupt()
+                cursor.close()
+        with contextlib.suppress(duckdb.Error):
+            self._connection.close()
+        self._connection = self._open()
+        self.reopened += 1
 
     def checkpoint(self, *, least_bytes: int = CHECKPOINT_BYTES) -> bool:
         """Move the write-ahead log into the database; return whether it was large enough.
@@ -150,6 +189,7 @@ class Store:
         with contextlib.suppress(duckdb.Error):
             self.checkpoint(least_bytes=0)
         with self._turn:
+            self._closed = True
             self._connection.close()
         self._lock.release()
 

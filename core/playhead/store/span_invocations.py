@@ -107,6 +107,11 @@ class OpenTraces:
             cursor.close()
         self._traces = {str(trace) for (trace,) in rows}
 
+    @property
+    def traces(self) -> set[str]:
+        """Return a copy of the traces."""
+        return set(self._traces)
+
     def changed(self, traces: Iterable[str], still_open: Collection[str]) -> set[str]:
         """Return the traces to run `inherit_invocations` on, after a write.
 

@@ -1,0 +1,134 @@
+"""The committer: decodes logged requests and commits their spans, many requests at a time.
+
+A request that cannot be decoded or stored is set aside in a folder of its own, so that it never
+blocks the requests behind it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import duckdb
+
+from playhead.record.otlp_columns import SpanDecoder
+from playhead.record.otlp_rows import span_rows
+from playhead.record.request_log import LogEntry, read_entry
+from playhead.store.database import Store
+from playhead.store.span_invocations import OpenTraces, inherit_within
+from playhead.store.span_writer import SpanWriter, span_table
+
+__all__ = ["Committed", "Committer"]
+
+FOLDER = "set-aside"
+FEW_SPANS_WEIGHT = 1024 * 1024
+"""Weight below which spans are decoded one by one, which has no fixed cost."""
+FATAL_TRIES = 3
+"""Number of times that a request alone may break the database before it is set aside."""
+
+_ROW_ERRORS = (duckdb.DataError, duckdb.InvalidInputException, duckdb.IntegrityError)
+_DATABASE_ERRORS = (duckdb.FatalException, duckdb.InternalException)
+
+
+@dataclass(slots=True)
+class Committed:
+    """Outcome of one group."""
+
+    traces: set[str] = field(default_factory=set[str])
+    """Traces in which spans may still inherit invocations."""
+    invocations: set[str] = field(default_factory=set[str])
+    """Invocations of the new spans."""
+    problem: str | None = None
+    """Why a request was set aside."""
+
+    def add(self, other: Committed) -> Committed:
+        """Add the outcome of another group."""
+        self.traces |= other.traces
+        self.invocations |= other.invocations
+        self.problem = other.problem or self.problem
+        return self
+
+
+class Committer:
+    """Commits groups of logged requests. Use it in one thread at a time."""
+
+    def __init__(self, store: Store) -> None:
+        """Read the ids of the stored spans."""
+        self._store = store
+        self._reopened = store.reopened
+        self._folder = store.folder / FOLDER
+        self._decoder = SpanDecoder()
+        self._writer = SpanWriter(store)
+        self._open_traces = OpenTraces(store)
+        self._fatal: dict[LogEntry, int] = {}
+        self.set_aside = len(list(self._folder.glob("*.otlp")))
+        """Number of requests that could not be stored, of earlier recorders too."""
+
+    @property
+    def open_traces(self) -> set[str]:
+        """Return the traces with spans that have no invocation."""
+        return self._open_traces.traces
+
+    @property
+    def spans(self) -> int:
+        """Return the number of spans in the store."""
+        return len(self._writer)
+
+    def commit(self, group: Sequence[LogEntry]) -> Committed:
+        """Commit these requests; set those aside that cannot be decoded or stored.
+
+        Raises:
+            Exception: The store or the log fails, so the whole group has to be committed again.
+        """
+        if not group:
+            return Committed()
+        if self._reopened != self._store.reopened:
+            # A commit that failed with the database may be in the file nevertheless.
+            self._writer = SpanWriter(self._store)
+            self._reopened = self._store.reopened
+        bodies = [read_entry(entry) for entry in group]
+        try:
+            return self._write(bodies, sum(entry.weight for entry in group))
+        except Exception as error:
+            if not self._is_of_the_request(group, error):
+                raise
+            if len(group) == 1:
+                return self._put_aside(group[0], bodies[0], error)
+        middle = len(group) // 2
+        return self.commit(group[:middle]).add(self.commit(group[middle:]))
+
+    def _write(self, bodies: Sequence[bytes], weight: int) -> Committed:
+        if weight < FEW_SPANS_WEIGHT:
+            decoded = span_table(list(span_rows(bodies)))
+        else:
+            decoded = self._decoder.decode(bodies)
+        spans, still_open = inherit_within(decoded)
+        written = self._writer.write_table(spans)
+        traces = self._open_traces.changed(written.traces, still_open)
+        return Committed(traces, written.invocations)
+
+    def _is_of_the_request(self, group: Sequence[LogEntry], error: Exception) -> bool:
+        """Return whether the requests, and not the disk or the database, caused an error."""
+        if isinstance(error, _DATABASE_ERRORS):
+            if len(group) > 1:
+                return False
+            self._fatal[group[0]] = self._fatal.get(group[0], 0) + 1
+            return self._fatal[group[0]] >= FATAL_TRIES
+        if isinstance(error, duckdb.Error):
+            return isinstance(error, _ROW_ERRORS)
+        return not isinstance(error, (OSError, MemoryError))
+
+    def _put_aside(self, entry: LogEntry, body: bytes, error: Exception) -> Committed:
+        self._folder.mkdir(mode=0o700, exist_ok=True)
+        path = self._folder / f"{Path(entry.path).stem}-{entry.offset}.otlp"
+        file = os.open(path, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+        with os.fdopen(file, "wb") as out:
+            out.write(body)
+            out.flush()
+            os.fsync(file)
+        self._fatal.pop(entry, None)
+        self.set_aside += 1
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        return Committed(problem=f"a request was set aside as {path}: {reason}")

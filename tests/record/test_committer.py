@@ -1,0 +1,156 @@
+"""Commits behind the acknowledgement: strange requests, a failed database, interrupted runs."""
+
+from __future__ import annotations
+
+import resource
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from helpers import FREE
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from otlp import answer, post, request, select, spans
+from playhead.record.committer import Committer
+from playhead.record.recorder import Recorder, open_recorder
+from playhead.record.request_log import FOLDER, RequestLog
+from playhead.settings import Settings
+from playhead.store import database
+from playhead.store.database import Store
+from waiting import until_async
+
+POISON = b"\x0a\xff\xff"
+
+
+async def logged(settings: Settings, bodies: list[bytes]) -> None:
+    """Leave requests in the log, as a killed recorder does."""
+    log = RequestLog(settings.store / FOLDER)
+    for body in bodies:
+        await log.append(body, 2_000_000)
+    log.close()
+
+
+@pytest.mark.parametrize("place", [0, 3, 6])
+async def test_a_request_that_cannot_be_decoded_is_set_aside(
+    settings: Settings, place: int
+) -> None:
+    bodies = [request(5, seed=seed).SerializeToString() for seed in range(6)]
+    bodies.insert(place, POISON)
+    await logged(settings, bodies)
+    async with open_recorder(settings, FREE) as recorder:
+        assert len(await spans(recorder)) == 30
+        health = recorder.health()
+        assert (health["set_aside_requests"], health["waiting_requests"]) == (1, 0)
+        assert "a request was set aside as" in health["last_error"]
+    [path] = (settings.store / "set-aside").iterdir()
+    assert path.read_bytes() == POISON
+    assert path.stat().st_mode & 0o077 == 0
+    async with open_recorder(settings, FREE) as again:
+        assert again.health()["set_aside_requests"] == 1
+        assert again.health()["recovered_requests"] == 0
+
+
+async def test_a_request_that_the_database_refuses_is_set_aside(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = Committer._write
+
+    def refuse(self: Committer, bodies: list[bytes], weight: int) -> Any:
+        if any(b"span 6" in body for body in bodies):
+            raise duckdb.InvalidInputException("Malformed JSON")
+        return write(self, bodies, weight)
+
+    monkeypatch.setattr(Committer, "_write", refuse)
+    await logged(settings, [request(n, seed=n).SerializeToString() for n in (1, 2, 7, 3)])
+    async with open_recorder(settings, FREE) as recorder:
+        assert len(await spans(recorder)) == 6
+        assert recorder.health()["set_aside_requests"] == 1
+
+
+async def test_a_request_that_always_breaks_the_database_is_set_aside(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = Committer._write
+    monkeypatch.setattr("playhead.record.ingest.RETRY_SECONDS", 0.01)
+
+    def crash(self: Committer, bodies: list[bytes], weight: int) -> Any:
+        if any(b"span 6" in body for body in bodies):
+            raise duckdb.InternalException("Attempted to access index 5 within vector of size 2")
+        return write(self, bodies, weight)
+
+    monkeypatch.setattr(Committer, "_write", crash)
+    await logged(settings, [request(n, seed=n).SerializeToString() for n in (1, 2, 7, 3)])
+    async with open_recorder(settings, FREE) as recorder:
+        assert len(await spans(recorder)) == 6
+        assert recorder.health()["set_aside_requests"] == 1
+
+
+async def test_a_failed_database_is_opened_again(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        broken = {**database.SETTINGS, "debug_checkpoint_abort": "before_truncate"}
+        patch.setattr(database, "SETTINGS", broken)
+        store = Store(settings.store)
+        with store.transaction() as connection:
+            connection.execute("INSERT INTO recordings VALUES (now(), now())")
+        reader = store.cursor()
+        with pytest.raises(duckdb.FatalException):
+            store.checkpoint(least_bytes=0)
+        with pytest.raises(duckdb.FatalException):
+            reader.execute("SELECT 1")
+    with store.transaction() as connection:
+        connection.execute("INSERT INTO recordings VALUES (now(), now())")
+    assert store.reopened == 1
+    assert store.cursor().execute("SELECT count(*) FROM recordings").fetchall() == [(2,)]
+    store.close()
+
+
+async def test_a_full_disk_is_survived(recorder: Recorder) -> None:
+    """The process' limit of file sizes gives the errors of a full disk."""
+    answer(await post(recorder, request(100, seed=1, padding=1000).SerializeToString()))
+    await spans(recorder)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    stored = 100
+    resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, hard))
+    try:
+        for seed in range(2, 8):
+            sent = await post(recorder, request(100, seed=seed, padding=1000).SerializeToString())
+            assert sent.status_code in (200, 503)
+            stored += 100 * (sent.status_code == 200)
+        await until_async(lambda: "File too large" in str(recorder.health()["last_error"]))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert len(await spans(recorder)) == stored
+    answer(await post(recorder, request(100, seed=9).SerializeToString()))
+    assert len(await spans(recorder)) == stored + 100
+
+
+async def test_spans_that_were_committed_without_their_ancestor_inherit_after_a_restart(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A recorder that is killed between a commit and the inheritance leaves spans without one."""
+    message = ExportTraceServiceRequest()
+    scope = message.resource_spans.add().scope_spans.add()
+    trace = bytes(range(16))
+    for number, parent in ((1, 0), (2, 1), (3, 2)):
+        span = scope.spans.add(trace_id=trace, span_id=bytes([number] * 8), name=f"span {number}")
+        span.parent_span_id = bytes([parent] * 8) if parent else b""
+        span.start_time_unix_nano = span.end_time_unix_nano = number
+    root = ExportTraceServiceRequest()
+    root.resource_spans.add().scope_spans.add().spans.append(scope.spans.pop(0))
+    top = root.resource_spans[0].scope_spans[0].spans[0]
+    top.attributes.add(key="restate.invocation.id").value.string_value = "inv_1"
+    store = Store(settings.store)
+    log = RequestLog(settings.store / FOLDER)
+    entries = [await log.append(one.SerializeToString(), 100) for one in (message, root)]
+    committer = Committer(store)
+    for entry in entries:
+        committer.commit([entry])
+    store.close()
+    log.close()
+    async with open_recorder(settings, FREE) as recorder:
+        await spans(recorder)
+        assert recorder.health()["waiting_requests"] == 0
+        rows = select(recorder, "SELECT DISTINCT invocation_id FROM spans")
+    assert rows == [{"invocation_id": "inv_1"}]
