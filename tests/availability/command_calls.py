@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,10 @@ def listed(limit: int) -> Callable[[Any, Said], None]:
         ids = [row["id"] for row in document["invocations"]]
         assert len(ids) == len(set(ids)) == min(limit, situation.rows)
         assert document["more"] == (situation.rows > limit)
-        order = [(row["created_at"], row["id"]) for row in document["invocations"]]
+        order = [
+            (datetime.fromisoformat(row["created_at"]), row["id"])
+            for row in document["invocations"]
+        ]
         assert order == sorted(order, reverse=True)
 
     return check
@@ -194,7 +198,7 @@ CALLS = (
     Call("demo", fixed("--help"), nothing, needs="nothing", json=False),
     Call("record", fixed("--help"), nothing, needs="nothing", json=False),
 )  # fmt: skip
-"""`demo` and `scenario run` start their own servers. For `record`, see test_record.py."""
+"""`demo` and `scenario run` start their own servers. For `record`, see `tests/record/test_process.py`."""
 
 
 def commands() -> Iterator[str]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -88,6 +90,12 @@ async def _copy(server: RestateServer, folder: Path, whole: list[str]) -> None:
         store.close()
 
 
+def _finish(work: Coroutine[Any, Any, object]) -> None:
+    """Run a coroutine to its end, also when the test that asks for it has a running event loop."""
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, work).result()
+
+
 @pytest.fixture(scope="session")
 def data(
     handlers: Handlers, tmp_path_factory: pytest.TempPathFactory
@@ -110,13 +118,13 @@ def data(
                 ids = send_ten(Handlers(server, handlers.log))
                 until(lambda: count(server) == 10, "the first ten invocations exist")
             if size > 10:
-                asyncio.run(send_many(server.ingress_port, "/every/naps/send?delay=1d", size - 10))
+                _finish(send_many(server.ingress_port, "/every/naps/send?delay=1d", size - 10))
             until(lambda: count(server) == size, f"{size} invocations exist", seconds=60)
             ended = 8 if size else 0
             until(lambda: count(server, "status = 'completed'") == ended, "eight ended")
             for name in ("recorded", "file"):
                 if name == "recorded":
-                    asyncio.run(_copy(server, folder / name, list(ids.values())))
+                    _finish(_copy(server, folder / name, list(ids.values())))
                 else:
                     (folder / name).mkdir()
                     shutil.copy(folder / "recorded" / DATABASE, folder / name / DATABASE)

@@ -20,6 +20,7 @@ from playhead.store.database import DATABASE, Store
 from situations import Situation
 
 COUNT = "SELECT count(*) AS n FROM invocations"
+NO_JOURNALS = "The recorder copies no journals: it was started with --no-journal."
 
 
 @pytest.fixture
@@ -48,7 +49,7 @@ async def test_a_client_follows_recorders_that_end_and_start(
             # The file is in use by the recorder, which answers in its place.
             assert await client.sql(COUNT) == [{"n": 10}]
             page = await client.invocations()
-            assert (len(page.rows), page.missing) == (10, ())
+            assert (len(page.rows), page.missing) == (10, (NO_JOURNALS,))
             running.signal(signal.SIGKILL)
             await asyncio.to_thread(running.stop)
             page = await client.invocations()

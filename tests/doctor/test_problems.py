@@ -60,25 +60,25 @@ LONG_AGO = (datetime.now(UTC) - timedelta(hours=13)).isoformat()
 
 
 @pytest.mark.parametrize(
-    ("journals", "problem", "words"),
+    ("changes", "problem", "words"),
     [
-        (copier(), None, "3 invocations copied"),
+        ({}, None, "3 invocations copied"),
         (
-            copier(problem="No server", last_copy=None, admin_url="http://127.0.0.1:9"),
+            {"problem": "No server", "last_copy": None, "admin_url": "http://127.0.0.1:9"},
             "recorder-copies-nothing",
             "copies nothing from http://127.0.0.1:9: No server",
         ),
-        (copier(problem="No server"), "recorder-behind", "No server"),
-        (copier(admin_url="http://10.0.0.5:9070"), "recorder-other-server", "http://10.0.0.5:9070"),
-        (copier(behind=14_000, invocations=36_000), "recorder-behind", "36,000 of 50,000"),
-        (copier(last_copy=LONG_AGO), "retention-close", "after 1d"),
-        ({}, "journals-not-copied", "does not copy"),
+        ({"problem": "No server"}, "recorder-behind", "No server"),
+        ({"admin_url": "http://10.0.0.5:9070"}, "recorder-other-server", "http://10.0.0.5:9070"),
+        ({"behind": 14_000, "invocations": 36_000}, "recorder-behind", "36,000 of 50,000"),
+        ({"last_copy": LONG_AGO}, "retention-close", "after 1d"),
+        (None, "journals-not-copied", "does not copy"),
     ],
 )
 async def test_journals(
-    journals: dict[str, Any], problem: str | None, words: str, tmp_path: Path
+    changes: dict[str, Any] | None, problem: str | None, words: str, tmp_path: Path
 ) -> None:
-    check = await journals_check(FakeStore(journals), tmp_path)
+    check = await journals_check(FakeStore({} if changes is None else copier(**changes)), tmp_path)
     assert (check.problem, check.state == "passed") == (problem, problem is None)
     assert words in check.finding
     assert problem is None or check.hint

@@ -155,7 +155,7 @@ async def test_a_claim_that_waits_is_restarted_and_keeps_its_checked_ledger(
         ):
             await pilot.press(key)
             await wait_until(pilot, lambda shown=shown: shown in screen_text(app), 30)
-        await wait_until(pilot, lambda: "accepts the journal: 2 of 2" in screen_text(app), 60)
+        await wait_until(pilot, lambda: "accepts the journal: 1 of 1" in screen_text(app), 60)
         await pilot.press("y")
         await wait_until(pilot, lambda: getattr(app.screen, "invocation_id", ident) != ident, 30)
         new: Any = app.screen

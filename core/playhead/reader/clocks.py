@@ -19,6 +19,9 @@ __all__ = ["clock_offsets", "shifted"]
 NOISE_SECONDS = 0.1
 """Differences up to this cannot be told from delays."""
 
+LATE_END_SECONDS = 0.02
+"""How much later than the server's end of an attempt or step the agent's span may end."""
+
 Process = tuple[str, str | None]
 """Service and instance."""
 
@@ -86,7 +89,7 @@ def _offset(
 ) -> ClockOffset | None:
     """Return the difference within its bounds; None when it may be zero or the bounds disagree."""
     most = min(latest)
-    least = max(earliest, default=None)
+    least = max(earliest) - LATE_END_SECONDS if earliest else None
     if least is not None and least > most:
         if least - most > NOISE_SECONDS:
             return None

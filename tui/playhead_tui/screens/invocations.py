@@ -97,9 +97,11 @@ class InvocationsScreen(PollingScreen):
 
     DEFAULT_CSS = """
     InvocationsScreen #empty { display: none; height: 1fr; padding: 2 4; color: $foreground 70%; }
+    InvocationsScreen.-short #empty { padding: 0 2; }
     InvocationsScreen.empty #empty { display: block; }
     InvocationsScreen.empty InvocationList { display: none; }
     """
+    VERTICAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [(0, "-short"), (18, "-tall")]
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "filter", "Filter"),
         Binding("e", "errors", "Errors"),
