@@ -198,7 +198,7 @@ CALLS = (
     Call("demo", fixed("--help"), nothing, needs="nothing", json=False),
     Call("record", fixed("--help"), nothing, needs="nothing", json=False),
 )  # fmt: skip
-"""`demo` and `scenario run` start their own servers. For `record`, see `tests/record/test_process.py`."""
+"""`demo` and `scenario run` start their own servers; tests/record/test_process.py has `record`."""
 
 
 def commands() -> Iterator[str]:

@@ -101,7 +101,6 @@ class InvocationsScreen(PollingScreen):
     InvocationsScreen.empty #empty { display: block; }
     InvocationsScreen.empty InvocationList { display: none; }
     """
-    VERTICAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [(0, "-short"), (18, "-tall")]
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "filter", "Filter"),
         Binding("e", "errors", "Errors"),
