@@ -266,7 +266,8 @@ class Stack:
     ) -> ManagedProcess:
         command = [sys.executable, "-m", module, "--port", str(port), *arguments]
         log = self.folder / "logs" / f"{module.rpartition('.')[2]}.log"
-        return ManagedProcess(name, command, log=log, env=env)
+        # The shell's OTEL_* variables are for its own services: they would divert these spans.
+        return ManagedProcess(name, command, log=log, env=env, without=("OTEL_",))
 
     def _wait_for(self, process: ManagedProcess, url: str) -> None:
         def answers() -> bool:

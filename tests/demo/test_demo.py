@@ -42,8 +42,19 @@ def stored(folder: Path, sql: str) -> list[tuple[object, ...]]:
         connection.close()
 
 
+DIVERTING = {
+    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://127.0.0.1:1/v1/traces",
+    "OTEL_EXPORTER_OTLP_HEADERS": "authorization=secret",
+    "OTEL_TRACES_SAMPLER": "always_off",
+    "OTEL_SDK_DISABLED": "true",
+}
+"""Variables of a shell whose own services send their spans elsewhere, or none."""
+
+
 @contextmanager
-def demo(folder: Path, *arguments: str) -> Generator[subprocess.Popen[str]]:
+def demo(
+    folder: Path, *arguments: str, env: dict[str, str] | None = None
+) -> Generator[subprocess.Popen[str]]:
     process = subprocess.Popen(
         [*DEMO, "--dir", str(folder), *arguments],
         stdin=subprocess.DEVNULL,
@@ -51,6 +62,7 @@ def demo(folder: Path, *arguments: str) -> Generator[subprocess.Popen[str]]:
         stderr=subprocess.PIPE,
         text=True,
         cwd=ROOT,
+        env={**os.environ, **(env or {})},
         start_new_session=True,
     )
     try:
@@ -62,7 +74,7 @@ def demo(folder: Path, *arguments: str) -> Generator[subprocess.Popen[str]]:
 
 
 def test_headless_demo_lists_what_happened(tmp_path: Path) -> None:
-    with demo(tmp_path / "demo", "--json") as process:
+    with demo(tmp_path / "demo", "--json", env=DIVERTING) as process:
         out, err = process.communicate(timeout=100)
     assert process.returncode == 0, err
     rows = json.loads(out)["invocations"]

@@ -110,3 +110,13 @@ def test_an_interrupt_during_the_start_waits_until_the_child_is_registered(
         child.start()
     assert child.running
     child.stop()
+
+
+def test_variables_can_be_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER", "always_off")
+    monkeypatch.setenv("PLAIN", "kept")
+    script = "import os; print({n: os.environ.get(n) for n in ('OTEL_TRACES_SAMPLER', 'PLAIN')})"
+    command = [sys.executable, "-c", f"{script}; print('up')"]
+    with ManagedProcess("env", command, log=tmp_path / "log", without=("OTEL_",)) as child:
+        until(lambda: up(child), "it has printed its variables")
+    assert "'OTEL_TRACES_SAMPLER': None, 'PLAIN': 'kept'" in child.log.read_text()

@@ -86,6 +86,7 @@ class ManagedProcess:
         *,
         log: Path,
         env: Mapping[str, str] | None = None,
+        without: Sequence[str] = (),
         cwd: Path | None = None,
     ) -> None:
         """Configure the process without starting it.
@@ -95,12 +96,14 @@ class ManagedProcess:
             command: Program and arguments.
             log: File to append its output to.
             env: Variables added to this process's environment.
+            without: Prefixes of variables to leave out of this process's environment.
             cwd: Working directory.
         """
         self.name = name
         self.command = [str(part) for part in command]
         self.log = log
         self.env = dict(env or {})
+        self.without = tuple(without)
         self.cwd = cwd
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -127,6 +130,7 @@ class ManagedProcess:
             raise ProcessError(f"{self.name} is already running (pid {self.pid})")
         self.log.parent.mkdir(parents=True, exist_ok=True)
         output: IO[bytes]
+        inherited = {n: v for n, v in os.environ.items() if not n.startswith(self.without)}
         with self.log.open("ab") as output, _uninterrupted():
             try:
                 self._process = subprocess.Popen(
@@ -134,7 +138,7 @@ class ManagedProcess:
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=subprocess.STDOUT,
-                    env={**os.environ, **self.env},
+                    env={**inherited, **self.env},
                     cwd=self.cwd,
                     start_new_session=True,
                 )

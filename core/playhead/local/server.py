@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import shutil
 from collections.abc import Mapping
@@ -85,14 +84,9 @@ class RestateServer:
         }
         if tracing_endpoint:
             settings["RESTATE_TRACING_ENDPOINT"] = tracing_endpoint
-        # RESTATE_* variables of the environment describe another server.
-        inherited = {name: "" for name in os.environ if name.startswith("RESTATE_")}
         self._process = ManagedProcess(
             "restate-server",
             [
-                "env",
-                *(part for name in inherited for part in ("-u", name)),
-                *(f"{name}={value}" for name, value in {**settings, **(env or {})}.items()),
                 binary or find_server(),
                 "--no-logo",
                 "--base-dir",
@@ -101,6 +95,9 @@ class RestateServer:
                 "playhead",
             ],
             log=folder / "restate-server.log",
+            env={**settings, **(env or {})},
+            # These variables describe another server, and where that one sends its spans.
+            without=("RESTATE_", "OTEL_"),
         )
 
     @property
