@@ -20,6 +20,9 @@ PlayheadError
 │   └── CommitError                 the store failed to write its spans
 ├── QueryError                      the SQL is invalid, or is not read-only
 │   └── QueryLimitError             the query takes too long, or its result is too large
+├── ExportError                     an export is not possible
+│   ├── TargetUnreachableError      the target does not answer, or not in time
+│   └── TargetRefusesError          the target refuses all spans, for example for a wrong key
 ├── ReplayError                     a replay is not possible
 │   ├── RecordingError              a recording cannot be read or written
 │   ├── UnsupportedJournalError     the journal has a version that cannot be replayed
@@ -38,6 +41,7 @@ __all__ = [
     "AmbiguousIdError",
     "AppError",
     "CommitError",
+    "ExportError",
     "IngestError",
     "MalformedRequestError",
     "NotFoundError",
@@ -58,6 +62,8 @@ __all__ = [
     "SettingsError",
     "StoreError",
     "StoreLockedError",
+    "TargetRefusesError",
+    "TargetUnreachableError",
     "UnauthorizedError",
     "UnreachableError",
     "UnsupportedJournalError",
@@ -170,6 +176,18 @@ class QueryError(PlayheadError):
 
 class QueryLimitError(QueryError):
     """The query takes too long, or its result is too large. No rows are returned."""
+
+
+class ExportError(PlayheadError):
+    """An export is not possible: the title names the file or the target."""
+
+
+class TargetUnreachableError(ExportError):
+    """The target does not answer, or not in time; what it has accepted is not sent again."""
+
+
+class TargetRefusesError(ExportError):
+    """The target refuses all spans. The title quotes its answer."""
 
 
 class ReplayError(PlayheadError):

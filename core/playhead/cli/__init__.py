@@ -18,6 +18,7 @@ __all__ = ["COMMANDS", "cli", "main"]
 COMMANDS = {
     "diff": "Compare two invocations step by step.",
     "doctor": "Check that everything Playhead needs is running and reachable.",
+    "export": "Export what was recorded to other tools.",
     "ls": "List invocations, newest first.",
     "record": "Record traces and journals into the store.",
     "recording": "Save journals as files for replays.",

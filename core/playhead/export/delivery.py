@@ -1,0 +1,203 @@
+"""Delivery of OTLP requests over HTTP, with the retries that the OTLP specification defines.
+
+See https://opentelemetry.io/docs/specs/otlp/#otlphttp-response.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from types import TracebackType
+from typing import Self
+
+import httpx
+from google.protobuf.message import DecodeError
+from google.rpc.status_pb2 import Status
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+
+from playhead.errors import ExportError, TargetRefusesError, TargetUnreachableError
+from playhead.export.otlp_encoding import Batch, encode
+from playhead.export.targets import Target
+from playhead.text import clean
+
+__all__ = ["Delivery", "Result"]
+
+RETRIED = frozenset({429, 502, 503, 504})
+TOO_LARGE_OR_INVALID = frozenset({400, 413, 422})
+"""Answers that concern the content of a request: other spans may still be accepted."""
+FIRST_PAUSE = 0.5
+LONGEST_PAUSE = 30.0
+REASON_LENGTH = 300
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """Outcome of one request."""
+
+    keys: tuple[int, ...]
+    """Keys of the spans that the target has answered for; they are not sent again."""
+    accepted: int
+    rejected: int = 0
+    reason: str = ""
+    """Why spans were rejected, in the target's words."""
+
+
+class Delivery:
+    """A connection to one target."""
+
+    def __init__(
+        self,
+        target: Target,
+        *,
+        patience: float = 300.0,
+        timeout: float = 30.0,
+        pause: Callable[[float], None] = lambda seconds: None,
+    ) -> None:
+        """Create the connection; nothing is sent yet.
+
+        Args:
+            target: Where to send, and with which headers.
+            patience: Seconds for which a request that fails is repeated.
+            timeout: Seconds to wait for one answer.
+            pause: Called with the seconds to wait before a request is repeated.
+        """
+        self._target = target
+        self._patience = patience
+        self._pause = pause
+        host = httpx.URL(target.url).host
+        self._http = httpx.AsyncClient(
+            headers={
+                **target.headers,
+                "content-type": "application/x-protobuf",
+                "content-encoding": "gzip",
+            },
+            timeout=timeout,
+            trust_env=host not in _LOOPBACK,
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._http.aclose()
+
+    async def send(self, batch: Batch) -> list[Result]:
+        """Send spans; a request that is refused for its content is divided until it is accepted.
+
+        Raises:
+            TargetRefusesError: The target refuses all requests, for example for a wrong key.
+            TargetUnreachableError: It does not answer, or not in time.
+        """
+        body = encode(batch.spans).SerializeToString()
+        response = await self._post(await asyncio.to_thread(gzip.compress, body, 3))
+        keys = tuple(span.key for span in batch.spans)
+        if response.is_success:
+            return [_accepted(response.content, keys)]
+        reason = self._reason(response)
+        if response.status_code not in TOO_LARGE_OR_INVALID:
+            raise TargetRefusesError(
+                f"{self._target.kind.title} at {self._target.shown_url} refuses spans: {reason}",
+                _hint(response.status_code),
+            )
+        if len(batch.spans) == 1:
+            return [Result(keys, 0, 1, reason)]
+        middle = len(batch.spans) // 2
+        return [
+            result
+            for half in (batch.spans[:middle], batch.spans[middle:])
+            for result in await self.send(Batch(half))
+        ]
+
+    async def _post(self, body: bytes) -> httpx.Response:
+        """Return the first answer that is final."""
+        deadline = time.monotonic() + self._patience
+        wait = FIRST_PAUSE
+        while True:
+            advised: float | None = None
+            try:
+                response = await self._http.post(self._target.url, content=body)
+            except (httpx.TransportError, OSError) as error:
+                problem = f"{error or type(error).__name__}"
+            except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+                raise ExportError(
+                    f"{self._target.shown_url} cannot be used: "
+                    f"{self._target.without_secrets(str(error))}"
+                ) from None
+            else:
+                if response.status_code not in RETRIED:
+                    return response
+                problem = self._reason(response)
+                advised = retry_after(response.headers.get("retry-after"))
+            # Random pauses keep several senders from returning at the same moment.
+            seconds = wait * random.uniform(0.8, 1.2) if advised is None else advised
+            if time.monotonic() + seconds > deadline:
+                asked = f"; it asks to wait {advised:.0f} s" if advised else ""
+                raise TargetUnreachableError(
+                    f"{self._target.kind.title} at {self._target.shown_url} does not accept "
+                    f"requests: {self._target.without_secrets(clean(problem))}{asked}",
+                    "Run the command again later: it continues where it stopped.",
+                )
+            self._pause(seconds)
+            await asyncio.sleep(seconds)
+            wait = min(wait * 2, LONGEST_PAUSE)
+
+    def _reason(self, response: httpx.Response) -> str:
+        """Return the status and what the target says about it."""
+        text = ""
+        kind = response.headers.get("content-type", "")
+        if "protobuf" in kind:
+            try:
+                text = Status.FromString(response.content).message
+            except DecodeError:
+                text = ""
+        elif "html" not in kind:
+            text = response.text
+        text = " ".join(clean(self._target.without_secrets(text)).split())[:REASON_LENGTH]
+        status = f"{response.status_code} {response.reason_phrase}".strip()
+        return f"{status}: {text}" if text else status
+
+
+def retry_after(value: str | None) -> float | None:
+    """Return the seconds of a `Retry-After` header, which has seconds or a date; None if absent."""
+    if not value:
+        return None
+    if value.strip().isdigit():
+        return float(value)
+    try:
+        moment = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return max((moment - datetime.now(UTC)).total_seconds(), 0.0)
+
+
+def _accepted(content: bytes, keys: tuple[int, ...]) -> Result:
+    """Return the outcome of a request that the target has accepted, at least in part."""
+    try:
+        partial = ExportTraceServiceResponse.FromString(content).partial_success
+    except DecodeError:
+        return Result(keys, len(keys))  # some targets answer with JSON or text
+    rejected = min(max(partial.rejected_spans, 0), len(keys))
+    reason = clean(partial.error_message)[:REASON_LENGTH] if rejected else ""
+    return Result(keys, len(keys) - rejected, rejected, reason)
+
+
+def _hint(status: int) -> str:
+    if status in (401, 403):
+        return "Check the key: see the page about export in the documentation."
+    if status == 404:
+        return "Check --endpoint: the address must be that of an OTLP receiver over HTTP."
+    return ""

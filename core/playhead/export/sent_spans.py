@@ -1,0 +1,95 @@
+"""The spans that a target has accepted, in a small file beside the store.
+
+The file has 8 bytes per span. A record that a killed process left incomplete is ignored, and
+overwritten by the next one.
+"""
+
+from __future__ import annotations
+
+import os
+from array import array
+from collections.abc import Iterable
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from playhead.errors import ExportError
+from playhead.store.span_ids import SpanIdSet
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+__all__ = ["SentSpans"]
+
+FOLDER = "exports"
+_WIDTH = 8
+
+
+class SentSpans:
+    """The accepted spans of one target; a context manager that opens and closes the file."""
+
+    def __init__(self, store: Path, name: str, url: str) -> None:
+        """Name the file without opening it.
+
+        Args:
+            store: Folder of the store.
+            name: Name of the target.
+            url: Address of the target.
+        """
+        digest = blake2b(url.encode(), digest_size=6).hexdigest()
+        self.path = store / FOLDER / f"{name}-{digest}.sent"
+        self._ids = SpanIdSet()
+        self._handle = -1
+
+    def __enter__(self) -> SentSpans:
+        """Read the file. Raises ExportError if it cannot be used, or another export uses it."""
+        import fcntl
+
+        from playhead.store.arrow import pa
+
+        try:
+            self.path.parent.mkdir(mode=0o700, exist_ok=True)
+            self._handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
+            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            data = self.path.read_bytes()
+        except BlockingIOError as error:
+            os.close(self._handle)
+            raise ExportError(
+                f"Another export to the same target is running ({self.path} is locked)",
+                "Wait until it has ended, or stop it.",
+            ) from error
+        except OSError as error:
+            raise ExportError(f"{self.path} cannot be used: {error}") from error
+        whole = len(data) - len(data) % _WIDTH
+        os.lseek(self._handle, whole, os.SEEK_SET)
+        numbers = pa.Array.from_buffers(
+            pa.uint64(), whole // _WIDTH, [None, pa.py_buffer(data[:whole])]
+        )
+        self._ids = SpanIdSet(pa.chunked_array([numbers], pa.uint64()))
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        os.close(self._handle)
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def __contains__(self, key: int) -> bool:
+        return key in self._ids
+
+    def add(self, keys: Iterable[int]) -> None:
+        """Record spans as accepted."""
+        added = array("Q", keys)
+        os.write(self._handle, added.tobytes())
+        self._ids.add(added)
+
+    def clear(self) -> None:
+        """Forget all spans, so that they are sent again."""
+        os.ftruncate(self._handle, 0)
+        os.lseek(self._handle, 0, os.SEEK_SET)
+        self._ids = SpanIdSet()

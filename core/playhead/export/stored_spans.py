@@ -1,0 +1,260 @@
+"""Finished spans of the store, trace by trace, in pieces of limited size."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import lru_cache
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import msgspec.json
+
+from playhead.errors import QueryLimitError
+from playhead.store.schema import SPAN_COLUMNS
+
+if TYPE_CHECKING:
+    from playhead.record.client import StoreClient
+    from playhead.store.arrow import ArrowTable
+
+__all__ = ["Selection", "SpanReader", "StoredSpan", "Totals", "unix_nano"]
+
+PIECE_BYTES = 8_000_000
+"""Approximate size of the spans that are in memory at a time."""
+PIECE_SPANS = 4_000
+PLAN_TRACES = 20_000
+"""Traces that are planned at a time."""
+
+_SIZE = "strlen(attributes::VARCHAR) + strlen(events::VARCHAR) + strlen(links::VARCHAR) + 400"
+_COLUMNS = ", ".join(SPAN_COLUMNS)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+_decode = msgspec.json.Decoder().decode
+
+
+@dataclass(slots=True)
+class StoredSpan:
+    """One finished span, in an editable form; the store keeps the original."""
+
+    trace_id: str
+    span_id: str
+    parent_span_id: str | None
+    name: str
+    kind: str
+    service_name: str
+    scope_name: str
+    start_unix_nano: int
+    end_unix_nano: int
+    status_code: str
+    status_message: str
+    attributes: dict[str, Any]
+    resource: Mapping[str, Any]
+    """Attributes of the resource; many spans share one mapping."""
+    events: list[dict[str, Any]]
+    links: list[dict[str, Any]]
+    invocation_id: str | None
+    size: int
+    """Approximate size in bytes."""
+
+    @property
+    def key(self) -> int:
+        """A 64-bit number that identifies the span."""
+        return int(self.span_id, 16) ^ int(self.trace_id[:16], 16)
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Conditions that select spans; by default, all finished spans."""
+
+    since: datetime | None = None
+    """Earliest start of a span."""
+    condition: str = ""
+    """SQL condition on the columns of `spans`."""
+    parameters: tuple[Any, ...] = ()
+
+    def where(self) -> tuple[str, list[Any]]:
+        """Return the condition in SQL, and its parameters. Pending spans never match."""
+        parts, parameters = ["end_unix_nano IS NOT NULL"], list(self.parameters)
+        if self.condition:
+            parts.append(f"({self.condition})")
+        if self.since is not None:
+            parts.append("start_unix_nano >= ?::UBIGINT")
+            parameters.append(unix_nano(self.since))
+        return " AND ".join(parts), parameters
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Numbers of the spans that match."""
+
+    spans: int
+    traces: int
+    pending: int
+    """Spans that are still open, which are never exported."""
+
+
+@dataclass(slots=True)
+class _Trace:
+    trace_id: str
+    first: int
+    last: int
+    spans: int
+    size: int
+
+
+@dataclass(slots=True)
+class _Piece:
+    traces: list[_Trace] = field(default_factory=list[_Trace])
+    spans: int = 0
+    size: int = 0
+
+
+class SpanReader:
+    """Reads the finished spans of a store, through its recorder or from its file."""
+
+    def __init__(self, client: StoreClient, selection: Selection = Selection()) -> None:
+        """Create the reader; nothing is read yet."""
+        self._client = client
+        self._where, self._parameters = selection.where()
+
+    async def totals(self) -> Totals:
+        """Count the spans. Raises the errors of `StoreClient.rows`."""
+        pending = self._where.replace("end_unix_nano IS NOT NULL", "end_unix_nano IS NULL", 1)
+        [row] = await self._client.rows(
+            f"SELECT (SELECT count(*) FROM spans WHERE {pending}) AS pending, count(*) AS spans,"
+            f" count(DISTINCT trace_id) AS traces FROM spans WHERE {self._where}",
+            [*self._parameters, *self._parameters],
+        )
+        return Totals(row["spans"], row["traces"], row["pending"])
+
+    async def tables(self) -> AsyncIterator[ArrowTable]:
+        """Yield the spans as Arrow tables: whole traces by their first start, large ones in parts.
+
+        Spans that arrive meanwhile may be included. Raises the errors of `StoreClient.arrow`.
+        """
+        following: asyncio.Task[ArrowTable] | None = None
+        try:
+            async for query in self._queries():
+                task = asyncio.ensure_future(self._fetch(*query))
+                if following is not None:
+                    yield await following
+                following = task
+            if following is not None:
+                yield await following
+                following = None
+        finally:
+            if following is not None:
+                following.cancel()
+
+    async def spans(self) -> AsyncIterator[list[StoredSpan]]:
+        """Yield the spans in the order of `tables`. Raises the errors of `StoreClient.arrow`."""
+        async for table in self.tables():
+            yield _spans(table)
+
+    async def _queries(self) -> AsyncIterator[tuple[list[str], int, int]]:
+        """Yield traces, and the range of their starts, that fit into memory together."""
+        piece = _Piece()
+        async for trace in self._plan():
+            full = piece.spans + trace.spans > PIECE_SPANS or piece.size + trace.size > PIECE_BYTES
+            if piece.traces and full:
+                yield _query(piece)
+                piece = _Piece()
+            if trace.size > PIECE_BYTES or trace.spans > PIECE_SPANS:
+                async for start, end in self._parts(trace):
+                    yield [trace.trace_id], start, end
+            else:
+                piece.traces.append(trace)
+                piece.spans += trace.spans
+                piece.size += trace.size
+        if piece.traces:
+            yield _query(piece)
+
+    async def _plan(self) -> AsyncIterator[_Trace]:
+        """Yield the traces by their first start."""
+        first, trace_id = 0, ""
+        while True:
+            rows = await self._client.rows(
+                "SELECT trace_id, min(start_unix_nano) AS first, max(start_unix_nano) AS last,"
+                f" count(*) AS spans, sum({_SIZE})::UBIGINT AS size FROM spans"
+                f" WHERE {self._where} GROUP BY trace_id"
+                " HAVING (min(start_unix_nano), trace_id) > (?::UBIGINT, ?)"
+                f" ORDER BY first, trace_id LIMIT {PLAN_TRACES}",
+                [*self._parameters, first, trace_id],
+            )
+            for row in rows:
+                yield _Trace(**row)
+            if len(rows) < PLAN_TRACES:
+                return
+            first, trace_id = rows[-1]["first"], rows[-1]["trace_id"]
+
+    async def _parts(self, trace: _Trace) -> AsyncIterator[tuple[int, int]]:
+        """Yield the ranges of starts that divide a large trace into pieces."""
+        count = max(1, min(PIECE_SPANS, trace.spans * PIECE_BYTES // trace.size))
+        rows = await self._client.rows(
+            "SELECT start_unix_nano AS start FROM (SELECT start_unix_nano, row_number() OVER"
+            f" (ORDER BY start_unix_nano) AS number FROM spans WHERE {self._where}"
+            " AND trace_id = ?) WHERE number % ? = 0 ORDER BY start",
+            [*self._parameters, trace.trace_id, count],
+        )
+        start = trace.first
+        for row in rows:
+            if start <= row["start"]:
+                yield start, row["start"]
+                start = row["start"] + 1
+        if start <= trace.last:
+            yield start, trace.last
+
+    async def _fetch(self, traces: Sequence[str], first: int, last: int) -> ArrowTable:
+        try:
+            return await self._client.arrow(
+                f"SELECT {_COLUMNS} FROM spans WHERE {self._where}"
+                " AND start_unix_nano BETWEEN ?::UBIGINT AND ?::UBIGINT"
+                " AND trace_id IN (SELECT unnest(?::VARCHAR[]))"
+                " ORDER BY trace_id, start_unix_nano, span_id",
+                [*self._parameters, first, last, list(traces)],
+            )
+        except QueryLimitError as error:
+            raise QueryLimitError(
+                f"The spans of trace {traces[0]} are too large to be read: {error.title}"
+            ) from error
+
+
+def unix_nano(moment: datetime) -> int:
+    """Return a time in nanoseconds since 1970."""
+    age = moment - _EPOCH
+    return max(((age.days * 86400 + age.seconds) * 1_000_000 + age.microseconds) * 1000, 0)
+
+
+def _query(piece: _Piece) -> tuple[list[str], int, int]:
+    return (
+        [trace.trace_id for trace in piece.traces],
+        min(trace.first for trace in piece.traces),
+        max(trace.last for trace in piece.traces),
+    )
+
+
+def _spans(table: ArrowTable) -> list[StoredSpan]:
+    columns = [column.to_pylist() for column in table.columns]
+    return [_span(*row) for row in zip(*columns, strict=True)]
+
+
+def _span(*row: Any) -> StoredSpan:
+    """Return the span of a row of `spans`."""
+    attributes, resource, events, links = row[11:15]
+    make: Any = StoredSpan
+    return make(
+        *row[:11],
+        _decode(attributes),
+        _resource(resource),
+        _decode(events) if events != "[]" else [],
+        _decode(links) if links != "[]" else [],
+        row[15],
+        len(attributes) + len(events) + len(links) + 100,
+    )
+
+
+@lru_cache(maxsize=4096)
+def _resource(text: str) -> Mapping[str, Any]:
+    return MappingProxyType(_decode(text))

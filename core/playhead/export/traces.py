@@ -1,0 +1,131 @@
+"""The export of spans to a target: each span once, also when an export is continued."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from playhead.export.otlp_encoding import Batch, batches
+from playhead.export.stored_spans import SpanReader, StoredSpan, Totals
+
+if TYPE_CHECKING:
+    from playhead.export.delivery import Delivery, Result
+    from playhead.export.sent_spans import SentSpans
+    from playhead.export.targets import TargetKind
+
+__all__ = ["Report", "send_traces"]
+
+REQUESTS = 3
+"""Requests that are on their way at a time."""
+
+
+@dataclass
+class Report:
+    """What an export did."""
+
+    totals: Totals
+    accepted: int = 0
+    rejected: int = 0
+    sent_before: int = 0
+    """Spans that the target had accepted before."""
+    too_old: int = 0
+    """Spans that were not sent because the target refuses spans of their age."""
+    requests: int = 0
+    reasons: Counter[str] = field(default_factory=Counter[str])
+    """Rejected spans by reason."""
+
+    @property
+    def handled(self) -> int:
+        """Number of spans that were sent or left out."""
+        return self.accepted + self.rejected + self.sent_before + self.too_old
+
+    def add(self, result: Result) -> None:
+        """Count the outcome of one request."""
+        self.accepted += result.accepted
+        self.rejected += result.rejected
+        if result.rejected:
+            self.reasons[result.reason] += result.rejected
+
+
+async def send_traces(
+    reader: SpanReader,
+    delivery: Delivery,
+    sent: SentSpans,
+    kind: TargetKind,
+    report: Report,
+    *,
+    progress: Callable[[Report], None] = lambda report: None,
+) -> None:
+    """Send all spans that the target has not accepted before.
+
+    Args:
+        reader: Reads the spans.
+        delivery: The connection to the target.
+        sent: The spans that were sent before; it is updated after each request.
+        kind: Kind of the target, with its limits.
+        report: Counts what is sent; it is complete even when an exception is raised.
+        progress: Called after each answer.
+
+    Raises:
+        ExportError: The target does not accept any more spans.
+    """
+    running: set[asyncio.Task[list[Result]]] = set()
+    oldest = 0
+    if kind.longest_age is not None:
+        oldest = time.time_ns() - int(kind.longest_age.total_seconds()) * 1_000_000_000
+
+    def settle(finished: set[asyncio.Task[list[Result]]]) -> None:
+        errors: list[BaseException] = []
+        for task in finished:
+            if error := task.exception():
+                errors.append(error)
+                continue
+            for result in task.result():
+                sent.add(result.keys)
+                report.add(result)
+            report.requests += 1
+        progress(report)
+        if errors:
+            raise errors[0]
+
+    async def start(batch: Batch) -> None:
+        nonlocal running
+        running.add(asyncio.create_task(delivery.send(batch)))
+        if len(running) >= REQUESTS:
+            finished, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+            settle(finished)
+
+    pending = Batch()
+    try:
+        async for spans in reader.spans():
+            new = list(_new(spans, sent, oldest, report))
+            *whole, last = batches([*pending.spans, *new]) if pending.spans or new else [Batch()]
+            for batch in whole:
+                await start(batch)
+            pending = last
+            progress(report)
+        if pending.spans:
+            await start(pending)
+        while running:
+            finished, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+            settle(finished)
+    finally:
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+
+def _new(
+    spans: list[StoredSpan], sent: SentSpans, oldest: int, report: Report
+) -> Iterator[StoredSpan]:
+    for span in spans:
+        if span.key in sent:
+            report.sent_before += 1
+        elif span.start_unix_nano < oldest:
+            report.too_old += 1
+        else:
+            yield span

@@ -1,0 +1,259 @@
+"""Spans of a store at an OTLP target: complete, once, and with what was refused."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from exported_rows import Run, Write, recording, rich_rows, row
+from google.rpc.status_pb2 import Status
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from otlp_sink import Answer, OtlpSink, partial, spans_of
+from playhead.store.span_writer import SpanRow
+
+TRACES = ("export", "traces")
+
+
+def stored(folder: Path) -> list[Any]:
+    connection = duckdb.connect(str(folder / "playhead.duckdb"), read_only=True)
+    try:
+        return connection.execute("SELECT * FROM spans ORDER BY trace_id, span_id").fetchall()
+    finally:
+        connection.close()
+
+
+def comparable(rows: list[Any]) -> list[Any]:
+    """Return rows with parsed JSON columns, where only the order of names may differ."""
+    return [(*row[:11], *map(json.loads, row[11:15])) for row in rows]
+
+
+def test_a_second_recorder_gets_equal_spans(
+    write: Write, run: Run, store: Path, tmp_path: Path
+) -> None:
+    write([*rich_rows(), row(50, end=None)])
+    other = tmp_path / "other"
+    with recording(other) as url:
+        result = run(*TRACES, "--to", "otlp", "--endpoint", url)
+    assert result.exit_code == 0, result.output
+    assert "Sent 4 spans" in result.stdout
+    assert "1 are still open: not sent" in result.stdout
+    finished = [r for r in stored(store) if r[8] is not None]
+    assert comparable(stored(other)) == comparable(finished)
+
+
+def test_a_running_recorder_is_asked(
+    write: Write, hundred: list[SpanRow], run: Run, store: Path
+) -> None:
+    with OtlpSink() as sink, recording(store) as itself:
+        result = run(*TRACES, "--to", "otlp", "--endpoint", sink.url, "--json")
+        refused = run(*TRACES, "--to", "otlp", "--endpoint", itself)
+    document = json.loads(result.stdout)
+    assert (document["accepted"], document["open"]) == (100, 3)
+    assert len({span.span_id for span in sink.spans}) == 100 == len(sink.spans)
+    assert refused.exit_code == 2
+    assert "is the recorder of this store" in refused.stderr
+
+
+def test_later_exports_send_only_what_is_new(
+    write: Write, hundred: list[SpanRow], run: Run
+) -> None:
+    arguments = (*TRACES, "--to", "otlp", "--endpoint")
+    with OtlpSink() as sink, OtlpSink() as other:
+        assert run(*arguments, sink.url).exit_code == 0
+        # One of the open spans ends, and a late span of an old time arrives.
+        write([row(100, trace=0), row(500, trace=3, start=1)])
+        again = run(*arguments, sink.url)
+        assert "Sent 2 spans" in again.stdout
+        assert "100 were there before" in again.stdout
+        assert len({span.span_id for span in sink.spans}) == 102 == len(sink.spans)
+        # Another target has a state of its own, and --again forgets that of one.
+        assert "Sent 102 spans" in run(*arguments, other.url).stdout
+        assert "Sent 102 spans" in run(*arguments, sink.url, "--again").stdout
+
+
+def test_interrupted_export_continues(write: Write, run: Run, store: Path, tmp_path: Path) -> None:
+    # 40 requests of about 1 MB, of which the target takes ten before it goes away.
+    write([row(n, trace=n, attributes={"text": "x" * 900_000}) for n in range(40)])
+    taken: list[int] = []
+
+    def answer(request: ExportTraceServiceRequest) -> Answer:
+        taken.append(len(spans_of(request)))
+        return Answer() if len(taken) <= 10 else Answer(503)
+
+    with OtlpSink(answer) as sink:
+        arguments = (*TRACES, "--to", "otlp", "--endpoint", sink.url)
+        failed = run(*arguments, "--retry-for", "0")
+        assert failed.exit_code == 3
+        assert "503" in failed.stderr
+        assert "10 spans were accepted before." in failed.stderr
+        assert max(sink.sizes) < 1_100_000
+        sink.answer = lambda request: Answer()
+        done = run(*arguments)
+    assert "Sent 30 spans" in done.stdout
+    assert len({span.span_id for span in sink.spans}) == 40 == len(sink.spans)
+
+
+def test_retry_after_is_honored(write: Write, hundred: list[SpanRow], run: Run) -> None:
+    times: list[float] = []
+
+    def answer(request: ExportTraceServiceRequest) -> Answer:
+        times.append(time.monotonic())
+        return Answer() if len(times) > 1 else Answer(429, headers={"retry-after": "2"})
+
+    with OtlpSink(answer) as sink:
+        result = run(*TRACES, "--to", "otlp", "--endpoint", sink.url)
+        assert result.exit_code == 0
+        assert "trying again in 2 s" in result.stderr
+        assert times[1] - times[0] >= 2
+        # A pause beyond --retry-for is not begun.
+        sink.answer = lambda request: Answer(429, headers={"retry-after": "3600"})
+        refused = run(*TRACES, "--to", "otlp", "--endpoint", sink.url, "--again")
+    assert refused.exit_code == 3
+    assert "it asks to wait 3600 s" in refused.stderr
+
+
+def test_rejected_spans_are_reported_with_the_reason(
+    write: Write, hundred: list[SpanRow], run: Run
+) -> None:
+    with OtlpSink(lambda request: partial(7, "too \x1b[31mmany attributes")) as sink:
+        result = run(*TRACES, "--to", "otlp", "--endpoint", sink.url)
+    assert result.exit_code == 1
+    assert "Sent 93 spans" in result.stdout
+    assert "7 were rejected: too many attributes" in result.stdout
+
+
+def test_one_span_that_is_refused_does_not_stop_the_others(
+    write: Write, hundred: list[SpanRow], run: Run
+) -> None:
+    problem = Status(code=3, message="span 42 is invalid").SerializeToString()
+
+    def answer(request: ExportTraceServiceRequest) -> Answer:
+        if any(span.name == "span 42" for span in spans_of(request)):
+            return Answer(400, problem, {"content-type": "application/x-protobuf"})
+        return Answer()
+
+    with OtlpSink(answer) as sink:
+        result = run(*TRACES, "--to", "otlp", "--endpoint", sink.url, "--json")
+    document = json.loads(result.stdout)
+    assert result.exit_code == 1
+    assert (document["accepted"], document["rejected"]) == (99, 1)
+    assert document["reasons"] == [{"reason": "400 Bad Request: span 42 is invalid", "spans": 1}]
+    assert len({span.span_id for span in sink.spans}) == 99 == len(sink.spans)
+
+
+def test_secrets_are_sent_and_never_shown(
+    write: Write, hundred: list[SpanRow], run: Run, store: Path
+) -> None:
+    def answer(request: ExportTraceServiceRequest) -> Answer:
+        echoed = "wrong key top-secret for pass-word"
+        return Answer(401, echoed.encode(), {"content-type": "text/plain"})
+
+    with OtlpSink(answer) as sink:
+        url = sink.url.replace("http://", "http://user:pass-word@")
+        headers = {"PLAYHEAD_EXPORT_HEADERS": "authorization=Bearer%20top-secret,x-team=one"}
+        result = run(
+            *TRACES, "--to", "otlp", "--endpoint", url, "--header", "X-Team=two", **headers
+        )
+    assert result.exit_code == 3
+    assert "401 Unauthorized: wrong key … for …" in result.stderr
+    assert sink.headers[0]["authorization"] == "Bearer top-secret"
+    assert sink.headers[0]["x-team"] == "two"
+    assert "top-secret" not in result.output
+    assert "pass-word" not in result.output
+    kept = [file for file in store.rglob("*") if file.is_file()]
+    assert not any(b"top-secret" in f.read_bytes() or "pass" in f.name for f in kept)
+    assert all(file.stat().st_mode & 0o077 == 0 for file in kept if file.suffix == ".sent")
+
+
+def test_targets_get_their_own_headers_and_paths(
+    write: Write, hundred: list[SpanRow], run: Run
+) -> None:
+    with OtlpSink() as sink:
+        keys = {
+            "LANGFUSE_PUBLIC_KEY": "pk", "LANGFUSE_SECRET_KEY": "sk",
+            "DD_API_KEY": "dd", "PHOENIX_API_KEY": "px",
+        }  # fmt: skip
+        for name in ("langfuse", "phoenix", "datadog", "jaeger"):
+            assert run(*TRACES, "--to", name, "--endpoint", sink.url, **keys).exit_code == 0
+    names = ("langfuse", "phoenix", "datadog", "jaeger")
+    found = dict(zip(names, sink.headers, strict=True))
+    assert found["langfuse"]["authorization"] == "Basic cGs6c2s="
+    assert found["langfuse"]["x-langfuse-ingestion-version"] == "4"
+    assert found["phoenix"]["authorization"] == "Bearer px"
+    assert found["datadog"]["dd-api-key"] == "dd"
+    assert "authorization" not in found["jaeger"]
+    assert sink.paths == ["/api/public/otel/v1/traces", *["/v1/traces"] * 3]
+
+
+@pytest.mark.parametrize("name", ["langfuse", "logfire", "datadog"])
+def test_a_missing_key_is_refused_before_sending(
+    write: Write, hundred: list[SpanRow], run: Run, name: str
+) -> None:
+    with OtlpSink() as sink:
+        result = run(*TRACES, "--to", name, "--endpoint", sink.url)
+        assert sink.headers == []
+    assert result.exit_code == 2
+    assert "is not set" in result.stderr
+
+
+def test_logfire_gets_no_spans_that_it_would_refuse(write: Write, run: Run) -> None:
+    now = time.time_ns()
+    write([row(1, start=now - 25 * 3600 * 10**9), row(2, start=now - 3600 * 10**9)])
+    with OtlpSink() as sink:
+        result = run(*TRACES, "--to", "logfire", "--endpoint", sink.url, LOGFIRE_TOKEN="token")
+    assert [span.name for span in sink.spans] == ["span 2"]
+    assert sink.headers[0]["authorization"] == "token"
+    assert "1 are older than 24 h: not sent, because Logfire refuses them." in result.stdout
+
+
+def test_since_selects_spans_by_their_start(write: Write, run: Run) -> None:
+    now = time.time_ns()
+    write([row(1, start=now - 3600 * 10**9), row(2, start=now - 60 * 10**9)])
+    with OtlpSink() as sink:
+        result = run(*TRACES, "--to", "otlp", "--endpoint", sink.url, "--since", "10m")
+    assert [span.name for span in sink.spans] == ["span 2"]
+    assert "Sent 1 span " in result.stdout
+
+
+def test_large_traces_are_read_in_parts(write: Write, run: Run) -> None:
+    # Many spans of one trace begin at the same moment.
+    write([row(n, start=1_000_000 + n // 100) for n in range(9000)])
+    with OtlpSink() as sink:
+        result = run(*TRACES, "--to", "otlp", "--endpoint", sink.url)
+    assert "Sent 9,000 spans" in result.stdout
+    assert len({span.span_id for span in sink.spans}) == 9000 == len(sink.spans)
+
+
+def test_an_empty_store_and_no_store(write: Write, run: Run) -> None:
+    with OtlpSink() as sink:
+        arguments = (*TRACES, "--to", "otlp", "--endpoint", sink.url)
+        missing = run(*arguments)
+        assert missing.exit_code == 3
+        assert "has no store" in missing.stderr
+        write([])
+        empty = run(*arguments)
+    assert empty.exit_code == 0
+    assert "Sent 0 spans" in empty.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--to", "otlp"), "--to otlp needs an address"),
+        (("--to", "otlp", "--endpoint", "localhost:4318"), "is not a URL"),
+        (("--to", "otlp", "--endpoint", "http://h:99999"), "is not a URL"),
+        (("--to", "otlp", "--endpoint", "http://h", "--header", "name"), "Write NAME=VALUE"),
+        (("--to", "otlp", "--endpoint", "http://h", "file"), "takes no PATH"),
+        (("--to", "file"), "needs a PATH"),
+        (("--to", "parquet", "folder", "--endpoint", "http://h"), "takes no --endpoint"),
+    ],
+)
+def test_wrong_usage(write: Write, run: Run, arguments: tuple[str, ...], message: str) -> None:
+    write([])
+    result = run(*TRACES, *arguments)
+    assert result.exit_code == 2
+    assert message in result.stderr
