@@ -1,170 +1,290 @@
-"""Measure the rate at which the recorder accepts spans.
+"""Measure how fast the recorder accepts spans, and what else it does meanwhile.
 
-`python -m benchmarks.ingest` sends agent-like spans (14 per trace, about 1.3 KB each) in requests
-of 512 over 4 connections to a recorder process. It waits for each answer, which means that the
-spans are durable. The baseline decodes and commits the same requests in one process without a
-server. Both run alternately; medians are printed.
+The load generator runs in a process of its own on the same cores: agent runs of 14 spans, 1.2 KB a
+span, 512 spans a request (see `benchmarks._agent_spans`). An answer means that the spans are
+durable. A span is queryable when SQL finds it by its invocation. The floor decodes and commits the
+same requests in one process, without a log, duplicates, or invocations.
+
+`--stored 1000000` also measures with as many spans in the store, and `--minutes 10` is a soak at a
+steady rate. `--json FILE` keeps the results.
 """
 
 from __future__ import annotations
 
 import argparse
-import http.client
+import asyncio
+import functools
 import json
-import random
 import statistics
+import subprocess
+import sys
 import tempfile
 import threading
 import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from playhead.record.endpoint import RecorderEndpoint, read_endpoint, read_token
+import psutil
+from playhead.client import AsyncClient
+from playhead.local import ManagedProcess
+from playhead.record.endpoint import read_endpoint
 from playhead.record.otlp_columns import SpanDecoder
 from playhead.record.process import start_recorder
 from playhead.settings import Settings
 from playhead.store.database import Store
-from playhead.store.span_writer import SpanWriter
 
-SPANS = 512
-CONNECTIONS = 4
-TRACE = 14
+from benchmarks._agent_spans import SPANS, Load
 
-
-def bodies(count: int, seed: int) -> list[bytes]:
-    """Return requests of 512 spans each."""
-    rng = random.Random(seed)
-    messages = json.dumps(
-        [{"role": "user", "parts": [{"type": "text", "content": "lorem ipsum " * 20}]}]
-    )
-    out: list[bytes] = []
-    for _ in range(count):
-        message = ExportTraceServiceRequest()
-        resource = message.resource_spans.add()
-        resource.resource.attributes.add(key="service.name").value.string_value = "agent"
-        scope = resource.scope_spans.add()
-        scope.scope.name = "pydantic-ai"
-        trace = parent = b""
-        for number in range(SPANS):
-            if number % TRACE == 0:
-                trace, parent = rng.randbytes(16), b""
-            span = scope.spans.add()
-            span.trace_id, span.span_id, span.parent_span_id = trace, rng.randbytes(8), parent
-            span.name = "chat gpt-5"
-            span.start_time_unix_nano = time.time_ns()
-            span.end_time_unix_nano = span.start_time_unix_nano + 10**9
-            for key, text in (
-                ("gen_ai.operation.name", "chat"),
-                ("gen_ai.request.model", "gpt-5"),
-                ("gen_ai.response.model", "gpt-5-2026-01-01"),
-                ("gen_ai.input.messages", messages),
-                ("gen_ai.output.messages", messages),
-                ("gen_ai.agent.name", "weather"),
-                ("gen_ai.conversation.id", rng.randbytes(16).hex()),
-                ("server.address", "127.0.0.1"),
-            ):
-                span.attributes.add(key=key).value.string_value = text
-            for key in ("gen_ai.usage.input_tokens", "gen_ai.usage.output_tokens", "server.port"):
-                span.attributes.add(key=key).value.int_value = rng.randrange(10_000)
-            if not parent:
-                invocation = span.attributes.add(key="restate.invocation.id")
-                invocation.value.string_value = f"inv_{trace.hex()}"
-            parent = span.span_id
-        out.append(message.SerializeToString())
-    return out
+GROUP = 20
+"""Requests that share a commit in the floor."""
 
 
-def floor(requests: list[bytes]) -> float:
-    """Return spans per second, decoded and committed request by request."""
+@dataclass
+class Results:
+    """Rows of the table that is printed."""
+
+    rows: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+
+    def add(self, what: str, value: float, unit: str, limit: float, aim: float) -> None:
+        """Print a row and keep it. A limit is a minimum for rates, and a maximum for others."""
+        row = {"what": what, "value": value, "unit": unit, "limit": limit, "aim": aim}
+        self.rows.append(row)
+        shown = f"{value:10,.0f}" if value >= 100 else f"{value:10.1f}"
+        print(f"{what:58}{shown} {unit:8} (first {limit:,g}, aim {aim:,g})", flush=True)
+
+
+class Recorder:
+    """A recorder process with an empty store, or with that of an earlier one."""
+
+    def __init__(self, folder: Path) -> None:
+        self.settings = replace(Settings(), store=folder / "store", admin_url="http://127.0.0.1:1")
+        self.log = folder / "recorder.log"
+        self.sent = 0
+
+    def __enter__(self) -> Recorder:
+        self.child: ManagedProcess = start_recorder(
+            self.settings, self.log, free_ports=True, journals=False
+        )
+        endpoint = read_endpoint(self.settings.store)
+        assert endpoint is not None
+        self.port = endpoint.otlp_http_port
+        self.process = psutil.Process(endpoint.pid)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.child.stop(grace=60)
+
+    def send(
+        self,
+        requests: int,
+        *,
+        connections: int = 4,
+        rate: float = 0,
+        during: Callable[[], None] | None = None,
+    ) -> dict[str, Any]:
+        """Send requests; return the sender's results and the seconds until they are queryable."""
+        command = [sys.executable, "-m", "benchmarks._span_sender", str(self.port),
+                   f"--requests={requests}", f"--first={self.sent + 1}",
+                   f"--connections={connections}", f"--rate={rate}"]  # fmt: skip
+        with subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ) as sender:
+            assert sender.stdin is not None
+            assert sender.stdout is not None
+            assert sender.stdout.readline() == "ready\n"
+            spent = sum(self.process.cpu_times()[:2])
+            began = time.perf_counter()
+            print("go", file=sender.stdin, flush=True)
+            thread = threading.Thread(target=during) if during else None
+            if thread:
+                thread.start()
+            line = sender.stdout.readline()
+            if thread:
+                thread.join()
+        assert line, "the sender failed"
+        self.sent += requests
+        asyncio.run(self._until_queryable())
+        found = json.loads(line)
+        found["queryable"] = time.perf_counter() - began
+        found["cpu"] = sum(self.process.cpu_times()[:2]) - spent
+        return found
+
+    async def _until_queryable(self) -> None:
+        wanted = self.sent * 36  # the runs of a request, whose last spans are in the next one
+        async with AsyncClient(settings=self.settings) as client:
+            while True:
+                [row] = await client.sql(
+                    "SELECT count(*) AS n FROM spans WHERE name = 'chat gpt-5'"
+                    " AND invocation_id IS NOT NULL"
+                )
+                if row["n"] >= wanted * 3:
+                    return
+                await asyncio.sleep(0.02)
+
+    def sql(self, query: str) -> list[dict[str, Any]]:
+        """Return the rows of a query."""
+
+        async def ask() -> list[dict[str, Any]]:
+            async with AsyncClient(settings=self.settings) as client:
+                return await client.sql(query)
+
+        return asyncio.run(ask())
+
+
+def floor(requests: int) -> float:
+    """Return spans per second: decoded and inserted in groups, and nothing else."""
+    bodies = list(Load().requests(requests))
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder))
-        writer, decoder = SpanWriter(store), SpanDecoder()
-        started = time.perf_counter()
-        for body in requests:
-            writer.write_table(decoder.decode([body]))
-        seconds = time.perf_counter() - started
+        decoder = SpanDecoder()
+        began = time.perf_counter()
+        for start in range(0, requests, GROUP):
+            table = decoder.decode(bodies[start : start + GROUP])
+            with store.transaction() as connection:
+                connection.register("batch", table)
+                connection.execute("INSERT INTO spans SELECT * FROM batch")
+                connection.unregister("batch")
+        seconds = time.perf_counter() - began
         store.close()
-    return len(requests) * SPANS / seconds
+    return requests * SPANS / seconds
 
 
-def recorder(requests: list[bytes]) -> tuple[float, float]:
-    """Return the spans per second that are acknowledged, and that queries find by invocation."""
-    with tempfile.TemporaryDirectory() as folder:
-        settings = Settings(store=Path(folder, "store"))
-        log = Path(folder, "log")
-        child = start_recorder(settings, log, free_ports=True, journals=False)
-        try:
-            endpoint = read_endpoint(settings.store)
-            assert endpoint is not None
-            waiting = list(requests)
-            threads = [
-                threading.Thread(target=_send, args=(endpoint.otlp_http_port, waiting))
-                for _ in range(CONNECTIONS)
-            ]
-            started = time.perf_counter()
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
-            acknowledged = time.perf_counter() - started
-            assert not waiting
-            count = len(requests) * SPANS
-            token = read_token(settings.store) or ""
-            while _found(endpoint, token) < count:
-                time.sleep(0.005)
-            queryable = time.perf_counter() - started
-        finally:
-            child.stop()
-    return count / acknowledged, count / queryable
+def readings(recorder: Recorder, seconds: float) -> tuple[list[float], list[float]]:
+    """Return the milliseconds of lists of 100 invocations, and of opening one."""
+    lists: list[float] = []
+    details: list[float] = []
+
+    async def timed(times: list[float], ask: Callable[[], Awaitable[Any]]) -> Any:
+        began = time.perf_counter()
+        result = await ask()
+        times.append((time.perf_counter() - began) * 1000)
+        return result
+
+    async def read() -> None:
+        async with AsyncClient(settings=recorder.settings) as client:
+            page = await client.invocations(limit=100)
+            await client.invocation(page.rows[0].id)
+            end = time.perf_counter() + seconds
+            while time.perf_counter() < end:
+                page = await timed(lists, lambda: client.invocations(limit=100))
+                id_ = page.rows[len(lists) % 100].id
+                await timed(details, functools.partial(client.invocation, id_))
+                await asyncio.sleep(0.05)
+
+    asyncio.run(read())
+    return lists, details
 
 
-def _send(port: int, waiting: list[bytes]) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", port)
-    headers = {"content-type": "application/x-protobuf"}
-    while True:
-        try:
-            body = waiting.pop()
-        except IndexError:
-            break
-        connection.request("POST", "/v1/traces", body, headers)
-        response = connection.getresponse()
-        response.read()
-        if response.status == 503:
-            waiting.append(body)
-        elif response.status != 200:
-            raise RuntimeError(f"the recorder answered {response.status}")
-    connection.close()
+def add_invocations(settings: Settings) -> None:
+    """Add a row to `invocations` for each invocation with spans, as a copied journal would."""
+    store = Store(settings.store)
+    with store.transaction() as connection:
+        connection.execute(
+            "INSERT INTO invocations (id, target, target_service_name, target_handler_name,"
+            " target_service_ty, trace_id, created_at, modified_at, completed_at, status,"
+            " completion_result, journal_size) SELECT invocation_id, 'WeatherAgent/ask',"
+            " 'WeatherAgent', 'ask', 'service', min(trace_id),"
+            " to_timestamp(min(start_unix_nano) / 1e9), to_timestamp(max(end_unix_nano) / 1e9),"
+            " to_timestamp(max(end_unix_nano) / 1e9), 'completed', 'success', 0 FROM spans"
+            " WHERE invocation_id IS NOT NULL GROUP BY invocation_id"
+        )
+    store.close()
 
 
-def _found(endpoint: RecorderEndpoint, token: str) -> int:
-    connection = http.client.HTTPConnection("127.0.0.1", endpoint.api_port)
-    sql = "SELECT count(*) AS n FROM spans WHERE invocation_id IS NOT NULL"
-    headers = {"authorization": f"Bearer {token}", "accept": "application/json"}
-    connection.request("POST", "/query", json.dumps({"sql": sql}), headers)
-    found: int = json.loads(connection.getresponse().read())["rows"][0]["n"]
-    connection.close()
-    return found
+def p95(times: list[float]) -> float:
+    """Return the 95th percentile."""
+    return sorted(times)[int(len(times) * 0.95)] if times else float("nan")
+
+
+def rates(results: Results, recorder: Recorder, requests: int, when: str) -> None:
+    """Measure with one and four connections."""
+    for connections in (1, 4):
+        found = recorder.send(requests, connections=connections)
+        with_ = f"{when}, {connections} connection{'s' * (connections > 1)}"
+        results.add(f"acknowledged and durable, {with_}", found["spans"] / found["seconds"],
+                    "spans/s", 40_000, 100_000)  # fmt: skip
+        results.add(f"queryable, {with_}", found["spans"] / found["queryable"], "spans/s",
+                    40_000, 60_000)  # fmt: skip
+        results.add(f"acknowledgement p95, {with_}", found["p95"] * 1000, "ms", 50, 20)
+        results.add(f"acknowledgement, worst, {with_}", found["worst"] * 1000, "ms", 250, 100)
+        print(f"{'':58}{found['cpu'] / found['spans'] * 1e6:10.1f} µs of the recorder a span")
+
+
+def idle(recorder: Recorder, seconds: float = 20) -> float:
+    """Return the percentage of a core that an idle recorder uses."""
+    time.sleep(5)  # its checkpoint
+    before = sum(recorder.process.cpu_times()[:2])
+    time.sleep(seconds)
+    return (sum(recorder.process.cpu_times()[:2]) - before) / seconds * 100
+
+
+def measure(results: Results, requests: int, stored: int, folder: Path) -> None:
+    """Measure everything but the soak."""
+    results.add("floor: decode and commit", statistics.median(floor(160) for _ in range(3)),
+                "spans/s", 0, 0)  # fmt: skip
+    recorder = Recorder(folder)
+    with recorder:
+        rates(results, recorder, requests, "empty")
+        while stored and recorder.sent * SPANS < stored:
+            recorder.send(min(800, stored // SPANS + 1 - recorder.sent))
+    if not stored:
+        return
+    add_invocations(recorder.settings)
+    with recorder:
+        recorder.sql("SELECT count(*) FROM spans")
+        rates(results, recorder, requests, f"{stored:,} stored")
+        times: list[tuple[list[float], list[float]]] = []
+        recorder.send(requests, rate=20_000, during=lambda: times.append(readings(recorder, 10)))
+        results.add("list of 100 invocations, during ingest, p95", p95(times[0][0]), "ms", 30, 15)
+        results.add("opening one, during ingest, p95", p95(times[0][1]), "ms", 30, 15)
+        results.add("memory", recorder.process.memory_info().rss / 1e6, "MB", 600, 350)
+        results.add("idle", idle(recorder), "%", 1, 1)
+        size = sum(path.stat().st_size for path in recorder.settings.store.rglob("*"))
+        results.add("disk", size / (recorder.sent * SPANS), "B/span", 600, 450)
+
+
+def soak(results: Results, minutes: float, rate: float, folder: Path) -> None:
+    """Send at a steady rate, and check that every acknowledged span is stored once."""
+    recorder = Recorder(folder)
+    with recorder:
+        per_round = int(rate * 30 / SPANS)
+        end = time.perf_counter() + minutes * 60
+        worst = 0.0
+        while time.perf_counter() < end:
+            found = recorder.send(per_round, rate=rate)
+            worst = max(worst, found["worst"])
+            memory = recorder.process.memory_info().rss / 1e6
+            print(f"{recorder.sent * SPANS:12,} spans, p95 {found['p95'] * 1000:.1f} ms, worst "
+                  f"{found['worst'] * 1000:.0f} ms, {memory:.0f} MB", flush=True)  # fmt: skip
+        [row] = recorder.sql("SELECT count(*) AS n, count(DISTINCT span_id) AS ids FROM spans")
+        results.add("soak: spans sent", recorder.sent * SPANS, "", 0, 0)
+        results.add("soak: spans stored", row["n"], "", 0, 0)
+        results.add("soak: worst acknowledgement", worst * 1000, "ms", 250, 100)
+        assert row["n"] == row["ids"] == recorder.sent * SPANS
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--requests", type=int, default=80, help="of 512 spans each")
-    parser.add_argument("--rounds", type=int, default=3)
-    arguments = parser.parse_args()
-    requests = bodies(arguments.requests, seed=1)
-    size = sum(map(len, requests)) / len(requests) / SPANS
-    print(f"{len(requests) * SPANS} spans, {size:.0f} bytes each, {CONNECTIONS} connections")
-    floors: list[float] = []
-    results: list[tuple[float, float]] = []
-    for _ in range(arguments.rounds):
-        floors.append(floor(requests))
-        results.append(recorder(requests))
-    base = statistics.median(floors)
-    print(f"baseline       {base:9.0f} spans/s")
-    for name, column in (("acknowledged", 0), ("queryable", 1)):
-        rate = statistics.median(result[column] for result in results)
-        print(f"{name:14} {rate:9.0f} spans/s   {rate / base:.2f} of the baseline")
+    parser.add_argument("--requests", type=int, default=800, help="of 512 spans, per measurement")
+    parser.add_argument("--stored", type=int, default=0)
+    parser.add_argument("--minutes", type=float, default=0)
+    parser.add_argument("--rate", type=float, default=20_000, help="spans a second of the soak")
+    parser.add_argument("--json", type=Path)
+    chosen = parser.parse_args()
+    results = Results()
+    load = psutil.getloadavg()[0]
+    print(f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {psutil.cpu_count()} cores, load {load:.1f}")
+    with tempfile.TemporaryDirectory() as folder:
+        if chosen.minutes:
+            soak(results, chosen.minutes, chosen.rate, Path(folder))
+        else:
+            measure(results, chosen.requests, chosen.stored, Path(folder))
+    if chosen.json:
+        chosen.json.write_text(json.dumps(results.rows, indent=1))
 
 
 if __name__ == "__main__":

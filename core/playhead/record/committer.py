@@ -7,7 +7,7 @@ blocks the requests behind it.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from playhead.record.otlp_columns import SpanDecoder
 from playhead.record.otlp_rows import span_rows
 from playhead.record.request_log import LogEntry, read_entry
 from playhead.store.database import Store
-from playhead.store.span_invocations import OpenTraces, inherit_within
+from playhead.store.span_invocations import OpenTraces, inherit_invocations, inherit_within
 from playhead.store.span_writer import SpanWriter, span_table
 
 __all__ = ["Committed", "Committer"]
@@ -98,6 +98,12 @@ class Committer:
                 return self._put_aside(group[0], bodies[0], error)
         middle = len(group) // 2
         return self.commit(group[:middle]).add(self.commit(group[middle:]))
+
+    def inherit(self, traces: Collection[str]) -> set[str]:
+        """Let spans in these traces inherit invocations; return the invocations with more spans."""
+        found = set(inherit_invocations(self._store, traces))
+        self._writer.forget_invocations(found)
+        return found
 
     def _write(self, bodies: Sequence[bytes], weight: int) -> Committed:
         if weight < FEW_SPANS_WEIGHT:

@@ -20,7 +20,6 @@ from playhead.record.otlp import Inspection
 from playhead.record.request_log import FOLDER, LogEntry, RequestLog
 from playhead.record.span_delays import SpanDelays
 from playhead.store.database import Store
-from playhead.store.span_invocations import inherit_invocations
 
 __all__ = ["Ingest", "IngestLimits"]
 
@@ -289,7 +288,7 @@ class Ingest:
         count = min(len(self._changed_traces), INHERIT_TRACES)
         traces = [self._changed_traces.pop() for _ in range(count)]
         try:
-            self._changed(await asyncio.to_thread(inherit_invocations, self._store, traces))
+            self._changed(await asyncio.to_thread(self._committer.inherit, traces))
         except Exception as error:
             self._record_error(str(error))
             self._changed_traces.update(traces)

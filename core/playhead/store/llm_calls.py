@@ -6,22 +6,14 @@ It runs in the transaction that changes spans or journals, so that readers never
 from __future__ import annotations
 
 import json
-import re
 import threading
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import duckdb
 
-from playhead.conventions import (
-    ATTEMPT_SPAN,
-    ATTEMPT_SPAN_ID,
-    COMPLETION_ID,
-    LLM_CALL,
-    TOOL_CALL,
-)
 from playhead.decode.registry import MODEL_STEP_PATTERNS, decode_run
 from playhead.decode.spans import call_of
 from playhead.journal.entries import run_result
@@ -30,7 +22,7 @@ from playhead.model import LlmCall
 from playhead.store.arrow import pa
 from playhead.store.database import Store
 
-__all__ = ["rebuild_llm_calls", "update_llm_calls", "update_llm_calls_of_spans"]
+__all__ = ["rebuild_llm_calls", "update_llm_calls"]
 
 VERSION = 1
 """Version of the rules of `find_calls`; a recorder with a newer one rebuilds the tables."""
@@ -75,25 +67,6 @@ WHERE invocation_id IN (SELECT unnest($ids::VARCHAR[]))
   AND span_id IN (SELECT unnest($spans::VARCHAR[]))
 """
 
-_CHANGING = """
-SELECT invocation_id FROM journal_llm_calls WHERE invocation_id IN (SELECT unnest($ids::VARCHAR[]))
-UNION
-SELECT invocation_id FROM spans WHERE invocation_id IN (SELECT unnest($ids::VARCHAR[]))
-  AND scope_name NOT IN (SELECT unnest($scopes::VARCHAR[]))
-GROUP BY invocation_id HAVING count(DISTINCT scope_name) > 1
-UNION
-SELECT invocation_id FROM spans WHERE invocation_id IN (SELECT unnest($ids::VARCHAR[]))
-  AND starts_with(name, $attempt) GROUP BY invocation_id HAVING count(*) > 1
-"""
-_SINGLE_SCOPES = ("", "playhead_tracing")
-"""Scopes of the server and of the tracing bridge, which send no spans of calls."""
-_CALL = re.compile(
-    "|".join(
-        rf'"{re.escape(name)}":\s*"(?:{"|".join(map(re.escape, dict.fromkeys(values)))})"'
-        for rule in (LLM_CALL, TOOL_CALL)
-        for name, values in rule.kinds.items()
-    )
-)
 _NAME = "llm_calls"
 
 _Names = dict[tuple[str, int], str]
@@ -109,41 +82,6 @@ def update_llm_calls(connection: duckdb.DuckDBPyConnection, ids: Collection[str]
     ordered = sorted(ids)
     for start in range(0, len(ordered), CHUNK):
         _update(connection, ordered[start : start + CHUNK])
-
-
-def update_llm_calls_of_spans(
-    connection: duckdb.DuckDBPyConnection,
-    rows: Iterable[tuple[str, str | None, str, str, str | None]],
-) -> None:
-    """Update the tables for new spans, only where they can change.
-
-    Spans of the tracing bridge are never repeated. So they change the tables only if the journal
-    was copied before they arrived, or if two instrumentations may show the same call.
-
-    Args:
-        connection: The writer's connection, in the transaction of the change.
-        rows: Span id, parent span id, name, attributes as text, and invocation id of the new spans.
-    """
-    touched: set[str] = set()
-    certain: set[str] = set()
-    calls: dict[str, tuple[str, str]] = {}
-    for span_id, parent, name, attributes, id_ in rows:
-        if id_ is None:
-            continue
-        if name.startswith(ATTEMPT_SPAN) or COMPLETION_ID in attributes:
-            touched.add(id_)
-        elif _CALL.search(attributes):
-            touched.add(id_)
-            calls[span_id] = parent or "", id_
-            if ATTEMPT_SPAN_ID not in attributes:
-                certain.add(id_)
-    certain |= {id_ for parent, id_ in calls.values() if parent in calls}
-    if touched - certain:
-        params = {"ids": sorted(touched - certain), "scopes": list(_SINGLE_SCOPES),
-                  "attempt": ATTEMPT_SPAN}  # fmt: skip
-        found: list[tuple[str]] = connection.execute(_CHANGING, params).fetchall()
-        certain |= {id_ for (id_,) in found}
-    update_llm_calls(connection, certain)
 
 
 def rebuild_llm_calls(store: Store, stop: threading.Event) -> None:

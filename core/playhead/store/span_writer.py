@@ -11,8 +11,9 @@ import duckdb
 
 from playhead.store.arrow import ArrowTable, pa
 from playhead.store.database import Store
-from playhead.store.llm_calls import update_llm_calls_of_spans
+from playhead.store.llm_calls import update_llm_calls
 from playhead.store.schema import SPAN_COLUMNS
+from playhead.store.span_calls import SpanCalls
 from playhead.store.span_ids import SpanIdSet
 
 __all__ = ["SpanRow", "SpanWriter", "Written", "span_table"]
@@ -35,7 +36,6 @@ _STORED_TYPES: Any = [
     for field in _SCHEMA
 ]
 _END = list(SPAN_COLUMNS).index("end_unix_nano")
-_OF_CALLS = ("span_id", "parent_span_id", "name", "attributes", "invocation_id")
 _BATCH = "incoming_spans"
 
 
@@ -87,6 +87,7 @@ class SpanWriter:
             ids: ArrowTable = cursor.sql(
                 "SELECT ('0x' || span_id)::UBIGINT AS id FROM spans"
             ).to_arrow_table()
+            self._calls = SpanCalls(cursor)
         finally:
             cursor.close()
         self._ids = SpanIdSet(ids.column("id"))
@@ -94,6 +95,10 @@ class SpanWriter:
     def __len__(self) -> int:
         """Return the number of spans in the store."""
         return len(self._ids)
+
+    def forget_invocations(self, ids: Iterable[str]) -> None:
+        """Note that stored spans have been changed to belong to these invocations."""
+        self._calls.forget(ids)
 
     def write(self, rows: Iterable[SpanRow]) -> Written:
         """Commit these spans in one transaction; they are durable when the method returns."""
@@ -122,8 +127,7 @@ class SpanWriter:
                 fresh = pa.concat_tables([fresh, self._unique(connection, rest, written)])
             if fresh.num_rows:
                 _insert(connection, fresh)
-                columns = (fresh.column(name).to_pylist() for name in _OF_CALLS)
-                update_llm_calls_of_spans(connection, zip(*columns, strict=True))
+                update_llm_calls(connection, self._calls.changed(connection, fresh))
         written.new = fresh.num_rows - written.finished
         written.traces = set(fresh.column("trace_id").to_pylist())
         written.invocations = set(fresh.column("invocation_id").unique().to_pylist()) - {None}
