@@ -23,6 +23,7 @@ PlayheadError
 ├── ExportError                     an export is not possible
 │   ├── TargetUnreachableError      the target does not answer, or not in time
 │   └── TargetRefusesError          the target refuses all spans, for example for a wrong key
+├── ImportFileError                 a file with spans cannot be read
 ├── ReplayError                     a replay is not possible
 │   ├── RecordingError              a recording cannot be read or written
 │   ├── UnsupportedJournalError     the journal has a version that cannot be replayed
@@ -42,6 +43,7 @@ __all__ = [
     "AppError",
     "CommitError",
     "ExportError",
+    "ImportFileError",
     "IngestError",
     "MalformedRequestError",
     "NotFoundError",
@@ -188,6 +190,10 @@ class TargetUnreachableError(ExportError):
 
 class TargetRefusesError(ExportError):
     """The target refuses all spans. The title quotes its answer."""
+
+
+class ImportFileError(PlayheadError):
+    """A file with spans cannot be read, or has none of the known formats."""
 
 
 class ReplayError(PlayheadError):

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from exported_rows import Run, Write, row
 from playhead.cli import cli
 from playhead.store.database import Store
 from playhead.store.span_writer import SpanRow, SpanWriter
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from exported_rows import Run, Write, row
 
 
 @pytest.fixture

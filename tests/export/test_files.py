@@ -8,7 +8,8 @@ from pathlib import Path
 import duckdb
 import pytest
 from exported_rows import Run, Write, rich_rows, row
-from playhead.record.otlp import from_json
+from playhead.record.otlp import inspect_json
+from playhead.record.otlp_rows import span_rows
 
 TRACES = ("export", "traces", "--to")
 
@@ -20,7 +21,7 @@ def test_otlp_json_lines_have_everything(write: Write, run: Run, tmp_path: Path)
     result = run(*TRACES, "file", str(file))
     assert result.exit_code == 0, result.output
     assert f"Wrote 4 spans to {file}." in result.stdout
-    read = [found for line in file.read_bytes().splitlines() for found in from_json(line).rows]
+    read = list(span_rows(inspect_json(line).body for line in file.read_bytes().splitlines()))
     expected = [(*r[:11], *map(json.loads, r[11:15])) for r in rows]
     assert [(*r[:11], *map(json.loads, r[11:15])) for r in sorted(read)] == sorted(expected)
     assert file.stat().st_mode & 0o077 == 0

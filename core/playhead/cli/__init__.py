@@ -19,6 +19,7 @@ COMMANDS = {
     "diff": "Compare two invocations step by step.",
     "doctor": "Check that everything Playhead needs is running and reachable.",
     "export": "Export what was recorded to other tools.",
+    "import": "Import spans from files into the store.",
     "ls": "List invocations, newest first.",
     "record": "Record traces and journals into the store.",
     "recording": "Save journals as files for replays.",
@@ -29,6 +30,8 @@ COMMANDS = {
     "tail": "Follow invocations as they start, change status and end.",
 }
 """Built-in subcommands with their lines in `--help`; their modules have the same names."""
+MODULES = {"import": "span_import"}
+"""Modules with other names: Python reserves that of the subcommand."""
 
 ENTRY_POINTS = "playhead.commands"
 """Entry point group in which other distributions register subcommands."""
@@ -44,7 +47,8 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import and return the command with that name; None when it does not exist."""
         if cmd_name in COMMANDS:
-            found: click.Command = importlib.import_module(f"playhead.cli.{cmd_name}").command
+            name = MODULES.get(cmd_name, cmd_name)
+            found: click.Command = importlib.import_module(f"playhead.cli.{name}").command
             return found
         entry_point = _registered().get(cmd_name)
         if entry_point is None:

@@ -17,9 +17,9 @@ from playhead.cli.options import json_option, parse_since
 from playhead.settings import Settings
 
 if TYPE_CHECKING:
+    from playhead.export.report import Report
     from playhead.export.stored_spans import SpanReader
     from playhead.export.targets import Target
-    from playhead.export.traces import Report
 
 FILE, PARQUET = "file", "parquet"
 NAMES = ("otlp", "jaeger", "langfuse", "phoenix", "logfire", "datadog", FILE, PARQUET)
@@ -120,8 +120,8 @@ async def _export(
     progress: Progress,
 ) -> Report:
     from playhead.errors import PlayheadError
+    from playhead.export.report import Report
     from playhead.export.stored_spans import Selection, SpanReader
-    from playhead.export.traces import Report
     from playhead.record.client import connect
 
     client = await connect(settings)

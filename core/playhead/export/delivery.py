@@ -10,7 +10,6 @@ import gzip
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from types import TracebackType
@@ -23,10 +22,11 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from playhead.errors import ExportError, TargetRefusesError, TargetUnreachableError
 from playhead.export.otlp_encoding import Batch, encode
+from playhead.export.report import Result
 from playhead.export.targets import Target
 from playhead.text import clean
 
-__all__ = ["Delivery", "Result"]
+__all__ = ["Delivery"]
 
 RETRIED = frozenset({429, 502, 503, 504})
 TOO_LARGE_OR_INVALID = frozenset({400, 413, 422})
@@ -35,18 +35,6 @@ FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 30.0
 REASON_LENGTH = 300
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """Outcome of one request."""
-
-    keys: tuple[int, ...]
-    """Keys of the spans that the target has answered for; they are not sent again."""
-    accepted: int
-    rejected: int = 0
-    reason: str = ""
-    """Why spans were rejected, in the target's words."""
 
 
 class Delivery:

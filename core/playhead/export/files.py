@@ -17,7 +17,7 @@ from playhead.store.span_ids import SpanIdSet
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from playhead.export.traces import Report
+    from playhead.export.report import Report
     from playhead.store.arrow import ArrowTable
 
 __all__ = ["write_otlp_json", "write_parquet"]

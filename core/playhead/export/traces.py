@@ -4,51 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from playhead.export.otlp_encoding import Batch, batches
-from playhead.export.stored_spans import SpanReader, StoredSpan, Totals
+from playhead.export.stored_spans import SpanReader, StoredSpan
 
 if TYPE_CHECKING:
-    from playhead.export.delivery import Delivery, Result
+    from playhead.export.delivery import Delivery
+    from playhead.export.report import Report, Result
     from playhead.export.sent_spans import SentSpans
     from playhead.export.targets import TargetKind
 
-__all__ = ["Report", "send_traces"]
+__all__ = ["send_traces"]
 
 REQUESTS = 3
 """Requests that are on their way at a time."""
-
-
-@dataclass
-class Report:
-    """What an export did."""
-
-    totals: Totals
-    accepted: int = 0
-    rejected: int = 0
-    sent_before: int = 0
-    """Spans that the target had accepted before."""
-    too_old: int = 0
-    """Spans that were not sent because the target refuses spans of their age."""
-    requests: int = 0
-    reasons: Counter[str] = field(default_factory=Counter[str])
-    """Rejected spans by reason."""
-
-    @property
-    def handled(self) -> int:
-        """Number of spans that were sent or left out."""
-        return self.accepted + self.rejected + self.sent_before + self.too_old
-
-    def add(self, result: Result) -> None:
-        """Count the outcome of one request."""
-        self.accepted += result.accepted
-        self.rejected += result.rejected
-        if result.rejected:
-            self.reasons[result.reason] += result.rejected
 
 
 async def send_traces(

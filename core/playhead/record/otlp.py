@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -18,12 +19,14 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, Span
 
 from playhead.conventions import PENDING
 from playhead.errors import MalformedRequestError, RequestBodyError
+from playhead.record.otlp_json import fill_request, parse_traces
 
 __all__ = [
     "Inspection",
     "inspect_json",
     "inspect_protobuf",
     "invalid_ids",
+    "request_from_json",
 ]
 
 LARGEST_WEIGHT = 64 * 1024 * 1024
@@ -79,7 +82,7 @@ def inspect_json(body: bytes) -> Inspection:
         MalformedRequestError: The body is not OTLP/JSON.
         RequestBodyError: Its rows would be too large.
     """
-    message = _parse_json(body)
+    message = request_from_json(body)
     return _inspect(message, message.SerializeToString())
 
 
@@ -140,7 +143,14 @@ def invalid_ids(span: Span) -> str:
     return ""
 
 
-def _parse_json(body: bytes) -> ExportTraceServiceRequest:
+def request_from_json(body: bytes) -> ExportTraceServiceRequest:
+    """Parse OTLP/JSON, with everything that protobuf's own JSON format allows, such as nulls.
+
+    Raises:
+        MalformedRequestError: The body is not OTLP/JSON.
+    """
+    with contextlib.suppress(MalformedRequestError):
+        return fill_request(parse_traces(body))
     try:
         document: Any = json.loads(body)
         if not isinstance(document, dict):

@@ -11,7 +11,7 @@ from playhead.local import ManagedProcess
 from playhead.record.endpoint import read_endpoint, read_token
 from playhead.settings import Settings
 
-__all__ = ["recorder_process", "start_recorder", "wait_for_recorder"]
+__all__ = ["recorder_answers", "recorder_process", "start_recorder", "wait_for_recorder"]
 
 START_SECONDS = 20.0
 
@@ -49,7 +49,9 @@ def recorder_process(
 
 def wait_for_recorder(child: ManagedProcess, store: Path) -> None:
     """Wait until a started recorder answers. Raises ProcessError with the end of its log."""
-    child.wait_until(lambda: _answers(store, child.pid), seconds=START_SECONDS, what="it answered")
+    child.wait_until(
+        lambda: recorder_answers(store, child.pid), seconds=START_SECONDS, what="it answered"
+    )
 
 
 def start_recorder(
@@ -71,7 +73,8 @@ def start_recorder(
     return child
 
 
-def _answers(store: Path, pid: int) -> bool:
+def recorder_answers(store: Path, pid: int) -> bool:
+    """Return whether the store's recorder is the process with this id, and answers."""
     endpoint, token = read_endpoint(store), read_token(store)
     if endpoint is None or token is None or endpoint.pid != pid:
         return False

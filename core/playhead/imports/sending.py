@@ -1,0 +1,173 @@
+"""Sending of imported spans to the recorder of the store."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+import httpx
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
+
+from playhead.errors import RecorderError
+from playhead.imports.span_files import Problem, Source
+
+__all__ = ["ImportReport", "Recorder", "import_spans"]
+
+REQUEST_BYTES = 2_000_000
+"""Size up to which small requests are joined: a line of a file may have a single span."""
+LARGEST_REQUEST = 8_000_000
+"""Size from which on a request is divided."""
+DIVIDED_SPANS = 500
+PATIENCE_SECONDS = 60.0
+PAUSE_SECONDS = 0.2
+SHOWN_PROBLEMS = 20
+
+
+@dataclass
+class ImportReport:
+    """What an import did."""
+
+    spans: int = 0
+    """Spans that the recorder accepted; it ignores those that it has."""
+    rejected: int = 0
+    reasons: Counter[str] = field(default_factory=Counter[str])
+    """Rejected spans by reason."""
+    skipped: int = 0
+    """Lines and messages without readable spans."""
+    problems: list[Problem] = field(default_factory=list[Problem])
+    """The first of them."""
+
+    def add_problem(self, problem: Problem) -> None:
+        """Count a part of a file that was skipped."""
+        self.skipped += 1
+        if len(self.problems) < SHOWN_PROBLEMS:
+            self.problems.append(problem)
+
+
+class Recorder:
+    """The OTLP receiver of a recorder."""
+
+    def __init__(self, port: int, *, patience: float = PATIENCE_SECONDS) -> None:
+        """Create the connection.
+
+        Args:
+            port: Port of OTLP over HTTP.
+            patience: Seconds for which a request is repeated while the recorder is busy.
+        """
+        self._url = f"http://127.0.0.1:{port}/v1/traces"
+        self._patience = patience
+        self._http = httpx.Client(timeout=60.0, trust_env=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._http.close()
+
+    def send(self, body: bytes) -> ExportTraceServiceResponse:
+        """Send a request; its spans are durable when this returns. Raises RecorderError."""
+        deadline = time.monotonic() + self._patience
+        headers = {"content-type": "application/x-protobuf"}
+        while True:
+            try:
+                response = self._http.post(self._url, content=body, headers=headers)
+            except httpx.TransportError as error:
+                problem = str(error) or type(error).__name__
+            else:
+                if response.status_code == 200:
+                    return ExportTraceServiceResponse.FromString(response.content)
+                problem = f"status {response.status_code}"
+                if response.status_code != 503:
+                    raise RecorderError(f"The recorder refuses the spans: {problem}")
+            if time.monotonic() > deadline:
+                raise RecorderError(
+                    f"The recorder does not accept spans: {problem}",
+                    "Run the import again: spans that the store has are ignored.",
+                )
+            time.sleep(PAUSE_SECONDS)
+
+
+def import_spans(
+    source: Source,
+    recorder: Recorder,
+    report: ImportReport,
+    *,
+    progress: Callable[[ImportReport], None] = lambda report: None,
+) -> None:
+    """Send the spans of a source to the recorder.
+
+    Args:
+        source: The spans; where it has None, everything before is sent.
+        recorder: The recorder.
+        report: Counts what is sent and skipped.
+        progress: Called after each request.
+
+    Raises:
+        RecorderError: The recorder does not accept spans.
+        ImportFileError: A file cannot be read.
+    """
+    waiting: list[bytes] = []
+    size = count = 0
+
+    def flush() -> None:
+        nonlocal size, count
+        if not waiting:
+            return
+        # A concatenation of messages is a message with the lists of all of them.
+        answer = recorder.send(b"".join(waiting)).partial_success
+        report.spans += count - answer.rejected_spans
+        report.rejected += answer.rejected_spans
+        if answer.rejected_spans:
+            report.reasons[answer.error_message] += answer.rejected_spans
+        waiting.clear()
+        size = count = 0
+        progress(report)
+
+    for found in source:
+        if found is None:
+            flush()
+        elif isinstance(found, Problem):
+            report.add_problem(found)
+            progress(report)
+        else:
+            for request in _divided(found):
+                body = request.SerializeToString()
+                if size + len(body) > REQUEST_BYTES:
+                    flush()
+                waiting.append(body)
+                size += len(body)
+                count += _spans(request)
+    flush()
+
+
+def _spans(request: ExportTraceServiceRequest) -> int:
+    return sum(len(s.spans) for group in request.resource_spans for s in group.scope_spans)
+
+
+def _divided(request: ExportTraceServiceRequest) -> Iterator[ExportTraceServiceRequest]:
+    """Yield a request in parts that the recorder takes."""
+    if request.ByteSize() <= LARGEST_REQUEST:
+        yield request
+        return
+    for group in request.resource_spans:
+        for members in group.scope_spans:
+            for start in range(0, len(members.spans), DIVIDED_SPANS):
+                part = ExportTraceServiceRequest()
+                resource = part.resource_spans.add()
+                resource.resource.CopyFrom(group.resource)
+                scope = resource.scope_spans.add()
+                scope.scope.CopyFrom(members.scope)
+                scope.spans.extend(members.spans[start : start + DIVIDED_SPANS])
+                yield part

@@ -1,0 +1,230 @@
+"""Spans in files: OTLP/JSON lines, OTLP protobuf, Jaeger JSON; each may be packed with gzip."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import struct
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, cast
+
+from google.protobuf.message import DecodeError
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from playhead.errors import ImportFileError, MalformedRequestError
+from playhead.imports.jaeger_json import jaeger_request
+from playhead.record.otlp import request_from_json
+from playhead.record.otlp_json import TracesDocument, fill_request, parse_traces
+
+__all__ = ["Problem", "Source", "follow", "read_file"]
+
+_GZIP = b"\x1f\x8b"
+_ZSTD = b"\x28\xb5\x2f\xfd"
+_LENGTH = struct.Struct(">I")
+_MESSAGE_START = 0x0A
+"""First byte of an ExportTraceServiceRequest, and a line break in text."""
+_START_BYTES = 1024
+LARGEST_LINE = 64 * 1024 * 1024
+POLL_SECONDS = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A part of a file that has no readable spans, and was skipped."""
+
+    place: str
+    """File and line, or file and message."""
+    reason: str
+
+
+Source = Iterator[ExportTraceServiceRequest | Problem | None]
+"""Spans and problems of a file in its order; None when there is nothing new at the moment."""
+
+
+def read_file(path: Path) -> Source:
+    """Yield the spans of a file; its format is recognized by its contents.
+
+    Raises:
+        ImportFileError: The file cannot be read, or has none of the formats.
+    """
+    try:
+        with _open(path) as file:
+            start = file.read(_START_BYTES)
+            file.seek(0)
+            if start and (start[0] == _MESSAGE_START or _is_framed(start, file)):
+                yield from _protobuf(path, file)
+            elif start:
+                yield from _json(path, file, start)
+    except (OSError, EOFError, zlib.error) as error:
+        raise ImportFileError(f"{path} cannot be read: {error}") from error
+
+
+def _open(path: Path) -> IO[bytes]:
+    with path.open("rb") as file:
+        start = file.read(4)
+    if start.startswith(_ZSTD):
+        raise ImportFileError(f"{path} is packed with zstd", f"Unpack it: zstd -d {path}")
+    if start.startswith(_GZIP):
+        return cast("IO[bytes]", gzip.open(path, "rb"))
+    return path.open("rb")
+
+
+def _json(path: Path, file: IO[bytes], start: bytes) -> Source:
+    """Yield the spans of lines, or of one document that spans several lines."""
+    if b"\0" in start or "\ufffd" in start[:-4].decode(errors="replace"):
+        raise ImportFileError(
+            f"{path} has no spans in a known format",
+            "Known formats: OTLP/JSON lines, OTLP protobuf, Jaeger JSON.",
+        )
+    first = file.readline(LARGEST_LINE)
+    try:
+        parse_traces(first)
+    except MalformedRequestError as error:
+        rest = file.read()
+        if rest.strip():
+            try:
+                document = parse_traces(first + rest)
+            except MalformedRequestError:
+                file.seek(0)  # lines, of which the first one is bad
+            else:
+                yield from _spans(document, str(path))
+                return
+        else:
+            yield Problem(f"{path}:1", error.title.replace("the body", "the line"))
+            return
+    else:
+        file.seek(0)
+    for number, line in enumerate(file, 1):
+        yield from _line(line, f"{path}:{number}")
+
+
+def _line(line: bytes, place: str) -> Source:
+    if not line.strip():
+        return
+    try:
+        document = parse_traces(line)
+    except MalformedRequestError:
+        try:
+            yield request_from_json(line)
+        except MalformedRequestError as error:
+            yield Problem(place, error.title.replace("the body", "the line"))
+        return
+    yield from _spans(document, place)
+
+
+def _spans(document: TracesDocument, place: str) -> Source:
+    try:
+        if bytes(document.data):
+            yield jaeger_request(document.data)
+        elif document.result is not None:
+            yield fill_request(document.result)
+        elif document.resource_spans:
+            yield fill_request(document)
+        else:
+            yield Problem(place, "no spans: neither resourceSpans nor Jaeger's data")
+    except MalformedRequestError as error:
+        yield Problem(place, error.title.replace("the body", "the line"))
+
+
+def _is_framed(start: bytes, file: IO[bytes]) -> bool:
+    """Return whether the file may begin with the length of a message."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    length = _LENGTH.unpack(start[: _LENGTH.size].ljust(_LENGTH.size, b"\xff"))[0]
+    return length <= size - _LENGTH.size
+
+
+def _protobuf(path: Path, file: IO[bytes]) -> Source:
+    """Yield a single message, or messages behind their lengths, as the Collector writes them."""
+    if _first_byte(file) != bytes([_MESSAGE_START]):
+        yield from _messages(path, file)
+        return
+    body = file.read()
+    try:
+        yield ExportTraceServiceRequest.FromString(body)
+    except DecodeError:
+        # Text may begin with a line break, which is also the first byte of a message.
+        file.seek(0)
+        yield from _json(path, file, body[:_START_BYTES])
+
+
+def _first_byte(file: IO[bytes]) -> bytes:
+    first = file.read(1)
+    file.seek(0)
+    return first
+
+
+def _messages(path: Path, file: IO[bytes]) -> Source:
+    number = 0
+    while header := file.read(_LENGTH.size):
+        number += 1
+        place = f"{path}: message {number}"
+        body = file.read(_LENGTH.unpack(header)[0]) if len(header) == _LENGTH.size else b""
+        if len(header) < _LENGTH.size or len(body) < _LENGTH.unpack(header)[0]:
+            yield Problem(place, "the file ends in the middle of a message")
+            return
+        try:
+            yield ExportTraceServiceRequest.FromString(body)
+        except DecodeError as error:
+            yield Problem(place, f"not an ExportTraceServiceRequest: {error}")
+
+
+def follow(
+    path: Path, *, sleep: Callable[[float], None] = time.sleep, poll: float = POLL_SECONDS
+) -> Source:
+    """Yield the spans of a file of OTLP/JSON lines as it grows; never ends.
+
+    When the file is rotated, the rest of the old file is read first. The file need not exist yet.
+
+    Args:
+        path: The file.
+        sleep: Waits between two reads.
+        poll: Seconds between two reads.
+    """
+    file: IO[bytes] | None = None
+    number, rest = 0, b""
+    try:
+        while True:
+            if file is None:
+                file = _open_if_there(path)
+                number, rest = 0, b""
+            rotated = file is not None and _rotated(path, file)
+            while file is not None and (chunk := file.read(1 << 20)):
+                *lines, rest = (rest + chunk).split(b"\n")
+                for line in lines:
+                    number += 1
+                    yield from _line(line, f"{path}:{number}")
+            if file is not None and rotated:
+                # Read after it was seen under another name: nothing can follow.
+                yield from _line(rest, f"{path}:{number + 1}")
+                file.close()
+                file = None
+                continue
+            yield None
+            sleep(poll)
+    finally:
+        if file is not None:
+            file.close()
+
+
+def _open_if_there(path: Path) -> IO[bytes] | None:
+    try:
+        return path.open("rb")
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise ImportFileError(f"{path} cannot be read: {error}") from error
+
+
+def _rotated(path: Path, file: IO[bytes]) -> bool:
+    """Return whether the path names another file, or the file was emptied."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return True
+    own = os.fstat(file.fileno())
+    return (found.st_dev, found.st_ino) != (own.st_dev, own.st_ino) or own.st_size < file.tell()
