@@ -1,4 +1,4 @@
-"""`playhead export`: spans of the store to OTLP targets and files."""
+"""`playhead export`: spans to OTLP targets and files, and one invocation as a page."""
 
 from __future__ import annotations
 
@@ -263,3 +263,27 @@ def _write(report: Report, name: str, path: Path | None, target: Target | None) 
         click.echo(f"  {whole(report.totals.pending)} are still open: not sent.")
     for reason, count in report.reasons.most_common():
         click.echo(clean(f"  {whole(count)} were rejected: {reason or 'no reason given'}"))
+
+
+@command.command("html")
+@click.argument("invocation_id", metavar="ID")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.pass_obj
+def html(settings: Settings, invocation_id: str, file: Path) -> None:
+    """Write invocation ID to FILE as one HTML page for a colleague.
+
+    The page has the attempts, the timeline, the messages, the errors, and the payloads of all
+    steps. It has no scripts and loads nothing. FILE must not exist.
+    """
+    from playhead.cli.output import note
+    from playhead.client import Client
+    from playhead.export.files import new_file
+    from playhead.export.page import invocation_page
+
+    with Client(settings=settings) as client:
+        detail = client.invocation(invocation_id)
+    with new_file(file) as output:
+        output.write(invocation_page(detail).encode(errors="replace"))
+    for sentence in detail.missing:
+        note(sentence)
+    note(f"Wrote {file}. It has prompts and payloads: share it with care.")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from playhead.export.report import Report
     from playhead.store.arrow import ArrowTable
 
-__all__ = ["write_otlp_json", "write_parquet"]
+__all__ = ["new_file", "write_otlp_json", "write_parquet"]
 
 DAY = "day"
 _NANOS_PER_MICRO = 1000
@@ -36,7 +36,7 @@ async def write_otlp_json(
     Raises:
         ExportError: The file exists already, or cannot be written.
     """
-    with _appearing(path) as file:
+    with new_file(path) as file:
         async for spans in reader.spans():
             for batch in batches(spans):
                 file.write(otlp_json(batch.spans).encode(errors="replace") + b"\n")
@@ -45,8 +45,14 @@ async def write_otlp_json(
 
 
 @contextmanager
-def _appearing(path: Path) -> Generator[IO[bytes]]:
-    """Open a temporary file that gets its name when the block ends without an exception."""
+def new_file(path: Path) -> Generator[IO[bytes]]:
+    """Open a temporary file that gets its name when the block ends without an exception.
+
+    Only its owner can read it.
+
+    Raises:
+        ExportError: The file exists already, or cannot be written.
+    """
     if path.exists():
         raise ExportError(f"{path} exists already", "Name another file, or delete this one.")
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
