@@ -74,7 +74,11 @@ class PlayheadApp(App[None]):
     .ascii InvocationScreen.wide #side { border-top: none; border-left: ascii $panel; }
     .ascii Toast { border-left: ascii $primary; }
     """
-    VERTICAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [(0, "-short"), (18, "-tall")]
+    # Textual declares `ClassVar[...] | None`, which is not a class variable to pyright.
+    VERTICAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [  # pyright: ignore[reportIncompatibleVariableOverride]
+        (0, "-short"),
+        (18, "-tall"),
+    ]
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("question_mark", "show_keys", "Help"),
         Binding("q", "quit", "Quit"),
