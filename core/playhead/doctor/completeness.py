@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from playhead.conventions import (
@@ -29,6 +30,8 @@ RECENT = 50
 DAY_SECONDS = 86400.0
 LATE_SECONDS = 2.0
 """Delay from which a screen is visibly behind what happened."""
+EXPORT_TIME = timedelta(seconds=12)
+"""Time after an invocation's end by which the spans of all its attempts have arrived."""
 SHOWN = 3
 
 _STEPS = ", ".join(f"'{name}'" for name in sorted(MODEL_STEPS))
@@ -83,11 +86,18 @@ async def completeness(
     ]
 
 
+def _is_settled(row: Invocation) -> bool:
+    """Return whether the server has sent the spans of all attempts, or the count is certain."""
+    if row.attempts is not None or row.completed_at is None:
+        return True
+    return datetime.now(UTC) - row.completed_at > EXPORT_TIME
+
+
 def _attempts(rows: Sequence[Invocation], *, copies: bool) -> Check:
     """Compare the attempts that are certain with what the other sources know."""
     if not copies:
         return skipped("attempts", "the recorder copies no journals to compare with")
-    ended = [row for row in rows if row.ended and row.trace_id]
+    ended = [row for row in rows if row.ended and row.trace_id and _is_settled(row)]
     known = [row for row in ended if row.attempts is not None]
     lost = [row for row in ended if row.attempts is None and row.attempts_at_least]
     if not ended or not (known or lost):

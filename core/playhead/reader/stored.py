@@ -48,9 +48,11 @@ WITH calls AS (
 ), copies AS (
   SELECT invocation_id AS id, count(*) AS copied FROM {copies} AS copies
   WHERE copied AND invocation_id IN {_WANTED} GROUP BY id
+), journals AS (
+  SELECT id, true AS journaled FROM journal WHERE "index" = 0 AND id IN {_WANTED}
 )
-SELECT id, requests, answers, input_tokens, output_tokens, copied
-FROM calls FULL JOIN copies USING (id)
+SELECT id, requests, answers, input_tokens, output_tokens, copied, journaled
+FROM calls FULL JOIN copies USING (id) FULL JOIN journals USING (id)
 """
 
 
@@ -96,7 +98,7 @@ so that the holder is named only where it is the one invocation that has started
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Counts over the spans of one invocation; None if no span was recorded."""
+    """Counts of one invocation; None if neither its journal nor a span of a call was recorded."""
 
     llm_calls: int | None = None
     tokens: Tokens | None = None
@@ -158,9 +160,9 @@ class StoredInvocations:
         if not ids:
             return {}
         try:
-            rows = await self.client.rows(_COUNTS, [list(ids), list(ids)])
+            rows = await self.client.rows(_COUNTS, [list(ids)] * 3)
         except QueryError:  # a store that an older recorder wrote
-            rows = await self.client.rows(_OLDER_COUNTS, [list(ids), list(ids)])
+            rows = await self.client.rows(_OLDER_COUNTS, [list(ids)] * 3)
         return {str(row["id"]): _counts(row) for row in rows}
 
     async def journal(self, invocation_id: str) -> list[JournalRow]:
@@ -246,10 +248,10 @@ class StoredInvocations:
 
 def _counts(row: Mapping[str, Any]) -> Counts:
     tokens = Tokens(int(row["input_tokens"] or 0), int(row["output_tokens"] or 0))
-    has_calls = bool(row["requests"] or row["copied"])
+    is_known = bool(row["requests"] or row["copied"] or row["journaled"])
     return Counts(
-        llm_calls=int(row["answers"] or 0) if has_calls else None,
-        tokens=tokens if has_calls else None,
+        llm_calls=int(row["answers"] or 0) if is_known else None,
+        tokens=tokens if is_known else None,
         copied_llm_calls=int(row["copied"] or 0),
     )
 

@@ -136,7 +136,10 @@ def _status(row: Mapping[str, Any], run: ScenarioRun) -> str:
         f"WHERE id = '{row['id']}' AND entry_type IN ('Command: Output', 'Notification: Signal')"
     )
     output = any(entry["entry_type"] == "Command: Output" for entry in entries)
-    signaled = any("ancel" in str(entry["entry_json"]) for entry in entries)
+    signaled = any(
+        entry["entry_type"] == "Notification: Signal" and "ancel" in str(entry["entry_json"])
+        for entry in entries
+    )
     if failure == KILLED:
         return "failed" if output else "killed"
     return "cancelled" if signaled or not output else "failed"

@@ -46,7 +46,7 @@ class Views:
     stats: Mapping[str, ServiceSums]
     """Lines of `playhead stats`, by service."""
     open_after_end: Mapping[str, Sequence[str]]
-    """Timeline rows of `show` without an end, or that end after an ended invocation, by id."""
+    """Timeline rows of `show` that are open, or end later, although their invocation has ended."""
 
 
 def read_views(run: ScenarioRun, ids: Sequence[str]) -> Views:
@@ -170,9 +170,16 @@ def _at_least(claims: Claims, lost: frozenset[str]) -> Claims:
 
 
 def _open_after_end(detail: Mapping[str, Any]) -> Iterable[str]:
-    """Yield the timeline rows that are open although their invocation has ended."""
-    if detail["summary"]["completed_at"] is None:
+    """Yield the timeline rows that are open, or end later, although their invocation has ended."""
+    ended = detail["summary"]["completed_at"]
+    if ended is None:
         return
     for row in detail["timeline"]:
-        if row["ended_at"] is None or row["state"] in ("running", "open"):
+        is_open = row["started_at"] is not None and row["ended_at"] is None
+        ends_later = row["ended_at"] is not None and _time(row["ended_at"]) > _time(ended)
+        if is_open or ends_later or row["state"] in ("pending", "retrying"):
             yield str(row["label"])
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text)
