@@ -163,6 +163,11 @@ def test_lost_attempts(row: Invocation, state: str, problem: str | None) -> None
     assert completeness._attempts([row], copies=False).state == "skipped"
 
 
+def test_spans_of_attempts_may_arrive_some_seconds_after_the_end() -> None:
+    row = ended(attempts=None, attempts_at_least=2, completed_at=datetime.now(UTC))
+    assert completeness._attempts([row], copies=True).problem is None
+
+
 @pytest.mark.parametrize(
     ("joined", "bare", "problem"),
     [

@@ -100,3 +100,22 @@ async def test_answers_of_a_killed_agent_are_counted(tmp_path: Path) -> None:
     assert (found.llm_calls, found.tokens) == (2, TOKENS[ids[id_]])
     others = [None] * 2 * (len(TOKENS) - 1)
     assert [call["span_id"] for call in calls] == [f"{3:016x}", None, *others]
+
+
+async def test_a_journal_without_a_model_answer_has_0_calls(tmp_path: Path) -> None:
+    """Without a journal and spans, the number of calls is unknown."""
+    store = Store(tmp_path / "store")
+    with store.transaction() as connection:
+        connection.execute(
+            'INSERT INTO journal (id, "index", entry_type, name, entry_lite_json, raw) '
+            "VALUES ('inv_1plain', 0, 'Command: Input', '', '{}', '')"
+        )
+    store.close()
+    source = await connect(Settings(store=tmp_path / "store"))
+    assert source is not None
+    try:
+        counts = await StoredInvocations(source).counts(["inv_1plain", "inv_1unknown"])
+    finally:
+        await source.close()
+    assert set(counts) == {"inv_1plain"}
+    assert (counts["inv_1plain"].llm_calls, counts["inv_1plain"].tokens) == (0, Tokens())
