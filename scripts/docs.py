@@ -265,6 +265,19 @@ def layers() -> str:
     return _table(("layer", "content"), rows)
 
 
+def filter_fields() -> str:
+    """Return every field of the filter language."""
+    from playhead.filters.fields import FIELDS
+
+    rows: list[tuple[str, ...]] = [
+        (f"`{field.name}`", f"{field.description}{' *' * (field.source == 'store')}",
+         f"`{field.example}`")
+        for field in FIELDS.values()
+    ]  # fmt: skip
+    note = "\\* Only what was recorded can answer it."
+    return f"{_table(('field', 'description', 'example'), rows)}\n{note}\n"
+
+
 def _table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     lines = [header, ("---",) * len(header), *rows]
     cells = [[cell.replace("|", "\\|") for cell in line] for line in lines]
@@ -284,6 +297,7 @@ PAGES: dict[str, Callable[[], str]] = {
 
 SECTIONS: dict[tuple[str, str], Callable[[], str]] = {
     ("architecture.md", "layers"): layers,
+    ("filters.md", "fields"): filter_fields,
 }
 """Generated sections of hand-written pages, by page and name."""
 

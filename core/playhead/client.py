@@ -79,6 +79,7 @@ class AsyncClient:
         text: str | None = None,
         since: datetime | timedelta | None = None,
         before: Invocation | None = None,
+        filter: str | None = None,  # noqa: A002
     ) -> InvocationPage:
         """Return the newest invocations that match. See `Client.invocations`."""
         if isinstance(since, timedelta):
@@ -91,6 +92,7 @@ class AsyncClient:
             text=text,
             since=since.astimezone(UTC) if since else None,
             before=before,
+            filter=filter,
         )
         _require_a_source(page)
         return page
@@ -255,6 +257,7 @@ class Client:
         text: str | None = None,
         since: datetime | timedelta | None = None,
         before: Invocation | None = None,
+        filter: str | None = None,  # noqa: A002
     ) -> InvocationPage:
         """Return the newest invocations that match, newest first.
 
@@ -262,10 +265,12 @@ class Client:
             limit: Maximum number of invocations.
             status: A `playhead.model.Status`, or several; an invocation must have one of them.
             service: Name of the service.
-            text: Words; each occurs in the id, target, status or last failure, in any case.
+            text: Words; each occurs in the id, target, status or last failure, or in the prompts,
+                answers, inputs, outputs and errors that were recorded, in any case.
             since: Earliest creation time, or maximum age. A time without a zone is local time.
             before: Return only invocations older than this one. Pass the last row of a page to get
                 the next page.
+            filter: Further conditions in the filter language, such as `tokens>1000 -key:u1`.
 
         Returns:
             A `playhead.model.InvocationPage`: `rows`, each a `playhead.model.Invocation` with
@@ -273,11 +278,18 @@ class Client:
             could not be read.
 
         Raises:
+            FilterError: The text of the filter is wrong.
             UnreachableError: Neither the server nor the store can be read.
         """
         return self._run(
             self._client.invocations(
-                limit=limit, status=status, service=service, text=text, since=since, before=before
+                limit=limit,
+                status=status,
+                service=service,
+                text=text,
+                since=since,
+                before=before,
+                filter=filter,
             )
         )
 

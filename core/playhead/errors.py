@@ -3,6 +3,7 @@
 PlayheadError
 ├── SettingsError                   a setting has an invalid value
 ├── AmbiguousIdError                several invocation ids begin with the given text
+├── FilterError                     the text of a filter is wrong
 ├── RestateError                    a request to a Restate server failed
 │   ├── UnreachableError            the server does not answer, or not in time
 │   ├── UnauthorizedError           the server refuses the token
@@ -43,6 +44,7 @@ __all__ = [
     "AppError",
     "CommitError",
     "ExportError",
+    "FilterError",
     "ImportFileError",
     "IngestError",
     "MalformedRequestError",
@@ -96,6 +98,23 @@ class SettingsError(PlayheadError):
 
 class AmbiguousIdError(PlayheadError):
     """Several invocation ids begin with the given text; the hint lists some of them."""
+
+
+class FilterError(PlayheadError):
+    """The text of a filter is wrong; the title says what and where."""
+
+    def __init__(self, title: str, hint: str = "", position: int = 0, short: str = "") -> None:
+        """Create the error.
+
+        Args:
+            title: What is wrong, and where.
+            hint: What to do next.
+            position: Place of the problem in the text, from 0.
+            short: The problem and what to do, in one line.
+        """
+        super().__init__(title, hint)
+        self.position = position
+        self.short = short or title
 
 
 class RestateError(PlayheadError):

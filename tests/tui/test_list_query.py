@@ -6,19 +6,19 @@ import random
 from dataclasses import replace
 
 from playhead_tui.sources.list_query import SORTS, ListQuery
-from tui_fakes import some_rows
+from tui_fakes import NOW, some_rows
 
 
 def test_every_word_must_be_found_in_some_column() -> None:
     rows = some_rows()
-    shown = ListQuery(text="weather BACKING").apply(rows)
+    shown = ListQuery(text="weather BACKING").apply(rows, NOW)
     assert [row.id for row in shown] == ["inv_1aWeather"]
-    assert ListQuery(text="[bold red]").apply(rows)[0].id == "inv_1iFail"
-    assert ListQuery(text="no such thing").apply(rows) == ()
+    assert ListQuery(text="[bold red]").apply(rows, NOW)[0].id == "inv_1iFail"
+    assert ListQuery(text="no such thing").apply(rows, NOW) == ()
 
 
 def test_errors_only_includes_retrying_invocations() -> None:
-    shown = {row.status for row in ListQuery(errors_only=True).apply(some_rows())}
+    shown = {row.status for row in ListQuery(errors_only=True).apply(some_rows(), NOW)}
     assert shown == {"failed", "killed", "backing-off", "paused"}
 
 
@@ -28,8 +28,8 @@ def test_the_order_does_not_depend_on_the_order_read() -> None:
     pick = random.Random(1)
     for sort in SORTS:
         for reverse in (False, True):
-            wanted = ListQuery(sort=sort, reverse=reverse).apply(rows)
+            wanted = ListQuery(sort=sort, reverse=reverse).apply(rows, NOW)
             pick.shuffle(rows)
-            assert ListQuery(sort=sort, reverse=reverse).apply(rows) == wanted
+            assert ListQuery(sort=sort, reverse=reverse).apply(rows, NOW) == wanted
             values = [SORTS[sort](row) for row in wanted]
             assert values == sorted(values, reverse=not reverse)

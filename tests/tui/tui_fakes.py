@@ -6,13 +6,14 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from playhead.filters.language import parse
+from playhead.filters.rows import matches
 from playhead.model import (
     Invocation,
     InvocationDetail,
     InvocationPage,
     Tokens,
 )
-from playhead.model.filters import matches_words, words_of
 from playhead.record.change_feed import ChangeFeed, Changes
 from playhead_tui.interfaces import Connection
 
@@ -92,7 +93,12 @@ class FakeReader:
         self.error: Exception | None = None
 
     async def invocations(
-        self, *, limit: int = 100, status: Any = None, text: str | None = None, before: Any = None
+        self,
+        *,
+        limit: int = 100,
+        status: Any = None,
+        filter: str | None = None,  # noqa: A002
+        before: Any = None,
     ) -> InvocationPage:
         self.limits.append(limit)
         if self.error:
@@ -102,8 +108,9 @@ class FakeReader:
             rows = [r for r in rows if (r.created_at, r.id) < (before.created_at, before.id)]
         if status:
             rows = [r for r in rows if r.status in list(status)]
-        if text:
-            rows = [r for r in rows if matches_words(r, words_of(text))]
+        if filter:
+            wanted = parse(filter)
+            rows = [r for r in rows if matches(wanted, r, NOW, [False] * len(wanted.texts))]
         return InvocationPage(
             tuple(rows[:limit]), len(rows) > limit, (*self.missing, *self.copying), self.copying
         )

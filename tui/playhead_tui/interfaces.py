@@ -34,7 +34,7 @@ class InvocationReader(Protocol):
         *,
         limit: int = 100,
         status: Iterable[Status] | None = None,
-        text: str | None = None,
+        filter: str | None = None,  # noqa: A002
         before: Invocation | None = None,
     ) -> InvocationPage:
         """Return the newest matching invocations, newest first.
@@ -42,7 +42,7 @@ class InvocationReader(Protocol):
         Args:
             limit: maximum number of rows.
             status: statuses to include; None for all.
-            text: words; each occurs in the id, target, status or last failure.
+            filter: further conditions, in the filter language.
             before: return only rows older than this one.
         """
         ...

@@ -11,6 +11,7 @@ import click
 
 from playhead.errors import (
     AmbiguousIdError,
+    FilterError,
     NotFoundError,
     PlayheadError,
     QueryError,
@@ -36,6 +37,7 @@ class Exit(IntEnum):
 EXIT_CODES: Mapping[type[PlayheadError], Exit] = MappingProxyType(
     {
         AmbiguousIdError: Exit.USAGE,
+        FilterError: Exit.USAGE,
         NotFoundError: Exit.USAGE,
         QueryError: Exit.USAGE,
         SettingsError: Exit.USAGE,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from playhead.cli.options import json_option, service_option, since_option
+from playhead.cli.options import filter_option, json_option, service_option, since_option
 from playhead.model import STATUSES
 
 if TYPE_CHECKING:
@@ -40,8 +40,10 @@ SHORTEST_REASON = 24
 @click.option(
     "--text",
     metavar="WORDS",
-    help="Only invocations with each of these words in id, target, status or last failure.",
+    help="Only invocations with each of these words in id, target, status, last failure, or in "
+    "what was recorded.",
 )
+@filter_option
 @since_option
 @click.option(
     "--limit",
@@ -57,6 +59,7 @@ def command(
     statuses: tuple[str, ...],
     service: str | None,
     text: str | None,
+    expression: str | None,
     since: datetime | None,
     limit: int,
     as_json: bool,
@@ -72,14 +75,19 @@ def command(
 
     with Client(settings=ctx.obj) as client:
         page = client.invocations(
-            limit=limit, status=statuses, service=service, text=text, since=since
+            limit=limit,
+            status=statuses,
+            service=service,
+            text=text,
+            since=since,
+            filter=expression,
         )
     if as_json:
         from playhead.cli.output import echo_json
 
         echo_json({"invocations": page.rows, "more": page.more, "missing": page.missing})
         return
-    _write(page, filtered=bool(statuses or service or text or since))
+    _write(page, filtered=bool(statuses or service or text or since or expression))
 
 
 def _write(page: InvocationPage, *, filtered: bool) -> None:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-__all__ = ["json_option", "parse_index", "service_option", "since_option"]
+__all__ = ["filter_option", "json_option", "parse_index", "service_option", "since_option"]
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -52,6 +52,17 @@ def since_option(command: _Command) -> _Command:
         callback=parse_since,
         metavar="TIME",
         help="Only invocations since TIME: an age (90s, 15m, 2h, 3d) or an ISO 8601 time.",
+    )(command)
+
+
+def filter_option(command: _Command) -> _Command:
+    """Add `--filter FILTER`, passed as `expression`."""
+    return click.option(
+        "--filter",
+        "expression",
+        metavar="FILTER",
+        help="Only invocations that match, such as 'status:failed tokens>1000 -key:u1 \"rate "
+        "limit\"'. See the page Filters of the documentation.",
     )(command)
 
 

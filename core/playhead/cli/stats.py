@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from playhead.cli.options import json_option, service_option, since_option
+from playhead.cli.options import filter_option, json_option, service_option, since_option
 from playhead.percentiles import percentile
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ class ServiceStats:
 
 @click.command()
 @service_option
+@filter_option
 @since_option
 @click.option(
     "--limit",
@@ -51,7 +52,12 @@ class ServiceStats:
 @json_option
 @click.pass_context
 def command(
-    ctx: click.Context, service: str | None, since: datetime | None, limit: int, as_json: bool
+    ctx: click.Context,
+    service: str | None,
+    expression: str | None,
+    since: datetime | None,
+    limit: int,
+    as_json: bool,
 ) -> None:
     """Count invocations, attempts, LLM calls, tokens and failures by service.
 
@@ -62,7 +68,7 @@ def command(
     from playhead.client import Client
 
     with Client(settings=ctx.obj) as client:
-        page = client.invocations(limit=limit, service=service, since=since)
+        page = client.invocations(limit=limit, service=service, since=since, filter=expression)
     services = stats(page.rows)
     if as_json:
         echo_json({"services": services, "invocations": len(page.rows), "more": page.more,
@@ -70,7 +76,7 @@ def command(
         return
     if services:
         _write(services)
-    elif service or since:
+    elif service or since or expression:
         note("No invocation matches. Remove a filter, or choose an earlier --since.")
     else:
         note("No invocations yet. Send a request to Restate's ingress, or run `playhead demo`.")

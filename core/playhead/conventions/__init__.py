@@ -82,6 +82,7 @@ from playhead.conventions.rules import (
     number_sql,
 )
 from playhead.conventions.synonyms import (
+    AGENT_NAMES,
     CACHE_READ,
     CACHE_WRITE,
     FINISH_REASON,
@@ -101,6 +102,7 @@ from playhead.conventions.synonyms import (
 __all__ = [
     "AGENT_CALL",
     "AGENT_NAME",
+    "AGENT_NAMES",
     "ANSWERED_LLM_CALL",
     "ATTEMPT_NUMBER",
     "ATTEMPT_SPAN",

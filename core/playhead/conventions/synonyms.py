@@ -11,6 +11,7 @@ from playhead.conventions import names
 from playhead.conventions.rules import Synonyms
 
 __all__ = [
+    "AGENT_NAMES",
     "CACHE_READ",
     "CACHE_WRITE",
     "FINISH_REASON",
@@ -27,6 +28,7 @@ __all__ = [
     "TOOL_CALL_RESULT",
 ]
 
+AGENT_NAMES = Synonyms((names.AGENT_NAME, "agent.name"))
 PROVIDER_NAME = Synonyms(
     (names.PROVIDER, names.PROVIDER_DEPRECATED, "llm.provider", "llm.system", "ai.model.provider")
 )

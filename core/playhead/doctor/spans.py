@@ -16,7 +16,7 @@ from playhead.conventions import (
 from playhead.doctor.check import Check, failed, passed, skipped, warning
 from playhead.errors import QueryError, RecorderError, RestateError
 from playhead.formatting import duration
-from playhead.model import Filters
+from playhead.model.status import server_status_sql
 from playhead.record.client import StoreClient
 from playhead.restate import queries
 from playhead.restate.client import RestateClient
@@ -68,7 +68,9 @@ async def spans(client: RestateClient, store: StoreClient | None, otlp_port: int
     """
     names = ("server spans", "agent spans", "agent clocks")
     try:
-        found = await client.query(queries.ids(RECENT, Filters(statuses=("succeeded", "failed"))))
+        found = await client.query(
+            queries.ids(RECENT, server_status_sql(("succeeded", "failed"))[0])
+        )
         ids = [str(row["id"]) for row in found]
         rows = await client.query(queries.invocations(ids)) if ids else []
     except RestateError:

@@ -5,7 +5,6 @@
 
 from playhead.model.attempt import Attempt, AttemptOutcome
 from playhead.model.clock_offset import ClockOffset
-from playhead.model.filters import Filters
 from playhead.model.invocation import Invocation, InvocationDetail, InvocationPage, Origin
 from playhead.model.llm import LlmCall, Message, Tokens, ToolCall
 from playhead.model.span import Span, SpanEvent
@@ -22,7 +21,6 @@ __all__ = [
     "Attempt",
     "AttemptOutcome",
     "ClockOffset",
-    "Filters",
     "Invocation",
     "InvocationDetail",
     "InvocationPage",

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from playhead.model import Filters, Invocation
+from playhead.filters.language import Filter
+from playhead.filters.server import server_condition
+from playhead.model import Invocation
 from playhead.reader.endings import Endings
 from playhead.reader.reasons import commands_by_id, pause_failure
 from playhead.reader.waiting import Queue
@@ -39,9 +41,20 @@ class LiveInvocations:
         self.client = client
         self._endings = Endings("sys_journal")
 
-    async def places(self, limit: int, filters: Filters) -> list[Place]:
-        """Return creation time and id of the newest invocations, newest first."""
-        found = await self.client.query(queries.ids(limit, filters))
+    async def places(
+        self, limit: int, wanted: Filter, now: datetime, before: Place | None
+    ) -> list[Place]:
+        """Return creation time and id of the newest invocations, newest first.
+
+        Args:
+            limit: Maximum number of invocations.
+            wanted: Conditions; those that only the store can answer are left out.
+            now: The time from which ages are counted.
+            before: The place of an invocation; only older ones are returned.
+        """
+        condition = server_condition(wanted, now)
+        sql = queries.ids(limit, condition.sql, needs_state=condition.needs_state, before=before)
+        found = await self.client.query(sql)
         return [(parse_time(row["created_at"]) or EPOCH, str(row["id"])) for row in found]
 
     async def rows(self, ids: Sequence[str]) -> list[dict[str, Any]]:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
-from playhead.model import Filters, Invocation, Origin
-from playhead.model.filters import matches_words
+from playhead.filters.language import Filter
+from playhead.filters.rows import matches
+from playhead.filters.store import RECORDED_TEXTS
+from playhead.model import Invocation, Origin
 from playhead.reader.live import LiveInvocations, Place
 from playhead.reader.rows import invocation_of
 from playhead.reader.stored import StoredInvocations
@@ -43,38 +46,54 @@ class Merge:
     live: LiveInvocations | None
     stored: StoredInvocations | None
     attempt: Attempt
+    now: datetime
+    """The time from which ages in filters are counted."""
     answered: list[Origin] = field(default_factory=lambda: list[Origin]())
     """The sources that answered, once a block was read."""
     raw: dict[str, dict[str, Any]] = field(default_factory=lambda: dict[str, dict[str, Any]]())
     """The rows of sys_invocation of the last block, or the store's copies of them, by id."""
 
-    async def blocks(self, filters: Filters, wanted: int) -> AsyncIterator[list[Invocation]]:
-        """Yield the newest invocations that match, newest first, each one once.
+    async def blocks(
+        self, wanted: Filter, before: Place | None, limit: int
+    ) -> AsyncIterator[list[Invocation]]:
+        """Yield the invocations that match, newest first, each one once.
 
         Each source is read from the place down to which both are complete, so rows with equal
         times at the border of a block are neither lost nor repeated. The conditions are checked
         again on the merged rows: the store's copy of a row may be older than the server's.
 
+        Conditions that only the store can answer leave the list to the store; the server then
+        delivers the current rows. What an invocation waits for is not checked here.
+
         Args:
-            filters: Conditions that the invocations meet.
-            wanted: Number of invocations that are enough; the last block may have more.
+            wanted: Conditions that the invocations meet.
+            before: The place of an invocation; only older ones are yielded.
+            limit: Number of invocations that may be enough.
         """
-        listed: _Listed | None = _Listed(self.live) if self.live else None
+        by_store = wanted.needs_store
+        listed: _Listed | None = _Listed(self.live, wanted, self.now) if self.live else None
         stored: StoredInvocations | None = self.stored
+        checked = wanted.without_wait
+        relaxed = self.live is not None and bool(by_store or wanted.texts)
         fresh: tuple[_Rows, Place | None] | None
         copies: _Rows | None
-        before, size, found = filters.before, min(wanted, BLOCK), 0
-        while found < wanted and (listed or stored):
-            part = replace(filters, before=before)
+        size = min(limit, BLOCK)
+        if by_store and not stored and self.live:
+            # Nothing can be found, but whether the server answers is known.
+            if await self.attempt(self.live.places(1, Filter(), self.now, None)) is not None:
+                self.answered.append("live")
+            return
+        while listed or stored:
             fresh, copies = await asyncio.gather(
-                self.attempt(listed.next(size, part, wanted - found) if listed else None),
-                self.attempt(stored.newest(size, part) if stored else None),
+                self.attempt(listed.next(size, before, limit) if listed and not by_store else None),
+                self.attempt(
+                    stored.newest(size, wanted, self.now, before, live=relaxed) if stored else None
+                ),
             )
-            if not self.answered:
-                if fresh is not None:
-                    self.answered.append("live")
-                if copies is not None:
-                    self.answered.append("stored")
+            if fresh is not None and "live" not in self.answered:
+                self.answered.append("live")
+            if copies is not None and "stored" not in self.answered:
+                self.answered.append("stored")
             listed = listed if fresh is not None else None
             stored = stored if copies is not None else None
             live_rows: _Rows = fresh[0] if fresh else []
@@ -82,11 +101,14 @@ class Merge:
             self.raw = {str(row["id"]): row for row in (*(copies or ()), *live_rows)}
             live = {str(row["id"]): invocation_of(row, "live") for row in live_rows}
             rows = {str(row["id"]): invocation_of(row, "stored") for row in copies or ()}
+            texts = {str(row["id"]): row.get(RECORDED_TEXTS) or () for row in copies or ()}
             full = copies is not None and len(copies) >= size
             end = min(map(_place, rows.values())) if full else None
             only_stored = [id_ for id_ in rows if id_ not in live]
             current = await self._current(only_stored)
-            if current is not None and fresh is not None:
+            if by_store and current is not None and only_stored and "live" not in self.answered:
+                self.answered.append("live")
+            if current is not None and (fresh is not None or by_store):
                 rows |= {id_: gone(rows[id_]) for id_ in only_stored if id_ not in current}
                 rows |= current
             rows |= live
@@ -95,13 +117,24 @@ class Merge:
             block = [
                 row
                 for row in rows.values()
-                if (before is None or _place(row) >= before) and _matches(row, filters)
+                if (before is None or _place(row) >= before)
+                and self._matches(checked, row, texts.get(row.id))
             ]
-            found += len(block)
             yield sorted(block, key=_place, reverse=True)
             if before is None:
                 return
-            size = min(max(wanted - found, 2 * size), BLOCK)
+            size = min(2 * size, BLOCK)
+
+    def _matches(self, wanted: Filter, row: Invocation, recorded: Sequence[bool] | None) -> bool:
+        """Return whether a merged row matches.
+
+        Args:
+            wanted: The filter; its conditions that only the store can answer are met.
+            row: The row.
+            recorded: For each text, whether it was recorded; None if the store did not list it.
+        """
+        texts = [False] * len(wanted.texts) if recorded is None else recorded
+        return matches(wanted, row, self.now, texts) is not False
 
     async def _current(self, ids: Sequence[str]) -> dict[str, Invocation] | None:
         """Return the live rows of invocations that only the store listed; None without a server.
@@ -118,26 +151,26 @@ class Merge:
 class _Listed:
     """The server's invocations: their ids in one query, their rows block by block."""
 
-    def __init__(self, live: LiveInvocations) -> None:
+    def __init__(self, live: LiveInvocations, wanted: Filter, now: datetime) -> None:
         self._live = live
+        self._wanted = wanted
+        self._now = now
         self._places: list[Place] | None = None
         self._more = False
 
-    async def next(self, size: int, filters: Filters, wanted: int) -> tuple[_Rows, Place | None]:
-        """Return the rows after `filters.before`, and their last place if older ones exist.
+    async def next(self, size: int, before: Place | None, limit: int) -> tuple[_Rows, Place | None]:
+        """Return the rows after a place, and their last place if older ones exist.
 
         Args:
             size: Number of rows.
-            filters: Conditions, and the place after which the rows begin.
-            wanted: Number of ids to list, when they have to be listed.
+            before: The place after which the rows begin.
+            limit: Number of ids to list, when they have to be listed.
         """
-        places = [
-            place for place in self._places or () if not filters.before or place < filters.before
-        ]
+        places = [place for place in self._places or () if not before or place < before]
         if self._places is None or (self._more and len(places) < size):
-            limit = min(max(size, wanted), PLACES)
-            places = await self._live.places(limit, filters)
-            self._more = len(places) >= limit
+            most = min(max(size, limit), PLACES)
+            places = await self._live.places(most, self._wanted, self._now, before)
+            self._more = len(places) >= most
         self._places = places
         block = places[:size]
         older = self._more or len(places) > size
@@ -152,9 +185,3 @@ def gone(stored: Invocation) -> Invocation:
 
 def _place(row: Invocation) -> Place:
     return row.created_at, row.id
-
-
-def _matches(row: Invocation, filters: Filters) -> bool:
-    return (not filters.statuses or row.status in filters.statuses) and matches_words(
-        row, filters.words
-    )

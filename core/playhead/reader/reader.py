@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from playhead.errors import PlayheadError, QueryError, RecorderError, RestateError
+from playhead.filters.language import Filter, all_of, parse
+from playhead.filters.rows import matches
 from playhead.journal import entries
-from playhead.model import Filters, Invocation, InvocationDetail, InvocationPage
-from playhead.model.filters import words_of
+from playhead.model import Invocation, InvocationDetail, InvocationPage
 from playhead.reader.attempt_counts import with_attempts
 from playhead.reader.detail import build_detail
 from playhead.reader.live import LiveInvocations
@@ -72,6 +73,7 @@ class Reader:
         since: datetime | None = None,
         invoked_by: str | None = None,
         id_prefix: str | None = None,
+        filter: str | Filter | None = None,  # noqa: A002
     ) -> InvocationPage:
         """Return the newest invocations that match, newest first.
 
@@ -79,34 +81,46 @@ class Reader:
             limit: Maximum number of invocations.
             status: A status, or several; an invocation must have one of them.
             service: Name of the service.
-            text: Words; each occurs in the id, target, status or last failure, in any case.
+            text: Words; each occurs in the id, target, status or last failure, or in the prompts,
+                answers, inputs, outputs and errors that were recorded, in any case.
             before: The last row of the previous page; only older invocations are returned.
             since: Earliest creation time.
             invoked_by: Id of the calling invocation.
             id_prefix: Beginning of the id.
+            filter: Further conditions, in the filter language.
+
+        Raises:
+            FilterError: The text of the filter is wrong.
         """
-        filters = Filters(
+        wanted = all_of(
             statuses=(status,) if isinstance(status, str) else tuple(status or ()),
             service=service,
-            words=words_of(text),
-            before=(before.created_at, before.id) if before else None,
+            text=text,
             since=since,
-            invoked_by=invoked_by,
+            parent=invoked_by,
             id_prefix=id_prefix,
-        )
+        ) & (parse(filter) if isinstance(filter, str) else filter or Filter())
         missing = self._absent()
 
         def attempt(read: Awaitable[_T] | None) -> Awaitable[_T | None]:
             return _try(read, missing)
 
-        merge = Merge(self._live, self._stored, attempt)
+        now = datetime.now(UTC)
+        merge = Merge(self._live, self._stored, attempt, now)
+        missing += _unanswerable(wanted, stored=self._stored is not None)
         rows: list[Invocation] = []
         more = False
-        async for block in merge.blocks(filters, limit + 1):
+        place = (before.created_at, before.id) if before else None
+        async for block in merge.blocks(wanted, place, limit + 1):
+            if wanted.has_wait:
+                block = await self._explained(block, merge.raw, missing)
+                block = [row for row in block if matches(wanted, row, now) is not False]
             more = len(rows) + len(block) > limit
             block = block[: limit - len(rows)]
             counted = await self._with_counts(block, merge.raw, missing)
             rows += await self._explained(counted, merge.raw, missing)
+            if more:
+                break
         copying = await self.copy_problems()
         return InvocationPage(
             tuple(rows),
@@ -341,6 +355,22 @@ class Reader:
             )
             for row in block
         ]
+
+
+def _unanswerable(wanted: Filter, *, stored: bool) -> list[str]:
+    """Return sentences about the conditions that cannot be checked without a store."""
+    if stored:
+        return []
+    names = [
+        term.field.name if term.field else "-text"
+        for term in wanted.terms
+        if (term.negated if term.field is None else term.field.source == "store")
+    ]
+    if names:
+        return [f"Without a recorder, {', '.join(dict.fromkeys(names))} cannot be checked."]
+    if wanted.texts:
+        return ["Without a recorder, text is searched in id, target, status and last failure only."]
+    return []
 
 
 def _add_counts(row: Invocation, counts: Counts) -> Invocation:

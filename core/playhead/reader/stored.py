@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from playhead.conventions import (
@@ -13,8 +14,9 @@ from playhead.conventions import (
     name_sql,
 )
 from playhead.errors import QueryError
-from playhead.model import Filters, Invocation, Span, Tokens
-from playhead.model.status import ENDED, GONE, STATUSES, statuses_with, stored_status_sql
+from playhead.filters.language import Filter
+from playhead.filters.store import store_condition
+from playhead.model import Invocation, Span, Tokens
 from playhead.reader.attempt_counts import StoredAttempts
 from playhead.reader.endings import Endings
 from playhead.reader.reasons import commands_by_id, pause_failure
@@ -113,13 +115,35 @@ class StoredInvocations:
         self.client = client
         self._endings = Endings("journal")
 
-    async def newest(self, limit: int, filters: Filters) -> list[dict[str, Any]]:
-        """Return the rows of the newest invocations, newest first."""
-        where, params = _where(filters)
-        found = await self.client.rows(
-            f"SELECT * FROM invocations{where} ORDER BY created_at DESC, id DESC LIMIT ?",
-            [*params, limit],
+    async def newest(
+        self,
+        limit: int,
+        wanted: Filter,
+        now: datetime,
+        before: tuple[datetime, str] | None,
+        *,
+        live: bool,
+    ) -> list[dict[str, Any]]:
+        """Return the rows of the newest invocations that match, newest first.
+
+        Args:
+            limit: Maximum number of invocations.
+            wanted: Conditions.
+            now: The time from which ages are counted.
+            before: Creation time and id of an invocation; only older ones are returned.
+            live: Whether the server's rows take precedence; see `store_condition`.
+        """
+        condition = store_condition(wanted, now, live=live)
+        more: tuple[str, list[Any]] = ("", [])
+        if before:
+            more = ("(i.created_at, i.id) < (?::TIMESTAMPTZ, ?)",
+                    [before[0].isoformat(), before[1]])  # fmt: skip
+        sql, params = condition.select(
+            f"i.*{condition.columns}",
+            f"ORDER BY i.created_at DESC, i.id DESC LIMIT {int(limit)}",
+            more,
         )
+        found = await self.client.rows(sql, params)
         await self._endings.name(found, self.client.rows)
         return found
 
@@ -254,37 +278,3 @@ def _counts(row: Mapping[str, Any]) -> Counts:
         tokens=tokens if is_known else None,
         copied_llm_calls=int(row["copied"] or 0),
     )
-
-
-def _stored_status(statuses: Sequence[str]) -> str:
-    """Return the condition on the status; a copy that has not ended may be gone on the server."""
-    may_be_gone = [status for status in STATUSES if status not in ENDED] if GONE in statuses else []
-    return stored_status_sql({*statuses, *may_be_gone})
-
-
-def _where(filters: Filters) -> tuple[str, list[Any]]:
-    conditions: list[str] = []
-    params: list[Any] = []
-
-    def add(condition: str, *values: Any) -> None:
-        conditions.append(condition)
-        params.extend(values)
-
-    if filters.statuses:
-        add(_stored_status(filters.statuses))
-    if filters.service:
-        add("target_service_name = ?", filters.service)
-    for word in filters.words:
-        columns = ("id", "target", "coalesce(last_failure, completion_failure, '')")
-        texts = [f"contains(lower({column}), ?)" for column in columns]
-        add(f"({' OR '.join([*texts, _stored_status(statuses_with(word))])})", *[word] * 3)
-    if filters.invoked_by:
-        add("invoked_by_id = ?", filters.invoked_by)
-    if filters.id_prefix:
-        add("starts_with(id, ?)", filters.id_prefix)
-    if filters.since:
-        add("created_at >= ?::TIMESTAMPTZ", filters.since.isoformat())
-    if filters.before:
-        at, last = filters.before[0].isoformat(), filters.before[1]
-        add("(created_at, id) < (?::TIMESTAMPTZ, ?)", at, last)
-    return (f" WHERE {' AND '.join(conditions)}" if conditions else ""), params

@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from playhead.model import Filters
-from playhead.model.status import server_status_sql, statuses_with
 from playhead.restate.ids import partition_key
 
 __all__ = [
@@ -74,43 +72,31 @@ def _time(at: datetime) -> str:
     return f"TIMESTAMP {quote(at.isoformat(timespec='milliseconds'))}"
 
 
-def ids(limit: int, filters: Filters) -> str:
+def ids(
+    limit: int,
+    where: str = "",
+    *,
+    needs_state: bool = False,
+    before: tuple[datetime, str] | None = None,
+) -> str:
     """Select id and created_at of the newest ones. Scans the status of all stored invocations.
 
     Args:
         limit: Maximum number of ids.
-        filters: Conditions that the invocations meet.
+        where: Condition on sys_invocation_status `ss`; empty for none.
+        needs_state: Whether the condition names sys_invocation_state, as `sis`.
+        before: Creation time and id of an invocation; only older ones are selected.
     """
-    where = [
-        *([f"ss.target_service_name = {quote(filters.service)}"] if filters.service else []),
-        *([f"ss.invoked_by_id = {quote(filters.invoked_by)}"] if filters.invoked_by else []),
-        *([f"ss.created_at >= {_time(filters.since)}"] if filters.since else []),
-        *([f"starts_with(ss.id, {quote(filters.id_prefix)})"] if filters.id_prefix else []),
-    ]
-    where += map(_word, filters.words)
-    if filters.before:
-        at, last = _time(filters.before[0]), quote(filters.before[1])
-        where.append(f"(ss.created_at < {at} OR (ss.created_at = {at} AND ss.id < {last}))")
-    needs_state = bool(filters.words)
-    if filters.statuses:
-        condition, of_status = server_status_sql(filters.statuses)
-        where.append(condition)
-        needs_state = needs_state or of_status
+    conditions = [f"({where})"] if where else []
+    if before:
+        at, last = _time(before[0]), quote(before[1])
+        conditions.append(f"(ss.created_at < {at} OR (ss.created_at = {at} AND ss.id < {last}))")
     join = " LEFT JOIN sys_invocation_state sis ON ss.id = sis.id" if needs_state else ""
-    condition = f" WHERE {' AND '.join(where)}" if where else ""
+    condition = f" WHERE {' AND '.join(conditions)}" if conditions else ""
     return (
         f"SELECT ss.id AS id, ss.created_at AS created_at FROM sys_invocation_status ss"
         f"{join}{condition} ORDER BY ss.created_at DESC, ss.id DESC LIMIT {int(limit)}"
     )
-
-
-def _word(word: str) -> str:
-    """Return the condition of `matches_words` for one word."""
-    columns = ("ss.id", "ss.target", "coalesce(sis.last_failure, ss.completion_failure, '')")
-    conditions = [f"strpos(lower({column}), {quote(word)}) > 0" for column in columns]
-    if statuses := statuses_with(word):
-        conditions.append(server_status_sql(statuses)[0])
-    return f"({' OR '.join(conditions)})"
 
 
 def modified(since: datetime | None, limit: int) -> str:

@@ -10,7 +10,7 @@ from playhead.store.attempt_counts import counts_view
 from playhead.store.late_spans import LATE_SPANS_SQL, SECONDS_SQL
 from playhead.store.times_view import times_view
 
-__all__ = ["LLM_CALLS", "VIEWS", "Column", "View"]
+__all__ = ["LLM_CALLS", "TOOL_CALLS", "VIEWS", "Column", "View"]
 
 
 @dataclass(frozen=True, slots=True)

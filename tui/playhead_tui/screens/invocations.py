@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from playhead.model import Invocation
 from textual.app import ComposeResult
@@ -25,8 +25,13 @@ from playhead_tui.widgets.list_header import ListHeader
 from playhead_tui.widgets.notes import Notes
 from playhead_tui.widgets.rows import RowsView
 
+if TYPE_CHECKING:
+    from playhead.filters.completion import Completion
+
 __all__ = ["InvocationsScreen"]
 
+KEYS = 200
+"""Keys of virtual objects that completion offers."""
 FEW = 20
 """Number of unknown invocations in one report up to which they are read: they may be new."""
 
@@ -121,7 +126,7 @@ class InvocationsScreen(PollingScreen):
     """Pause between two reads of the figures in view while no change is known."""
     SEARCH_SECONDS = 3.0
     """Pause between two searches for the same query: the server scans all its invocations."""
-    FILTER_HINT = "Words in target, id, status, key or failure"
+    FILTER_HINT = "Words, or fields such as status:failed tokens>1000; tab completes"
 
     def __init__(self, dashboard: Dashboard) -> None:
         super().__init__(dashboard)
@@ -239,7 +244,7 @@ class InvocationsScreen(PollingScreen):
     @property
     def _must_search(self) -> bool:
         """Whether rows that were not read may match the query."""
-        return self.search.active and self.cache.more
+        return self.search.active and (self.cache.more or self.list_query.needs_search)
 
     def _wants_rows(self) -> bool:
         return self.cache.loaded and self.in_sight()
@@ -337,7 +342,7 @@ class InvocationsScreen(PollingScreen):
 
     def show(self, *, stay_at_top: bool = False) -> None:
         """Show the rows that match the query, and chips for the active filters and modes."""
-        rows = self.list_query.apply(self._rows)
+        rows = self.list_query.apply(self._rows, self.dashboard.now(), self.search.found)
         self.listing.list_query = self.list_query
         self.listing.show_rows(rows, stay_at_top=stay_at_top)
         self.set_class(not rows, "empty")
@@ -365,7 +370,7 @@ class InvocationsScreen(PollingScreen):
 
     def _why_nothing_matches(self) -> str:
         remove = "Press Esc to remove the filter."
-        if self.held_rows is not None or not self.cache.more or self.search.done:
+        if self.held_rows is not None or not self._must_search or self.search.done:
             return "\n\n".join(("No invocation matches the filter.", *self.search.missing, remove))
         none = f"None of the newest {len(self.cache.rows)} invocations matches."
         if self.search.failed:
@@ -377,12 +382,14 @@ class InvocationsScreen(PollingScreen):
     def _filtered(self, total: str) -> str:
         """Return how many rows match, and what was searched."""
         shown = len(self.listing.rows)
-        if self.held_rows is not None or not self.cache.more:
+        if self.held_rows is not None or not self._must_search:
             return f"{shown} of {total}"
         if self.search.failed:
             return f"{shown} of {total}, older ones cannot be searched"
         if not self.search.done:
             return f"{shown} of {total}, searching older ones ..."
+        if not self.cache.more and not self.search.more:
+            return f"{shown} of {total}"
         return f"the newest {shown} found" if self.search.more else f"{shown} found, all searched"
 
     def _show_chips(self) -> None:
@@ -426,8 +433,32 @@ class InvocationsScreen(PollingScreen):
             self.read_pages()
 
     def set_filter(self, text: str) -> None:
-        """Filter by these words."""
-        self._change_query(text=text.strip())
+        """Filter by this text, unless it is wrong or not complete yet."""
+        if self.filter_problem(text) is None:
+            self._change_query(text=text.strip())
+
+    def filter_problem(self, text: str) -> str | None:
+        """Return what is wrong with a filter, in one line."""
+        from playhead.errors import FilterError
+        from playhead.filters.language import parse
+
+        try:
+            parse(text)
+        except FilterError as error:
+            return error.short
+        return None
+
+    def complete_filter(self, text: str) -> Completion | None:
+        """Return how a filter can continue."""
+        from playhead.filters.completion import complete
+
+        rows = self.cache.all_rows
+        known = {
+            "service": sorted({row.service for row in rows}),
+            "handler": sorted({row.handler for row in rows}),
+            "key": sorted({row.key for row in rows if row.key})[:KEYS],
+        }
+        return complete(text, known)
 
     def _change_query(self, **changes: Any) -> None:
         self.list_query = replace(self.list_query, **changes)

@@ -18,6 +18,7 @@ from playhead_tui.sources.poller import Poller
 from playhead_tui.widgets.notes import Notes
 
 if TYPE_CHECKING:
+    from playhead.filters.completion import Completion
     from playhead.record.change_feed import Changes
 
     from playhead_tui.widgets.filter_bar import FilterBar
@@ -173,8 +174,12 @@ class PollingScreen(Screen[None]):
         from playhead_tui.widgets.filter_bar import FilterBar
 
         if not self.query(FilterBar):
-            bar = FilterBar(text, self.FILTER_HINT)
-            self.mount(bar, before=self.query_one(Notes))
+            bar = FilterBar(
+                text, self.FILTER_HINT, problem=self.filter_problem, complete=self.complete_filter
+            )
+            notes = self.query_one(Notes)
+            self.mount(bar.help, before=notes)
+            self.mount(bar, before=notes)
             bar.focus()
 
     def on_filter_bar_typed(self, message: FilterBar.Typed) -> None:
@@ -185,12 +190,22 @@ class PollingScreen(Screen[None]):
         """Remove the line; from now on the chip shows the filter."""
         from playhead_tui.widgets.filter_bar import FilterBar
 
-        self.query(FilterBar).remove()
+        for bar in self.query(FilterBar):
+            bar.help.remove()
+            bar.remove()
         self.set_filter(message.text)
         self.focus_rows()
 
+    def filter_problem(self, text: str) -> str | None:
+        """Return what is wrong with a filter, in one line; None if it can be used."""
+        return None
+
+    def complete_filter(self, text: str) -> Completion | None:
+        """Return how a filter can continue; None without completion."""
+        return None
+
     def set_filter(self, text: str) -> None:
-        """Filter by these words."""
+        """Filter by this text."""
         raise NotImplementedError
 
     def focus_rows(self) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["connector"]
 
-HEAVY = ("playhead.reader.reader", "playhead.record.client", "playhead.record.process")
+HEAVY = ("lark", "playhead.reader.reader", "playhead.record.client", "playhead.record.process")
 
 
 def connector(settings: Settings, *, record: bool = True) -> Connect:

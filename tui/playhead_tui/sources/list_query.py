@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import functools
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from playhead.errors import FilterError
+from playhead.filters.language import Filter, parse
+from playhead.filters.rows import matches
 from playhead.model import FAILING, Invocation
-from playhead.model.filters import matches_words, words_of
 
 __all__ = ["SORTS", "ListQuery", "is_failing"]
 
@@ -34,26 +37,65 @@ def is_failing(row: Invocation) -> bool:
     return row.status in FAILING
 
 
+@functools.lru_cache(maxsize=8)
+def _parsed(text: str) -> Filter | None:
+    try:
+        return parse(text)
+    except FilterError:
+        return None
+
+
 @dataclass(frozen=True)
 class ListQuery:
     """Filter and order of the list."""
 
     text: str = ""
+    """In the filter language; a text that is wrong matches nothing."""
     errors_only: bool = False
     sort: str = "age"
     reverse: bool = False
     """Smallest (oldest) first."""
 
-    def matches(self, row: Invocation) -> bool:
-        """Return whether the row is shown: each word of the filter must occur in a column."""
+    @property
+    def needs_search(self) -> bool:
+        """Whether the filter has conditions that the columns of a row cannot answer."""
+        wanted = _parsed(self.text)
+        return wanted is not None and (wanted.needs_store or bool(wanted.texts))
+
+    def matches(self, row: Invocation, now: datetime, *, found: bool = False) -> bool:
+        """Return whether the row is shown.
+
+        Args:
+            row: The row.
+            now: The time from which ages are counted.
+            found: Whether a search found it; that decides what its columns cannot answer.
+        """
         if self.errors_only and not is_failing(row):
             return False
-        return matches_words(row, words_of(self.text))
+        wanted = _parsed(self.text)
+        if wanted is None:
+            return False
+        answer = matches(wanted, row, now)
+        return found if answer is None else answer
 
-    def apply(self, rows: Iterable[Invocation]) -> tuple[Invocation, ...]:
-        """Return the rows shown, in order; ties are broken by age and id, so no row jumps."""
+    def apply(
+        self,
+        rows: Iterable[Invocation],
+        now: datetime,
+        found: Collection[str] = frozenset(),
+    ) -> tuple[Invocation, ...]:
+        """Return the rows shown, in order; ties are broken by age and id, so no row jumps.
+
+        Args:
+            rows: The rows that were read.
+            now: The time from which ages are counted.
+            found: Ids of the rows that a search found.
+        """
         by = SORTS[self.sort]
-        shown = sorted((row for row in rows if self.matches(row)), key=lambda row: row.id)
+        shown = sorted(
+            (row for row in rows if self.matches(row, now, found=row.id in found)),
+            key=lambda row: row.id,
+        )
         shown.sort(key=SORTS["age"], reverse=True)
         shown.sort(key=by, reverse=not self.reverse)
         return tuple(shown)

@@ -35,6 +35,7 @@ class Search:
         self._query = ListQuery()
         self._wanted = FOUND
         self._page: InvocationPage | None = None
+        self._found: frozenset[str] = frozenset()
 
     @property
     def active(self) -> bool:
@@ -62,11 +63,17 @@ class Search:
         """Sources that could not be searched, as sentences."""
         return self._page.missing if self._page else ()
 
+    @property
+    def found(self) -> frozenset[str]:
+        """Ids of the invocations that were found for this query."""
+        return self._found
+
     def begin(self, query: ListQuery) -> None:
         """Search for another query; one that differs only in its order continues."""
         if (query.text, query.errors_only) != (self._query.text, self._query.errors_only):
             self._wanted = FOUND
             self._page = None
+            self._found = frozenset()
         self._query = query
 
     def want_more(self) -> None:
@@ -79,7 +86,7 @@ class Search:
         query, started = self._query, self._clock()
         page = await reader.invocations(
             limit=self._wanted,
-            text=query.text or None,
+            filter=query.text or None,
             status=FAILING if query.errors_only else None,
         )
         return SearchUpdate(query, page, started)
@@ -89,3 +96,4 @@ class Search:
         asked, now = update.query, self._query
         if (asked.text, asked.errors_only) == (now.text, now.errors_only):
             self._page = update.page
+            self._found = frozenset(row.id for row in update.page.rows)

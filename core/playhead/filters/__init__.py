@@ -1,0 +1,1 @@
+"""The filter language over invocations, and its SQL for the server and for the store."""

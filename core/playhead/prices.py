@@ -1,0 +1,189 @@
+"""Prices of LLM calls, from the data of the package genai-prices; nothing is downloaded.
+
+`cost_of` prices one call. `price_list` returns the same prices as rows, so that SQL can price many
+calls at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any
+
+__all__ = ["COST_SQL", "PRICE_COLUMNS", "PriceRow", "cost_of", "price_list"]
+
+_NO_LIMIT = 1 << 62
+_KINDS = ("input_mtok", "output_mtok", "cache_read_mtok", "cache_write_mtok")
+_SLOT = timedelta(minutes=15)
+"""Grid of the prices that depend on the time of day."""
+
+
+@dataclass(frozen=True, slots=True)
+class PriceRow:
+    """Prices in US dollars for one model, one period and one size of the prompt."""
+
+    provider: str
+    """Empty if the call has no provider."""
+    model: str
+    since: int
+    """Start of the period, in microseconds since 1970."""
+    until: int
+    """End of the period, exclusive."""
+    over: int
+    """The prompt has more tokens than this."""
+    most: int
+    """The prompt has at most this many tokens."""
+    input: float
+    """Per token, as are the next three."""
+    output: float
+    cache_read: float
+    cache_write: float
+    request: float
+    """Per request."""
+
+
+PRICE_COLUMNS = {
+    "provider": "VARCHAR", "model": "VARCHAR", "since": "BIGINT", "until": "BIGINT",
+    "over": "BIGINT", "most": "BIGINT", "input": "DOUBLE", "output": "DOUBLE",
+    "cache_read": "DOUBLE", "cache_write": "DOUBLE", "request": "DOUBLE",
+}  # fmt: skip
+"""DuckDB types of the columns of a `PriceRow`."""
+
+COST_SQL = """CASE
+  WHEN price.model IS NULL OR (call.input_tokens IS NULL AND call.output_tokens IS NULL)
+    OR coalesce(call.cache_read_tokens, 0) + coalesce(call.cache_write_tokens, 0)
+      > coalesce(call.input_tokens, 0) THEN NULL
+  ELSE price.request + coalesce(call.output_tokens, 0) * price.output
+    + coalesce(call.cache_read_tokens, 0) * price.cache_read
+    + coalesce(call.cache_write_tokens, 0) * price.cache_write
+    + (coalesce(call.input_tokens, 0) - coalesce(call.cache_read_tokens, 0)
+      - coalesce(call.cache_write_tokens, 0)) * price.input END"""
+"""The same as `cost_of`, over a row `call` and the row `price` that belongs to it."""
+
+
+def cost_of(
+    provider: str | None,
+    model: str | None,
+    at: datetime,
+    *,
+    input_tokens: int | None,
+    output_tokens: int | None,
+    cache_read_tokens: int | None = None,
+    cache_write_tokens: int | None = None,
+) -> float | None:
+    """Return the price of an LLM call in US dollars; None if it is unknown.
+
+    Args:
+        provider: The provider, as in `gen_ai.provider.name`; None to find it by the model.
+        model: The model that answered.
+        at: When the request was sent; prices change.
+        input_tokens: All tokens of the prompt, cached ones included.
+        output_tokens: All tokens of the answer, reasoning included.
+        cache_read_tokens: Tokens of the prompt that were read from the provider's cache.
+        cache_write_tokens: Tokens of the prompt that were written to the cache.
+    """
+    if not model or (input_tokens is None and output_tokens is None):
+        return None
+    usage = {
+        "input_tokens": input_tokens or 0,
+        "output_tokens": output_tokens or 0,
+        "cache_read_tokens": cache_read_tokens or 0,
+        "cache_write_tokens": cache_write_tokens or 0,
+    }
+    found = _calculation(provider, model, at, usage)
+    return None if found is None or _unusual(found.model_price) else float(found.total_price)
+
+
+def price_list(used: Iterable[tuple[str | None, str | None, date]]) -> list[PriceRow]:
+    """Return the prices of models on some days, without those that are unknown.
+
+    Args:
+        used: Provider and model of the calls, and their days in UTC.
+    """
+    rows: list[PriceRow] = []
+    for provider, model, day in sorted(set(used), key=str):
+        if model:
+            rows += _rows_of_day(provider, model, datetime.combine(day, time(), UTC))
+    return rows
+
+
+def _rows_of_day(provider: str | None, model: str, start: datetime) -> list[PriceRow]:
+    found = _calculation(provider, model, start, {"input_tokens": 0})
+    if found is None:
+        return []
+    length = _SLOT if _by_time_of_day(found.model) else timedelta(days=1)
+    rows: list[PriceRow] = []
+    at = start
+    while at < start + timedelta(days=1):
+        found = _calculation(provider, model, at, {"input_tokens": 0})
+        if found is not None and not _unusual(found.model_price):
+            since = _microseconds(at)
+            rows += _rows(provider, model, found.model_price, since, _microseconds(at + length))
+        at += length
+    return rows
+
+
+def _rows(
+    provider: str | None, model: str, price: Any, since: int, until: int
+) -> Iterable[PriceRow]:
+    prices = {kind: getattr(price, kind) for kind in _KINDS}
+    starts = {tier.start for one in prices.values() for tier in getattr(one, "tiers", ())}
+    edges = [-1, *sorted(starts), _NO_LIMIT]
+    for over, most in zip(edges, edges[1:], strict=False):
+        rates = {kind: _rate(one, most) for kind, one in prices.items()}
+        prompt = rates["input_mtok"] or 0.0
+        read, write = rates["cache_read_mtok"], rates["cache_write_mtok"]
+        yield PriceRow(
+            provider=provider or "",
+            model=model,
+            since=since,
+            until=until,
+            over=over,
+            most=most,
+            input=prompt,
+            output=rates["output_mtok"] or 0.0,
+            cache_read=prompt if read is None else read,
+            cache_write=prompt if write is None else write,
+            request=float(price.requests_kcount or 0) / 1000,
+        )
+
+
+def _rate(price: Any, most: int) -> float | None:
+    """Return the price of a token in prompts of this size."""
+    if price is None:
+        return None
+    if not isinstance(price, Decimal):
+        reached = [tier.price for tier in price.tiers if most > tier.start]
+        price = reached[-1] if reached else price.base
+    return float(price) / 1e6
+
+
+def _calculation(provider: str | None, model: str, at: datetime, usage: dict[str, int]) -> Any:
+    # The import takes a third of a second, which only stores with LLM calls have to pay.
+    from genai_prices import Usage, calc_price
+
+    try:
+        return calc_price(
+            Usage(**usage),
+            model_ref=model,
+            provider_id=provider or None,
+            genai_request_timestamp=at,
+        )
+    except (LookupError, ValueError):  # unknown, or more cached tokens than tokens
+        return None
+
+
+def _unusual(price: Any) -> bool:
+    """Return whether the price does not depend on the tokens of text."""
+    return price.input_mtok is None and price.output_mtok is None
+
+
+def _by_time_of_day(model: Any) -> bool:
+    conditions: list[Any] = model.prices if isinstance(model.prices, list) else []
+    return any(hasattr(one.constraint, "start_time") for one in conditions)
+
+
+def _microseconds(at: datetime) -> int:
+    return int(at.timestamp()) * 1_000_000

@@ -1,0 +1,81 @@
+"""Prices as rows equal the prices of single calls, over all models of the package."""
+
+from __future__ import annotations
+
+import json
+import random
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+
+import duckdb
+import pytest
+from genai_prices.data_snapshot import get_snapshot
+from playhead.prices import COST_SQL, PRICE_COLUMNS, cost_of, price_list
+
+AT = datetime(2026, 3, 14, 15, tzinfo=UTC)
+
+
+def test_a_call_costs_what_the_provider_lists() -> None:
+    """gpt-4o-mini: $0.15 and $0.60 for a million tokens, $0.075 if cached."""
+    assert cost_of(
+        "openai", "gpt-4o-mini", AT, input_tokens=1_000_000, output_tokens=1_000_000,
+        cache_read_tokens=400_000,
+    ) == pytest.approx(0.6 * 0.15 + 0.4 * 0.075 + 0.6)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "input_tokens"),
+    [("openai", "gpt-local", 10), ("ollama", "gpt-4o", 10), ("openai", None, 10),
+     ("openai", "gpt-4o", None)],
+)  # fmt: skip
+def test_unknown_models_and_missing_tokens_have_no_price(
+    provider: str, model: str | None, input_tokens: int | None
+) -> None:
+    assert cost_of(provider, model, AT, input_tokens=input_tokens, output_tokens=None) is None
+    assert not model or not price_list([(provider, model, AT.date())]) or input_tokens is None
+
+
+def test_the_provider_is_found_by_the_model() -> None:
+    given = cost_of("anthropic", "claude-sonnet-4-5", AT, input_tokens=5, output_tokens=5)
+    assert given is not None
+    assert cost_of(None, "claude-sonnet-4-5", AT, input_tokens=5, output_tokens=5) == given
+
+
+def test_rows_price_every_model_as_the_package_does() -> None:
+    """Tiers of long prompts, caches, dates and times of day included."""
+    pick = random.Random(7)
+    models = [(p.id, m.id) for p in get_snapshot().providers for m in p.models]
+    timed = [("deepseek", "deepseek-chat"), ("deepseek", "deepseek-reasoner")]
+    calls: list[dict[str, object]] = []
+    for provider, model in [*pick.sample(models, 400), *timed * 20]:
+        size = pick.choice((0, 10, 9_999, 128_000, 200_000, 200_001, 272_001, 1_500_000))
+        read = pick.randint(0, size // 2)
+        calls.append({
+            "provider": pick.choice((provider, provider)), "model": model,
+            "at": AT + timedelta(days=pick.randint(-500, 300), minutes=pick.randint(0, 1439)),
+            "input_tokens": size, "output_tokens": pick.randint(0, 5000),
+            "cache_read_tokens": read, "cache_write_tokens": pick.randint(0, size - read),
+        })  # fmt: skip
+    rows = price_list((c["provider"], c["model"], c["at"].date()) for c in calls)
+    connection = duckdb.connect()
+    columns = json.dumps([PRICE_COLUMNS])
+    connection.execute(
+        "CREATE TABLE price AS SELECT unnest(from_json(?::JSON, ?), recursive := true)",
+        [json.dumps([asdict(row) for row in rows]), columns],
+    )
+    priced = 0
+    for call in calls:
+        values = {k: v for k, v in call.items() if k not in ("provider", "model", "at")}
+        expected = cost_of(call["provider"], call["model"], call["at"], **values)
+        found = connection.execute(
+            f"SELECT {COST_SQL} FROM (SELECT ? AS provider, ? AS model, ? AS at,"
+            " ? AS input_tokens, ? AS output_tokens, ? AS cache_read_tokens,"
+            " ? AS cache_write_tokens) call LEFT JOIN price ON price.model = call.model"
+            " AND price.provider = call.provider AND call.at >= since AND call.at < until"
+            " AND call.input_tokens > over AND call.input_tokens <= most",
+            [call["provider"], call["model"], int(call["at"].timestamp() * 1e6), *values.values()],
+        ).fetchall()
+        assert len(found) == 1, call
+        assert found[0][0] == (None if expected is None else pytest.approx(expected)), call
+        priced += expected is not None
+    assert priced > 300
