@@ -6,6 +6,7 @@ import json
 import random
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import duckdb
 import pytest
@@ -46,7 +47,7 @@ def test_rows_price_every_model_as_the_package_does() -> None:
     pick = random.Random(7)
     models = [(p.id, m.id) for p in get_snapshot().providers for m in p.models]
     timed = [("deepseek", "deepseek-chat"), ("deepseek", "deepseek-reasoner")]
-    calls: list[dict[str, object]] = []
+    calls: list[dict[str, Any]] = []
     for provider, model in [*pick.sample(models, 400), *timed * 20]:
         size = pick.choice((0, 10, 9_999, 128_000, 200_000, 200_001, 272_001, 1_500_000))
         read = pick.randint(0, size // 2)

@@ -6,11 +6,14 @@ calls at once.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
+
+from playhead.values import as_list
 
 __all__ = ["COST_SQL", "PRICE_COLUMNS", "PriceRow", "cost_of", "price_list"]
 
@@ -131,7 +134,7 @@ def _rows(
     prices = {kind: getattr(price, kind) for kind in _KINDS}
     starts = {tier.start for one in prices.values() for tier in getattr(one, "tiers", ())}
     edges = [-1, *sorted(starts), _NO_LIMIT]
-    for over, most in zip(edges, edges[1:], strict=False):
+    for over, most in itertools.pairwise(edges):
         rates = {kind: _rate(one, most) for kind, one in prices.items()}
         prompt = rates["input_mtok"] or 0.0
         read, write = rates["cache_read_mtok"], rates["cache_write_mtok"]
@@ -181,7 +184,7 @@ def _unusual(price: Any) -> bool:
 
 
 def _by_time_of_day(model: Any) -> bool:
-    conditions: list[Any] = model.prices if isinstance(model.prices, list) else []
+    conditions = as_list(model.prices)
     return any(hasattr(one.constraint, "start_time") for one in conditions)
 
 
