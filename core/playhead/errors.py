@@ -29,7 +29,9 @@ PlayheadError
 │   ├── RecordingError              a recording cannot be read or written
 │   ├── UnsupportedJournalError     the journal has a version that cannot be replayed
 │   ├── AppError                    the app cannot be imported, or is not a Restate app
+│   ├── IsolationError              the operating system does not isolate the app, as required
 │   └── WorkerError                 the process that runs the app crashed or took too long
+│       └── AnswerError             its answer is not one of Playhead's
 ├── ProcessError                    a process that Playhead started is not ready in time, or ended
 └── ServerNotFoundError             no restate-server is installed
 
@@ -41,12 +43,14 @@ from __future__ import annotations
 
 __all__ = [
     "AmbiguousIdError",
+    "AnswerError",
     "AppError",
     "CommitError",
     "ExportError",
     "FilterError",
     "ImportFileError",
     "IngestError",
+    "IsolationError",
     "MalformedRequestError",
     "NotFoundError",
     "PlayheadError",
@@ -233,6 +237,14 @@ class AppError(ReplayError):
 
 class WorkerError(ReplayError):
     """The process that runs the app crashed or took too long."""
+
+
+class AnswerError(WorkerError):
+    """The answer of the process that runs the app is not one of Playhead's."""
+
+
+class IsolationError(ReplayError):
+    """The operating system does not isolate the app, which `require_isolation` asks for."""
 
 
 class ProcessError(PlayheadError):

@@ -26,6 +26,7 @@ VARIABLES = {
     "PLAYHEAD_API_PORT": "api_port",
     "PLAYHEAD_APP": "app",
     "PLAYHEAD_APP_DIR": "app_dir",
+    "PLAYHEAD_REPLAY_ENV": "replay_env",
 }
 
 
@@ -51,6 +52,8 @@ class Settings:
     """The Restate app to replay with, as `module:attribute`."""
     app_dir: str | None = None
     """Folder to import the app from; the current folder by default."""
+    replay_env: tuple[str, ...] = ()
+    """Environment variables that a replay passes to the app: names, separated by commas."""
 
     @property
     def api_url(self) -> str:
@@ -121,6 +124,8 @@ def _convert(name: str, value: Any, source: str) -> Any:
         return port
     if name == "store":
         return Path(str(value)).expanduser()
+    if name == "replay_env":
+        return tuple(part for part in str(value).replace(",", " ").split())
     if name.endswith("_url"):
         if not str(value).startswith(("http://", "https://")):
             raise SettingsError(

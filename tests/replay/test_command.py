@@ -70,11 +70,65 @@ def test_a_folder_ends_with_a_summary(changed: Path):
     result = run(changed / "recordings", *arguments, "--json")
     document = json.loads(result.output)
     assert document["summary"] == {
-        "same": 1, "incomplete": 1, "diverged": 1, "blocked": 0, "refused": 0,
+        "same": 1, "incomplete": 1, "diverged": 1, "blocked": 0, "refused": 0, "invalid": 0,
     }  # fmt: skip
     assert {Path(name).name for name in document["reports"]} == {
         "trip.journal.json", "run_ok.journal.json", "approval_waiting.journal.json",
     }  # fmt: skip
+
+
+BAD_FILES: dict[str, tuple[bytes, str]] = {
+    "empty": (b"", "is not JSON"),
+    "null": (b"null", "is not a recording"),
+    "list": (b"[]", "is not a recording"),
+    "number": (b"1" * 10_000, "a number has too many digits"),
+    "infinite": (b"1e999", "Number out of range"),
+    "deep": (b"[" * 200_000, "nested too deeply"),
+    "deep and closed": (b"[" * 100_000 + b"]" * 100_000, "cannot be read"),
+    "not text": (b"\xff\xfe\x00", "cannot be read"),
+    "surrogate": (b'{"format": "\\ud800"}', "cannot be read"),
+}
+
+
+def test_bad_files_of_a_folder_are_rows_with_their_reasons(changed: Path):
+    folder = changed / "recordings"
+    good = json.loads((folder / "run_ok.journal.json").read_text())
+    for name, (data, _) in BAD_FILES.items():
+        (folder / f"{name}.journal.json").write_bytes(data)
+    for name, change in {
+        "huge index": {"entries": [good["entries"][0] | {"index": 10**30}]},
+        "null entry": {"entries": [None]},
+        "missing handler": {"invocation": good["invocation"] | {"target_handler_name": "gone"}},
+        "missing service": {"invocation": good["invocation"] | {"target_service_name": "Gone"}},
+        "not an id": {"invocation": good["invocation"] | {"id": "inv_"}},
+        "huge seed": {"random_seed": 10**300},
+        "deep state": {"events": [json.loads("[" * 500 + "]" * 500)]},
+        "not base64": {"state": {"a": "%"}},
+        "bytes of another": {"entries": [good["entries"][0] | {"raw": "////"}]},
+    }.items():
+        (folder / f"{name}.journal.json").write_text(json.dumps(good | change))
+    os.mkfifo(folder / "pipe.journal.json")
+    (folder / "folder.journal.json").mkdir()
+    (folder / "dangling.journal.json").symlink_to("nowhere")
+    (folder / "loop.journal.json").symlink_to("loop.journal.json")
+    (folder / "device.journal.json").symlink_to("/dev/zero")
+    arguments = (folder, "--app", "myapp:app", "--app-dir", changed)
+    document = json.loads(run(*arguments, "--json").output)
+    found = {Path(path).name.partition(".")[0]: r for path, r in document["reports"].items()}
+    assert found["run_ok"]["verdict"] == "same"
+    bad = {n: r for n, r in found.items() if n not in ("trip", "run_ok", "approval_waiting")}
+    assert len(bad) == len(BAD_FILES) + 9 + 5
+    assert {r["verdict"] for r in bad.values()} == {"refused"}, bad
+    assert all(r["reason"] for r in bad.values())
+    classes = {n: r["reason"] for n, r in bad.items() if "Error:" in r["reason"]}
+    assert classes == {}  # a reason, not a class
+    for name, (_, words) in BAD_FILES.items():
+        assert words in bad[name]["reason"]
+    assert "is not a file" in bad["pipe"]["reason"]
+    result = run(*arguments)
+    assert result.exit_code == 1  # `trip` diverged
+    summary = f"1 same, 1 incomplete, 1 diverged, {len(bad)} refused"
+    assert result.output.splitlines()[-1] == summary
 
 
 def test_a_bad_file_in_a_folder_does_not_hide_the_others(changed: Path):

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 from playhead.replay import AppError, Recording, Report, replay
-from playhead.replay.worker import Worker, namespaces_work
+from playhead.replay.worker import Worker
 from waiting import until
 
 RECORDINGS = Path(__file__).parents[1] / "recordings"
@@ -79,7 +79,6 @@ except OSError as error:
     until(lambda: connections, "the listener sees connections")
 
 
-@pytest.mark.skipif(not namespaces_work(), reason="needs user namespaces (unshare -rn)")
 def test_native_code_cannot_reach_the_network(tmp_path: Path, listener: tuple[int, list[object]]):
     port, connections = listener
     address = b"\x02\x00" + port.to_bytes(2, "big") + b"\x7f\x00\x00\x01" + bytes(8)

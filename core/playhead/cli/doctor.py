@@ -25,7 +25,8 @@ def command(ctx: click.Context, as_json: bool) -> None:
     """Check that everything Playhead needs is running and reachable.
 
     Checks the Restate server (version, deployments, tracing), the recorder and its store, and
-    whether the spans of the newest invocations arrived. Exits with 1 when a check fails.
+    whether the spans of the newest invocations arrived; and how this system isolates a replay.
+    Exits with 1 when a check fails.
     """
     checks = asyncio.run(_checks(ctx.obj))
     failures = sum(check.state == "failed" for check in checks)
@@ -59,10 +60,24 @@ async def _checks(settings: Settings) -> list[Check]:
                 *await recorder.recorder(settings, store),
                 *of_spans,
                 *await completeness.completeness(client, store, agents_on_time=on_time),
+                await asyncio.to_thread(_isolation),
             ]
         finally:
             if store is not None:
                 await store.close()
+
+
+def _isolation() -> Check:
+    from playhead.doctor.check import skipped
+    from playhead.doctor.isolation import isolation
+    from playhead.errors import ReplayError
+    from playhead.replay.worker import measured_isolation
+
+    try:
+        found = measured_isolation()
+    except ReplayError as error:
+        return skipped("isolation", error.title)
+    return isolation(found.sentence, complete=found.complete, unavailable=found.unavailable)
 
 
 def _write(checks: list[Check], *, ascii_only: bool) -> None:

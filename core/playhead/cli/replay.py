@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from playhead.cli.options import parse_index
 if TYPE_CHECKING:
     from playhead.replay import Recording, Report
 
-_VERDICTS = ("same", "incomplete", "diverged", "blocked", "refused")
+_VERDICTS = ("same", "incomplete", "diverged", "blocked", "refused", "invalid")
 """Verdicts in the order of a folder's summary."""
 
 
@@ -91,6 +92,17 @@ _VERDICTS = ("same", "incomplete", "diverged", "blocked", "refused")
     metavar="SECONDS",
     help="Time limit of one replay.",
 )
+@click.option(
+    "--env",
+    multiple=True,
+    metavar="NAME",
+    help="Pass this environment variable to the app, which gets few.  [PLAYHEAD_REPLAY_ENV]",
+)
+@click.option(
+    "--require-isolation",
+    is_flag=True,
+    help="Exit with 3 unless the operating system isolates the app, not only Python.",
+)
 @click.option("--jobs", type=click.IntRange(min=1), help="Number of processes for a folder.")
 @click.option("--json", "as_json", is_flag=True, help="Write one JSON document.")
 @click.pass_context
@@ -98,12 +110,12 @@ def command(ctx: click.Context, target: str, **options: Any) -> None:
     """Run today's code against a recorded journal, without side effects.
 
     TARGET is an invocation id or a unique prefix of one, a recording, or a folder of recordings.
-    The code runs in a separate process, without network, file writes or subprocesses; no step is
-    executed. With --set, --answer or --live, the code runs with other results, and both runs are
-    compared.
+    The code runs in a separate process, without network, file writes, subprocesses or secrets from
+    the environment; no step is executed. With --set, --answer or --live, the code runs with other
+    results, and both runs are compared.
 
     Exits with 0 when the code accepts the journal, 1 when it does not or when code outside a step
-    tried a side effect, and 3 when the replay is not possible.
+    tried a side effect or spoiled the answer, and 3 when the replay is not possible.
     """
     from playhead.replay import restarted
 
@@ -153,6 +165,8 @@ def _one(recording: Recording, options: dict[str, Any]) -> Exit:
         app_dir=options["app_dir"],
         timeout=options["timeout"],
         explain=not options["strict"],
+        env=options["env"],
+        require_isolation=options["require_isolation"],
     )
     if options["as_json"]:
         _json(report.to_json())
@@ -169,7 +183,12 @@ def _stop(recording: Recording, options: dict[str, Any]) -> Exit:
     from playhead.replay.text import stop_lines as lines
 
     with Session.open(
-        options["app"], recording, app_dir=options["app_dir"], timeout=options["timeout"]
+        options["app"],
+        recording,
+        app_dir=options["app_dir"],
+        timeout=options["timeout"],
+        env=options["env"],
+        require_isolation=options["require_isolation"],
     ) as session:
         stop = session.find(options["at"] or "command 1")
     if stop is None:
@@ -180,7 +199,7 @@ def _stop(recording: Recording, options: dict[str, Any]) -> Exit:
             Exit.USAGE,
         )
     if options["pdb"]:
-        debug(options["app"], recording, stop, app_dir=options["app_dir"])
+        debug(options["app"], recording, stop, app_dir=options["app_dir"], env=options["env"])
     elif options["as_json"]:
         _json(stop.to_json())
     else:
@@ -222,6 +241,8 @@ def _folder(folder: Path, options: dict[str, Any]) -> Exit:
         app_dir=options["app_dir"],
         timeout=options["timeout"],
         explain=not options["strict"],
+        env=options["env"],
+        require_isolation=options["require_isolation"],
         jobs=options["jobs"],
     ):
         reports[path] = report
@@ -235,10 +256,13 @@ def _folder(folder: Path, options: dict[str, Any]) -> Exit:
         named = {str(path): reports[path].to_json() for path in paths}
         _json({"summary": summary, "reports": named})
         return _exit(list(reports.values()))
+    for sentence in dict.fromkeys(r.isolation.sentence for r in reports.values() if r.isolation):
+        click.echo(_clean(f"isolation: {sentence}"))
     for path in paths:
         if reports[path].verdict not in ("same", "incomplete") or reports[path].divergences:
             click.echo(_clean(str(path)))
-            for line in lines(reports[path]):
+            # All have the same isolation, which is named once.
+            for line in lines(replace(reports[path], isolation=None)):
                 click.echo(f"  {line}")
     partly = sum(bool(report.not_compared) for report in reports.values())
     if partly:

@@ -34,7 +34,14 @@ def run_what_if(recording: Recording, options: dict[str, Any]) -> Exit:
         live=options["live"],
         max_live=options["max_live"],
     )
-    where: dict[str, Any] = {"app_dir": options["app_dir"], "timeout": options["timeout"]}
+    if options["require_isolation"] and question.live:
+        raise CliError(
+            "--live and --require-isolation exclude each other",
+            "Steps that are executed for real have the network, files and API keys.",
+            Exit.USAGE,
+        )
+    where: dict[str, Any] = {name: options[name] for name in ("app_dir", "timeout", "env")}
+    where["require_isolation"] = options["require_isolation"]
     plan = live_plan(options["app"], recording, question, **where) if question.live else None
     if plan is not None:
         _announce(plan, question, confirmed=options["yes"])

@@ -35,6 +35,7 @@ Problem = Literal[
     "agents-without-bridge",
     "agent-clock-ahead",
     "agent-clock-behind",
+    "isolation-incomplete",
 ]
 """What a check can find, as a name for programs. docs/troubleshooting.md explains each."""
 

@@ -8,13 +8,16 @@ recording.
 from __future__ import annotations
 
 import json
+import os
+import stat
+from pathlib import Path
 from typing import Any, cast
 
 import msgspec
 
 from playhead.errors import RecordingError, UnsupportedJournalError
 
-__all__ = ["FORMAT", "RecordingFile", "convert", "decode", "require_supported_version"]
+__all__ = ["FORMAT", "RecordingFile", "convert", "decode", "read", "require_supported_version"]
 
 FORMAT = "playhead.journal/1"
 
@@ -22,6 +25,8 @@ _SAVE_HINT = "Save the invocation again with `playhead recording save ID FILE`."
 _MOST_DIGITS = 9
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What msgspec raises for bytes that are not JSON, and for JSON of another form or too deep."""
+_MAX_BYTES = 192 << 20
+"""Size of a file that is read; journals of Restate are far smaller."""
 _REQUIRED_COLUMNS = ("id", "target_service_name", "target_handler_name")
 
 
@@ -58,6 +63,33 @@ class RecordingFile(msgspec.Struct, frozen=True):
 class _PromptMessage(msgspec.Struct):
     role: str
     text: str
+
+
+def read(path: Path) -> bytes:
+    """Return the content of a file.
+
+    Raises:
+        RecordingError: It cannot be read, or is not a file: a pipe in a folder of recordings would
+            block the command.
+    """
+    try:
+        # A pipe that the shell makes for `<(command)` is meant to be read.
+        waits = str(path).startswith(("/dev/fd/", "/proc/self/fd/"))
+        more = 0 if waits else os.O_NONBLOCK
+        with open(path, "rb", opener=lambda p, flags: os.open(p, flags | more)) as file:
+            if not (waits or stat.S_ISREG(os.fstat(file.fileno()).st_mode)):
+                raise RecordingError(f"{path} is not a file", "Give a *.journal.json file.")
+            data = file.read(_MAX_BYTES + 1)
+    except FileNotFoundError:
+        raise RecordingError(
+            f"{path}: no such file",
+            "Give an invocation id, a recording, or a folder of recordings.",
+        ) from None
+    except (OSError, ValueError) as error:
+        raise RecordingError(f"{path} cannot be read: {error}") from error
+    if len(data) > _MAX_BYTES:
+        raise RecordingError(f"{path} is larger than {_MAX_BYTES >> 20} MiB", _SAVE_HINT)
+    return data
 
 
 def decode(data: bytes, source: str) -> RecordingFile:
@@ -191,6 +223,10 @@ def _not_json(data: bytes, source: str, error: Exception) -> RecordingError:
         cut = " (it seems to be cut off)" if found.pos >= len(found.doc.rstrip()) - 1 else ""
         reason = f"line {found.lineno}, column {found.colno}: {found.msg}"
         return RecordingError(f"{source} is not JSON{cut}: {reason}", _SAVE_HINT)
-    except (ValueError, RecursionError) as found:
+    except UnicodeDecodeError as found:
         error = found
+    except RecursionError:
+        return RecordingError(f"{source} cannot be read: it is nested too deeply", _SAVE_HINT)
+    except ValueError:  # Python converts no more than 4,300 digits
+        return RecordingError(f"{source} cannot be read: a number has too many digits", _SAVE_HINT)
     return RecordingError(f"{source} cannot be read: {error}", _SAVE_HINT)

@@ -137,17 +137,17 @@ class Recording:
                 place in the file.
             UnsupportedJournalError: The journal has a version that cannot be replayed.
         """
-        path = Path(path)
-        try:
-            data = path.read_bytes()
-        except FileNotFoundError:
-            raise RecordingError(
-                f"{path}: no such file",
-                "Give an invocation id, a recording, or a folder of recordings.",
-            ) from None
-        except OSError as error:
-            raise RecordingError(f"{path} cannot be read: {error}") from error
-        return cls._from_file(file_format.decode(data, str(path)), str(path))
+        return cls.parse(file_format.read(Path(path)), str(path))
+
+    @classmethod
+    def parse(cls, data: bytes, source: str) -> Recording:
+        """Return the recording in the bytes of a file; raises as `load` does.
+
+        Args:
+            data: Content of the file.
+            source: Name of the file, for errors.
+        """
+        return cls._from_file(file_format.decode(data, source), source)
 
     def to_json(self) -> dict[str, Any]:
         """Return the document that `save` writes, with all headers."""

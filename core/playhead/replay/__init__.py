@@ -16,7 +16,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from playhead.errors import (
+    AnswerError,
     AppError,
+    IsolationError,
     RecordingError,
     ReplayError,
     UnsupportedJournalError,
@@ -32,6 +34,7 @@ from playhead.replay.changes import (
 )
 from playhead.replay.divergence import Divergence
 from playhead.replay.groups import DifferenceGroup, groups_of
+from playhead.replay.isolation import Isolation
 from playhead.replay.replays import live_plan, replay, replay_all, what_if
 from playhead.replay.report import NotCompared, Report, Verdict
 from playhead.replay.session import Replayer, Session
@@ -52,11 +55,14 @@ if TYPE_CHECKING:
 __all__ = [
     "BLOCKED_HINT",
     "DEPLOYMENT_HINT",
+    "AnswerError",
     "AppError",
     "DifferenceGroup",
     "Divergence",
     "Failure",
     "Frame",
+    "Isolation",
+    "IsolationError",
     "LivePlan",
     "LiveStep",
     "NotCompared",

@@ -43,6 +43,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=None,
         help="folder of *.journal.json recordings; each becomes a test",
     )
+    group.addoption(
+        "--playhead-env",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="pass this environment variable to the app; may be repeated",
+    )
+    group.addoption(
+        "--playhead-require-isolation",
+        action="store_true",
+        help="fail unless the operating system isolates the app",
+    )
 
 
 @pytest.hookimpl(trylast=True)
@@ -61,15 +73,21 @@ def pytest_configure(config: pytest.Config) -> None:
         config.args.append(folder)
     else:
         config.args[:] = [folder]
-    config.pluginmanager.register(_Plugin(app, Path(folder).resolve()), "playhead-recordings")
+    options: dict[str, Any] = {
+        "env": config.option.playhead_env,
+        "require_isolation": config.option.playhead_require_isolation,
+    }
+    plugin = _Plugin(app, Path(folder).resolve(), options)
+    config.pluginmanager.register(plugin, "playhead-recordings")
 
 
 class _Plugin:
     """Collects and runs the recordings of one run."""
 
-    def __init__(self, app: str, folder: Path) -> None:
+    def __init__(self, app: str, folder: Path, options: dict[str, Any]) -> None:
         self.app = app
         self.folder = folder
+        self.options = options
         self.worker: Worker | None = None
 
     def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> Any:
@@ -85,7 +103,7 @@ class _Plugin:
         from playhead.replay.worker import Worker
 
         if self.worker is None:
-            self.worker = Worker(self.app, app_dir=os.getcwd())  # noqa: PTH109
+            self.worker = Worker(self.app, app_dir=os.getcwd(), **self.options)  # noqa: PTH109
         return self.worker.report(path)
 
     def pytest_sessionfinish(self) -> None:

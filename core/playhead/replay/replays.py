@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import os
 import queue
-import subprocess
-import sys
-import tempfile
 import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from playhead.errors import AppError, ReplayError
+from playhead.errors import AppError, IsolationError, ReplayError
 from playhead.replay.changes import MAX_LIVE, Changes, LivePlan, WhatIfQuestion, WhatIfResult
 from playhead.replay.report import Report
 from playhead.replay.stop import Stop
@@ -40,6 +37,8 @@ def replay(
     app_dir: Path | str | None = None,
     timeout: float = TIMEOUT,
     explain: bool = True,
+    env: Collection[str] = (),
+    require_isolation: bool = False,
 ) -> Report:
     """Run today's code against a recording, without side effects.
 
@@ -49,14 +48,19 @@ def replay(
         app_dir: Directory to import the app from; by default, the current directory.
         timeout: Time limit in seconds, without the import of the app.
         explain: List all differences, not only the first one that the SDK refuses.
+        env: Names of environment variables that the app needs.
+        require_isolation: Refuse to run the app unless the operating system isolates it.
 
     Raises:
         AppError: The app cannot be imported.
+        IsolationError: The system does not isolate it, and `require_isolation` is set.
         RecordingError: The file is not a recording.
         UnsupportedJournalError: The journal has a version that cannot be replayed.
         WorkerError: Importing the app crashed the process or took too long.
     """
-    with Worker(app, app_dir=app_dir, timeout=timeout) as worker:
+    with Worker(
+        app, app_dir=app_dir, timeout=timeout, env=env, require_isolation=require_isolation
+    ) as worker:
         worker.start()
         return worker.report(loaded(recording), explain=explain)
 
@@ -69,6 +73,8 @@ def replay_all(
     timeout: float = TIMEOUT,
     explain: bool = True,
     jobs: int | None = None,
+    env: Collection[str] = (),
+    require_isolation: bool = False,
 ) -> Iterator[tuple[Path, Report]]:
     """Replay many files in parallel; yield each file's report as it is ready, in no order.
 
@@ -81,19 +87,24 @@ def replay_all(
         timeout: Time limit of each replay, in seconds.
         explain: List all differences, not only the first one that the SDK refuses.
         jobs: Number of processes; by default, one per processor.
+        env: Names of environment variables that the app needs.
+        require_isolation: Refuse to run the app unless the operating system isolates it.
 
     Raises:
         AppError: The app cannot be imported.
+        IsolationError: The system does not isolate it, and `require_isolation` is set.
     """
     waiting = queue.SimpleQueue[Path]()
     count = 0
     for path in paths:
         waiting.put(path)
         count += 1
-    done = queue.SimpleQueue[tuple[Path, Report] | AppError]()
+    done = queue.SimpleQueue[tuple[Path, Report] | AppError | IsolationError]()
 
     def work() -> None:
-        with Worker(app, app_dir=app_dir, timeout=timeout) as worker:
+        with Worker(
+            app, app_dir=app_dir, timeout=timeout, env=env, require_isolation=require_isolation
+        ) as worker:
             while True:
                 try:
                     path = waiting.get_nowait()
@@ -102,7 +113,7 @@ def replay_all(
                 try:
                     worker.start()
                     done.put((path, worker.report(path, explain=explain)))
-                except AppError as error:
+                except (AppError, IsolationError) as error:
                     done.put(error)
                     return
                 except ReplayError as error:
@@ -115,7 +126,7 @@ def replay_all(
         threading.Thread(target=work, name=f"replay-{number}", daemon=True).start()
     for _ in range(count):
         item = done.get()
-        if isinstance(item, AppError):
+        if isinstance(item, AppError | IsolationError):
             raise item
         yield item
 
@@ -131,6 +142,8 @@ def what_if(
     max_live: int = MAX_LIVE,
     app_dir: Path | str | None = None,
     timeout: float = TIMEOUT,
+    env: Collection[str] = (),
+    require_isolation: bool = False,
 ) -> WhatIfResult:
     """Change recorded results and run the code with them.
 
@@ -152,6 +165,9 @@ def what_if(
         max_live: Maximum number of steps to execute for real.
         app_dir: Directory to import the app from; by default, the current directory.
         timeout: Time limit in seconds.
+        env: Names of environment variables that the app needs; live steps have all.
+        require_isolation: Refuse to run the app unless the operating system isolates it; not with
+            `live`.
 
     Raises:
         AppError: The app cannot be imported or does not serve the handler.
@@ -160,7 +176,14 @@ def what_if(
         WorkerError: The code crashed or exceeded the time limit.
     """
     question = WhatIfQuestion(dict(changes.items()), recorded, answers or {}, tuple(live), max_live)
-    with Worker(app, app_dir=app_dir, timeout=timeout, live=bool(live)) as worker:
+    with Worker(
+        app,
+        app_dir=app_dir,
+        timeout=timeout,
+        live=bool(live),
+        env=env,
+        require_isolation=require_isolation,
+    ) as worker:
         return worker.what_if(loaded(recording), question)
 
 
@@ -171,16 +194,26 @@ def live_plan(
     *,
     app_dir: Path | str | None = None,
     timeout: float = TIMEOUT,
+    env: Collection[str] = (),
+    require_isolation: bool = False,
 ) -> LivePlan:
     """Return the steps that a what-if would execute for real, without executing one.
 
     Raises: as `what_if` does.
     """
-    with Worker(app, app_dir=app_dir, timeout=timeout) as worker:
+    with Worker(
+        app, app_dir=app_dir, timeout=timeout, env=env, require_isolation=require_isolation
+    ) as worker:
         return worker.live_plan(loaded(recording), question)
 
 
-def annotate(app: str, recording: Recording, *, app_dir: Path | str | None = None) -> Recording:
+def annotate(
+    app: str,
+    recording: Recording,
+    *,
+    app_dir: Path | str | None = None,
+    env: Collection[str] = (),
+) -> Recording:
     """Return the recording with the arguments that this code passes to its steps.
 
     Use the code that made the recording: later replays then show which arguments and prompts
@@ -190,28 +223,30 @@ def annotate(app: str, recording: Recording, *, app_dir: Path | str | None = Non
         AppError: The app cannot be imported or does not serve the handler.
         WorkerError: The code crashed or exceeded the time limit.
     """
-    with Worker(app, app_dir=app_dir) as worker:
+    with Worker(app, app_dir=app_dir, env=env) as worker:
         return worker.annotate(recording)
 
 
-def debug(app: str, recording: Recording, stop: Stop, *, app_dir: Path | str | None = None) -> int:
+def debug(
+    app: str,
+    recording: Recording,
+    stop: Stop,
+    *,
+    app_dir: Path | str | None = None,
+    env: Collection[str] = (),
+) -> int:
     """Open Python's debugger in the user's code at a command; return the process's exit code.
+
+    The process is isolated like a replay, but without a filter of system calls.
 
     Args:
         app: `module:attribute` of the Restate app.
         recording: Recording to replay.
         stop: Stop of a session with this recording.
         app_dir: Directory to import the app from; by default, the current directory.
+        env: Names of environment variables that the app needs.
     """
-    worker = Worker(app, app_dir=app_dir)
-    directory = str(worker.app_dir)
-    with tempfile.TemporaryDirectory() as scratch:
-        path = recording.save(Path(scratch) / "recording.journal.json", keep_headers=True)
-        module = [sys.executable, "-m", "playhead.replay.child.debugger"]
-        command = [*worker.isolation(), *module, app, directory, str(path)]
-        command += [str(stop.command_index), stop.place]
-        done = subprocess.run(command, cwd=directory, env=worker.environment(), check=False)
-    return done.returncode
+    return Worker(app, app_dir=app_dir, env=env).debug(recording, stop)
 
 
 def recordings_in(folder: Path) -> list[Path]:

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from playhead.replay.divergence import Divergence
 from playhead.replay.groups import groups_of
+from playhead.replay.isolation import Isolation
 
 __all__ = ["NotCompared", "Report", "Verdict"]
 
-Verdict = Literal["same", "diverged", "blocked", "incomplete", "refused"]
+Verdict = Literal["same", "diverged", "blocked", "incomplete", "refused", "invalid"]
 """Whether today's code accepts the journal.
 
 `same`: it does, and ends the same way. `diverged`: the SDK refuses the journal (error 570), or the
 handler raises an exception that it did not raise before. `blocked`: code outside a step tried a
 side effect, which the replay blocked, so the run from there on can differ from a real one.
 `incomplete`: the code accepts all of the journal, which ends before the handler does. `refused`:
-the journal cannot be replayed; `Report.reason` has the reason.
+the journal cannot be replayed; `Report.reason` has the reason. `invalid`: the code interfered with
+the replay's answer, so nothing is known.
 """
 
 
@@ -65,20 +67,27 @@ class Report:
     """Remarks on the divergences."""
     not_compared: tuple[NotCompared, ...] = ()
     """What the replay did not compare, and why."""
+    isolation: Isolation | None = None
+    """How the process that ran the code was isolated; None if none was started."""
 
     @property
     def found(self) -> bool:
-        """Whether the replay found a problem: the verdict is `diverged` or `blocked`."""
-        return self.verdict in ("diverged", "blocked")
+        """Whether the replay found a problem: `diverged`, `blocked` or `invalid`."""
+        return self.verdict in ("diverged", "blocked", "invalid")
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON document; `groups` has the divergences by cause."""
         groups = [group.to_json() for group in groups_of(self.divergences)]
-        return {**asdict(self), "groups": groups}
+        isolation = None if self.isolation is None else self.isolation.to_json()
+        return {**asdict(self), "groups": groups, "isolation": isolation}
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> Report:
-        """Return the report in a document of `to_json`."""
+        """Return the report in a document of `to_json`.
+
+        Raises:
+            ValueError, TypeError, LookupError or AttributeError: It is not such a document.
+        """
         names = {f.name for f in fields(cls)}
         values = {name: value for name, value in document.items() if name in names}
         values["divergences"] = tuple(Divergence(**d) for d in values.get("divergences", ()))
@@ -87,5 +96,9 @@ class Report:
             for n in values.get("not_compared", ())
         )
         for name in ("blocked", "notes"):
-            values[name] = tuple(values.get(name, ()))
+            values[name] = tuple(map(str, values.get(name, ())))
+        isolation = values.get("isolation")
+        values["isolation"] = None if isolation is None else Isolation.from_json(isolation)
+        if values["verdict"] not in get_args(Verdict):
+            raise ValueError(f"unknown verdict {values['verdict']!r}")
         return cls(**values)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,6 +52,8 @@ class Session:
         *,
         app_dir: Path | str | None = None,
         timeout: float = TIMEOUT,
+        env: Collection[str] = (),
+        require_isolation: bool = False,
     ) -> Session:
         """Run the recording once and keep all its stops; close the session afterwards.
 
@@ -60,14 +62,19 @@ class Session:
             recording: A recording, or the path of its file.
             app_dir: Directory to import the app from; by default, the current directory.
             timeout: Time limit of each run, in seconds.
+            env: Names of environment variables that the app needs.
+            require_isolation: Refuse to run the app unless the operating system isolates it.
 
         Raises:
             AppError: The app cannot be imported or does not serve the handler.
+            IsolationError: The system does not isolate it, and `require_isolation` is set.
             RecordingError: The file is not a recording.
             WorkerError: The code crashed or exceeded the time limit.
         """
         source = loaded(recording)
-        worker = Worker(app, app_dir=app_dir, timeout=timeout)
+        worker = Worker(
+            app, app_dir=app_dir, timeout=timeout, env=env, require_isolation=require_isolation
+        )
         try:
             return cls.within(worker, source)
         except ReplayError:
@@ -229,6 +236,8 @@ class Replayer:
         *,
         app_dir: Path | str | None = None,
         timeout: float = TIMEOUT,
+        env: Collection[str] = (),
+        require_isolation: bool = False,
     ) -> None:
         """Configure the replay; the process starts with `start` or the first request.
 
@@ -237,6 +246,8 @@ class Replayer:
             recording: Recording to replay.
             app_dir: Directory to import the app from; by default, the current directory.
             timeout: Time limit of each request, in seconds.
+            env: Names of environment variables that the app needs.
+            require_isolation: Refuse to run the app unless the operating system isolates it.
         """
         self.app = app
         self.recording = recording
@@ -244,7 +255,10 @@ class Replayer:
         self._app_dir = app_dir
         self._timeout = timeout
         self._thread = ThreadPoolExecutor(1, "replay")
-        self._worker = Worker(app, app_dir=app_dir, timeout=timeout)
+        self._env = tuple(env)
+        self._worker = Worker(
+            app, app_dir=app_dir, timeout=timeout, env=env, require_isolation=require_isolation
+        )
         self._live: Worker | None = None
 
     async def start(self) -> None:
@@ -308,7 +322,9 @@ class Replayer:
     def _what_if(self, question: WhatIfQuestion) -> WhatIfResult:
         if not question.live:
             return self._worker.what_if(self.recording, question)
-        with Worker(self.app, app_dir=self._app_dir, timeout=self._timeout, live=True) as worker:
+        with Worker(
+            self.app, app_dir=self._app_dir, timeout=self._timeout, live=True, env=self._env
+        ) as worker:
             self._live = worker
             if self.closed:
                 worker.interrupt()

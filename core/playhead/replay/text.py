@@ -59,8 +59,8 @@ def headline(report: Report) -> str:
         case "incomplete":
             at = f" (at {_short(report.waiting_at)})" if report.waiting_at else ""
             return clean(f"incomplete: {progress}, then {report.reason}{at}")
-        case "refused":
-            return clean(f"refused: {report.reason}")
+        case "refused" | "invalid":
+            return clean(f"{report.verdict}: {report.reason}")
 
 
 def report_lines(report: Report) -> Iterator[str]:
@@ -81,6 +81,8 @@ def report_lines(report: Report) -> Iterator[str]:
         yield f"  hint: {DEPLOYMENT_HINT}"
     if report.verdict == "blocked":
         yield f"  hint: {BLOCKED_HINT}"
+    if report.isolation is not None:
+        yield f"  isolation: {clean(report.isolation.sentence)}"
 
 
 def not_compared_lines(report: Report) -> Iterator[str]:

@@ -76,6 +76,6 @@ def verdict_lines(report: Report, app: str) -> list[Line]:
                 *tried,
                 Line("The check blocked it, so the result of a real run can differ.", "dim"),
             ]
-        case "refused":
+        case "refused" | "invalid":
             hint = [Line(clip(report.hint, 200), "dim")] if report.hint else []
             return [Line(f"Not checked: {clip(report.reason or '', 200)}", "warn"), *hint]

@@ -140,7 +140,7 @@ def differences(report: Report | None) -> Iterator[Line]:
     if report is None:
         yield Line("Comparing ...", "dim")
         return
-    if report.verdict == "refused":
+    if report.verdict in ("refused", "invalid"):
         yield from text_lines(report.reason or "", style="bad", limit=LIMIT)
         if report.hint:
             yield from text_lines(report.hint, limit=LIMIT)

@@ -1,38 +1,49 @@
 """The process that runs the user's code; started by `playhead.replay.worker`.
 
-Reads one JSON request per line and answers each with one JSON line. The user's code has no access
-to these pipes: its standard input is empty, and its standard output goes to standard error.
+Reads one request per frame of its channel and answers each with one frame. The user's code has no
+access to the channel: its standard input is empty, and its standard output goes to standard error.
 """
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import faulthandler
 import gc
 import json
 import os
+import select
+import socket
 import sys
 import threading
-import time
 import traceback
-from typing import IO, Any
+from typing import Any
 
 from playhead.errors import ReplayError
+from playhead.replay.child.confinement import Confinement
 from playhead.replay.child.guard import Guard
+from playhead.replay.sandbox.channel import Channel, descriptor
 
 __all__ = ["main"]
 
-_PARENT_CHECK_SECONDS = 0.5
 _MAX_PRINTED_BYTES = 64 << 20
 _MAX_MEMORY_BYTES = 4 << 30
+_GRACE_SECONDS = 5.0
+"""Time after the parent's limit at which the process ends by itself: the parent may be gone."""
 
 
 def main() -> None:
-    """Import the app, report that it is ready, and serve requests until the pipe closes."""
-    _end_with_parent()
+    """Isolate the process, import the app, report that it is ready, and serve requests."""
+    channel = _channel(int(sys.argv[1]))
+    _end_with(channel)
+    token, setup = _request(channel)
     _limit_resources()
     sys.dont_write_bytecode = True
-    spec, app_dir, guarded = sys.argv[1], sys.argv[2], sys.argv[3] == "guarded"
-    requests, answers = _private_streams()
+    _detach_standard_streams()
+    _isolate(channel, token, setup)
+    spec, app_dir = setup["app"], setup["app_dir"]
+    if not spec:
+        return
     guard = Guard()
     try:
         # Side effects of these imports are not attributed to the user's code.
@@ -45,28 +56,66 @@ def main() -> None:
         from playhead.replay.engine.stack import where
 
         require()
-        if guarded:
+        if setup["guarded"]:
             guard.install()
         app = load_app(spec, app_dir)
         guard.locate = lambda: where(app.user)
     except ReplayError as error:
         blocked = [f"The replay blocked while importing it: {what}" for what in guard.take()]
-        _answer(answers, _error(error, hint="\n".join(filter(None, (error.hint, *blocked)))))
+        answer = _error(error, hint="\n".join(filter(None, (error.hint, *blocked))))
+        channel.send(token, {**answer, "blocked": []})
         return
     # The imported modules stay, so the garbage collector can skip them.
     gc.freeze()
-    _answer(answers, {"ready": spec, "blocked": guard.take()})
-    for line in requests:
-        request = json.loads(line)
-        answer: dict[str, Any]
+    channel.send(token, {"ready": spec, "blocked": guard.take()})
+    while True:
+        try:
+            token, request = _request(channel)
+        except EOFError:
+            return
+        faulthandler.dump_traceback_later(request["timeout"] + _GRACE_SECONDS, exit=True)
         try:
             answer = {"result": operations.run(app, guard, request)}
         except ReplayError as error:
             answer = _error(error)
         except Exception as error:
             traceback.print_exc()
-            answer = _error(ReplayError(f"The replay failed: {type(error).__name__}: {error}"))
-        _answer(answers, {**answer, "blocked": guard.take()})
+            answer = _failed(error)
+        faulthandler.cancel_dump_traceback_later()
+        answer["blocked"] = guard.take()
+        try:
+            channel.send(token, answer)
+        except (RecursionError, ValueError, TypeError) as error:  # a value that JSON cannot express
+            channel.send(token, {**_failed(error), "blocked": answer["blocked"]})
+
+
+def _channel(number: int) -> Channel:
+    kept = descriptor()
+    os.dup2(number, kept, inheritable=False)
+    os.close(number)
+    return Channel(socket.socket(fileno=kept))
+
+
+def _request(channel: Channel) -> tuple[bytes, dict[str, Any]]:
+    """Return the next request; the bytes of a recording follow in a frame of their own."""
+    token, payload = channel.receive()
+    request: dict[str, Any] = json.loads(payload)
+    if request.pop("has_data", False):
+        _, request["data"] = channel.receive()
+    return token, request
+
+
+def _isolate(channel: Channel, token: bytes, setup: dict[str, Any]) -> None:
+    confinement = Confinement(setup)
+    confinement.enter()
+    program = base64.b64decode(setup["filter"])
+    listener = confinement.filter_system_calls(program) if program else None
+    channel.send(token, {"listener": listener is not None})
+    if listener is not None:
+        channel.send_descriptor(listener)
+        os.close(listener)
+        confinement.test_system_calls()
+    channel.send(token, {"held": confinement.held, "unavailable": confinement.unavailable})
 
 
 def _error(error: ReplayError, hint: str | None = None) -> dict[str, Any]:
@@ -74,18 +123,15 @@ def _error(error: ReplayError, hint: str | None = None) -> dict[str, Any]:
     return {"error": type(error).__name__, "title": error.title, "hint": hint}
 
 
-def _answer(stream: IO[str], document: dict[str, Any]) -> None:
-    stream.write(json.dumps(document, default=str) + "\n")
-    stream.flush()
+def _failed(error: Exception) -> dict[str, Any]:
+    return _error(ReplayError(f"The replay failed: {type(error).__name__}: {error}"))
 
 
-def _private_streams() -> tuple[IO[str], IO[str]]:
-    requests = os.fdopen(os.dup(0), "r", encoding="utf-8")
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+def _detach_standard_streams() -> None:
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
+    os.close(null)
     os.dup2(2, 1)
-    return requests, answers
 
 
 def _limit_resources() -> None:
@@ -103,13 +149,13 @@ def _limit_resources() -> None:
                 resource.setrlimit(what, (most, most))
 
 
-def _end_with_parent() -> None:
+def _end_with(channel: Channel) -> None:
     # An endless loop of the user's code must not outlive a parent that was killed.
-    parent = os.getppid()
+    hung_up = select.poll()
+    hung_up.register(channel.socket.fileno(), 0)
 
     def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(_PARENT_CHECK_SECONDS)
+        hung_up.poll()
         os._exit(1)
 
     threading.Thread(target=watch, name="parent", daemon=True).start()

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import inspect
+import json
 import os
 import pdb
 import sys
 from types import FrameType
 
 from playhead.journal.recording import Recording
+from playhead.replay.child.confinement import Confinement
 
 __all__ = ["main"]
 
 
 def main() -> int:
     """Replay one recording in this process, and open the debugger at the command."""
+    with os.fdopen(int(sys.argv[1])) as file:
+        question = json.load(file)
+    Confinement(question).enter()
     from playhead.replay.child.guard import Guard
     from playhead.replay.engine.app import load_app
     from playhead.replay.engine.calls import Call
@@ -22,15 +27,15 @@ def main() -> int:
     from playhead.replay.engine.sdk import require
     from playhead.replay.engine.stack import frames_above
 
-    spec, app_dir, path, command_index, place = sys.argv[1:]
+    place = question["place"]
     require()
-    recording = Recording.load(path)
+    recording = Recording.from_json(question["recording"])
     Guard().install()
-    app = load_app(spec, app_dir)
+    app = load_app(question["app"], question["app_dir"])
     reached: list[Call] = []
 
     def stop(call: Call, playback: Playback) -> None:
-        if call.command_index != int(command_index):
+        if call.command_index != question["command_index"]:
             return
         reached.append(call)
         frame = next(frames_above(app.user, inspect.currentframe()), None)

@@ -1,16 +1,23 @@
 """A guard against side effects of the user's code outside its process.
 
 An audit hook blocks network access, file writes and subprocesses of Python code, and records each
-of them. It cannot see native code; on Linux, the process therefore also has its own network
-namespace, if the system allows one (see `playhead.replay.worker`).
+of them. Functions of the standard library that have no audit event are replaced by ones that are
+blocked the same way. Neither sees native code, which the operating system has to isolate (see
+`playhead.replay.sandbox`).
 """
 
 from __future__ import annotations
 
+import functools
+import importlib
 import os
+import sqlite3
+import sqlite3.dbapi2
+import ssl
 import sys
 import threading
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 __all__ = ["BlockedError", "Guard"]
@@ -24,7 +31,8 @@ _NETWORK = frozenset(
 _PROCESSES = frozenset(
     {
         "subprocess.Popen", "os.system", "os.exec", "os.fork", "os.forkpty", "os.posix_spawn",
-        "os.spawn", "pty.spawn", "os.kill", "os.killpg", "os.startfile",
+        "os.spawn", "pty.spawn", "os.kill", "os.killpg", "os.startfile", "sys.remote_exec",
+        "webbrowser.open", "syslog.syslog", "syslog.openlog",
     }
 )  # fmt: skip
 _FILES = frozenset(
@@ -33,6 +41,17 @@ _FILES = frozenset(
         "os.chmod", "os.chown", "os.utime", "os.setxattr", "os.removexattr", "os.chflags",
     }
 )  # fmt: skip
+_UNAUDITED = (
+    ("os", "mknod", "file mknod"),
+    ("os", "mkfifo", "file mkfifo"),
+    ("posix", "mknod", "file mknod"),
+    ("posix", "mkfifo", "file mkfifo"),
+    ("signal", "pidfd_send_signal", "process pidfd_send_signal"),
+    ("_posixsubprocess", "fork_exec", "process fork_exec"),  # of multiprocessing
+)
+"""Functions without an audit event, and how the report names them."""
+_ATTACH = 24
+"""SQLite's code of an authorization to attach a database, which `VACUUM INTO` asks for, too."""
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _HARMLESS = frozenset({os.devnull, b"/dev/null"})
 _MAX_NOTED = 50
@@ -56,6 +75,10 @@ class Guard:
 
     def install(self) -> None:
         """Start blocking; audit hooks cannot be removed."""
+        for module, name, what in _UNAUDITED:
+            self._replace(importlib.import_module(module), name, what)
+        self._guard_databases()
+        self._guard_key_logs()
         sys.addaudithook(self._audit)
 
     def begin(self) -> None:
@@ -90,10 +113,56 @@ class Guard:
         if self._allowed or self._auditing:
             return
         what = _forbidden(event, args)
-        if what is None:
-            return
+        if what is not None:
+            self._block(what)
+
+    def _block(self, what: str) -> None:
         self._note(what)
         raise BlockedError(f"the replay blocked a side effect: {what}")
+
+    def _authorize(self, action: int, name: str | None, *_: object) -> int:
+        if self._allowed or action != _ATTACH or name in ("", ":memory:"):
+            return 0
+        self._note(f"write file {_text(name)}")
+        return 1
+
+    def _replace(self, module: ModuleType, name: str, what: str) -> None:
+        original: Any = getattr(module, name, None)
+        if original is None:
+            return
+
+        @functools.wraps(original)
+        def guarded(*args: Any, **kwargs: Any) -> Any:
+            if not self._allowed:
+                self._block(f"{what} {_text(list(args[:1]))}".rstrip())
+            return original(*args, **kwargs)
+
+        setattr(module, name, guarded)
+
+    def _guard_databases(self) -> None:
+        # SQLite opens the files of ATTACH itself.
+        original = sqlite3.connect
+
+        @functools.wraps(original)
+        def connect(*args: Any, **kwargs: Any) -> sqlite3.Connection:
+            connection = original(*args, **kwargs)
+            connection.set_authorizer(self._authorize)
+            return connection
+
+        sqlite3.connect = sqlite3.dbapi2.connect = connect
+
+    def _guard_key_logs(self) -> None:
+        # OpenSSL opens the file itself.
+        original: Any = ssl.SSLContext.keylog_filename
+
+        def log_keys(context: ssl.SSLContext, path: Any) -> None:
+            if path is not None and not self._allowed:
+                self._block(f"write file {_text(path)}")
+            original.__set__(context, path)
+
+        ssl.SSLContext.keylog_filename = property(  # pyright: ignore[reportAttributeAccessIssue]
+            original.__get__, log_keys
+        )
 
     def _note(self, what: str) -> None:
         background = threading.get_ident() in self._others

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from playhead.errors import RecordingError
 from playhead.journal.recording import Recording
 from playhead.replay.changes import WhatIfQuestion
 from playhead.replay.child.guard import Guard
@@ -17,6 +18,7 @@ from playhead.replay.engine.playback import Dry, play
 from playhead.replay.engine.sdk import limitations
 from playhead.replay.engine.strict import strict
 from playhead.replay.report import Report
+from playhead.restate.ids import is_invocation_id
 
 __all__ = ["annotate", "report", "run"]
 
@@ -27,16 +29,18 @@ def run(app: App, guard: Guard, request: dict[str, Any]) -> Any:
     Args:
         app: App that serves the handlers.
         guard: Guard to lift while steps are executed for real.
-        request: `op`, a recording (`recording` or its `path`), and the operation's own members.
+        request: `op`, a recording (`recording`, or the `data` and `source` of its file), and the
+            operation's own members.
 
     Raises:
         ReplayError: The request cannot be carried out.
     """
     recording = (
-        Recording.load(request["path"])
-        if "path" in request
+        Recording.parse(request["data"], request["source"])
+        if "data" in request
         else Recording.from_json(request["recording"])
     )
+    _require_replayable(recording)
     match request["op"]:
         case "report":
             return report(app, recording, guard, explain=request["explain"]).to_json()
@@ -53,6 +57,14 @@ def run(app: App, guard: Guard, request: dict[str, Any]) -> Any:
             return live_plan(app, recording, question).to_json()
         case other:
             raise ValueError(f"unknown operation {other!r}")
+
+
+def _require_replayable(recording: Recording) -> None:
+    """Raise RecordingError for values that no server writes, and that the SDK could not read."""
+    if not is_invocation_id(recording.id):
+        raise RecordingError(f"invocation.id: {recording.id!r} is not an invocation id")
+    if not 0 <= (recording.random_seed or 0) < 1 << 64:
+        raise RecordingError("random_seed: a seed has 64 bits")
 
 
 def report(

@@ -23,6 +23,7 @@ def verdict_mark(verdict: Verdict, glyphs: Glyphs) -> str:
         "blocked": glyphs.status["cancelled"],
         "incomplete": glyphs.status["suspended"],
         "refused": glyphs.status["cancelled"],
+        "invalid": glyphs.status["failed"],
     }[verdict]
 
 
@@ -34,6 +35,7 @@ def verdict_style(verdict: Verdict, palette: Palette) -> Style:
         "blocked": palette.warn,
         "incomplete": palette.wait,
         "refused": palette.bad,
+        "invalid": palette.bad,
     }[verdict]
 
 
