@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
-from playhead.model import ClockOffset, Invocation, Step, Tokens
+from playhead.model import ClockOffset, Cost, Invocation, Step, Tokens
 from playhead.text import clean
 
 __all__ = [
@@ -18,10 +18,14 @@ __all__ = [
     "at_least",
     "attempts",
     "attempts_line",
+    "calls_of",
     "clock",
     "clock_line",
+    "cost",
+    "cost_line",
     "count",
     "date_time",
+    "dollars",
     "duration",
     "elapsed",
     "failure_line",
@@ -54,6 +58,7 @@ HEADINGS: Mapping[str, str] = MappingProxyType(
         "attempts": "ATTEMPTS",
         "llm_calls": "LLM CALLS",
         "tokens": "TOKENS",
+        "cost": "COST",
         "reason": "REASON",
     }
 )
@@ -187,6 +192,43 @@ def whole(number: int) -> str:
 def tokens(value: Tokens | None, *, unknown: str = UNKNOWN) -> str:
     """Format input and output tokens: `412/38`, `12k/900`."""
     return unknown if value is None else f"{count(value.input)}/{count(value.output)}"
+
+
+def dollars(amount: float) -> str:
+    """Format US dollars: `$0`, `<$0.0001`, `$0.0042`, `$1.23`, `$340`, `$1.2k`."""
+    if amount == 0:
+        return "$0"
+    if amount < 0.0001:
+        return "<$0.0001"
+    if amount < 0.01:
+        return f"${amount:.4f}"
+    if amount < 99.995:
+        return f"${amount:.2f}"
+    return f"${count(round(amount))}"
+
+
+def cost(value: Cost | None, *, unknown: str = UNKNOWN) -> str:
+    """Format a cost: `$1.23`, `≥ $1.23` if some prices are unknown, `?` if all are."""
+    if value is None:
+        return unknown
+    if value.usd is None or (value.unpriced_calls and not value.usd):
+        return "?"
+    return f"≥ {dollars(value.usd)}" if value.unpriced_calls else dollars(value.usd)
+
+
+def cost_line(value: Cost | None) -> str:
+    """Format a cost with what it leaves out: `≥ $1.23 (2 calls of unknown price)`; may be empty."""
+    if value is None:
+        return ""
+    number = value.unpriced_calls
+    if value.usd is None or (number and not value.usd):
+        return f"unknown ({calls_of(number)} of unknown price)"
+    return f"{cost(value)} ({calls_of(number)} of unknown price)" if number else cost(value)
+
+
+def calls_of(number: int) -> str:
+    """Format a number of calls: `1 call`, `2 calls`."""
+    return f"{count(number)} call{'' if number == 1 else 's'}"
 
 
 def origin_line(row: Invocation, id_length: int | None = None) -> str:

@@ -6,6 +6,7 @@ calls at once.
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -89,14 +90,16 @@ def cost_of(
     """
     if not model or (input_tokens is None and output_tokens is None):
         return None
-    usage = {
-        "input_tokens": input_tokens or 0,
-        "output_tokens": output_tokens or 0,
-        "cache_read_tokens": cache_read_tokens or 0,
-        "cache_write_tokens": cache_write_tokens or 0,
-    }
-    found = _calculation(provider, model, at, usage)
-    return None if found is None or _unusual(found.model_price) else float(found.total_price)
+    prompt, answer = input_tokens or 0, output_tokens or 0
+    read, write = cache_read_tokens or 0, cache_write_tokens or 0
+    if read + write > prompt:
+        return None
+    moment = _microseconds(at)
+    for row in _rows_of_day(provider, model, at.astimezone(UTC).date()):
+        if row.since <= moment < row.until and row.over < prompt <= row.most:
+            plain = (prompt - read - write) * row.input + answer * row.output
+            return plain + read * row.cache_read + write * row.cache_write + row.request
+    return None
 
 
 def price_list(used: Iterable[tuple[str | None, str | None, date]]) -> list[PriceRow]:
@@ -108,24 +111,26 @@ def price_list(used: Iterable[tuple[str | None, str | None, date]]) -> list[Pric
     rows: list[PriceRow] = []
     for provider, model, day in sorted(set(used), key=str):
         if model:
-            rows += _rows_of_day(provider, model, datetime.combine(day, time(), UTC))
+            rows += _rows_of_day(provider, model, day)
     return rows
 
 
-def _rows_of_day(provider: str | None, model: str, start: datetime) -> list[PriceRow]:
-    found = _calculation(provider, model, start, {"input_tokens": 0})
+@functools.lru_cache(maxsize=4096)
+def _rows_of_day(provider: str | None, model: str, day: date) -> tuple[PriceRow, ...]:
+    start = datetime.combine(day, time(), UTC)
+    found = _price(provider, model, start)
     if found is None:
-        return []
+        return ()
     length = _SLOT if _by_time_of_day(found.model) else timedelta(days=1)
     rows: list[PriceRow] = []
     at = start
     while at < start + timedelta(days=1):
-        found = _calculation(provider, model, at, {"input_tokens": 0})
+        found = _price(provider, model, at)
         if found is not None and not _unusual(found.model_price):
             since = _microseconds(at)
             rows += _rows(provider, model, found.model_price, since, _microseconds(at + length))
         at += length
-    return rows
+    return tuple(rows)
 
 
 def _rows(
@@ -163,18 +168,19 @@ def _rate(price: Any, most: int) -> float | None:
     return float(price) / 1e6
 
 
-def _calculation(provider: str | None, model: str, at: datetime, usage: dict[str, int]) -> Any:
+def _price(provider: str | None, model: str, at: datetime) -> Any:
+    """Return the package's answer for a request at this time; None if the model is unknown."""
     # The import takes a third of a second, which only stores with LLM calls have to pay.
     from genai_prices import Usage, calc_price
 
     try:
         return calc_price(
-            Usage(**usage),
+            Usage(input_tokens=0),
             model_ref=model,
             provider_id=provider or None,
             genai_request_timestamp=at,
         )
-    except (LookupError, ValueError):  # unknown, or more cached tokens than tokens
+    except LookupError:
         return None
 
 
@@ -189,4 +195,4 @@ def _by_time_of_day(model: Any) -> bool:
 
 
 def _microseconds(at: datetime) -> int:
-    return int(at.timestamp()) * 1_000_000
+    return int(at.timestamp() * 1_000_000)

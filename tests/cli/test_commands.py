@@ -22,7 +22,8 @@ ESCAPE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 def test_ls(cli: Any) -> None:
     lines = cli("ls").stdout.splitlines()
     assert lines[0].split("\t") == [
-        "ID", "TARGET", "STATUS", "AGE", "DURATION", "ATTEMPTS", "LLM CALLS", "TOKENS", "REASON",
+        "ID", "TARGET", "STATUS", "AGE", "DURATION", "ATTEMPTS", "LLM CALLS", "TOKENS",
+        "COST", "REASON",
     ]  # fmt: skip
     rows = {line.split("\t")[0]: line.split("\t") for line in lines[1:]}
     assert set(rows) == set(cli.ids.values())
@@ -155,7 +156,8 @@ def test_stats(cli: Any) -> None:
     assert found["ApprovalAgent"]["by_status"] == {"suspended": 1}
     lines = cli("stats").stdout.splitlines()
     assert lines[0].split("\t") == [
-        "SERVICE", "INVOCATIONS", "ATTEMPTS", "LLM CALLS", "TOKENS", "P50", "P95", "STATUS",
+        "SERVICE", "INVOCATIONS", "ATTEMPTS", "LLM CALLS", "TOKENS", "COST", "P50", "P95",
+        "STATUS",
     ]  # fmt: skip
     assert any(line.startswith("WeatherAgent\t3\t6\t6\t") for line in lines)
 

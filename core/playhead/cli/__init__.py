@@ -26,7 +26,7 @@ COMMANDS = {
     "replay": "Run today's code against a recorded journal, without side effects.",
     "show": "Show one invocation: its attempts, steps, LLM calls and errors.",
     "sql": "Query the store with SQL.",
-    "stats": "Count invocations, attempts, LLM calls, tokens and failures by service.",
+    "stats": "Count invocations, attempts, LLM calls, tokens, cost and failures by service.",
     "tail": "Follow invocations as they start, change status and end.",
 }
 """Built-in subcommands with their lines in `--help`; their modules have the same names."""

@@ -84,6 +84,7 @@ def _header(detail: InvocationDetail) -> Iterator[Text]:
         ("attempts", formatting.attempts(row, suspensions=True)),
         ("LLM calls", formatting.count(row.llm_calls)),
         ("tokens", formatting.tokens(row.tokens)),
+        ("cost", formatting.cost_line(row.cost) if row.llm_calls else ""),
         ("restart of", formatting.origin_line(row)),
         ("called by", row.invoked_by),
         ("deployment", row.deployment_id),

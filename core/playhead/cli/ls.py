@@ -15,10 +15,11 @@ if TYPE_CHECKING:
     from playhead.model import Invocation, InvocationPage
 
 COLUMNS = (
-    "id", "target", "status", "age", "duration", "attempts", "llm_calls", "tokens", "reason",
+    "id", "target", "status", "age", "duration", "attempts", "llm_calls", "tokens", "cost",
+    "reason",
 )  # fmt: skip
-NUMBERS = ("age", "duration", "attempts", "llm_calls", "tokens")
-OPTIONAL = ("llm_calls", "tokens", "attempts", "age", "duration", "reason")
+NUMBERS = ("age", "duration", "attempts", "llm_calls", "tokens", "cost")
+OPTIONAL = ("llm_calls", "tokens", "cost", "attempts", "age", "duration", "reason")
 """Columns that a narrow terminal leaves out, in this order."""
 SHORTEST_ID = 12
 MOST = 100_000
@@ -67,9 +68,10 @@ def command(
     """List invocations, newest first.
 
     Merges the invocations of the Restate server and of the store; those that only the store has are
-    marked (stored). ATTEMPTS, LLM CALLS and TOKENS (input/output) come from recorded spans; - means
-    not recorded. REASON is why an invocation makes no progress, or its last failure. On a terminal,
-    ids are cut to a unique prefix; in a pipe, fields are complete and separated by tabs.
+    marked (stored). ATTEMPTS, LLM CALLS, TOKENS (input/output) and COST (US dollars) come from
+    recorded spans; - means not recorded, and ? that the price is unknown. REASON is why an
+    invocation makes no progress, or its last failure. On a terminal, ids are cut to a unique
+    prefix; in a pipe, fields are complete and separated by tabs.
     """
     from playhead.client import Client
 
@@ -136,6 +138,7 @@ def _cells(row: Invocation, id_length: int | None) -> Sequence[str | tuple[str, 
         formatting.attempts(row),
         formatting.count(row.llm_calls),
         formatting.tokens(row.tokens),
+        formatting.cost(row.cost),
         (formatting.reason(row, REASON_LENGTH), STYLES[row.status] if row.waiting else "red"),
     )
 

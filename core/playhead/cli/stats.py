@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 import click
 
 from playhead.cli.options import filter_option, json_option, service_option, since_option
+from playhead.model import Cost
 from playhead.percentiles import percentile
 
 if TYPE_CHECKING:
     from playhead.model import Invocation
 
-COLUMNS = ("service", "invocations", "attempts", "llm_calls", "tokens")
+COLUMNS = ("service", "invocations", "attempts", "llm_calls", "tokens", "cost")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class ServiceStats:
     llm_calls: int | None
     input_tokens: int | None
     output_tokens: int | None
+    cost: Cost | None
     median_seconds: float | None
     """Median duration of the invocations that ended."""
     p95_seconds: float | None
@@ -59,13 +61,14 @@ def command(
     limit: int,
     as_json: bool,
 ) -> None:
-    """Count invocations, attempts, LLM calls, tokens and failures by service.
+    """Count invocations, attempts, LLM calls, tokens, cost and failures by service.
 
-    TOKENS are input/output. P50 and P95 are durations of the invocations that ended, by nearest
-    rank. - means not recorded.
+    TOKENS are input/output. COST is in US dollars; ? means that the price is unknown. P50 and P95
+    are durations of the invocations that ended, by nearest rank. - means not recorded.
     """
     from playhead.cli.output import echo_json, note
     from playhead.client import Client
+    from playhead.formatting import calls_of
 
     with Client(settings=ctx.obj) as client:
         page = client.invocations(limit=limit, service=service, since=since, filter=expression)
@@ -84,6 +87,8 @@ def command(
         note(f"Only the newest {limit} invocations are counted. To count more, raise --limit.")
     if uncertain := sum(row.attempts is None for row in page.rows):
         note(f"The number of attempts is not certain for {uncertain} of {len(page.rows)}.")
+    if unpriced := sum(row.cost.unpriced_calls for row in page.rows if row.cost):
+        note(f"The cost leaves out {calls_of(unpriced)} of unknown price.")
     for sentence in page.missing:
         note(sentence)
 
@@ -100,6 +105,7 @@ def _service(name: str, rows: Sequence[Invocation]) -> ServiceStats:
     durations = [
         (row.completed_at - row.created_at).total_seconds() for row in rows if row.completed_at
     ]
+    costs = [row.cost for row in rows if row.cost is not None]
     spent = [row.tokens for row in rows if row.tokens is not None]
     return ServiceStats(
         service=name,
@@ -112,6 +118,7 @@ def _service(name: str, rows: Sequence[Invocation]) -> ServiceStats:
         llm_calls=_sum([row.llm_calls for row in rows]),
         input_tokens=_sum([t.input for t in spent]),
         output_tokens=_sum([t.output for t in spent]),
+        cost=sum(costs, Cost()) if costs else None,
         median_seconds=percentile(durations, 0.5),
         p95_seconds=percentile(durations, 0.95),
     )
@@ -137,7 +144,7 @@ def _write(services: Sequence[ServiceStats]) -> None:
 
 
 def _cells(one: ServiceStats) -> tuple[str, ...]:
-    from playhead.formatting import UNKNOWN, at_least, count, duration, tokens
+    from playhead.formatting import UNKNOWN, at_least, cost, count, duration, tokens
     from playhead.model import Tokens
 
     known = one.input_tokens is not None and one.output_tokens is not None
@@ -147,6 +154,7 @@ def _cells(one: ServiceStats) -> tuple[str, ...]:
         at_least(one.attempts, one.attempts_at_least),
         count(one.llm_calls),
         tokens(Tokens(one.input_tokens or 0, one.output_tokens or 0) if known else None),
+        cost(one.cost),
         duration(one.median_seconds) or UNKNOWN,
         duration(one.p95_seconds) or UNKNOWN,
         ", ".join(f"{n} {status}" for status, n in sorted(one.by_status.items())),

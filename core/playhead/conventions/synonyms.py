@@ -18,6 +18,7 @@ __all__ = [
     "MODEL",
     "PROMPT",
     "PROVIDER_NAME",
+    "REASONING",
     "RESPONSE",
     "RESPONSE_IDS",
     "TOKENS_IN",
@@ -52,6 +53,12 @@ CACHE_WRITE = Synonyms(
     (names.CACHE_WRITE_TOKENS, "gen_ai.usage.cache_creation_input_tokens",
      "llm.token_count.prompt_details.cache_write")
 )  # fmt: skip
+REASONING = Synonyms(
+    ("gen_ai.usage.reasoning.output_tokens", "gen_ai.usage.details.reasoning_tokens",
+     "gen_ai.usage.reasoning_tokens", "llm.token_count.completion_details.reasoning",
+     "llm.usage.reasoning_tokens", "ai.usage.reasoningTokens")
+)  # fmt: skip
+"""The part of the output tokens that the model thought with."""
 FINISH_REASON = Synonyms(
     ("llm.finish_reason", "ai.response.finishReason", "gen_ai.completion.0.finish_reason")
 )

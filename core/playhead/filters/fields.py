@@ -92,6 +92,7 @@ FIELDS: Mapping[str, Field] = {
         Field("tokens", "number", "Tokens of all LLM calls.", "tokens>1000", "store"),
         Field("input", "number", "Input tokens of all LLM calls.", "input>1000", "store"),
         Field("output", "number", "Output tokens of all LLM calls.", "output>1000", "store"),
+        Field("cost", "money", "Cost of all LLM calls in US dollars.", "cost>0.1", "store"),
         Field("llm", "part", "Part of the name of a model that it called.", "llm:gpt-4", "store"),
         Field("tool", "name", "Name of a tool that it executed.", "tool:refund", "store"),
         Field("agent", "name", "Name of an agent that called a model.", "agent:triage", "store"),

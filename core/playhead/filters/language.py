@@ -111,6 +111,11 @@ class Filter:
         )
 
     @property
+    def needs_prices(self) -> bool:
+        """Whether it has conditions on costs."""
+        return any(term.field is not None and term.field.kind == "money" for term in self.terms)
+
+    @property
     def texts(self) -> tuple[Term, ...]:
         """The conditions without a field."""
         return tuple(term for term in self.terms if term.field is None)

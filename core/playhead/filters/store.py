@@ -6,8 +6,10 @@ match, with its parameters, for `StoreClient.rows`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from datetime import datetime
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import date, datetime
 from typing import Any
 
 from playhead import conventions as names
@@ -24,9 +26,17 @@ from playhead.filters.language import Filter, Term, parse_seconds
 from playhead.filters.recorded_text import recorded_ids
 from playhead.filters.waits import statuses_of_waits
 from playhead.model.status import ENDED, GONE, STATUSES, statuses_with, stored_status_sql
+from playhead.prices import COST_SQL, PRICE_COLUMNS, price_list
 from playhead.store.views import LLM_CALLS, TOOL_CALLS
 
-__all__ = ["RECORDED_TEXTS", "StoreCondition", "store_condition", "stored_ids"]
+__all__ = [
+    "RECORDED_TEXTS",
+    "USED_MODELS",
+    "StoreCondition",
+    "prices_of",
+    "store_condition",
+    "stored_ids",
+]
 
 RECORDED_TEXTS = "recorded_texts"
 """Column with one boolean for each text of the filter: whether it occurs in what was recorded."""
@@ -41,7 +51,29 @@ SELECT invocation_id AS id, count(*) FILTER (answered) AS calls,
 FROM (
   {LLM_CALLS.rows_sql(_COUNTED, source="spans")}
   UNION ALL SELECT invocation_id, 0, 0, false FROM journal_llm_calls WHERE copied
+  UNION ALL SELECT id, 0, 0, false FROM journal WHERE "index" = 0
 ) GROUP BY invocation_id)"""
+_PRICED = ("invocation_id", "provider", "model", "started_at", "answered", "input_tokens",
+           "output_tokens", "cache_read_tokens", "cache_write_tokens")  # fmt: skip
+_CALLS = LLM_CALLS.rows_sql(_PRICED, source="spans")
+USED_MODELS = f"""
+SELECT DISTINCT provider, model, strftime(started_at AT TIME ZONE 'UTC', '%Y-%m-%d') AS day
+FROM ({_CALLS}) WHERE answered
+"""
+"""Providers and models of all answered calls, with their days; see `prices_of`."""
+_COSTS = f"""costs AS MATERIALIZED (
+SELECT call.invocation_id AS id, coalesce(sum({COST_SQL}), 0) AS usd,
+  count(*) - count({COST_SQL}) AS unpriced
+FROM ({_CALLS}) AS call LEFT JOIN price
+  ON price.model = call.model AND price.provider = coalesce(call.provider, '')
+  AND epoch_us(call.started_at) >= price.since AND epoch_us(call.started_at) < price.until
+  AND coalesce(call.input_tokens, 0) > price.over AND coalesce(call.input_tokens, 0) <= price.most
+WHERE call.answered GROUP BY call.invocation_id
+UNION ALL SELECT id, 0, 0 FROM journal WHERE "index" = 0)"""
+_PRICES = (
+    f"price AS MATERIALIZED (SELECT unnest(from_json(?::JSON, '{json.dumps([PRICE_COLUMNS])}'),"
+    " recursive := true))"
+)
 
 _SOURCES = {
     "llm": "SELECT invocation_id AS id, model AS name FROM ("
@@ -100,7 +132,13 @@ class StoreCondition:
         self._params += params
 
 
-def stored_ids(wanted: Filter, now: datetime) -> tuple[str, list[Any]]:
+def prices_of(used: Iterable[Mapping[str, Any]]) -> str:
+    """Return the prices that a filter with `cost` needs, from the rows of `USED_MODELS`."""
+    days = ((row["provider"], row["model"], date.fromisoformat(str(row["day"]))) for row in used)
+    return json.dumps([asdict(row) for row in price_list(days)])
+
+
+def stored_ids(wanted: Filter, now: datetime, prices: str = "[]") -> tuple[str, list[Any]]:
     """Return a SELECT of the ids of all stored invocations that match, and its parameters.
 
     The copies in the store decide; use `Client.invocations(filter=...)` where the server's current
@@ -109,16 +147,21 @@ def stored_ids(wanted: Filter, now: datetime) -> tuple[str, list[Any]]:
     Args:
         wanted: The filter, from `playhead.filters.language.parse`.
         now: The time from which ages are counted.
+        prices: From `prices_of`, if the filter `needs_prices`.
 
     Raises:
         FilterError: The filter has a condition on `wait`, which is not stored.
     """
     if wanted.has_wait:
         raise FilterError("wait cannot be used here", "What an invocation waits for is not stored.")
-    return store_condition(wanted, now).select("i.id AS id", "ORDER BY i.created_at, i.id")
+    return store_condition(wanted, now, prices=prices).select(
+        "i.id AS id", "ORDER BY i.created_at, i.id"
+    )
 
 
-def store_condition(wanted: Filter, now: datetime, *, live: bool = False) -> StoreCondition:
+def store_condition(
+    wanted: Filter, now: datetime, *, live: bool = False, prices: str = "[]"
+) -> StoreCondition:
     """Return the condition on the store's invocations.
 
     `wait` selects by status only.
@@ -128,13 +171,14 @@ def store_condition(wanted: Filter, now: datetime, *, live: bool = False) -> Sto
         now: The time from which ages are counted.
         live: Whether the server's rows take precedence, and are checked afterwards: copies that
             may be out of date then match conditions on what can change.
+        prices: From `prices_of`, if the filter `needs_prices`.
     """
     made = StoreCondition()
     for term in wanted.terms:
         if term.field is None:
             _add_text(made, term, live=live and wanted.needs_store)
         elif term.field.source == "store":
-            _add_recorded(made, term)
+            _add_recorded(made, term, prices)
         else:
             sql, params = _row(term, now)
             if not sql:
@@ -214,12 +258,25 @@ def _add_text(made: StoreCondition, term: Term, *, live: bool) -> None:
     made.add(f"({sql} OR {_MAY_CHANGE})" if live else sql, word, word, word)
 
 
-def _add_recorded(made: StoreCondition, term: Term) -> None:
+def _add_recorded(made: StoreCondition, term: Term, prices: str) -> None:
     """Add a condition that only the store can answer."""
     assert term.field is not None
     field_ = term.field
     if field_.kind == "number":
         _add_number(made, term)
+        return
+    if field_.kind == "money":
+        made.add_cte(_PRICES, prices)
+        made.add_cte(_COSTS)
+        sign = compare_sql(term.operator, negated=term.negated)
+        exact = "" if sign in (">", ">=") else " AND unpriced = 0"
+        joined = " AND " if term.negated else " OR "
+        amounts = [float(value.removeprefix("$")) for value in term.values]
+        condition = joined.join(f"total {sign} {amount!r}" for amount in amounts)
+        made.add(
+            "i.id IN (SELECT id FROM (SELECT id, sum(usd) AS total, sum(unpriced) AS unpriced"
+            f" FROM costs GROUP BY id) WHERE ({condition}){exact})"
+        )
         return
     conditions: list[str] = []
     params: list[Any] = []

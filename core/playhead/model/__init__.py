@@ -6,7 +6,7 @@
 from playhead.model.attempt import Attempt, AttemptOutcome
 from playhead.model.clock_offset import ClockOffset
 from playhead.model.invocation import Invocation, InvocationDetail, InvocationPage, Origin
-from playhead.model.llm import LlmCall, Message, Tokens, ToolCall
+from playhead.model.llm import Cost, LlmCall, Message, Tokens, ToolCall
 from playhead.model.span import Span, SpanEvent
 from playhead.model.status import ENDED, FAILING, STATUSES, Status, status_of
 from playhead.model.step import Step, StepEvent, StepKind, StepState, Try, TryState, Wait
@@ -21,6 +21,7 @@ __all__ = [
     "Attempt",
     "AttemptOutcome",
     "ClockOffset",
+    "Cost",
     "Invocation",
     "InvocationDetail",
     "InvocationPage",

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from playhead.model.attempt import Attempt
 from playhead.model.clock_offset import ClockOffset
-from playhead.model.llm import Tokens
+from playhead.model.llm import Cost, Tokens
 from playhead.model.span import Span
 from playhead.model.status import ENDED, Status
 from playhead.model.step import Step, StepEvent
@@ -43,6 +43,8 @@ class Invocation:
     """Number of attempts that ended with a suspension; None when it is not certain."""
     llm_calls: int | None = None
     tokens: Tokens | None = None
+    cost: Cost | None = None
+    """Cost of its LLM calls; None when they were not recorded."""
     copied_llm_calls: int | None = None
     """Number of model answers that a restart copied from `restarted_from`, which counts them; None
     when it was not read."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["LlmCall", "Message", "Tokens", "ToolCall"]
+__all__ = ["Cost", "LlmCall", "Message", "Tokens", "ToolCall"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,20 @@ class Tokens:
     def total(self) -> int:
         """Sum of input and output tokens."""
         return self.input + self.output
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Cost of model answers, without replayed ones."""
+
+    usd: float | None = None
+    """US dollars, without the calls of unknown price; None if no price is known."""
+    unpriced_calls: int = 0
+    """Number of calls whose price is unknown."""
+
+    def __add__(self, other: Cost) -> Cost:
+        known = [cost.usd for cost in (self, other) if cost.usd is not None]
+        return Cost(sum(known) if known else None, self.unpriced_calls + other.unpriced_calls)
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,10 +122,11 @@ def _unfinished(step: Step, head: Invocation, over: datetime | None) -> Step:
 
 
 def _with_counts(head: Invocation, calls: CountedCalls) -> Invocation:
-    """Return the summary with its numbers of LLM calls and tokens."""
+    """Return the summary with its numbers of LLM calls and tokens, and its cost."""
     return replace(
         head,
         llm_calls=calls.calls,
         tokens=calls.tokens,
+        cost=calls.cost,
         copied_llm_calls=calls.copied,
     )

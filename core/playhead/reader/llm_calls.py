@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 from playhead.decode.spans import is_answered, llm_call
 from playhead.journal.llm_calls import Answer, CallSpan, Duplicate, call_span, find_calls
-from playhead.model import Invocation, Span, Step, TimelineRow, Tokens
+from playhead.model import Cost, Invocation, Span, Step, TimelineRow, Tokens
+from playhead.reader.costs import priced_call, total_cost
 
 __all__ = ["CountedCalls", "count_calls", "mark_duplicates"]
 
@@ -25,6 +26,7 @@ class CountedCalls:
 
     calls: int
     tokens: Tokens
+    cost: Cost
     copied: int
     """Answers that a restart copied from the original invocation, which counts them."""
     duplicates: Mapping[str, Duplicate]
@@ -47,18 +49,19 @@ def count_calls(head: Invocation, steps: Sequence[Step], spans: Sequence[Span]) 
     answers = [_answer(head, step) for step in journaled.values()]
     found = find_calls([_call_span(span) for span in spans], answers)
     counted = [
-        llm_call(span)
+        (llm_call(span), span.start)
         for span in spans
         if is_answered(span) and span.span_id not in found.duplicates
     ]
     counted += [
-        call
+        (call, journaled[answer.index].ended_at)
         for answer in found.without_span
         if not answer.copied and (call := journaled[answer.index].llm) is not None
     ]
     return CountedCalls(
         calls=len(counted),
-        tokens=sum((call.tokens for call in counted if call.tokens), Tokens()),
+        tokens=sum((call.tokens for call, _ in counted if call.tokens), Tokens()),
+        cost=total_cost(priced_call(call, at) for call, at in counted),
         copied=sum(answer.copied for answer in answers),
         duplicates=found.duplicates,
     )

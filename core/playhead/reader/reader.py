@@ -378,6 +378,7 @@ def _add_counts(row: Invocation, counts: Counts) -> Invocation:
         row,
         llm_calls=counts.llm_calls,
         tokens=counts.tokens,
+        cost=counts.cost,
         copied_llm_calls=counts.copied_llm_calls,
     )
 

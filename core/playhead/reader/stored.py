@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from playhead.conventions import (
@@ -15,9 +15,10 @@ from playhead.conventions import (
 )
 from playhead.errors import QueryError
 from playhead.filters.language import Filter
-from playhead.filters.store import store_condition
-from playhead.model import Invocation, Span, Tokens
+from playhead.filters.store import USED_MODELS, prices_of, store_condition
+from playhead.model import Cost, Invocation, Span, Tokens
 from playhead.reader.attempt_counts import StoredAttempts
+from playhead.reader.costs import PricedCall, total_cost
 from playhead.reader.endings import Endings
 from playhead.reader.reasons import commands_by_id, pause_failure
 from playhead.reader.rows import SPAN_COLUMNS, span_of
@@ -27,7 +28,7 @@ from playhead.record.client import StoreClient
 from playhead.restate.rows import EventRow, JournalRow, event_row, journal_row, parse_bytes
 from playhead.store.attempt_counts import PERIODS, attempt_facts
 from playhead.store.views import LLM_CALLS
-from playhead.values import as_int, as_text
+from playhead.values import as_dict, as_int, as_json, as_list, as_text
 
 __all__ = ["Counts", "StoredInvocations"]
 
@@ -45,7 +46,10 @@ def _counts_sql(calls: str, copies: str) -> str:
 WITH calls AS (
   SELECT invocation_id AS id, count(*) AS requests, count(*) FILTER (answered) AS answers,
     sum(input_tokens) FILTER (answered) AS input_tokens,
-    sum(output_tokens) FILTER (answered) AS output_tokens
+    sum(output_tokens) FILTER (answered) AS output_tokens,
+    list({{'provider': provider, 'model': model, 'at': epoch_us(started_at),
+      'input': input_tokens, 'output': output_tokens, 'read': cache_read_tokens,
+      'write': cache_write_tokens}}) FILTER (answered) AS priced
   FROM {calls} AS calls WHERE invocation_id IN {_WANTED} GROUP BY id
 ), copies AS (
   SELECT invocation_id AS id, count(*) AS copied FROM {copies} AS copies
@@ -53,15 +57,19 @@ WITH calls AS (
 ), journals AS (
   SELECT id, true AS journaled FROM journal WHERE "index" = 0 AND id IN {_WANTED}
 )
-SELECT id, requests, answers, input_tokens, output_tokens, copied, journaled
+SELECT id, requests, answers, input_tokens, output_tokens, copied, journaled, priced
 FROM calls FULL JOIN copies USING (id) FULL JOIN journals USING (id)
 """
 
 
 # Without the column `seconds`, whose join with attempts would cost more than all the rest.
-_COUNTED = ("invocation_id", "input_tokens", "output_tokens", "answered")
+_COUNTED = ("invocation_id", "input_tokens", "output_tokens", "answered", "provider", "model",
+            "started_at", "cache_read_tokens", "cache_write_tokens")  # fmt: skip
 _COUNTS = _counts_sql(f"({LLM_CALLS.rows_sql(_COUNTED, source='spans')})", "journal_llm_calls")
-_OLDER_COUNTS = _counts_sql("llm_calls", "(SELECT NULL AS invocation_id, false AS copied)")
+_OLDER_COUNTS = _counts_sql(
+    "(SELECT *, NULL AS cache_read_tokens, NULL AS cache_write_tokens FROM llm_calls)",
+    "(SELECT NULL AS invocation_id, false AS copied)",
+)
 
 _ATTEMPTS = attempt_facts("{id} IN (SELECT unnest(?::VARCHAR[]))")
 
@@ -104,6 +112,7 @@ class Counts:
 
     llm_calls: int | None = None
     tokens: Tokens | None = None
+    cost: Cost | None = None
     copied_llm_calls: int = 0
     """Answers that a restart copied from the original invocation, which counts them."""
 
@@ -133,7 +142,10 @@ class StoredInvocations:
             before: Creation time and id of an invocation; only older ones are returned.
             live: Whether the server's rows take precedence; see `store_condition`.
         """
-        condition = store_condition(wanted, now, live=live)
+        prices = "[]"
+        if wanted.needs_prices:
+            prices = prices_of(await self.client.rows(USED_MODELS))
+        condition = store_condition(wanted, now, live=live, prices=prices)
         more: tuple[str, list[Any]] = ("", [])
         if before:
             more = ("(i.created_at, i.id) < (?::TIMESTAMPTZ, ?)",
@@ -276,5 +288,20 @@ def _counts(row: Mapping[str, Any]) -> Counts:
     return Counts(
         llm_calls=int(row["answers"] or 0) if is_known else None,
         tokens=tokens if is_known else None,
+        cost=total_cost(_priced(row.get("priced"))) if is_known else None,
         copied_llm_calls=int(row["copied"] or 0),
     )
+
+
+def _priced(calls: object) -> Iterator[PricedCall]:
+    """Yield the calls in the column `priced`, which is a list, or a list as JSON text."""
+    for call in map(as_dict, as_list(as_json(calls))):
+        yield PricedCall(
+            provider=as_text(call.get("provider")),
+            model=as_text(call.get("model")),
+            at=datetime.fromtimestamp(as_int(call.get("at")) / 1e6, UTC),
+            input_tokens=call.get("input"),
+            output_tokens=call.get("output"),
+            cache_read_tokens=as_int(call.get("read")),
+            cache_write_tokens=as_int(call.get("write")),
+        )

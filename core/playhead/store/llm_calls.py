@@ -24,7 +24,7 @@ from playhead.store.database import Store
 
 __all__ = ["rebuild_llm_calls", "update_llm_calls"]
 
-VERSION = 1
+VERSION = 2
 """Version of the rules of `find_calls`; a recorder with a newer one rebuilds the tables."""
 
 CHUNK = 500
@@ -268,6 +268,7 @@ def _row(id_: str, answer: Answer, call: LlmCall) -> tuple[Any, ...]:
         id_, answer.index, answer.at, call.provider, call.model,
         call.tokens.input if call.tokens else None, call.tokens.output if call.tokens else None,
         json.dumps(messages, ensure_ascii=False, default=str), answer.copied,
+        call.cache_read_tokens, call.cache_write_tokens,
     )  # fmt: skip
 
 

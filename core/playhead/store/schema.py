@@ -227,6 +227,8 @@ JOURNAL_LLM_CALLS = Table(
             "Whether a restart copied it from the journal of the original invocation, which counts "
             "it.",
         ),
+        "cache_read_tokens": ("BIGINT", "Input tokens that were read from a cache."),
+        "cache_write_tokens": ("BIGINT", "Input tokens that were written to a cache."),
     },
 )
 
@@ -251,6 +253,9 @@ TABLES: Mapping[str, Table] = {
     "derived": DERIVED,
 }
 
+_ADDED = {"journal_llm_calls": ("cache_read_tokens", "cache_write_tokens")}
+"""Last columns of tables, which stores of an earlier version do not have."""
+
 SPAN_COLUMNS = SPANS.types
 INVOCATION_COLUMNS = INVOCATIONS.types
 JOURNAL_COLUMNS = JOURNAL.types
@@ -264,8 +269,13 @@ def create_statements() -> str:
         + ");"
         for name, table in TABLES.items()
     ]
+    added = [
+        f"ALTER TABLE {name} ADD COLUMN IF NOT EXISTS {column} {TABLES[name].types[column]};"
+        for name, columns in _ADDED.items()
+        for column in columns
+    ]
     views = [f"CREATE OR REPLACE VIEW {name} AS {view.sql()};" for name, view in VIEWS.items()]
-    return "\n".join([*tables, *views])
+    return "\n".join([*tables, *added, *views])
 
 
 def describe() -> list[tuple[str, str, list[tuple[str, str, str]]]]:

@@ -68,8 +68,9 @@ _INVOCATION = Column(
     "invocation_id", "VARCHAR", "Invocation that the span belongs to.", journal="invocation_id"
 )
 _STARTED = Column(
-    "started_at", "TIMESTAMPTZ", "Start of the span.", "to_timestamp(start_unix_nano / 1e9)"
-)
+    "started_at", "TIMESTAMPTZ", "Start of the span; of an answer without a span, its time.",
+    "to_timestamp(start_unix_nano / 1e9)", "to_timestamp(answered_us / 1e6)",
+)  # fmt: skip
 _ENDED = Column(
     "ended_at",
     "TIMESTAMPTZ",
@@ -123,6 +124,35 @@ LLM_CALLS = View(
             f"`{names.OUTPUT_TOKENS}`, or its name in another convention.",
             names.TOKENS_OUT.number_sql(),
             "output_tokens",
+        ),
+        Column(
+            "cache_read_tokens",
+            "BIGINT",
+            f"`{names.CACHE_READ_TOKENS}`, or its name in another convention: the part of the "
+            "input tokens that was read from a cache.",
+            names.CACHE_READ.number_sql(),
+            "cache_read_tokens",
+        ),
+        Column(
+            "cache_write_tokens",
+            "BIGINT",
+            f"`{names.CACHE_WRITE_TOKENS}`, or its name in another convention: the part of the "
+            "input tokens that was written to a cache.",
+            names.CACHE_WRITE.number_sql(),
+            "cache_write_tokens",
+        ),
+        Column(
+            "reasoning_tokens",
+            "BIGINT",
+            f"`{names.REASONING.names[0]}`, or its name in another convention: the part of the "
+            "output tokens that the model thought with.",
+            names.REASONING.number_sql(),
+        ),
+        Column(
+            "agent",
+            "VARCHAR",
+            f"`{names.AGENT_NAME}`, or its name in another convention.",
+            names.AGENT_NAMES.sql(),
         ),
         Column(
             "input_messages",

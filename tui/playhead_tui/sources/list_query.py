@@ -28,6 +28,7 @@ SORTS: dict[str, Callable[[Invocation], float]] = {
     "attempts": lambda row: row.attempts_at_least,
     "llm_calls": lambda row: row.llm_calls or 0,
     "tokens": lambda row: row.tokens.total if row.tokens else 0,
+    "cost": lambda row: (row.cost.usd or 0.0) if row.cost else 0.0,
 }
 """Sort keys by column of `formatting.HEADINGS`; the largest (newest) comes first."""
 

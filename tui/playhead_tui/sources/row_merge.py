@@ -64,6 +64,7 @@ def _with_figures(row: Invocation, of: Invocation) -> Invocation:
         suspensions=of.suspensions,
         llm_calls=of.llm_calls,
         tokens=of.tokens,
+        cost=of.cost,
         times=of.times if same else row.times or of.times,
         waiting=of.waiting if same else row.waiting,
     )

@@ -8,6 +8,7 @@ from datetime import datetime
 from playhead.formatting import (
     attempts_line,
     clock,
+    cost,
     count,
     duration,
     elapsed,
@@ -142,6 +143,8 @@ class InvocationHeader(Widget):
                 f" tokens ({count(summary.tokens.input)} in, {count(summary.tokens.output)} out)"
             )
             figures.append((count(summary.tokens.total), split))
+        if summary.cost and summary.llm_calls:
+            figures.append((cost(summary.cost), ""))
         if summary.restarted_from:
             figures.append(("", f"restart of {origin_line(summary, ORIGIN_LENGTH)}"))
         figures.append((clock(summary.created_at)[:8], " started"))

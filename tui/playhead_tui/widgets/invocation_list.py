@@ -9,6 +9,7 @@ from playhead.formatting import (
     HEADINGS,
     age,
     attempts,
+    cost,
     count,
     duration,
     elapsed,
@@ -30,10 +31,10 @@ __all__ = ["InvocationList"]
 
 STATUS_WIDTH = 14
 TARGET_LEAST = 8
-FIGURES = {"age": 5, "duration": 9, "attempts": 9, "llm_calls": 10, "tokens": 9}
+FIGURES = {"age": 5, "duration": 9, "attempts": 9, "llm_calls": 10, "tokens": 9, "cost": 9}
 """Columns of figures, with their width: the heading and the mark of the sort key fit."""
-LLM_CALLS_FROM = 90
-"""Width from which LLM calls have a column."""
+WIDE = {"llm_calls": 90, "cost": 100}
+"""Width from which a column is shown."""
 REASON_FROM = 110
 """Width from which the reason has a column. Below it, the reason of an invocation that makes no
 progress takes the place of the figures after its age."""
@@ -57,7 +58,7 @@ class InvocationList(RowsView[Invocation]):
 
     def _figures(self, width: int) -> list[str]:
         """Return the columns of figures that fit."""
-        names = [name for name in FIGURES if name != "llm_calls" or width >= LLM_CALLS_FROM]
+        names = [name for name in FIGURES if width >= WIDE.get(name, 0)]
         room = width - STATUS_WIDTH - 1 - TARGET_LEAST
         while names and sum(FIGURES[name] + 1 for name in names) > room:
             names.pop()
@@ -145,5 +146,7 @@ class InvocationList(RowsView[Invocation]):
             case "llm_calls":
                 style = palette.llm if row.llm_calls else palette.dim
                 return count(row.llm_calls, unknown=""), style
+            case "cost":
+                return cost(row.cost, unknown=""), palette.text
             case _:
                 return tokens(row.tokens, unknown=""), palette.text
