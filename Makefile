@@ -1,4 +1,4 @@
-# All targets write only to this folder: to .venv, node_modules, .demo and site.
+# Targets write only to this folder (.venv, node_modules, .demo, site); `make targets` to the user's cache.
 PYTHON ?= python3
 BIN := .venv/bin
 PROJECTS := pyproject.toml tracing/pyproject.toml
@@ -7,7 +7,7 @@ COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-h
 SITE := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --clean
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check docs serve-docs proto bench lock clean
+.PHONY: help install demo targets test check docs serve-docs proto bench lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -28,6 +28,9 @@ node_modules/.installed: package-lock.json
 
 demo: .venv/.run node_modules/.installed ## run sample agents with failures, and open the dashboard
 	@$(BIN)/playhead demo $(ARGS)
+
+targets: ## obtain the Collector, Jaeger and Phoenix for the tests, outside the checkout (needs Go)
+	@PYTHON="$(PYTHON)" sh scripts/targets.sh
 
 test: install ## run the tests in two processes
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
@@ -61,6 +64,7 @@ lock: ## pin the newest allowed versions of all packages (needs uv)
 	@$(COMPILE) --all-extras --no-emit-package playhead-tracing requirements/build.in $(PROJECTS) -c requirements/all.txt -o requirements/run.txt
 	@$(COMPILE) requirements/uv.in -o requirements/uv.txt
 	@$(COMPILE) requirements/proto.in -o requirements/proto.txt
+	@$(COMPILE) requirements/targets.in -o requirements/targets.txt
 
 clean: ## remove all files that these targets write
 	rm -rf .venv node_modules .demo site

@@ -129,11 +129,14 @@ SPAN_ATTRIBUTES = {
     "playhead.pending": "The span has not ended yet. The finished span will replace it.",
     "playhead.awakeable": "Event on the span in which the handler created an awakeable.",
     "playhead.awakeable.id": "On that event: id of the awakeable.",
+    "session.id": "Set by the bridge unless the app sets it: `Service/key` of a virtual object or "
+    "workflow, else the id of the invocation.",
     "playhead.redacted": "Names of the attributes that `redact` changed or omitted.",
     "gen_ai.operation.name": "`chat`, `text_completion`, `generate_content` (LLM calls), "
     "`embeddings`, `execute_tool`, `invoke_agent`.",
     "gen_ai.agent.name": "Name of the agent.",
-    "gen_ai.conversation.id": "Id of the conversation.",
+    "gen_ai.conversation.id": "Id of the conversation. The bridge replaces an id that "
+    "Pydantic AI made up in an attempt by one that is equal in every attempt.",
     "gen_ai.provider.name": "Provider of the model.",
     "gen_ai.system": "Provider of the model, before version 1.37 of the conventions.",
     "gen_ai.request.model": "Model that the request named.",
@@ -158,7 +161,7 @@ SPAN_ATTRIBUTES = {
 
 SPAN_GROUPS = {
     "Restate": ("restate.", "Set by Restate's server, and by the bridge on the agent's spans."),
-    "Playhead": ("playhead.", "Set by the bridge."),
+    "Playhead": (("playhead.", "session."), "Set by the bridge."),
     "GenAI": (
         "gen_ai.",
         "Read from spans of any instrumentation. OpenTelemetry's semantic conventions for "
@@ -169,7 +172,7 @@ SPAN_GROUPS = {
 
 def span_attributes() -> str:
     """Return every span attribute that Playhead writes or reads."""
-    pattern = re.compile(r"(restate|playhead|gen_ai)\.[a-z_.]*[a-z_]")
+    pattern = re.compile(r"(restate|playhead|session|gen_ai)\.[a-z_.]*[a-z_]")
     names = [
         value
         for constant, value in vars(span_names).items()

@@ -72,6 +72,7 @@ def check(bed: Bed, expected: Outcome, rows: list[Row], *, attempts: bool = True
     check_logical_ids(ours)
     check_journal(bed, ours, expected.journal)
     check_errors(ours)
+    check_sessions(ours)
 
 
 def test_forty_at_once(bed: Bed) -> None:
@@ -84,6 +85,22 @@ def test_forty_at_once(bed: Bed) -> None:
     for case, expected in zip(mix, outcomes, strict=True):
         rows = bed.trace(expected.invocation_id)
         check(bed, expected, rows, attempts=as_planned(case, rows, expected))
+
+
+def check_sessions(ours: list[Row]) -> None:
+    """One session for an invocation, and one conversation for the same span in every attempt."""
+    sessions: dict[str, set[Any]] = defaultdict(set)
+    conversations: dict[tuple[str, str], set[Any]] = defaultdict(set)
+    for row in ours:
+        invocation = row.attributes["restate.invocation.id"]
+        sessions[invocation].add(row.attributes.get("session.id"))
+        logical = row.attributes["playhead.logical_span_id"]
+        conversations[invocation, logical].add(row.attributes.get("gen_ai.conversation.id"))
+        parts = row.attributes["restate.invocation.target"].split("/")
+        expected = "/".join(parts[:-1]) if len(parts) > 2 else invocation
+        assert row.attributes["session.id"] == expected
+    assert all(len(found) == 1 for found in sessions.values())
+    assert all(len(found) == 1 for found in conversations.values())
 
 
 def check_tree(rows: list[Row], orphans: int = 0) -> None:

@@ -8,6 +8,7 @@ exported the span. Every other span is new.
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -118,6 +119,7 @@ class Attempt:
         parent: SpanContext,
         parent_exported: bool,
         attributes: dict[str, str | int],
+        session: str = "",
         on_work: Callable[[bool], None] | None = None,
     ) -> None:
         """Begin an attempt.
@@ -130,6 +132,7 @@ class Attempt:
             parent_exported: False when `parent` is not exported (no server tracing), so that
                 spans directly under it become roots.
             attributes: Attributes of every span of the attempt.
+            session: `session.id` of the spans to which the app gives none.
             on_work: Called for every durable unit, with True if it ran now and False if it was
                 replayed.
         """
@@ -138,6 +141,8 @@ class Attempt:
         self.parent = parent
         self.parent_exported = parent_exported
         self.attributes = attributes
+        self.session = session
+        self.started_millis = time.time_ns() // 1_000_000
         self.on_work = on_work
         self.root = SpanRecord(None, invocation_id, None)
         self.records: dict[int, SpanRecord] = {}

@@ -109,11 +109,12 @@ class AttemptScope:
         exported = parent.is_valid
         if not exported:
             parent = self._derived_parent(request.id)
-        service, key = handler.service_tag, restate.key()
+        service = handler.service_tag
+        key = restate.key() if service.kind != "service" else None
         attributes: dict[str, str | int] = {
             INVOCATION_ID: request.id,
             INVOCATION_TARGET: "/".join(
-                [service.name, *([key] if service.kind != "service" else []), handler.name]
+                [service.name, *([] if key is None else [key]), handler.name]
             ),
             ATTEMPT_SPAN_ID: format_span_id(parent.span_id),
         }
@@ -126,6 +127,7 @@ class AttemptScope:
             parent=parent,
             parent_exported=exported,
             attributes=attributes,
+            session=request.id if key is None else f"{service.name}/{key}",
             on_work=unit_listener(),
         )
         watch(restate.vm, attempt, body)

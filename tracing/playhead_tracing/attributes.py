@@ -31,6 +31,11 @@ AWAKEABLE_EVENT = "playhead.awakeable"
 AWAKEABLE_ID = "playhead.awakeable.id"
 """On that event: id of the awakeable."""
 
+SESSION_ID = "session.id"
+"""Equal on all spans of an invocation: `Service/key`, or the id of an invocation without key."""
+CONVERSATION_ID = "gen_ai.conversation.id"
+"""Set by agent frameworks; made equal in every attempt by the bridge."""
+
 TOOL_CALL_ID = "gen_ai.tool.call.id"
 """Set by agent frameworks, read by the bridge."""
 

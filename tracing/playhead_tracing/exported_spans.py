@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import uuid
 from typing import Any
 
 from opentelemetry.sdk.trace import Event, ReadableSpan, Span
@@ -13,13 +14,19 @@ from playhead_tracing.attributes import (
     ATTEMPT_NUMBER,
     ATTEMPT_SPAN_ID,
     COMMANDS,
+    CONVERSATION_ID,
     INTERRUPTED,
+    INVOCATION_ID,
     LOGICAL_SPAN_ID,
     PENDING,
     REPLAYED,
+    SESSION_ID,
 )
 from playhead_tracing.lazy_spans import LazySpan
 
+_AGENT_SPAN = "invoke_agent"
+"""First word of the name of an agent's span."""
+_CONVERSATIONS = uuid.UUID("5b0c8f0e-6f0a-4a39-9c43-2f8b1d1f7a55")
 _ATTEMPT_ATTRIBUTES = (ATTEMPT_SPAN_ID, ATTEMPT_NUMBER)
 
 
@@ -37,6 +44,7 @@ def finished_span(
     current: Any = span.attributes
     attributes: dict[str, Any] = current.copy()
     attributes.update(attempt.attributes)
+    _add_session(attributes, attempt, record)
     attributes[LOGICAL_SPAN_ID] = record.logical_id()
     if record.commands:
         attributes[COMMANDS] = tuple(record.commands)
@@ -77,6 +85,33 @@ def finished_span(
     )
 
 
+def _add_session(attributes: dict[str, Any], attempt: Attempt, record: SpanRecord) -> None:
+    """Add `session.id`, and make the conversation's id equal in every attempt.
+
+    Pydantic AI makes up a conversation's id, a UUID of version 7, in every attempt. Ids that the
+    app passes, or that come from a message history, are kept.
+    """
+    if attempt.session:
+        attributes.setdefault(SESSION_ID, attempt.session)
+    conversation = attributes.get(CONVERSATION_ID)
+    if isinstance(conversation, str) and _made_at(conversation) >= attempt.started_millis:
+        agent = record
+        while agent.parent is not None and not agent.name.startswith(_AGENT_SPAN):
+            agent = agent.parent
+        seed = f"{attempt.attributes[INVOCATION_ID]}/{agent.logical_id()}"
+        attributes[CONVERSATION_ID] = str(uuid.uuid5(_CONVERSATIONS, seed))
+
+
+def _made_at(text: str) -> int:
+    """Return when a UUID of version 7 was made, in milliseconds since 1970; 0 for other text."""
+    if len(text) != 36 or text[14] != "7":
+        return 0
+    try:
+        return int(text[:8] + text[9:13], 16)
+    except ValueError:
+        return 0
+
+
 def open_span(attempt: Attempt, record: SpanRecord, span: Span, *, ended: bool) -> ReadableSpan:
     """Return an open span in exported form.
 
@@ -89,6 +124,8 @@ def open_span(attempt: Attempt, record: SpanRecord, span: Span, *, ended: bool) 
     now = span.peek() if isinstance(span, LazySpan) else span
     attributes: dict[str, Any] = dict(now.attributes or {})
     attributes.update(attempt.attributes)
+    _add_session(attributes, attempt, record)
+    _add_session(attributes, attempt, record)
     attributes[LOGICAL_SPAN_ID] = record.logical_id()
     if record.commands:
         attributes[COMMANDS] = tuple(record.commands)

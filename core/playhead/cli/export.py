@@ -18,8 +18,10 @@ from playhead.settings import Settings
 
 if TYPE_CHECKING:
     from playhead.export.report import Report
-    from playhead.export.stored_spans import SpanReader
+    from playhead.export.stored_spans import Part, SpanReader, StoredSpan
     from playhead.export.targets import Target
+    from playhead.export.traces import Prepare
+    from playhead.record.client import StoreClient
 
 FILE, PARQUET = "file", "parquet"
 NAMES = ("otlp", "jaeger", "langfuse", "phoenix", "logfire", "datadog", FILE, PARQUET)
@@ -50,6 +52,7 @@ def command() -> None:
     metavar="TIME",
     help="Only spans since TIME: an age (90s, 15m, 2h, 3d) or an ISO 8601 time.",
 )
+@click.option("--as-stored", is_flag=True, help="Add nothing for the target to the spans.")
 @click.option("--again", is_flag=True, help="Send spans again that the target has accepted before.")
 @click.option(
     "--retry-for",
@@ -68,6 +71,7 @@ def traces(
     endpoint: str | None,
     headers: tuple[str, ...],
     since: datetime | None,
+    as_stored: bool,
     again: bool,
     retry_for: float,
     as_json: bool,
@@ -99,7 +103,7 @@ def traces(
         target = find_target(name, endpoint, given, os.environ)
     with _progress() as progress:
         report = asyncio.run(
-            _export(settings, target, name, path, since, again, retry_for, progress)
+            _export(settings, target, name, path, since, as_stored, again, retry_for, progress)
         )
     if as_json:
         _write_json(report, name, path, target)
@@ -115,6 +119,7 @@ async def _export(
     name: str,
     path: Path | None,
     since: datetime | None,
+    as_stored: bool,
     again: bool,
     patience: float,
     progress: Progress,
@@ -139,7 +144,8 @@ async def _export(
             return report
         await _refuse_own_recorder(settings, target)
         try:
-            await _to_target(settings, reader, target, again, patience, report, progress)
+            prepare = None if as_stored else _preparation(client, target)
+            await _to_target(settings, reader, target, prepare, again, patience, report, progress)
         except (PlayheadError, asyncio.CancelledError) as error:
             done = f"{report.accepted} spans were accepted before."
             if isinstance(error, PlayheadError):
@@ -165,6 +171,7 @@ async def _to_target(
     settings: Settings,
     reader: SpanReader,
     target: Target,
+    prepare: Prepare | None,
     again: bool,
     patience: float,
     report: Report,
@@ -183,7 +190,24 @@ async def _to_target(
         if again:
             sent.clear()
         async with Delivery(target, patience=patience, pause=pause) as delivery:
-            await send_traces(reader, delivery, sent, target.kind, report, progress=progress)
+            await send_traces(
+                reader, delivery, sent, target.kind, report, prepare=prepare, progress=progress
+            )
+
+
+def _preparation(client: StoreClient, target: Target) -> Prepare | None:
+    """Return what adds to the spans what the target needs; None when it needs nothing."""
+    from playhead.export.dressing import DRESSINGS, dress
+    from playhead.export.trace_context import read_contexts
+
+    dressing = DRESSINGS[target.kind.name]
+    if dressing is None:
+        return None
+
+    async def prepare(part: Part, spans: list[StoredSpan]) -> None:
+        dress(spans, await read_contexts(client, part.traces, part.first, part.last), dressing)
+
+    return prepare
 
 
 async def _refuse_own_recorder(settings: Settings, target: Target) -> None:

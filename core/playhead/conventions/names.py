@@ -60,6 +60,7 @@ __all__ = [
     "RESPONSE_MODEL",
     "SERVER_MARKS",
     "SERVER_SERVICE",
+    "SESSION_ID",
     "SPAN_KIND_OPENINFERENCE",
     "SPAN_KIND_OPENLLMETRY",
     "START_SPAN",
@@ -115,6 +116,11 @@ REDACTED = "playhead.redacted"
 AWAKEABLE_EVENT = "playhead.awakeable"
 """Event on the span in which the handler created an awakeable."""
 AWAKEABLE_ID = "playhead.awakeable.id"
+
+SESSION_ID = "session.id"
+"""Equal on all spans of an invocation: `Service/key` of a virtual object or workflow, else the id.
+
+OpenTelemetry's conventions define the name; the app may set its own value."""
 
 # OpenTelemetry's GenAI semantic conventions.
 

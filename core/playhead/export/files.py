@@ -37,7 +37,7 @@ async def write_otlp_json(
         ExportError: The file exists already, or cannot be written.
     """
     with new_file(path) as file:
-        async for spans in reader.spans():
+        async for _, spans in reader.spans():
             for batch in batches(spans):
                 file.write(otlp_json(batch.spans).encode(errors="replace") + b"\n")
             report.accepted += len(spans)
@@ -88,7 +88,7 @@ async def write_parquet(
     before = _stored_keys(folder)
     writers: dict[str, tuple[Any, Path, Path]] = {}
     try:
-        async for table in reader.tables():
+        async for _, table in reader.parts():
             keys = _keys(table)
             new = pa.array([key not in before for key in keys.to_pylist()], pa.bool_())
             report.sent_before += table.num_rows - (new.true_count if len(new) else 0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from playhead.record.client import StoreClient
     from playhead.store.arrow import ArrowTable
 
-__all__ = ["Selection", "SpanReader", "StoredSpan", "Totals", "unix_nano"]
+__all__ = ["Part", "Selection", "SpanReader", "StoredSpan", "Totals", "unix_nano"]
 
 PIECE_BYTES = 8_000_000
 """Approximate size of the spans that are in memory at a time."""
@@ -105,10 +105,27 @@ class _Trace:
 
 
 @dataclass(slots=True)
-class _Piece:
+class _Group:
+    """Traces that fit into memory together."""
+
     traces: list[_Trace] = field(default_factory=list[_Trace])
     spans: int = 0
     size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Spans to read at a time: some traces, or a part of a large one."""
+
+    traces: list[str]
+    start: int
+    """Earliest start of the spans of this part."""
+    end: int
+    """Latest start of them."""
+    first: int
+    """Earliest start of all spans of the traces."""
+    last: int
+    """Latest start of them."""
 
 
 class SpanReader:
@@ -129,47 +146,46 @@ class SpanReader:
         )
         return Totals(row["spans"], row["traces"], row["pending"])
 
-    async def tables(self) -> AsyncIterator[ArrowTable]:
+    async def parts(self) -> AsyncIterator[tuple[Part, ArrowTable]]:
         """Yield the spans as Arrow tables: whole traces by their first start, large ones in parts.
 
         Spans that arrive meanwhile may be included. Raises the errors of `StoreClient.arrow`.
         """
-        following: asyncio.Task[ArrowTable] | None = None
+        following: tuple[Part, asyncio.Task[ArrowTable]] | None = None
         try:
-            async for query in self._queries():
-                task = asyncio.ensure_future(self._fetch(*query))
+            async for part in self._parts():
+                task = asyncio.ensure_future(self._fetch(part))
                 if following is not None:
-                    yield await following
-                following = task
+                    yield following[0], await following[1]
+                following = (part, task)
             if following is not None:
-                yield await following
+                yield following[0], await following[1]
                 following = None
         finally:
             if following is not None:
-                following.cancel()
+                following[1].cancel()
 
-    async def spans(self) -> AsyncIterator[list[StoredSpan]]:
-        """Yield the spans in the order of `tables`. Raises the errors of `StoreClient.arrow`."""
-        async for table in self.tables():
-            yield _spans(table)
+    async def spans(self) -> AsyncIterator[tuple[Part, list[StoredSpan]]]:
+        """Yield the spans in the order of `parts`. Raises the errors of `StoreClient.arrow`."""
+        async for part, table in self.parts():
+            yield part, _spans(table)
 
-    async def _queries(self) -> AsyncIterator[tuple[list[str], int, int]]:
-        """Yield traces, and the range of their starts, that fit into memory together."""
-        piece = _Piece()
+    async def _parts(self) -> AsyncIterator[Part]:
+        group = _Group()
         async for trace in self._plan():
-            full = piece.spans + trace.spans > PIECE_SPANS or piece.size + trace.size > PIECE_BYTES
-            if piece.traces and full:
-                yield _query(piece)
-                piece = _Piece()
+            full = group.spans + trace.spans > PIECE_SPANS or group.size + trace.size > PIECE_BYTES
+            if group.traces and full:
+                yield _whole(group)
+                group = _Group()
             if trace.size > PIECE_BYTES or trace.spans > PIECE_SPANS:
-                async for start, end in self._parts(trace):
-                    yield [trace.trace_id], start, end
+                async for start, end in self._divided(trace):
+                    yield Part([trace.trace_id], start, end, trace.first, trace.last)
             else:
-                piece.traces.append(trace)
-                piece.spans += trace.spans
-                piece.size += trace.size
-        if piece.traces:
-            yield _query(piece)
+                group.traces.append(trace)
+                group.spans += trace.spans
+                group.size += trace.size
+        if group.traces:
+            yield _whole(group)
 
     async def _plan(self) -> AsyncIterator[_Trace]:
         """Yield the traces by their first start."""
@@ -189,7 +205,7 @@ class SpanReader:
                 return
             first, trace_id = rows[-1]["first"], rows[-1]["trace_id"]
 
-    async def _parts(self, trace: _Trace) -> AsyncIterator[tuple[int, int]]:
+    async def _divided(self, trace: _Trace) -> AsyncIterator[tuple[int, int]]:
         """Yield the ranges of starts that divide a large trace into pieces."""
         count = max(1, min(PIECE_SPANS, trace.spans * PIECE_BYTES // trace.size))
         rows = await self._client.rows(
@@ -206,18 +222,18 @@ class SpanReader:
         if start <= trace.last:
             yield start, trace.last
 
-    async def _fetch(self, traces: Sequence[str], first: int, last: int) -> ArrowTable:
+    async def _fetch(self, part: Part) -> ArrowTable:
         try:
             return await self._client.arrow(
                 f"SELECT {_COLUMNS} FROM spans WHERE {self._where}"
                 " AND start_unix_nano BETWEEN ?::UBIGINT AND ?::UBIGINT"
                 " AND trace_id IN (SELECT unnest(?::VARCHAR[]))"
                 " ORDER BY trace_id, start_unix_nano, span_id",
-                [*self._parameters, first, last, list(traces)],
+                [*self._parameters, part.start, part.end, part.traces],
             )
         except QueryLimitError as error:
             raise QueryLimitError(
-                f"The spans of trace {traces[0]} are too large to be read: {error.title}"
+                f"The spans of trace {part.traces[0]} are too large to be read: {error.title}"
             ) from error
 
 
@@ -227,12 +243,10 @@ def unix_nano(moment: datetime) -> int:
     return max(((age.days * 86400 + age.seconds) * 1_000_000 + age.microseconds) * 1000, 0)
 
 
-def _query(piece: _Piece) -> tuple[list[str], int, int]:
-    return (
-        [trace.trace_id for trace in piece.traces],
-        min(trace.first for trace in piece.traces),
-        max(trace.last for trace in piece.traces),
-    )
+def _whole(group: _Group) -> Part:
+    first = min(trace.first for trace in group.traces)
+    last = max(trace.last for trace in group.traces)
+    return Part([trace.trace_id for trace in group.traces], first, last, first, last)
 
 
 def _spans(table: ArrowTable) -> list[StoredSpan]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING
 
 from playhead.export.otlp_encoding import Batch, batches
-from playhead.export.stored_spans import SpanReader, StoredSpan
+from playhead.export.stored_spans import Part, SpanReader, StoredSpan
 
 if TYPE_CHECKING:
     from playhead.export.delivery import Delivery
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["send_traces"]
 
+Prepare = Callable[[Part, list[StoredSpan]], Awaitable[None]]
 REQUESTS = 3
 """Requests that are on their way at a time."""
 
@@ -29,6 +30,7 @@ async def send_traces(
     kind: TargetKind,
     report: Report,
     *,
+    prepare: Prepare | None = None,
     progress: Callable[[Report], None] = lambda report: None,
 ) -> None:
     """Send all spans that the target has not accepted before.
@@ -39,6 +41,7 @@ async def send_traces(
         sent: The spans that were sent before; it is updated after each request.
         kind: Kind of the target, with its limits.
         report: Counts what is sent; it is complete even when an exception is raised.
+        prepare: Changes spans for the target.
         progress: Called after each answer.
 
     Raises:
@@ -72,7 +75,9 @@ async def send_traces(
 
     pending = Batch()
     try:
-        async for spans in reader.spans():
+        async for part, spans in reader.spans():
+            if prepare is not None and any(span.key not in sent for span in spans):
+                await prepare(part, spans)
             new = list(_new(spans, sent, oldest, report))
             *whole, last = batches([*pending.spans, *new]) if pending.spans or new else [Batch()]
             for batch in whole:

@@ -1,0 +1,101 @@
+#!/bin/sh
+# Obtains the programs that the tests send spans to, outside the checkout: a Collector, Jaeger, Phoenix.
+# usage: targets.sh [collector] [jaeger] [phoenix]     without names: all
+# Prints the path of each program. PLAYHEAD_TARGETS is the folder; versions are pinned here.
+set -eu
+cd "$(dirname "$0")/.."
+folder=${PLAYHEAD_TARGETS:-${XDG_CACHE_HOME:-$HOME/.cache}/playhead-targets}
+builder=go.opentelemetry.io/collector/cmd/builder@v0.156.0
+jaeger=github.com/jaegertracing/jaeger/cmd/jaeger@v1.65.0
+manifest=tests/collector/builder.yaml
+phoenix=requirements/targets.txt
+PATH=$PATH:/usr/local/go/bin
+
+fail() {
+  echo "targets: $1" >&2
+  exit 3
+}
+
+need_go() {
+  command -v go >/dev/null 2>&1 || fail "$1 is built from source, which needs Go: https://go.dev/dl"
+}
+
+# build PROGRAM COMMAND...: run a command in an empty folder, and keep the program that it leaves there.
+build() {
+  program=$1
+  shift
+  [ ! -x "$program" ] || return 0
+  echo "Building $program ..." >&2
+  work=$(mktemp -d "$folder/build.XXXXXX")
+  if (cd "$work" && "$@") >"$work/log" 2>&1; then
+    mv "$work/program" "$program"
+    rm -rf "$work"
+  else
+    tail -n 30 "$work/log" >&2
+    rm -rf "$work"
+    fail "$program could not be built"
+  fi
+}
+
+build_collector() {
+  cp "$manifest_path" builder.yaml
+  CGO_ENABLED=0 go run "$builder" --config builder.yaml
+  mv build/otelcol-playhead program
+}
+
+build_jaeger() {
+  export CGO_ENABLED=0
+  go mod init targets
+  go get -tool "$jaeger"
+  go build -o program "${jaeger%@*}"
+}
+
+install_phoenix() {
+  python=$(command -v "${PYTHON:-python3}")
+  "$python" -m venv venv
+  if command -v uv >/dev/null 2>&1; then
+    uv pip install --python venv/bin/python --require-hashes -r "$phoenix_path"
+  else
+    venv/bin/python -m pip install --require-hashes -r "$phoenix_path"
+  fi
+}
+
+collector() {
+  manifest_path=$PWD/$manifest
+  program=$folder/otelcol-$(cksum "$manifest" | cut -d ' ' -f 1)
+  [ -x "$program" ] || need_go "The Collector"
+  build "$program" build_collector
+  echo "$program"
+}
+
+jaeger() {
+  program=$folder/jaeger-${jaeger##*@}
+  [ -x "$program" ] || need_go "Jaeger"
+  build "$program" build_jaeger
+  echo "$program"
+}
+
+phoenix() {
+  phoenix_path=$PWD/$phoenix
+  # A virtual environment cannot be moved: it is complete when the stamp exists.
+  venv=$folder/phoenix-$(cksum "$phoenix" | cut -d ' ' -f 1)
+  if [ ! -e "$venv/complete" ]; then
+    echo "Installing $venv ..." >&2
+    rm -rf "$venv"
+    mkdir "$venv"
+    (cd "$venv" && install_phoenix) >"$venv.log" 2>&1 || {
+      tail -n 30 "$venv.log" >&2
+      fail "Phoenix could not be installed"
+    }
+    touch "$venv/complete"
+  fi
+  echo "$venv/venv/bin/phoenix"
+}
+
+mkdir -p "$folder"
+for name in ${*:-collector jaeger phoenix}; do
+  case $name in
+    collector | jaeger | phoenix) "$name" ;;
+    *) fail "unknown target $name" ;;
+  esac
+done
