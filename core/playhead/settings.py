@@ -8,10 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import platformdirs
 
 from playhead.errors import SettingsError
+from playhead.text import without_password
 
 __all__ = ["Settings", "load"]
 
@@ -127,10 +129,19 @@ def _convert(name: str, value: Any, source: str) -> Any:
     if name == "replay_env":
         return tuple(part for part in str(value).replace(",", " ").split())
     if name.endswith("_url"):
-        if not str(value).startswith(("http://", "https://")):
-            raise SettingsError(
-                f"{source}: {name} = {value!r} is not a URL",
-                "Start it with http:// or https://.",
-            )
-        return str(value).rstrip("/")
+        return _url(name, str(value), source)
     return str(value)
+
+
+def _url(name: str, value: str, source: str) -> str:
+    try:
+        parts = urlsplit(value)
+        is_url = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is not a number, brackets without an address
+        is_url = False
+    if not is_url or not value.isprintable() or " " in value:
+        raise SettingsError(
+            f"{source}: {name} = {without_password(value)!r} is not a URL",
+            "Write it as http://HOST:PORT or https://HOST.",
+        )
+    return value.rstrip("/")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
+import signal
 from collections.abc import Callable, Coroutine, Iterable
 from datetime import UTC, datetime
 from functools import partial
@@ -34,6 +37,7 @@ __all__ = ["PlayheadApp"]
 
 FIRST_FRAME_SECONDS = 0.15
 """Delay before the connections open: their imports would slow down the first frame."""
+_END_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
 
 def _utc_now() -> datetime:
@@ -110,6 +114,8 @@ class PlayheadApp(App[None]):
         self.set_class(ascii_only, "ascii")
         self.connection: Connection | None = None
         self.app_location = AppLocation("")
+        self.ended_by: int | None = None
+        """Number of the signal that ended the app."""
         self._connect = connect
         self._first = invocation
         self.register_theme(DARK)
@@ -122,6 +128,12 @@ class PlayheadApp(App[None]):
 
     def on_mount(self) -> None:
         """Open the connections once the first frame is on screen."""
+        for number in _END_SIGNALS:
+            # An ignored signal (SIGHUP under nohup) stays ignored; only the main thread has any.
+            if signal.getsignal(number) != signal.SIG_IGN:
+                with contextlib.suppress(RuntimeError, ValueError):
+                    loop = asyncio.get_running_loop()
+                    loop.add_signal_handler(number, self.end_by_signal, number)
         self.call_after_refresh(self.set_timer, FIRST_FRAME_SECONDS, self._open_connections)
 
     @work(group="connections")
@@ -150,10 +162,17 @@ class PlayheadApp(App[None]):
         for notes in self.screen.query(Notes):
             notes.show_notes((message.reason,))
 
+    def end_by_signal(self, number: int) -> None:
+        """Quit like a user does, which restores the terminal and ends a recorder of this app."""
+        self.ended_by = number
+        self.exit()
+
     async def on_unmount(self) -> None:
         """Close the connections, and end a recorder that was started for this app."""
         if self.connection:
             await self.connection.close()
+        for number in _END_SIGNALS:
+            asyncio.get_running_loop().remove_signal_handler(number)
 
     @property
     def reader(self) -> InvocationReader:
@@ -208,6 +227,10 @@ class PlayheadApp(App[None]):
         super().notify(
             clean(message), title=title, severity=severity, timeout=timeout, markup=False
         )
+
+    def action_help_quit(self) -> None:
+        """Name the key that quits, for those who press Ctrl+C."""
+        self.notify("Press q to quit.")
 
     def copy_text(self, text: str) -> None:
         """Copy a text to the clipboard (OSC 52) and show its size."""

@@ -9,6 +9,7 @@ import click
 
 from playhead.cli.errors import CliError, exit_code
 from playhead.errors import PlayheadError
+from playhead.text import clean
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -84,6 +85,11 @@ class LazyGroup(click.Group):
             return super().invoke(ctx)
         except PlayheadError as error:
             raise CliError(error.title, error.hint, exit_code(error)) from error
+        except click.ClickException as error:
+            # Messages about options and arguments quote them.
+            if not isinstance(error, CliError):
+                vars(error)["message"] = clean(error.message, lines=True)
+            raise
 
 
 def _registered() -> dict[str, EntryPoint]:
@@ -119,4 +125,7 @@ def cli(ctx: click.Context, **flags: Any) -> None:
 
 def main() -> None:
     """Run the `playhead` command: the entry point of the console script."""
-    cli(prog_name="playhead")
+    from playhead.cli.streams import clean_streams
+
+    with clean_streams():
+        cli(prog_name="playhead")

@@ -40,5 +40,7 @@ def open_dashboard(
         invocation=invocation,
     )
     app.run()
+    if app.ended_by is not None:
+        sys.exit(128 + app.ended_by)
     if app.return_code:
         raise CliError("The dashboard crashed; the traceback is above", exit_code=app.return_code)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from playhead.text import clean
+from playhead.text import clean, escape_json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -151,9 +151,8 @@ def _fit(
 
 def echo_json(value: Any, *, lines: bool = False) -> None:
     """Write one JSON document to standard output; with `lines`, on a single line."""
-    # JSON escapes control characters; lone surrogates stay escapes too.
     text = json.dumps(plain(value), ensure_ascii=False, indent=None if lines else 2)
-    click.echo(text.encode("utf-8", "backslashreplace"))
+    click.echo(escape_json(text).encode())
 
 
 def plain(value: Any) -> Any:

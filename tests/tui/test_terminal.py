@@ -1,0 +1,138 @@
+"""The dashboard in a real terminal: its raw bytes, its signals, and the state that it leaves."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hostile_store import FORBIDDEN, hostile_store
+from waiting import until
+
+ROWS, COLUMNS = 40, 120
+LEAVES_SCREEN, SHOWS_CURSOR = "\x1b[?1049l", "\x1b[?25h"
+ESCAPE = re.compile(
+    r"\x1b(\[[0-?]*[ -/]*[@-~]"  # CSI: colors, cursor, modes
+    r"|[=>78MH]|\([0B])"
+)
+
+
+class Terminal:
+    """The dashboard on a pseudo terminal."""
+
+    def __init__(self, *arguments: str) -> None:
+        self.main, self.side = pty.openpty()
+        termios.tcsetwinsize(self.main, (ROWS, COLUMNS))
+        self.before = termios.tcgetattr(self.side)
+        self.raw = ""
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "playhead", *arguments],
+            stdin=self.side,
+            stdout=self.side,
+            stderr=self.side,
+            env={**os.environ, "TERM": "xterm-256color", "RESTATE_ADMIN_URL": "http://127.0.0.1:9"},
+            start_new_session=True,
+        )
+
+    def read(self) -> str:
+        """Read what is there."""
+        while select.select([self.main], [], [], 0)[0]:
+            self.raw += os.read(self.main, 1 << 16).decode(errors="backslashreplace")
+        return self.raw
+
+    def shows(self, text: str, since: int = 0) -> None:
+        until(lambda: text in ESCAPE.sub("", self.read()[since:]), f"{text!r} is shown")
+
+    def press(self, keys: str) -> None:
+        """Send keys, and wait until the screen is still; a blinking cursor may go on."""
+        os.write(self.main, keys.encode())
+        sent = time.monotonic()
+        size, since = len(self.read()), sent
+
+        def quiet() -> bool:
+            nonlocal size, since
+            if len(self.read()) != size:
+                size, since = len(self.raw), time.monotonic()
+            return time.monotonic() - since > 0.3 or time.monotonic() - sent > 1.5
+
+        until(quiet, "the screen is still")
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        os.close(self.main)
+        os.close(self.side)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("hostile")
+    hostile_store(folder)
+    return folder
+
+
+@pytest.fixture
+def terminal(store: Path) -> Iterator[Terminal]:
+    found = Terminal("--store", str(store), "--read-only")
+    try:
+        found.shows("Counterred")
+        yield found
+    finally:
+        found.close()
+
+
+def assert_obeys_nobody(raw: str) -> None:
+    left = ESCAPE.sub("", raw)
+    assert "\x1b" not in left, re.findall(r"\x1b.{0,12}", left)
+    assert not set(left) & set(FORBIDDEN), sorted(set(left) & set(FORBIDDEN))
+
+
+def test_no_screen_obeys_the_data(terminal: Terminal) -> None:
+    terminal.press("?")
+    terminal.press("\x1b")
+    terminal.press("/")
+    terminal.press("bold\r")
+    for _ in range(3):
+        terminal.press("\r")  # an invocation, and what is in it
+    for key in "]]]]]]jjjj+e\t\t":
+        terminal.press(key)
+    for key in ("x", "\x1b", ":", "\x1b", "y", "r", "\x1b", "\x1b", "\x1b", "\x1b"):
+        terminal.press(key)
+    assert terminal.process.poll() is None
+    # Textual sets the pointer; copying writes base64, which no data can leave.
+    raw = re.sub(r"\x1b\](?:22;[a-z]*|52;c;[A-Za-z0-9+/=]*)\x07", "", terminal.read())
+    assert_obeys_nobody(raw)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_restores_the_terminal(terminal: Terminal, number: signal.Signals) -> None:
+    during: list[Any] = termios.tcgetattr(terminal.side)
+    assert during != terminal.before
+    os.kill(terminal.process.pid, number)
+    assert terminal.process.wait(20) == 128 + number
+    assert termios.tcgetattr(terminal.side) == terminal.before
+    raw = terminal.read()
+    assert raw.rindex(LEAVES_SCREEN) > raw.rindex("Counter")
+    assert SHOWS_CURSOR in raw[raw.rindex(LEAVES_SCREEN) - 20 :]
+    assert "Traceback" not in raw
+    assert "crashed" not in raw
+
+
+def test_ctrl_c_names_the_key_that_quits_without_markup(terminal: Terminal) -> None:
+    terminal.press("\x03")
+    terminal.shows("Press q to quit.")
+    assert "[b]" not in terminal.read()
+    terminal.press("q")
+    assert terminal.process.wait(20) == 0
+    assert termios.tcgetattr(terminal.side) == terminal.before
