@@ -14,7 +14,8 @@ from playhead.store.arrow import pa, pc
 
 __all__ = ["SpanIdSet"]
 
-MERGE_AT = 500_000
+MERGE_AT = 100_000
+"""Number of new ids, or an eighth of the sorted ones if these are more, that are sorted at once."""
 
 
 class SpanIdSet:
@@ -49,7 +50,7 @@ class SpanIdSet:
     def add(self, ids: Iterable[int]) -> None:
         """Add ids to the set."""
         self._new.update(ids)
-        if len(self._new) >= MERGE_AT:
+        if len(self._new) >= max(MERGE_AT, len(self._sorted) // 8):
             self._replace(pa.chunked_array([self._array, pa.array(self._new, pa.uint64())]))
             self._new = set()
 
