@@ -168,3 +168,36 @@ async def test_the_endpoint_of_a_killed_recorder_is_ignored(
     assert source.describe().startswith("file")
     (settings.store / endpoint.ENDPOINT_FILE).write_text("{")
     assert await connect(settings) is not None
+
+
+async def test_queries_wait_for_what_is_acknowledged(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the store cannot be written, answers say that they are not complete."""
+    sql = b'{"sql": "SELECT count(*) AS n FROM spans"}'
+
+    def fail(*_: object) -> None:
+        raise OSError("disk full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("playhead.store.span_writer._insert", fail)
+        await post(recorder, request(30).SerializeToString())
+        for wait in ({}, {"playhead-wait": "0"}, {"playhead-wait": "0.01"}):
+            response = await ask(recorder, sql, **wait)
+            assert response.headers["playhead-complete"] == "false"
+            assert response.json() == {"rows": [{"n": 0}]}
+    response = await ask(recorder, sql, **{"playhead-wait": "30"})
+    assert response.headers["playhead-complete"] == "true"
+    assert response.json() == {"rows": [{"n": 30}]}
+    for wrong in ("soon", "nan"):
+        assert (await ask(recorder, sql, **{"playhead-wait": wrong})).status_code == 400
+
+
+async def test_queries_do_not_wait_for_a_busy_recorder(recorder: Recorder) -> None:
+    ingest = recorder.ingest
+    assert not ingest.busy
+    now = ingest._clock()
+    for second in range(10):
+        ingest._load.add(now - 10 + second, now - 9.5 + second)
+    assert ingest.busy
+    assert ingest._load.share(now + 60) < 0.01

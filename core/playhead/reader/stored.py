@@ -27,6 +27,7 @@ from playhead.reader.waiting import Queue
 from playhead.record.client import StoreClient
 from playhead.restate.rows import EventRow, JournalRow, event_row, journal_row, parse_bytes
 from playhead.store.attempt_counts import PERIODS, attempt_facts
+from playhead.store.span_selection import SPANS_OF
 from playhead.store.views import LLM_CALLS
 from playhead.values import as_dict, as_int, as_json, as_list, as_text
 
@@ -35,15 +36,16 @@ __all__ = ["Counts", "StoredInvocations"]
 _WANTED = "(SELECT unnest(?::VARCHAR[]))"
 
 
-def _counts_sql(calls: str, copies: str) -> str:
+def _counts_sql(calls: str, copies: str, *, before: str = "") -> str:
     """Return the query of counts.
 
     Args:
         calls: The rows of the view `llm_calls`, or the view.
         copies: Table or subquery with the rows of `journal_llm_calls`.
+        before: Common table expressions that `calls` reads.
     """
     return f"""
-WITH calls AS (
+WITH {before}calls AS (
   SELECT invocation_id AS id, count(*) AS requests, count(*) FILTER (answered) AS answers,
     sum(input_tokens) FILTER (answered) AS input_tokens,
     sum(output_tokens) FILTER (answered) AS output_tokens,
@@ -65,19 +67,24 @@ FROM calls FULL JOIN copies USING (id) FULL JOIN journals USING (id)
 # Without the column `seconds`, whose join with attempts would cost more than all the rest.
 _COUNTED = ("invocation_id", "input_tokens", "output_tokens", "answered", "provider", "model",
             "started_at", "cache_read_tokens", "cache_write_tokens")  # fmt: skip
-_COUNTS = _counts_sql(f"({LLM_CALLS.rows_sql(_COUNTED, source='spans')})", "journal_llm_calls")
+# Materialized, so that the conditions on attributes are not checked for all other spans too.
+_COUNTS = _counts_sql(
+    f"({LLM_CALLS.rows_sql(_COUNTED, source='own')})",
+    "journal_llm_calls",
+    before=f"own AS MATERIALIZED (SELECT * EXCLUDE (resource) FROM spans WHERE {SPANS_OF}), ",
+)
 _OLDER_COUNTS = _counts_sql(
     "(SELECT *, NULL AS cache_read_tokens, NULL AS cache_write_tokens FROM llm_calls)",
     "(SELECT NULL AS invocation_id, false AS copied)",
 )
 
-_ATTEMPTS = attempt_facts("{id} IN (SELECT unnest(?::VARCHAR[]))")
+_ATTEMPTS = attempt_facts("{id} IN (SELECT unnest(?::VARCHAR[]))", SPANS_OF)
 
 _SPELLS = f"""
 SELECT invocation_id AS id, to_timestamp(start_unix_nano / 1e9) AS started_at,
   to_timestamp(end_unix_nano / 1e9) AS ended_at, status_code,
   list_contains(json_extract_string(events, '$[*].name'), '{SUSPENDED_EVENT}') AS suspended
-FROM spans WHERE {name_sql(ATTEMPT_SPAN)} AND invocation_id IN (SELECT unnest(?::VARCHAR[]))
+FROM spans WHERE {name_sql(ATTEMPT_SPAN)} AND {SPANS_OF}
 ORDER BY start_unix_nano, span_id
 """
 
@@ -196,7 +203,7 @@ class StoredInvocations:
         if not ids:
             return {}
         try:
-            rows = await self.client.rows(_COUNTS, [list(ids)] * 3)
+            rows = await self.client.rows(_COUNTS, [list(ids)] * 4)
         except QueryError:  # a store that an older recorder wrote
             rows = await self.client.rows(_OLDER_COUNTS, [list(ids)] * 3)
         return {str(row["id"]): _counts(row) for row in rows}

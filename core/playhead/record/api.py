@@ -6,6 +6,7 @@ import asyncio
 import hmac
 import io
 import json
+import math
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
@@ -33,8 +34,6 @@ BODY_LIMIT = 8 * 1024 * 1024
 CONCURRENT_QUERIES = 4
 LONGEST_WAIT = 30.0
 """Seconds that a request for changes may wait."""
-SETTLE_SECONDS = 0.5
-"""Longest wait of a query for spans that are acknowledged but not committed yet."""
 
 _Handler = Callable[[Request], Awaitable[Response]]
 
@@ -45,7 +44,7 @@ def app(
     health: Callable[[], dict[str, Any]],
     limits: Limits,
     feed: ChangeFeed,
-    settled: Callable[[float], Awaitable[bool]],
+    settled: Callable[[float | None], Awaitable[bool]],
 ) -> Starlette:
     """Return the API. Every request needs the header `authorization: Bearer {token}`.
 
@@ -55,8 +54,8 @@ def app(
         health: Returns the answer of `GET /health`.
         limits: Limits of one query.
         feed: Changes of the store, for `GET /changes`.
-        settled: Waits until the store has every acknowledged span, for a number of seconds at most;
-            returns whether it does.
+        settled: Waits until the store has every acknowledged span, for a number of seconds at most
+            or for its own default; returns whether it does.
     """
     slots = CapacityLimiter(CONCURRENT_QUERIES)
 
@@ -65,7 +64,11 @@ def app(
             sql, params = _parse(await read_body(request, BODY_LIMIT))
         except RequestBodyError as error:
             return _error(error.status, error.title)
-        complete = await settled(SETTLE_SECONDS)
+        wait = request.headers.get("playhead-wait")
+        try:
+            complete = await settled(_seconds(wait) if wait else None)
+        except ValueError:
+            return _error(400, "playhead-wait must be a number of seconds")
         as_json = "application/json" in request.headers.get("accept", "")
         run = _rows if as_json else _arrow
         try:
@@ -85,7 +88,7 @@ def app(
 
     async def changes(request: Request) -> Response:
         try:
-            seconds = min(max(float(request.query_params.get("wait", 0.0)), 0.0), LONGEST_WAIT)
+            seconds = _seconds(request.query_params.get("wait", "0"))
         except ValueError:
             return _error(400, "wait must be a number of seconds")
         found = await feed.wait(request.query_params.get("since"), seconds)
@@ -111,6 +114,14 @@ def _guarded(handler: _Handler, token: str) -> _Handler:
         return await handler(request)
 
     return guarded
+
+
+def _seconds(text: str) -> float:
+    """Return a time to wait. Raises ValueError if the text is not a number."""
+    seconds = float(text)
+    if math.isnan(seconds):
+        raise ValueError(text)
+    return min(max(seconds, 0.0), LONGEST_WAIT)
 
 
 def _parse(body: bytes) -> tuple[str, list[Any]]:

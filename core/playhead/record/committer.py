@@ -16,6 +16,7 @@ import duckdb
 from playhead.record.otlp_columns import SpanDecoder
 from playhead.record.otlp_rows import span_rows
 from playhead.record.request_log import LogEntry, read_entry
+from playhead.store.arrow import pc
 from playhead.store.database import Store
 from playhead.store.span_invocations import OpenTraces, inherit_invocations, inherit_within
 from playhead.store.span_writer import SpanWriter, span_table
@@ -68,8 +69,8 @@ class Committer:
 
     @property
     def open_traces(self) -> set[str]:
-        """Return the traces with spans that have no invocation."""
-        return self._open_traces.traces
+        """Return the traces of the store in which spans may inherit invocations."""
+        return self._open_traces.found
 
     @property
     def spans(self) -> int:
@@ -110,9 +111,10 @@ class Committer:
             decoded = span_table(list(span_rows(bodies)))
         else:
             decoded = self._decoder.decode(bodies)
-        spans, still_open = inherit_within(decoded)
+        spans, unlinked = inherit_within(decoded)
         written = self._writer.write_table(spans)
-        traces = self._open_traces.changed(written.traces, still_open)
+        linked = spans.filter(pc.is_valid(spans.column("invocation_id")))
+        traces = self._open_traces.changed(linked.column("trace_id").unique().to_pylist(), unlinked)
         return Committed(traces, written.invocations)
 
     def _is_of_the_request(self, group: Sequence[LogEntry], error: Exception) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -27,11 +28,21 @@ COMMIT_WEIGHT = 16 * 1024 * 1024
 """Weight up to which logged requests share a commit; see `Inspection.weight`."""
 INHERIT_SECONDS = 0.2
 """Interval at which spans inherit the invocation of their ancestors while more spans arrive."""
+INHERIT_SHARE = 0.2
+"""Share of the time that this may take while more spans arrive."""
 INHERIT_TRACES = 5000
 LARGE_BYTES = 2 * 1024 * 1024
 """Size from which requests are parsed one at a time."""
+CHECKPOINT_BYTES = 256 * 1024 * 1024
+"""Size of the store's write-ahead log from which it is checkpointed while requests arrive."""
 IDLE_SECONDS = 2.0
 """Time without requests after which the store is checkpointed."""
+BUSY_SECONDS = 5.0
+"""Time over which the share of commits is averaged."""
+BUSY_SHARE = 0.3
+"""Share of time above which queries do not wait for commits, which would double their time."""
+SETTLE_SECONDS = 0.5
+"""Longest wait of a query for spans that are acknowledged but not committed yet."""
 RETRY_SECONDS = 0.5
 """Pause after a failed commit."""
 STOP_SECONDS = 6.0
@@ -67,6 +78,25 @@ class _Progress:
         self.waiters = [(target, future) for target, future in self.waiters if not future.done()]
 
 
+class _Load:
+    """The share of time spent, averaged over the last seconds."""
+
+    def __init__(self) -> None:
+        self._share = 0.0
+        self._until = 0.0
+
+    def add(self, began: float, ended: float) -> None:
+        """Take a period of work that ended now."""
+        whole = max(ended - self._until, 1e-9)
+        old = math.exp(-whole / BUSY_SECONDS)
+        self._share = self._share * old + (ended - began) / whole * (1 - old)
+        self._until = ended
+
+    def share(self, now: float) -> float:
+        """Return the share at a time."""
+        return self._share * math.exp(-max(now - self._until, 0) / BUSY_SECONDS)
+
+
 def _ignore(_: object) -> None:
     return None
 
@@ -100,6 +130,7 @@ class Ingest:
         self._clock = clock
         self._memory = 0
         self._weight = COMMIT_WEIGHT
+        self._load = _Load()
         self._queue = deque(self._log.recovered)
         self._queued_bytes = sum(entry.length for entry in self._queue)
         self._progress = _Progress(logged=len(self._queue))
@@ -191,15 +222,20 @@ class Ingest:
         self._progress.logged += 1
         self._wake.set()
 
-    async def settled(self, timeout: float) -> bool:
+    async def settled(self, timeout: float | None = None) -> bool:
         """Wait until queries see every request acknowledged so far; return whether they do.
 
         Args:
-            timeout: Maximum time to wait, in seconds.
+            timeout: Maximum time to wait, in seconds; None waits shortly unless the recorder is
+                busy.
         """
         progress = self._progress
+        if timeout is None:
+            timeout = 0.0 if self.busy else SETTLE_SECONDS
         if progress.settled >= progress.logged:
             return True
+        if timeout <= 0:
+            return False
         future = asyncio.get_running_loop().create_future()
         progress.waiters.append((progress.logged, future))
         try:
@@ -209,9 +245,14 @@ class Ingest:
             return False
         return True
 
+    @property
+    def busy(self) -> bool:
+        """Return whether commits have taken most of the last seconds."""
+        return self._load.share(self._clock()) > BUSY_SHARE
+
     async def run(self) -> None:
         """Commit submitted requests until `stop`, then the waiting ones."""
-        last_inherited = self._clock()
+        next_inherited = self._clock() + INHERIT_SECONDS
         deadline = float("inf")
         while not (self._stopping and not self._queue):
             if self._stopping:
@@ -222,11 +263,11 @@ class Ingest:
                 await self._idle()
             if self._queue:
                 await self._commit()
-            if self._changed_traces and (
-                not self._queue or self._clock() - last_inherited > INHERIT_SECONDS
-            ):
+            if self._changed_traces and (not self._queue or self._clock() > next_inherited):
+                began = self._clock()
                 await self._inherit_invocations()
-                last_inherited = self._clock()
+                now = self._clock()
+                next_inherited = now + max(INHERIT_SECONDS, (now - began) / INHERIT_SHARE)
             self._settle()
         deadline = min(deadline, self._clock() + STOP_SECONDS)
         while self._changed_traces and self._clock() < deadline:
@@ -247,13 +288,15 @@ class Ingest:
             async with asyncio.timeout(IDLE_SECONDS):
                 await self._wake.wait()
         except TimeoutError:
-            try:
-                await asyncio.to_thread(self._store.recover)
-                await asyncio.to_thread(self._store.checkpoint)
-                if not self._queue:
-                    self._log.trim()
-            except Exception as error:
-                self._record_error(str(error))
+            await self._checkpoint()
+
+    async def _checkpoint(self) -> None:
+        try:
+            await asyncio.to_thread(self._store.recover)
+            await asyncio.to_thread(self._store.checkpoint)
+            self._log.trim()
+        except Exception as error:
+            self._record_error(str(error))
 
     async def _commit(self) -> None:
         group: list[LogEntry] = []
@@ -261,6 +304,7 @@ class Ingest:
         while self._queue and (not group or weight + self._queue[0].weight < self._weight):
             group.append(self._queue.popleft())
             weight += group[-1].weight
+        began = self._clock()
         try:
             committed = await asyncio.to_thread(self._committer.commit, group)
         except Exception as error:  # the log keeps the requests until they are committed
@@ -270,6 +314,7 @@ class Ingest:
             if not self._stopping:
                 await asyncio.sleep(RETRY_SECONDS)
             return
+        self._load.add(began, self._clock())
         self._weight = min(self._weight * 2, COMMIT_WEIGHT)
         if committed.problem:
             self._record_error(committed.problem)
@@ -278,6 +323,8 @@ class Ingest:
         self._progress.committed += len(group)
         self._changed_traces |= committed.traces
         self._changed(committed.invocations)
+        if self._store.log_bytes() > CHECKPOINT_BYTES:
+            await self._checkpoint()
 
     def _settle(self) -> None:
         if not self._changed_traces:

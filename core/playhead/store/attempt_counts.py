@@ -40,7 +40,7 @@ PERIODS = (
 )
 
 
-def attempt_facts(ids: str) -> str:
+def attempt_facts(ids: str, spans: str = "") -> str:
     """Return the SELECT of the facts about attempts, one row per invocation.
 
     Columns: id, attempts (a list of {started, ended, status, suspended, commands, events, number},
@@ -48,8 +48,9 @@ def attempt_facts(ids: str) -> str:
 
     Args:
         ids: Condition on `invocation_id`, with `{id}` in its place.
+        spans: Another condition for the spans of the same invocations.
     """
-    ours = ids.format(id="invocation_id")
+    ours = spans or ids.format(id="invocation_id")
     return f"""
 SELECT coalesce(spanned.id, failed.id) AS id, attempts, coalesce(failures, 0) AS failures,
   first_failure

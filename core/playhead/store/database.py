@@ -20,6 +20,10 @@ __all__ = ["DATABASE", "SETTINGS", "Store"]
 
 DATABASE = "playhead.duckdb"
 LOCK = "recorder.lock"
+SPILL = "spill"
+"""Folder for parts of a query that exceed the memory limit."""
+MEMORY = "400MB"
+"""Memory of the database, for all queries and the write-ahead log together."""
 CHECKPOINT_THRESHOLD = "1GB"
 CHECKPOINT_BYTES = 1 << 20
 """Minimum size of the write-ahead log for a checkpoint."""
@@ -73,11 +77,15 @@ class Store:
             self._lock.release()
             raise
 
+    def _settings(self) -> dict[str, str | bool | int | float | list[str]]:
+        spill = self.folder / SPILL
+        return {**SETTINGS, "memory_limit": MEMORY, "temp_directory": str(spill)}
+
     def _open(self) -> duckdb.DuckDBPyConnection:
         deadline = time.monotonic() + OPEN_SECONDS
         while True:
             try:
-                connection = duckdb.connect(str(self.path), config=SETTINGS)
+                connection = duckdb.connect(str(self.path), config=self._settings())
                 break
             except duckdb.IOException as error:
                 if "lock" not in str(error).lower():

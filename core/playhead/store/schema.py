@@ -262,7 +262,7 @@ JOURNAL_COLUMNS = JOURNAL.types
 
 
 ZSTD = {"spans": ("attributes", "events"), "journal": ("raw", "entry_lite_json")}
-"""Columns with long values. DuckDB's default (a dictionary) takes three times the time and space."""
+"""Columns with long values. DuckDB's default, a dictionary, takes three times time and space."""
 
 
 def create_statements() -> str:

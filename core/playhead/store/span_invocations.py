@@ -8,10 +8,16 @@ from collections.abc import Collection, Iterable
 from playhead.store.arrow import ArrowTable, pa
 from playhead.store.database import Store
 from playhead.store.llm_calls import update_llm_calls
+from playhead.store.span_ids import SpanIdSet
 
 __all__ = ["OpenTraces", "inherit_invocations", "inherit_within"]
 
-MOST_OPEN_TRACES = 200_000
+_TRACES = """
+SELECT trace_id, any_value(('0x' || trace_id[17:])::UBIGINT) AS number,
+  bool_or(invocation_id IS NOT NULL) AS linked,
+  bool_or(invocation_id IS NULL AND parent_span_id IS NOT NULL) AS unlinked
+FROM spans GROUP BY trace_id
+"""
 
 # Children arrive before their parents, which can be days later (a suspended invocation): each run
 # covers whole traces. Ids are unique within a trace, so a walk down from the spans that have an
@@ -57,7 +63,8 @@ def inherit_within(spans: ArrowTable) -> tuple[ArrowTable, set[str]]:
         spans: Rows of `spans`.
 
     Returns:
-        The rows, and the traces of those that still have no invocation.
+        The rows, and the traces of those that have no invocation and whose uppermost ancestor here
+        has a parent elsewhere. Below a root without an invocation, spans never inherit one.
     """
     place = spans.schema.get_field_index("invocation_id")
     column = spans.column(place)
@@ -81,45 +88,47 @@ def inherit_within(spans: ArrowTable) -> tuple[ArrowTable, set[str]]:
         invocation = found[at] if at >= 0 else None
         for one in path:
             found[one] = invocation
-        if path and invocation is None:
+        if at < 0 and path and parents[path[-1]] is not None:
             open_traces.add(traces[start])
     return spans.set_column(place, "invocation_id", pa.array(found, pa.string())), open_traces
 
 
 class OpenTraces:
-    """The traces with stored spans that have no invocation: their ancestors may still arrive."""
+    """The traces in which some spans have an invocation and others, so far, have none.
 
-    def __init__(self, store: Store, *, limit: int = MOST_OPEN_TRACES) -> None:
-        """Read the open traces of the store.
+    Traces without any invocation, such as those of services that do not use Restate, are never
+    open. Those in which every span has one become open when a span arrives without it.
+    """
 
-        Args:
-            store: The store.
-            limit: Number of open traces above which every trace is taken for open.
-        """
-        self._limit = limit
+    def __init__(self, store: Store) -> None:
+        """Read the traces of the store."""
         cursor = store.cursor()
         try:
-            rows = cursor.execute(
-                "SELECT DISTINCT trace_id FROM spans WHERE invocation_id IS NULL LIMIT ?",
-                [limit + 1],
-            ).fetchall()
+            rows: ArrowTable = cursor.sql(_TRACES).to_arrow_table()
         finally:
             cursor.close()
-        self._traces = {str(trace) for (trace,) in rows}
+        self._linked = SpanIdSet(rows.filter(rows.column("linked")).column("number"))
+        unlinked = rows.filter(rows.column("unlinked"))
+        self._unlinked = SpanIdSet(unlinked.column("number"))
+        open_rows = unlinked.filter(unlinked.column("linked"))
+        self.found: set[str] = set(open_rows.column("trace_id").to_pylist())
+        """Traces of the store that were open when it was opened."""
 
-    @property
-    def traces(self) -> set[str]:
-        """Return a copy of the traces."""
-        return set(self._traces)
-
-    def changed(self, traces: Iterable[str], still_open: Collection[str]) -> set[str]:
+    def changed(self, linked: Iterable[str], unlinked: Iterable[str]) -> set[str]:
         """Return the traces to run `inherit_invocations` on, after a write.
 
         Args:
-            traces: Traces that got spans.
-            still_open: Those of them with a new span that has no invocation.
+            linked: Traces that got spans with an invocation.
+            unlinked: Traces that got spans without one.
         """
-        if len(self._traces) > self._limit:
-            return set(traces)
-        self._traces.update(still_open)
-        return {trace for trace in traces if trace in self._traces}
+        with_, without = _numbers(linked), _numbers(unlinked)
+        self._linked.add(with_.keys() - self._linked.known(with_))
+        self._unlinked.add(without.keys() - self._unlinked.known(without))
+        both = self._unlinked.known(with_) | self._linked.known(without)
+        names = with_ | without
+        return {names[number] for number in both}
+
+
+def _numbers(traces: Iterable[str]) -> dict[int, str]:
+    """Return the traces by the lower half of their id."""
+    return {int(trace[16:], 16): trace for trace in traces}

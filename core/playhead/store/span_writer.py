@@ -49,8 +49,6 @@ class Written:
     """Number of pending spans that finished ones replaced."""
     repeated: int = 0
     """Number of spans that were already in the store."""
-    traces: set[str] = field(default_factory=set[str])
-    """Ids of the traces that got rows."""
     invocations: set[str] = field(default_factory=set[str])
     """Ids of the invocations that the new rows belong to."""
 
@@ -129,7 +127,6 @@ class SpanWriter:
                 _insert(connection, fresh)
                 update_llm_calls(connection, self._calls.changed(connection, fresh))
         written.new = fresh.num_rows - written.finished
-        written.traces = set(fresh.column("trace_id").to_pylist())
         written.invocations = set(fresh.column("invocation_id").unique().to_pylist()) - {None}
         self._ids.add(number for number in numbers if number not in stored)
         return written
