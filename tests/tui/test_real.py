@@ -13,6 +13,7 @@ import psutil
 import pytest
 from playhead import settings
 from playhead.local import ManagedProcess, RestateServer, free_port
+from playhead.record.endpoint import read_endpoint
 from playhead.record.process import start_recorder
 from playhead_tui.app import PlayheadApp
 from playhead_tui.sources.connector import connector
@@ -167,6 +168,27 @@ async def test_a_claim_that_waits_is_restarted_and_keeps_its_checked_ledger(
     # The new invocation did not execute the step again, which would be a fourth try.
     kept = next(step for step in new.detail.steps if step.name == "check the ledger")
     assert (kept.output, kept.events) == ({"checked": 7}, ())
+
+
+async def test_a_recorder_of_the_dashboard_that_dies_is_started_again(desk, there) -> None:
+    app = PlayheadApp(connector(there))
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        await wait_until(pilot, lambda: "own recorder" in screen_text(app), 30)
+        first = read_endpoint(there.store)
+        assert first is not None
+        psutil.Process(first.pid).kill()
+        await wait_until(pilot, lambda: "The recorder ended (exit code -9)" in screen_text(app), 30)
+
+        def again() -> bool:
+            found = read_endpoint(there.store)
+            return found is not None and found.pid != first.pid and app.notes == ()
+
+        await wait_until(pilot, again, 30)
+        await wait_until(pilot, lambda: "own recorder" in screen_text(app), 30)
+        second = read_endpoint(there.store)
+        assert second is not None
+        assert psutil.pid_exists(second.pid)
+    assert not psutil.pid_exists(second.pid)
 
 
 async def test_an_existing_recorder_keeps_running(desk, there, tmp_path) -> None:

@@ -124,9 +124,11 @@ class ChangedInvocations:
         if not full:
             since = self._newest_ms - OVERLAP_MS
             sql += f" WHERE arrow_cast(modified_at, 'Int64') >= {since}"
+        before = self.scan_seconds
         table = await self._query(sql)
         self.scan_seconds = self._clock() - started
-        cost = self.scan_seconds - self._cheap_seconds
+        # A server that was away makes one scan look expensive; the next one shows its cost.
+        cost = min(self.scan_seconds, before or self.scan_seconds) - self._cheap_seconds
         pause = min(max(SHORTEST_PAUSE_SECONDS, SCAN_SHARE * cost), LONGEST_PAUSE_SECONDS)
         self._next_scan = self._clock() + pause
         if full:

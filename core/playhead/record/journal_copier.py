@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from playhead.errors import RestateError
+from playhead.formatting import duration
 from playhead.record.changed_invocations import ChangedInvocations
 from playhead.restate.client import RestateClient
 from playhead.restate.queries import quote
@@ -22,11 +23,14 @@ from playhead.store.journal_writer import (
     write_copy,
 )
 from playhead.store.schema import INVOCATION_COLUMNS, JOURNAL_COLUMNS
+from playhead.text import without_password
 
 __all__ = ["JournalCopier"]
 
 ROUND_SECONDS = 0.4
 RETRY_SECONDS = 1.0
+SLOW_SECONDS = 5.0
+"""Time without an answer after which the copier reports a problem."""
 BULK_IDS = 25
 LONG_JOURNAL = 200
 """Number of copied entries from which a journal is continued instead of read again."""
@@ -71,16 +75,24 @@ class JournalCopier:
         self._query: Callable[[str], Awaitable[ArrowTable]] = client.query_arrow  # pyright: ignore[reportUnknownMemberType]
         self._copied = copy_progress(store)
         self._changes = ChangedInvocations(client, self._copied, clock=clock)
-        self.admin_url = client.admin_url
+        self._client = client
+        self.admin_url = without_password(client.admin_url)
         self.last_copy: datetime | None = None
         """Time of the last round after which the store had every change found."""
         self.behind = 0
         """Number of changed invocations that are not copied yet."""
         self.total = 0
         """Number of invocations in the store once these are copied."""
-        self.problem: str | None = "not connected yet"
-        """Error message of the last round; None when it succeeded."""
+        self._problem: str | None = "not connected yet"
         self.errors = 0
+
+    @property
+    def problem(self) -> str | None:
+        """Error of the last round, or of a request that waits too long; None if all is well."""
+        waiting = self._client.waiting_seconds
+        if self._problem is None and waiting > SLOW_SECONDS:
+            return f"Restate at {self.admin_url} has not answered for {duration(waiting)}"
+        return self._problem
 
     @property
     def invocations(self) -> int:
@@ -107,12 +119,12 @@ class JournalCopier:
                 await self.copy_changes()
                 pause = ROUND_SECONDS - (time.monotonic() - started)
             except RestateError as error:
-                self.problem = error.title
+                self._problem = error.title
                 self.errors += 1
                 self._changes.scan_now()
                 pause = RETRY_SECONDS
             except Exception as error:  # a row that cannot be stored must not stop the recorder
-                self.problem = f"{type(error).__name__}: {error}"
+                self._problem = f"{type(error).__name__}: {error}"
                 self.errors += 1
                 self._changes.scan_now()
                 pause = RETRY_SECONDS
@@ -136,9 +148,9 @@ class JournalCopier:
                     await self._copy(urgent)
             await self._copy(chunk)
             self.behind -= len(chunk)
-            self.problem = None
+            self._problem = None
         self.last_copy = datetime.now(UTC)
-        self.problem = None
+        self._problem = None
         return len(ids)
 
     def hint(self, invocation_ids: Iterable[str]) -> None:

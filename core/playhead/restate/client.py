@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
@@ -21,9 +22,16 @@ from playhead.errors import (
 __all__ = ["RestateClient", "answer_error", "connection_error"]
 
 TIMEOUT = 10.0
+WHOLE_ANSWERS = 3.0
+"""Seconds for a whole answer, as a multiple of the time between two parts of it."""
+PROBE_SECONDS = 0.5
+"""Pause between two questions whether the server answers at all, while a request waits."""
+PROBE_TIMEOUT = 2.0
+LOST_PROBES = 2
+"""Questions without an answer after which the server counts as gone."""
 RETRIES = 5
 FIRST_BACKOFF = 0.1
-MAX_BACKOFF = 2.0
+MAX_BACKOFF = 1.0
 
 
 class RestateClient:
@@ -49,13 +57,16 @@ class RestateClient:
             admin_url: Base URL of the admin API.
             ingress_url: Base URL of the ingress.
             auth_token: Bearer token of both.
-            timeout: Seconds that one request may take.
+            timeout: Seconds that the server may be silent within one request; the whole answer may
+                take three times as long.
             transport: HTTP transport, for tests.
             sleep: Waits between attempts while the server limits requests.
         """
         self.admin_url = admin_url.rstrip("/")
         self.ingress_url = ingress_url.rstrip("/") if ingress_url else None
         self._sleep = sleep
+        self._timeout = timeout
+        self._waiting: dict[object, float] = {}
         headers = {"authorization": f"Bearer {auth_token}"} if auth_token else {}
         self._http = httpx.AsyncClient(
             headers=headers,
@@ -76,6 +87,12 @@ class RestateClient:
     async def close(self) -> None:
         """Close all connections."""
         await self._http.aclose()
+
+    @property
+    def waiting_seconds(self) -> float:
+        """Age of the oldest request that has no whole answer yet; 0 without one."""
+        now = time.monotonic()
+        return now - min(self._waiting.values(), default=now)
 
     async def query(self, sql: str) -> list[dict[str, Any]]:
         """Run a query and return its rows, from JSON.
@@ -180,10 +197,48 @@ class RestateClient:
         accept: str,
     ) -> httpx.Response:
         headers = {"accept": accept, **({"content-type": content_type} if content_type else {})}
+        request = asyncio.ensure_future(
+            self._http.request(method, url, headers=headers, content=content)
+        )
+        self._waiting[request] = time.monotonic()
         try:
-            return await self._http.request(method, url, headers=headers, content=content)
+            # The client's own limit starts again with each byte.
+            async with asyncio.timeout(WHOLE_ANSWERS * self._timeout):
+                await self._answered(request)
+            return request.result()
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             raise connection_error(url, error) from error
+        finally:
+            del self._waiting[request]
+            if not request.done():
+                request.cancel()
+                await asyncio.wait({request})
+
+    async def _answered(self, request: asyncio.Task[httpx.Response]) -> None:
+        """Wait for an answer.
+
+        A server that was gone and answers again has forgotten the requests of before: waiting for
+        their answers would show old data long after it is back.
+
+        Raises:
+            TimeoutError: The server was gone and is back.
+        """
+        lost = 0
+        while not (await asyncio.wait({request}, timeout=PROBE_SECONDS))[0]:
+            if not await self._answers():
+                lost += 1
+            elif lost >= LOST_PROBES and not request.done():
+                raise TimeoutError
+            else:
+                lost = 0
+
+    async def _answers(self) -> bool:
+        try:
+            async with asyncio.timeout(PROBE_TIMEOUT):
+                await self._http.get(f"{self.admin_url}/health")
+        except (httpx.HTTPError, OSError):
+            return False
+        return True
 
     async def _query(self, sql: str, accept: str) -> httpx.Response:
         try:
@@ -198,7 +253,7 @@ class RestateClient:
 
 def connection_error(url: str, error: Exception) -> UnreachableError:
     """Return the error to raise when a request to `url` got no answer."""
-    if isinstance(error, httpx.TimeoutException):
+    if isinstance(error, httpx.TimeoutException | TimeoutError):
         return UnreachableError(
             f"Restate at {url} did not answer in time", "It may be overloaded: see its log."
         )
@@ -250,6 +305,7 @@ def _base(url: str) -> str:
 
 def _retry_after(response: httpx.Response) -> float | None:
     try:
-        return min(float(response.headers["retry-after"]), MAX_BACKOFF)
+        seconds = float(response.headers["retry-after"])
     except (KeyError, ValueError):
         return None
+    return min(seconds, MAX_BACKOFF) if seconds > 0 else None  # not for `nan`, either

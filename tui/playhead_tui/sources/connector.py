@@ -40,6 +40,12 @@ def connector(settings: Settings, *, record: bool = True) -> Connect:
     return connect
 
 
+WATCH_SECONDS = 0.5
+FIRST_PAUSE = 1.0
+"""Pause after a recorder that could not be started again; it doubles with each one."""
+LONGEST_PAUSE = 30.0
+
+
 @dataclass
 class _Connector:
     """Open clients, and the recorder that was started."""
@@ -51,6 +57,7 @@ class _Connector:
     child: ManagedProcess | None = None
     closed: bool = False
     _starting: asyncio.Future[ManagedProcess] | None = field(default=None, repr=False)
+    _watch: asyncio.Task[None] | None = field(default=None, repr=False)
 
     async def open(self, *, record: bool) -> None:
         """Publish the open connections at once, and again when a recorder has started."""
@@ -67,7 +74,11 @@ class _Connector:
             self._publish("" if running else _no_recorder("", stored=self.store is not None))
             return
         self._publish("", starting=True)
-        await self._start_recorder()
+        await self._start_recorder(
+            f"Started a recorder on {settings.store}; it ends with the dashboard."
+        )
+        if self.child and not self.closed:
+            self._watch = asyncio.create_task(self._keep_recorder())
 
     async def _recorder_is_running(self) -> bool:
         from playhead.errors import RecorderError
@@ -77,7 +88,27 @@ class _Connector:
         except RecorderError:
             return False
 
-    async def _start_recorder(self) -> None:
+    async def _keep_recorder(self) -> None:
+        """Start the recorder again whenever it ends before the dashboard."""
+        pause = FIRST_PAUSE
+        while not self.closed:
+            await asyncio.sleep(WATCH_SECONDS)
+            if self.closed or self.child is None or self.child.running:
+                continue
+            ended = f"The recorder ended (exit code {self.child.returncode})"
+            self.child = None
+            while not self.closed and self.child is None:
+                self._publish(_no_recorder(ended, stored=self.store is not None), starting=True)
+                if await self._recorder_is_running():  # somebody else has started one
+                    self._publish("")
+                    return
+                await self._start_recorder(f"{ended}. Started it again.")
+                if self.child is None:
+                    await asyncio.sleep(pause)
+                    pause = min(2 * pause, LONGEST_PAUSE)
+            pause = FIRST_PAUSE
+
+    async def _start_recorder(self, announcement: str) -> None:
         from playhead.errors import ProcessError
         from playhead.record.client import connect
         from playhead.record.process import start_recorder
@@ -97,9 +128,7 @@ class _Connector:
         before, self.store = self.store, await connect(settings)
         if before:
             await before.close()
-        self._publish(
-            "", announcement=f"Started a recorder on {settings.store}; it ends with the dashboard."
-        )
+        self._publish("", announcement=announcement)
 
     def _publish(self, problem: str, *, starting: bool = False, announcement: str = "") -> None:
         from playhead.reader.reader import Reader
@@ -117,7 +146,7 @@ class _Connector:
             Connection(
                 reader=Reader(self.client, self.store),
                 control=Control(self.client),
-                labels=(urlsplit(self.settings.admin_url).netloc, recorder),
+                labels=(urlsplit(self.settings.admin_url).netloc.rpartition("@")[2], recorder),
                 notes=(problem,) if problem else (),
                 announcement=announcement,
                 ingress_url=self.settings.ingress_url,
@@ -135,6 +164,9 @@ class _Connector:
     async def close(self) -> None:
         """Stop the recorder that was started, and close both clients."""
         self.closed = True
+        if self._watch:
+            self._watch.cancel()
+            await asyncio.wait({self._watch})
         if self._starting and not self.child:
             results = await asyncio.gather(self._starting, return_exceptions=True)
             self.child = results[0] if not isinstance(results[0], BaseException) else None

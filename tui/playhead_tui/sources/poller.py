@@ -59,6 +59,7 @@ class Poller(Generic[Result]):
 
     async def run(self) -> None:
         """Poll until cancelled."""
+        before = LONGEST_PAUSE
         while True:
             self._wake.clear()
             if not self._needed():
@@ -67,10 +68,14 @@ class Poller(Generic[Result]):
             started = time.monotonic()
             try:
                 self._deliver(await self._read())
+                took = time.monotonic() - started
+                # A server that was away makes one read look expensive.
+                cost, before = min(took, before), took
             except Exception as error:
                 self._fail(error)
+                cost = 0.0
             try:
-                async with asyncio.timeout(self._pause_after(time.monotonic() - started)):
+                async with asyncio.timeout(self._pause_after(cost)):
                     await self._wake.wait()
             except TimeoutError:
                 continue
