@@ -27,6 +27,7 @@ from playhead_samples.scenarios.testbed.views import (
     read_views,
 )
 
+SETTLE_SECONDS = 20.0
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "truth.md"
 MARK = "<!-- the table: python -m benchmarks.truth --write -->"
@@ -136,8 +137,8 @@ def run_all(names: Sequence[str], folder: Path) -> Iterator[tuple[str, list[Row]
                         observe=lambda run, rows=rows: rows.extend(read_rows(run)),
                     )
                     yield scenario.name, rows
-                    if not outcome.ok:
-                        break  # the stack is left as it is, so the next scenario gets a new one
+                    if not outcome.ok or any(row.doctor != "–" for row in rows):
+                        break  # what the doctor found would be found again after the next scenario
 
 
 def read_rows(run: ScenarioRun) -> Iterator[Row]:
@@ -145,6 +146,7 @@ def read_rows(run: ScenarioRun) -> Iterator[Row]:
     counts = count_all(run)
     views = read_views(run, [c.invocation_id for c in counts if c.invocation_id != run.marker])
     names = {invocation: name for name, invocation in run.invocations.items()}
+    run.wait(lambda: run.settled, seconds=SETTLE_SECONDS, what="wait until figures are certain")
     found = ", ".join(f"`{problem}`" for problem in read_doctor(run)) or "–"
     scenario = run.key.rpartition("-")[0]
     lines = _stats(run, views)

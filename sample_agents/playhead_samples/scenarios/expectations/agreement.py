@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,9 +11,6 @@ from playhead_samples.scenarios.testbed.claims import FIGURES, Claims, disagreem
 from playhead_samples.scenarios.testbed.independent_counts import IndependentCounts, count_all
 from playhead_samples.scenarios.testbed.scenario_run import ScenarioRun
 from playhead_samples.scenarios.testbed.views import Views, lost_figures, read_views
-
-SETTLED_SECONDS = 12.0
-"""Time after an invocation's end by which its number of attempts is certain."""
 
 __all__ = ["EveryViewAgrees", "compare", "counted"]
 
@@ -29,9 +25,8 @@ class EveryViewAgrees:
     def check(self, run: ScenarioRun) -> CheckResult:
         """Compare status, attempts, suspensions, LLM calls and tokens of every invocation."""
         counts = count_all(run)
-        settled_at = (run.ended_at or 0.0) + SETTLED_SECONDS
         while True:
-            settled = time.time() > settled_at
+            settled = run.settled
             views = _read(run, counts)
             false = [*compare(run, counts, views, settled=False)]
             wrong = false or [*compare(run, counts, views)]

@@ -25,6 +25,11 @@ class DoctorFinds:
 
     def check(self, run: ScenarioRun) -> CheckResult:
         """Run `playhead doctor` on the run's servers."""
+        while True:
+            settled = run.settled
+            found = set(read_doctor(run))
+            if settled or not found < set(self.problems):
+                break
         expected = ", ".join(sorted(self.problems)) or "nothing"
-        observed = ", ".join(sorted(read_doctor(run))) or "nothing"
+        observed = ", ".join(sorted(found)) or "nothing"
         return CheckResult.compare("doctor finds", expected, observed)

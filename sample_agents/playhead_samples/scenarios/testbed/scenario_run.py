@@ -25,6 +25,8 @@ __all__ = ["ScenarioError", "ScenarioRun"]
 POLL_SECONDS = 0.05
 HTTP_SECONDS = 30.0
 FAILURE_CHARACTERS = 120
+SETTLED_SECONDS = 12.0
+"""Time after an invocation's end by which its number of attempts is certain."""
 
 
 class ScenarioError(PlayheadError):
@@ -208,6 +210,11 @@ class ScenarioRun:
             if time.monotonic() > deadline:
                 raise ScenarioError(f"timed out after {seconds:g} s: {what}")
             time.sleep(POLL_SECONDS)
+
+    @property
+    def settled(self) -> bool:
+        """Whether the server had the time to send all spans, so that figures are certain."""
+        return self.ended_at is not None and time.time() > self.ended_at + SETTLED_SECONDS
 
     def stop_counting(self) -> None:
         """Exclude all later events from the counts."""
