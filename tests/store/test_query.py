@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -196,3 +199,92 @@ def test_readers_do_not_see_what_is_not_committed(
     seen.append(len(to_rows(cursor, "FROM journal_copies")))
     cursor.close()
     assert seen == [0, 1]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT length(repeat('x', 2000000000))",
+        "SELECT length(repeat('x', n)) FROM (SELECT 2000000000 AS n)",
+        "SELECT length(repeat('x', 1000 * 1000 * 1000))",
+        "SELECT length(repeat(repeat('x', 1000000), 1000))",
+        "SELECT length(LPAD('x', 2000000000, 'y')), rpad('x', 5, 'y')",
+        "SELECT len(range(1000000000))",
+        "SELECT len(generate_series(1, ?))",
+        "SELECT list_resize([1], 1000000000, 2)",
+        "EXPLAIN ANALYZE SELECT length(repeat('x', 2000000000))",
+        "SELECT * FROM range(10) t(n) WHERE length(repeat('x', n)) > 5",
+        "SELECT ['" + "x" * 200_000 + "']",
+        "SELECT " + "(" * 201 + "1" + ")" * 201,
+        "SELECT * FROM " + "(SELECT * FROM " * 5000 + "spans" + ")" * 5000,
+    ],
+)
+def test_queries_that_may_need_any_memory_are_refused(store: Store, sql: str) -> None:
+    cursor = store.cursor()
+    with pytest.raises(QueryLimitError):
+        to_rows(cursor, sql, [1_000_000_000] if "?" in sql else ())
+    cursor.close()
+
+
+def test_small_sizes_and_rows_of_ranges_are_answered(store: Store) -> None:
+    cursor = store.cursor()
+    sql = "SELECT length(repeat('x', 1000)) AS a, len(range(1, 10)) AS b, lpad('7', 3, '0') AS c"
+    assert to_rows(cursor, sql) == [{"a": 1000, "b": 9, "c": "007"}]
+    assert to_rows(cursor, "SELECT count(*) AS n FROM range(3000000)") == [{"n": 3_000_000}]
+    quoted = "SELECT '" + "(" * 300 + "' AS text"
+    assert to_rows(cursor, quoted) == [{"text": "(" * 300}]
+    cursor.close()
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT len(list(range)) FROM range(300000000)",
+        "SELECT length(string_agg(lpad('x', 1000, 'y'), '')) FROM range(3000000)",
+        "WITH RECURSIVE t(a) AS (SELECT lpad('x', 1000, 'y') UNION ALL SELECT a || a FROM t) "
+        "SELECT max(length(a)) FROM t",
+        "SELECT range, lpad('x', 100, 'y') FROM range(100000000) ORDER BY hash(range)",
+    ],
+)
+def test_a_query_is_ended_before_it_takes_the_memory_of_the_machine(
+    tmp_path: Path, sql: str
+) -> None:
+    """In a process of its own, whose peak is measured."""
+    code = f"""
+import resource
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from playhead.errors import QueryError
+from playhead.store.database import Store
+from playhead.store.query import Limits, to_rows
+store = Store(Path({str(tmp_path)!r}))
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+try:
+    to_rows(store.cursor(), {sql!r}, limits=Limits(seconds=15, memory=256 << 20))
+    print("answered", end=" ")
+except QueryError as error:
+    print(type(error).__name__, end=" ")
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=100, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    ending, peak = done.stdout.split()
+    assert ending in ("QueryLimitError", "QueryError")
+    assert int(peak) < 1_000_000, "kB"
+
+
+def test_a_query_ends_with_its_client(store: Store) -> None:
+    endless = (
+        "WITH RECURSIVE t AS (SELECT 1 AS x UNION ALL SELECT x + 1 FROM t) SELECT max(x) FROM t"
+    )
+    gone = threading.Event()
+    cursor = store.cursor()
+    with ThreadPoolExecutor(1) as thread:
+        running = thread.submit(to_rows, cursor, endless, (), Limits(seconds=60), gone)
+        assert not running.done()
+        gone.set()
+        with pytest.raises(QueryLimitError, match="closed the connection"):
+            running.result(20)
+    cursor.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 STATUS_SECONDS = 10.0
+STOP_SECONDS = 8.0
+"""Longest time to stop. What was acknowledged is in the request log, so nothing is lost then."""
 
 
 @click.command("record")
@@ -52,12 +55,14 @@ def command(
     Restate server. All ports listen on 127.0.0.1. Stop the recorder with Ctrl+C.
     """
     from playhead.record.recorder import RecorderOptions
+    from playhead.store.query import Limits
 
     options = RecorderOptions(
         otlp_grpc_port=_given(otlp_grpc_port, settings.otlp_grpc_port),
         otlp_http_port=_given(otlp_http_port, settings.otlp_http_port),
         api_port=_given(api_port, settings.api_port),
         journals=not no_journal,
+        limits=Limits(end_process=_start_again),
     )
     # Traces and journals contain conversations, so their files are private to the owner.
     os.umask(0o077)
@@ -73,8 +78,14 @@ async def _record(settings: Settings, options: RecorderOptions) -> None:
 
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+
+    def interrupt() -> None:
+        if not stop.is_set():
+            stop.set()
+            _exit_after(STOP_SECONDS)
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, interrupt)
     async with open_recorder(settings, options) as recorder:
         endpoint = recorder.endpoint
         click.echo(f"Recording into {recorder.store.path}")
@@ -92,6 +103,23 @@ async def _record(settings: Settings, options: RecorderOptions) -> None:
                 continue
         click.echo("Stopping: committing accepted spans …")
     click.echo("Stopped.")
+
+
+def _start_again() -> None:
+    """Replace this process with a new recorder; the request log holds what is not stored yet."""
+    click.echo("A query cannot be interrupted. Starting the recorder again …")
+    sys.stdout.flush()
+    os.execv(sys.executable, sys.orig_argv)
+
+
+def _exit_after(seconds: float) -> None:
+    """End this process after some seconds, also while DuckDB computes what cannot be interrupted.
+
+    A DuckDB call that holds Python's lock stops threads and signal handlers of Python, so that the
+    operating system's timer ends the process.
+    """
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
 
 
 def _show(line: str, previous: str) -> str:

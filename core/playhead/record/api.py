@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hmac
 import io
 import json
 import math
-from collections.abc import Awaitable, Callable
+import threading
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any, cast
+from weakref import WeakValueDictionary
 
 import anyio.to_thread
 from anyio import CapacityLimiter
@@ -21,7 +24,7 @@ from starlette.routing import Route
 
 from playhead.errors import QueryError, QueryLimitError, RequestBodyError
 from playhead.record.change_feed import ChangeFeed
-from playhead.record.endpoint import HOSTS
+from playhead.record.endpoint import CLIENT_HEADER, HOSTS
 from playhead.record.request_body import read_body
 from playhead.store.arrow import pa
 from playhead.store.database import Store
@@ -32,6 +35,8 @@ __all__ = ["app"]
 ARROW = "application/vnd.apache.arrow.stream"
 BODY_LIMIT = 8 * 1024 * 1024
 CONCURRENT_QUERIES = 4
+QUERIES_OF_A_CLIENT = 3
+"""Queries of one client that run at the same time, so that the others can run theirs."""
 LONGEST_WAIT = 30.0
 """Seconds that a request for changes may wait."""
 
@@ -58,6 +63,7 @@ def app(
             or for its own default; returns whether it does.
     """
     slots = CapacityLimiter(CONCURRENT_QUERIES)
+    clients: WeakValueDictionary[str, CapacityLimiter] = WeakValueDictionary()
 
     async def query(request: Request) -> Response:
         try:
@@ -71,8 +77,13 @@ def app(
             return _error(400, "playhead-wait must be a number of seconds")
         as_json = "application/json" in request.headers.get("accept", "")
         run = _rows if as_json else _arrow
+        name = request.headers.get(CLIENT_HEADER, "")
+        client = clients.setdefault(name, CapacityLimiter(QUERIES_OF_A_CLIENT))
         try:
-            content = await anyio.to_thread.run_sync(run, store, sql, params, limits, limiter=slots)
+            async with client, _disconnection(request) as gone:
+                content = await anyio.to_thread.run_sync(
+                    run, store, sql, params, limits, gone, limiter=slots, abandon_on_cancel=True
+                )
         except QueryLimitError as error:
             return _error(413, error.title, error.hint)
         except QueryError as error:
@@ -84,7 +95,8 @@ def app(
         )
 
     async def show_health(_: Request) -> Response:
-        return JSONResponse(await asyncio.to_thread(health))
+        document = await asyncio.to_thread(health)
+        return JSONResponse(document | {"queries": slots.borrowed_tokens})
 
     async def changes(request: Request) -> Response:
         try:
@@ -102,6 +114,24 @@ def app(
         ],
         middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=HOSTS[:2], www_redirect=False)],
     )
+
+
+@contextlib.asynccontextmanager
+async def _disconnection(request: Request) -> AsyncGenerator[threading.Event]:
+    """Yield an event that is set when the client closes the connection within the block."""
+    gone = threading.Event()
+
+    async def watch() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+        gone.set()
+
+    watching = asyncio.create_task(watch())
+    try:
+        yield gone
+    finally:
+        watching.cancel()
+        gone.set()  # also when the recorder stops before the query has ended
 
 
 def _guarded(handler: _Handler, token: str) -> _Handler:
@@ -129,6 +159,7 @@ def _parse(body: bytes) -> tuple[str, list[Any]]:
         document: Any = json.loads(body)
         sql: Any = document["sql"]
         params: Any = document.get("params") or []
+        json.dumps([sql, params], ensure_ascii=False).encode()  # half characters are not text
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise RequestBodyError(400, 'expected {"sql": "SELECT …", "params": […]}') from error
     if not isinstance(sql, str) or not isinstance(params, list):
@@ -136,10 +167,12 @@ def _parse(body: bytes) -> tuple[str, list[Any]]:
     return sql, cast("list[Any]", params)
 
 
-def _rows(store: Store, sql: str, params: list[Any], limits: Limits) -> bytes:
+def _rows(
+    store: Store, sql: str, params: list[Any], limits: Limits, gone: threading.Event
+) -> bytes:
     cursor = store.cursor()
     try:
-        rows = to_rows(cursor, sql, params, limits)
+        rows = to_rows(cursor, sql, params, limits, gone)
     finally:
         cursor.close()
     return json.dumps({"rows": rows}, ensure_ascii=False, separators=(",", ":")).encode(
@@ -147,10 +180,12 @@ def _rows(store: Store, sql: str, params: list[Any], limits: Limits) -> bytes:
     )
 
 
-def _arrow(store: Store, sql: str, params: list[Any], limits: Limits) -> bytes:
+def _arrow(
+    store: Store, sql: str, params: list[Any], limits: Limits, gone: threading.Event
+) -> bytes:
     cursor = store.cursor()
     try:
-        table = to_arrow(cursor, sql, params, limits)
+        table = to_arrow(cursor, sql, params, limits, gone)
     finally:
         cursor.close()
     sink = io.BytesIO()

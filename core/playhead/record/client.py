@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import secrets
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -14,7 +15,7 @@ import httpx
 
 from playhead.errors import QueryError, QueryLimitError, RecorderError
 from playhead.record.change_feed import Changes, parse_changes
-from playhead.record.endpoint import RecorderEndpoint, read_endpoint, read_token
+from playhead.record.endpoint import CLIENT_HEADER, RecorderEndpoint, read_endpoint, read_token
 from playhead.record.file_client import FileClient, FileInUseError
 from playhead.settings import Settings
 
@@ -242,7 +243,7 @@ class _RecorderClient:
 def _client(endpoint: RecorderEndpoint, token: str) -> httpx.AsyncClient:
     return httpx.AsyncClient(
         base_url=endpoint.api_url,
-        headers={"authorization": f"Bearer {token}"},
+        headers={"authorization": f"Bearer {token}", CLIENT_HEADER: secrets.token_hex(8)},
         timeout=QUERY_SECONDS,
         trust_env=False,
         # Plain HTTP on this machine: loading certificates would take longer than most queries.

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 __all__ = [
+    "CLIENT_HEADER",
     "ENDPOINT_FILE",
     "HOSTS",
     "TOKEN_FILE",
@@ -21,6 +22,8 @@ __all__ = [
     "write_endpoint",
 ]
 
+CLIENT_HEADER = "playhead-client"
+"""Header of a query: the client's random name, by which the API shares its slots fairly."""
 HOSTS = ["127.0.0.1", "localhost", "host.docker.internal"]
 """Accepted names in the `Host` header; another name may come from DNS rebinding by a web page."""
 

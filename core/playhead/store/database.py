@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import threading
 import time
 import weakref
@@ -71,6 +72,8 @@ class Store:
                 f"The store {folder} cannot be used: {error}",
                 "Choose a writable folder with --store.",
             ) from error
+        # A process that was killed leaves the spilled rows of its queries.
+        shutil.rmtree(folder / SPILL, ignore_errors=True)
         try:
             self._connection = self._open()
         except BaseException:

@@ -6,14 +6,17 @@ import contextlib
 import json
 import re
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 import duckdb
+import psutil
 
 from playhead.errors import QueryError, QueryLimitError
 from playhead.store.json_rows import json_rows
+from playhead.values import as_dict, as_list
 
 if TYPE_CHECKING:
     from playhead.store.arrow import ArrowTable
@@ -28,9 +31,27 @@ TABLE_FUNCTIONS = frozenset({
 })  # fmt: skip
 """Table functions that only compute; others read files or raw memory."""
 
+_GROWING_FUNCTIONS: Mapping[str, int | None] = {
+    "repeat": 1, "lpad": 1, "rpad": 1, "list_resize": 1, "array_resize": 1, "bar": 3,
+    "range": None, "generate_series": None,
+}  # fmt: skip
+"""Scalar functions whose result can be any number of times larger than their arguments.
+
+DuckDB neither counts their memory towards its limit nor can interrupt them. With the position of
+the argument that is the size; None for all arguments.
+"""
+_LARGEST_SIZE = 1_000_000
+_SQL_CHARACTERS = 200_000
+_NESTED_BRACKETS = 200
+"""Deeper queries may overflow DuckDB's stack, which ends the process."""
+_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
+_BRACKETS = re.compile(r"[(\[{]|[)\]}]")
+
 _REFUSED_FUNCTIONS = frozenset({"write_log", "nextval", "setseed"})
 _EXPLAIN = re.compile(r"(?is)^\s*explain\s+(analyze\s+)?(?=\(?\s*[a-z])")
 _BATCH_ROWS = 2048
+_WATCH_SECONDS = 0.05
+_STUCK_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +62,10 @@ class Limits:
     rows: int = 1_000_000
     bytes: int = 256 * 1024 * 1024
     """Size of an Arrow result, or of the texts in another result."""
+    memory: int = 768 * 1024 * 1024
+    """Growth of this process during the query."""
+    end_process: Callable[[], None] | None = None
+    """Ends this process. Called when a query runs on although it was interrupted for 10 s."""
 
     def check(self, rows: int, size: int) -> None:
         """Raise QueryLimitError when a result is too large."""
@@ -56,6 +81,7 @@ class Limits:
 
 def check(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
     """Raise QueryError unless this is one statement that only reads tables of the store."""
+    _check_text(sql)
     try:
         statements = connection.extract_statements(sql)
     except duckdb.Error as error:
@@ -72,20 +98,68 @@ def check(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
             f"{kind} is not allowed: the store is read-only", "Send a SELECT, WITH or DESCRIBE."
         )
     [(text,)] = connection.execute("SELECT json_serialize_sql(?::VARCHAR)", [sql]).fetchall()
-    tree: dict[str, Any] = json.loads(text)
+    try:
+        tree: dict[str, Any] = json.loads(text)
+    except RecursionError as error:
+        raise QueryError("The query is nested too deeply", "Split it.") from error
     if tree.get("error"):
         raise QueryError(
             f"The query is not allowed: {tree.get('error_message', kind)}",
             "Send a SELECT, WITH or DESCRIBE.",
         )
+    streamed: set[int] = set()
+    """Table functions, which need no memory for their rows."""
     for node in _nodes(tree):
         name = str(node.get("function_name", "")).lower()
         if name in _REFUSED_FUNCTIONS:
             raise QueryError(f"The function {name} is not available")
+        if name in _GROWING_FUNCTIONS and id(node) not in streamed:
+            _check_growth(name, node)
         if node.get("type") == "TABLE_FUNCTION":
+            streamed.add(id(node["function"]))
             name = str(node["function"].get("function_name", "")).lower()
             if name not in TABLE_FUNCTIONS:
                 raise QueryError(f"The table function {name} is not available")
+
+
+def _check_text(sql: str) -> None:
+    if len(sql) > _SQL_CHARACTERS:
+        raise QueryLimitError(
+            f"The query has more than {_SQL_CHARACTERS} characters",
+            "Send long lists as parameters.",
+        )
+    depth = deepest = 0
+    for bracket in _BRACKETS.findall(_QUOTED.sub("", sql)):
+        depth += 1 if bracket in "([{" else -1
+        deepest = max(deepest, depth)
+    if deepest > _NESTED_BRACKETS:
+        raise QueryLimitError(
+            f"The query has more than {_NESTED_BRACKETS} nested brackets", "Split it."
+        )
+
+
+def _check_growth(name: str, node: Mapping[str, Any]) -> None:
+    """Refuse calls whose result may be enormous: the size must be a small number, not computed."""
+    position = _GROWING_FUNCTIONS[name]
+    arguments = [as_dict(as_dict(a).get("expression")) for a in as_list(node.get("arguments"))]
+    sizes = arguments if position is None else arguments[position : position + 1]
+    nested = any(
+        str(inner.get("function_name", "")).lower() in _GROWING_FUNCTIONS
+        for argument in arguments
+        for inner in _nodes(argument)
+    )
+    if nested or not all(0 <= _integer(size) <= _LARGEST_SIZE for size in sizes):
+        raise QueryLimitError(
+            f"The result of {name} may be too large",
+            f"Pass a number up to {_LARGEST_SIZE:,}, or use the table function `range`.",
+        )
+
+
+def _integer(node: Mapping[str, Any]) -> int:
+    """Return the number of a constant; -1 for everything else."""
+    literal = as_dict(node.get("literal"))
+    text = str(literal.get("text", ""))
+    return int(text) if literal.get("kind") == "INTEGER" and text.isdecimal() else -1
 
 
 def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
@@ -104,14 +178,22 @@ def to_rows(
     sql: str,
     params: Sequence[Any] = (),
     limits: Limits = Limits(),
+    gone: threading.Event | None = None,
 ) -> list[dict[str, Any]]:
     """Return the rows as JSON-compatible values (see `playhead.store.json_rows`).
+
+    Args:
+        connection: A cursor of the store.
+        sql: One SELECT.
+        params: Values of its parameters.
+        limits: Limits of the query.
+        gone: Set when nobody waits for the result any longer; the query is then ended.
 
     Raises:
         QueryError: The SQL is invalid, or is not read-only.
         QueryLimitError: The query exceeds a limit.
     """
-    with _Reading(connection, limits) as reading:
+    with _Reading(connection, limits, gone) as reading:
         rows: list[dict[str, Any]] = []
         size = 0
         with contextlib.closing(json_rows(reading.start(sql, params), _BATCH_ROWS)) as batches:
@@ -127,11 +209,12 @@ def to_arrow(
     sql: str,
     params: Sequence[Any] = (),
     limits: Limits = Limits(),
+    gone: threading.Event | None = None,
 ) -> ArrowTable:
     """Return the result as an Arrow table. Raises the same errors as `to_rows`."""
     from playhead.store.arrow import pa
 
-    with _Reading(connection, limits) as reading:
+    with _Reading(connection, limits, gone) as reading:
         batches: list[Any] = []
         rows = size = 0
         with reading.start(sql, params).to_arrow_reader(_BATCH_ROWS) as reader:
@@ -145,17 +228,43 @@ def to_arrow(
 
 
 class _Reading:
-    """A read-only transaction that is interrupted after its time limit."""
+    """A read-only transaction that is interrupted at a limit, and when its client is gone."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, limits: Limits) -> None:
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, limits: Limits, gone: threading.Event | None
+    ) -> None:
         self._connection = connection
         self._limits = limits
-        self._timer = threading.Timer(limits.seconds, self._stop)
-        self._timed_out = False
+        self._gone = gone
+        self._over = threading.Event()
+        self._watch = threading.Thread(target=self._run_watch, daemon=True)
+        self._reason: tuple[str, str] | None = None
 
-    def _stop(self) -> None:
-        self._timed_out = True
-        self._connection.interrupt()
+    def _run_watch(self) -> None:
+        process = psutil.Process()
+        before = process.memory_info().rss
+        interrupted: float | None = None
+        deadline = time.monotonic() + self._limits.seconds
+        while not self._over.wait(_WATCH_SECONDS):
+            if self._gone is not None and self._gone.is_set():
+                self._reason = "The client closed the connection", ""
+            elif time.monotonic() > deadline:
+                self._reason = self._reason or (
+                    f"The query took longer than {self._limits.seconds:g} s",
+                    "Select fewer rows, or filter by invocation_id or trace_id.",
+                )
+            elif process.memory_info().rss - before > self._limits.memory:
+                self._reason = self._reason or (
+                    f"The query needs more than {self._limits.memory >> 20} MB of memory",
+                    "Select fewer rows or columns, or aggregate less at once.",
+                )
+            if self._reason is not None:
+                # Again and again: an interrupt between two statements has no effect.
+                self._connection.interrupt()
+                interrupted = interrupted or time.monotonic()
+                is_stuck = time.monotonic() - interrupted > _STUCK_SECONDS
+                if is_stuck and self._limits.end_process is not None:
+                    self._limits.end_process()
 
     def start(self, sql: str, params: Sequence[Any]) -> duckdb.DuckDBPyRelation:
         check(self._connection, sql)
@@ -164,20 +273,17 @@ class _Reading:
         return self._connection.sql(sql)
 
     def __enter__(self) -> _Reading:
-        self._timer.daemon = True
-        self._timer.start()
         self._connection.execute("BEGIN TRANSACTION READ ONLY")
+        self._watch.start()
         return self
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        self._timer.cancel()
+        self._over.set()
+        self._watch.join()
         self._connection.execute("ROLLBACK")
         if isinstance(error, QueryError) or error is None:
             return
-        if self._timed_out:
-            raise QueryLimitError(
-                f"The query took longer than {self._limits.seconds:g} s",
-                "Select fewer rows, or filter by invocation_id or trace_id.",
-            ) from error
-        if isinstance(error, duckdb.Error):
+        if self._reason is not None:
+            raise QueryLimitError(*self._reason) from error
+        if isinstance(error, (duckdb.Error, ValueError, OverflowError, RecursionError)):
             raise QueryError(str(error)) from error

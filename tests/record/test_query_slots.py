@@ -1,0 +1,150 @@
+"""Queries that take long: they hold up neither other clients nor the end of the recorder."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from playhead.local import ManagedProcess
+from playhead.record.endpoint import CLIENT_HEADER, read_endpoint, read_token
+from playhead.record.process import start_recorder
+from playhead.record.recorder import Recorder
+from playhead.settings import Settings
+from waiting import until, until_async
+
+from otlp import PROTOBUF, request  # isort: skip
+
+ENDLESS = "WITH RECURSIVE t AS (SELECT 1 AS x UNION ALL SELECT x + 1 FROM t) SELECT max(x) FROM t"
+UNINTERRUPTIBLE = "SELECT levenshtein(repeat('a', 1000000), repeat('b', 1000000))"
+"""One call of a function, which DuckDB cannot interrupt; it would take an hour."""
+
+
+@asynccontextmanager
+async def api(settings: Settings, name: str) -> AsyncGenerator[httpx.AsyncClient]:
+    running = read_endpoint(settings.store)
+    assert running is not None
+    headers = {"authorization": f"Bearer {read_token(settings.store)}", CLIENT_HEADER: name,
+               "accept": "application/json"}  # fmt: skip
+    async with httpx.AsyncClient(
+        base_url=running.api_url, headers=headers, timeout=60, trust_env=False, verify=False
+    ) as client:
+        yield client
+
+
+async def rows(settings: Settings, name: str, sql: str) -> Any:
+    async with api(settings, name) as client:
+        return (await client.post("/query", json={"sql": sql})).raise_for_status().json()["rows"]
+
+
+async def queries(settings: Settings, number: int) -> None:
+    """Wait until so many queries are being run."""
+
+    async def running() -> bool:
+        async with api(settings, "health") as client:
+            return (await client.get("/health")).json()["queries"] == number
+
+    await until_async(running, f"{number} queries run")
+
+
+async def test_one_client_leaves_room_for_the_others(
+    recorder: Recorder, settings: Settings
+) -> None:
+    greedy = [asyncio.create_task(rows(settings, "greedy", ENDLESS)) for _ in range(8)]
+    await queries(settings, 3)
+    async with asyncio.timeout(15):  # the endless ones end after 30 s
+        assert await rows(settings, "modest", "SELECT 1 AS n") == [{"n": 1}]
+    assert not any(task.done() for task in greedy)
+    for task in greedy:
+        task.cancel()
+    await asyncio.gather(*greedy, return_exceptions=True)
+
+
+async def test_a_query_ends_with_its_client(recorder: Recorder, settings: Settings) -> None:
+    for _ in range(3):  # three times as many as there are slots
+        tasks = [asyncio.create_task(rows(settings, str(n), ENDLESS)) for n in range(4)]
+        await queries(settings, 4)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    async with asyncio.timeout(15):
+        assert await rows(settings, "next", "SELECT 1 AS n") == [{"n": 1}]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"sql": "SELECT \\ud800"}',
+        b'{"sql": "SELECT ?", "params": ["\\ud800"]}',
+        b'{"sql": "SELECT ?", "params": [' + b"[" * 100_000 + b"]" * 100_000 + b"]}",
+        b'{"sql": "SELECT ?", "params": [1' + b"0" * 400 + b"]}",
+        b'{"sql": "SELECT ?", "params": [1' + b"0" * 5000 + b"]}",
+        b'{"sql": "SELECT ?", "params": []}',
+        b'{"sql": "SELECT 1", "params": {"a": 1}}',
+        b'{"sql": "SELECT \\u0000"}',
+        b'{"sql": 1}',
+        b"[]",
+        b"",
+    ],
+)
+async def test_malformed_queries_are_refused(
+    recorder: Recorder, settings: Settings, body: bytes
+) -> None:
+    async with api(settings, "fuzz") as client:
+        response = await client.post("/query", content=body)
+    assert response.status_code == 400, response.text
+    assert response.json()["error"]
+
+
+@pytest.fixture
+def child(settings: Settings, tmp_path: Path) -> Any:
+    running = start_recorder(settings, tmp_path / "record.log", free_ports=True, journals=False)
+    yield running
+    running.stop()
+
+
+async def start_uninterruptible(settings: Settings) -> asyncio.Task[Any]:
+    query = asyncio.create_task(rows(settings, "stuck", UNINTERRUPTIBLE))
+    await queries(settings, 1)
+    return query
+
+
+async def test_sigterm_ends_the_recorder_whatever_runs(
+    child: ManagedProcess, settings: Settings
+) -> None:
+    query = await start_uninterruptible(settings)
+    child.signal(signal.SIGTERM)
+    await until_async(lambda: not child.running, "the recorder has ended", seconds=20)
+    query.cancel()
+    await asyncio.gather(query, return_exceptions=True)
+
+
+async def test_a_query_that_cannot_be_interrupted_restarts_the_recorder(
+    child: ManagedProcess, settings: Settings
+) -> None:
+    first = read_endpoint(settings.store)
+    assert first is not None
+    async with httpx.AsyncClient(trust_env=False, verify=False) as http:
+        sent = await http.post(
+            f"http://127.0.0.1:{first.otlp_http_port}/v1/traces",
+            content=request(30).SerializeToString(),
+            headers={"content-type": PROTOBUF},
+        )
+        assert sent.status_code == 200
+    query = await start_uninterruptible(settings)
+    query.cancel()
+    await asyncio.gather(query, return_exceptions=True)
+
+    def restarted() -> bool:
+        now = read_endpoint(settings.store)
+        return now is not None and now.api_port != first.api_port
+
+    await until_async(restarted, "the recorder has started again", seconds=40)
+    assert child.running
+    until(lambda: (now := read_endpoint(settings.store)) and now.pid == child.pid, "same process")
+    assert await rows(settings, "after", "SELECT count(*) AS n FROM spans") == [{"n": 30}]
