@@ -47,7 +47,12 @@ def on(app: Any, provider: Any) -> Any:
 
 
 def test_public_surface() -> None:
-    assert sorted(playhead_tracing.__all__) == ["NotARestateAppError", "Redact", "instrument"]
+    assert sorted(playhead_tracing.__all__) == [
+        "NotARestateAppError",
+        "Redact",
+        "instrument",
+        "redact_secrets",
+    ]
 
 
 def test_refuses_other_objects_than_a_restate_app(provider: TracerProvider) -> None:

@@ -6,5 +6,6 @@ The distribution `playhead` reads and shows the traces.
 from playhead_tracing.bridge import instrument
 from playhead_tracing.compat import NotARestateAppError
 from playhead_tracing.redaction import Redact
+from playhead_tracing.secrets import redact_secrets
 
-__all__ = ["NotARestateAppError", "Redact", "instrument"]
+__all__ = ["NotARestateAppError", "Redact", "instrument", "redact_secrets"]

@@ -1,0 +1,200 @@
+"""What the Collector does when targets are down, requests are large, or spans are open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from collector_process import Collector, Recorder, send
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.sdk.trace.export import SpanExportResult
+from otlp_sink import Answer, OtlpSink, spans_of
+from playhead.local import free_port
+from target_programs import Jaeger
+from waiting import until
+
+pytestmark = pytest.mark.timeout(120, func_only=True)
+
+
+@pytest.fixture
+def jaeger(tmp_path: Path) -> Iterator[Jaeger]:
+    target = Jaeger(tmp_path / "jaeger")
+    try:
+        yield target
+    finally:
+        target.child.stop()
+
+
+def to_recorder(recorder: Recorder) -> dict[str, str]:
+    return {"PLAYHEAD_RECORDER_ENDPOINT": f"http://127.0.0.1:{recorder.settings.otlp_http_port}"}
+
+
+async def test_large_spans_reach_a_grpc_target(
+    collector_binary: Path, recorder: Recorder, jaeger: Jaeger, tmp_path: Path
+) -> None:
+    jaeger.start()
+    recorder.start()
+    collector = Collector(
+        collector_binary,
+        tmp_path,
+        {
+            **to_recorder(recorder),
+            "PLAYHEAD_COLLECTOR_EXPORTERS": "[otlp_grpc/jaeger]",
+            "JAEGER_OTLP_ENDPOINT": jaeger.grpc,
+        },
+    )
+    names = [f"span {n}" for n in range(2000)]
+    try:
+        collector.start()
+        with collector.http_exporter() as http:
+            for start in range(0, 2000, 200):
+                sent = send(http, names[start : start + 200], {"text": "x" * 10_000})
+                assert sent is SpanExportResult.SUCCESS
+            assert (
+                send(http, ["one of 1 MB"], {"text": "y" * 1_000_000}) is SpanExportResult.SUCCESS
+            )
+        expected = sorted([*names, "one of 1 MB"])
+        await recorder.wait_for_names(expected)
+
+        def sent_to_jaeger() -> float:
+            return collector.counted("otelcol_exporter_sent_spans", "otlp_grpc/jaeger")
+
+        until(lambda: sent_to_jaeger() == 2001, "Jaeger has accepted all spans", seconds=60)
+        assert collector.counted("otelcol_exporter_send_failed_spans", "otlp_grpc/jaeger") == 0
+        assert sorted(jaeger.operations()) == expected
+    finally:
+        collector.child.stop()
+
+
+async def test_a_target_that_is_down_with_a_full_queue_hurts_no_other(
+    collector_binary: Path, recorder: Recorder, tmp_path: Path
+) -> None:
+    recorder.start()
+    collector = Collector(
+        collector_binary,
+        tmp_path,
+        {
+            **to_recorder(recorder),
+            "PLAYHEAD_COLLECTOR_EXPORTERS": "[file/archive, otlp_grpc/jaeger]",
+            "JAEGER_OTLP_ENDPOINT": f"127.0.0.1:{free_port()}",
+            "PLAYHEAD_COLLECTOR_QUEUE_BYTES": "4000000",
+        },
+    )
+    names = sorted(f"span {n:04}" for n in range(2000))
+    try:
+        collector.start()
+        with collector.http_exporter() as http:
+            for start in range(0, 2000, 50):
+                sent = send(http, names[start : start + 50], {"text": "x" * 10_000})
+                assert sent is SpanExportResult.SUCCESS
+        await recorder.wait_for_names(names)
+        until(lambda: len(collector.archived()) >= 2000, "the archive has all spans", seconds=60)
+        assert sorted(span["name"] for span in collector.archived()) == names
+        # What the target lost is counted.
+        lost = collector.counted("otelcol_exporter_enqueue_failed_spans", "otlp_grpc/jaeger")
+        assert 1000 < lost < 2000
+        for well in ("otlp_http/recorder", "file/archive"):
+            assert collector.counted("otelcol_exporter_enqueue_failed_spans", well) == 0
+    finally:
+        collector.child.stop()
+
+
+async def test_a_target_that_comes_back_gets_everything_once(
+    collector_binary: Path, recorder: Recorder, tmp_path: Path
+) -> None:
+    recorder.start()
+    with OtlpSink(lambda request: Answer(503)) as sink:
+        collector = Collector(
+            collector_binary,
+            tmp_path,
+            {
+                **to_recorder(recorder),
+                "PLAYHEAD_COLLECTOR_EXPORTERS": "[otlp_http/phoenix]",
+                "PHOENIX_COLLECTOR_ENDPOINT": sink.url,
+                "PHOENIX_API_KEY": "the-key",
+            },
+        )
+        names = sorted(f"span {n:03}" for n in range(300))
+        try:
+            collector.start()
+            with collector.http_exporter() as http:
+                for start in range(0, 300, 50):
+                    assert send(http, names[start : start + 50]) is SpanExportResult.SUCCESS
+            await recorder.wait_for_names(names)
+            until(lambda: len(sink.headers) > 1, "the Collector has tried again")
+            assert sink.spans == []
+            sink.answer = lambda request: Answer()
+            until(lambda: len(sink.spans) >= 300, "all spans have arrived", seconds=60)
+        finally:
+            collector.child.stop()
+    assert sorted(span.name for span in sink.spans) == names
+    assert {headers["authorization"] for headers in sink.headers} == {"Bearer the-key"}
+
+
+async def test_a_refused_span_is_dropped_and_counted(
+    collector_binary: Path, recorder: Recorder, tmp_path: Path
+) -> None:
+    def answer(request: ExportTraceServiceRequest) -> Answer:
+        poison = any(span.name == "poison" for span in spans_of(request))
+        return Answer(400 if poison else 200)
+
+    recorder.start()
+    with OtlpSink(answer) as sink:
+        collector = Collector(
+            collector_binary,
+            tmp_path,
+            {
+                **to_recorder(recorder),
+                "PLAYHEAD_COLLECTOR_EXPORTERS": "[otlp_http/phoenix]",
+                "PHOENIX_COLLECTOR_ENDPOINT": sink.url,
+            },
+        )
+        try:
+            collector.start()
+            with collector.http_exporter() as http:
+                assert send(http, ["poison"]) is SpanExportResult.SUCCESS
+                until(lambda: len(sink.headers) == 1, "the span was refused")
+                assert send(http, ["fine"]) is SpanExportResult.SUCCESS
+                until(lambda: len(sink.spans) == 1, "the next one has arrived")
+            await recorder.wait_for_names(["fine", "poison"])
+            until(
+                lambda: (
+                    collector.counted("otelcol_exporter_send_failed_spans", "otlp_http/phoenix")
+                    == 1
+                ),
+                "the refused span is counted",
+            )
+        finally:
+            collector.child.stop()
+    assert len(sink.headers) == 2  # It was not sent again.
+
+
+async def test_open_spans_reach_the_recorder_only(
+    collector_binary: Path, recorder: Recorder, tmp_path: Path
+) -> None:
+    recorder.start()
+    with OtlpSink() as sink:
+        collector = Collector(
+            collector_binary,
+            tmp_path,
+            {
+                **to_recorder(recorder),
+                "PLAYHEAD_COLLECTOR_EXPORTERS": "[file/archive, otlp_http/phoenix]",
+                "PHOENIX_COLLECTOR_ENDPOINT": sink.url,
+            },
+        )
+        try:
+            collector.start()
+            with collector.http_exporter() as http:
+                assert send(http, ["open"], {"playhead.pending": True}) is SpanExportResult.SUCCESS
+                assert send(http, ["finished"]) is SpanExportResult.SUCCESS
+            await recorder.wait_for_names(["finished", "open"])
+            until(lambda: sink.spans != [], "the target has a span")
+            until(lambda: collector.archived() != [], "the archive has a span")
+            [row] = await recorder.rows("end_unix_nano", "name = 'open'")
+        finally:
+            collector.child.stop()
+    assert row["end_unix_nano"] is None
+    assert [span.name for span in sink.spans] == ["finished"]
+    assert [span["name"] for span in collector.archived()] == ["finished"]
