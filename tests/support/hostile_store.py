@@ -8,7 +8,8 @@ from typing import Any
 
 from playhead.replay import Recording
 from playhead.store.database import Store
-from playhead.store.span_writer import SPAN_COLUMNS, SpanWriter
+from playhead.store.schema import SPAN_COLUMNS
+from playhead.store.span_writer import SpanWriter
 
 __all__ = ["FORBIDDEN", "HOSTILE", "hostile_store"]
 
