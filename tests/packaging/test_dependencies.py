@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
 
@@ -31,7 +32,7 @@ def declared(project: Path, extra: str | None) -> set[str]:
     """Return the distributions that a pyproject.toml declares, including those of an extra."""
     document = tomllib.loads(project.read_text())["project"]
     texts = [*document["dependencies"], *document.get("optional-dependencies", {}).get(extra, ())]
-    return {Requirement(text).name.lower() for text in texts}
+    return {canonicalize_name(Requirement(text).name) for text in texts}
 
 
 @functools.cache
@@ -68,7 +69,7 @@ def distributions_of(module: str) -> set[str]:
         return {"opentelemetry-sdk"}
     if top == "opentelemetry":
         return {"opentelemetry-api"}
-    return {name.lower() for name in installed_packages()[top]}
+    return {canonicalize_name(name) for name in installed_packages()[top]}
 
 
 @functools.cache

@@ -13,6 +13,7 @@ from playhead.record import endpoint
 from playhead.record.client import StoreClient, connect
 from playhead.record.recorder import Recorder, open_recorder
 from playhead.settings import Settings
+from prometheus_client.parser import text_string_to_metric_families
 
 from helpers import FREE  # isort: skip
 from otlp import client, post, request  # isort: skip
@@ -201,3 +202,42 @@ async def test_queries_do_not_wait_for_a_busy_recorder(recorder: Recorder) -> No
         ingest._load.add(now - 10 + second, now - 9.5 + second)
     assert ingest.busy
     assert ingest._load.share(now + 60) < 0.01
+
+
+async def test_metrics_agree_with_health(recorder: Recorder) -> None:
+    message = request(30)
+    message.resource_spans[0].scope_spans[0].spans[3].trace_id = b"short"
+    await post(recorder, message.SerializeToString())
+    assert await recorder.ingest.settled(30)
+    token = endpoint.read_token(recorder.store.folder)
+    async with client() as http:
+        url = f"{recorder.endpoint.api_url}/metrics"
+        assert (await http.get(url)).status_code == 401
+        response = await http.get(url, headers={"authorization": f"Bearer {token}"})
+    assert response.headers["content-type"].startswith("text/plain; version=")
+    values = {
+        sample.name: sample.value
+        for family in text_string_to_metric_families(response.text)
+        for sample in family.samples
+    }
+    assert values["playhead_received_spans_total"] == 29
+    assert values["playhead_stored_spans"] == 29
+    assert values["playhead_rejected_spans_total"] == 1
+    assert values["playhead_waiting_requests"] == 0
+    assert values["playhead_commit_seconds_count"] == 1
+    assert values["playhead_store_bytes"] == recorder.health()["bytes"]
+
+
+async def test_alive_needs_no_token(recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with client() as http:
+        url = f"{recorder.endpoint.api_url}/healthz"
+        response = await http.get(url)
+        assert (response.status_code, response.text) == (200, "ok\n")
+
+        def fail(_: object) -> None:
+            raise RuntimeError("database has been invalidated")
+
+        monkeypatch.setattr(type(recorder.store), "check", fail)
+        response = await http.get(url)
+        assert response.status_code == 503
+        assert "database has been invalidated" in response.text

@@ -225,3 +225,40 @@ def test_a_random_mix_of_kills_and_starts(settings: Settings, tmp_path: Path) ->
                 process.signal(signal.SIGKILL)
     result = playhead(settings, "sql", "SELECT count(*) AS n FROM spans", "--json")
     assert json.loads(result.stdout) == [{"n": sent}]
+
+
+def test_the_state_of_a_running_recorder(settings: Settings, tmp_path: Path) -> None:
+    with child(settings, tmp_path):
+        message = request(7)
+        message.resource_spans[0].scope_spans[0].spans[3].trace_id = b"short"
+        httpx.post(
+            url(settings),
+            content=message.SerializeToString(),
+            headers={"content-type": PROTOBUF},
+            trust_env=False,
+        ).raise_for_status()
+        until(lambda: health(settings)["spans"] == 6)
+        shown = playhead(settings, "record", "--status")
+        assert shown.returncode == 0
+        assert "6 stored, 6 received since the start, 1 rejected" in shown.stdout
+        assert "rejected  1: a trace id is not 16 bytes long" in shown.stdout
+        document = json.loads(playhead(settings, "record", "--status", "--json").stdout)
+        assert (document["spans"], document["waiting_requests"]) == (6, 0)
+    absent = playhead(settings, "record", "--status")
+    assert absent.returncode == 3
+    assert "No recorder is running" in absent.stderr
+
+
+def test_the_log_of_states_is_json(settings: Settings, tmp_path: Path) -> None:
+    log = tmp_path / "record.log"
+    ports = ("--otlp-grpc-port", "0", "--otlp-http-port", "0", "--api-port", "0")
+    command = [sys.executable, "-m", "playhead", "--store", str(settings.store), "record",
+               "--json", "--no-journal", *ports]  # fmt: skip
+    with ManagedProcess("recorder", command, log=log) as process:
+        until(lambda: "started" in log.read_text())
+        process.signal(signal.SIGTERM)
+        until(lambda: not process.running)
+    states = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [state["event"] for state in states] == ["started", "stopping"]
+    assert states[0]["spans"] == 0
+    assert states[0]["time"].endswith("+00:00")

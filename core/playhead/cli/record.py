@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
 import os
 import signal
 import sys
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from playhead.cli.output import echo_json
 from playhead.formatting import size, whole
 from playhead.settings import Settings
-from playhead.text import clean
+from playhead.text import clean, escape_json
 
 if TYPE_CHECKING:
-    from playhead.record.recorder import RecorderOptions
+    from playhead.record.recorder import Recorder, RecorderOptions
 
 __all__ = ["command"]
 
@@ -41,6 +45,8 @@ STOP_SECONDS = 8.0
     help="Port for the query API; 0 takes a free port.",
 )
 @click.option("--no-journal", is_flag=True, help="Record traces only; do not copy journals.")
+@click.option("--status", is_flag=True, help="Show the state of the running recorder, and exit.")
+@click.option("--json", "as_json", is_flag=True, help="Write JSON: one line per change of state.")
 @click.pass_obj
 def command(
     settings: Settings,
@@ -48,12 +54,17 @@ def command(
     otlp_http_port: int | None,
     api_port: int | None,
     no_journal: bool,
+    status: bool,
+    as_json: bool,
 ) -> None:
     """Record traces and journals into the store.
 
     Receives OpenTelemetry traces (OTLP over HTTP and gRPC) and copies journals from the
     Restate server. All ports listen on 127.0.0.1. Stop the recorder with Ctrl+C.
     """
+    if status:
+        _show_status(asyncio.run(_health(settings)), as_json)
+        return
     from playhead.record.recorder import RecorderOptions
     from playhead.store.query import Limits
 
@@ -66,14 +77,66 @@ def command(
     )
     # Traces and journals contain conversations, so their files are private to the owner.
     os.umask(0o077)
-    asyncio.run(_record(settings, options))
+    asyncio.run(_record(settings, options, as_json))
+
+
+async def _health(settings: Settings) -> dict[str, Any]:
+    from playhead.errors import RecorderError
+    from playhead.record.client import connect
+
+    client = await connect(settings)
+    try:
+        health = await client.health() if client is not None else None
+    finally:
+        if client is not None:
+            await client.close()
+    if health is None:
+        raise RecorderError(
+            f"No recorder is running for the store {settings.store}",
+            "Start one with `playhead record`, or choose another store with --store.",
+        )
+    return health
+
+
+def _show_status(health: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        echo_json(health)
+        return
+    ports = ", ".join(f"{name} {port}" for name, port in health["ports"].items())
+    waiting, log = whole(health["waiting_requests"]), size(health["log_bytes"])
+    rows = [
+        ("recorder", f"process {health['pid']}, since {health['started_at']}"),
+        ("store", f"{health['store']}, {size(health['bytes'])}"),
+        ("ports", ports),
+        ("spans", f"{whole(health['spans'])} stored, {whole(health['received_spans'])} received"
+         f" since the start, {whole(health['rejected_spans'])} rejected"),
+        ("log", f"{waiting} requests wait for their commit, {log}"),
+    ]  # fmt: skip
+    rows += [("rejected", f"{count}: {why}") for why, count in health["rejected_by_reason"].items()]
+    if health["set_aside_requests"]:
+        rows.append(("set aside", f"{health['set_aside_requests']} requests could not be stored"))
+    if health["damaged_log_bytes"]:
+        rows.append(("damaged", f"{health['damaged_log_bytes']} bytes of the log were unreadable"))
+    journals = health["journals"]
+    if journals is None:
+        rows.append(("journals", "not copied (--no-journal)"))
+    else:
+        done = whole(journals["total"] - journals["behind"])
+        text = f"{done} of {whole(journals['total'])} invocations copied"
+        rows.append(("journals", f"{text} from {journals['admin_url']}"))
+        if journals["problem"]:
+            rows.append(("problem", journals["problem"]))
+    if health["errors"]:
+        rows.append(("errors", f"{health['errors']}, last: {health['last_error']}"))
+    for name, text in rows:
+        click.echo(f"{name:<10}{clean(text)}")
 
 
 def _given(value: int | None, default: int) -> int:
     return default if value is None else value
 
 
-async def _record(settings: Settings, options: RecorderOptions) -> None:
+async def _record(settings: Settings, options: RecorderOptions, as_json: bool) -> None:
     from playhead.record.recorder import open_recorder
 
     stop = asyncio.Event()
@@ -88,6 +151,9 @@ async def _record(settings: Settings, options: RecorderOptions) -> None:
         loop.add_signal_handler(number, interrupt)
     async with open_recorder(settings, options) as recorder:
         endpoint = recorder.endpoint
+        if as_json:
+            await _log_states(recorder, stop)
+            return
         click.echo(f"Recording into {recorder.store.path}")
         click.echo(f"  OTLP/HTTP   http://127.0.0.1:{endpoint.otlp_http_port}/v1/traces")
         click.echo(f"  OTLP/gRPC   127.0.0.1:{endpoint.otlp_grpc_port}")
@@ -120,6 +186,26 @@ def _exit_after(seconds: float) -> None:
     """
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.setitimer(signal.ITIMER_REAL, seconds)
+
+
+async def _log_states(recorder: Recorder, stop: asyncio.Event) -> None:
+    """Write the state as JSON lines when it has changed, and when the recorder stops."""
+    line = ""
+    event = "started"
+    while not stop.is_set():
+        health = recorder.health()
+        status = _status(health)
+        if status != line:
+            _log(event, health)
+        line, event = status, "changed"
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), STATUS_SECONDS)
+    _log("stopping", recorder.health())
+
+
+def _log(event: str, health: dict[str, Any]) -> None:
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    click.echo(escape_json(json.dumps({"time": now, "event": event, **health})))
 
 
 def _show(line: str, previous: str) -> str:

@@ -25,6 +25,7 @@ from starlette.routing import Route
 from playhead.errors import QueryError, QueryLimitError, RequestBodyError
 from playhead.record.change_feed import ChangeFeed
 from playhead.record.endpoint import CLIENT_HEADER, HOSTS
+from playhead.record.metrics import CONTENT_TYPE
 from playhead.record.request_body import read_body
 from playhead.store.arrow import pa
 from playhead.store.database import Store
@@ -50,8 +51,9 @@ def app(
     limits: Limits,
     feed: ChangeFeed,
     settled: Callable[[float | None], Awaitable[bool]],
+    metrics: Callable[[], bytes],
 ) -> Starlette:
-    """Return the API. Every request needs the header `authorization: Bearer {token}`.
+    """Return the API. Requests need the header `authorization: Bearer {token}`, except /healthz.
 
     Args:
         store: The store to query.
@@ -61,6 +63,7 @@ def app(
         feed: Changes of the store, for `GET /changes`.
         settled: Waits until the store has every acknowledged span, for a number of seconds at most
             or for its own default; returns whether it does.
+        metrics: Returns the text of `GET /metrics`.
     """
     slots = CapacityLimiter(CONCURRENT_QUERIES)
     clients: WeakValueDictionary[str, CapacityLimiter] = WeakValueDictionary()
@@ -98,6 +101,17 @@ def app(
         document = await asyncio.to_thread(health)
         return JSONResponse(document | {"queries": slots.borrowed_tokens})
 
+    async def show_metrics(_: Request) -> Response:
+        text = await asyncio.to_thread(metrics)
+        return Response(text, media_type=CONTENT_TYPE)
+
+    async def alive(_: Request) -> Response:
+        try:
+            await asyncio.to_thread(store.check)
+        except Exception as error:
+            return Response(f"the store cannot be read: {error}\n", 503, media_type="text/plain")
+        return Response("ok\n", media_type="text/plain")
+
     async def changes(request: Request) -> Response:
         try:
             seconds = _seconds(request.query_params.get("wait", "0"))
@@ -111,6 +125,8 @@ def app(
             Route("/query", _guarded(query, token), methods=["POST"]),
             Route("/health", _guarded(show_health, token), methods=["GET"]),
             Route("/changes", _guarded(changes, token), methods=["GET"]),
+            Route("/metrics", _guarded(show_metrics, token), methods=["GET"]),
+            Route("/healthz", alive, methods=["GET"]),
         ],
         middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=HOSTS[:2], www_redirect=False)],
     )

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import math
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
@@ -111,6 +111,7 @@ class Ingest:
         limits: IngestLimits = IngestLimits(),
         clock: Callable[[], float] = time.monotonic,
         changed: Callable[[Iterable[str]], object] = _ignore,
+        committed_in: Callable[[float], object] = _ignore,
     ) -> None:
         """Open the request log; `run` commits what it has, then the submitted requests.
 
@@ -119,6 +120,7 @@ class Ingest:
             limits: Limits in bytes.
             clock: Monotonic time in seconds.
             changed: Takes the ids of invocations whose spans have been committed.
+            committed_in: Takes the duration of each commit in seconds.
 
         Raises:
             OSError: The log's folder cannot be used.
@@ -142,10 +144,13 @@ class Ingest:
         """Traces in which spans may inherit invocations."""
         self.delays = SpanDelays()
         self._changed = changed
+        self._committed_in = committed_in
         self.errors = 0
         self.last_error: str | None = None
-        self.rejected = 0
-        """Number of spans rejected since the start."""
+        self.received = 0
+        """Number of spans acknowledged since the start."""
+        self.rejected: Counter[str] = Counter()
+        """Number of spans rejected since the start, by reason."""
         self.refused = 0
         """Number of requests refused because the queue was full."""
         self.recovered = len(self._queue)
@@ -167,6 +172,11 @@ class Ingest:
     def waiting(self) -> int:
         """Return the number of requests that are acknowledged but not committed."""
         return self._progress.logged - self._progress.committed
+
+    @property
+    def memory_bytes(self) -> int:
+        """Return the size of the requests that are being read, checked and logged."""
+        return self._memory
 
     @property
     def log_bytes(self) -> int:
@@ -204,7 +214,7 @@ class Ingest:
             raise QueueFullError
         async with self._large if size > LARGE_BYTES else contextlib.nullcontext():
             inspection = await asyncio.to_thread(inspect)
-        self.rejected += inspection.rejected
+        self.rejected.update(inspection.reasons)
         self.delays.note(inspection.first_ends)
         if inspection.spans:
             # A sender that disconnects now does not stop the commit of a request in the log.
@@ -220,6 +230,7 @@ class Ingest:
         self._queue.append(entry)
         self._queued_bytes += entry.length
         self._progress.logged += 1
+        self.received += inspection.spans
         self._wake.set()
 
     async def settled(self, timeout: float | None = None) -> bool:
@@ -314,7 +325,9 @@ class Ingest:
             if not self._stopping:
                 await asyncio.sleep(RETRY_SECONDS)
             return
-        self._load.add(began, self._clock())
+        ended = self._clock()
+        self._load.add(began, ended)
+        self._committed_in(ended - began)
         self._weight = min(self._weight * 2, COMMIT_WEIGHT)
         if committed.problem:
             self._record_error(committed.problem)

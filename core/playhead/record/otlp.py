@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -48,20 +49,24 @@ class Inspection:
     """The request as a binary ExportTraceServiceRequest."""
     spans: int = 0
     """Number of spans to store."""
-    rejected: int = 0
-    reason: str = ""
-    """Reason of the first rejection."""
+    reasons: Counter[str] = field(default_factory=Counter[str])
+    """Number of rejected spans by reason."""
     first_ends: dict[str, int] = field(default_factory=dict[str, int])
     """Earliest end among the first spans by service, in nanoseconds since 1970."""
     weight: int = 0
     """Estimated size of its rows in bytes: each span has a copy of its resource and scope."""
 
+    @property
+    def rejected(self) -> int:
+        """Return the number of spans that are not stored."""
+        return self.reasons.total()
+
     def response(self) -> ExportTraceServiceResponse:
-        """Return the answer to the sender: empty, or the number and reason of rejections."""
+        """Return the answer to the sender: empty, or the number and first reason of rejections."""
         answer = ExportTraceServiceResponse()
         if self.rejected:
             answer.partial_success.rejected_spans = self.rejected
-            answer.partial_success.error_message = self.reason
+            answer.partial_success.error_message = next(iter(self.reasons))
         return answer
 
 
@@ -108,8 +113,7 @@ def _inspect(message: ExportTraceServiceRequest, body: bytes) -> Inspection:
             for span in scope_spans.spans:
                 reason = invalid_ids(span)
                 if reason:
-                    found.rejected += 1
-                    found.reason = found.reason or reason
+                    found.reasons[reason] += 1
                 else:
                     found.spans += 1
     if found.weight > LARGEST_WEIGHT:

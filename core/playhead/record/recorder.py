@@ -24,6 +24,7 @@ from playhead.record.endpoint import (
 from playhead.record.http_server import HttpServer, listen
 from playhead.record.ingest import Ingest
 from playhead.record.journal_copier import JournalCopier
+from playhead.record.metrics import Metrics
 from playhead.record.uptime import Uptime
 from playhead.restate.client import RestateClient
 from playhead.settings import Settings
@@ -93,7 +94,11 @@ class Recorder:
                 "api": self.endpoint.api_port,
             },
             "spans": ingest.spans,
-            "rejected_spans": ingest.rejected,
+            "received_spans": ingest.received,
+            "rejected_spans": ingest.rejected.total(),
+            "rejected_by_reason": dict(ingest.rejected),
+            "refused_requests": ingest.refused,
+            "memory_bytes": ingest.memory_bytes,
             "waiting_requests": ingest.waiting,
             "span_delays": ingest.delays.upper_quartiles(),
             "log_bytes": ingest.log_bytes,
@@ -102,6 +107,7 @@ class Recorder:
             "set_aside_requests": ingest.set_aside,
             "errors": ingest.errors,
             "last_error": ingest.last_error,
+            "reopened": self.store.reopened,
             "bytes": self.store.bytes(),
             "journals": journals,
         }
@@ -126,7 +132,12 @@ async def open_recorder(settings: Settings, options: RecorderOptions) -> AsyncGe
         rebuilding = asyncio.create_task(asyncio.to_thread(rebuild_llm_calls, store, stopping))
         stack.push_async_callback(_finish, stopping.set, rebuilding)
         feed = ChangeFeed()
-        ingest = Ingest(store, changed=lambda ids: _spans_arrived(ids, feed, copiers))
+        metrics: list[Metrics] = []
+        ingest = Ingest(
+            store,
+            changed=lambda ids: _spans_arrived(ids, feed, copiers),
+            committed_in=lambda seconds: [m.commit_seconds.observe(seconds) for m in metrics],
+        )
         committing = asyncio.create_task(ingest.run())
         stack.push_async_callback(_finish, ingest.stop, committing)
         try:
@@ -147,7 +158,10 @@ async def open_recorder(settings: Settings, options: RecorderOptions) -> AsyncGe
         )
         recorder = Recorder(store, ingest, copiers[0] if copiers else None, endpoint)
         receiver = otlp_http.app(ingest, limit=options.body_limit)
-        query_api = api.app(store, token, recorder.health, options.limits, feed, ingest.settled)
+        metrics.append(Metrics(recorder.health))
+        query_api = api.app(
+            store, token, recorder.health, options.limits, feed, ingest.settled, metrics[0].text
+        )
         for app, sock in ((query_api, api_socket), (receiver, otlp_socket)):
             server = HttpServer(app, sock)  # connections wait in the socket until the server runs
             task = asyncio.create_task(server.run_on_socket())
@@ -192,7 +206,7 @@ async def _start_copier(
         store,
         settings.admin_url,
         auth_token=settings.auth_token,
-        losses=lambda: ingest.refused + ingest.rejected + ingest.errors,
+        losses=lambda: ingest.refused + ingest.rejected.total() + ingest.errors,
         spans=lambda: ingest.spans,
     )
     for run in (copier.run(), uptime.run()):

@@ -143,6 +143,11 @@ class Store:
         self._cursors.add(cursor)
         return cursor
 
+    def check(self) -> None:
+        """Read from the database. Raises duckdb.Error if it has failed."""
+        with contextlib.closing(self.cursor()) as cursor:
+            cursor.execute("FROM spans LIMIT 0")
+
     def recover(self) -> None:
         """Open the database again if it has failed. Raises StoreError if that is impossible."""
         with self._turn:
