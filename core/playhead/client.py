@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import weakref
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -19,7 +19,14 @@ from playhead.settings import Settings, load
 
 if TYPE_CHECKING:
     from playhead.journal.recording import Recording
-    from playhead.model import Invocation, InvocationDetail, InvocationPage
+    from playhead.model import (
+        AgentReport,
+        FailureGroups,
+        FigureKind,
+        Invocation,
+        InvocationDetail,
+        InvocationPage,
+    )
     from playhead.reader.reader import Reader
     from playhead.record.client import StoreClient
 
@@ -126,6 +133,26 @@ class AsyncClient:
             if not page.rows:
                 raise _not_found(invocation_id) from error
             raise
+
+    async def failures(
+        self,
+        *,
+        filter: str | None = None,  # noqa: A002
+        limit: int = 100,
+        fingerprint: str = "",
+    ) -> FailureGroups:
+        """Return the most frequent groups of equal failures. See `Client.failures`."""
+        reader = await self._open()
+        return await reader.failures(filter=filter, limit=limit, fingerprint=fingerprint)
+
+    async def agents(
+        self,
+        *,
+        filter: str | None = None,  # noqa: A002
+        kinds: Sequence[FigureKind] = ("model", "tool", "step"),
+    ) -> AgentReport:
+        """Return the calls of models, tools and steps, by agent. See `Client.agents`."""
+        return await (await self._open()).agents(filter=filter, kinds=kinds)
 
     async def sql(self, query: str) -> list[dict[str, Any]]:
         """Return the rows of one SELECT over the store. See `Client.sql`."""
@@ -353,6 +380,52 @@ class Client:
             ```
         """
         return self._run(self._client.recording(invocation_id))
+
+    def failures(
+        self,
+        *,
+        filter: str | None = None,  # noqa: A002
+        limit: int = 100,
+        fingerprint: str = "",
+    ) -> FailureGroups:
+        """Return groups of equal failures in the store, the most frequent first.
+
+        Args:
+            filter: Only failures of invocations that match, in the filter language.
+            limit: Maximum number of groups.
+            fingerprint: Only groups whose fingerprint begins with this.
+
+        Returns:
+            A `playhead.model.FailureGroups`: `groups`, each with count, first and last time,
+            trend, deployments and an example; `total` and `failures` over all groups.
+
+        Raises:
+            FilterError: The filter is wrong, or has conditions that are not stored.
+            RecorderError: There is no store, or it cannot be read.
+        """
+        return self._run(self._client.failures(filter=filter, limit=limit, fingerprint=fingerprint))
+
+    def agents(
+        self,
+        *,
+        filter: str | None = None,  # noqa: A002
+        kinds: Sequence[FigureKind] = ("model", "tool", "step"),
+    ) -> AgentReport:
+        """Return the calls of models, tools and steps in the store, by agent.
+
+        Args:
+            filter: Only calls of invocations that match, in the filter language.
+            kinds: What to count: `model`, `tool`, `step`.
+
+        Returns:
+            A `playhead.model.AgentReport`: `rows`, each a `playhead.model.AgentFigures` with
+            calls, errors, retries, tokens, cost and latencies.
+
+        Raises:
+            FilterError: The filter is wrong, or has conditions that are not stored.
+            RecorderError: There is no store, or it cannot be read.
+        """
+        return self._run(self._client.agents(filter=filter, kinds=kinds))
 
     def sql(self, query: str) -> list[dict[str, Any]]:
         """Return the rows of one SELECT over the store, each a dict by column name.

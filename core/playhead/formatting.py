@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
-from playhead.model import ClockOffset, Cost, Invocation, Step, Tokens
+from playhead.model import ClockOffset, Cost, FailureGroup, Invocation, Step, Tokens
 from playhead.text import clean
 
 __all__ = [
@@ -32,10 +32,12 @@ __all__ = [
     "moment",
     "one_line",
     "origin_line",
+    "place",
     "pretty",
     "reason",
     "seconds_between",
     "size",
+    "sparkline",
     "step_label",
     "times",
     "tokens",
@@ -224,6 +226,24 @@ def cost_line(value: Cost | None) -> str:
     if value.usd is None or (number and not value.usd):
         return f"unknown ({calls_of(number)} of unknown price)"
     return f"{cost(value)} ({calls_of(number)} of unknown price)" if number else cost(value)
+
+
+def place(group: FailureGroup) -> str:
+    """Format a place in the code: `agent.py:41 in run`; empty if it is unknown."""
+    file, _, function = group.place.partition(" in ")
+    if not file:
+        return ""
+    line = f":{group.line}" if group.line else ""
+    return one_line(f"{file}{line} in {function}" if function else f"{file}{line}")
+
+
+def sparkline(values: Sequence[int], *, ascii_only: bool = False) -> str:
+    """Draw numbers as bars of equal width, one character each; a space for 0."""
+    bars = ".:-=+*#@" if ascii_only else "▁▂▃▄▅▆▇█"
+    most = max(values, default=0)
+    return "".join(
+        bars[max(0, -(-value * len(bars) // most) - 1)] if value else " " for value in values
+    )
 
 
 def calls_of(number: int) -> str:

@@ -17,10 +17,12 @@ if TYPE_CHECKING:
 __all__ = ["COMMANDS", "cli", "main"]
 
 COMMANDS = {
+    "agents": "Count the calls of models, tools and steps, by agent.",
     "diff": "Compare two invocations step by step.",
     "doctor": "Check that everything Playhead needs is running and reachable.",
     "export": "Export what was recorded to other tools.",
     "import": "Import spans from files into the store.",
+    "failures": "Group equal failures: same error, step, service and place in the code.",
     "ls": "List invocations, newest first.",
     "record": "Record traces and journals into the store.",
     "recording": "Save journals as files for replays.",

@@ -88,6 +88,8 @@ FIELDS: Mapping[str, Field] = {
         Field("attempts", "number", "Number of attempts that are known.", "attempts>=3", "store"),
         Field("failures", "number", "Number of failed attempts that are recorded.", "failures>0",
               "store"),
+        Field("failure", "prefix", "Beginning of a fingerprint; see `playhead failures`.",
+              "failure:54c30dd8", "store"),
         Field("calls", "number", "Number of LLM calls.", "calls>10", "store"),
         Field("tokens", "number", "Tokens of all LLM calls.", "tokens>1000", "store"),
         Field("input", "number", "Input tokens of all LLM calls.", "input>1000", "store"),

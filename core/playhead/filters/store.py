@@ -23,11 +23,12 @@ from playhead.filters.comparisons import (
     time_of,
 )
 from playhead.filters.language import Filter, Term, parse_seconds
+from playhead.filters.prices import PRICES_CTE, price_join
 from playhead.filters.recorded_text import recorded_ids
 from playhead.filters.waits import statuses_of_waits
 from playhead.model.status import ENDED, GONE, STATUSES, statuses_with, stored_status_sql
-from playhead.prices import COST_SQL, PRICE_COLUMNS, price_list
-from playhead.store.views import LLM_CALLS, TOOL_CALLS
+from playhead.prices import COST_SQL, price_list
+from playhead.store.views import FAILURES, LLM_CALLS, TOOL_CALLS
 
 __all__ = [
     "RECORDED_TEXTS",
@@ -36,6 +37,7 @@ __all__ = [
     "prices_of",
     "store_condition",
     "stored_ids",
+    "stored_only",
 ]
 
 RECORDED_TEXTS = "recorded_texts"
@@ -64,16 +66,9 @@ FROM ({_CALLS}) WHERE answered
 _COSTS = f"""costs AS MATERIALIZED (
 SELECT call.invocation_id AS id, coalesce(sum({COST_SQL}), 0) AS usd,
   count(*) - count({COST_SQL}) AS unpriced
-FROM ({_CALLS}) AS call LEFT JOIN price
-  ON price.model = call.model AND price.provider = coalesce(call.provider, '')
-  AND epoch_us(call.started_at) >= price.since AND epoch_us(call.started_at) < price.until
-  AND coalesce(call.input_tokens, 0) > price.over AND coalesce(call.input_tokens, 0) <= price.most
+FROM ({_CALLS}) AS call {price_join("call")}
 WHERE call.answered GROUP BY call.invocation_id
 UNION ALL SELECT id, 0, 0 FROM journal WHERE "index" = 0)"""
-_PRICES = (
-    f"price AS MATERIALIZED (SELECT unnest(from_json(?::JSON, '{json.dumps([PRICE_COLUMNS])}'),"
-    " recursive := true))"
-)
 
 _SOURCES = {
     "llm": "SELECT invocation_id AS id, model AS name FROM ("
@@ -82,6 +77,7 @@ _SOURCES = {
     f"{TOOL_CALLS.rows_sql(('invocation_id', 'tool'), source='spans')})",
     "agent": f"SELECT invocation_id AS id, {names.AGENT_NAMES.sql()} AS name FROM spans"
     f" WHERE {names.EXECUTED_LLM_CALL.sql()}",
+    "failure": f"SELECT invocation_id AS id, fingerprint AS name FROM ({FAILURES.sql()})",
     "step": "SELECT id, name FROM journal WHERE starts_with(entry_type, 'Command: ')",
 }
 """Names of what each invocation used, by field."""
@@ -152,11 +148,20 @@ def stored_ids(wanted: Filter, now: datetime, prices: str = "[]") -> tuple[str, 
     Raises:
         FilterError: The filter has a condition on `wait`, which is not stored.
     """
-    if wanted.has_wait:
-        raise FilterError("wait cannot be used here", "What an invocation waits for is not stored.")
-    return store_condition(wanted, now, prices=prices).select(
+    return stored_only(wanted, now, prices=prices).select(
         "i.id AS id", "ORDER BY i.created_at, i.id"
     )
+
+
+def stored_only(wanted: Filter, now: datetime, *, prices: str = "[]") -> StoreCondition:
+    """Return the condition on the store's invocations, whose copies alone decide.
+
+    Raises:
+        FilterError: The filter has a condition on `wait`, which is not stored.
+    """
+    if wanted.has_wait:
+        raise FilterError("wait cannot be used here", "What an invocation waits for is not stored.")
+    return store_condition(wanted, now, prices=prices)
 
 
 def store_condition(
@@ -266,7 +271,7 @@ def _add_recorded(made: StoreCondition, term: Term, prices: str) -> None:
         _add_number(made, term)
         return
     if field_.kind == "money":
-        made.add_cte(_PRICES, prices)
+        made.add_cte(PRICES_CTE, prices)
         made.add_cte(_COSTS)
         sign = compare_sql(term.operator, negated=term.negated)
         exact = "" if sign in (">", ">=") else " AND unpriced = 0"

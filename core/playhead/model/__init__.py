@@ -5,6 +5,7 @@
 
 from playhead.model.attempt import Attempt, AttemptOutcome
 from playhead.model.clock_offset import ClockOffset
+from playhead.model.groups import AgentFigures, AgentReport, FailureGroup, FailureGroups, FigureKind
 from playhead.model.invocation import Invocation, InvocationDetail, InvocationPage, Origin
 from playhead.model.llm import Cost, LlmCall, Message, Tokens, ToolCall
 from playhead.model.span import Span, SpanEvent
@@ -18,10 +19,15 @@ __all__ = [
     "ENDED",
     "FAILING",
     "STATUSES",
+    "AgentFigures",
+    "AgentReport",
     "Attempt",
     "AttemptOutcome",
     "ClockOffset",
     "Cost",
+    "FailureGroup",
+    "FailureGroups",
+    "FigureKind",
     "Invocation",
     "InvocationDetail",
     "InvocationPage",

@@ -12,9 +12,18 @@ from playhead.errors import PlayheadError, QueryError, RecorderError, RestateErr
 from playhead.filters.language import Filter, all_of, parse
 from playhead.filters.rows import matches
 from playhead.journal import entries
-from playhead.model import Invocation, InvocationDetail, InvocationPage
+from playhead.model import (
+    AgentReport,
+    FailureGroups,
+    FigureKind,
+    Invocation,
+    InvocationDetail,
+    InvocationPage,
+)
+from playhead.reader.agents import read_agents
 from playhead.reader.attempt_counts import with_attempts
 from playhead.reader.detail import build_detail
+from playhead.reader.failures import read_failures
 from playhead.reader.live import LiveInvocations
 from playhead.reader.pages import Merge, gone
 from playhead.reader.payloads import Payloads
@@ -99,7 +108,7 @@ class Reader:
             since=since,
             parent=invoked_by,
             id_prefix=id_prefix,
-        ) & (parse(filter) if isinstance(filter, str) else filter or Filter())
+        ) & _filter_of(filter)
         missing = self._absent()
 
         def attempt(read: Awaitable[_T] | None) -> Awaitable[_T | None]:
@@ -294,6 +303,59 @@ class Reader:
         """Return the invocations that this one called, newest first."""
         return await self.invocations(invoked_by=invocation_id, limit=1000)
 
+    async def failures(
+        self,
+        *,
+        filter: str | Filter | None = None,  # noqa: A002
+        limit: int = 100,
+        fingerprint: str = "",
+    ) -> FailureGroups:
+        """Return the most frequent groups of equal failures in the store.
+
+        Args:
+            filter: Only failures of invocations that match.
+            limit: Maximum number of groups.
+            fingerprint: Only groups whose fingerprint begins with this.
+
+        Raises:
+            FilterError: The filter is wrong, or has conditions that are not stored.
+            RecorderError: There is no store, or it cannot be read.
+            QueryError: The store was written by an older recorder.
+        """
+        found = await read_failures(
+            self._store(), _filter_of(filter), datetime.now(UTC), limit=limit,
+            fingerprint=fingerprint,
+        )  # fmt: skip
+        return replace(found, missing=await self._store_missing())
+
+    async def agents(
+        self,
+        *,
+        filter: str | Filter | None = None,  # noqa: A002
+        kinds: Sequence[FigureKind] = ("model", "tool", "step"),
+    ) -> AgentReport:
+        """Return the calls of models, tools and steps in the store, by agent.
+
+        Args:
+            filter: Only calls of invocations that match.
+            kinds: What to count.
+
+        Raises:
+            FilterError: The filter is wrong, or has conditions that are not stored.
+            RecorderError: There is no store, or it cannot be read.
+            QueryError: The store was written by an older recorder.
+        """
+        rows = await read_agents(self._store(), _filter_of(filter), datetime.now(UTC), kinds)
+        return AgentReport(rows, await self._store_missing())
+
+    def _store(self) -> StoreClient:
+        if self._stored is None:
+            raise RecorderError("There is no store to read", "Start `playhead record`.")
+        return self._stored.client
+
+    async def _store_missing(self) -> tuple[str, ...]:
+        return self._all_missing(list(await self.copy_problems()))
+
     async def close(self) -> None:
         """Close both clients."""
         if self._live:
@@ -355,6 +417,10 @@ class Reader:
             )
             for row in block
         ]
+
+
+def _filter_of(wanted: str | Filter | None) -> Filter:
+    return parse(wanted) if isinstance(wanted, str) else wanted or Filter()
 
 
 def _unanswerable(wanted: Filter, *, stored: bool) -> list[str]:

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 
 from playhead import conventions as names
 from playhead.store.attempt_counts import counts_view
+from playhead.store.failures_view import failures_view
 from playhead.store.late_spans import LATE_SPANS_SQL, SECONDS_SQL
 from playhead.store.times_view import times_view
 
-__all__ = ["LLM_CALLS", "TOOL_CALLS", "VIEWS", "Column", "View"]
+__all__ = ["FAILURES", "LLM_CALLS", "TOOL_CALLS", "VIEWS", "Column", "View"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,10 +286,32 @@ INVOCATION_TIMES = View(
     select=times_view(),
 )
 
+FAILURES = View(
+    "Failed attempts and terminal errors, with a fingerprint that equal failures share. Restate "
+    "does not record a failed attempt whose error equals the previous one.",
+    (
+        Column("invocation_id", "VARCHAR", "Invocation."),
+        Column("failed_at", "TIMESTAMPTZ", "When the attempt failed, or the invocation ended."),
+        Column("kind", "VARCHAR", "`attempt`: it is retried; `end`: a terminal error."),
+        Column("error", "VARCHAR", "Type of the error, or its message without variable parts."),
+        Column("message", "VARCHAR", "Message of the error."),
+        Column("code", "INTEGER", "Code of the error."),
+        Column("step", "VARCHAR", "Name of the step, or type of the command; empty outside."),
+        Column("service", "VARCHAR", "Name of the service."),
+        Column("place", "VARCHAR", "File and function outside of installed packages."),
+        Column("line", "INTEGER", "Line in that file."),
+        Column("deployment_id", "VARCHAR", "Deployment of the invocation."),
+        Column("fingerprint", "VARCHAR", "Hash of error, step, service and place."),
+        Column("stacktrace", "VARCHAR", "Stack trace."),
+    ),
+    select=failures_view(),
+)
+
 VIEWS: Mapping[str, View] = {
     "llm_calls": LLM_CALLS,
     "tool_calls": TOOL_CALLS,
     "attempts": ATTEMPTS,
     "invocation_attempts": INVOCATION_ATTEMPTS,
     "invocation_times": INVOCATION_TIMES,
+    "failures": FAILURES,
 }
