@@ -7,7 +7,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from playhead.model import Invocation, InvocationDetail, InvocationPage, Status
+from playhead.model import (
+    AgentReport,
+    FailureGroups,
+    Invocation,
+    InvocationDetail,
+    InvocationPage,
+    Status,
+)
 
 from playhead_tui.drawing.glyphs import Glyphs
 
@@ -74,6 +81,23 @@ class InvocationReader(Protocol):
 
     async def copy_problems(self) -> tuple[str, ...]:
         """Return what the recorder has not copied from the server, as sentences."""
+        ...
+
+    async def failures(
+        self,
+        *,
+        filter: str | None = None,  # noqa: A002
+        limit: int = 100,
+    ) -> FailureGroups:
+        """Return groups of equal failures in the store, the most frequent first."""
+        ...
+
+    async def agents(
+        self,
+        *,
+        filter: str | None = None,  # noqa: A002
+    ) -> AgentReport:
+        """Return the calls of models, tools and steps in the store, by agent."""
         ...
 
     async def invocation(self, invocation_id: str) -> InvocationDetail | None:

@@ -9,6 +9,8 @@ from textual.keys import format_key
 
 from playhead_tui.dialogs.dialog import Dialog, Menu
 from playhead_tui.dialogs.result_editor import ResultEditor
+from playhead_tui.screens.failures import FailuresScreen
+from playhead_tui.screens.groups import GroupScreen
 from playhead_tui.screens.invocation import InvocationScreen
 from playhead_tui.screens.invocations import InvocationsScreen
 from playhead_tui.screens.polling import PollingScreen
@@ -35,6 +37,7 @@ def key_rows(app_bindings: Sequence[BindingType]) -> list[tuple[str, str, str]]:
         ("Lists", RowsView.BINDINGS),
         ("List and invocation", PollingScreen.BINDINGS),
         ("Invocations", InvocationsScreen.BINDINGS),
+        ("Failures and agents", [*GroupScreen.BINDINGS, *FailuresScreen.BINDINGS]),
         ("Invocation", InvocationScreen.BINDINGS),
         ("Timeline", Waterfall.BINDINGS),
         ("Inspector and state", [*TextPane.BINDINGS, *Inspector.BINDINGS]),

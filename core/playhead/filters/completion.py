@@ -10,7 +10,7 @@ from playhead.errors import FilterError
 from playhead.filters.fields import FIELDS, Field
 from playhead.filters.language import parse, quote
 
-__all__ = ["Completion", "complete"]
+__all__ = ["Completion", "complete", "last_condition"]
 
 _TERM = re.compile(r'(?:"(?:\\.|[^"\\])*"?|[^\s"])*$')
 _VALUE = re.compile(r"-?([A-Za-z_]+)(:[<>]=?|[<>]=?|:(?!//)|=)(.*)", re.DOTALL)
@@ -40,16 +40,15 @@ def complete(text: str, known: Mapping[str, Sequence[str]] | None = None) -> Com
         text: The filter, up to the cursor.
         known: Values that exist, by name of the field.
     """
-    match = _TERM.search(text)
-    last = match[0] if match else ""
-    head = text[: len(text) - len(last)]
+    start = last_condition(text)
+    head, last = text[:start], text[start:]
     typed = _VALUE.fullmatch(last)
     field = FIELDS.get(typed[1].lower()) if typed else None
     if typed and field:
         found = _values(field, typed[3], known or {})
-        start = last[: len(last) - len(_last(typed[3]))]
+        given = last[: len(last) - len(_last(typed[3]))]
         made = Completion(
-            tuple(head + start + quote(value) for value in found), found, _describe(field, found)
+            tuple(head + given + quote(value) for value in found), found, _describe(field, found)
         )
     else:
         sign = "-" if last.startswith("-") else ""
@@ -58,6 +57,12 @@ def complete(text: str, known: Mapping[str, Sequence[str]] | None = None) -> Com
         texts = tuple(f"{head}{sign}{name}{FIELDS[name].operators[0]}" for name in names)
         made = Completion(texts, tuple(names), _fields(names))
     return _with_problem(made, text, last)
+
+
+def last_condition(text: str) -> int:
+    """Return the place at which the last condition begins; the end of the text after a space."""
+    match = _TERM.search(text)
+    return match.start() if match else len(text)
 
 
 def _with_problem(made: Completion, text: str, last: str) -> Completion:

@@ -151,7 +151,7 @@ async def read_agents(
         "tool": (head + _TOOLS.format(calls=_TOOL_CALLS), params),
         "step": (head + _STEPS, params),
     }
-    chosen = [kind for kind in queries if kind in kinds]
+    chosen: list[FigureKind] = [kind for kind in queries if kind in kinds]
     found = await asyncio.gather(*(client.rows(*queries[kind]) for kind in chosen))
     figures = [
         _figures(kind, row) for kind, rows in zip(chosen, found, strict=True) for row in rows

@@ -12,6 +12,13 @@ from textual.message import Message
 from textual.widgets import Footer, Static
 
 from playhead_tui.interfaces import Dashboard
+from playhead_tui.screens.filtering import (
+    FILTER_HINT,
+    complete,
+    known_values,
+    problem,
+    without_last,
+)
 from playhead_tui.screens.polling import PollingScreen, StoreChanged
 from playhead_tui.sources.ages import SourceAge
 from playhead_tui.sources.invocation_cache import CacheUpdate, InvocationCache
@@ -28,10 +35,10 @@ from playhead_tui.widgets.rows import RowsView
 if TYPE_CHECKING:
     from playhead.filters.completion import Completion
 
+    from playhead_tui.screens.groups import GroupScreen
+
 __all__ = ["InvocationsScreen"]
 
-KEYS = 200
-"""Keys of virtual objects that completion offers."""
 FEW = 20
 """Number of unknown invocations in one report up to which they are read: they may be new."""
 
@@ -111,6 +118,8 @@ class InvocationsScreen(PollingScreen):
         Binding("e", "errors", "Errors"),
         Binding("space", "hold_view", "Hold view"),
         Binding("x", "act", "Actions"),
+        Binding("F", "failures", "Failures", show=False),
+        Binding("A", "agents", "Agents", show=False),
         Binding("s", "sort", "Next sort column", show=False),
         Binding("S", "reverse", "Reverse order", show=False),
     ]
@@ -126,7 +135,7 @@ class InvocationsScreen(PollingScreen):
     """Pause between two reads of the figures in view while no change is known."""
     SEARCH_SECONDS = 3.0
     """Pause between two searches for the same query: the server scans all its invocations."""
-    FILTER_HINT = "Words, or fields such as status:failed tokens>1000; tab completes"
+    FILTER_HINT = FILTER_HINT
 
     def __init__(self, dashboard: Dashboard) -> None:
         super().__init__(dashboard)
@@ -433,32 +442,18 @@ class InvocationsScreen(PollingScreen):
             self.read_pages()
 
     def set_filter(self, text: str) -> None:
-        """Filter by this text, unless it is wrong or not complete yet."""
-        if self.filter_problem(text) is None:
-            self._change_query(text=text.strip())
+        """Filter by this text; by all but its last condition while that is not complete."""
+        usable = next((one for one in (text, without_last(text)) if problem(one) is None), None)
+        if usable is not None:
+            self._change_query(text=usable.strip())
 
     def filter_problem(self, text: str) -> str | None:
         """Return what is wrong with a filter, in one line."""
-        from playhead.errors import FilterError
-        from playhead.filters.language import parse
-
-        try:
-            parse(text)
-        except FilterError as error:
-            return error.short
-        return None
+        return problem(text)
 
     def complete_filter(self, text: str) -> Completion | None:
         """Return how a filter can continue."""
-        from playhead.filters.completion import complete
-
-        rows = self.cache.all_rows
-        known = {
-            "service": sorted({row.service for row in rows}),
-            "handler": sorted({row.handler for row in rows}),
-            "key": sorted({row.key for row in rows if row.key})[:KEYS],
-        }
-        return complete(text, known)
+        return complete(text, known_values(self.cache.all_rows))
 
     def _change_query(self, **changes: Any) -> None:
         self.list_query = replace(self.list_query, **changes)
@@ -486,6 +481,24 @@ class InvocationsScreen(PollingScreen):
     def action_errors(self) -> None:
         """Show only invocations that failed or are failing, or all again."""
         self._change_query(errors_only=not self.list_query.errors_only)
+
+    def action_failures(self) -> None:
+        """Show groups of equal failures, among the invocations that match the filter."""
+        from playhead_tui.screens.failures import FailuresScreen
+
+        self._open_groups(FailuresScreen)
+
+    def action_agents(self) -> None:
+        """Show the calls of agents, of the invocations that match the filter."""
+        from playhead_tui.screens.agents import AgentsScreen
+
+        self._open_groups(AgentsScreen)
+
+    def _open_groups(self, kind: type[GroupScreen[Any]]) -> None:
+        from playhead.filters.language import parse
+
+        text = str(parse(self.list_query.text).without_wait)
+        self.dashboard.push_screen(kind(self.dashboard, text, self.set_filter))
 
     def action_sort(self) -> None:
         """Sort by the next column."""

@@ -1,0 +1,137 @@
+"""The filter line, and the screens of failures and agents, over a real store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playhead.reader.reader import Reader
+from playhead_tui.screens.agents import AgentsScreen
+from playhead_tui.screens.failures import FailuresScreen
+from playhead_tui.screens.invocations import InvocationsScreen
+from playhead_tui.widgets.chips import Chips
+from playhead_tui.widgets.filter_bar import FilterBar
+from recorded_store import RecordedStore
+
+
+def chips(app: Any) -> str:
+    return " ".join(app.screen.query_one(Chips).texts)
+
+
+def error(message: str, step: str) -> dict[str, Any]:
+    return {"error_code": 500, "error_message": message, "related_command_name": step}
+
+
+@pytest.fixture
+def reader(tmp_path: Path) -> Reader:
+    store = RecordedStore(tmp_path)
+    store.invocation("inv_1a", "Weather/run", created=-60)
+    store.invocation("inv_1b", "Weather/run", created=-50)
+    store.invocation("inv_1c", "Chat/ada/say", created=-40)
+    asked = '[{"role":"user","parts":[{"type":"text","content":"How is Denver? [bold]"}]}]'
+    store.chat(
+        "inv_1a", "gpt-4o-mini", (1000, 100), agent="weather", start=-60,
+        attributes={"gen_ai.input.messages": asked},
+    )  # fmt: skip
+    store.chat("inv_1b", "gpt-4o-mini", (2000, 100), agent="weather", start=-50)
+    store.chat("inv_1c", "own-model", (5, 5), agent="chat", start=-40)
+    store.failure("inv_1a", -59, error("ValueError('x')", "Get \x1b[31mweather"))
+    store.failure("inv_1a", -58, error("ValueError('y')", "Get \x1b[31mweather"))
+    store.failure("inv_1c", -39, error("KeyError('z')", "Say"))
+    return store.write()
+
+
+async def test_words_are_found_in_recorded_prompts(stage, reader: Reader) -> None:
+    async with stage(reader) as s:
+        await s.shows("Chat/ada/say")
+        await s.press("slash", *"denver", "enter")
+        await s.until(lambda: [row.id for row in s.app.screen.listing.rows] == ["inv_1a"])
+        await s.shows("1 of 3")
+
+
+async def test_a_condition_that_is_being_typed_does_not_filter(stage, reader: Reader) -> None:
+    async with stage(reader) as s:
+        await s.shows("Chat/ada/say")
+        await s.press("slash", *"service:chat")
+        await s.until(lambda: len(s.app.screen.listing.rows) == 1)
+        await s.press(*" tokens>")
+        assert s.app.screen.list_query.text == "service:chat"
+        assert "tokens: Tokens of all LLM calls." in s.text
+        await s.press(*"x")
+        assert '"x" is not a whole number' in s.text
+        await s.press("enter")
+        assert s.app.screen.query(FilterBar)
+        await s.press("backspace", *"9", "enter")
+        await s.until(lambda: not s.app.screen.query(FilterBar))
+        assert "/ service:chat tokens>9" in chips(s.app)
+        await s.until(lambda: len(s.app.screen.listing.rows) == 1)
+
+
+async def test_tab_completes_fields_and_values(stage, reader: Reader) -> None:
+    async with stage(reader) as s:
+        await s.shows("Chat/ada/say")
+        await s.press("slash", *"serv", "tab", *"we", "tab")
+        assert s.app.screen.query_one(FilterBar).value == "service:Weather"
+        await s.until(lambda: len(s.app.screen.listing.rows) == 2)
+        await s.press("escape")
+        await s.until(lambda: len(s.app.screen.listing.rows) == 3)
+
+
+async def test_failures_lead_to_their_invocations(stage, reader: Reader) -> None:
+    async with stage(reader) as s:
+        await s.shows("Chat/ada/say")
+        await s.press("F")
+        await s.shows("3 recorded, 2 groups")
+        screen = s.app.screen
+        assert isinstance(screen, FailuresScreen)
+        assert [group.error for group in screen.listing.rows] == ["ValueError", "KeyError"]
+        fingerprint = screen.listing.rows[0].fingerprint
+        assert "\x1b" not in s.text
+        await s.press("j", "o")
+        await s.until(lambda: getattr(s.app.screen, "invocation_id", "") == "inv_1c")
+        await s.press("escape", "k", "enter")
+        await s.until(lambda: isinstance(s.app.screen, InvocationsScreen))
+        await s.until(lambda: [row.id for row in s.app.screen.listing.rows] == ["inv_1a"])
+        assert f"/ failure:{fingerprint}" in chips(s.app)
+
+
+async def test_the_filter_of_the_list_applies_to_failures(stage, reader: Reader) -> None:
+    async with stage(reader) as s:
+        await s.shows("Chat/ada/say")
+        await s.press("slash", *"service:chat", "enter", "F")
+        await s.shows("1 recorded, 1 group")
+        assert "/ service:chat" in chips(s.app)
+        await s.press("escape")
+        await s.shows("3 recorded, 2 groups")
+        await s.press("slash", *"service:none", "enter")
+        await s.shows("No failure is recorded.")
+        await s.press("escape", "escape")
+        assert isinstance(s.app.screen, InvocationsScreen)
+
+
+async def test_agents_lead_to_the_calls_behind_a_figure(stage, reader: Reader) -> None:
+    async with stage(reader) as s:
+        await s.shows("Chat/ada/say")
+        await s.press("A")
+        await s.shows("3 LLM calls, $0.0006, 1 of unknown price")
+        assert isinstance(s.app.screen, AgentsScreen)
+        line = next(line for line in s.text.splitlines() if "gpt-4o-mini" in line)
+        assert line.split()[1:6] == ["weather", "model", "gpt-4o-mini", "2", "0"]
+        await s.press("enter")
+        await s.until(lambda: isinstance(s.app.screen, InvocationsScreen))
+        await s.until(lambda: {r.id for r in s.app.screen.listing.rows} == {"inv_1a", "inv_1b"})
+        assert "llm=gpt-4o-mini agent=weather" in chips(s.app)
+
+
+@pytest.mark.parametrize("size", [(40, 10), (80, 24), (20, 5)])
+async def test_narrow_screens_leave_columns_out(stage, reader: Reader, size) -> None:
+    async with stage(reader, size=size) as s:
+        await s.until(lambda: s.app.screen.reads)
+        for key, name in (("F", "ERROR"), ("A", "NAME")):
+            await s.press(key)
+            await s.until(lambda: s.app.screen.listing.rows)
+            shown = [column.heading for column, _ in s.app.screen.listing.widths(size[0] - 2)]
+            assert name in shown
+            assert name in s.text
+            await s.press("escape")

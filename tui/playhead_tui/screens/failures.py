@@ -1,0 +1,76 @@
+"""The screen of failures: groups of equal ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from playhead.formatting import age, count, place, sparkline
+from playhead.model import FailureGroup
+from textual.binding import Binding, BindingType
+
+from playhead_tui.drawing.glyphs import ASCII
+from playhead_tui.screens.groups import Groups, GroupScreen
+from playhead_tui.widgets.group_list import Column
+
+__all__ = ["FailuresScreen"]
+
+LIMIT = 500
+"""Groups that are read."""
+
+
+class FailuresScreen(GroupScreen[FailureGroup]):
+    """Groups of equal failures, the most frequent first."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("o", "open_example", "Open the latest"),
+    ]
+    NAME = "Failures"
+    EMPTY = "No failure is recorded."
+
+    def columns(self) -> Sequence[Column[FailureGroup]]:
+        """Return the columns; the trend has 12 periods from the first to the last failure."""
+        now = self.dashboard.now
+        ascii_only = self.dashboard.glyphs is ASCII
+        return (
+            Column("COUNT", 5, lambda g: count(g.count), lambda g, p: p.bad, True, importance=9),
+            Column("INV.", 5, lambda g: count(g.invocations), lambda g, p: p.text, True,
+                   importance=6),
+            Column("STUCK", 5, lambda g: count(g.stuck), lambda g, p: p.warn if g.stuck else p.dim,
+                   True, importance=5),
+            Column("ERROR", 14, lambda g: g.error, lambda g, p: p.strong, flexible=True,
+                   importance=10),
+            Column("STEP", 12, lambda g: g.step, lambda g, p: p.text, flexible=True, importance=7),
+            Column("SERVICE", 12, lambda g: g.service, lambda g, p: p.dim, importance=4),
+            Column("PLACE", 18, place, lambda g, p: p.dim, flexible=True, importance=3),
+            Column("TREND", 12, lambda g: sparkline(g.trend, ascii_only=ascii_only),
+                   lambda g, p: p.bad, importance=2),
+            Column("FIRST", 5, lambda g: age(g.first_at, now()), lambda g, p: p.dim, True,
+                   importance=1),
+            Column("LAST", 5, lambda g: age(g.last_at, now()), lambda g, p: p.text, True,
+                   importance=8),
+        )  # fmt: skip
+
+    def key_of(self, group: FailureGroup) -> str:
+        """Return the fingerprint."""
+        return group.fingerprint
+
+    def filter_of(self, group: FailureGroup) -> str:
+        """Return the filter that selects the invocations of the group."""
+        return f"failure:{group.fingerprint}"
+
+    async def read_groups(self, filter_: str) -> Groups[FailureGroup]:
+        """Read the groups."""
+        found = await self.dashboard.reader.failures(filter=filter_ or None, limit=LIMIT)
+        title = (
+            f"{count(found.failures)} recorded, {count(found.total)} group"
+            f"{'' if found.total == 1 else 's'}"
+        )
+        if len(found.groups) < found.total:
+            title += f", the most frequent {len(found.groups)} shown"
+        return Groups(found.groups, title, found.missing)
+
+    def action_open_example(self) -> None:
+        """Open the invocation that failed last."""
+        if self.listing.current:
+            self.dashboard.open_invocation(self.listing.current.example)

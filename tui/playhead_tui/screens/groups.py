@@ -1,0 +1,212 @@
+"""The common base of the screens of groups: a list from the store, with a filter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Generic, TypeVar
+
+from playhead.text import clean
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.message import Message
+from textual.widgets import Footer, Static
+
+from playhead_tui.actions.copy import as_json
+from playhead_tui.interfaces import Dashboard
+from playhead_tui.screens.filtering import FILTER_HINT, complete, problem
+from playhead_tui.screens.polling import PollingScreen
+from playhead_tui.widgets.chips import Chips
+from playhead_tui.widgets.group_list import Column, GroupList
+from playhead_tui.widgets.notes import Notes
+from playhead_tui.widgets.rows import RowsView
+
+__all__ = ["GroupScreen", "Groups"]
+
+Group = TypeVar("Group")
+UNUSED = ("hold_view", "follow", "match", "answer")
+"""Actions of the base that have no meaning for groups."""
+
+
+@dataclass(frozen=True)
+class Groups(Generic[Group]):
+    """Groups that were read."""
+
+    rows: Sequence[Group]
+    title: str
+    """What was counted, for the first line."""
+    missing: tuple[str, ...] = field(default=())
+
+
+class GroupsRead(Message):
+    """Posted when groups were read; `filter` is the filter of the read."""
+
+    def __init__(self, groups: Groups[Any], filter_: str) -> None:
+        super().__init__()
+        self.groups = groups
+        self.filter = filter_
+
+    def can_replace(self, message: Message) -> bool:
+        """Keep only the newest groups."""
+        return isinstance(message, GroupsRead)
+
+
+class GroupScreen(PollingScreen, Generic[Group]):
+    """A list of groups; Enter shows the invocations of one in the list of invocations."""
+
+    DEFAULT_CSS = """
+    GroupScreen #title { height: 1; background: $panel; padding: 0 1; }
+    GroupScreen #empty { display: none; height: 1fr; padding: 2 4; color: $foreground 70%; }
+    GroupScreen.empty #empty { display: block; }
+    GroupScreen.empty GroupList { display: none; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("slash", "filter", "Filter"),
+        Binding("escape", "back", "Back"),
+        Binding("y", "copy", "Copy"),
+    ]
+    SECONDS = 5.0
+    SHARE = 20.0
+    FILTER_HINT = FILTER_HINT
+    NAME: ClassVar[str]
+    EMPTY: ClassVar[str]
+
+    def __init__(
+        self, dashboard: Dashboard, filter_: str, show_invocations: Callable[[str], None]
+    ) -> None:
+        """Create the screen.
+
+        Args:
+            dashboard: the app.
+            filter_: only invocations that match are counted.
+            show_invocations: shows the invocations that match a filter.
+        """
+        super().__init__(dashboard)
+        self.filter = filter_
+        self._show_invocations = show_invocations
+        self._loaded = False
+
+    # For subclasses.
+
+    def columns(self) -> Sequence[Column[Group]]:
+        """Return the columns."""
+        raise NotImplementedError
+
+    def key_of(self, group: Group) -> str:
+        """Return the identity of a group."""
+        raise NotImplementedError
+
+    def filter_of(self, group: Group) -> str:
+        """Return the filter that selects the invocations of a group."""
+        raise NotImplementedError
+
+    async def read_groups(self, filter_: str) -> Groups[Group]:
+        """Read the groups."""
+        raise NotImplementedError
+
+    # The screen.
+
+    def compose(self) -> ComposeResult:
+        """Lay out the title, the chips, the groups, the notes and the keys."""
+        glyphs = self.dashboard.glyphs
+        yield Static(self.NAME, id="title", markup=False)
+        yield Chips()
+        yield GroupList(self.columns(), self.key_of, glyphs=glyphs)
+        yield Static("Reading ...", id="empty", markup=False)
+        yield Notes(glyphs=glyphs)
+        yield Footer(show_command_palette=False)
+
+    def on_mount(self) -> None:
+        """Focus the list, and read."""
+        self.listing.focus()
+        self.add_class("empty")
+        self._show_chips()
+        if self.dashboard.connection:
+            self.start_polling()
+
+    @property
+    def listing(self) -> GroupList[Group]:
+        """The list widget."""
+        return self.query_one(GroupList)  # pyright: ignore[reportUnknownVariableType]
+
+    def focus_rows(self) -> None:
+        """Move the focus back to the list."""
+        self.listing.focus()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Disable the actions of the base that have no meaning here."""
+        return action not in UNUSED
+
+    async def read(self) -> GroupsRead:
+        """Read the groups."""
+        wanted = self.filter
+        return GroupsRead(await self.read_groups(wanted), wanted)
+
+    def deliver(self, result: GroupsRead) -> None:
+        """Post the groups to the handler."""
+        self.post_message(result)
+
+    def on_groups_read(self, message: GroupsRead) -> None:
+        """Show the groups, unless the filter has changed meanwhile."""
+        if message.filter != self.filter:
+            return
+        groups = message.groups
+        self.query_one("#title", Static).update(f"{self.NAME}  {clean(groups.title)}")
+        self.set_class(not groups.rows, "empty")
+        if not groups.rows:
+            more = "\n\nPress Esc to remove the filter." if self.filter else ""
+            self.query_one("#empty", Static).update(self.EMPTY + more)
+        self.listing.show_rows(groups.rows, stay_at_top=not self._loaded)
+        self._loaded = True
+        self.query_one(Notes).show_notes((*self.dashboard.notes, *groups.missing))
+
+    def _show_chips(self) -> None:
+        chips = [(f"/ {self.filter}", "primary")] if self.filter else []
+        self.query_one(Chips).show_chips(chips)
+
+    def filter_problem(self, text: str) -> str | None:
+        """Return what is wrong with a filter, in one line."""
+        if (wrong := problem(text)) is not None:
+            return wrong
+        from playhead.filters.language import parse
+
+        waits = parse(text).has_wait
+        return "wait cannot be used here: it is not stored." if waits else None
+
+    def complete_filter(self, text: str) -> Any:
+        """Return how a filter can continue."""
+        return complete(text, {})
+
+    def set_filter(self, text: str) -> None:
+        """Count only invocations that match, unless the text is wrong or not complete yet."""
+        if self.filter_problem(text) is None and text.strip() != self.filter:
+            self.filter = text.strip()
+            self._show_chips()
+            self.refresh_now()
+
+    def on_rows_view_moved(self, message: RowsView.Moved) -> None:
+        """Do nothing: no other part of the screen follows the cursor."""
+
+    def on_rows_view_chosen(self, message: RowsView.Chosen) -> None:
+        """Show the invocations of the group."""
+        group = self.listing.current
+        if group is not None:
+            wanted = self.filter_of(group)
+            self.dismiss()
+            self._show_invocations(f"{wanted} {self.filter}".strip())
+
+    def action_filter(self) -> None:
+        """Open the filter line."""
+        self.open_filter(self.filter)
+
+    def action_copy(self) -> None:
+        """Copy the group as JSON."""
+        if self.listing.current is not None:
+            self.dashboard.copy_text(as_json(self.listing.current))
+
+    def action_back(self) -> None:
+        """Undo one layer: the filter, or the screen."""
+        if self.filter:
+            self.set_filter("")
+        else:
+            self.dismiss()
