@@ -10,6 +10,8 @@ from collector_process import Collector, Recorder, send
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.trace.export import SpanExportResult
 from otlp_sink import Answer, OtlpSink, spans_of
+from playhead.doctor.collector import METRICS_PORT
+from playhead.doctor.collector import collector as doctor
 from playhead.local import free_port
 from target_programs import Jaeger
 from waiting import until
@@ -165,9 +167,13 @@ async def test_a_refused_span_is_dropped_and_counted(
                 ),
                 "the refused span is counted",
             )
+            [check] = await doctor({METRICS_PORT: str(collector.metrics_port)})
         finally:
             collector.child.stop()
     assert len(sink.headers) == 2  # It was not sent again.
+    assert check.problem == "collector-loses-spans"
+    assert check.finding == "the Collector lost spans since its start: 1 for otlp_http/phoenix"
+    assert await doctor({METRICS_PORT: str(collector.metrics_port)}) == []  # It has stopped.
 
 
 async def test_open_spans_reach_the_recorder_only(
@@ -193,8 +199,10 @@ async def test_open_spans_reach_the_recorder_only(
             until(lambda: sink.spans != [], "the target has a span")
             until(lambda: collector.archived() != [], "the archive has a span")
             [row] = await recorder.rows("end_unix_nano", "name = 'open'")
+            [check] = await doctor({METRICS_PORT: str(collector.metrics_port)})
         finally:
             collector.child.stop()
     assert row["end_unix_nano"] is None
+    assert check.state == "passed"
     assert [span.name for span in sink.spans] == ["finished"]
     assert [span["name"] for span in collector.archived()] == ["finished"]

@@ -191,3 +191,16 @@ def test_plain_otlp_is_as_stored(calling: None, run: Run) -> None:
     spans, _ = exported(run, "otlp")
     assert spans[6].parent_span_id == spans[3].span_id
     assert not [a.key for span in spans for a in span.attributes if a.key == "session.id"]
+
+
+def test_a_filter_selects_invocations(calling: None, run: Run, tmp_path: Path) -> None:
+    with OtlpSink() as sink:
+        arguments = ("export", "traces", "--to", "otlp", "--endpoint", sink.url)
+        assert "Sent 3 spans" in run(*arguments, "--filter", "service:Other").stdout
+        assert "Sent 7 spans" in run(*arguments, "--filter", "-service:Other").stdout
+        assert "Sent 0 spans" in run(*arguments, "--filter", "cost>5").stdout
+        wrong = run(*arguments, "--filter", "nonsense:1")
+        assert wrong.exit_code == 2
+    assert len({span.span_id for span in sink.spans}) == 10 == len(sink.spans)
+    folder = ("export", "traces", "--to", "parquet", str(tmp_path / "spans"))
+    assert "Wrote 3 spans" in run(*folder, "--filter", "service:Other").stdout

@@ -40,7 +40,9 @@ def command(ctx: click.Context, as_json: bool) -> None:
 
 
 async def _checks(settings: Settings) -> list[Check]:
-    from playhead.doctor import completeness, recorder, server, spans
+    import os
+
+    from playhead.doctor import collector, completeness, recorder, server, spans
     from playhead.record.client import connect
     from playhead.record.endpoint import read_endpoint
     from playhead.restate.client import RestateClient
@@ -60,6 +62,7 @@ async def _checks(settings: Settings) -> list[Check]:
                 *await recorder.recorder(settings, store),
                 *of_spans,
                 *await completeness.completeness(client, store, agents_on_time=on_time),
+                *await collector.collector(os.environ),
                 await asyncio.to_thread(_isolation),
             ]
         finally:

@@ -6,19 +6,19 @@ import asyncio
 import contextlib
 import os
 from collections.abc import Callable, Generator
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from playhead.cli.errors import CliError, Exit
-from playhead.cli.options import json_option, parse_since
+from playhead.cli.options import filter_option, json_option, parse_since
 from playhead.settings import Settings
 
 if TYPE_CHECKING:
     from playhead.export.report import Report
-    from playhead.export.stored_spans import Part, SpanReader, StoredSpan
+    from playhead.export.stored_spans import Part, Selection, SpanReader, StoredSpan
     from playhead.export.targets import Target
     from playhead.export.traces import Prepare
     from playhead.record.client import StoreClient
@@ -52,6 +52,7 @@ def command() -> None:
     metavar="TIME",
     help="Only spans since TIME: an age (90s, 15m, 2h, 3d) or an ISO 8601 time.",
 )
+@filter_option
 @click.option("--as-stored", is_flag=True, help="Add nothing for the target to the spans.")
 @click.option("--again", is_flag=True, help="Send spans again that the target has accepted before.")
 @click.option(
@@ -71,6 +72,7 @@ def traces(
     endpoint: str | None,
     headers: tuple[str, ...],
     since: datetime | None,
+    expression: str | None,
     as_stored: bool,
     again: bool,
     retry_for: float,
@@ -103,7 +105,18 @@ def traces(
         target = find_target(name, endpoint, given, os.environ)
     with _progress() as progress:
         report = asyncio.run(
-            _export(settings, target, name, path, since, as_stored, again, retry_for, progress)
+            _export(
+                settings,
+                target,
+                name,
+                path,
+                since,
+                expression,
+                as_stored,
+                again,
+                retry_for,
+                progress,
+            )
         )
     if as_json:
         _write_json(report, name, path, target)
@@ -119,6 +132,7 @@ async def _export(
     name: str,
     path: Path | None,
     since: datetime | None,
+    expression: str | None,
     as_stored: bool,
     again: bool,
     patience: float,
@@ -126,7 +140,7 @@ async def _export(
 ) -> Report:
     from playhead.errors import PlayheadError
     from playhead.export.report import Report
-    from playhead.export.stored_spans import Selection, SpanReader
+    from playhead.export.stored_spans import SpanReader
     from playhead.record.client import connect
 
     client = await connect(settings)
@@ -136,7 +150,7 @@ async def _export(
             "Start `playhead record`, or name another folder with --store.",
         )
     try:
-        reader = SpanReader(client, Selection(since))
+        reader = SpanReader(client, await _selection(client, since, expression))
         report = Report(await reader.totals())
         if target is None:
             assert path is not None
@@ -156,6 +170,23 @@ async def _export(
         return report
     finally:
         await client.close()
+
+
+async def _selection(
+    client: StoreClient, since: datetime | None, expression: str | None
+) -> Selection:
+    """Return what to export. Raises FilterError."""
+    from playhead.export.stored_spans import Selection
+    from playhead.filters.language import parse
+    from playhead.filters.store import USED_MODELS, prices_of, stored_ids
+
+    if not expression:
+        return Selection(since)
+    wanted = parse(expression)
+    prices = prices_of(await client.rows(USED_MODELS)) if wanted.needs_prices else "[]"
+    sql, parameters = stored_ids(wanted, datetime.now(UTC), prices)
+    rows = await client.rows(sql, parameters)
+    return Selection(since, frozenset(row["id"] for row in rows), sql, tuple(parameters))
 
 
 async def _to_path(

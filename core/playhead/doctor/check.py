@@ -36,6 +36,7 @@ Problem = Literal[
     "agent-clock-ahead",
     "agent-clock-behind",
     "isolation-incomplete",
+    "collector-loses-spans",
 ]
 """What a check can find, as a name for programs. docs/troubleshooting.md explains each."""
 

@@ -70,15 +70,24 @@ class Selection:
 
     since: datetime | None = None
     """Earliest start of a span."""
-    condition: str = ""
-    """SQL condition on the columns of `spans`."""
+    invocations: frozenset[str] | None = None
+    """Ids of the only invocations whose spans match; None for all spans."""
+    invocations_sql: str = ""
+    """A SELECT of these ids, for queries on all spans."""
     parameters: tuple[Any, ...] = ()
+    """Its parameters."""
 
-    def where(self) -> tuple[str, list[Any]]:
-        """Return the condition in SQL, and its parameters. Pending spans never match."""
-        parts, parameters = ["end_unix_nano IS NOT NULL"], list(self.parameters)
-        if self.condition:
-            parts.append(f"({self.condition})")
+    def where(self, *, filtered: bool = True) -> tuple[str, list[Any]]:
+        """Return the condition in SQL, and its parameters. Pending spans never match.
+
+        Args:
+            filtered: Whether the condition selects invocations, which takes time.
+        """
+        parts: list[str] = ["end_unix_nano IS NOT NULL"]
+        parameters: list[Any] = []
+        if filtered and self.invocations_sql:
+            parts.append(f"invocation_id IN (SELECT id FROM ({self.invocations_sql}))")
+            parameters += self.parameters
         if self.since is not None:
             parts.append("start_unix_nano >= ?::UBIGINT")
             parameters.append(unix_nano(self.since))
@@ -134,7 +143,9 @@ class SpanReader:
     def __init__(self, client: StoreClient, selection: Selection = Selection()) -> None:
         """Create the reader; nothing is read yet."""
         self._client = client
+        self._invocations = selection.invocations
         self._where, self._parameters = selection.where()
+        self._plain, self._plain_parameters = selection.where(filtered=False)
 
     async def totals(self) -> Totals:
         """Count the spans. Raises the errors of `StoreClient.rows`."""
@@ -223,18 +234,24 @@ class SpanReader:
             yield start, trace.last
 
     async def _fetch(self, part: Part) -> ArrowTable:
+        from playhead.store.arrow import pa, pc
+
         try:
-            return await self._client.arrow(
-                f"SELECT {_COLUMNS} FROM spans WHERE {self._where}"
+            table = await self._client.arrow(
+                f"SELECT {_COLUMNS} FROM spans WHERE {self._plain}"
                 " AND start_unix_nano BETWEEN ?::UBIGINT AND ?::UBIGINT"
                 " AND trace_id IN (SELECT unnest(?::VARCHAR[]))"
                 " ORDER BY trace_id, start_unix_nano, span_id",
-                [*self._parameters, part.start, part.end, part.traces],
+                [*self._plain_parameters, part.start, part.end, part.traces],
             )
         except QueryLimitError as error:
             raise QueryLimitError(
                 f"The spans of trace {part.traces[0]} are too large to be read: {error.title}"
             ) from error
+        if self._invocations is None:
+            return table
+        chosen = [id_ in self._invocations for id_ in table.column("invocation_id").to_pylist()]
+        return pc.filter(table, pa.array(chosen, pa.bool_()))
 
 
 def unix_nano(moment: datetime) -> int:
