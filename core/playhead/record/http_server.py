@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 from collections.abc import Generator
+from typing import cast
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 __all__ = ["HttpServer", "listen"]
 
 STOP_SECONDS = 2
 IDLE_SECONDS = 3600
 """An exporter that sends on a connection just closed as idle loses the batch, so keep them open."""
+HEAD_SECONDS = 20.0
+"""Longest time from the start of a connection, or of a request, to the end of its head."""
+CONNECTIONS = 200
+"""Connections of a server; one more closes the one that has been idle for longest."""
+BUSY_CONNECTIONS = 256
+"""Connections with a request under way. One more request is answered with 503."""
 
 
 def listen(port: int) -> socket.socket:
@@ -33,6 +42,54 @@ def listen(port: int) -> socket.socket:
     return sock
 
 
+class _Connection(H11Protocol):
+    """A connection that ends when its request does not arrive, or when others need its place."""
+
+    _deadline: asyncio.TimerHandle | None = None
+    _active_at = 0.0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._active_at = self.loop.time()
+        self._expect_head()
+        if len(self.connections) > CONNECTIONS:
+            others = (c for c in self.connections if isinstance(c, _Connection) and c is not self)
+            idle = [connection for connection in others if connection.is_idle]
+            if idle:
+                min(idle, key=lambda connection: connection._active_at).close()
+
+    def data_received(self, data: bytes) -> None:
+        self._active_at = self.loop.time()
+        super().data_received(data)
+        if not self.is_idle:
+            self._forget_deadline()
+        elif self.conn.trailing_data[0] and self._deadline is None:
+            self._expect_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._forget_deadline()
+        super().connection_lost(exc)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no request is under way; the head of the next one may have begun."""
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        return cycle is None or cycle.response_complete
+
+    def close(self) -> None:
+        """Close the connection."""
+        if not self.transport.is_closing():
+            self.transport.close()
+
+    def _expect_head(self) -> None:
+        self._deadline = self.loop.call_later(HEAD_SECONDS, self.close)
+
+    def _forget_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+
 class HttpServer(uvicorn.Server):
     """A server of an ASGI application on a socket that is already listening."""
 
@@ -45,7 +102,8 @@ class HttpServer(uvicorn.Server):
                 access_log=False,
                 lifespan="off",
                 server_header=False,
-                limit_concurrency=256,
+                http=_Connection,
+                limit_concurrency=BUSY_CONNECTIONS,
                 timeout_keep_alive=IDLE_SECONDS,
                 timeout_graceful_shutdown=STOP_SECONDS,
             )

@@ -14,6 +14,8 @@ from playhead.errors import RequestBodyError
 
 __all__ = ["Budget", "read_body", "request_body"]
 
+BODY_SECONDS = 30.0
+"""Longest time to receive a body."""
 _GZIP = 16 + zlib.MAX_WBITS
 CHUNK_BYTES = 4 * 1024
 """Size of the pieces to unpack: after each gzip member, zlib copies the rest of its piece."""
@@ -80,7 +82,7 @@ async def read_body(request: Request, limit: int) -> bytes:
 
     Raises:
         RequestBodyError: The body is too large (413), has an unsupported encoding (415), or is not
-            valid gzip (400).
+            valid gzip (400), or arrives too slowly (408).
     """
     return await _read(request, limit, _Reservation(_NoBudget()))
 
@@ -94,12 +96,16 @@ async def _read(request: Request, limit: int, reservation: _Reservation) -> byte
         raise RequestBodyError(413, f"the body is larger than {limit} bytes")
     parts: list[bytes] = []
     size = 0
-    async for part in request.stream():
-        size += len(part)
-        if size > limit:
-            raise RequestBodyError(413, f"the body is larger than {limit} bytes")
-        reservation.resize(size)
-        parts.append(part)
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for part in request.stream():
+                size += len(part)
+                if size > limit:
+                    raise RequestBodyError(413, f"the body is larger than {limit} bytes")
+                reservation.resize(size)
+                parts.append(part)
+    except TimeoutError as error:
+        raise RequestBodyError(408, f"the body took longer than {BODY_SECONDS:g} s") from error
     body = b"".join(parts)
     if encoding != "gzip":
         return body
