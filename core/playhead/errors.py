@@ -41,6 +41,8 @@ empty.
 
 from __future__ import annotations
 
+from playhead.text import without_password
+
 __all__ = [
     "AmbiguousIdError",
     "AnswerError",
@@ -89,6 +91,7 @@ class PlayheadError(Exception):
             title: What is wrong, and where.
             hint: What to do next; also shown in tracebacks.
         """
+        title, hint = without_password(title), without_password(hint)
         super().__init__(title)
         self.title = title
         self.hint = hint

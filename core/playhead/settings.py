@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -15,7 +16,7 @@ import platformdirs
 from playhead.errors import SettingsError
 from playhead.text import without_password
 
-__all__ = ["Settings", "load"]
+__all__ = ["Settings", "load", "require_header_token"]
 
 
 VARIABLES = {
@@ -128,6 +129,8 @@ def _convert(name: str, value: Any, source: str) -> Any:
         return Path(str(value)).expanduser()
     if name == "replay_env":
         return tuple(part for part in str(value).replace(",", " ").split())
+    if name == "auth_token":
+        require_header_token(str(value), source)
     if name.endswith("_url"):
         return _url(name, str(value), source)
     return str(value)
@@ -145,3 +148,17 @@ def _url(name: str, value: str, source: str) -> str:
             "Write it as http://HOST:PORT or https://HOST.",
         )
     return value.rstrip("/")
+
+
+def require_header_token(token: str, source: str) -> None:
+    """Raise SettingsError for a token that a header cannot have; the error does not contain it.
+
+    Args:
+        token: A bearer token.
+        source: Where it comes from.
+    """
+    if not re.fullmatch(r"[!-~]+", token):
+        raise SettingsError(
+            f"{source}: the token has spaces, line ends or characters that are not ASCII",
+            "Check how it was copied: a file may end with a line end.",
+        )

@@ -16,7 +16,7 @@ import click
 from playhead.cli.output import echo_json
 from playhead.formatting import size, whole
 from playhead.settings import Settings
-from playhead.text import clean, escape_json
+from playhead.text import clean, escape_json, without_password
 
 if TYPE_CHECKING:
     from playhead.record.recorder import Recorder, RecorderOptions
@@ -137,6 +137,8 @@ def _given(value: int | None, default: int) -> int:
 
 
 async def _record(settings: Settings, options: RecorderOptions, as_json: bool) -> None:
+    from playhead.cli.output import note
+    from playhead.record.ownership import exposure
     from playhead.record.recorder import open_recorder
 
     stop = asyncio.Event()
@@ -151,6 +153,8 @@ async def _record(settings: Settings, options: RecorderOptions, as_json: bool) -
         loop.add_signal_handler(number, interrupt)
     async with open_recorder(settings, options) as recorder:
         endpoint = recorder.endpoint
+        if exposed := exposure(recorder.store.folder):
+            note(f"Warning: {exposed}")
         if as_json:
             await _log_states(recorder, stop)
             return
@@ -158,7 +162,7 @@ async def _record(settings: Settings, options: RecorderOptions, as_json: bool) -
         click.echo(f"  OTLP/HTTP   http://127.0.0.1:{endpoint.otlp_http_port}/v1/traces")
         click.echo(f"  OTLP/gRPC   127.0.0.1:{endpoint.otlp_grpc_port}")
         click.echo(f"  query API   {endpoint.api_url}")
-        source = settings.admin_url if options.journals else "none (--no-journal)"
+        source = without_password(settings.admin_url) if options.journals else "none (--no-journal)"
         click.echo(f"  journals    {source}")
         line = ""
         while not stop.is_set():

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from playhead.text import without_password
+
 __all__ = ["PROBLEMS", "Check", "Problem", "failed", "passed", "skipped", "warning"]
 
 Problem = Literal[
@@ -37,6 +39,7 @@ Problem = Literal[
     "agent-clock-behind",
     "isolation-incomplete",
     "collector-loses-spans",
+    "store-exposed",
 ]
 """What a check can find, as a name for programs. docs/troubleshooting.md explains each."""
 
@@ -57,19 +60,19 @@ class Check:
 
 def passed(name: str, finding: str) -> Check:
     """Return the result of a check that passed."""
-    return Check(name, "passed", finding)
+    return Check(name, "passed", without_password(finding))
 
 
 def warning(name: str, problem: Problem, finding: str, hint: str = "") -> Check:
     """Return the result of a check that found missing or wrong data."""
-    return Check(name, "warning", finding, hint, problem)
+    return Check(name, "warning", without_password(finding), without_password(hint), problem)
 
 
 def failed(name: str, problem: Problem, finding: str, hint: str = "") -> Check:
     """Return the result of a check that failed."""
-    return Check(name, "failed", finding, hint, problem)
+    return Check(name, "failed", without_password(finding), without_password(hint), problem)
 
 
 def skipped(name: str, finding: str) -> Check:
     """Return the result of a check that could not run."""
-    return Check(name, "skipped", finding)
+    return Check(name, "skipped", without_password(finding))

@@ -14,6 +14,7 @@ from playhead.errors import QueryError, RecorderError
 from playhead.formatting import duration, size
 from playhead.local.ports import port_is_free
 from playhead.record.client import StoreClient
+from playhead.record.ownership import exposure
 from playhead.restate.rows import parse_time
 from playhead.settings import Settings
 from playhead.values import as_dict
@@ -58,7 +59,9 @@ async def recorder(settings: Settings, store: StoreClient | None) -> list[Check]
             failed("recorder", "no-recorder", error.title, error.hint or START),
             *(skipped(name, "the store cannot be read") for name in names),
         ]
-    stored = passed("store", f"{counts['spans']} spans, {counts['invocations']} invocations")
+    rows = f"{counts['spans']} spans, {counts['invocations']} invocations"
+    exposed = exposure(settings.store)
+    stored = warning("store", "store-exposed", rows, exposed) if exposed else passed("store", rows)
     if health is None:
         return [
             failed("recorder", "no-recorder", f"reading the {store.describe()}", START),

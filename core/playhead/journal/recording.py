@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -112,7 +113,8 @@ class Recording:
 
         Args:
             path: File to write, usually `*.journal.json`; folders are created.
-            keep_headers: Keep the values of Input headers, which can be secret.
+            keep_headers: Keep the values of Input headers, which can be secret; only the owner can
+                read the file.
 
         Raises:
             RecordingError: The file cannot be written.
@@ -122,7 +124,11 @@ class Recording:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             part = path.with_name(path.name + ".part")
-            part.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", "utf-8")
+            part.unlink(missing_ok=True)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+            with os.fdopen(os.open(part, flags, 0o600 if keep_headers else 0o666), "wb") as file:
+                text = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+                file.write(text.encode("utf-8", "backslashreplace"))
             part.replace(path)
         except OSError as error:
             raise RecordingError(f"{path} cannot be written: {error.strerror}") from error

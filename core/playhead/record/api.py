@@ -24,7 +24,14 @@ from starlette.routing import Route
 
 from playhead.errors import QueryError, QueryLimitError, RequestBodyError
 from playhead.record.change_feed import ChangeFeed
-from playhead.record.endpoint import CLIENT_HEADER, HOSTS
+from playhead.record.endpoint import (
+    CLIENT_HEADER,
+    HOSTS,
+    PROOF_HEADER,
+    SCHEME,
+    proof,
+    signature,
+)
 from playhead.record.metrics import CONTENT_TYPE
 from playhead.record.request_body import read_body
 from playhead.store.arrow import pa
@@ -53,7 +60,10 @@ def app(
     settled: Callable[[float | None], Awaitable[bool]],
     metrics: Callable[[], bytes],
 ) -> Starlette:
-    """Return the API. Requests need the header `authorization: Bearer {token}`, except /healthz.
+    """Return the API. Requests need the token or a signature made with it, except /healthz.
+
+    The header is `authorization: Bearer {token}`, or `Playhead {nonce} {signature}`; the answer to
+    a signature has a proof that this is the recorder (see `playhead.record.endpoint`).
 
     Args:
         store: The store to query.
@@ -154,10 +164,18 @@ def _guarded(handler: _Handler, token: str) -> _Handler:
     expected = f"Bearer {token}".encode()
 
     async def guarded(request: Request) -> Response:
-        sent = request.headers.get("authorization", "").encode()
-        if not hmac.compare_digest(sent, expected):
+        sent = request.headers.get("authorization", "")
+        scheme, _, signed = sent.partition(" ")
+        nonce, _, mac = signed.partition(" ")
+        is_signed = scheme == SCHEME and hmac.compare_digest(
+            mac.encode(), signature(token, nonce, request.method).encode()
+        )
+        if not is_signed and not hmac.compare_digest(sent.encode(), expected):
             return _error(401, "send the bearer token of this store (recorder.token)")
-        return await handler(request)
+        response = await handler(request)
+        if is_signed:
+            response.headers[PROOF_HEADER] = proof(token, nonce)
+        return response
 
     return guarded
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import hmac
 import json
 import secrets
 import ssl
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -15,14 +16,23 @@ import httpx
 
 from playhead.errors import QueryError, QueryLimitError, RecorderError
 from playhead.record.change_feed import Changes, parse_changes
-from playhead.record.endpoint import CLIENT_HEADER, RecorderEndpoint, read_endpoint, read_token
+from playhead.record.endpoint import (
+    CLIENT_HEADER,
+    PROOF_HEADER,
+    SCHEME,
+    RecorderEndpoint,
+    proof,
+    read_endpoint,
+    read_token,
+    signature,
+)
 from playhead.record.file_client import FileClient, FileInUseError
 from playhead.settings import Settings
 
 if TYPE_CHECKING:
     from playhead.store.arrow import ArrowTable
 
-__all__ = ["StoreClient", "connect"]
+__all__ = ["RecorderAuth", "StoreClient", "connect"]
 
 _T = TypeVar("_T")
 HEALTH_SECONDS = 2.0
@@ -240,10 +250,41 @@ class _RecorderClient:
         return response.content
 
 
+class RecorderAuth(httpx.Auth):
+    """Signs requests to a recorder, and accepts answers of this recorder only.
+
+    Raises:
+        RecorderError: Another program answered.
+    """
+
+    def __init__(self, endpoint: RecorderEndpoint, token: str) -> None:
+        """Keep the token, which is never sent."""
+        self._endpoint = endpoint
+        self._token = token
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response]:
+        """Send the signed request, and check the answer."""
+        nonce = secrets.token_hex(16)
+        signed = signature(self._token, nonce, request.method)
+        request.headers["authorization"] = f"{SCHEME} {nonce} {signed}"
+        response = yield request
+        proved = response.headers.get(PROOF_HEADER, "").encode()
+        if not hmac.compare_digest(proved, proof(self._token, nonce).encode()):
+            if response.status_code == 503:  # answered before the signature was looked at
+                raise RecorderError(
+                    f"The recorder at {self._endpoint.api_url} is busy", "Try again in a moment."
+                )
+            raise RecorderError(
+                f"The program at {self._endpoint.api_url} is not the recorder of this store",
+                "Start `playhead record`.",
+            )
+
+
 def _client(endpoint: RecorderEndpoint, token: str) -> httpx.AsyncClient:
     return httpx.AsyncClient(
         base_url=endpoint.api_url,
-        headers={"authorization": f"Bearer {token}", CLIENT_HEADER: secrets.token_hex(8)},
+        headers={CLIENT_HEADER: secrets.token_hex(8)},
+        auth=RecorderAuth(endpoint, token),
         timeout=QUERY_SECONDS,
         trust_env=False,
         # Plain HTTP on this machine: loading certificates would take longer than most queries.

@@ -1,24 +1,37 @@
-"""The recorder's ports and bearer token, in two small files next to the store's database."""
+"""The recorder's ports and secret token, in two small files next to the store's database.
+
+A client of Playhead never sends the token. It sends a signature that only the token's owner can
+make, and accepts an answer only with a proof: another program on the port of a recorder that has
+ended learns nothing, and cannot pass for a recorder.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 import os
+import re
 import secrets
-import stat
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from playhead.errors import StoreError
 
 __all__ = [
     "CLIENT_HEADER",
     "ENDPOINT_FILE",
     "HOSTS",
+    "PROOF_HEADER",
+    "SCHEME",
     "TOKEN_FILE",
     "RecorderEndpoint",
-    "ensure_token",
+    "new_token",
+    "proof",
     "read_endpoint",
     "read_token",
     "remove_endpoint",
+    "signature",
     "write_endpoint",
 ]
 
@@ -29,6 +42,11 @@ HOSTS = ["127.0.0.1", "localhost", "host.docker.internal"]
 
 TOKEN_FILE = "recorder.token"
 ENDPOINT_FILE = "recorder.json"
+
+SCHEME = "Playhead"
+"""Scheme of the `authorization` header with a signature: `Playhead NONCE SIGNATURE`."""
+PROOF_HEADER = "playhead-proof"
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{20,200}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,23 +66,50 @@ class RecorderEndpoint:
         return f"http://127.0.0.1:{self.api_port}"
 
 
-def ensure_token(folder: Path) -> str:
-    """Return the store's bearer token; create one unless a private file has it."""
-    path = folder / TOKEN_FILE
-    found = read_token(folder)
-    if found and stat.S_IMODE(path.stat().st_mode) == 0o600:
-        return found
+def new_token(folder: Path) -> str:
+    """Write a new token for this store, and return it.
+
+    Raises:
+        StoreError: The file cannot be written.
+    """
     created = secrets.token_urlsafe(32)
-    _write(path, created)
+    try:
+        _write(folder / TOKEN_FILE, created)
+    except OSError as error:
+        raise StoreError(
+            f"{folder / TOKEN_FILE} cannot be written: {error.strerror}",
+            "Remove what is at this path, or choose another folder with --store.",
+        ) from error
     return created
 
 
 def read_token(folder: Path) -> str | None:
-    """Return the store's bearer token; None when the file is missing or unreadable."""
+    """Return the store's token; None when the file is missing, unreadable or has no token."""
     try:
-        return (folder / TOKEN_FILE).read_text().strip() or None
-    except OSError:
+        found = (folder / TOKEN_FILE).read_text("ascii").strip()
+    except (OSError, ValueError):
         return None
+    return found if _TOKEN.fullmatch(found) else None
+
+
+def signature(token: str, nonce: str, method: str) -> str:
+    """Return the signature of a request.
+
+    Args:
+        token: The store's token.
+        nonce: A text that no other request has.
+        method: The HTTP method.
+    """
+    return _mac(token, f"request {nonce} {method}")
+
+
+def proof(token: str, nonce: str) -> str:
+    """Return what only a recorder with this token can answer to the request with this nonce."""
+    return _mac(token, f"answer {nonce}")
+
+
+def _mac(token: str, text: str) -> str:
+    return hmac.new(token.encode(), text.encode(), hashlib.sha256).hexdigest()
 
 
 def write_endpoint(folder: Path, endpoint: RecorderEndpoint) -> None:

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import httpx
 
+from playhead.errors import RecorderError
 from playhead.local import ManagedProcess
+from playhead.record.client import RecorderAuth
 from playhead.record.endpoint import read_endpoint, read_token
 from playhead.settings import Settings
 
@@ -37,13 +39,16 @@ def recorder_process(
         [
             sys.executable, "-m", "playhead",
             "--store", settings.store,
-            "--admin-url", settings.admin_url,
             "record",
             *(f"{flag}={0 if free_ports else port}" for flag, port in ports.items()),
             *([] if journals else ["--no-journal"]),
         ],
         log=log,
-        env={"RESTATE_AUTH_TOKEN": settings.auth_token} if settings.auth_token else {},
+        # Arguments of a process are visible to every user of the machine.
+        env={
+            "RESTATE_ADMIN_URL": settings.admin_url,
+            **({"RESTATE_AUTH_TOKEN": settings.auth_token} if settings.auth_token else {}),
+        },
     )  # fmt: skip
 
 
@@ -81,9 +86,9 @@ def recorder_answers(store: Path, pid: int) -> bool:
     try:
         return httpx.get(
             f"{endpoint.api_url}/health",
-            headers={"authorization": f"Bearer {token}"},
+            auth=RecorderAuth(endpoint, token),
             timeout=2.0,
             trust_env=False,
         ).is_success
-    except httpx.HTTPError:
+    except (httpx.HTTPError, RecorderError):
         return False

@@ -17,7 +17,7 @@ from playhead.record import api, otlp_grpc, otlp_http
 from playhead.record.change_feed import ChangeFeed
 from playhead.record.endpoint import (
     RecorderEndpoint,
-    ensure_token,
+    new_token,
     remove_endpoint,
     write_endpoint,
 )
@@ -25,6 +25,7 @@ from playhead.record.http_server import HttpServer, listen
 from playhead.record.ingest import Ingest
 from playhead.record.journal_copier import JournalCopier
 from playhead.record.metrics import Metrics
+from playhead.record.ownership import require_own_folder
 from playhead.record.uptime import Uptime
 from playhead.restate.client import RestateClient
 from playhead.settings import Settings
@@ -124,10 +125,11 @@ async def open_recorder(settings: Settings, options: RecorderOptions) -> AsyncGe
     async with contextlib.AsyncExitStack() as stack:
         store = Store(settings.store)
         stack.callback(store.close)
+        require_own_folder(store.folder)
         copiers: list[JournalCopier] = []
         otlp_socket = _listen(stack, "OTLP over HTTP", options.otlp_http_port, "otlp_http_port")
         api_socket = _listen(stack, "query API", options.api_port, "api_port")
-        token = ensure_token(store.folder)
+        token = new_token(store.folder)
         stopping = threading.Event()
         rebuilding = asyncio.create_task(asyncio.to_thread(rebuild_llm_calls, store, stopping))
         stack.push_async_callback(_finish, stopping.set, rebuilding)

@@ -18,6 +18,7 @@ from playhead.errors import (
     UnauthorizedError,
     UnreachableError,
 )
+from playhead.settings import require_header_token
 
 __all__ = ["RestateClient", "answer_error", "connection_error"]
 
@@ -67,6 +68,8 @@ class RestateClient:
         self._sleep = sleep
         self._timeout = timeout
         self._waiting: dict[object, float] = {}
+        if auth_token:
+            require_header_token(auth_token, "auth_token")
         headers = {"authorization": f"Bearer {auth_token}"} if auth_token else {}
         self._http = httpx.AsyncClient(
             headers=headers,
