@@ -23,6 +23,8 @@ from playhead.restate.client import RestateClient
 from playhead.restate.deployments import register_deployment, remove_deployment
 from playhead.settings import Settings
 
+from playhead_samples.collector import Collector
+
 __all__ = ["Report", "Stack"]
 
 START_SECONDS = 60.0
@@ -45,6 +47,8 @@ class Stack:
         recorder_admin_url: str | None = None,
         only: Sequence[str] = (),
         record: bool = True,
+        collector: Sequence[str] | None = None,
+        otlp_url: str | None = None,
         report: Report = lambda line: None,
     ) -> None:
         """Create the stack; nothing is started yet.
@@ -57,13 +61,24 @@ class Stack:
             recorder_admin_url: the server that the recorder copies from; by default, the stack's.
             only: names of the agents' files to serve; all when empty. Fewer files start faster.
             record: start a recorder and send traces to it. Without it, tracing is off.
+            collector: send traces through a Collector, which passes them to the recorder and to
+                these targets, keys of `playhead_samples.collector.TARGETS`.
+            otlp_url: send traces to this address instead of to the recorder.
             report: receives a line for each process that is started.
+
+        Raises:
+            ProcessError: no Collector was found.
         """
         self.folder = folder
         self.report = report
         self.record = record
         otlp_http_port = free_port()
-        self.otlp_url = f"http://127.0.0.1:{otlp_http_port}"
+        self.recorder_url = f"http://127.0.0.1:{otlp_http_port}"
+        self.collector: Collector | None = None
+        if collector is not None:
+            self.collector = Collector(folder / "collector", self.recorder_url, collector)
+            otlp_url = self.collector.url
+        self.otlp_url = otlp_url or self.recorder_url
         self.restate: RestateServer | None = None
         server = external
         if server is None:
@@ -154,6 +169,9 @@ class Stack:
             for process, name in processes:
                 self.report(f"starting {name}")
                 process.start()
+            if self.collector:
+                self.report("starting the OpenTelemetry Collector")
+                self.collector.start()
             if self.restate:
                 self.report("starting restate-server")
                 self.restate.start()
@@ -223,6 +241,8 @@ class Stack:
         if self.restate:
             self.restate.stop()
         self.llm.stop(grace=STOP_SECONDS)
+        if self.collector:
+            self.collector.process.stop(grace=2 * STOP_SECONDS)
         self.recorder.stop(grace=2 * STOP_SECONDS)
 
     def __enter__(self) -> Stack:
@@ -244,7 +264,7 @@ class Stack:
     def _agent_env(self) -> dict[str, str]:
         tracing = {
             "OTEL_EXPORTER_OTLP_ENDPOINT": self.otlp_url,
-            "PLAYHEAD_PENDING_SPANS": "1",
+            "PLAYHEAD_PENDING_SPANS": f"{self.recorder_url}/v1/traces",
             "OTEL_SERVICE_NAME": os.environ.get("OTEL_SERVICE_NAME", "playhead-samples"),
         }
         return {

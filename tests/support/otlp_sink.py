@@ -57,7 +57,8 @@ class OtlpSink:
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
-                body = gzip.decompress(body)
+                if self.headers.get("content-encoding") == "gzip":
+                    body = gzip.decompress(body)
                 request = ExportTraceServiceRequest.FromString(body)
                 sink.headers.append({name.lower(): v for name, v in self.headers.items()})
                 sink.paths.append(self.path)

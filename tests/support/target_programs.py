@@ -95,16 +95,24 @@ class Jaeger:
         found: list[str] = httpx.get(f"{self.api}/api/services").json()["data"] or []
         return sorted(found)
 
-    def operations(self) -> list[str]:
-        """Return the names of the spans of all services."""
-        return [
-            span["operationName"]
+    def _spans(self) -> dict[str, str]:
+        """Return the names of the spans of all services, by span id."""
+        return {
+            span["spanID"]: span["operationName"]
             for service in self.services()
             for trace in httpx.get(
                 f"{self.api}/api/traces", params={"service": service, "limit": 5000}, timeout=60
             ).json()["data"]
             for span in trace["spans"]
-        ]
+        }
+
+    def operations(self) -> list[str]:
+        """Return the names of all spans."""
+        return list(self._spans().values())
+
+    def span_ids(self) -> list[str]:
+        """Return the ids of all spans."""
+        return list(self._spans())
 
     def trace(self, trace_id: str) -> list[dict[str, object]]:
         """Return the spans of a trace with their service and tags, by start."""

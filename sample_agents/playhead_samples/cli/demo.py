@@ -9,7 +9,7 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -47,29 +47,70 @@ ENDED_INVOCATIONS = f"""
     show_default=True,
     help="Folder of the demo's data; emptied at each start.",
 )
+@click.option(
+    "--collector", is_flag=True, help="Send all spans through an OpenTelemetry Collector."
+)
+@click.option(
+    "--to",
+    "targets",
+    type=click.Choice(
+        ("jaeger", "phoenix", "langfuse", "logfire", "datadog", "honeycomb", "tempo")
+    ),
+    multiple=True,
+    help="Target of the Collector besides the recorder; can be repeated. Implies --collector.",
+)
+@click.option(
+    "--otlp",
+    metavar="URL",
+    help="Send all spans to this OTLP/HTTP address, such as your Collector.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Imply --headless; print one JSON document.")
 @click.pass_context
-def command(ctx: click.Context, headless: bool, folder: Path, as_json: bool) -> None:
+def command(
+    ctx: click.Context,
+    headless: bool,
+    folder: Path,
+    collector: bool,
+    targets: tuple[str, ...],
+    otlp: str | None,
+    as_json: bool,
+) -> None:
     """Run sample agents with injected failures, and open the dashboard.
 
     Starts a recorder, a restate-server, a local LLM server and the sample agents on free ports
     of 127.0.0.1, and sends requests to the agents. One tool fails twice, the LLM answers 429
     once, and one approval waits for a decision. All processes end with the command. If
     RESTATE_ADMIN_URL is set, the demo uses that server instead of starting one.
+
+    With --collector, spans go through a Collector (otelcol-contrib on PATH, or from `make
+    targets`) to the recorder, to a file and to the targets of --to. With --otlp, they go to URL
+    only: let your Collector pass them on to the recorder, whose address is printed.
     """
+    if otlp and (collector or targets):
+        raise click.UsageError("--otlp excludes --collector and --to.")
     headless = headless or as_json or not (sys.stdin.isatty() and sys.stdout.isatty())
     with samples_installed():
         from playhead_samples import demo_requests as demo
+        from playhead_samples.collector import require_keys
         from playhead_samples.stack import Stack
 
+    require_keys(targets, os.environ)
     with interruptible(), _demo_folder(folder.resolve()) as home:
         try:
-            stack = Stack(home, external=_external(ctx.obj), only=demo.AGENTS, report=_report)
+            stack = Stack(
+                home,
+                external=_external(ctx.obj),
+                only=demo.AGENTS,
+                collector=targets if collector or targets else None,
+                otlp_url=otlp.rstrip("/").removesuffix("/v1/traces") if otlp else None,
+                report=_report,
+            )
             started = time.monotonic()
             with stack:
                 _report(f"ready after {time.monotonic() - started:.1f} s")
                 if stack.restate is None:
                     _report("your server does not send its traces here: attempts are unavailable")
+                _report_addresses(stack, targets)
                 if headless:
                     _run_headless(stack, as_json)
                 else:
@@ -86,6 +127,19 @@ def command(ctx: click.Context, headless: bool, folder: Path, as_json: bool) -> 
 
 def _report(line: str) -> None:
     click.echo(f"demo: {line}", err=True)
+
+
+def _report_addresses(stack: Stack, targets: Sequence[str]) -> None:
+    """Tell where spans can be seen besides Playhead."""
+    from playhead_samples.collector import TARGETS
+
+    if stack.collector is not None:
+        _report(f"all spans go through the Collector at {stack.collector.url}")
+        _report(f"archive: {_relative(stack.collector.archive)}")
+        for name in targets:
+            _report(f"{name}: {TARGETS[name][2]}")
+    elif stack.otlp_url != stack.recorder_url:
+        _report(f"all spans go to {stack.otlp_url}; the recorder listens at {stack.recorder_url}")
 
 
 def _relative(path: Path) -> str:
@@ -177,7 +231,7 @@ def _run_headless(stack: Stack, as_json: bool) -> None:
     demo.wait_for_status(stack, ids, "completed")
     # At their end, the agents export the spans that are still queued.
     stack.agents.stop()
-    if stack.restate is not None:
+    if stack.restate is not None and (stack.collector or stack.otlp_url == stack.recorder_url):
         _wait_for_spans(stack, len(ids))
     ls.main(["--json"] if as_json else [], "ls", standalone_mode=False, obj=stack.settings)
 
