@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from playhead_tui.app import PlayheadApp
+from playhead_tui.screens.help import HelpScreen
 from playhead_tui.sources.connector import connector
 from playhead_tui.widgets.notes import Notes
 from situations import SIZES, SOURCES, Situation
@@ -77,7 +78,9 @@ async def test_screens(
         else:
             await search(pilot, there)
         await pilot.press("question_mark")
-        await wait_until(pilot, lambda: "Everywhere" in screen_text(app), 30)
+        await wait_until(
+            pilot, lambda: isinstance(app.screen, HelpScreen) and "Errors" in screen_text(app), 30
+        )
         await pilot.press("escape", "colon")
         await wait_until(pilot, lambda: isinstance(app.screen, CommandPalette), 30)
         await pilot.press("escape")

@@ -11,6 +11,7 @@ from playhead.restate.handlers import Handler
 from playhead_tui.actions.copy import as_json, curl
 from playhead_tui.app import PlayheadApp
 from playhead_tui.dialogs.dialog import Menu, Prompt
+from playhead_tui.drawing.glyphs import UNICODE
 from playhead_tui.key_table import key_rows
 from tui_fakes import FakeControl, FakeReader
 from tui_stories import details
@@ -208,12 +209,15 @@ def test_curl_survives_a_shell(source) -> None:
 async def test_help_lists_every_key_of_the_documentation(stage, source) -> None:
     async with stage(source, size=(120, 40)) as s:
         await s.press("question_mark")
-        await s.shows("Everywhere")
+        await s.shows("Statuses")
         from playhead_tui.widgets.text_pane import TextPane
 
         text = s.app.screen.query_one(TextPane).text
         for _, key, what in key_rows(PlayheadApp.BINDINGS):
             assert f"{key}: {what}" in text
+        assert text.index("Next sort column") < text.index("Statuses") < text.index("Everywhere")
+        for glyph in (*UNICODE.status.values(), *UNICODE.kind.values(), *UNICODE.states.values()):
+            assert f"\n{glyph} " in text
         await s.press("escape")
         assert len(s.app.screen_stack) == 1
 

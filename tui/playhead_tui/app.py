@@ -246,12 +246,12 @@ class PlayheadApp(App[None]):
         return [screen for screen in self.screen_stack if isinstance(screen, PollingScreen)]
 
     def action_show_keys(self) -> None:
-        """Show the keys of every screen."""
+        """Show the keys of this screen, a legend, and the keys of the other screens."""
         from playhead_tui.key_table import key_rows
         from playhead_tui.screens.help import HelpScreen
 
         if not isinstance(self.screen, HelpScreen):
-            self.push_screen(HelpScreen(key_rows(self.BINDINGS)))
+            self.push_screen(HelpScreen(key_rows(self.BINDINGS, self.screen), self.glyphs))
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Return the palette's commands: the screen's keys, the theme, help, quit."""

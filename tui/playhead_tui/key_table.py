@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from textual.binding import Binding, BindingType
 from textual.keys import format_key
+from textual.screen import Screen
 
 from playhead_tui.dialogs.dialog import Dialog, Menu
 from playhead_tui.dialogs.result_editor import ResultEditor
@@ -26,12 +28,26 @@ from playhead_tui.widgets.waterfall import Waterfall
 __all__ = ["key_rows"]
 
 
-def key_rows(app_bindings: Sequence[BindingType]) -> list[tuple[str, str, str]]:
+_PLACES: Sequence[tuple[type[Screen[Any]], Sequence[str]]] = (
+    (InvocationsScreen, ("Invocations", "List and invocation", "Filter line", "Lists")),
+    (InvocationScreen, ("Invocation", "Timeline", "Inspector and state", "List and invocation")),
+    (GroupScreen, ("Failures and agents", "Lists")),
+    (ReplayScreen, ("Replay",)),
+    (WhatIfScreen, ("What-if comparison",)),
+)
+"""The places whose keys work on a screen, the most special ones first."""
+
+
+def key_rows(
+    app_bindings: Sequence[BindingType], screen: Screen[Any] | None = None
+) -> list[tuple[str, str, str]]:
     """Return the place, the name and the description of every key.
 
     Args:
         app_bindings: bindings of the app itself, which work on every screen.
+        screen: the screen whose keys come first.
     """
+    first = next((places for kind, places in _PLACES if isinstance(screen, kind)), ())
     places: list[tuple[str, Sequence[BindingType]]] = [
         ("Everywhere", app_bindings),
         ("Lists", RowsView.BINDINGS),
@@ -47,6 +63,8 @@ def key_rows(app_bindings: Sequence[BindingType]) -> list[tuple[str, str, str]]:
         ("Filter line", FilterBar.BINDINGS),
         ("Dialogs", [*Dialog.BINDINGS, *Menu.BINDINGS]),
     ]
+    order = [*first, *(place for place, _ in places)]
+    places.sort(key=lambda named: order.index(named[0]))
     rows: dict[tuple[str, str, str], None] = {}
     for place, bindings in places:
         for keys, description in _described(bindings):

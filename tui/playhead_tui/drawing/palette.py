@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -10,11 +11,13 @@ from rich.style import Style
 from textual.color import Color
 from textual.theme import Theme
 
+from playhead_tui.drawing.document import StyleName
+
 if TYPE_CHECKING:
     from textual.app import App
     from textual.widget import Widget
 
-__all__ = ["DARK", "LIGHT", "Palette", "palette_of"]
+__all__ = ["DARK", "KIND_STYLES", "LIGHT", "STATUS_STYLES", "Palette", "palette_of"]
 
 DARK = Theme(
     name="playhead-dark",
@@ -46,6 +49,18 @@ LIGHT = Theme(
 )
 
 
+STATUS_STYLES: Mapping[Status, StyleName] = {
+    "running": "accent", "backing-off": "warn", "suspended": "wait", "paused": "warn",
+    "succeeded": "good", "failed": "bad", "killed": "bad", "cancelled": "warn",
+}  # fmt: skip
+"""Styles of statuses; the others are dim."""
+KIND_STYLES: Mapping[StepKind, StyleName] = {
+    "llm": "llm", "tool": "tool", "run": "accent", "call": "wait", "send": "wait", "attach": "wait",
+    "awakeable": "warn", "promise": "warn", "cancel": "bad",
+}  # fmt: skip
+"""Styles of steps' marks and bars; the others are dim."""
+
+
 @dataclass(frozen=True)
 class Palette:
     """Styles by meaning. Only `cursor`, `weak_cursor` and `band` set a background."""
@@ -70,29 +85,11 @@ class Palette:
 
     def status(self, status: Status) -> Style:
         """Return the style of a status."""
-        return {
-            "running": self.accent,
-            "backing-off": self.warn,
-            "suspended": self.wait,
-            "paused": self.warn,
-            "succeeded": self.good,
-            "failed": self.bad,
-            "killed": self.bad,
-            "cancelled": self.warn,
-        }.get(status, self.dim)
+        return getattr(self, STATUS_STYLES.get(status, "dim"))
 
     def kind(self, kind: StepKind) -> Style:
         """Return the style of a step's mark and bar."""
-        if kind in ("call", "send", "attach"):
-            return self.wait
-        return {
-            "llm": self.llm,
-            "tool": self.tool,
-            "run": self.accent,
-            "awakeable": self.warn,
-            "promise": self.warn,
-            "cancel": self.bad,
-        }.get(kind, self.dim)
+        return getattr(self, KIND_STYLES.get(kind, "dim"))
 
 
 def palette_of(widget: Widget) -> Palette:
