@@ -27,6 +27,7 @@ VARIABLES = {
     "PLAYHEAD_OTLP_GRPC_PORT": "otlp_grpc_port",
     "PLAYHEAD_OTLP_HTTP_PORT": "otlp_http_port",
     "PLAYHEAD_API_PORT": "api_port",
+    "PLAYHEAD_OTLP_TOKEN": "otlp_token",
     "PLAYHEAD_APP": "app",
     "PLAYHEAD_APP_DIR": "app_dir",
     "PLAYHEAD_REPLAY_ENV": "replay_env",
@@ -51,6 +52,9 @@ class Settings:
     """Port of the recorder's OTLP receiver, HTTP."""
     api_port: int = 4319
     """Port of the recorder's query API."""
+    otlp_token: str | None = field(default=None, repr=False)
+    """Bearer token that the recorder asks OTLP senders for; without one, it takes spans from every
+    program of this machine."""
     app: str | None = None
     """The Restate app to replay with, as `module:attribute`."""
     app_dir: str | None = None
@@ -129,7 +133,7 @@ def _convert(name: str, value: Any, source: str) -> Any:
         return Path(str(value)).expanduser()
     if name == "replay_env":
         return tuple(part for part in str(value).replace(",", " ").split())
-    if name == "auth_token":
+    if name in ("auth_token", "otlp_token"):
         require_header_token(str(value), source)
     if name.endswith("_url"):
         return _url(name, str(value), source)

@@ -9,9 +9,13 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import grpc
+import httpx
 import pytest
 from click.testing import CliRunner
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceServiceStub
 from playhead import settings as settings_module
 from playhead.cli import cli
 from playhead.doctor.check import failed
@@ -26,6 +30,7 @@ from playhead.settings import Settings, require_header_token
 from playhead.text import without_password
 
 from helpers import FREE  # isort: skip
+from otlp import PROTOBUF, request, spans  # isort: skip
 
 RECORDING = Path(__file__).parents[1] / "recordings" / "v6" / "run_ok.journal.json"
 SECRET = "s3cret-of-a-user"
@@ -215,3 +220,25 @@ def test_a_store_that_others_can_read_is_named(tmp_path: Path) -> None:
     assert f"chmod 700 {tmp_path}" in found
     tmp_path.chmod(0o700)
     assert exposure(tmp_path) is None
+
+
+@pytest.mark.parametrize("given", [None, "Bearer", "Bearer wrong", "Bearer top", "bearer top-1"])
+async def test_otlp_without_the_token_is_refused(settings: Settings, given: str | None) -> None:
+    token = "top-1"
+    async with open_recorder(replace(settings, otlp_token=token), FREE) as recorder:
+        body = request(2).SerializeToString()
+        url = f"http://127.0.0.1:{recorder.endpoint.otlp_http_port}/v1/traces"
+        async with httpx.AsyncClient() as http:
+            for header, status in ((given, 401), (f"Bearer {token}", 200)):
+                headers = {"content-type": PROTOBUF} | ({"authorization": header} if header else {})
+                answer = await http.post(url, content=body, headers=headers)
+                assert answer.status_code == status
+                assert token not in answer.text
+        channel = grpc.aio.insecure_channel(f"127.0.0.1:{recorder.endpoint.otlp_grpc_port}")
+        async with channel:
+            export: Any = TraceServiceStub(channel).Export  # pyright: ignore[reportArgumentType]
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await export(request(1), metadata=[("authorization", given)] if given else [])
+            assert caught.value.code() == grpc.StatusCode.UNAUTHENTICATED
+            await export(request(3), metadata=[("authorization", f"Bearer {token}")])
+        assert len(await spans(recorder)) == 3  # those with the token; two were sent twice

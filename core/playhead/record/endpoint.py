@@ -25,7 +25,9 @@ __all__ = [
     "PROOF_HEADER",
     "SCHEME",
     "TOKEN_FILE",
+    "TOKEN_NEEDED",
     "RecorderEndpoint",
+    "is_bearer",
     "new_token",
     "proof",
     "read_endpoint",
@@ -42,6 +44,12 @@ HOSTS = ["127.0.0.1", "localhost", "host.docker.internal"]
 
 TOKEN_FILE = "recorder.token"
 ENDPOINT_FILE = "recorder.json"
+
+TOKEN_NEEDED = (
+    "send authorization: Bearer PLAYHEAD_OTLP_TOKEN, for example with "
+    "OTEL_EXPORTER_OTLP_HEADERS=authorization=Bearer%20TOKEN"
+)
+"""What a receiver answers to a sender without the token."""
 
 SCHEME = "Playhead"
 """Scheme of the `authorization` header with a signature: `Playhead NONCE SIGNATURE`."""
@@ -90,6 +98,11 @@ def read_token(folder: Path) -> str | None:
     except (OSError, ValueError):
         return None
     return found if _TOKEN.fullmatch(found) else None
+
+
+def is_bearer(header: str, token: str) -> bool:
+    """Return whether an `authorization` header has this token, in constant time."""
+    return hmac.compare_digest(header.encode(), f"Bearer {token}".encode())
 
 
 def signature(token: str, nonce: str, method: str) -> str:

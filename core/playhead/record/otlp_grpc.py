@@ -10,6 +10,7 @@ import grpc.aio
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from playhead.errors import CommitError, MalformedRequestError, QueueFullError, RequestBodyError
+from playhead.record.endpoint import TOKEN_NEEDED, is_bearer
 from playhead.record.ingest import Ingest
 from playhead.record.otlp import inspect_protobuf
 
@@ -19,11 +20,14 @@ SERVICE = "opentelemetry.proto.collector.trace.v1.TraceService"
 
 
 class _Traces:
-    def __init__(self, ingest: Ingest) -> None:
+    def __init__(self, ingest: Ingest, token: str | None) -> None:
         self._ingest = ingest
+        self._token = token
 
     async def export(self, body: bytes, context: Any) -> ExportTraceServiceResponse:
         reserved = 0
+        if self._token is not None and not is_bearer(_authorization(context), self._token):
+            await context.abort(grpc.StatusCode.UNAUTHENTICATED, TOKEN_NEEDED)
         try:
             self._ingest.reserve(len(body))
             reserved = len(body)
@@ -42,13 +46,20 @@ class _Traces:
         return inspection.response()
 
 
-async def serve(ingest: Ingest, port: int, *, limit: int) -> tuple[Any, int]:
+def _authorization(context: Any) -> str:
+    return next((str(v) for k, v in context.invocation_metadata() if k == "authorization"), "")
+
+
+async def serve(
+    ingest: Ingest, port: int, *, limit: int, token: str | None = None
+) -> tuple[Any, int]:
     """Start the receiver on 127.0.0.1; return the server and its port.
 
     Args:
         ingest: Commits the spans.
         port: Port to listen on; 0 takes a free port.
         limit: Size of the largest request in bytes.
+        token: Bearer token that senders must have; None for no token.
 
     Raises:
         OSError: Another process uses the port.
@@ -62,7 +73,7 @@ async def serve(ingest: Ingest, port: int, *, limit: int) -> tuple[Any, int]:
     )
     # The requests stay bytes, since the request log takes them as they are.
     export: Any = grpc.unary_unary_rpc_method_handler(  # pyright: ignore[reportUnknownVariableType]
-        _Traces(ingest).export,
+        _Traces(ingest, token).export,
         request_deserializer=None,
         response_serializer=ExportTraceServiceResponse.SerializeToString,
     )

@@ -19,7 +19,7 @@ from playhead.errors import (
     QueueFullError,
     RequestBodyError,
 )
-from playhead.record.endpoint import HOSTS
+from playhead.record.endpoint import HOSTS, TOKEN_NEEDED, is_bearer
 from playhead.record.ingest import Ingest
 from playhead.record.otlp import inspect_json, inspect_protobuf
 from playhead.record.request_body import request_body
@@ -32,18 +32,21 @@ REASON_CHARACTERS = 2000
 _RETRY = {"retry-after": "1"}
 
 
-def app(ingest: Ingest, *, limit: int) -> Starlette:
+def app(ingest: Ingest, *, limit: int, token: str | None = None) -> Starlette:
     """Return the receiver.
 
     Args:
         ingest: Commits the spans.
         limit: Size of the largest body in bytes, before and after unpacking.
+        token: Bearer token that senders must have; None for no token.
     """
 
     async def traces(request: Request) -> Response:
         kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
         if kind not in (PROTOBUF, JSON):
             return _error(415, f"content type {kind!r}: send {PROTOBUF} or {JSON}", JSON)
+        if token is not None and not is_bearer(request.headers.get("authorization", ""), token):
+            return _error(401, TOKEN_NEEDED, kind)
         try:
             async with request_body(request, limit, ingest) as body:
                 inspect = inspect_json if kind == JSON else inspect_protobuf

@@ -144,7 +144,10 @@ async def open_recorder(settings: Settings, options: RecorderOptions) -> AsyncGe
         stack.push_async_callback(_finish, ingest.stop, committing)
         try:
             grpc_server, grpc_port = await otlp_grpc.serve(
-                ingest, options.otlp_grpc_port, limit=options.body_limit
+                ingest,
+                options.otlp_grpc_port,
+                limit=options.body_limit,
+                token=settings.otlp_token,
             )
         except OSError as error:
             raise _in_use("OTLP over gRPC", options.otlp_grpc_port, "otlp_grpc_port") from error
@@ -159,7 +162,7 @@ async def open_recorder(settings: Settings, options: RecorderOptions) -> AsyncGe
             started_at=datetime.now(UTC).isoformat(timespec="seconds"),
         )
         recorder = Recorder(store, ingest, copiers[0] if copiers else None, endpoint)
-        receiver = otlp_http.app(ingest, limit=options.body_limit)
+        receiver = otlp_http.app(ingest, limit=options.body_limit, token=settings.otlp_token)
         metrics.append(Metrics(recorder.health))
         query_api = api.app(
             store, token, recorder.health, options.limits, feed, ingest.settled, metrics[0].text
