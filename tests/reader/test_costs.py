@@ -12,8 +12,8 @@ from recorded_store import RecordedStore
 MILLION = 1_000_000
 
 
-@pytest.fixture
-def priced(tmp_path: Path) -> Reader:
+@pytest.fixture(params=[True, False])
+def priced(tmp_path: Path, request: pytest.FixtureRequest) -> Reader:
     """gpt-4o-mini costs $0.15 and $0.60 for a million tokens, $0.075 if cached."""
     store = RecordedStore(tmp_path)
     for n, id_ in enumerate(("inv_both", "inv_cached", "inv_partly", "inv_unknown", "inv_none")):
@@ -27,7 +27,7 @@ def priced(tmp_path: Path) -> Reader:
     store.chat("inv_partly", "gpt-4o-mini", (MILLION, 0), provider=None)
     store.chat("inv_partly", "my-own-model", (MILLION, 0))
     store.chat("inv_unknown", "my-own-model", (MILLION, 0))
-    return store.write()
+    return store.write(built=request.param)
 
 
 async def test_costs_are_sums_of_answered_calls(priced: Reader) -> None:

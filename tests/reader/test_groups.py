@@ -92,7 +92,8 @@ async def test_failures_of_matching_invocations_only(failing: Reader) -> None:
         await Reader(None, None).failures()
 
 
-async def test_agents_are_sums_of_their_calls(tmp_path: Path) -> None:
+@pytest.mark.parametrize("built", [True, False])
+async def test_agents_are_sums_of_their_calls(tmp_path: Path, built: bool) -> None:
     store = RecordedStore(tmp_path)
     store.invocation("inv_a")
     store.invocation("inv_b", created=5)
@@ -108,7 +109,7 @@ async def test_agents_are_sums_of_their_calls(tmp_path: Path) -> None:
     for seconds in (0.1, 0.2, 0.4):
         store.span("inv_a", tool, seconds=seconds)
     store.span("inv_a", tool, seconds=9, status="error")
-    report = await store.write().agents()
+    report = await store.write(built=built).agents()
     priced, unknown, refund = report.rows
     assert priced.cost is not None
     expected = (4000 - 200) * 0.15e-6 + 200 * 0.075e-6 + 40 * 0.6e-6

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -12,6 +13,7 @@ from typing import Any
 from playhead.reader.reader import Reader
 from playhead.record.file_client import FileClient
 from playhead.store.arrow import pa
+from playhead.store.call_table import rebuild_calls
 from playhead.store.database import DATABASE, Store
 from playhead.store.schema import SPAN_COLUMNS, TABLES
 from playhead.store.span_writer import SpanWriter
@@ -113,8 +115,12 @@ class RecordedStore:
             }),
         })  # fmt: skip
 
-    def write(self) -> Reader:
-        """Write the rows and return a reader of the file, without a server."""
+    def write(self, *, built: bool = True) -> Reader:
+        """Write the rows and return a reader of the file, without a server.
+
+        Args:
+            built: Whether the recorder has built its table of calls.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
         store = Store(self.folder)
         try:
@@ -124,6 +130,8 @@ class RecordedStore:
                 _insert(connection, "invocations", self.invocations)
                 _insert(connection, "journal_events", self.events)
                 _insert(connection, "journal", self.journal)
+            if built:
+                rebuild_calls(store, threading.Event())
         finally:
             store.close()
         return Reader(None, ClosedStore(self.folder / DATABASE))

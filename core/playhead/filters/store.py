@@ -6,13 +6,10 @@ match, with its parameters, for `StoreClient.rows`.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
-from datetime import date, datetime
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
-from playhead import conventions as names
 from playhead.errors import FilterError
 from playhead.filters.comparisons import (
     COMPARE,
@@ -27,14 +24,13 @@ from playhead.filters.prices import PRICES_CTE, price_join
 from playhead.filters.recorded_text import recorded_ids
 from playhead.filters.waits import statuses_of_waits
 from playhead.model.status import ENDED, GONE, STATUSES, statuses_with, stored_status_sql
-from playhead.prices import COST_SQL, price_list
-from playhead.store.views import FAILURES, LLM_CALLS, TOOL_CALLS
+from playhead.prices import COST_SQL
+from playhead.store.call_table import CALLS
+from playhead.store.views import FAILURES
 
 __all__ = [
     "RECORDED_TEXTS",
-    "USED_MODELS",
     "StoreCondition",
-    "prices_of",
     "store_condition",
     "stored_ids",
     "stored_only",
@@ -45,42 +41,31 @@ RECORDED_TEXTS = "recorded_texts"
 
 _FAILURE = "coalesce(i.last_failure, i.completion_failure, '')"
 _MAY_CHANGE = f"i.status NOT IN ('completed', '{GONE}')"
-_COUNTED = ("invocation_id", "input_tokens", "output_tokens", "answered")
-_FIGURES = f"""figures AS MATERIALIZED (
-SELECT invocation_id AS id, count(*) FILTER (answered) AS calls,
-  coalesce(sum(input_tokens) FILTER (answered), 0) AS input,
-  coalesce(sum(output_tokens) FILTER (answered), 0) AS output, input + output AS tokens
+_FIGURES = """figures AS MATERIALIZED (
+SELECT invocation_id AS id, count(*) FILTER (succeeded) AS calls,
+  coalesce(sum(input_tokens) FILTER (succeeded), 0) AS input,
+  coalesce(sum(output_tokens) FILTER (succeeded), 0) AS output, input + output AS tokens
 FROM (
-  {LLM_CALLS.rows_sql(_COUNTED, source="spans")}
+  SELECT invocation_id, input_tokens, output_tokens, succeeded FROM counted WHERE kind = 'model'
   UNION ALL SELECT invocation_id, 0, 0, false FROM journal_llm_calls WHERE copied
   UNION ALL SELECT id, 0, 0, false FROM journal WHERE "index" = 0
 ) GROUP BY invocation_id)"""
-_PRICED = ("invocation_id", "provider", "model", "started_at", "answered", "input_tokens",
-           "output_tokens", "cache_read_tokens", "cache_write_tokens")  # fmt: skip
-_CALLS = LLM_CALLS.rows_sql(_PRICED, source="spans")
-USED_MODELS = f"""
-SELECT DISTINCT provider, model, strftime(started_at AT TIME ZONE 'UTC', '%Y-%m-%d') AS day
-FROM ({_CALLS}) WHERE answered
-"""
-"""Providers and models of all answered calls, with their days; see `prices_of`."""
 _COSTS = f"""costs AS MATERIALIZED (
 SELECT call.invocation_id AS id, coalesce(sum({COST_SQL}), 0) AS usd,
   count(*) - count({COST_SQL}) AS unpriced
-FROM ({_CALLS}) AS call {price_join("call")}
-WHERE call.answered GROUP BY call.invocation_id
+FROM counted AS call {price_join("call")}
+WHERE call.kind = 'model' AND call.succeeded GROUP BY call.invocation_id
 UNION ALL SELECT id, 0, 0 FROM journal WHERE "index" = 0)"""
 
 _SOURCES = {
-    "llm": "SELECT invocation_id AS id, model AS name FROM ("
-    f"{LLM_CALLS.rows_sql(('invocation_id', 'model'), source='spans')})",
-    "tool": "SELECT invocation_id AS id, tool AS name FROM ("
-    f"{TOOL_CALLS.rows_sql(('invocation_id', 'tool'), source='spans')})",
-    "agent": f"SELECT invocation_id AS id, {names.AGENT_NAMES.sql()} AS name FROM spans"
-    f" WHERE {names.EXECUTED_LLM_CALL.sql()}",
+    "llm": "SELECT invocation_id AS id, name FROM counted WHERE kind = 'model'",
+    "tool": "SELECT invocation_id AS id, name FROM counted WHERE kind = 'tool'",
+    "agent": "SELECT invocation_id AS id, agent AS name FROM counted WHERE kind = 'model'",
     "failure": f"SELECT invocation_id AS id, fingerprint AS name FROM ({FAILURES.sql()})",
     "step": "SELECT id, name FROM journal WHERE starts_with(entry_type, 'Command: ')",
 }
 """Names of what each invocation used, by field."""
+_OF_CALLS = ("llm", "tool", "agent")
 
 
 @dataclass(slots=True)
@@ -128,13 +113,9 @@ class StoreCondition:
         self._params += params
 
 
-def prices_of(used: Iterable[Mapping[str, Any]]) -> str:
-    """Return the prices that a filter with `cost` needs, from the rows of `USED_MODELS`."""
-    days = ((row["provider"], row["model"], date.fromisoformat(str(row["day"]))) for row in used)
-    return json.dumps([asdict(row) for row in price_list(days)])
-
-
-def stored_ids(wanted: Filter, now: datetime, prices: str = "[]") -> tuple[str, list[Any]]:
+def stored_ids(
+    wanted: Filter, now: datetime, *, prices: str = "[]", calls: str = CALLS
+) -> tuple[str, list[Any]]:
     """Return a SELECT of the ids of all stored invocations that match, and its parameters.
 
     The copies in the store decide; use `Client.invocations(filter=...)` where the server's current
@@ -144,16 +125,19 @@ def stored_ids(wanted: Filter, now: datetime, prices: str = "[]") -> tuple[str, 
         wanted: The filter, from `playhead.filters.language.parse`.
         now: The time from which ages are counted.
         prices: From `prices_of`, if the filter `needs_prices`.
+        calls: SELECT of all calls; `CALL_TABLE` is faster than `CALLS`, but not always built.
 
     Raises:
         FilterError: The filter has a condition on `wait`, which is not stored.
     """
-    return stored_only(wanted, now, prices=prices).select(
+    return stored_only(wanted, now, prices=prices, calls=calls).select(
         "i.id AS id", "ORDER BY i.created_at, i.id"
     )
 
 
-def stored_only(wanted: Filter, now: datetime, *, prices: str = "[]") -> StoreCondition:
+def stored_only(
+    wanted: Filter, now: datetime, *, prices: str = "[]", calls: str = CALLS
+) -> StoreCondition:
     """Return the condition on the store's invocations, whose copies alone decide.
 
     Raises:
@@ -161,11 +145,16 @@ def stored_only(wanted: Filter, now: datetime, *, prices: str = "[]") -> StoreCo
     """
     if wanted.has_wait:
         raise FilterError("wait cannot be used here", "What an invocation waits for is not stored.")
-    return store_condition(wanted, now, prices=prices)
+    return store_condition(wanted, now, prices=prices, calls=calls)
 
 
 def store_condition(
-    wanted: Filter, now: datetime, *, live: bool = False, prices: str = "[]"
+    wanted: Filter,
+    now: datetime,
+    *,
+    live: bool = False,
+    prices: str = "[]",
+    calls: str = CALLS,
 ) -> StoreCondition:
     """Return the condition on the store's invocations.
 
@@ -177,13 +166,14 @@ def store_condition(
         live: Whether the server's rows take precedence, and are checked afterwards: copies that
             may be out of date then match conditions on what can change.
         prices: From `prices_of`, if the filter `needs_prices`.
+        calls: SELECT of all calls; `CALL_TABLE` is faster than `CALLS`, but not always built.
     """
     made = StoreCondition()
     for term in wanted.terms:
         if term.field is None:
             _add_text(made, term, live=live and wanted.needs_store)
         elif term.field.source == "store":
-            _add_recorded(made, term, prices)
+            _add_recorded(made, term, prices, f"counted AS ({calls})")
         else:
             sql, params = _row(term, now)
             if not sql:
@@ -263,15 +253,16 @@ def _add_text(made: StoreCondition, term: Term, *, live: bool) -> None:
     made.add(f"({sql} OR {_MAY_CHANGE})" if live else sql, word, word, word)
 
 
-def _add_recorded(made: StoreCondition, term: Term, prices: str) -> None:
+def _add_recorded(made: StoreCondition, term: Term, prices: str, calls: str) -> None:
     """Add a condition that only the store can answer."""
     assert term.field is not None
     field_ = term.field
     if field_.kind == "number":
-        _add_number(made, term)
+        _add_number(made, term, calls)
         return
     if field_.kind == "money":
         made.add_cte(PRICES_CTE, prices)
+        made.add_cte(calls)
         made.add_cte(_COSTS)
         sign = compare_sql(term.operator, negated=term.negated)
         exact = "" if sign in (">", ">=") else " AND unpriced = 0"
@@ -290,6 +281,8 @@ def _add_recorded(made: StoreCondition, term: Term, prices: str) -> None:
         conditions.append(sql)
         params.append(param)
     sign = "NOT IN" if term.negated else "IN"
+    if field_.name in _OF_CALLS:
+        made.add_cte(calls)
     made.add(
         f"i.id {sign} (SELECT id FROM ({_SOURCES[field_.name]}) WHERE id IS NOT NULL"
         f" AND ({' OR '.join(conditions)}))",
@@ -297,7 +290,7 @@ def _add_recorded(made: StoreCondition, term: Term, prices: str) -> None:
     )
 
 
-def _add_number(made: StoreCondition, term: Term) -> None:
+def _add_number(made: StoreCondition, term: Term, calls: str) -> None:
     assert term.field is not None
     sign = compare_sql(term.operator, negated=term.negated)
     joined = " AND " if term.negated else " OR "
@@ -318,6 +311,7 @@ def _add_number(made: StoreCondition, term: Term) -> None:
                 f" GROUP BY id HAVING {having})"
             )
         case name:
+            made.add_cte(calls)
             made.add_cte(_FIGURES)
             condition = joined.join(f"{name} {sign} {number}" for number in numbers)
             made.add(f"i.id IN (SELECT id FROM figures WHERE {condition})")

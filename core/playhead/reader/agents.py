@@ -10,23 +10,20 @@ from typing import Any
 from playhead import conventions as names
 from playhead.filters.language import Filter
 from playhead.filters.prices import PRICES_CTE, price_join
-from playhead.filters.store import USED_MODELS, prices_of, stored_only
 from playhead.model import AgentFigures, Cost, FigureKind
 from playhead.prices import COST_SQL
+from playhead.reader.matching import matching
 from playhead.record.client import StoreClient
-from playhead.store.views import LLM_CALLS, TOOL_CALLS
 from playhead.values import as_int, as_text
 
 __all__ = ["read_agents"]
 
-_LOGICAL = f"coalesce({names.attribute_sql(names.LOGICAL_SPAN_ID)}, span_id)"
-_DURATION = "(end_unix_nano - start_unix_nano)::DOUBLE / 1e9"
 _FIGURES = """count(DISTINCT invocation_id) AS invocations,
   quantile_disc(duration, 0.5) FILTER (succeeded) AS p50,
   quantile_disc(duration, 0.95) FILTER (succeeded) AS p95"""
 
 _MODELS = f"""
-SELECT coalesce(agent, '') AS agent, coalesce(model, '') AS name,
+SELECT coalesce(agent, '') AS agent, coalesce(name, '') AS name,
   count(*) FILTER (succeeded) AS calls, count(*) FILTER (failed) AS errors,
   count(logical_id) - count(DISTINCT logical_id) AS retries,
   coalesce(sum(input_tokens) FILTER (succeeded), 0)::BIGINT AS input,
@@ -36,19 +33,15 @@ SELECT coalesce(agent, '') AS agent, coalesce(model, '') AS name,
   sum(usd) FILTER (succeeded) AS usd, count(*) FILTER (succeeded AND usd IS NULL) AS unpriced,
   {_FIGURES}
 FROM (
-  SELECT call.*, answered AS succeeded, status_code = 'error' AS failed, {COST_SQL} AS usd
-  FROM ({{calls}}) AS call {price_join("call")}
-  WHERE invocation_id IN (SELECT id FROM matching)
+  SELECT call.*, {COST_SQL} AS usd FROM ({{calls}}) AS call {price_join("call")}
+  WHERE call.kind = 'model' AND {{chosen}}
 ) GROUP BY ALL
 """
 _TOOLS = f"""
 SELECT coalesce(agent, '') AS agent, coalesce(name, '') AS name,
   count(*) FILTER (succeeded) AS calls, count(*) FILTER (failed) AS errors,
   count(*) - count(DISTINCT logical_id) AS retries, {_FIGURES}
-FROM (
-  SELECT *, ended AND status_code <> 'error' AS succeeded, status_code = 'error' AS failed
-  FROM ({{calls}}) WHERE invocation_id IN (SELECT id FROM matching)
-) GROUP BY ALL
+FROM ({{calls}}) WHERE kind = 'tool' AND {{chosen}} GROUP BY ALL
 """
 _STEPS = f"""
 , commands AS (
@@ -95,35 +88,6 @@ GROUP BY steps.agent, steps.name
 """
 
 
-def _calls(view: Any, columns: tuple[str, ...]) -> str:
-    """Return the rows of a view of calls, with the duration and the logical id of their spans."""
-    chosen = [column for column in view.columns if column.name in columns]
-    own = ", ".join(f'{c.expression or c.name} AS "{c.name}"' for c in chosen)
-    sql = (
-        f"SELECT {own}, {names.AGENT_NAMES.sql()} AS agent, {_DURATION} AS duration,"
-        f" {_LOGICAL} AS logical_id, end_unix_nano IS NOT NULL AS ended"
-        f" FROM spans WHERE {view.where}"
-    )
-    if view.journal_where is None:
-        return sql
-    added = ", ".join(f"{column.journal}::{column.type}" for column in chosen)
-    return (
-        f"{sql} UNION ALL SELECT {added}, NULL, NULL, NULL, true FROM journal_llm_calls"
-        f" WHERE {view.journal_where}"
-    )
-
-
-_MODEL_CALLS = _calls(
-    LLM_CALLS,
-    ("invocation_id", "provider", "model", "started_at", "answered", "status_code",
-     "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens",
-     "reasoning_tokens"),
-)  # fmt: skip
-_TOOL_CALLS = _calls(TOOL_CALLS, ("invocation_id", "tool", "status_code")).replace(
-    'AS "tool"', 'AS "name"'
-)
-
-
 async def read_agents(
     client: StoreClient, wanted: Filter, now: datetime, kinds: Collection[FigureKind]
 ) -> tuple[AgentFigures, ...]:
@@ -140,21 +104,23 @@ async def read_agents(
         RecorderError: The store cannot be read.
         QueryError: The store was written by an older recorder.
     """
-    prices = "[]"
-    if wanted.needs_prices or "model" in kinds:
-        prices = prices_of(await client.rows(USED_MODELS))
-    matching, params = stored_only(wanted, now, prices=prices).select("i.id AS id")
-    head = f"WITH matching AS MATERIALIZED ({matching})"
-    priced = f"WITH {PRICES_CTE}, matching AS MATERIALIZED ({matching})"
+    found = await matching(client, wanted, now, priced="model" in kinds)
+    selected, params = found.condition.select("i.id AS id")
+    # Without conditions, calls of invocations that were not copied count, too.
+    chosen_calls = "invocation_id IN (SELECT id FROM matching)" if wanted else "true"
+    head = f"matching AS MATERIALIZED ({selected})"
     queries: dict[FigureKind, tuple[str, list[Any]]] = {
-        "model": (priced + _MODELS.format(calls=_MODEL_CALLS), [prices, *params]),
-        "tool": (head + _TOOLS.format(calls=_TOOL_CALLS), params),
-        "step": (head + _STEPS, params),
+        "model": (
+            f"WITH {PRICES_CTE}, {head}{_MODELS.format(calls=found.calls, chosen=chosen_calls)}",
+            [found.prices, *params],
+        ),
+        "tool": (f"WITH {head}{_TOOLS.format(calls=found.calls, chosen=chosen_calls)}", params),
+        "step": (f"WITH {head}{_STEPS}", params),
     }
     chosen: list[FigureKind] = [kind for kind in queries if kind in kinds]
-    found = await asyncio.gather(*(client.rows(*queries[kind]) for kind in chosen))
+    answers = await asyncio.gather(*(client.rows(*queries[kind]) for kind in chosen))
     figures = [
-        _figures(kind, row) for kind, rows in zip(chosen, found, strict=True) for row in rows
+        _figures(kind, row) for kind, rows in zip(chosen, answers, strict=True) for row in rows
     ]
     order = list(queries)
     figures.sort(key=lambda one: (order.index(one.kind), -one.calls, one.agent, one.name))

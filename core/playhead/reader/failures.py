@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from playhead.filters.language import Filter
-from playhead.filters.store import USED_MODELS, prices_of, stored_only
 from playhead.model import FailureGroup, FailureGroups
+from playhead.reader.matching import matching
 from playhead.record.client import StoreClient
 from playhead.restate.rows import parse_time
 from playhead.store.views import FAILURES
@@ -37,13 +37,13 @@ async def read_failures(
         RecorderError: The store cannot be read.
         QueryError: The store was written by an older recorder.
     """
-    prices = prices_of(await client.rows(USED_MODELS)) if wanted.needs_prices else "[]"
-    matching, params = stored_only(wanted, now, prices=prices).select("i.id AS id, i.status")
+    found = await matching(client, wanted, now)
+    selected, params = found.condition.select("i.id AS id, i.status")
     trend = ", ".join(f"count(*) FILTER (period = {number})" for number in range(PERIODS))
     span = "greatest(until_us - since_us, 1)"
     rows = await client.rows(
         f"""
-WITH matching AS ({matching}),
+WITH matching AS ({selected}),
 chosen AS MATERIALIZED (
   SELECT failures.*, matching.status, epoch_us(failed_at) AS failed_us
   FROM ({FAILURES.sql()}) AS failures JOIN matching ON matching.id = failures.invocation_id

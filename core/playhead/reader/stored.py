@@ -15,11 +15,11 @@ from playhead.conventions import (
 )
 from playhead.errors import QueryError
 from playhead.filters.language import Filter
-from playhead.filters.store import USED_MODELS, prices_of, store_condition
 from playhead.model import Cost, Invocation, Span, Tokens
 from playhead.reader.attempt_counts import StoredAttempts
 from playhead.reader.costs import PricedCall, total_cost
 from playhead.reader.endings import Endings
+from playhead.reader.matching import matching
 from playhead.reader.reasons import commands_by_id, pause_failure
 from playhead.reader.rows import SPAN_COLUMNS, span_of
 from playhead.reader.times import Spell, spells_of
@@ -149,10 +149,7 @@ class StoredInvocations:
             before: Creation time and id of an invocation; only older ones are returned.
             live: Whether the server's rows take precedence; see `store_condition`.
         """
-        prices = "[]"
-        if wanted.needs_prices:
-            prices = prices_of(await self.client.rows(USED_MODELS))
-        condition = store_condition(wanted, now, live=live, prices=prices)
+        condition = (await matching(self.client, wanted, now, live=live)).condition
         more: tuple[str, list[Any]] = ("", [])
         if before:
             more = ("(i.created_at, i.id) < (?::TIMESTAMPTZ, ?)",

@@ -29,6 +29,7 @@ from playhead.record.ownership import require_own_folder
 from playhead.record.uptime import Uptime
 from playhead.restate.client import RestateClient
 from playhead.settings import Settings
+from playhead.store.call_table import rebuild_calls
 from playhead.store.database import Store
 from playhead.store.llm_calls import rebuild_llm_calls
 from playhead.store.query import Limits
@@ -131,7 +132,7 @@ async def open_recorder(settings: Settings, options: RecorderOptions) -> AsyncGe
         api_socket = _listen(stack, "query API", options.api_port, "api_port")
         token = new_token(store.folder)
         stopping = threading.Event()
-        rebuilding = asyncio.create_task(asyncio.to_thread(rebuild_llm_calls, store, stopping))
+        rebuilding = asyncio.create_task(asyncio.to_thread(_rebuild, store, stopping))
         stack.push_async_callback(_finish, stopping.set, rebuilding)
         feed = ChangeFeed()
         metrics: list[Metrics] = []
@@ -236,6 +237,12 @@ async def _cancel(task: asyncio.Task[None]) -> None:
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await task
+
+
+def _rebuild(store: Store, stop: threading.Event) -> None:
+    """Rebuild the derived tables whose rules have changed."""
+    rebuild_llm_calls(store, stop)
+    rebuild_calls(store, stop)
 
 
 async def _finish(stop: Callable[[], None], task: asyncio.Task[None]) -> None:

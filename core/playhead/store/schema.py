@@ -232,6 +232,30 @@ JOURNAL_LLM_CALLS = Table(
     },
 )
 
+CALLS = Table(
+    "Calls of models and tools that spans show, with what is counted in typed columns: `llm_calls` "
+    "and `tool_calls` without contents, but including spans of `duplicate_spans`.",
+    {
+        "invocation_id": ("VARCHAR", "Invocation that the span belongs to."),
+        "trace_id": ("VARCHAR", "Trace id."),
+        "span_id": ("VARCHAR", "Span id."),
+        "kind": ("VARCHAR", "`model` or `tool`."),
+        "agent": ("VARCHAR", "Name of the agent."),
+        "provider": ("VARCHAR", "Provider of the model."),
+        "name": ("VARCHAR", "Name of the model or tool."),
+        "started_us": ("BIGINT", "Start, in microseconds since 1970."),
+        "duration": ("DOUBLE", "Seconds from start to end; NULL while the span is pending."),
+        "succeeded": ("BOOLEAN", "Whether the model answered, or the tool returned."),
+        "failed": ("BOOLEAN", "Whether the status of the span is `error`."),
+        "logical_id": ("VARCHAR", "Equal for the repetitions of a call in several attempts."),
+        "input_tokens": ("BIGINT", "Input tokens."),
+        "output_tokens": ("BIGINT", "Output tokens."),
+        "cache_read_tokens": ("BIGINT", "Input tokens that were read from a cache."),
+        "cache_write_tokens": ("BIGINT", "Input tokens that were written to a cache."),
+        "reasoning_tokens": ("BIGINT", "Output tokens that the model thought with."),
+    },
+)
+
 DERIVED = Table(
     "Versions of the tables that the recorder derives from others; it rebuilds them when newer.",
     {
@@ -250,6 +274,7 @@ TABLES: Mapping[str, Table] = {
     "recordings": RECORDINGS,
     "duplicate_spans": DUPLICATE_SPANS,
     "journal_llm_calls": JOURNAL_LLM_CALLS,
+    "calls": CALLS,
     "derived": DERIVED,
 }
 

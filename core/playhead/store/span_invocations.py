@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 
 from playhead.store.arrow import ArrowTable, pa
+from playhead.store.call_table import inherit_calls
 from playhead.store.database import Store
 from playhead.store.llm_calls import update_llm_calls
 from playhead.store.span_ids import SpanIdSet
@@ -52,6 +53,8 @@ def inherit_invocations(store: Store, traces: Collection[str]) -> Counter[str]:
         return Counter()
     with store.transaction() as connection:
         rows: list[tuple[str]] = connection.execute(_INHERIT, {"traces": list(traces)}).fetchall()
+        if rows:
+            inherit_calls(connection, list(traces))
         update_llm_calls(connection, {id_ for (id_,) in rows})
     return Counter(id_ for (id_,) in rows)
 

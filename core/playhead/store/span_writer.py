@@ -10,6 +10,7 @@ from typing import Any
 import duckdb
 
 from playhead.store.arrow import ArrowTable, pa
+from playhead.store.call_table import add_calls, delete_calls
 from playhead.store.database import Store
 from playhead.store.llm_calls import update_llm_calls
 from playhead.store.schema import SPAN_COLUMNS
@@ -167,6 +168,7 @@ class SpanWriter:
                 "(SELECT unnest(?::VARCHAR[]), unnest(?::VARCHAR[]))",
                 [[trace for trace, _ in pending], [span for _, span in pending]],
             )
+            delete_calls(connection, [trace for trace, _ in pending], [span for _, span in pending])
         return span_table(list(unique.values()))
 
 
@@ -193,5 +195,6 @@ def _insert(connection: duckdb.DuckDBPyConnection, spans: ArrowTable) -> None:
     connection.register(_BATCH, spans)
     try:
         connection.execute(f"INSERT INTO spans SELECT * FROM {_BATCH}")
+        add_calls(connection, _BATCH)
     finally:
         connection.unregister(_BATCH)

@@ -1,0 +1,64 @@
+"""Conditions on stored invocations, with what they need from the store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from playhead.errors import QueryError
+from playhead.filters.language import Filter
+from playhead.filters.prices import prices_of, used_models
+from playhead.filters.store import StoreCondition, store_condition, stored_only
+from playhead.record.client import StoreClient
+from playhead.store.call_table import CALL_TABLE, CALLS, IS_BUILT
+
+__all__ = ["Matching", "matching"]
+
+
+@dataclass(frozen=True, slots=True)
+class Matching:
+    """A condition, and the same sources for queries that use it."""
+
+    condition: StoreCondition
+    calls: str
+    """SELECT of all calls; see `playhead.store.call_table`."""
+    prices: str
+    """Prices of the models, as JSON."""
+
+
+async def matching(
+    client: StoreClient,
+    wanted: Filter,
+    now: datetime,
+    *,
+    live: bool | None = None,
+    priced: bool = False,
+) -> Matching:
+    """Return the condition of a filter on the store's invocations.
+
+    Args:
+        client: The store.
+        wanted: The filter.
+        now: The time from which ages are counted.
+        live: Whether the server's rows take precedence; None if the store alone decides.
+        priced: Whether prices are needed in any case.
+
+    Raises:
+        FilterError: The store alone decides, and the filter has conditions that are not stored.
+        RecorderError: The store cannot be read.
+        QueryError: The store was written by an older recorder.
+    """
+    calls = CALLS
+    if priced or wanted.needs_store:
+        try:
+            calls = CALL_TABLE if await client.rows(IS_BUILT) else CALLS
+        except QueryError:  # a store that an older recorder wrote
+            calls = CALLS
+    prices = "[]"
+    if priced or wanted.needs_prices:
+        prices = prices_of(await client.rows(used_models(calls)))
+    if live is None:
+        condition = stored_only(wanted, now, prices=prices, calls=calls)
+    else:
+        condition = store_condition(wanted, now, live=live, prices=prices, calls=calls)
+    return Matching(condition, calls, prices)
