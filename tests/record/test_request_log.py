@@ -116,7 +116,9 @@ async def test_a_flipped_bit_loses_only_its_request(tmp_path: Path, seed: int) -
     hit = next(n for n, entry in enumerate(entries) if at < entry.end)
     opened = RequestLog(tmp_path)
     assert [read_entry(entry) for entry in opened.recovered] == bodies[:hit] + bodies[hit + 1 :]
-    assert opened.damaged > 0
+    kept = path.with_suffix(".damaged").read_bytes()
+    assert len(kept) == opened.damaged > 0
+    assert kept in bytes(content)
     opened.close()
 
 

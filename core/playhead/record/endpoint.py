@@ -7,6 +7,7 @@ ended learns nothing, and cannot pass for a recorder.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import json
@@ -81,13 +82,7 @@ def new_token(folder: Path) -> str:
         StoreError: The file cannot be written.
     """
     created = secrets.token_urlsafe(32)
-    try:
-        _write(folder / TOKEN_FILE, created)
-    except OSError as error:
-        raise StoreError(
-            f"{folder / TOKEN_FILE} cannot be written: {error.strerror}",
-            "Remove what is at this path, or choose another folder with --store.",
-        ) from error
+    _write(folder / TOKEN_FILE, created)
     return created
 
 
@@ -126,7 +121,7 @@ def _mac(token: str, text: str) -> str:
 
 
 def write_endpoint(folder: Path, endpoint: RecorderEndpoint) -> None:
-    """Publish the endpoint of this store's recorder."""
+    """Publish the endpoint of this store's recorder. Raises StoreError."""
     _write(folder / ENDPOINT_FILE, json.dumps(asdict(endpoint)))
 
 
@@ -144,10 +139,22 @@ def read_endpoint(folder: Path) -> RecorderEndpoint | None:
 
 
 def _write(path: Path, text: str) -> None:
-    """Create or replace the file in one step, readable by its owner only at every moment."""
+    """Create or replace the file in one step, readable by its owner only at every moment.
+
+    Raises:
+        StoreError: The file cannot be written.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.unlink(missing_ok=True)
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "w") as file:
-        file.write(text)
-    temporary.replace(path)
+    try:
+        temporary.unlink(missing_ok=True)
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w") as file:
+            file.write(text)
+        temporary.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise StoreError(
+            f"{path} cannot be written: {error.strerror}",
+            "Remove what is at this path, or choose another folder with --store.",
+        ) from error

@@ -15,7 +15,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from playhead.errors import CommitError, QueueFullError
+from playhead.errors import CommitError, QueueFullError, StoreError
 from playhead.record.committer import Committer
 from playhead.record.otlp import Inspection
 from playhead.record.request_log import FOLDER, LogEntry, RequestLog
@@ -123,11 +123,17 @@ class Ingest:
             committed_in: Takes the duration of each commit in seconds.
 
         Raises:
-            OSError: The log's folder cannot be used.
+            StoreError: The folder of the request log cannot be used.
         """
         self._store = store
         self._committer = Committer(store)
-        self._log = RequestLog(store.folder / FOLDER)
+        try:
+            self._log = RequestLog(store.folder / FOLDER)
+        except OSError as error:
+            raise StoreError(
+                f"The request log {store.folder / FOLDER} cannot be used: {error.strerror}",
+                "Remove what is at this path, or choose another folder with --store.",
+            ) from error
         self._limits = limits
         self._clock = clock
         self._memory = 0

@@ -81,7 +81,10 @@ class RequestLog:
         self._folder = folder
         self._segment_bytes = segment_bytes
         self.damaged = 0
-        """Number of bytes that recovery skipped because their checksum is wrong."""
+        """Number of bytes that recovery skipped because their checksum is wrong.
+
+        They are kept in a file `.damaged` beside the segment.
+        """
         self.recovered: list[LogEntry] = []
         paths = sorted(folder.glob("*.log"))
         for path in paths:
@@ -219,6 +222,8 @@ class RequestLog:
 
     def _scan(self, path: Path) -> Iterator[LogEntry]:
         content = path.read_bytes()
+        kept = path.with_suffix(".damaged")
+        kept.unlink(missing_ok=True)  # of an earlier scan of the same segment
         at = 0
         while at < len(content):
             frame = _frame(content, at)
@@ -230,6 +235,8 @@ class RequestLog:
             following = content.find(MAGIC, at + 1)
             following = len(content) if following < 0 else following
             self.damaged += following - at
+            with kept.open("ab") as file:
+                file.write(content[at:following])
             at = following
 
 

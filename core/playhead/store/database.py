@@ -108,7 +108,8 @@ class Store:
                     "Move the file away, or choose another folder with --store.",
                 ) from error
         try:
-            connection.execute(schema.create_statements())
+            # In one transaction: a database of something else stays as it is.
+            connection.execute(f"BEGIN; {schema.create_statements()} COMMIT")
             connection.execute("SET lock_configuration = true")
         except duckdb.Error as error:
             connection.close()

@@ -1,0 +1,88 @@
+"""A store with files that are not what they should be: a clear sentence, and nothing is deleted."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+import pytest
+from playhead.record.recorder import open_recorder
+from playhead.settings import Settings
+
+from helpers import FREE  # isort: skip
+from otlp import post, request  # isort: skip
+
+
+def random_database(folder: Path) -> None:
+    (folder / "playhead.duckdb").write_bytes(bytes(range(256)) * 200)
+
+
+def other_database(folder: Path) -> None:
+    with duckdb.connect(folder / "playhead.duckdb") as connection:
+        connection.execute("CREATE TABLE spans (a INT)")
+
+
+def a_folder(name: str) -> Callable[[Path], None]:
+    return lambda folder: (folder / name).mkdir()
+
+
+def a_file(name: str) -> Callable[[Path], None]:
+    def write(folder: Path) -> None:
+        (folder / name).write_text("mine")
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("spoil", "name"),
+    [
+        (random_database, "playhead.duckdb"),
+        (other_database, "playhead.duckdb"),
+        (a_folder("playhead.duckdb"), "playhead.duckdb"),
+        (a_folder("recorder.lock"), "recorder.lock"),
+        (a_folder("recorder.token"), "recorder.token"),
+        (a_folder("recorder.json"), "recorder.json"),
+        (a_file("requests"), "requests"),
+    ],
+)
+def test_the_recorder_names_the_file_and_leaves_it(
+    tmp_path: Path, spoil: Callable[[Path], None], name: str
+) -> None:
+    store = tmp_path / "store"
+    store.mkdir(mode=0o700)
+    spoil(store)
+    path = store / name
+    before = path.read_bytes() if path.is_file() else None
+    command = [sys.executable, "-m", "playhead", "--store", str(store), "record", "--no-journal"]
+    ports = ["--otlp-grpc-port", "0", "--otlp-http-port", "0", "--api-port", "0"]
+    done = subprocess.run(
+        [*command, *ports], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 3, done.stderr
+    assert "Traceback" not in done.stderr
+    assert str(path) in done.stderr
+    assert len(done.stderr.strip().splitlines()) > 1, "a hint follows"
+    assert path.exists()
+    if spoil is other_database:
+        with duckdb.connect(path, read_only=True) as connection:
+            assert connection.execute("SHOW TABLES").fetchall() == [("spans",)]
+    elif before is not None:
+        assert path.read_bytes() == before
+
+
+async def test_files_that_can_be_replaced_or_kept_do_not_stop_the_recorder(
+    settings: Settings,
+) -> None:
+    settings.store.mkdir(mode=0o700)
+    (settings.store / "recorder.token").write_bytes(b"\xff\xfe\x00")
+    (settings.store / "recorder.json").write_bytes(b"\xff[")
+    log = settings.store / "requests"
+    log.mkdir()
+    (log / "000001.log").write_bytes(b"not a log" * 100)
+    async with open_recorder(settings, FREE) as recorder:
+        assert (await post(recorder, request(3).SerializeToString())).status_code == 200
+        assert recorder.health()["damaged_log_bytes"] == 900
+    assert [path.read_bytes() for path in log.glob("*.damaged")] == [b"not a log" * 100]
