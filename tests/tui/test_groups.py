@@ -135,3 +135,15 @@ async def test_narrow_screens_leave_columns_out(stage, reader: Reader, size) -> 
             assert name in shown
             assert name in s.text
             await s.press("escape")
+
+
+async def test_number_keys_set_filters(stage, reader: Reader) -> None:
+    async with stage(reader) as s:
+        await s.shows("Chat/ada/say")
+        await s.press("6")
+        await s.until(lambda: {r.id for r in s.app.screen.listing.rows} == {"inv_1a", "inv_1c"})
+        assert "/ failures>0" in chips(s.app)
+        await s.press("5")
+        await s.shows("No invocation matches the filter.")
+        await s.press("5")
+        await s.until(lambda: len(s.app.screen.listing.rows) == 3)

@@ -1,7 +1,8 @@
 """Filters as SQL over the store.
 
 `stored_ids(filter, now)` is for other modules: a SELECT of the ids of all stored invocations that
-match, with its parameters, for `StoreClient.rows`.
+match, with its parameters, for `StoreClient.rows`. If the filter `needs_prices`, pass the result of
+`prices_of` on the rows of `USED_MODELS`.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from playhead.filters.comparisons import (
     time_of,
 )
 from playhead.filters.language import Filter, Term, parse_seconds
-from playhead.filters.prices import PRICES_CTE, price_join
+from playhead.filters.prices import PRICES_CTE, price_join, prices_of, used_models
 from playhead.filters.recorded_text import recorded_ids
 from playhead.filters.waits import statuses_of_waits
 from playhead.model.status import ENDED, GONE, STATUSES, statuses_with, stored_status_sql
@@ -30,12 +31,16 @@ from playhead.store.views import FAILURES
 
 __all__ = [
     "RECORDED_TEXTS",
+    "USED_MODELS",
     "StoreCondition",
+    "prices_of",
     "store_condition",
     "stored_ids",
     "stored_only",
 ]
 
+USED_MODELS = used_models(CALLS)
+"""SELECT of the models of all calls, whose prices `prices_of` returns."""
 RECORDED_TEXTS = "recorded_texts"
 """Column with one boolean for each text of the filter: whether it occurs in what was recorded."""
 
@@ -114,7 +119,7 @@ class StoreCondition:
 
 
 def stored_ids(
-    wanted: Filter, now: datetime, *, prices: str = "[]", calls: str = CALLS
+    wanted: Filter, now: datetime, prices: str = "[]", *, calls: str = CALLS
 ) -> tuple[str, list[Any]]:
     """Return a SELECT of the ids of all stored invocations that match, and its parameters.
 

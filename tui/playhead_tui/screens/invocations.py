@@ -39,6 +39,16 @@ if TYPE_CHECKING:
 
 __all__ = ["InvocationsScreen"]
 
+PRESETS = (
+    ("Running", "status:running"),
+    ("Retrying", "status:retrying"),
+    ("Paused", "status:paused"),
+    ("Stuck", "status:stuck"),
+    ("Failed", "status:failed"),
+    ("Had failures", "failures>0"),
+    ("Waiting for a person", "wait:approval"),
+)
+"""Descriptions and filters of the number keys, from 1."""
 FEW = 20
 """Number of unknown invocations in one report up to which they are read: they may be new."""
 
@@ -118,6 +128,10 @@ class InvocationsScreen(PollingScreen):
         Binding("e", "errors", "Errors"),
         Binding("space", "hold_view", "Hold view"),
         Binding("x", "act", "Actions"),
+        *(
+            Binding(str(number), f"preset({number})", description, show=False)
+            for number, (description, _) in enumerate(PRESETS, 1)
+        ),
         Binding("F", "failures", "Failures", show=False),
         Binding("A", "agents", "Agents", show=False),
         Binding("s", "sort", "Next sort column", show=False),
@@ -481,6 +495,11 @@ class InvocationsScreen(PollingScreen):
     def action_errors(self) -> None:
         """Show only invocations that failed or are failing, or all again."""
         self._change_query(errors_only=not self.list_query.errors_only)
+
+    def action_preset(self, number: int) -> None:
+        """Set the filter of a number key; the same key again removes it."""
+        wanted = PRESETS[number - 1][1]
+        self.set_filter("" if self.list_query.text == wanted else wanted)
 
     def action_failures(self) -> None:
         """Show groups of equal failures, among the invocations that match the filter."""

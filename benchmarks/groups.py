@@ -1,0 +1,152 @@
+"""Compare searches, groups of failures and figures of agents with one scan of a typed column.
+
+    python -m benchmarks.groups [--invocations 100000]
+
+Writes invocations with two LLM calls each, and a failure in every twentieth, into a store. Prints
+the shortest of three times of each query, and its ratio to the floor: a count of calls by model.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from playhead.reader.reader import Reader
+from playhead.store.call_table import rebuild_calls
+from playhead.store.database import Store
+from playhead.store.query import to_rows
+
+ROUNDS = 3
+FLOOR = "SELECT name, count(*) AS calls FROM calls GROUP BY name"
+FILTERS = ("status:failed", '"question 777"', "no-such-word", "tokens>1500", "cost>0.005",
+           "llm:gpt-4o-mini", "agent:agent3", "failures>0")  # fmt: skip
+
+INVOCATIONS = """
+INSERT INTO invocations BY NAME
+SELECT 'inv_' || lpad(i::VARCHAR, 12, '0') AS id, 'Agent' || (i % 7) || '/run' AS target,
+  'Agent' || (i % 7) AS target_service_name, 'run' AS target_handler_name, 'completed' AS status,
+  CASE WHEN i % 50 = 0 THEN 'failure' ELSE 'success' END AS completion_result,
+  CASE WHEN i % 50 = 0 THEN '[500] ValueError: bad ' || i END AS completion_failure,
+  TIMESTAMPTZ '2026-03-14 00:00:00+00' + INTERVAL 1 SECOND * (i // 50) AS created_at,
+  created_at AS running_at, created_at + INTERVAL 3 SECOND AS completed_at,
+  completed_at AS modified_at
+FROM range(?) rows(i)
+"""
+FAILURES = """
+INSERT INTO journal_events BY NAME
+SELECT 'inv_' || lpad(i::VARCHAR, 12, '0') AS id, 0 AS after_journal_entry_index,
+  TIMESTAMPTZ '2026-03-14 00:00:00+00' + INTERVAL 1 SECOND * (i // 50) AS appended_at,
+  'TransientError' AS event_type, json_object('ty', 'TransientError', 'error_code', 500,
+    'error_message', 'ConnectError(' || i || ')', 'error_stacktrace', ? || i,
+    'related_command_name', 'Step ' || (i % 9), 'related_command_type', 'Run') AS event_json
+FROM range(0, ?, 20) rows(i)
+"""
+SPANS = """
+INSERT INTO spans BY NAME
+SELECT md5((i // 2)::VARCHAR) AS trace_id, lpad(printf('%x', i), 16, '0') AS span_id,
+  'chat' AS name, 'client' AS kind, 'agents' AS service_name, 'pydantic-ai' AS scope_name,
+  (1773446400000000000 + (i // 2) * 20000000)::UBIGINT AS start_unix_nano,
+  (start_unix_nano + 500000000 + (i % 997) * 1000000)::UBIGINT AS end_unix_nano,
+  'unset' AS status_code, '' AS status_message, '{}' AS resource, '[]' AS events, '[]' AS links,
+  'inv_' || lpad((i // 2)::VARCHAR, 12, '0') AS invocation_id,
+  json_object('gen_ai.operation.name', 'chat', 'gen_ai.agent.name', 'agent' || (i % 14),
+    'gen_ai.provider.name', 'openai', 'gen_ai.usage.input_tokens', i % 1000,
+    'gen_ai.response.model', CASE WHEN i % 3 = 0 THEN 'gpt-4o' ELSE 'gpt-4o-mini' END,
+    'gen_ai.usage.output_tokens', 10, 'playhead.logical_span_id', i::VARCHAR,
+    'gen_ai.input.messages',
+    '[{"role":"user","parts":[{"type":"text","content":"Question ' || i || ' ' || ? || '"}]}]')
+    AS attributes
+FROM range(?) rows(i)
+"""
+TRACE = (
+    "Traceback (most recent call last):\n"
+    + "".join(f'  File "/srv/app/m{n}.py", line {n}, in f{n}\n    call()\n' for n in range(6))
+    + '  File "/usr/lib/python3.12/site-packages/httpx/_client.py", line 9, in send\n    raise\n'
+    "httpx.ConnectError: refused "
+)
+
+
+class OpenStore:
+    """A client of a store in this process, as a recorder has it open."""
+
+    recording = True
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    async def rows(self, sql: str, params: Sequence[Any] = ()) -> list[dict[str, Any]]:
+        """Return the rows of one SELECT."""
+
+        def run() -> list[dict[str, Any]]:
+            cursor = self.store.cursor()
+            try:
+                return to_rows(cursor, sql, params)
+            finally:
+                cursor.close()
+
+        return await asyncio.to_thread(run)
+
+    async def health(self) -> None:
+        """Return None."""
+
+
+def fill(store: Store, invocations: int) -> None:
+    """Write the rows."""
+    with store.transaction() as connection:
+        connection.execute(INVOCATIONS, [invocations])
+        connection.execute(FAILURES, [TRACE, invocations])
+        connection.execute(SPANS, ["lorem ipsum dolor sit amet " * 12, 2 * invocations])
+    rebuild_calls(store, threading.Event())
+    store.checkpoint()
+
+
+async def measure(what: str, query: Callable[[], Awaitable[Any]], floor: float = 0.0) -> float:
+    """Print and return the shortest time."""
+    times: list[float] = []
+    for _ in range(ROUNDS):
+        begun = time.perf_counter()
+        await query()
+        times.append(time.perf_counter() - begun)
+    ratio = f"{min(times) / floor:8.1f} x" if floor else ""
+    print(f"{what:<28} {min(times) * 1000:8.0f} ms {ratio}", flush=True)
+    return min(times)
+
+
+async def run(store: Store) -> None:
+    """Measure the queries."""
+    client: Any = OpenStore(store)
+    reader = Reader(None, client)
+    floor = await measure("floor: calls by model", lambda: client.rows(FLOOR))
+    await measure("list, newest 100", lambda: reader.invocations(limit=100), floor)
+    for text in FILTERS:
+        await measure(text, lambda text=text: reader.invocations(filter=text, limit=100), floor)
+    await measure("failures", reader.failures, floor)
+    await measure("agents", reader.agents, floor)
+
+
+def main() -> int:
+    """Fill a store and measure."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--invocations", type=int, default=100_000)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store(Path(folder))
+        try:
+            begun = time.perf_counter()
+            fill(store, arguments.invocations)
+            print(f"{arguments.invocations} invocations in {time.perf_counter() - begun:.0f} s")
+            asyncio.run(run(store))
+        finally:
+            store.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
