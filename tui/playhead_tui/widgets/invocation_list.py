@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
 from playhead.formatting import (
@@ -52,13 +52,21 @@ class InvocationList(RowsView[Invocation]):
         self.as_of: datetime | None = None
         """Time up to which durations grow, when the rows are older than the clock; else None."""
 
+        self._priced = False
+
+    def show_rows(self, rows: Sequence[Invocation], *, stay_at_top: bool = False) -> None:
+        """Show rows; the cost has a column if the price of any model is known."""
+        self._priced = any(row.cost is not None and row.cost.usd for row in rows)
+        super().show_rows(rows, stay_at_top=stay_at_top)
+
     def key_of(self, row: Invocation) -> str:
         """Return the invocation id."""
         return row.id
 
     def _figures(self, width: int) -> list[str]:
         """Return the columns of figures that fit."""
-        names = [name for name in FIGURES if width >= WIDE.get(name, 0)]
+        hidden = () if self._priced or self.list_query.sort == "cost" else ("cost",)
+        names = [n for n in FIGURES if width >= WIDE.get(n, 0) and n not in hidden]
         room = width - STATUS_WIDTH - 1 - TARGET_LEAST
         while names and sum(FIGURES[name] + 1 for name in names) > room:
             names.pop()
