@@ -18,6 +18,7 @@ __all__ = ["COMMANDS", "cli", "main"]
 
 COMMANDS = {
     "agents": "Count the calls of models, tools and steps, by agent.",
+    "archive": "Move old days of the store to Parquet files.",
     "diff": "Compare two invocations step by step.",
     "doctor": "Check that everything Playhead needs is running and reachable.",
     "export": "Export what was recorded to other tools.",
@@ -30,6 +31,7 @@ COMMANDS = {
     "show": "Show one invocation: its attempts, steps, LLM calls and errors.",
     "sql": "Query the store with SQL.",
     "stats": "Count invocations, attempts, LLM calls, tokens, cost and failures by service.",
+    "store": "Show the size, tables and oldest rows of the store, or take care of it.",
     "tail": "Follow invocations as they start, change status and end.",
 }
 """Built-in subcommands with their lines in `--help`; their modules have the same names."""

@@ -45,6 +45,18 @@ STOP_SECONDS = 8.0
     help="Port for the query API; 0 takes a free port.",
 )
 @click.option("--no-journal", is_flag=True, help="Record traces only; do not copy journals.")
+@click.option(
+    "--archive-after",
+    type=click.IntRange(1),
+    metavar="DAYS",
+    help="Move invocations to Parquet files this many days after their end.",
+)
+@click.option(
+    "--delete-after",
+    type=click.IntRange(1),
+    metavar="DAYS",
+    help="Delete invocations from the database this many days after their end.",
+)
 @click.option("--status", is_flag=True, help="Show the state of the running recorder, and exit.")
 @click.option("--json", "as_json", is_flag=True, help="Write JSON: one line per change of state.")
 @click.pass_obj
@@ -54,6 +66,8 @@ def command(
     otlp_http_port: int | None,
     api_port: int | None,
     no_journal: bool,
+    archive_after: int | None,
+    delete_after: int | None,
     status: bool,
     as_json: bool,
 ) -> None:
@@ -73,6 +87,8 @@ def command(
         otlp_http_port=_given(otlp_http_port, settings.otlp_http_port),
         api_port=_given(api_port, settings.api_port),
         journals=not no_journal,
+        archive_after=archive_after,
+        delete_after=delete_after,
         limits=Limits(end_process=_start_again),
     )
     # Traces and journals contain conversations, so their files are private to the owner.

@@ -14,6 +14,7 @@ from typing import Any, cast
 from weakref import WeakValueDictionary
 
 import anyio.to_thread
+import duckdb
 from anyio import CapacityLimiter
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -22,7 +23,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from playhead.errors import QueryError, QueryLimitError, RequestBodyError
+from playhead.errors import QueryError, QueryLimitError, RequestBodyError, StoreError
 from playhead.record.change_feed import ChangeFeed
 from playhead.record.endpoint import (
     CLIENT_HEADER,
@@ -37,6 +38,7 @@ from playhead.record.request_body import read_body
 from playhead.store.arrow import pa
 from playhead.store.database import Store
 from playhead.store.query import Limits, to_arrow, to_rows
+from playhead.store.upkeep import perform
 
 __all__ = ["app"]
 
@@ -111,6 +113,19 @@ def app(
         document = await asyncio.to_thread(health)
         return JSONResponse(document | {"queries": slots.borrowed_tokens})
 
+    async def upkeep(request: Request) -> Response:
+        try:
+            task: Any = json.loads(await read_body(request, BODY_LIMIT))
+            return JSONResponse(await asyncio.to_thread(perform, store, task))
+        except RequestBodyError as error:
+            return _error(error.status, error.title)
+        except StoreError as error:
+            return _error(409, error.title, error.hint)
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            return _error(400, f"not a task: {error}")
+        except duckdb.Error as error:
+            return _error(500, f"the task failed: {error}")
+
     async def show_metrics(_: Request) -> Response:
         text = await asyncio.to_thread(metrics)
         return Response(text, media_type=CONTENT_TYPE)
@@ -136,6 +151,7 @@ def app(
             Route("/health", _guarded(show_health, token), methods=["GET"]),
             Route("/changes", _guarded(changes, token), methods=["GET"]),
             Route("/metrics", _guarded(show_metrics, token), methods=["GET"]),
+            Route("/store", _guarded(upkeep, token), methods=["POST"]),
             Route("/healthz", alive, methods=["GET"]),
         ],
         middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=HOSTS[:2], www_redirect=False)],

@@ -63,7 +63,7 @@ class FileClient:
     async def _run(self, query: Callable[[duckdb.DuckDBPyConnection], _T]) -> _T:
         import duckdb
 
-        from playhead.store.database import SETTINGS
+        from playhead.store.database import SETTINGS, restrict
 
         def run() -> _T:
             with self._turn:
@@ -76,6 +76,7 @@ class FileClient:
                         "Close the process that has the file open, or start `playhead record`.",
                     ) from error
                 try:
+                    restrict(connection, self._path.parent)
                     connection.execute("SET lock_configuration = true")
                     return query(connection)
                 finally:

@@ -231,7 +231,7 @@ class Ingest:
         try:
             entry = await self._log.append(inspection.body, inspection.weight)
         except CommitError as error:
-            self._record_error(str(error))
+            self.note_error(str(error))
             raise
         self._queue.append(entry)
         self._queued_bytes += entry.length
@@ -313,7 +313,7 @@ class Ingest:
             await asyncio.to_thread(self._store.checkpoint)
             self._log.trim()
         except Exception as error:
-            self._record_error(str(error))
+            self.note_error(str(error))
 
     async def _commit(self) -> None:
         group: list[LogEntry] = []
@@ -325,7 +325,7 @@ class Ingest:
         try:
             committed = await asyncio.to_thread(self._committer.commit, group)
         except Exception as error:  # the log keeps the requests until they are committed
-            self._record_error(str(error))
+            self.note_error(str(error))
             self._queue.extendleft(reversed(group))
             self._weight = max(self._weight // 4, 1)
             if not self._stopping:
@@ -336,7 +336,7 @@ class Ingest:
         self._committed_in(ended - began)
         self._weight = min(self._weight * 2, COMMIT_WEIGHT)
         if committed.problem:
-            self._record_error(committed.problem)
+            self.note_error(committed.problem)
         self._log.cut(group)
         self._queued_bytes -= sum(entry.length for entry in group)
         self._progress.committed += len(group)
@@ -356,10 +356,11 @@ class Ingest:
         try:
             self._changed(await asyncio.to_thread(self._committer.inherit, traces))
         except Exception as error:
-            self._record_error(str(error))
+            self.note_error(str(error))
             self._changed_traces.update(traces)
             await asyncio.sleep(0 if self._stopping else RETRY_SECONDS)
 
-    def _record_error(self, error: str) -> None:
+    def note_error(self, error: str) -> None:
+        """Count an error, and show it as the last one."""
         self.errors += 1
         self.last_error = error

@@ -26,6 +26,7 @@ from playhead.record.ingest import Ingest
 from playhead.record.journal_copier import JournalCopier
 from playhead.record.metrics import Metrics
 from playhead.record.ownership import require_own_folder
+from playhead.record.store_tasks import move_old_days
 from playhead.record.uptime import Uptime
 from playhead.restate.client import RestateClient
 from playhead.settings import Settings
@@ -52,6 +53,10 @@ class RecorderOptions:
     body_limit: int = BODY_LIMIT
     """Size of the largest OTLP request in bytes."""
     limits: Limits = field(default_factory=Limits)
+    archive_after: int | None = None
+    """Age in days from which ended invocations are archived."""
+    delete_after: int | None = None
+    """Age in days from which they are deleted."""
 
 
 class Recorder:
@@ -153,6 +158,10 @@ async def open_recorder(settings: Settings, options: RecorderOptions) -> AsyncGe
         except OSError as error:
             raise _in_use("OTLP over gRPC", options.otlp_grpc_port, "otlp_grpc_port") from error
         stack.push_async_callback(grpc_server.stop, STOP_SECONDS)
+        for name, days in (("archive", options.archive_after), ("delete", options.delete_after)):
+            if days is not None:
+                moving = move_old_days(store, name, days, ingest.note_error)
+                stack.push_async_callback(_cancel, asyncio.create_task(moving))
         if options.journals:
             copiers.append(await _start_copier(stack, settings, store, ingest, feed))
         endpoint = RecorderEndpoint(

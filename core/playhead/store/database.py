@@ -16,8 +16,9 @@ from filelock import FileLock, Timeout
 
 from playhead.errors import StoreError, StoreLockedError
 from playhead.store import schema
+from playhead.store.archive import ARCHIVE, archive_views, remove_incomplete
 
-__all__ = ["DATABASE", "SETTINGS", "Store"]
+__all__ = ["DATABASE", "SETTINGS", "Store", "exclusive", "restrict"]
 
 DATABASE = "playhead.duckdb"
 LOCK = "recorder.lock"
@@ -34,13 +35,18 @@ OPEN_SECONDS = 5.0
 SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     # Automatic checkpoints stall acknowledgements for seconds.
     "checkpoint_threshold": CHECKPOINT_THRESHOLD,
-    # SQL can reach neither files nor network.
-    "enable_external_access": False,
     # A name in SQL is a table, never a Python variable.
     "python_enable_replacements": False,
     "autoload_known_extensions": False,
     "autoinstall_known_extensions": False,
 }
+
+
+def restrict(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    """Let SQL reach neither files nor the network, except the archive of the store."""
+    allowed = str(folder.absolute() / ARCHIVE) + os.sep
+    connection.execute("SET allowed_directories = [?]", [allowed])
+    connection.execute("SET enable_external_access = false")
 
 
 class Store:
@@ -108,10 +114,13 @@ class Store:
                     "Move the file away, or choose another folder with --store.",
                 ) from error
         try:
+            restrict(connection, self.folder)
             # In one transaction: a database of something else stays as it is.
             connection.execute(f"BEGIN; {schema.create_statements()} COMMIT")
+            remove_incomplete(connection, self.folder)
+            connection.execute(archive_views(self.folder))
             connection.execute("SET lock_configuration = true")
-        except duckdb.Error as error:
+        except (duckdb.Error, OSError) as error:
             connection.close()
             raise StoreError(
                 f"The tables of {self.path} cannot be created: {error}",
@@ -143,6 +152,23 @@ class Store:
         cursor = self._connection.cursor()
         self._cursors.add(cursor)
         return cursor
+
+    @contextlib.contextmanager
+    def quiet(self) -> Generator[Path]:
+        """Yield the path of the file, which has every commit and does not change in the block.
+
+        Raises:
+            StoreError: Queries are running whose rows are still needed.
+        """
+        with self._turn:
+            self._reopen_failed()
+            self._connection.execute("CHECKPOINT")
+            self._dirty = False
+            if self.log_bytes():
+                raise StoreError(
+                    f"{self.path} is being read", "Try again when the running queries have ended."
+                )
+            yield self.path
 
     def check(self) -> None:
         """Read from the database. Raises duckdb.Error if it has failed."""
@@ -209,6 +235,16 @@ class Store:
             self._closed = True
             self._connection.close()
         self._lock.release()
+
+
+@contextlib.contextmanager
+def exclusive(folder: Path) -> Generator[None]:
+    """Keep recorders away from a store. Raises StoreLockedError when one is running."""
+    lock = _lock(folder / LOCK)
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _lock(path: Path) -> FileLock:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from playhead.store.archive import ARCHIVED_TABLES
 from playhead.store.views import VIEWS
 
 __all__ = [
@@ -264,6 +265,15 @@ DERIVED = Table(
     },
 )
 
+ARCHIVES = Table(
+    "Runs of the archive. The files of a run have its name; see `playhead archive`.",
+    {
+        "run": ("VARCHAR", "Name of the run."),
+        "archived_at": ("TIMESTAMPTZ", "When its rows were moved."),
+        "before": ("DATE", "First day that stayed in the tables."),
+    },
+)
+
 TABLES: Mapping[str, Table] = {
     "spans": SPANS,
     "invocations": INVOCATIONS,
@@ -276,6 +286,7 @@ TABLES: Mapping[str, Table] = {
     "journal_llm_calls": JOURNAL_LLM_CALLS,
     "calls": CALLS,
     "derived": DERIVED,
+    "archives": ARCHIVES,
 }
 
 _ADDED = {"journal_llm_calls": ("cache_read_tokens", "cache_write_tokens")}
@@ -322,4 +333,9 @@ def describe() -> list[tuple[str, str, list[tuple[str, str, str]]]]:
         (name, view.description, [(c.name, c.type, c.description) for c in view.columns])
         for name, view in VIEWS.items()
     ]
-    return tables + views
+    archived = [
+        (f"all_{name}", f"The rows of `{name}` and of the archive; the same columns.",
+         [(column, *rest) for column, rest in TABLES[name].columns.items()])
+        for name in ARCHIVED_TABLES
+    ]  # fmt: skip
+    return tables + views + archived

@@ -1,0 +1,51 @@
+"""`playhead archive`: move old days of the store to Parquet files."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+
+import click
+
+from playhead.cli.options import json_option, parse_since
+from playhead.cli.output import echo_json
+from playhead.formatting import whole
+from playhead.settings import Settings
+
+__all__ = ["command"]
+
+
+@click.command("archive")
+@click.option(
+    "--before",
+    required=True,
+    callback=parse_since,
+    metavar="AGE|TIME",
+    help="Move days before this age (`30d`) or ISO 8601 time.",
+)
+@click.option("--delete", is_flag=True, help="Delete the rows for good instead. Asks first.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@json_option
+@click.pass_obj
+def command(settings: Settings, before: datetime, delete: bool, yes: bool, as_json: bool) -> None:
+    """Move old days of the store to Parquet files in its folder `archive`.
+
+    An invocation belongs to the day (UTC) on which it ended; invocations that have not ended stay.
+    SQL finds the rows of both places in the views all_spans, all_invocations, all_journal and
+    all_journal_events. Works while a recorder is running.
+    """
+    from playhead.record.store_tasks import run_task
+
+    day = before.date().isoformat()
+    if delete and not yes:
+        click.confirm(f"Delete everything that ended before {day} (UTC)?", abort=True, err=True)
+    task = {"task": "delete" if delete else "archive", "before": day}
+    document = asyncio.run(run_task(settings, task))
+    if as_json:
+        echo_json(document)
+        return
+    rows = document["rows"]
+    click.echo(
+        f"{'Deleted' if delete else 'Archived'} {whole(document['days'])} days:"
+        f" {whole(rows['invocations'])} invocations, {whole(rows['spans'])} spans."
+    )

@@ -1,0 +1,162 @@
+"""The archive: old days of the store as Hive-partitioned Parquet, which other engines read too.
+
+`archive/{table}/day=YYYY-MM-DD/part-{run}.parquet`. The files of a run become part of the archive
+in the transaction that deletes its rows; those of an interrupted run are removed at the next start.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from playhead.errors import StoreError
+
+__all__ = [
+    "ARCHIVE",
+    "ARCHIVED_TABLES",
+    "Archived",
+    "archive_views",
+    "move_to_archive",
+    "remove_incomplete",
+]
+
+ARCHIVE = "archive"
+ARCHIVED_TABLES = ("spans", "invocations", "journal", "journal_events")
+"""Tables with archived rows; those that are derived from them are deleted only."""
+_DERIVED = ("duplicate_spans", "journal_llm_calls")
+_ENDED = """
+CREATE OR REPLACE TEMP TABLE ended AS
+SELECT id, (completed_at AT TIME ZONE 'UTC')::DATE AS day FROM invocations
+WHERE status = 'completed' AND (completed_at AT TIME ZONE 'UTC')::DATE < ?
+"""
+_OF_INVOCATIONS = "JOIN ended ON ended.id = t.{id}"
+_OWN_DAY = "(to_timestamp(t.start_unix_nano / 1e9) AT TIME ZONE 'UTC')::DATE"
+_UNRELATED = f"t.invocation_id IS NULL AND {_OWN_DAY} < ?"
+
+
+@dataclass(frozen=True, slots=True)
+class Archived:
+    """Result of one run."""
+
+    days: int
+    rows: dict[str, int] = field(default_factory=dict[str, int])
+    """Number of moved or deleted rows by table."""
+
+
+def move_to_archive(
+    connection: duckdb.DuckDBPyConnection, folder: Path, before: date, *, keep: bool = True
+) -> Archived:
+    """Move the rows of days before a date from the tables to files.
+
+    Args:
+        connection: The writer's connection, in a transaction that is committed afterwards.
+        folder: Folder of the store.
+        before: First day (UTC) that stays. An invocation counts for the day on which it ended, with
+            its journal and all its spans; a span without invocation for the day of its start.
+        keep: Whether to write the files; without, the rows are deleted for good.
+
+    Raises:
+        OSError: A file cannot be written; nothing is deleted when the transaction is rolled back.
+    """
+    connection.execute(_ENDED, [before])
+    run = secrets.token_hex(6)
+    rows: dict[str, int] = {}
+    days: set[date] = set()
+    for table in ARCHIVED_TABLES:
+        for day, selection in _days(connection, table, before):
+            days.add(day)
+            if keep:
+                _write(connection, folder / ARCHIVE / table / f"day={day}", run, selection)
+        rows[table] = _delete(connection, table, before)
+    for table in _DERIVED:
+        connection.execute(f"DELETE FROM {table} WHERE invocation_id IN (SELECT id FROM ended)")
+    connection.execute("DROP TABLE ended")
+    if keep and days:
+        connection.execute("INSERT INTO archives VALUES (?, now(), ?)", [run, before])
+    return Archived(len(days), rows)
+
+
+def archive_views(folder: Path) -> str:
+    """Return the SQL of the views that span tables and archive, such as `all_spans`."""
+    views: list[str] = []
+    for table in ARCHIVED_TABLES:
+        select = f"SELECT * FROM {table}"
+        if any((folder / ARCHIVE / table).glob("day=*/*.parquet")):
+            files = str(folder / ARCHIVE / table / "day=*" / "part-*.parquet").replace("'", "''")
+            select += (
+                f" UNION ALL BY NAME SELECT * EXCLUDE (day) FROM read_parquet('{files}',"
+                " hive_partitioning = true, union_by_name = true)"
+            )
+        views.append(f"CREATE OR REPLACE VIEW all_{table} AS {select};")
+    return "\n".join(views)
+
+
+def remove_incomplete(connection: duckdb.DuckDBPyConnection, folder: Path) -> int:
+    """Remove the files of runs that were interrupted; return their number."""
+    complete = {run for (run,) in connection.execute("SELECT run FROM archives").fetchall()}
+    removed = 0
+    for path in (folder / ARCHIVE).glob("*/day=*/part-*"):
+        if path.name.removeprefix("part-").partition(".")[0] not in complete:
+            path.unlink()
+            removed += 1
+    return removed
+
+
+def _days(
+    connection: duckdb.DuckDBPyConnection, table: str, before: date
+) -> Iterator[tuple[date, str]]:
+    """Yield each day with the SELECT of its rows."""
+    id_ = "invocation_id" if table == "spans" else "id"
+    of_invocations = f"FROM {table} t {_OF_INVOCATIONS.format(id=id_)}"
+    found = {
+        day for (day,) in connection.execute(f"SELECT DISTINCT day {of_invocations}").fetchall()
+    }
+    unrelated: set[date] = set()
+    if table == "spans":
+        sql = f"SELECT DISTINCT {_OWN_DAY} FROM spans t WHERE {_UNRELATED}"
+        unrelated = {day for (day,) in connection.execute(sql, [before]).fetchall()}
+    for day in sorted(found | unrelated):
+        selection = f"SELECT t.* {of_invocations} WHERE day = DATE '{day}'"
+        if day in unrelated:
+            own = f"t.invocation_id IS NULL AND {_OWN_DAY} = DATE '{day}'"
+            selection += f" UNION ALL SELECT t.* FROM spans t WHERE {own}"
+        yield day, selection
+
+
+def _delete(connection: duckdb.DuckDBPyConnection, table: str, before: date) -> int:
+    id_ = "invocation_id" if table == "spans" else "id"
+    condition, params = f"t.{id_} IN (SELECT id FROM ended)", list[Any]()
+    if table == "spans":
+        condition, params = f"{condition} OR ({_UNRELATED})", [before]
+    sql = f"DELETE FROM {table} t WHERE {condition}"
+    [(count,)] = connection.execute(sql, params).fetchall()
+    return int(count)
+
+
+def _write(connection: duckdb.DuckDBPyConnection, folder: Path, run: str, selection: str) -> None:
+    """Write a file that is complete, with its name, when this returns."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    writing = folder / f"part-{run}.writing"
+    target = str(writing.absolute()).replace("'", "''")
+    try:
+        connection.execute(f"COPY ({selection}) TO '{target}' (FORMAT parquet, COMPRESSION zstd)")
+        for path in (writing, folder):
+            handle = os.open(path, os.O_RDONLY)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+        writing.chmod(0o600)
+        writing.rename(folder / f"part-{run}.parquet")
+    except (OSError, duckdb.IOException) as error:
+        writing.unlink(missing_ok=True)
+        raise StoreError(
+            f"The archive {folder} cannot be written: {error}", "Free some space and try again."
+        ) from error

@@ -1,0 +1,170 @@
+"""Upkeep of a store: its sizes, checks, backups, the archive, and a smaller file."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from playhead.errors import StoreError
+from playhead.store.archive import archive_views, move_to_archive
+from playhead.store.database import DATABASE, Store, exclusive
+from playhead.store.schema import TABLES, create_statements
+
+__all__ = ["perform", "vacuum"]
+
+_TIMES: Mapping[str, str] = {
+    "spans": "to_timestamp({}(start_unix_nano) / 1e9)",
+    "invocations": "{}(created_at)",
+    "journal": "{}(appended_at)",
+    "journal_events": "{}(appended_at)",
+}
+_ISO = "strftime({} AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%SZ')"
+_DOUBLED = """
+SELECT count(*) FROM (SELECT 1 FROM spans GROUP BY trace_id, span_id HAVING count(*) > 1)
+"""
+
+
+def perform(store: Store, task: Mapping[str, Any]) -> dict[str, Any]:
+    """Perform a task on an open store, while others read and write it.
+
+    Args:
+        store: The store.
+        task: `{"task": "summary" | "verify" | "backup" | "archive" | "delete"}`, with `path` for a
+            backup and `before` (a day, ISO 8601) for the last two.
+
+    Raises:
+        StoreError: The task failed; the title says why.
+        ValueError: It is not a task.
+    """
+    match task.get("task"):
+        case "summary":
+            return _summary(store)
+        case "verify":
+            return _verify(store)
+        case "backup":
+            return _back_up(store, Path(str(task["path"])))
+        case "archive" | "delete" as name:
+            return _archive(store, date.fromisoformat(str(task["before"])), keep=name == "archive")
+        case other:
+            raise ValueError(f"{other!r} is not a task")
+
+
+def _summary(store: Store) -> dict[str, Any]:
+    tables: list[dict[str, Any]] = []
+    with contextlib.closing(store.cursor()) as cursor:
+        [(block,)] = cursor.execute("SELECT block_size FROM pragma_database_size()").fetchall()
+        for name in TABLES:
+            [(blocks,)] = cursor.execute(
+                "SELECT count(DISTINCT block_id) FROM pragma_storage_info(?) WHERE block_id >= 0",
+                [name],
+            ).fetchall()
+            times = _TIMES.get(name, "NULL::TIMESTAMPTZ")
+            oldest, newest = (_ISO.format(times.format(end)) for end in ("min", "max"))
+            [(rows, oldest, newest)] = cursor.execute(
+                f"SELECT count(*), {oldest}, {newest} FROM {name}"
+            ).fetchall()
+            tables.append({
+                "table": name, "rows": rows, "bytes": blocks * block,
+                "oldest": oldest, "newest": newest,
+            })  # fmt: skip
+    archived = list((store.folder / "archive").rglob("*.parquet"))
+    return {
+        "store": str(store.folder),
+        "bytes": store.bytes(),
+        "tables": tables,
+        "archive": {"files": len(archived), "bytes": sum(p.stat().st_size for p in archived)},
+    }
+
+
+def _verify(store: Store) -> dict[str, Any]:
+    """Read every value, whose blocks have checksums, and check that no span is stored twice."""
+    problems: list[str] = []
+    with contextlib.closing(store.cursor()) as cursor:
+        for name in TABLES:
+            try:
+                cursor.execute(f"SELECT bit_xor(hash(COLUMNS(*))) FROM {name}").fetchall()
+            except duckdb.Error as error:
+                problems.append(f"{name} cannot be read: {error}")
+        with contextlib.suppress(duckdb.Error):
+            [(doubled,)] = cursor.execute(_DOUBLED).fetchall()
+            if doubled:
+                problems.append(f"{doubled} spans are stored more than once")
+    return {"problems": problems}
+
+
+def _back_up(store: Store, target: Path) -> dict[str, Any]:
+    """Copy the database to a new file. Spans are acknowledged meanwhile, and committed later."""
+    if target.exists():
+        raise StoreError(f"{target} already exists", "Choose a new name for the backup.")
+    writing = target.with_name(target.name + ".writing")
+    try:
+        with store.quiet() as path:
+            shutil.copyfile(path, writing)
+        writing.chmod(0o600)
+        handle = os.open(writing, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+        writing.rename(target)
+    except OSError as error:
+        writing.unlink(missing_ok=True)
+        raise StoreError(
+            f"The backup {target} cannot be written: {error}", "Choose another folder."
+        ) from error
+    return {"path": str(target), "bytes": target.stat().st_size}
+
+
+def _archive(store: Store, before: date, *, keep: bool) -> dict[str, Any]:
+    with store.transaction() as connection:
+        moved = move_to_archive(connection, store.folder, before, keep=keep)
+        connection.execute(archive_views(store.folder))
+    return {"days": moved.days, "rows": moved.rows}
+
+
+def vacuum(folder: Path) -> tuple[int, int]:
+    """Write the database again without the space of deleted rows; return its sizes in bytes.
+
+    Raises:
+        StoreError: The store is in use, or cannot be written; it is unchanged then.
+    """
+    Store(folder).close()  # moves the write-ahead log into the file
+    path = folder / DATABASE
+    fresh = folder / f"{DATABASE}.vacuum"
+    with exclusive(folder):
+        fresh.unlink(missing_ok=True)
+        try:
+            _copy(path, fresh)
+            sizes = path.stat().st_size, fresh.stat().st_size
+            fresh.chmod(0o600)
+            fresh.replace(path)
+        except (duckdb.Error, OSError) as error:
+            fresh.unlink(missing_ok=True)
+            raise StoreError(
+                f"{path} cannot be written again: {error}",
+                "The store is unchanged. Free some space and try again.",
+            ) from error
+    return sizes
+
+
+def _copy(path: Path, fresh: Path) -> None:
+    """Copy all tables into a new database."""
+    with duckdb.connect() as connection:
+        old, new = (str(one).replace("'", "''") for one in (path, fresh))
+        connection.execute(f"ATTACH '{old}' AS old (READ_ONLY); ATTACH '{new}' AS fresh; USE fresh")
+        connection.execute(create_statements())
+        for name in TABLES:
+            connection.execute(f"INSERT INTO fresh.{name} BY NAME SELECT * FROM old.{name}")
+            counts = connection.execute(
+                f"SELECT (SELECT count(*) FROM old.{name}), (SELECT count(*) FROM fresh.{name})"
+            ).fetchall()
+            if counts[0][0] != counts[0][1]:
+                raise OSError(f"{name} has {counts[0][1]} rows instead of {counts[0][0]}")
+        connection.execute("CHECKPOINT fresh; USE memory; DETACH fresh")
