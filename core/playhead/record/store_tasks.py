@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 
 from playhead.errors import RecorderError, StoreError
+from playhead.record.client import RecorderAuth
 from playhead.record.endpoint import read_endpoint, read_token
 from playhead.settings import Settings
 from playhead.store.database import DATABASE, Store
@@ -29,12 +30,12 @@ async def run_task(settings: Settings, task: Mapping[str, Any]) -> dict[str, Any
     """
     endpoint, token = read_endpoint(settings.store), read_token(settings.store)
     if endpoint is not None and token is not None:
-        headers = {"authorization": f"Bearer {token}"}
+        auth = RecorderAuth(endpoint, token)
         try:
-            async with httpx.AsyncClient(trust_env=False, timeout=None, verify=False) as http:
-                response = await http.post(
-                    f"{endpoint.api_url}/store", json=dict(task), headers=headers
-                )
+            async with httpx.AsyncClient(
+                auth=auth, trust_env=False, timeout=None, verify=False
+            ) as http:
+                response = await http.post(f"{endpoint.api_url}/store", json=dict(task))
         except httpx.ConnectError:
             pass  # it was killed, and left its file
         except httpx.HTTPError as error:
