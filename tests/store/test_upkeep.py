@@ -30,7 +30,8 @@ def fill(store: Store, days: int = 10) -> None:
         rows.append(
             (f"{number:032x}", f"{number:016x}", None, "work", "internal", "agent", "",
              nanoseconds(at), nanoseconds(at) + 1, "unset", "",
-             '{"text":"' + "x" * 500 + '"}', "{}", "[]", "[]", invocation)
+             '{"gen_ai.operation.name":"chat","text":"' + "x" * 500 + '"}', "{}", "[]", "[]",
+             invocation)
         )  # fmt: skip
 
     with store.transaction() as connection:
@@ -71,6 +72,7 @@ def test_the_archive_and_the_tables_together_have_every_row_once(
     moved = perform(store, {"task": "archive", "before": "2026-03-15"})
     assert moved["rows"] == {"spans": 15, "invocations": 5, "journal": 5, "journal_events": 0}
     assert counts(select)["invocations"] == whole["invocations"] - 5
+    assert select("SELECT count(*) AS n FROM calls") == [{"n": counts(select)["spans"]}]
     assert counts(select, "all_") == whole
     assert select("SELECT * FROM all_spans ORDER BY ALL") == spans
     # Suspended invocations stay, however old they are.

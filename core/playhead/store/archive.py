@@ -30,7 +30,7 @@ __all__ = [
 ARCHIVE = "archive"
 ARCHIVED_TABLES = ("spans", "invocations", "journal", "journal_events")
 """Tables with archived rows; those that are derived from them are deleted only."""
-_DERIVED = ("duplicate_spans", "journal_llm_calls")
+_DERIVED = ("duplicate_spans", "journal_llm_calls", "calls")
 _ENDED = """
 CREATE OR REPLACE TEMP TABLE ended AS
 SELECT id, (completed_at AT TIME ZONE 'UTC')::DATE AS day FROM invocations
@@ -77,6 +77,11 @@ def move_to_archive(
         rows[table] = _delete(connection, table, before)
     for table in _DERIVED:
         connection.execute(f"DELETE FROM {table} WHERE invocation_id IN (SELECT id FROM ended)")
+    connection.execute(
+        "DELETE FROM calls WHERE invocation_id IS NULL"
+        " AND (to_timestamp(started_us / 1e6) AT TIME ZONE 'UTC')::DATE < ?",
+        [before],
+    )
     connection.execute("DROP TABLE ended")
     if keep and days:
         connection.execute("INSERT INTO archives VALUES (?, now(), ?)", [run, before])
