@@ -75,12 +75,24 @@ def _is_true(name: str) -> str:
     return f"coalesce({_value(name)}, '') = 'true'"
 
 
-def _select(source: str) -> str:
-    """Return the SELECT of the calls that rows of `spans` show; the columns of `calls`."""
+def _select(source: str, *, once: bool = False) -> str:
+    """Return the SELECT of the calls that rows of `spans` show; the columns of `calls`.
+
+    Args:
+        source: Table or subquery with the columns of `spans`.
+        once: Whether to read each span's attributes once. Otherwise DuckDB reads them for every use
+            of a value, but can apply conditions of the whole query before that.
+    """
     marks = dict.fromkeys(name for _, rule in _KINDS for name in rule.kinds)
     marked = " OR ".join(f"contains(attributes::VARCHAR, '{name}')" for name in marks)
     paths = [f'$."{name}"' for name in _PATHS]
     kinds = " ".join(f"WHEN {_is(rule)} THEN '{kind}'" for kind, rule in _KINDS)
+    extracted = f"""(
+    SELECT invocation_id, trace_id, span_id, start_unix_nano, end_unix_nano, status_code,
+      json_extract_string(attributes, {paths!r}) AS value
+    FROM {source} WHERE {marked}
+  )"""
+    common = f"WITH extracted AS MATERIALIZED {extracted}" if once else ""
     ended = "end_unix_nano IS NOT NULL AND coalesce(status_code, '') <> 'error'"
     return f"""
 SELECT invocation_id, trace_id, span_id, kind, {_first(names.AGENT_NAMES)} AS agent,
@@ -97,10 +109,7 @@ SELECT invocation_id, trace_id, span_id, kind, {_first(names.AGENT_NAMES)} AS ag
   {_number(names.CACHE_WRITE)} AS cache_write_tokens,
   {_number(names.REASONING)} AS reasoning_tokens
 FROM (
-  SELECT *, CASE {kinds} END AS kind FROM (
-    SELECT * EXCLUDE (attributes, kind), json_extract_string(attributes, {paths!r}) AS value
-    FROM {source} WHERE {marked}
-  )
+  {common} SELECT *, CASE {kinds} END AS kind FROM {"extracted" if once else extracted}
 ) WHERE kind IS NOT NULL AND NOT {_is_true(names.REPLAYED)}
 """
 
@@ -130,7 +139,7 @@ def add_calls(connection: duckdb.DuckDBPyConnection, source: str) -> None:
         connection: The writer's connection.
         source: Name of the new rows, with the columns of `spans`.
     """
-    connection.execute(f"INSERT INTO calls BY NAME {_select(source)}")
+    connection.execute(f"INSERT INTO calls BY NAME {_select(source, once=True)}")
 
 
 def delete_calls(
@@ -182,7 +191,7 @@ def rebuild_calls(store: Store, stop: threading.Event) -> None:
                 f" AND rowid < {min(start + CHUNK, end)})"
             )
             connection.execute(
-                f"INSERT INTO calls BY NAME SELECT * FROM ({_select(chunk)}) AS call"
+                f"INSERT INTO calls BY NAME SELECT * FROM ({_select(chunk, once=True)}) AS call"
                 " WHERE (trace_id, span_id) NOT IN (SELECT (trace_id, span_id) FROM calls)"
             )
     with store.transaction() as connection:
