@@ -221,11 +221,11 @@ def test_since_selects_spans_by_their_start(write: Write, run: Run) -> None:
 
 def test_large_traces_are_read_in_parts(write: Write, run: Run) -> None:
     # Many spans of one trace begin at the same moment.
-    write([row(n, start=1_000_000 + n // 100) for n in range(9000)])
+    write([row(n, start=1_000_000 + n // 100) for n in range(25_000)])
     with OtlpSink() as sink:
         result = run(*TRACES, "--to", "otlp", "--endpoint", sink.url)
-    assert "Sent 9,000 spans" in result.stdout
-    assert len({span.span_id for span in sink.spans}) == 9000 == len(sink.spans)
+    assert "Sent 25,000 spans" in result.stdout
+    assert len({span.span_id for span in sink.spans}) == 25_000 == len(sink.spans)
 
 
 def test_an_empty_store_and_no_store(write: Write, run: Run) -> None:

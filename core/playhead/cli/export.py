@@ -158,7 +158,7 @@ async def _export(
             return report
         await _refuse_own_recorder(settings, target)
         try:
-            prepare = None if as_stored else _preparation(client, target)
+            prepare = None if as_stored else _preparation(client, reader, target)
             await _to_target(settings, reader, target, prepare, again, patience, report, progress)
         except (PlayheadError, asyncio.CancelledError) as error:
             done = f"{report.accepted} spans were accepted before."
@@ -226,7 +226,7 @@ async def _to_target(
             )
 
 
-def _preparation(client: StoreClient, target: Target) -> Prepare | None:
+def _preparation(client: StoreClient, reader: SpanReader, target: Target) -> Prepare | None:
     """Return what adds to the spans what the target needs; None when it needs nothing."""
     from playhead.export.dressing import DRESSINGS, dress
     from playhead.export.trace_context import read_contexts
@@ -236,7 +236,9 @@ def _preparation(client: StoreClient, target: Target) -> Prepare | None:
         return None
 
     async def prepare(part: Part, spans: list[StoredSpan]) -> None:
-        dress(spans, await read_contexts(client, part.traces, part.first, part.last), dressing)
+        complete = reader.selection.everything and part.whole
+        contexts = await read_contexts(client, part, spans if complete else None)
+        dress(spans, contexts, dressing)
 
     return prepare
 

@@ -28,6 +28,7 @@ Dressing = Callable[[StoredSpan, TraceContext], None]
 
 _MODEL_INPUT = names.PROMPT
 _MODEL_OUTPUT = names.RESPONSE
+_OBSERVATIONS = {"LLM": "generation", "TOOL": "tool", "AGENT": "agent"}
 _HOST = "host.name"
 _COSTS = ("operation.cost", "gen_ai.usage.cost")
 
@@ -114,18 +115,33 @@ def _add_common(span: StoredSpan, context: TraceContext) -> None:
             span.status_message = attempt.error
 
 
-def _is(rule: SpanRule, span: StoredSpan) -> bool:
-    return rule.matches(span.attributes, ended=True, status=span.status_code)
+_KINDS: tuple[tuple[SpanRule, str], ...] = (
+    (LLM_CALL, "LLM"), (TOOL_CALL, "TOOL"), (AGENT_CALL, "AGENT"),
+)  # fmt: skip
+_OPERATIONS = {
+    value: kind for rule, kind in _KINDS for value in rule.kinds.get(names.OPERATION, ())
+}
 
 
-def _content(span: StoredSpan, context: TraceContext) -> tuple[Any, Any]:
+def _kind(span: StoredSpan) -> str:
+    """Return `LLM`, `TOOL`, `AGENT`, or empty for other spans."""
+    operation = span.attributes.get(names.OPERATION)
+    if isinstance(operation, str) and (kind := _OPERATIONS.get(operation)):
+        return kind
+    for rule, kind in _KINDS:
+        if rule.matches(span.attributes, ended=True, status=span.status_code):
+            return kind
+    return ""
+
+
+def _content(span: StoredSpan, kind: str, context: TraceContext) -> tuple[Any, Any]:
     """Return input and output of a span; None where it has none."""
     attributes = span.attributes
-    if _is(LLM_CALL, span):
+    if kind == "LLM":
         return _MODEL_INPUT.of(attributes), _MODEL_OUTPUT.of(attributes)
-    if _is(TOOL_CALL, span):
+    if kind == "TOOL":
         return names.TOOL_CALL_ARGUMENTS.of(attributes), names.TOOL_CALL_RESULT.of(attributes)
-    if _is(AGENT_CALL, span):
+    if kind == "AGENT":
         return agent_input(attributes) or None, agent_output(attributes) or None
     if span.parent_span_id is None:
         return context.input or None, context.output or None
@@ -164,15 +180,11 @@ def _for_jaeger(span: StoredSpan, context: TraceContext) -> None:
 def _for_phoenix(span: StoredSpan, context: TraceContext) -> None:
     """Add OpenInference's kind, input and output."""
     attributes = span.attributes
-    kind = "CHAIN"
-    for rule, name in ((LLM_CALL, "LLM"), (TOOL_CALL, "TOOL"), (AGENT_CALL, "AGENT")):
-        if _is(rule, span):
-            kind = name
-            break
-    attributes.setdefault(names.SPAN_KIND_OPENINFERENCE, kind)
+    kind = _kind(span)
+    attributes.setdefault(names.SPAN_KIND_OPENINFERENCE, kind or "CHAIN")
     # Phoenix keeps no resource.
     attributes.setdefault("service.name", span.service_name)
-    for name, value in zip(("input", "output"), _content(span, context), strict=True):
+    for name, value in zip(("input", "output"), _content(span, kind, context), strict=True):
         if value is not None:
             text = _text(value)
             attributes.setdefault(f"{name}.value", text)
@@ -196,15 +208,10 @@ def _for_langfuse(span: StoredSpan, context: TraceContext) -> None:
     if span.parent_span_id is None:
         added["langfuse.trace.input"] = context.input
         added["langfuse.trace.output"] = context.output
-    kind = "span"
-    for rule, name in ((LLM_CALL, "generation"), (TOOL_CALL, "tool"), (AGENT_CALL, "agent")):
-        if _is(rule, span):
-            kind = name
-            break
-    if kind == "span" and (span.span_id in context.attempts or names.COMMAND_INDEX in attributes):
-        kind = "chain"
-    added["langfuse.observation.type"] = kind
-    for name, value in zip(("input", "output"), _content(span, context), strict=True):
+    kind = _kind(span)
+    is_chain = span.span_id in context.attempts or names.COMMAND_INDEX in attributes
+    added["langfuse.observation.type"] = _OBSERVATIONS.get(kind, "chain" if is_chain else "span")
+    for name, value in zip(("input", "output"), _content(span, kind, context), strict=True):
         if value is not None:
             added[f"langfuse.observation.{name}"] = _text(value)
     if span.status_code == "error":

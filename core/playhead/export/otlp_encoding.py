@@ -27,6 +27,11 @@ KIND_NUMBERS: Mapping[str, int] = {
 }  # fmt: skip
 STATUS_NUMBERS: Mapping[str, int] = {"unset": 0, "ok": 1, "error": 2}
 _LEAST, _MOST = -(2**63), 2**63
+_CACHED = frozenset({str, int, bool, float})
+_CACHED_BYTES = 200
+_CACHED_PAIRS = 20_000
+_encodings: dict[tuple[tuple[str, Any], type], bytes] = {}
+"""Short attributes as bytes."""
 
 
 @dataclass(slots=True)
@@ -109,7 +114,7 @@ def _fill(message: Span, span: StoredSpan) -> None:
     message.kind = cast("Any", _number(KIND_NUMBERS, span.kind))
     message.start_time_unix_nano = span.start_unix_nano
     message.end_time_unix_nano = span.end_unix_nano
-    _add_attributes(message.attributes, span.attributes)
+    message.MergeFromString(b"".join(map(_encoded, span.attributes.items())))
     for event in span.events:
         added = message.events.add()
         added.name = event["name"]
@@ -123,6 +128,28 @@ def _fill(message: Span, span: StoredSpan) -> None:
     if span.status_code != "unset" or span.status_message:
         message.status.code = cast("Any", _number(STATUS_NUMBERS, span.status_code))
         message.status.message = span.status_message
+
+
+def _encoded(pair: tuple[str, Any]) -> bytes:
+    """Return an attribute as the bytes of a span that has nothing else.
+
+    Merging bytes is several times as fast as setting fields, and most attributes repeat.
+    """
+    value = pair[1]
+    # True, 1 and 1.0 are equal keys of a dict.
+    key = (pair, value.__class__) if value.__class__ in _CACHED else None
+    if key is not None and (found := _encodings.get(key)) is not None:
+        return found
+    span = Span()
+    attribute = span.attributes.add()
+    attribute.key = pair[0]
+    _set_value(attribute.value, value)
+    encoded = span.SerializeToString()
+    if key is not None and len(encoded) <= _CACHED_BYTES:
+        if len(_encodings) >= _CACHED_PAIRS:
+            _encodings.clear()
+        _encodings[key] = encoded
+    return encoded
 
 
 def _number(names: Mapping[str, int], name: str) -> int:

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Part", "Selection", "SpanReader", "StoredSpan", "Totals", "unix_nano"]
 
-PIECE_BYTES = 8_000_000
+PIECE_BYTES = 16_000_000
 """Approximate size of the spans that are in memory at a time."""
-PIECE_SPANS = 4_000
+PIECE_SPANS = 10_000
 PLAN_TRACES = 20_000
 """Traces that are planned at a time."""
 
@@ -76,6 +76,11 @@ class Selection:
     """A SELECT of these ids, for queries on all spans."""
     parameters: tuple[Any, ...] = ()
     """Its parameters."""
+
+    @property
+    def everything(self) -> bool:
+        """Whether all finished spans match."""
+        return self.since is None and self.invocations is None
 
     def where(self, *, filtered: bool = True) -> tuple[str, list[Any]]:
         """Return the condition in SQL, and its parameters. Pending spans never match.
@@ -136,6 +141,11 @@ class Part:
     last: int
     """Latest start of them."""
 
+    @property
+    def whole(self) -> bool:
+        """Whether these are all spans of the traces that the selection has."""
+        return (self.start, self.end) == (self.first, self.last)
+
 
 class SpanReader:
     """Reads the finished spans of a store, through its recorder or from its file."""
@@ -143,6 +153,7 @@ class SpanReader:
     def __init__(self, client: StoreClient, selection: Selection = Selection()) -> None:
         """Create the reader; nothing is read yet."""
         self._client = client
+        self.selection = selection
         self._invocations = selection.invocations
         self._where, self._parameters = selection.where()
         self._plain, self._plain_parameters = selection.where(filtered=False)
@@ -177,7 +188,7 @@ class SpanReader:
                 following[1].cancel()
 
     async def spans(self) -> AsyncIterator[tuple[Part, list[StoredSpan]]]:
-        """Yield the spans in the order of `parts`. Raises the errors of `StoreClient.arrow`."""
+        """Yield the spans of each part, by trace and start. Raises the errors of `StoreClient.arrow`."""
         async for part, table in self.parts():
             yield part, _spans(table)
 
@@ -240,8 +251,7 @@ class SpanReader:
             table = await self._client.arrow(
                 f"SELECT {_COLUMNS} FROM spans WHERE {self._plain}"
                 " AND start_unix_nano BETWEEN ?::UBIGINT AND ?::UBIGINT"
-                " AND trace_id IN (SELECT unnest(?::VARCHAR[]))"
-                " ORDER BY trace_id, start_unix_nano, span_id",
+                " AND trace_id IN (SELECT unnest(?::VARCHAR[]))",
                 [*self._plain_parameters, part.start, part.end, part.traces],
             )
         except QueryLimitError as error:
@@ -268,7 +278,9 @@ def _whole(group: _Group) -> Part:
 
 def _spans(table: ArrowTable) -> list[StoredSpan]:
     columns = [column.to_pylist() for column in table.columns]
-    return [_span(*row) for row in zip(*columns, strict=True)]
+    found = [_span(*row) for row in zip(*columns, strict=True)]
+    found.sort(key=lambda span: (span.trace_id, span.start_unix_nano, span.span_id))
+    return found
 
 
 def _span(*row: Any) -> StoredSpan:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from playhead import conventions as names
 from playhead.conventions import AGENT_CALL, name_sql
 from playhead.decode.spans import messages
+from playhead.export.stored_spans import Part, StoredSpan
 from playhead.values import as_dict, as_json, as_text
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ _USERS = ("user.id", "enduser.id", "langfuse.user.id")
 _ERROR_SLACK_NANOS = 100_000_000
 """Time by which an error of the journal may be later than the end of its attempt."""
 
+_SERVER_SPANS = (names.INGRESS_SPAN, names.START_SPAN, names.ATTEMPT_SPAN, names.END_SPAN)
 _SPANS = f"""
 SELECT trace_id, span_id, invocation_id, name, start_unix_nano AS start, end_unix_nano AS "end",
   status_code AS status, {AGENT_CALL.sql()} AS agent,
@@ -37,11 +39,7 @@ SELECT trace_id, span_id, invocation_id, name, start_unix_nano AS start, end_uni
 FROM spans WHERE end_unix_nano IS NOT NULL
   AND start_unix_nano BETWEEN ?::UBIGINT AND ?::UBIGINT
   AND trace_id IN (SELECT unnest(?::VARCHAR[]))
-  AND ({AGENT_CALL.sql()} OR {
-    " OR ".join(
-        map(name_sql, (names.INGRESS_SPAN, names.START_SPAN, names.ATTEMPT_SPAN, names.END_SPAN))
-    )
-})
+  AND ({AGENT_CALL.sql()} OR {" OR ".join(map(name_sql, _SERVER_SPANS))})
 ORDER BY start_unix_nano, span_id
 """
 _INVOCATIONS = """
@@ -101,23 +99,26 @@ class TraceContext:
 
 
 async def read_contexts(
-    client: StoreClient, traces: Sequence[str], first: int, last: int
+    client: StoreClient, part: Part, spans: Sequence[StoredSpan] | None = None
 ) -> dict[str, TraceContext]:
     """Return the contexts of traces by their ids.
 
     Args:
         client: The store.
-        traces: Ids of the traces.
-        first: Earliest start of their spans.
-        last: Latest start of their spans.
+        part: The traces.
+        spans: All their spans, if they have been read already.
 
     Raises:
         QueryError: A query exceeds a limit.
         RecorderError: The store cannot be read.
     """
-    rows = await client.rows(_SPANS, [first, last, list(traces)])
-    for row in rows:
-        row["attributes"] = as_dict(as_json(row["attributes"]))
+    traces = part.traces
+    if spans is None:
+        rows = await client.rows(_SPANS, [part.first, part.last, list(traces)])
+        for row in rows:
+            row["attributes"] = as_dict(as_json(row["attributes"]))
+    else:
+        rows = _rows(spans)
     ids = sorted({row["invocation_id"] for row in rows if row["invocation_id"]})
     invocations = {row["id"]: row for row in await client.rows(_INVOCATIONS, [ids])}
     failed = sorted({r["invocation_id"] for r in rows if _is_failed_attempt(r)} - {None})
@@ -133,6 +134,29 @@ async def read_contexts(
         context.calls = {row["child"]: (row["id"], row["command"]) for row in calls}
         _add_errors(context, members, errors)
         found[trace] = context
+    return found
+
+
+def _rows(spans: Sequence[StoredSpan]) -> list[dict[str, Any]]:
+    """Return the same rows as `_SPANS`."""
+    found = [
+        {
+            "trace_id": span.trace_id,
+            "span_id": span.span_id,
+            "invocation_id": span.invocation_id,
+            "name": span.name,
+            "start": span.start_unix_nano,
+            "end": span.end_unix_nano,
+            "status": span.status_code,
+            "agent": agent,
+            "version": span.resource.get("service.version"),
+            "attributes": span.attributes,
+        }
+        for span in spans
+        if (agent := AGENT_CALL.matches(span.attributes, ended=True, status=span.status_code))
+        or span.name.startswith(_SERVER_SPANS)
+    ]
+    found.sort(key=lambda row: (row["start"], row["span_id"]))
     return found
 
 
