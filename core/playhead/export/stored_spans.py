@@ -188,7 +188,7 @@ class SpanReader:
                 following[1].cancel()
 
     async def spans(self) -> AsyncIterator[tuple[Part, list[StoredSpan]]]:
-        """Yield the spans of each part, by trace and start. Raises the errors of `StoreClient.arrow`."""
+        """Yield the spans of each part by trace and start. Raises the errors of `parts`."""
         async for part, table in self.parts():
             yield part, _spans(table)
 
