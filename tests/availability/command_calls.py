@@ -101,6 +101,29 @@ def counted(limit: int) -> Callable[[Any, Said], None]:
     return check
 
 
+def recorded(situation: Any, said: Said) -> None:
+    """Check a condition that only the store can answer."""
+    if situation.stored:
+        found("ask")(situation, said)
+    else:
+        assert said.document["invocations"] == []
+        assert "Without a recorder, calls cannot be checked." in said.document["missing"]
+
+
+def grouped(situation: Any, said: Said) -> None:
+    document = said.document
+    assert sum(group["count"] for group in document["groups"]) == document["failures"]
+    if situation.rows >= 10:
+        [bad] = [group for group in document["groups"] if "terminally bad" in group["message"]]
+        assert (bad["count"], bad["terminal"], bad["invocations"]) == (1, 1, 1)
+        assert bad["example"] == situation.ids["fails"]
+
+
+def called(situation: Any, said: Said) -> None:
+    models = [row for row in said.document["agents"] if row["kind"] == "model"]
+    assert sum(row["calls"] for row in models) == (2 if situation.rows >= 10 else 0)
+
+
 def shown(situation: Any, said: Said) -> None:
     document = said.document
     assert document["summary"]["id"] == situation.ids["ask"]
@@ -179,6 +202,9 @@ CALLS = (
     Call("ls", fixed("--text", "succ ai/"), found("ask")),
     Call("ls", fixed("--status", "suspended", "--text", "waits"), found("waits")),
     Call("ls", fixed("--text", "no such thing"), none),
+    Call("ls", fixed("--filter", "service:ai calls:2"), recorded),
+    Call("failures", fixed(), grouped, needs="the store", missing=False),
+    Call("agents", fixed(), called, needs="the store", missing=False),
     Call("stats", fixed(), counted(1000)),
     Call("stats", fixed("--limit", "50000"), counted(50_000)),
     Call("show", of("ask"), shown, by_id=True),

@@ -147,3 +147,11 @@ async def test_number_keys_set_filters(stage, reader: Reader) -> None:
         await s.shows("No invocation matches the filter.")
         await s.press("5")
         await s.until(lambda: len(s.app.screen.listing.rows) == 3)
+
+
+async def test_without_a_store_the_remedy_is_shown(stage) -> None:
+    async with stage(Reader(None, None)) as s:
+        for key in ("F", "A"):
+            await s.press(key)
+            await s.shows("No recorder is running, and there is no store. Start `playhead record`")
+            await s.press("escape")

@@ -15,6 +15,7 @@ from playhead.model import Invocation, Origin
 from playhead.reader.live import LiveInvocations, Place
 from playhead.reader.rows import invocation_of
 from playhead.reader.stored import StoredInvocations
+from playhead.restate import queries
 
 __all__ = ["BLOCK", "Merge", "gone"]
 
@@ -78,14 +79,16 @@ class Merge:
         fresh: tuple[_Rows, Place | None] | None
         copies: _Rows | None
         size = min(limit, BLOCK)
-        if by_store and not stored and self.live:
-            # Nothing can be found, but whether the server answers is known.
-            if await self.attempt(self.live.places(1, Filter(), self.now, None)) is not None:
+        if by_store and self.live:
+            # The store lists the invocations; whether the server answers is known beforehand.
+            if await self.attempt(self.live.client.query(queries.ACTIVE)) is None:
+                self.live = None
+            else:
                 self.answered.append("live")
-            return
+            listed = None
         while listed or stored:
             fresh, copies = await asyncio.gather(
-                self.attempt(listed.next(size, before, limit) if listed and not by_store else None),
+                self.attempt(listed.next(size, before, limit) if listed else None),
                 self.attempt(
                     stored.newest(size, wanted, self.now, before, live=relaxed) if stored else None
                 ),
@@ -106,8 +109,6 @@ class Merge:
             end = min(map(_place, rows.values())) if full else None
             only_stored = [id_ for id_ in rows if id_ not in live]
             current = await self._current(only_stored)
-            if by_store and current is not None and only_stored and "live" not in self.answered:
-                self.answered.append("live")
             if current is not None and (fresh is not None or by_store):
                 rows |= {id_: gone(rows[id_]) for id_ in only_stored if id_ not in current}
                 rows |= current

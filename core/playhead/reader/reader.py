@@ -8,7 +8,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from playhead.errors import PlayheadError, QueryError, RecorderError, RestateError
+from playhead.errors import (
+    PlayheadError,
+    QueryError,
+    QueryLimitError,
+    RecorderError,
+    RestateError,
+)
 from playhead.filters.language import Filter, all_of, parse
 from playhead.filters.rows import matches
 from playhead.journal import entries
@@ -320,12 +326,11 @@ class Reader:
         Raises:
             FilterError: The filter is wrong, or has conditions that are not stored.
             RecorderError: There is no store, or it cannot be read.
-            QueryError: The store was written by an older recorder.
         """
-        found = await read_failures(
+        found = await _readable(read_failures(
             self._store(), _filter_of(filter), datetime.now(UTC), limit=limit,
             fingerprint=fingerprint,
-        )  # fmt: skip
+        ))  # fmt: skip
         return replace(found, missing=await self._store_missing())
 
     async def agents(
@@ -343,14 +348,18 @@ class Reader:
         Raises:
             FilterError: The filter is wrong, or has conditions that are not stored.
             RecorderError: There is no store, or it cannot be read.
-            QueryError: The store was written by an older recorder.
         """
-        rows = await read_agents(self._store(), _filter_of(filter), datetime.now(UTC), kinds)
+        rows = await _readable(
+            read_agents(self._store(), _filter_of(filter), datetime.now(UTC), kinds)
+        )
         return AgentReport(rows, await self._store_missing())
 
     def _store(self) -> StoreClient:
         if self._stored is None:
-            raise RecorderError("There is no store to read", "Start `playhead record`.")
+            raise RecorderError(
+                "No recorder is running, and there is no store",
+                "Start `playhead record`, or name another folder with --store.",
+            )
         return self._stored.client
 
     async def _store_missing(self) -> tuple[str, ...]:
@@ -417,6 +426,19 @@ class Reader:
             )
             for row in block
         ]
+
+
+async def _readable(read: Awaitable[_T]) -> _T:
+    """Return the result of a read; a store that an older recorder wrote cannot be read."""
+    try:
+        return await read
+    except QueryLimitError:
+        raise
+    except QueryError as error:
+        raise RecorderError(
+            f"The store cannot be read: {error.title}",
+            "If an older Playhead wrote it, start `playhead record` on it once.",
+        ) from error
 
 
 def _filter_of(wanted: str | Filter | None) -> Filter:

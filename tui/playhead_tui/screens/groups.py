@@ -15,7 +15,7 @@ from textual.widgets import Footer, Static
 from playhead_tui.actions.copy import as_json
 from playhead_tui.interfaces import Dashboard
 from playhead_tui.screens.filtering import FILTER_HINT, complete, problem
-from playhead_tui.screens.polling import PollingScreen
+from playhead_tui.screens.polling import PollingScreen, ReadFailed
 from playhead_tui.widgets.chips import Chips
 from playhead_tui.widgets.group_list import Column, GroupList
 from playhead_tui.widgets.notes import Notes
@@ -159,6 +159,17 @@ class GroupScreen(PollingScreen, Generic[Group]):
         self.listing.show_rows(groups.rows, stay_at_top=not self._loaded)
         self._loaded = True
         self.query_one(Notes).show_notes((*self.dashboard.notes, *groups.missing))
+
+    def fail(self, error: Exception) -> None:
+        """Post what is wrong and what to do."""
+        hint = getattr(error, "hint", "")
+        self.post_message(ReadFailed(f"{str(error).rstrip('.')}. {hint}".strip()))
+
+    def on_read_failed(self, message: ReadFailed) -> None:
+        """Show why nothing can be read; groups that were read stay."""
+        super().on_read_failed(message)
+        if not self._loaded:
+            self.query_one("#empty", Static).update(message.text)
 
     def _show_chips(self) -> None:
         chips = [(f"/ {self.filter}", "primary")] if self.filter else []
