@@ -76,17 +76,12 @@ class SentSpans:
     ) -> None:
         os.close(self._handle)
 
-    def __len__(self) -> int:
-        return len(self._ids)
-
     def __contains__(self, key: int) -> bool:
         return key in self._ids
 
     def add(self, keys: Iterable[int]) -> None:
-        """Record spans as accepted."""
-        added = array("Q", keys)
-        os.write(self._handle, added.tobytes())
-        self._ids.add(added)
+        """Record spans as accepted, for later exports: one export reads each span once."""
+        os.write(self._handle, array("Q", keys).tobytes())
 
     def clear(self) -> None:
         """Forget all spans, so that they are sent again."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
@@ -25,6 +26,8 @@ REQUEST_BYTES = 2_000_000
 LARGEST_REQUEST = 8_000_000
 """Size from which on a request is divided."""
 DIVIDED_SPANS = 500
+REQUESTS = 2
+"""Requests that are on their way at a time."""
 PATIENCE_SECONDS = 60.0
 PAUSE_SECONDS = 0.2
 SHOWN_PROBLEMS = 20
@@ -120,36 +123,48 @@ def import_spans(
     """
     waiting: list[bytes] = []
     size = count = 0
+    sent: deque[tuple[Future[ExportTraceServiceResponse], int]] = deque()
 
-    def flush() -> None:
-        nonlocal size, count
-        if not waiting:
-            return
-        # A concatenation of messages is a message with the lists of all of them.
-        answer = recorder.send(b"".join(waiting)).partial_success
-        report.spans += count - answer.rejected_spans
-        report.rejected += answer.rejected_spans
-        if answer.rejected_spans:
-            report.reasons[answer.error_message] += answer.rejected_spans
-        waiting.clear()
-        size = count = 0
-        progress(report)
-
-    for found in source:
-        if found is None:
-            flush()
-        elif isinstance(found, Problem):
-            report.add_problem(found)
+    def settle(most: int) -> None:
+        """Count the answers, until at most this number of requests is on its way."""
+        while len(sent) > most:
+            answer, spans = sent.popleft()
+            partial = answer.result().partial_success
+            report.spans += spans - partial.rejected_spans
+            report.rejected += partial.rejected_spans
+            if partial.rejected_spans:
+                report.reasons[partial.error_message] += partial.rejected_spans
             progress(report)
-        else:
-            for request in _divided(found):
-                body = request.SerializeToString()
-                if size + len(body) > REQUEST_BYTES:
-                    flush()
-                waiting.append(body)
-                size += len(body)
-                count += _spans(request)
-    flush()
+
+    # The recorder works on a request while the next one is read.
+    with ThreadPoolExecutor(REQUESTS) as sending:
+
+        def flush() -> None:
+            nonlocal size, count
+            if waiting:
+                settle(REQUESTS - 1)
+                # A concatenation of messages is a message with the lists of all of them.
+                sent.append((sending.submit(recorder.send, b"".join(waiting)), count))
+                waiting.clear()
+                size = count = 0
+
+        for found in source:
+            if found is None:
+                flush()
+                settle(0)
+            elif isinstance(found, Problem):
+                report.add_problem(found)
+                progress(report)
+            else:
+                for request in _divided(found):
+                    body = request.SerializeToString()
+                    if size + len(body) > REQUEST_BYTES:
+                        flush()
+                    waiting.append(body)
+                    size += len(body)
+                    count += _spans(request)
+        flush()
+        settle(0)
 
 
 def _spans(request: ExportTraceServiceRequest) -> int:
