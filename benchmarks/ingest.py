@@ -215,7 +215,7 @@ def rates(results: Results, recorder: Recorder, requests: int, when: str) -> Non
 
 def idle(recorder: Recorder, seconds: float = 20) -> float:
     """Return the percentage of a core that an idle recorder uses."""
-    time.sleep(5)  # its checkpoint
+    time.sleep(30)  # its checkpoint
     before = sum(recorder.process.cpu_times()[:2])
     time.sleep(seconds)
     return (sum(recorder.process.cpu_times()[:2]) - before) / seconds * 100
