@@ -7,7 +7,7 @@ COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-h
 SITE := NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --clean
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo targets test check docs serve-docs proto bench lock clean
+.PHONY: help install demo targets test check docs serve-docs proto bench attacks lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -58,6 +58,9 @@ proto: install ## generate the classes of Restate's service protocol (needs uv)
 
 bench: install ## run the benchmarks
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+attacks: install ## run the attacks of the tests and write docs/attacks.md
+	@$(BIN)/python scripts/attacks.py
 
 lock: ## pin the newest allowed versions of all packages (needs uv)
 	@$(COMPILE) --all-extras --no-emit-package playhead-tracing requirements/all.in $(PROJECTS) -o requirements/all.txt

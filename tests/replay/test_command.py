@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -90,7 +91,9 @@ BAD_FILES: dict[str, tuple[bytes, str]] = {
 }
 
 
-def test_bad_files_of_a_folder_are_rows_with_their_reasons(changed: Path):
+def test_bad_files_of_a_folder_are_rows_with_their_reasons(
+    changed: Path, record_property: Callable[[str, object], None]
+):
     folder = changed / "recordings"
     good = json.loads((folder / "run_ok.journal.json").read_text())
     for name, (data, _) in BAD_FILES.items():
@@ -118,6 +121,7 @@ def test_bad_files_of_a_folder_are_rows_with_their_reasons(changed: Path):
     assert found["run_ok"]["verdict"] == "same"
     bad = {n: r for n, r in found.items() if n not in ("trip", "run_ok", "approval_waiting")}
     assert len(bad) == len(BAD_FILES) + 9 + 5
+    record_property("cases", len(bad))
     assert {r["verdict"] for r in bad.values()} == {"refused"}, bad
     assert all(r["reason"] for r in bad.values())
     classes = {n: r["reason"] for n, r in bad.items() if "Error:" in r["reason"]}

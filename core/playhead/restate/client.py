@@ -68,6 +68,8 @@ class RestateClient:
         self._sleep = sleep
         self._timeout = timeout
         self._waiting: dict[object, float] = {}
+        self._gone = False
+        """Whether the server has not answered for a while."""
         if auth_token:
             require_header_token(auth_token, "auth_token")
         headers = {"authorization": f"Bearer {auth_token}"} if auth_token else {}
@@ -208,7 +210,9 @@ class RestateClient:
             # The client's own limit starts again with each byte.
             async with asyncio.timeout(WHOLE_ANSWERS * self._timeout):
                 await self._answered(request)
-            return request.result()
+            response = request.result()
+            self._gone = False
+            return response
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             raise connection_error(url, error) from error
         finally:
@@ -226,10 +230,11 @@ class RestateClient:
         Raises:
             TimeoutError: The server was gone and is back.
         """
-        lost = 0
+        lost = LOST_PROBES if self._gone else 0
         while not (await asyncio.wait({request}, timeout=PROBE_SECONDS))[0]:
             if not await self._answers():
                 lost += 1
+                self._gone |= lost >= LOST_PROBES
             elif lost >= LOST_PROBES and not request.done():
                 raise TimeoutError
             else:
@@ -241,6 +246,7 @@ class RestateClient:
                 await self._http.get(f"{self.admin_url}/health")
         except (httpx.HTTPError, OSError):
             return False
+        self._gone = False
         return True
 
     async def _query(self, sql: str, accept: str) -> httpx.Response:
