@@ -14,6 +14,7 @@ from playhead.model import (
     InvocationPage,
     Tokens,
 )
+from playhead.model.groups import AgentReport, FailureGroups
 from playhead.record.change_feed import ChangeFeed, Changes
 from playhead_tui.interfaces import Connection
 
@@ -164,6 +165,21 @@ class FakeReader:
 
     async def payload(self, invocation_id: str, index: int) -> Any:
         return f"payload {index}"
+
+    async def failures(
+        self,
+        *,
+        filter: str | None = None,  # noqa: A002
+        limit: int = 100,
+    ) -> FailureGroups:
+        return FailureGroups((), 0, 0)
+
+    async def agents(
+        self,
+        *,
+        filter: str | None = None,  # noqa: A002
+    ) -> AgentReport:
+        return AgentReport(())
 
 
 class FakeControl:
