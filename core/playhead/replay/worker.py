@@ -286,6 +286,7 @@ class Worker:
             "app": self.app,
             "app_dir": str(self.app_dir),
             "guarded": self._guarded,
+            "files": self._is_isolated,
         }
         self._send(setup, None, IMPORT_TIMEOUT)
         self.isolation = self._isolation(compiled, folders)

@@ -79,7 +79,7 @@ class Confinement:
             with self._unless("privileges"):
                 self._drop_privileges()
         self._test_namespaces()
-        if sys.platform == "linux":
+        if sys.platform == "linux" and self._setup.get("files", True):
             with self._unless("Landlock"):
                 self._landlock()
 
