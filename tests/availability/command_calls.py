@@ -187,11 +187,16 @@ def fixed(*arguments: str) -> Callable[[Any, Path], list[str]]:
     return lambda situation, folder: list(arguments)
 
 
+def into(*arguments: str) -> Callable[[Any, Path], list[str]]:
+    """Name files in an empty folder as `{folder}/name`."""
+    return lambda situation, folder: [word.format(folder=folder) for word in arguments]
+
+
 def of(*handlers: str, then: tuple[str, ...] = ()) -> Callable[[Any, Path], list[str]]:
     """Name invocations by their handlers; without rows, by an id that is nowhere."""
     return lambda situation, folder: [
         *(situation.ids.get(name, "inv_1" + "0" * 33) for name in handlers),
-        *then,
+        *(word.format(folder=folder) for word in then),
     ]
 
 
@@ -223,6 +228,14 @@ CALLS = (
     Call("scenario run", fixed("--help"), nothing, needs="nothing", json=False),
     Call("demo", fixed("--help"), nothing, needs="nothing", json=False),
     Call("record", fixed("--help"), nothing, needs="nothing", json=False),
+    Call("export html", of("ask", then=("{folder}/page.html",)), nothing, json=False, by_id=True),
+    Call("export traces", into("--to", "parquet", "{folder}/spans"), anything, needs="the store",
+         missing=False),
+    Call("store verify", fixed(), anything, needs="the store", missing=False),
+    Call("store backup", into("{folder}/copy.duckdb"), nothing, needs="the store", json=False),
+    Call("store vacuum", fixed("--help"), nothing, needs="nothing", json=False),
+    Call("archive", fixed("--help"), nothing, needs="nothing", json=False),
+    Call("import", fixed("--help"), nothing, needs="nothing", json=False),
 )  # fmt: skip
 """`demo` and `scenario run` start their own servers; tests/record/test_process.py has `record`."""
 

@@ -13,8 +13,9 @@ HEAVY = ("restate", "duckdb", "textual", "httpx", "google.protobuf", "pydantic")
 
 def test_the_public_names_are_these():
     assert sorted(playhead.replay.__all__) == [
-        "AppError", "BLOCKED_HINT", "DEPLOYMENT_HINT", "DifferenceGroup", "Divergence",
-        "Failure", "Frame", "LivePlan", "LiveStep", "NotCompared", "Recording", "RecordingError",
+        "AnswerError", "AppError", "BLOCKED_HINT", "DEPLOYMENT_HINT", "DifferenceGroup",
+        "Divergence", "Failure", "Frame", "Isolation", "IsolationError", "LivePlan", "LiveStep",
+        "NotCompared", "Recording", "RecordingError",
         "ReplayError", "Replayer", "Report", "Session", "Stop", "TaskStack",
         "UnsupportedJournalError", "Verdict", "WhatIfQuestion", "WhatIfResult", "WhatIfRow",
         "WorkerError", "groups_of", "headline", "live_plan", "live_plan_line",

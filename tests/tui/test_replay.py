@@ -175,7 +175,9 @@ async def test_leaving_ends_the_process_at_once(stage, tmp_path: Path) -> None:
     def children() -> list[psutil.Process]:
         below = psutil.Process().children(recursive=True)
         return [
-            p for p in below if p.status() != psutil.STATUS_ZOMBIE and "slow:app" in p.cmdline()
+            p
+            for p in below
+            if p.status() != psutil.STATUS_ZOMBIE and "playhead.replay.child" in p.cmdline()
         ]
 
     async with stage(None, connect=connecting("trip", code)) as s:

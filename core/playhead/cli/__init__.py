@@ -18,7 +18,7 @@ __all__ = ["COMMANDS", "cli", "main"]
 
 COMMANDS = {
     "agents": "Count the calls of models, tools and steps, by agent.",
-    "archive": "Move old days of the store to Parquet files.",
+    "archive": "Move old days of the store to Parquet files in its folder `archive`.",
     "diff": "Compare two invocations step by step.",
     "doctor": "Check that everything Playhead needs is running and reachable.",
     "export": "Export what was recorded to other tools.",

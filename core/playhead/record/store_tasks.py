@@ -50,7 +50,8 @@ async def run_task(settings: Settings, task: Mapping[str, Any]) -> dict[str, Any
             raise StoreError(str(document["error"]), str(document.get("hint") or ""))
     if not (settings.store / DATABASE).is_file():
         raise StoreError(
-            f"{settings.store} has no store", "Start `playhead record`, or choose one with --store."
+            f"No recorder is running, and {settings.store} has no store",
+            "Start `playhead record`, or name another folder with --store.",
         )
 
     def run() -> dict[str, Any]:

@@ -448,7 +448,7 @@ class Worker:
         assert self._process is not None
         if why == _ENDED:
             code = self._process.wait()
-            if self._launcher().name == "bubblewrap" and code > 128:
+            if self._launcher().name in ("bubblewrap", "unshare") and code > 128:
                 code = 128 - code
             why = f"exit code {code}" if code >= 0 else f"killed by signal {-code}"
         last_output = ""

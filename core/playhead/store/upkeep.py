@@ -135,8 +135,10 @@ def vacuum(folder: Path) -> tuple[int, int]:
     Raises:
         StoreError: The store is in use, or cannot be written; it is unchanged then.
     """
-    Store(folder).close()  # moves the write-ahead log into the file
     path = folder / DATABASE
+    if not path.is_file():
+        raise StoreError(f"{folder} has no store", "Name another folder with --store.")
+    Store(folder).close()  # moves the write-ahead log into the file
     fresh = folder / f"{DATABASE}.vacuum"
     with exclusive(folder):
         fresh.unlink(missing_ok=True)

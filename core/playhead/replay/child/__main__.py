@@ -34,6 +34,7 @@ _GRACE_SECONDS = 5.0
 
 def main() -> None:
     """Isolate the process, import the app, report that it is ready, and serve requests."""
+    _continue_in_child()
     channel = _channel(int(sys.argv[1]))
     _end_with(channel)
     token, setup = _request(channel)
@@ -87,6 +88,25 @@ def main() -> None:
             channel.send(token, answer)
         except (RecursionError, ValueError, TypeError) as error:  # a value that JSON cannot express
             channel.send(token, {**_failed(error), "blocked": answer["blocked"]})
+
+
+def _continue_in_child() -> None:
+    """Go on in a child if this is the first process of a namespace.
+
+    The kernel does not deliver fatal signals that a first process sends itself (pid_namespaces(7)),
+    so that `abort()` would end with another signal. The first process passes the end on.
+    """
+    if os.getpid() != 1:
+        return
+    child = os.fork()
+    if not child:
+        return
+    os.closerange(3, os.sysconf("SC_OPEN_MAX"))  # the channel ends with the child
+    while True:
+        ended, status = os.wait()
+        if ended == child:
+            code = os.waitstatus_to_exitcode(status)
+            os._exit(code if code >= 0 else 128 - code)
 
 
 def _channel(number: int) -> Channel:
