@@ -136,6 +136,9 @@ def run_all(names: Sequence[str], folder: Path) -> Iterator[tuple[str, list[Row]
                         lambda _: None,
                         observe=lambda run, rows=rows: rows.extend(read_rows(run)),
                     )
+                    for check in outcome.checks:
+                        if not check.ok:
+                            print(f"{scenario.name}: {check}", flush=True)
                     yield scenario.name, rows
                     if not outcome.ok or any(row.doctor != "–" for row in rows):
                         break  # what the doctor found would be found again after the next scenario
