@@ -22,8 +22,8 @@ def test_sql_has_the_same_rule(part: float) -> None:
     numbers = random.Random(part)
     for size in (1, 2, 3, 10, 19, 20, 21, 100, 101):
         values = [numbers.random() for _ in range(size)]
-        found = duckdb.execute(
+        [found] = duckdb.execute(
             f"SELECT quantile_disc(value, {part}) FROM (SELECT unnest(?::DOUBLE[]) AS value)",
             [values],
-        ).fetchone()
+        ).fetchall()
         assert found == (percentile(values, part),)

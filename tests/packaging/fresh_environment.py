@@ -7,6 +7,7 @@ is downloaded; nothing else is importable: neither the checkout nor an undeclare
 from __future__ import annotations
 
 import importlib.util
+import os
 import subprocess
 import sys
 import sysconfig
@@ -109,14 +110,17 @@ def _link(dependency: Distribution, site: Path) -> None:
         source = Path(str(dependency.locate_file(file)))
         if ".." in file.parts or "__pycache__" in file.parts or not source.exists():
             continue
-        _symlink(source, site.joinpath(*file.parts))
+        _link_file(source, site.joinpath(*file.parts))
         if source.suffix == ".py":
             compiled = Path(importlib.util.cache_from_source(str(source)))
             if compiled.exists():
-                _symlink(compiled, site.joinpath(*file.parts[:-1], "__pycache__", compiled.name))
+                _link_file(compiled, site.joinpath(*file.parts[:-1], "__pycache__", compiled.name))
 
 
-def _symlink(source: Path, target: Path) -> None:
+def _link_file(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     if not target.exists():
-        target.symlink_to(source)
+        try:
+            os.link(source.resolve(), target)  # a file, as pip writes it
+        except OSError:  # another file system
+            target.symlink_to(source)

@@ -259,4 +259,4 @@ async def test_without_both_the_dashboard_shows_both_reasons(there) -> None:
         await wait_until(pilot, lambda: "No Restate server answers" in screen_text(app), 30)
         await wait_until(pilot, lambda: "No recorder is running" in screen_text(app), 30)
         await pilot.press("question_mark")
-        await wait_until(pilot, lambda: "Everywhere" in screen_text(app))
+        await wait_until(pilot, lambda: "Statuses" in screen_text(app))
