@@ -107,7 +107,7 @@ def widths(call: Call, words: list[str], rows: int, sources: str) -> tuple[int |
         return ()  # long lists take seconds
     if call.command == "replay" and (rows, sources) != (10, "server and recorder"):
         return (80,)  # each call starts a process, and reports look alike
-    return None, 40, 80
+    return (None, 40, 80) if rows == 10 else (40,)
 
 
 def expected(situation: Situation, call: Call) -> tuple[int | None, str]:
