@@ -10,6 +10,7 @@ Four sources are counted, and none of them is a span or Playhead's store:
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from playhead_samples.scenarios.testbed.server_log import ServerLog
 __all__ = ["IndependentCounts", "begun_attempts", "count_all"]
 
 KILLED = "[409] killed"
+CANCEL_SIGNAL = re.compile(r'"SignalIndex":\s*1\b')
 CANCELLED = "[409] cancelled"
 
 
@@ -132,12 +134,13 @@ def _status(row: Mapping[str, Any], run: ScenarioRun) -> str:
     if failure not in (KILLED, CANCELLED):
         return "failed"
     entries = run.query(
-        "SELECT entry_type, entry_json FROM sys_journal "
+        "SELECT entry_type, entry_lite_json FROM sys_journal "
         f"WHERE id = '{row['id']}' AND entry_type IN ('Command: Output', 'Notification: Signal')"
     )
     output = any(entry["entry_type"] == "Command: Output" for entry in entries)
     signaled = any(
-        entry["entry_type"] == "Notification: Signal" and "ancel" in str(entry["entry_json"])
+        entry["entry_type"] == "Notification: Signal"
+        and CANCEL_SIGNAL.search(str(entry["entry_lite_json"]))
         for entry in entries
     )
     if failure == KILLED:
