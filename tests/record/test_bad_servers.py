@@ -59,7 +59,7 @@ async def test_an_answer_has_a_deadline_in_whole(restate: RestateServer, mode: s
 async def test_a_request_of_before_an_outage_is_given_up_when_it_is_over(
     restate: RestateServer,
 ) -> None:
-    """The proxy holds the first request for ever, as a server that was restarted does."""
+    """The proxy never answers the first request, as a server that was restarted does."""
     port = int(restate.admin_url.rpartition(":")[2])
     async with BadServer(port) as server:
         server.mode = "hang"
