@@ -9,6 +9,7 @@ from playhead.model.groups import AgentFigures, AgentReport, FailureGroup, Failu
 from playhead.model.invocation import Invocation, InvocationDetail, InvocationPage, Origin
 from playhead.model.llm import Cost, LlmCall, Message, Tokens, ToolCall
 from playhead.model.span import Span, SpanEvent
+from playhead.model.state import StateAction, StateChange, StateHistory
 from playhead.model.status import ENDED, FAILING, STATUSES, Status, status_of
 from playhead.model.step import Step, StepEvent, StepKind, StepState, Try, TryState, Wait
 from playhead.model.timeline import TimelineRow
@@ -36,6 +37,9 @@ __all__ = [
     "Origin",
     "Span",
     "SpanEvent",
+    "StateAction",
+    "StateChange",
+    "StateHistory",
     "Status",
     "Step",
     "StepEvent",

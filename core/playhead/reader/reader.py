@@ -25,6 +25,7 @@ from playhead.model import (
     Invocation,
     InvocationDetail,
     InvocationPage,
+    StateHistory,
 )
 from playhead.reader.agents import read_agents
 from playhead.reader.attempt_counts import with_attempts
@@ -35,6 +36,7 @@ from playhead.reader.pages import Merge, gone
 from playhead.reader.payloads import Payloads
 from playhead.reader.reasons import Reasons
 from playhead.reader.rows import invocation_of
+from playhead.reader.state_history import read_state_history
 from playhead.reader.stored import Counts, StoredInvocations
 from playhead.reader.times import times_of
 from playhead.record.change_feed import Changes
@@ -308,6 +310,27 @@ class Reader:
     async def children(self, invocation_id: str) -> InvocationPage:
         """Return the invocations that this one called, newest first."""
         return await self.invocations(invoked_by=invocation_id, limit=1000)
+
+    async def state_history(self, service: str, key: str, *, limit: int = 1000) -> StateHistory:
+        """Return how invocations changed the state of a virtual object or workflow, oldest first.
+
+        Rebuilt from the commands in the journals of the server and the store, and compared with
+        the current state.
+
+        Args:
+            service: Name of the service.
+            key: Key of the object.
+            limit: Maximum number of invocations whose journals are read, the newest ones.
+        """
+        missing = self._absent()
+
+        def attempt(read: Awaitable[_T] | None) -> Awaitable[_T | None]:
+            return _try(read, missing)
+
+        live = self._live.client if self._live else None
+        stored = self._stored.client if self._stored else None
+        found = await read_state_history(live, stored, service, key, limit, attempt)
+        return replace(found, missing=self._all_missing(missing))
 
     async def failures(
         self,

@@ -19,6 +19,7 @@ __all__ = [
     "events",
     "ids",
     "invocations",
+    "invocations_of_object",
     "journal",
     "journal_payloads",
     "modified",
@@ -27,6 +28,7 @@ __all__ = [
     "pauses",
     "queues",
     "quote",
+    "state_commands",
     "statuses",
 ]
 
@@ -55,6 +57,8 @@ _AWAITED = (
     "CompletePromise", "GetLazyState", "GetLazyStateKeys", "Run",
 )  # fmt: skip
 """Commands with a result that arrives later."""
+
+_STATE_COMMANDS = ("SetState", "ClearState", "ClearAllState")
 
 ACTIVE = (
     "SELECT id, in_flight, retry_count, last_start_at, next_retry_at, last_failure"
@@ -197,6 +201,24 @@ def object_state(service: str, key: str) -> str:
     return (
         f"SELECT key, value FROM state WHERE service_name = {quote(service)}"
         f" AND service_key = {quote(key)} ORDER BY key"
+    )
+
+
+def invocations_of_object(service: str, key: str, limit: int) -> str:
+    """Select the newest invocations of one virtual object or workflow. Scans the status of all."""
+    return (
+        "SELECT id, target_handler_name, created_at, restarted_from FROM sys_invocation_status"
+        f" WHERE target_service_name = {quote(service)} AND target_service_key = {quote(key)}"
+        f" ORDER BY created_at DESC LIMIT {int(limit)}"
+    )
+
+
+def state_commands(ids: Sequence[str]) -> str:
+    """Select the commands of these journals that change state, with their payloads."""
+    types = ", ".join(quote(f"Command: {name}") for name in _STATE_COMMANDS)
+    return (
+        'SELECT id, "index", entry_type, appended_at, raw FROM sys_journal'
+        f" WHERE id IN ({', '.join(map(quote, ids))}) AND entry_type IN ({types})"
     )
 
 
