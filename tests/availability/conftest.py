@@ -122,6 +122,8 @@ def data(
             until(lambda: count(server) == size, f"{size} invocations exist", seconds=60)
             ended = 8 if size else 0
             until(lambda: count(server, "status = 'completed'") == ended, "eight ended")
+            suspended = 2 if size else 0
+            until(lambda: count(server, "status = 'suspended'") == suspended, "two suspended")
             for name in ("recorded", "file"):
                 if name == "recorded":
                     _finish(_copy(server, folder / name, list(ids.values())))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from playhead.errors import RecorderError
 from playhead.local import RestateServer
 from playhead.record.change_feed import ChangeFeed, parse_changes
 from playhead.record.client import connect
@@ -84,6 +86,24 @@ async def test_spans_are_reported_to_a_client_that_waits(
     assert restarted
     assert restarted.missed
     await store.close()
+
+
+async def test_a_closed_client_opens_no_new_connection(
+    settings: Settings, recorder: Recorder
+) -> None:
+    """A request under way fails with the connection, and does not look for a recorder again."""
+    store = await connect(settings)
+    assert store
+    start = await store.changes(None, 0)
+    assert start
+    waiting = asyncio.create_task(store.changes(start.position, 20))
+    await store.health()  # on a second connection: the first one waits for a change by now
+    await store.close()
+    with pytest.raises(RecorderError):
+        await waiting
+    with pytest.raises(RecorderError, match="connection to the store was closed"):
+        await store.health()
+    gc.collect()  # an open connection would be reported as a ResourceWarning
 
 
 async def test_a_file_without_a_recorder_has_no_changes(settings: Settings) -> None:

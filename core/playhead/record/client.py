@@ -108,10 +108,12 @@ async def _find(store: Path) -> _RecorderClient | FileClient | None:
         source = _RecorderClient(endpoint, token)
         try:
             await source.health()
+            return source
         except RecorderError:
             await source.close()
-        else:
-            return source
+        except BaseException:  # a cancellation must not leave the connection open
+            await source.close()
+            raise
     from playhead.store.database import DATABASE
 
     path = store / DATABASE
@@ -125,6 +127,7 @@ class _FollowingClient:
         self._store = store
         self._source: _RecorderClient | FileClient = source
         self._switching = asyncio.Lock()
+        self._closed = False
 
     @property
     def recording(self) -> bool:
@@ -148,12 +151,14 @@ class _FollowingClient:
         return self._source.describe()
 
     async def close(self) -> None:
-        await self._source.close()
+        self._closed = True
+        async with self._switching:
+            await self._source.close()
 
     async def _ask(self, query: Callable[[_RecorderClient | FileClient], Awaitable[_T]]) -> _T:
         deadline = time.monotonic() + STARTING_SECONDS
         switches = 2
-        while True:
+        while not self._closed:
             source = self._source
             try:
                 return await query(source)
@@ -167,10 +172,13 @@ class _FollowingClient:
                 switches -= 1
                 if not switches or not await self._switch(source):
                     raise
+        raise RecorderError("The connection to the store was closed")
 
     async def _switch(self, failed: _RecorderClient | FileClient) -> bool:
         """Replace a client that cannot read; return whether there is another one to try."""
         async with self._switching:
+            if self._closed:  # a query under way fails with the connection, and opens no other
+                return False
             if self._source is not failed:
                 return True
             found = await _find(self._store)
