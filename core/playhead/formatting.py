@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from playhead.model import ClockOffset, Cost, FailureGroup, Invocation, Step, Tokens
-from playhead.text import clean
+from playhead.text import clean, escape_json
 
 __all__ = [
     "HEADINGS",
@@ -32,6 +32,7 @@ __all__ = [
     "moment",
     "one_line",
     "origin_line",
+    "payload_text",
     "place",
     "pretty",
     "reason",
@@ -43,6 +44,7 @@ __all__ = [
     "tokens",
     "tries_line",
     "try_lines",
+    "unexplained_line",
 ]
 
 UNKNOWN = "-"
@@ -373,6 +375,31 @@ def reason(row: Invocation, limit: int | None = None) -> str:
     if row.waiting:
         return one_line(row.waiting.text, limit)
     return failure_line(row.last_failure, limit)
+
+
+def unexplained_line(keys: Sequence[str]) -> str:
+    """Describe keys of a state whose values do not follow from its history."""
+    names = ", ".join(one_line(key, 40) or '""' for key in keys)
+    return (
+        f"The current value of {names} is not what these changes lead to: the state was edited, or "
+        "journals are gone."
+    )
+
+
+def payload_text(raw: bytes) -> str:
+    """Format the bytes of a payload: indented JSON, plain text, or hex digits if they are neither.
+
+    Unlike `pretty` of a decoded payload, it tells a JSON string from plain text by its quotes, and
+    loses no character of JSON: those that a terminal would obey are escaped.
+    """
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        return raw.hex()
+    try:
+        return escape_json(json.dumps(json.loads(text), ensure_ascii=False, indent=2))
+    except (ValueError, RecursionError):
+        return clean(text, lines=True)
 
 
 def pretty(value: Any) -> str:

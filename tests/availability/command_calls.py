@@ -119,6 +119,22 @@ def grouped(situation: Any, said: Said) -> None:
         assert bad["example"] == situation.ids["fails"]
 
 
+def kept(situation: Any, said: Said) -> None:
+    document = said.document
+    names = [f"{one['service']}/{one['key']}" for one in document["objects"]]
+    # The store has the objects of the invocations that were copied whole: none.
+    wanted = ["box/one", "box/one-later", "flow/one"] if situation.server and situation.rows else []
+    assert names == wanted
+    assert document["total"] == len(wanted)
+
+
+def changed(situation: Any, said: Said) -> None:
+    document = said.document
+    wanted = [1, "two"] if situation.server and situation.rows else None
+    assert document["state"].get("value") == wanted
+    assert bool(document["changes"]) == bool(wanted)
+
+
 def called(situation: Any, said: Said) -> None:
     models = [row for row in said.document["agents"] if row["kind"] == "model"]
     assert sum(row["calls"] for row in models) == (2 if situation.rows >= 10 else 0)
@@ -210,6 +226,8 @@ CALLS = (
     Call("ls", fixed("--filter", "service:ai calls:2"), recorded),
     Call("failures", fixed(), grouped, needs="the store", missing=False),
     Call("agents", fixed(), called, needs="the store", missing=False),
+    Call("state", fixed(), kept),
+    Call("state", fixed("box/one", "--history"), changed),
     Call("stats", fixed(), counted(1000)),
     Call("stats", fixed("--limit", "50000"), counted(50_000)),
     Call("show", of("ask"), shown, by_id=True),

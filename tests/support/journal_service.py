@@ -138,6 +138,13 @@ async def put(ctx: restate.ObjectContext, request: dict[str, Any]) -> dict[str, 
     return {"old": old, "keys": keys}
 
 
+@box.handler(inactivity_timeout=SOON)
+async def hold(ctx: restate.ObjectContext, request: Any) -> Any:
+    """Hold the lock until the invocation is killed."""
+    _, promise = ctx.awakeable()
+    return await promise
+
+
 @flow.main()
 async def run(ctx: restate.WorkflowContext, request: dict[str, Any]) -> dict[str, Any]:
     await ctx.promise("done").resolve("promised")

@@ -43,6 +43,7 @@ class RecordedStore:
     invocations: list[dict[str, Any]] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
     journal: list[dict[str, Any]] = field(default_factory=list)
+    state: list[dict[str, Any]] = field(default_factory=list)
     spans: list[tuple[Any, ...]] = field(default_factory=list)
 
     def invocation(
@@ -130,6 +131,7 @@ class RecordedStore:
                 _insert(connection, "invocations", self.invocations)
                 _insert(connection, "journal_events", self.events)
                 _insert(connection, "journal", self.journal)
+                _insert(connection, "state", self.state)
             if built:
                 rebuild_calls(store, threading.Event())
         finally:

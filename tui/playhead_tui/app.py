@@ -18,7 +18,7 @@ from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.notifications import SeverityLevel
-from textual.screen import Screen
+from textual.screen import ModalScreen, Screen
 
 from playhead_tui.drawing.glyphs import ASCII, UNICODE
 from playhead_tui.drawing.palette import DARK, LIGHT
@@ -37,6 +37,8 @@ __all__ = ["PlayheadApp"]
 
 FIRST_FRAME_SECONDS = 0.15
 """Delay before the connections open: their imports would slow down the first frame."""
+OPENING = ("objects",)
+"""Actions of the app that open a screen."""
 _END_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
 
@@ -87,6 +89,7 @@ class PlayheadApp(App[None]):
         Binding("question_mark", "show_keys", "Help"),
         Binding("q", "quit", "Quit"),
         Binding("colon,ctrl+p", "command_palette", "Command palette", show=False),
+        Binding("O", "objects", "State of objects", show=False),
     ]
 
     def __init__(
@@ -190,13 +193,18 @@ class PlayheadApp(App[None]):
         """Notes of the connection."""
         return self.connection.notes if self.connection else ()
 
-    def open_invocation(self, invocation_id: str) -> None:
-        """Push the screen of one invocation."""
+    def open_invocation(self, invocation_id: str, index: int | None = None) -> None:
+        """Push the screen of one invocation, at a step if one is named."""
         from playhead_tui.screens.invocation import InvocationScreen
+        from playhead_tui.screens.step_of_invocation import InvocationAtStep
 
         above = [s for s in self.screen_stack if isinstance(s, InvocationScreen)]
         crumbs = [s.detail.summary.target for s in above if s.detail]
-        screen = InvocationScreen(self, invocation_id, crumbs)
+        screen = (
+            InvocationScreen(self, invocation_id, crumbs)
+            if index is None
+            else InvocationAtStep(self, invocation_id, crumbs, index)
+        )
         self.push_screen(screen)
         if self.connection:
             screen.start_polling()
@@ -206,6 +214,26 @@ class PlayheadApp(App[None]):
         from playhead_tui.screens.replay.screen import ReplayScreen
 
         self.push_screen(ReplayScreen(self, invocation_id, target))
+
+    def show_invocations(self, filter_: str) -> None:
+        """Close all screens but the list of invocations, and filter that."""
+        listing = self.screen_stack[0]
+        while self.screen is not listing:
+            self.pop_screen()
+        if isinstance(listing, InvocationsScreen):
+            listing.set_filter(filter_)
+
+    def action_objects(self) -> None:
+        """Show the virtual objects and workflows."""
+        from playhead_tui.screens.objects import ObjectsScreen
+
+        self._open_once(ObjectsScreen)
+
+    def _open_once(self, kind: Callable[[PlayheadApp], Screen[None]]) -> None:
+        """Push a screen, unless it is on top already or a dialog is open."""
+        if isinstance(self.screen, ModalScreen) or type(self.screen) is kind:
+            return
+        self.push_screen(kind(self))
 
     def run_dialog(self, dialog: Coroutine[Any, Any, None]) -> None:
         """Run a dialog and the change that follows from it, in place of a previous dialog.
@@ -260,6 +288,7 @@ class PlayheadApp(App[None]):
         yield SystemCommand("Quit", "Quit Playhead", self.action_quit)
         for binding in screen.active_bindings.values():
             label = binding.binding.description
-            if binding.node is screen and label and binding.enabled:
+            opens = binding.node is self and binding.binding.action in OPENING
+            if (binding.node is screen or opens) and label and binding.enabled:
                 action = partial(screen.run_action, binding.binding.action)
                 yield SystemCommand(label, f"Key {self.get_key_display(binding.binding)}", action)

@@ -13,15 +13,18 @@ from playhead.model import (
     Invocation,
     InvocationDetail,
     InvocationPage,
+    StateHistory,
     Status,
 )
 
 from playhead_tui.drawing.glyphs import Glyphs
 
 if TYPE_CHECKING:
+    from playhead.reader.objects import ObjectReader
     from playhead.record.change_feed import Changes
     from playhead.replay import Recording
     from playhead.restate.handlers import Handler
+    from playhead.restate.state_edit import StateEdit
     from textual.notifications import SeverityLevel
     from textual.screen import Screen
 
@@ -104,6 +107,15 @@ class InvocationReader(Protocol):
         """Return one invocation in full; None when no source has it."""
         ...
 
+    @property
+    def objects(self) -> ObjectReader:
+        """Reader of virtual objects and workflows."""
+        ...
+
+    async def state_history(self, service: str, key: str, *, limit: int = 1000) -> StateHistory:
+        """Return how invocations changed the state of an object, oldest first."""
+        ...
+
     async def payload(self, invocation_id: str, index: int) -> Any:
         """Return the raw content of one journal entry."""
         ...
@@ -161,6 +173,12 @@ class ServerControl(Protocol):
 
     async def call_handler(self, service: str, key: str, handler: Handler, value: Any) -> Any:
         """Call a handler of a workflow and return its answer."""
+        ...
+
+    async def replace_state(
+        self, service: str, key: str, before: Mapping[str, bytes], after: Mapping[str, bytes]
+    ) -> StateEdit:
+        """Replace the state of a virtual object, unless it has changed since it was read."""
         ...
 
     async def reject_awakeable(self, awakeable_id: str, reason: str) -> None:
@@ -248,8 +266,12 @@ class Dashboard(Protocol):
         """Notes of the connection."""
         ...
 
-    def open_invocation(self, invocation_id: str) -> None:
-        """Push the screen of one invocation."""
+    def open_invocation(self, invocation_id: str, index: int | None = None) -> None:
+        """Push the screen of one invocation, at a step if one is named."""
+        ...
+
+    def show_invocations(self, filter_: str) -> None:
+        """Close all screens but the list of invocations, and filter that."""
         ...
 
     def open_replay(self, invocation_id: str, target: str) -> None:

@@ -11,10 +11,12 @@ from textual.screen import Screen
 
 from playhead_tui.dialogs.dialog import Dialog, Menu
 from playhead_tui.dialogs.result_editor import ResultEditor
+from playhead_tui.screens.details import DetailScreen
 from playhead_tui.screens.failures import FailuresScreen
 from playhead_tui.screens.groups import GroupScreen
 from playhead_tui.screens.invocation import InvocationScreen
 from playhead_tui.screens.invocations import InvocationsScreen
+from playhead_tui.screens.objects import HistoryScreen, ObjectScreen, ObjectsScreen
 from playhead_tui.screens.polling import PollingScreen
 from playhead_tui.screens.replay.screen import ReplayScreen
 from playhead_tui.screens.replay.what_if import WhatIfScreen
@@ -28,9 +30,11 @@ from playhead_tui.widgets.waterfall import Waterfall
 __all__ = ["key_rows"]
 
 
-_PLACES: Sequence[tuple[type[Screen[Any]], Sequence[str]]] = (
+_Kinds = type[Screen[Any]] | tuple[type[Screen[Any]], ...]
+_PLACES: Sequence[tuple[_Kinds, Sequence[str]]] = (
     (InvocationsScreen, ("Invocations", "List and invocation", "Filter line", "Lists")),
     (InvocationScreen, ("Invocation", "Timeline", "Inspector and state", "List and invocation")),
+    ((ObjectsScreen, ObjectScreen, HistoryScreen), ("State", "Lists")),
     (GroupScreen, ("Failures and agents", "Lists")),
     (ReplayScreen, ("Replay",)),
     (WhatIfScreen, ("What-if comparison",)),
@@ -54,6 +58,7 @@ def key_rows(
         ("List and invocation", PollingScreen.BINDINGS),
         ("Invocations", InvocationsScreen.BINDINGS),
         ("Failures and agents", [*GroupScreen.BINDINGS, *FailuresScreen.BINDINGS]),
+        ("State", [*DetailScreen.BINDINGS, *ObjectScreen.BINDINGS]),
         ("Invocation", InvocationScreen.BINDINGS),
         ("Timeline", Waterfall.BINDINGS),
         ("Inspector and state", [*TextPane.BINDINGS, *Inspector.BINDINGS]),

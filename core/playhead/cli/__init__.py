@@ -30,6 +30,7 @@ COMMANDS = {
     "replay": "Run today's code against a recorded journal, without side effects.",
     "show": "Show one invocation: its attempts, steps, LLM calls and errors.",
     "sql": "Query the store with SQL.",
+    "state": "Show virtual objects and workflows: their state, locks, queues and promises.",
     "stats": "Count invocations, attempts, LLM calls, tokens, cost and failures by service.",
     "store": "Show the size, tables and oldest rows of the store, or take care of it.",
     "tail": "Follow invocations as they start, change status and end.",

@@ -8,6 +8,14 @@ from playhead.model.clock_offset import ClockOffset
 from playhead.model.groups import AgentFigures, AgentReport, FailureGroup, FailureGroups, FigureKind
 from playhead.model.invocation import Invocation, InvocationDetail, InvocationPage, Origin
 from playhead.model.llm import Cost, LlmCall, Message, Tokens, ToolCall
+from playhead.model.objects import (
+    ObjectPage,
+    ObjectState,
+    ObjectSummary,
+    Promise,
+    QueuedInvocation,
+    StateValue,
+)
 from playhead.model.span import Span, SpanEvent
 from playhead.model.state import StateAction, StateChange, StateHistory
 from playhead.model.status import ENDED, FAILING, STATUSES, Status, status_of
@@ -34,12 +42,18 @@ __all__ = [
     "InvocationPage",
     "LlmCall",
     "Message",
+    "ObjectPage",
+    "ObjectState",
+    "ObjectSummary",
     "Origin",
+    "Promise",
+    "QueuedInvocation",
     "Span",
     "SpanEvent",
     "StateAction",
     "StateChange",
     "StateHistory",
+    "StateValue",
     "Status",
     "Step",
     "StepEvent",

@@ -32,10 +32,19 @@ from playhead.reader.attempt_counts import with_attempts
 from playhead.reader.detail import build_detail
 from playhead.reader.failures import read_failures
 from playhead.reader.live import LiveInvocations
+from playhead.reader.objects import ObjectReader
 from playhead.reader.pages import Merge, gone
 from playhead.reader.payloads import Payloads
 from playhead.reader.reasons import Reasons
 from playhead.reader.rows import invocation_of
+from playhead.reader.sources import (
+    NO_NEW_DATA,
+    NO_RECORDER,
+    NO_SERVER,
+    UNREADABLE,
+    Sources,
+    try_read,
+)
 from playhead.reader.state_history import read_state_history
 from playhead.reader.stored import Counts, StoredInvocations
 from playhead.reader.times import times_of
@@ -49,14 +58,6 @@ from playhead.values import decode_value
 __all__ = ["Reader"]
 
 _T = TypeVar("_T")
-
-NO_RECORDER = (
-    "No recorder is running: attempts, prompts and spans are unavailable. "
-    "Start one with `playhead record`."
-)
-NO_NEW_DATA = "No recorder is running: nothing new is stored. Start one with `playhead record`."
-_UNREADABLE = "The store cannot be read:"
-NO_SERVER = "No Restate server answers: only stored invocations are shown."
 
 
 class Reader:
@@ -76,8 +77,14 @@ class Reader:
         """
         self._live = LiveInvocations(client) if client else None
         self._stored = StoredInvocations(store) if store else None
+        self._objects = ObjectReader(Sources(client, store))
         self._payloads = Payloads()
         self._reasons = Reasons()
+
+    @property
+    def objects(self) -> ObjectReader:
+        """Reader of virtual objects and workflows."""
+        return self._objects
 
     async def invocations(
         self,
@@ -120,7 +127,7 @@ class Reader:
         missing = self._absent()
 
         def attempt(read: Awaitable[_T] | None) -> Awaitable[_T | None]:
-            return _try(read, missing)
+            return try_read(read, missing)
 
         now = datetime.now(UTC)
         merge = Merge(self._live, self._stored, attempt, now)
@@ -173,13 +180,13 @@ class Reader:
                 time, and why an invocation makes no progress.
         """
         missing: list[str] = []
-        live = await _try(self._live.rows(ids) if self._live else None, missing)
+        live = await try_read(self._live.rows(ids) if self._live else None, missing)
         if live is None:
             return InvocationPage((), more=False, missing=tuple(missing))
         raw: dict[str, Mapping[str, Any]] = {str(row["id"]): row for row in live}
         rows = {id_: invocation_of(row, "live") for id_, row in raw.items()}
         deleted = [id_ for id_ in ids if id_ not in rows]
-        stored = await _try(
+        stored = await try_read(
             self._stored.rows(deleted) if self._stored and deleted else None, missing
         )
         for row in stored or ():
@@ -239,8 +246,8 @@ class Reader:
         """Return everything about one invocation; None when neither source has it."""
         missing = self._absent()
         live, stored, copying = await asyncio.gather(
-            _try(self._live.rows([invocation_id]) if self._live else None, missing),
-            _try(self._stored.rows([invocation_id]) if self._stored else None, missing),
+            try_read(self._live.rows([invocation_id]) if self._live else None, missing),
+            try_read(self._stored.rows([invocation_id]) if self._stored else None, missing),
             self.copy_problems(),
         )
         missing.extend(copying)
@@ -253,13 +260,15 @@ class Reader:
         if live is not None and source is self._stored:
             head = gone(head)
         journal, events, state, spans, counted = await asyncio.gather(
-            _try(source.journal(invocation_id), missing),
-            _try(source.events(invocation_id), missing),
-            _try(source.object_state(head.service, head.key) if head.key else None, missing),
-            _try(self._stored.spans(invocation_id) if self._stored else None, missing),
-            _try(self._stored.attempts([invocation_id]) if self._stored else None, missing),
+            try_read(source.journal(invocation_id), missing),
+            try_read(source.events(invocation_id), missing),
+            try_read(source.object_state(head.service, head.key) if head.key else None, missing),
+            try_read(self._stored.spans(invocation_id) if self._stored else None, missing),
+            try_read(self._stored.attempts([invocation_id]) if self._stored else None, missing),
         )
-        payloads = await _try(self._payloads.read(source, invocation_id, journal or ()), missing)
+        payloads = await try_read(
+            self._payloads.read(source, invocation_id, journal or ()), missing
+        )
         detail = build_detail(
             with_attempts(head, row, counted),
             row,
@@ -325,7 +334,7 @@ class Reader:
         missing = self._absent()
 
         def attempt(read: Awaitable[_T] | None) -> Awaitable[_T | None]:
-            return _try(read, missing)
+            return try_read(read, missing)
 
         live = self._live.client if self._live else None
         stored = self._stored.client if self._stored else None
@@ -414,7 +423,7 @@ class Reader:
             missing: Receives sentences about data that could not be read.
         """
         ids = [row.id for row in page]
-        spells = await _try(self._stored.spells(ids) if self._stored else None, missing) or {}
+        spells = await try_read(self._stored.spells(ids) if self._stored else None, missing) or {}
         now = datetime.now(UTC)
         page = [
             replace(row, times=times_of(row, raw[row.id], spells.get(row.id, ()), now))
@@ -424,14 +433,14 @@ class Reader:
         for origin, source in (("live", self._live), ("stored", self._stored)):
             rows = [row for row in page if row.origin == origin]
             if rows and source is not None:
-                added = await _try(self._reasons.add(rows, raw, source), missing)
+                added = await try_read(self._reasons.add(rows, raw, source), missing)
                 found |= {row.id: row for row in added or ()}
         return [found[row.id] for row in page]
 
     def _all_missing(self, missing: list[str]) -> tuple[str, ...]:
         """Return the sentences after a read, when it is known whether a recorder answered."""
         stored = self._stored
-        if stored and not stored.client.recording and not any(_UNREADABLE in m for m in missing):
+        if stored and not stored.client.recording and not any(UNREADABLE in m for m in missing):
             missing = [*missing, NO_NEW_DATA]
         return tuple(dict.fromkeys(missing))
 
@@ -440,8 +449,8 @@ class Reader:
     ) -> list[Invocation]:
         ids = [row.id for row in block]
         attempts, counts = await asyncio.gather(
-            _try(self._stored.attempts(ids) if self._stored else None, missing),
-            _try(self._stored.counts(ids) if self._stored else None, missing),
+            try_read(self._stored.attempts(ids) if self._stored else None, missing),
+            try_read(self._stored.counts(ids) if self._stored else None, missing),
         )
         return [
             _add_counts(
@@ -492,24 +501,3 @@ def _add_counts(row: Invocation, counts: Counts) -> Invocation:
         cost=counts.cost,
         copied_llm_calls=counts.copied_llm_calls,
     )
-
-
-async def _try(read: Awaitable[_T] | None, missing: list[str]) -> _T | None:
-    """Return the result of `read`; after a failure None, with a sentence added to `missing`."""
-    if read is None:
-        return None
-    try:
-        return await read
-    except RestateError as error:
-        sentence = _sentence(error)
-    except (RecorderError, QueryError) as error:
-        sentence = f"{_UNREADABLE} {_sentence(error)}"
-    if sentence not in missing:
-        missing.append(sentence)
-    return None
-
-
-def _sentence(error: PlayheadError) -> str:
-    """Return what is wrong and what to do next, on one line."""
-    parts = (error.title.rstrip(". "), " ".join(error.hint.split()).rstrip(". "))
-    return " ".join(f"{part}." for part in parts if part)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -11,6 +12,7 @@ from playhead.restate.client import RestateClient
 from playhead.restate.deployments import Deployment
 from playhead.restate.handlers import Handler, handlers_of, request_body
 from playhead.restate.ids import is_invocation_id
+from playhead.restate.state_edit import StateEdit, replace_state
 from playhead.values import decode_value
 
 __all__ = ["Control"]
@@ -154,6 +156,12 @@ class Control:
             "POST", f"{self._ingress}/{path}", content=body.content, content_type=body.content_type
         )
         return decode_value(response.content)
+
+    async def replace_state(
+        self, service: str, key: str, before: Mapping[str, bytes], after: Mapping[str, bytes]
+    ) -> StateEdit:
+        """Replace the state of a virtual object; see `playhead.restate.state_edit`."""
+        return await replace_state(self._client, service, key, before, after)
 
     def _awakeable(self, awakeable_id: str, verb: str) -> str:
         return f"{self._ingress}/restate/awakeables/{quote(awakeable_id, safe='')}/{verb}"

@@ -104,6 +104,12 @@ class GroupScreen(PollingScreen, Generic[Group]):
         """Read the groups."""
         raise NotImplementedError
 
+    def open_group(self, group: Group) -> None:
+        """Show the invocations of the group."""
+        wanted = self.filter_of(group)
+        self.dismiss()
+        self._show_invocations(f"{wanted} {self.filter}".strip())
+
     # The screen.
 
     def compose(self) -> ComposeResult:
@@ -199,12 +205,10 @@ class GroupScreen(PollingScreen, Generic[Group]):
         """Do nothing: no other part of the screen follows the cursor."""
 
     def on_rows_view_chosen(self, message: RowsView.Chosen) -> None:
-        """Show the invocations of the group."""
+        """Open the group."""
         group = self.listing.current
         if group is not None:
-            wanted = self.filter_of(group)
-            self.dismiss()
-            self._show_invocations(f"{wanted} {self.filter}".strip())
+            self.open_group(group)
 
     def action_filter(self) -> None:
         """Open the filter line."""

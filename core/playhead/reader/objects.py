@@ -1,0 +1,156 @@
+"""Virtual objects and workflows, from the server or the store: state, locks, promises."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from playhead.errors import NotFoundError
+from playhead.model import (
+    ObjectPage,
+    ObjectState,
+    ObjectSummary,
+    Promise,
+    QueuedInvocation,
+    StateValue,
+)
+from playhead.reader.sources import Sources, try_read
+from playhead.restate import object_queries as queries
+from playhead.restate.queries import object_state
+from playhead.restate.rows import parse_bytes, parse_time
+from playhead.values import as_int, as_text, decode_value
+
+__all__ = ["ObjectReader"]
+
+_LIST = """
+SELECT service_name, service_key, count(*) AS keys, sum(value_length)::BIGINT AS bytes,
+  count(*) OVER () AS total
+FROM state WHERE (? = '' OR service_name = ?)
+  AND contains(lower(service_name || '/' || service_key), lower(?))
+GROUP BY service_name, service_key ORDER BY service_name, service_key LIMIT {limit}
+"""
+_STATE = (
+    "SELECT key, hex(value) AS value FROM state WHERE service_name = ? AND service_key = ?"
+    " ORDER BY key"
+)
+
+
+class ObjectReader:
+    """The virtual objects and workflows of a live server, the store, or both.
+
+    While the server answers, state comes from there. The store has the state that the recorder
+    copied last.
+    """
+
+    def __init__(self, sources: Sources) -> None:
+        self._sources = sources
+
+    async def objects(self, *, service: str = "", text: str = "", limit: int = 1000) -> ObjectPage:
+        """Return the virtual objects and workflows that have anything to show, by name.
+
+        The server scans its whole state for the list.
+
+        Args:
+            service: Only those of this service; empty for all.
+            text: Only those whose `Service/key` contains this text, in any case.
+            limit: Maximum number of rows.
+
+        Raises:
+            UnreachableError: Neither the server nor the store can be read.
+        """
+        server, store = self._sources.server, self._sources.store
+        missing = self._sources.absent()
+        live = await try_read(
+            server.query(queries.objects(service, text, limit)) if server else None, missing
+        )
+        rows: Sequence[Mapping[str, Any]] | None = live
+        if rows is None:
+            sql = _LIST.format(limit=int(limit))
+            rows = await try_read(
+                store.rows(sql, [service, service, text]) if store else None, missing
+            )
+        if rows is None:
+            raise await self._sources.unreachable(missing)
+        found = tuple(_summary(row, live=live is not None) for row in rows)
+        total = as_int(rows[0].get("total")) if rows else 0
+        origin = "live" if live is not None else "stored"
+        return ObjectPage(found, total, origin, await self._sources.all_missing(missing))
+
+    async def object_state(self, service: str, key: str) -> ObjectState:
+        """Return state, lock, queue and promises of one virtual object or workflow.
+
+        Args:
+            service: Name of the service.
+            key: Key of the object.
+
+        Raises:
+            NotFoundError: It has no state, promises, lock holder or queue.
+            UnreachableError: Neither the server nor the store can be read.
+        """
+        server, store = self._sources.server, self._sources.store
+        missing = self._sources.absent()
+        found: ObjectState | None = None
+        if server:
+            state, promises, holder, queue = await asyncio.gather(
+                *(
+                    try_read(server.query(sql(service, key)), missing)
+                    for sql in (object_state, queries.promises, queries.holder, queries.queue)
+                )
+            )
+            if None not in (state, promises, holder, queue):
+                found = ObjectState(
+                    service, key, _values(state or ()),
+                    promises=tuple(_promise(row) for row in promises or ()),
+                    holder=next((str(row["invocation_id"]) for row in holder or ()), None),
+                    queue=tuple(
+                        QueuedInvocation(str(row["id"]), parse_time(row.get("created_at")))
+                        for row in queue or ()
+                    ),
+                    origin="live",
+                )  # fmt: skip
+        if found is None and store:
+            rows = await try_read(store.rows(_STATE, [service, key]), missing)
+            if rows is not None:
+                found = ObjectState(
+                    service, key, _values(rows), promises=None, holder=None, queue=None,
+                    origin="stored",
+                )  # fmt: skip
+        if found is None:
+            raise await self._sources.unreachable(missing)
+        if not (found.values or found.promises or found.holder or found.queue):
+            raise NotFoundError(
+                f"{service}/{key} has no state, promises, lock holder or queue",
+                "`playhead state` lists the virtual objects and workflows.",
+            )
+        return replace(found, missing=await self._sources.all_missing(missing))
+
+
+def _summary(row: Mapping[str, Any], *, live: bool) -> ObjectSummary:
+    return ObjectSummary(
+        service=str(row["service_name"]),
+        key=str(row.get("service_key") or ""),
+        keys=as_int(row.get("keys")),
+        size=as_int(row.get("bytes")),
+        promises=as_int(row.get("promises")) if live else None,
+        holder=as_text(row.get("holder")),
+        queued=as_int(row.get("queued")) if live else None,
+    )
+
+
+def _values(rows: Sequence[Mapping[str, Any]]) -> tuple[StateValue, ...]:
+    found: list[StateValue] = []
+    for row in rows:
+        raw = parse_bytes(row.get("value"))
+        found.append(StateValue(str(row.get("key") or ""), decode_value(raw), raw))
+    return tuple(found)
+
+
+def _promise(row: Mapping[str, Any]) -> Promise:
+    return Promise(
+        name=str(row.get("key") or ""),
+        completed=bool(row.get("completed")),
+        value=decode_value(parse_bytes(row.get("completion_success_value"))),
+        failure=as_text(row.get("completion_failure")),
+    )

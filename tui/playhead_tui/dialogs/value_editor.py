@@ -1,0 +1,83 @@
+"""The editor of one value, in as many lines as it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Footer, Static, TextArea
+
+__all__ = ["ValueEditor"]
+
+
+class ValueEditor(ModalScreen[str | None]):
+    """A text to edit; returns it once it is valid, or None."""
+
+    DEFAULT_CSS = """
+    ValueEditor { align: center middle; background: $background 60%; }
+    ValueEditor > Vertical {
+        width: 96; max-width: 98%; height: 90%; padding: 0 1; background: $surface;
+        border: round $primary 60%; border-title-color: $foreground; border-title-style: bold;
+    }
+    ValueEditor TextArea { height: 1fr; border: none; padding: 0; background: $background; }
+    ValueEditor TextArea:focus { border: none; }
+    .ascii ValueEditor > Vertical { border: ascii $primary 60%; }
+    ValueEditor .hint { height: auto; color: $foreground 60%; }
+    ValueEditor .error { color: $text-error; height: auto; max-height: 3; display: none; }
+    ValueEditor .error.some { display: block; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "close", "Close"),
+        Binding("ctrl+s,f5", "submit", "Continue", priority=True),
+    ]
+
+    def __init__(
+        self, title: str, text: str, *, what: str, check: Callable[[str], str | None]
+    ) -> None:
+        """Create the editor.
+
+        Args:
+            title: title of the box, safe to show.
+            text: the text to edit, safe to show.
+            what: form of the value, such as `JSON`.
+            check: returns an error message for an invalid text, else None.
+        """
+        super().__init__()
+        self.title_text = title
+        self.text = text
+        self.what = what
+        self.check = check
+
+    def compose(self) -> ComposeResult:
+        """Lay out the text, the error and the keys."""
+        with Vertical() as box:
+            box.border_title = Content(f"Edit {self.title_text}")
+            yield Static(f"The value is {self.what}. The next step shows the difference.",
+                         classes="hint", markup=False)  # fmt: skip
+            yield TextArea(self.text, tab_behavior="focus", soft_wrap=True)
+            yield Static("", classes="error", markup=False)
+            yield Footer(show_command_palette=False)
+
+    def on_mount(self) -> None:
+        """Focus the text."""
+        self.query_one(TextArea).focus()
+
+    def action_submit(self) -> None:
+        """Return a valid text, or show the error."""
+        text = self.query_one(TextArea).text
+        error = self.check(text)
+        if error is None:
+            self.dismiss(text)
+            return
+        line = self.query_one(".error", Static)
+        line.update(error)
+        line.add_class("some")
+
+    def action_close(self) -> None:
+        """Close without a change."""
+        self.dismiss(None)
