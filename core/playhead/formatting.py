@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
-from playhead.model import ClockOffset, Cost, FailureGroup, Invocation, Step, Tokens
+from playhead.model import ClockOffset, Cost, FailureGroup, Invocation, PinnedCount, Step, Tokens
 from playhead.text import clean, escape_json
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "one_line",
     "origin_line",
     "payload_text",
+    "pinned_line",
     "place",
     "pretty",
     "reason",
@@ -228,6 +229,14 @@ def cost_line(value: Cost | None) -> str:
     if value.usd is None or (number and not value.usd):
         return f"unknown ({calls_of(number)} of unknown price)"
     return f"{cost(value)} ({calls_of(number)} of unknown price)" if number else cost(value)
+
+
+def pinned_line(counts: Sequence[PinnedCount]) -> str:
+    """Format invocations by status: `2 suspended, 1,400 ended`; empty without any."""
+    numbers: dict[str, int] = {}
+    for one in sorted(counts, key=lambda one: (one.ended, one.status)):
+        numbers[one.status] = numbers.get(one.status, 0) + one.number
+    return ", ".join(f"{whole(number)} {status}" for status, number in numbers.items())
 
 
 def place(group: FailureGroup) -> str:

@@ -135,6 +135,16 @@ def changed(situation: Any, said: Said) -> None:
     assert bool(document["changes"]) == bool(wanted)
 
 
+def registered(situation: Any, said: Said) -> None:
+    document = said.document
+    every = [one for one in document["services"] if one["name"] == "every"]
+    assert len(every) == (1 if situation.rows else 0)
+    for one in every:
+        assert one["open"] == situation.rows - 8
+        assert one["outdated"] == (0 if situation.server else None)
+        assert {"fails", "everything", "trivial"} <= {h["name"] for h in one["handlers"]}
+
+
 def called(situation: Any, said: Said) -> None:
     models = [row for row in said.document["agents"] if row["kind"] == "model"]
     assert sum(row["calls"] for row in models) == (2 if situation.rows >= 10 else 0)
@@ -228,6 +238,8 @@ CALLS = (
     Call("agents", fixed(), called, needs="the store", missing=False),
     Call("state", fixed(), kept),
     Call("state", fixed("box/one", "--history"), changed),
+    Call("services", fixed(), registered),
+    Call("services", fixed("--deployments"), registered),
     Call("stats", fixed(), counted(1000)),
     Call("stats", fixed("--limit", "50000"), counted(50_000)),
     Call("show", of("ask"), shown, by_id=True),

@@ -37,7 +37,7 @@ __all__ = ["PlayheadApp"]
 
 FIRST_FRAME_SECONDS = 0.15
 """Delay before the connections open: their imports would slow down the first frame."""
-OPENING = ("objects",)
+OPENING = ("objects", "services")
 """Actions of the app that open a screen."""
 _END_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
@@ -90,6 +90,7 @@ class PlayheadApp(App[None]):
         Binding("q", "quit", "Quit"),
         Binding("colon,ctrl+p", "command_palette", "Command palette", show=False),
         Binding("O", "objects", "State of objects", show=False),
+        Binding("D", "services", "Services and deployments", show=False),
     ]
 
     def __init__(
@@ -228,6 +229,12 @@ class PlayheadApp(App[None]):
         from playhead_tui.screens.objects import ObjectsScreen
 
         self._open_once(ObjectsScreen)
+
+    def action_services(self) -> None:
+        """Show the registered services and deployments."""
+        from playhead_tui.screens.services import ServicesScreen
+
+        self._open_once(ServicesScreen)
 
     def _open_once(self, kind: Callable[[PlayheadApp], Screen[None]]) -> None:
         """Push a screen, unless it is on top already or a dialog is open."""

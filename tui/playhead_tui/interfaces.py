@@ -13,6 +13,7 @@ from playhead.model import (
     Invocation,
     InvocationDetail,
     InvocationPage,
+    ServiceReport,
     StateHistory,
     Status,
 )
@@ -110,6 +111,10 @@ class InvocationReader(Protocol):
     @property
     def objects(self) -> ObjectReader:
         """Reader of virtual objects and workflows."""
+        ...
+
+    async def services(self) -> ServiceReport:
+        """Return the registered services and deployments."""
         ...
 
     async def state_history(self, service: str, key: str, *, limit: int = 1000) -> StateHistory:

@@ -20,6 +20,7 @@ from playhead_tui.screens.objects import HistoryScreen, ObjectScreen, ObjectsScr
 from playhead_tui.screens.polling import PollingScreen
 from playhead_tui.screens.replay.screen import ReplayScreen
 from playhead_tui.screens.replay.what_if import WhatIfScreen
+from playhead_tui.screens.services import JournalCheckScreen, ServicesScreen
 from playhead_tui.widgets.filter_bar import FilterBar
 from playhead_tui.widgets.inspector import Inspector
 from playhead_tui.widgets.replay.stop_pane import SCROLLING
@@ -35,6 +36,7 @@ _PLACES: Sequence[tuple[_Kinds, Sequence[str]]] = (
     (InvocationsScreen, ("Invocations", "List and invocation", "Filter line", "Lists")),
     (InvocationScreen, ("Invocation", "Timeline", "Inspector and state", "List and invocation")),
     ((ObjectsScreen, ObjectScreen, HistoryScreen), ("State", "Lists")),
+    ((ServicesScreen, JournalCheckScreen), ("Services", "Lists")),
     (GroupScreen, ("Failures and agents", "Lists")),
     (ReplayScreen, ("Replay",)),
     (WhatIfScreen, ("What-if comparison",)),
@@ -58,6 +60,14 @@ def key_rows(
         ("List and invocation", PollingScreen.BINDINGS),
         ("Invocations", InvocationsScreen.BINDINGS),
         ("Failures and agents", [*GroupScreen.BINDINGS, *FailuresScreen.BINDINGS]),
+        (
+            "Services",
+            [
+                *DetailScreen.BINDINGS,
+                *ServicesScreen.BINDINGS,
+                *JournalCheckScreen.BINDINGS,
+            ],
+        ),
         ("State", [*DetailScreen.BINDINGS, *ObjectScreen.BINDINGS]),
         ("Invocation", InvocationScreen.BINDINGS),
         ("Timeline", Waterfall.BINDINGS),

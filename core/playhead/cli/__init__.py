@@ -28,6 +28,7 @@ COMMANDS = {
     "record": "Record traces and journals into the store.",
     "recording": "Save journals as files for replays.",
     "replay": "Run today's code against a recorded journal, without side effects.",
+    "services": "Show registered services, their handlers and deployments.",
     "show": "Show one invocation: its attempts, steps, LLM calls and errors.",
     "sql": "Query the store with SQL.",
     "state": "Show virtual objects and workflows: their state, locks, queues and promises.",

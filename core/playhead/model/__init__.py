@@ -16,6 +16,13 @@ from playhead.model.objects import (
     QueuedInvocation,
     StateValue,
 )
+from playhead.model.services import (
+    DeploymentInfo,
+    HandlerInfo,
+    PinnedCount,
+    ServiceInfo,
+    ServiceReport,
+)
 from playhead.model.span import Span, SpanEvent
 from playhead.model.state import StateAction, StateChange, StateHistory
 from playhead.model.status import ENDED, FAILING, STATUSES, Status, status_of
@@ -34,9 +41,11 @@ __all__ = [
     "AttemptOutcome",
     "ClockOffset",
     "Cost",
+    "DeploymentInfo",
     "FailureGroup",
     "FailureGroups",
     "FigureKind",
+    "HandlerInfo",
     "Invocation",
     "InvocationDetail",
     "InvocationPage",
@@ -46,8 +55,11 @@ __all__ = [
     "ObjectState",
     "ObjectSummary",
     "Origin",
+    "PinnedCount",
     "Promise",
     "QueuedInvocation",
+    "ServiceInfo",
+    "ServiceReport",
     "Span",
     "SpanEvent",
     "StateAction",

@@ -25,6 +25,7 @@ from playhead.model import (
     Invocation,
     InvocationDetail,
     InvocationPage,
+    ServiceReport,
     StateHistory,
 )
 from playhead.reader.agents import read_agents
@@ -37,6 +38,7 @@ from playhead.reader.pages import Merge, gone
 from playhead.reader.payloads import Payloads
 from playhead.reader.reasons import Reasons
 from playhead.reader.rows import invocation_of
+from playhead.reader.services import read_services
 from playhead.reader.sources import (
     NO_NEW_DATA,
     NO_RECORDER,
@@ -77,7 +79,8 @@ class Reader:
         """
         self._live = LiveInvocations(client) if client else None
         self._stored = StoredInvocations(store) if store else None
-        self._objects = ObjectReader(Sources(client, store))
+        self._sources = Sources(client, store)
+        self._objects = ObjectReader(self._sources)
         self._payloads = Payloads()
         self._reasons = Reasons()
 
@@ -85,6 +88,10 @@ class Reader:
     def objects(self) -> ObjectReader:
         """Reader of virtual objects and workflows."""
         return self._objects
+
+    async def services(self) -> ServiceReport:
+        """Return the registered services and deployments; see `read_services`."""
+        return await read_services(self._sources)
 
     async def invocations(
         self,

@@ -55,7 +55,7 @@ class DetailScreen(NamedScreen[Group], Generic[Group]):
     DetailScreen.wide #details { width: 1fr; height: 100%; border-top: none;
         border-left: solid $panel; }
     DetailScreen.-short #details { display: none; }
-    DetailScreen.zoom #details { display: block; }
+    DetailScreen.zoom #details { display: block; border: none; }
     DetailScreen.zoom GroupList { display: none; }
     DetailScreen.empty #details { display: none; }
     .ascii DetailScreen #details { border-top: ascii $panel; }
@@ -66,6 +66,8 @@ class DetailScreen(NamedScreen[Group], Generic[Group]):
     ]
     DETAILS: ClassVar[str] = "Details"
     """Title of the pane."""
+    _shown: tuple[str | None, Sequence[Line]] = (None, ())
+    """Row and lines in the pane."""
 
     def details(self, row: Group) -> Sequence[Line]:
         """Return the details of a row."""
@@ -82,11 +84,6 @@ class DetailScreen(NamedScreen[Group], Generic[Group]):
         yield Static("Reading ...", id="empty", markup=False)
         yield Notes(glyphs=glyphs)
         yield Footer(show_command_palette=False)
-
-    def on_mount(self) -> None:
-        """Focus the list."""
-        self._shown: tuple[str | None, Sequence[Line]] = (None, ())
-        super().on_mount()
 
     def on_resize(self, event: events.Resize) -> None:
         """Put the pane beside the list, or below it."""
