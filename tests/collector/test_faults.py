@@ -56,15 +56,21 @@ async def test_large_spans_reach_a_grpc_target(
             assert (
                 send(http, ["one of 1 MB"], {"text": "y" * 1_000_000}) is SpanExportResult.SUCCESS
             )
-        expected = sorted([*names, "one of 1 MB"])
+            assert (
+                send(http, ["one of 4 MB"], {"text": "z" * 3_600_000}) is SpanExportResult.SUCCESS
+            )
+        expected = sorted([*names, "one of 1 MB", "one of 4 MB"])
         await recorder.wait_for_names(expected)
 
         def sent_to_jaeger() -> float:
             return collector.counted("otelcol_exporter_sent_spans", "otlp_grpc/jaeger")
 
-        until(lambda: sent_to_jaeger() == 2001, "Jaeger has accepted all spans", seconds=60)
+        until(lambda: sent_to_jaeger() == 2002, "Jaeger has accepted all spans", seconds=60)
         assert collector.counted("otelcol_exporter_send_failed_spans", "otlp_grpc/jaeger") == 0
         assert sorted(jaeger.operations()) == expected
+        # The recorder has long values whole; for targets, they are cut to what gRPC takes.
+        size = "length(attributes->>'$.text') AS size"
+        assert await recorder.rows(size, "name = 'one of 4 MB'") == [{"size": 3_600_000}]
     finally:
         collector.child.stop()
 
@@ -172,8 +178,42 @@ async def test_a_refused_span_is_dropped_and_counted(
             collector.child.stop()
     assert len(sink.headers) == 2  # It was not sent again.
     assert check.problem == "collector-loses-spans"
-    assert check.finding == "the Collector lost spans since its start: 1 for otlp_http/phoenix"
+    lost = "the Collector lost spans since its start"
+    assert check.finding == f"{lost}: 1 for otlp_http/phoenix (it refuses the spans)"
     assert await doctor({METRICS_PORT: str(collector.metrics_port)}) == []  # It has stopped.
+
+
+async def test_doctor_says_that_a_target_refuses_the_key(
+    collector_binary: Path, recorder: Recorder, tmp_path: Path
+) -> None:
+    recorder.start()
+    with OtlpSink(lambda request: Answer(401)) as sink:
+        collector = Collector(
+            collector_binary,
+            tmp_path,
+            {
+                **to_recorder(recorder),
+                "PLAYHEAD_COLLECTOR_EXPORTERS": "[otlp_http/langfuse, otlp_http/phoenix]",
+                "LANGFUSE_HOST": sink.url,
+                "PHOENIX_COLLECTOR_ENDPOINT": f"http://127.0.0.1:{free_port()}",
+            },
+        )
+        try:
+            collector.start()
+            with collector.http_exporter() as http:
+                assert send(http, ["one", "two"]) is SpanExportResult.SUCCESS
+            until(
+                lambda: (
+                    collector.counted("otelcol_exporter_send_failed_spans", "otlp_http/langfuse")
+                    == 2
+                ),
+                "the refused spans are counted",
+            )
+            [check] = await doctor({METRICS_PORT: str(collector.metrics_port)})
+        finally:
+            collector.child.stop()
+    lost = "the Collector lost spans since its start"
+    assert check.finding == f"{lost}: 2 for otlp_http/langfuse (it refuses the key)"
 
 
 async def test_open_spans_reach_the_recorder_only(

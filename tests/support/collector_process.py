@@ -106,7 +106,11 @@ class Collector:
 
     @contextmanager
     def http_exporter(self) -> Generator[HttpExporter]:
-        exporter = HttpExporter(endpoint=f"http://127.0.0.1:{self.http_port}/v1/traces")
+        exporter = HttpExporter(
+            # The Collector looks for secrets in each byte, which takes seconds for some megabytes.
+            endpoint=f"http://127.0.0.1:{self.http_port}/v1/traces",
+            timeout=60,
+        )
         yield exporter
         exporter.shutdown()
 

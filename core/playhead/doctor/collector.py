@@ -5,19 +5,34 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping
+from types import MappingProxyType
 
 import httpx
 
 from playhead.doctor.check import Check, passed, warning
+from playhead.formatting import size
+from playhead.text import clean
 
 __all__ = ["METRICS_PORT", "collector"]
 
 METRICS_PORT = "PLAYHEAD_COLLECTOR_METRICS_PORT"
 """Variable of otel-collector.yaml."""
 DEFAULT_PORT = "8888"
-_SAMPLE = re.compile(r'(otelcol_exporter_[a-z_]+)\{[^}]*\bexporter="([^"]+)"[^}]*\} ([0-9.e+]+)')
+_SAMPLE = re.compile(r"(otelcol_exporter_[a-z_]+)\{([^}]*)\} ([0-9.e+]+)")
+_LABEL = re.compile(r'([a-z_]+)="([^"]*)"')
 _LOST = ("otelcol_exporter_send_failed_spans", "otelcol_exporter_enqueue_failed_spans")
 _SENT = "otelcol_exporter_sent_spans"
+_WAITING = "otelcol_exporter_queue_size"
+_REASONS: Mapping[str, str] = MappingProxyType({
+    "Unauthenticated": "it refuses the key",
+    "PermissionDenied": "it refuses the key",
+    "InvalidArgument": "it refuses the spans",
+    "ResourceExhausted": "the request is too large",
+    "NotFound": "nothing takes spans at its address",
+    "Unimplemented": "nothing takes spans at its address",
+})  # fmt: skip
+"""What the Collector's types of errors mean; it maps HTTP statuses to the codes of gRPC."""
+_FULL = "its queue is full"
 
 
 async def collector(environ: Mapping[str, str]) -> list[Check]:
@@ -36,21 +51,34 @@ async def collector(environ: Mapping[str, str]) -> list[Check]:
         return []
     lost: Counter[str] = Counter()
     sent: Counter[str] = Counter()
-    for metric, exporter, value in _SAMPLE.findall(text):
-        if metric.startswith(_LOST):
-            lost[exporter] += int(float(value))
+    waiting: Counter[str] = Counter()
+    reasons: dict[str, set[str]] = {}
+    for metric, pairs, value in _SAMPLE.findall(text):
+        labels = dict(_LABEL.findall(pairs))
+        exporter, count = clean(labels.get("exporter", "")), int(float(value))
+        if metric.startswith(_LOST) and count:
+            lost[exporter] += count
+            full = metric.startswith(_LOST[1])
+            reason = _FULL if full else _REASONS.get(labels.get("error_type", ""), "")
+            reasons.setdefault(exporter, set()).add(reason)
         elif metric.startswith(_SENT):
-            sent[exporter] += int(float(value))
-    lost = +lost
+            sent[exporter] += count
+        elif metric == _WAITING:
+            waiting[exporter] += count
     if not lost:
         counts = ", ".join(f"{sent[name]} to {name}" for name in sorted(sent)) or "none yet"
-        return [passed("collector", f"spans sent: {counts}")]
-    counts = ", ".join(f"{lost[name]} for {name}" for name in sorted(lost))
+        behind = [f"{size(bytes_)} for {name}" for name, bytes_ in sorted((+waiting).items())]
+        queued = f"; waiting: {', '.join(behind)}" if behind else ""
+        return [passed("collector", f"spans sent: {counts}{queued}")]
+    losses: list[str] = []
+    for name in sorted(lost):
+        why = ", ".join(sorted(reasons[name] - {""}))
+        losses.append(f"{lost[name]} for {name}" + (f" ({why})" if why else ""))
     return [
         warning(
             "collector",
             "collector-loses-spans",
-            f"the Collector lost spans since its start: {counts}",
+            f"the Collector lost spans since its start: {'; '.join(losses)}",
             "Check the address and the key of the target: the Collector's log has its answer. "
             "`playhead export traces` can send the spans later.",
         )

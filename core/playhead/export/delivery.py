@@ -9,7 +9,7 @@ import asyncio
 import gzip
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from types import TracebackType
@@ -21,7 +21,7 @@ from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from playhead.errors import ExportError, TargetRefusesError, TargetUnreachableError
-from playhead.export.otlp_encoding import Batch, encode
+from playhead.export.otlp_encoding import EncodedSpan, encode
 from playhead.export.report import Result
 from playhead.export.targets import Target
 from playhead.text import clean
@@ -81,16 +81,16 @@ class Delivery:
     ) -> None:
         await self._http.aclose()
 
-    async def send(self, batch: Batch) -> list[Result]:
+    async def send(self, spans: Sequence[EncodedSpan]) -> list[Result]:
         """Send spans; a request that is refused for its content is divided until it is accepted.
 
         Raises:
             TargetRefusesError: The target refuses all requests, for example for a wrong key.
             TargetUnreachableError: It does not answer, or not in time.
         """
-        body = encode(batch.spans).SerializeToString()
+        body = encode(spans)
         response = await self._post(await asyncio.to_thread(gzip.compress, body, 3))
-        keys = tuple(span.key for span in batch.spans)
+        keys = tuple(span.key for span in spans)
         if response.is_success:
             return [_accepted(response.content, keys)]
         reason = self._reason(response)
@@ -99,13 +99,11 @@ class Delivery:
                 f"{self._target.kind.title} at {self._target.shown_url} refuses spans: {reason}",
                 _hint(response.status_code),
             )
-        if len(batch.spans) == 1:
+        if len(spans) == 1:
             return [Result(keys, 0, 1, reason)]
-        middle = len(batch.spans) // 2
+        middle = len(spans) // 2
         return [
-            result
-            for half in (batch.spans[:middle], batch.spans[middle:])
-            for result in await self.send(Batch(half))
+            result for half in (spans[:middle], spans[middle:]) for result in await self.send(half)
         ]
 
     async def _post(self, body: bytes) -> httpx.Response:

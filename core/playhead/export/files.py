@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from playhead.errors import ExportError
-from playhead.export.otlp_encoding import batches, otlp_json
-from playhead.export.stored_spans import SpanReader
+from playhead.export.otlp_encoding import batches
+from playhead.export.otlp_lines import otlp_json
+from playhead.export.stored_spans import SpanReader, span_key
 from playhead.store.arrow import pa, pc
 from playhead.store.span_ids import SpanIdSet
 
@@ -39,7 +40,7 @@ async def write_otlp_json(
     with new_file(path) as file:
         async for _, spans in reader.spans():
             for batch in batches(spans):
-                file.write(otlp_json(batch.spans).encode(errors="replace") + b"\n")
+                file.write(otlp_json(batch).encode(errors="replace") + b"\n")
             report.accepted += len(spans)
             progress(report)
 
@@ -139,7 +140,7 @@ def _keys(table: ArrowTable) -> Any:
     pairs = zip(
         table.column("trace_id").to_pylist(), table.column("span_id").to_pylist(), strict=True
     )
-    return pa.array([int(span, 16) ^ int(trace[:16], 16) for trace, span in pairs], pa.uint64())
+    return pa.array([span_key(trace, span) for trace, span in pairs], pa.uint64())
 
 
 def _parquet_table(table: ArrowTable) -> Any:

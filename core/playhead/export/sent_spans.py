@@ -76,8 +76,9 @@ class SentSpans:
     ) -> None:
         os.close(self._handle)
 
-    def __contains__(self, key: int) -> bool:
-        return key in self._ids
+    def known(self, keys: Iterable[int]) -> set[int]:
+        """Return those of these spans that the target has accepted."""
+        return self._ids.known(keys) if len(self._ids) else set()
 
     def add(self, keys: Iterable[int]) -> None:
         """Record spans as accepted, for later exports: one export reads each span once."""

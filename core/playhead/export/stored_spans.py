@@ -19,12 +19,21 @@ if TYPE_CHECKING:
     from playhead.record.client import StoreClient
     from playhead.store.arrow import ArrowTable
 
-__all__ = ["Part", "Selection", "SpanReader", "StoredSpan", "Totals", "unix_nano"]
+__all__ = [
+    "Part",
+    "Selection",
+    "SpanReader",
+    "StoredSpan",
+    "Totals",
+    "span_key",
+    "spans_of",
+    "unix_nano",
+]
 
 PIECE_BYTES = 16_000_000
 """Approximate size of the spans that are in memory at a time."""
 PIECE_SPANS = 10_000
-PLAN_TRACES = 20_000
+PLAN_TRACES = 50_000
 """Traces that are planned at a time."""
 
 _SIZE = "strlen(attributes::VARCHAR) + strlen(events::VARCHAR) + strlen(links::VARCHAR) + 400"
@@ -61,7 +70,7 @@ class StoredSpan:
     @property
     def key(self) -> int:
         """A 64-bit number that identifies the span."""
-        return int(self.span_id, 16) ^ int(self.trace_id[:16], 16)
+        return span_key(self.trace_id, self.span_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +124,8 @@ class _Trace:
     first: int
     last: int
     spans: int
-    size: int
+    size: int = 0
+    """Size of its spans, or more: those of other invocations of the trace are included."""
 
 
 @dataclass(slots=True)
@@ -190,7 +200,7 @@ class SpanReader:
     async def spans(self) -> AsyncIterator[tuple[Part, list[StoredSpan]]]:
         """Yield the spans of each part by trace and start. Raises the errors of `parts`."""
         async for part, table in self.parts():
-            yield part, _spans(table)
+            yield part, spans_of(table)
 
     async def _parts(self) -> AsyncIterator[Part]:
         group = _Group()
@@ -210,13 +220,30 @@ class SpanReader:
             yield _whole(group)
 
     async def _plan(self) -> AsyncIterator[_Trace]:
-        """Yield the traces by their first start."""
+        """Yield the traces by their first start, with their sizes."""
+        waiting: list[_Trace] = []
+        count = 0
+        async for trace in self._traces():
+            waiting.append(trace)
+            count += trace.spans
+            if count >= PIECE_SPANS:
+                for sized in await self._sized(waiting):
+                    yield sized
+                waiting, count = [], 0
+        for sized in await self._sized(waiting):
+            yield sized
+
+    async def _traces(self) -> AsyncIterator[_Trace]:
+        """Yield the traces by their first start.
+
+        Only small columns are read: to read the attributes of all spans, DuckDB would need more
+        memory for a larger store.
+        """
         first, trace_id = 0, ""
         while True:
             rows = await self._client.rows(
                 "SELECT trace_id, min(start_unix_nano) AS first, max(start_unix_nano) AS last,"
-                f" count(*) AS spans, sum({_SIZE})::UBIGINT AS size FROM spans"
-                f" WHERE {self._where} GROUP BY trace_id"
+                f" count(*) AS spans FROM spans WHERE {self._where} GROUP BY trace_id"
                 " HAVING (min(start_unix_nano), trace_id) > (?::UBIGINT, ?)"
                 f" ORDER BY first, trace_id LIMIT {PLAN_TRACES}",
                 [*self._parameters, first, trace_id],
@@ -227,9 +254,29 @@ class SpanReader:
                 return
             first, trace_id = rows[-1]["first"], rows[-1]["trace_id"]
 
+    async def _sized(self, traces: list[_Trace]) -> list[_Trace]:
+        """Return the traces with the sizes of their spans."""
+        if not traces:
+            return []
+        rows = await self._client.rows(
+            f"SELECT trace_id, sum({_SIZE})::UBIGINT AS size FROM spans WHERE {self._plain}"
+            " AND start_unix_nano BETWEEN ?::UBIGINT AND ?::UBIGINT"
+            " AND trace_id IN (SELECT unnest(?::VARCHAR[])) GROUP BY trace_id",
+            [
+                *self._plain_parameters,
+                min(trace.first for trace in traces),
+                max(trace.last for trace in traces),
+                [trace.trace_id for trace in traces],
+            ],
+        )
+        sizes = {row["trace_id"]: row["size"] for row in rows}
+        for trace in traces:
+            trace.size = sizes.get(trace.trace_id, 0)
+        return traces
+
     async def _divided(self, trace: _Trace) -> AsyncIterator[tuple[int, int]]:
         """Yield the ranges of starts that divide a large trace into pieces."""
-        count = max(1, min(PIECE_SPANS, trace.spans * PIECE_BYTES // trace.size))
+        count = max(1, min(PIECE_SPANS, trace.spans * PIECE_BYTES // max(trace.size, 1)))
         rows = await self._client.rows(
             "SELECT start_unix_nano AS start FROM (SELECT start_unix_nano, row_number() OVER"
             f" (ORDER BY start_unix_nano) AS number FROM spans WHERE {self._where}"
@@ -264,6 +311,11 @@ class SpanReader:
         return pc.filter(table, pa.array(chosen, pa.bool_()))
 
 
+def span_key(trace_id: str, span_id: str) -> int:
+    """Return a 64-bit number that identifies a span."""
+    return int(span_id, 16) ^ int(trace_id[:16], 16)
+
+
 def unix_nano(moment: datetime) -> int:
     """Return a time in nanoseconds since 1970."""
     age = moment - _EPOCH
@@ -276,7 +328,8 @@ def _whole(group: _Group) -> Part:
     return Part([trace.trace_id for trace in group.traces], first, last, first, last)
 
 
-def _spans(table: ArrowTable) -> list[StoredSpan]:
+def spans_of(table: ArrowTable) -> list[StoredSpan]:
+    """Return the rows of `spans` by trace and start."""
     columns = [column.to_pylist() for column in table.columns]
     found = [_span(*row) for row in zip(*columns, strict=True)]
     found.sort(key=lambda span: (span.trace_id, span.start_unix_nano, span.span_id))

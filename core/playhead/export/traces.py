@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from playhead.export.otlp_encoding import Batch, batches
+from playhead.export.otlp_encoding import EncodedSpan, batches, encoded_span, encoded_spans
 from playhead.export.stored_spans import Part, SpanReader, StoredSpan
 
 if TYPE_CHECKING:
@@ -66,25 +66,22 @@ async def send_traces(
         if errors:
             raise errors[0]
 
-    async def start(batch: Batch) -> None:
+    async def start(batch: list[EncodedSpan]) -> None:
         nonlocal running
         running.add(asyncio.create_task(delivery.send(batch)))
         if len(running) >= REQUESTS:
             finished, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
             settle(finished)
 
-    pending = Batch()
+    pending: list[EncodedSpan] = []
     try:
-        async for part, spans in reader.spans():
-            if prepare is not None and any(span.key not in sent for span in spans):
-                await prepare(part, spans)
-            new = list(_new(spans, sent, oldest, report))
-            *whole, last = batches([*pending.spans, *new]) if pending.spans or new else [Batch()]
+        async for spans in _encoded(reader, sent, prepare):
+            new = _new(spans, sent, oldest, report)
+            *whole, pending = [*batches([*pending, *new])] or [[]]
             for batch in whole:
                 await start(batch)
-            pending = last
             progress(report)
-        if pending.spans:
+        if pending:
             await start(pending)
         while running:
             finished, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
@@ -95,13 +92,27 @@ async def send_traces(
         await asyncio.gather(*running, return_exceptions=True)
 
 
+async def _encoded(
+    reader: SpanReader, sent: SentSpans, prepare: Prepare | None
+) -> AsyncIterator[list[EncodedSpan]]:
+    """Yield the spans of each part, changed for the target."""
+    if prepare is None:
+        async for _, table in reader.parts():
+            yield encoded_spans(table)
+        return
+    async for part, spans in reader.spans():
+        if len(sent.known(span.key for span in spans)) < len(spans):
+            await prepare(part, spans)
+        yield [encoded_span(span) for span in spans]
+
+
 def _new(
-    spans: list[StoredSpan], sent: SentSpans, oldest: int, report: Report
-) -> Iterator[StoredSpan]:
-    for span in spans:
-        if span.key in sent:
-            report.sent_before += 1
-        elif span.start_unix_nano < oldest:
-            report.too_old += 1
-        else:
-            yield span
+    spans: list[EncodedSpan], sent: SentSpans, oldest: int, report: Report
+) -> list[EncodedSpan]:
+    """Return the spans that the target does not have, and would not refuse."""
+    known = sent.known(span.key for span in spans)
+    found = [span for span in spans if span.key not in known] if known else spans
+    report.sent_before += len(spans) - len(found)
+    recent = [span for span in found if span.start >= oldest] if oldest else found
+    report.too_old += len(found) - len(recent)
+    return recent
