@@ -9,7 +9,7 @@ import sys
 
 import benchmarks
 
-SLOW = {"bridge_truth", "faults", "freshness", "ingest", "scale", "scenarios", "truth"}
+SLOW = {"bridge_truth", "faults", "freshness", "ingest", "overload", "scale", "scenarios", "truth"}
 """Benchmarks that take minutes. They run only if they are named."""
 
 

@@ -1,12 +1,13 @@
 """Run the attacks of the tests, count them, and write the table in docs/attacks.md.
 
-`make attacks` takes about ten minutes; `python scripts/attacks.py WORD` repeats a part. A case is
+`make attacks` takes about half an hour; `python scripts/attacks.py WORD` repeats a part. A case is
 one attack with one input; a test that tries several has their number as the property `cases`. A
 case that gets through makes the command fail.
 """
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -91,7 +92,19 @@ ATTACKS = (
             "tests/record/test_api.py",
         ),
     ),
+    Attack(
+        "generated requests and queries: real ones that are changed, and any JSON or bytes",
+        "accepted or refused as malformed; the recorder stores on and stays below 1 GiB",
+        ("tests/record/test_generated_requests.py",),
+    ),
+    Attack(
+        "generated recordings, journals, step results, filters and texts",
+        "read or refused with a reason; no error escapes",
+        ("tests/journal/test_generated_recordings.py", "tests/test_generated_texts.py"),
+    ),
 )
+GENERATED = {"GENERATED_EXAMPLES": "1000"}
+"""Cases for each property of the generated input, instead of the few of `make test`."""
 
 
 @dataclass(frozen=True)
@@ -125,9 +138,12 @@ def run(attack: Attack) -> Count:
     """Run the tests of one attack, and count their cases."""
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder) / "result.xml"
-        options = ["-q", "-n", "0", "-o", "junit_family=xunit1", f"--junitxml={result}"]
+        options = ["-q", "-n", "0", "-o", "junit_family=xunit1", "-o", "timeout=900"]
         subprocess.run(
-            [sys.executable, "-m", "pytest", *options, *attack.tests], cwd=ROOT, check=False
+            [sys.executable, "-m", "pytest", *options, f"--junitxml={result}", *attack.tests],
+            cwd=ROOT,
+            env={**os.environ, **GENERATED},
+            check=False,
         )
         return count(ElementTree.parse(result).iter("testcase"))
 
