@@ -19,13 +19,16 @@ from pathlib import Path
 from typing import Any
 
 from playhead.reader.reader import Reader
+from playhead.record.text_indexer import IndexerPace, TextIndexer
 from playhead.store.call_table import rebuild_calls
 from playhead.store.database import Store
 from playhead.store.query import to_rows
+from playhead.store.text_index import FOLDER, Found
 
 ROUNDS = 3
 FLOOR = "SELECT name, count(*) AS calls FROM calls GROUP BY name"
-FILTERS = ("status:failed", '"question 777"', "no-such-word", "tokens>1500", "cost>0.005",
+TEXTS = ('"question 777"', "no-such-word", "lorem")
+FILTERS = ("status:failed", *TEXTS, "tokens>1500", "cost>0.005",
            "llm:gpt-4o-mini", "agent:agent3", "failures>0")  # fmt: skip
 
 INVOCATIONS = """
@@ -78,8 +81,15 @@ class OpenStore:
 
     recording = True
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, indexer: TextIndexer | None = None) -> None:
         self.store = store
+        self.indexer = indexer
+
+    async def search(self, texts: Sequence[str], until_us: int | None, limit: int) -> Found | None:
+        """Return the candidates of the text index."""
+        if self.indexer is None:
+            return None
+        return await asyncio.to_thread(self.indexer.search, texts, until_us, limit)
 
     async def rows(self, sql: str, params: Sequence[Any] = ()) -> list[dict[str, Any]]:
         """Return the rows of one SELECT."""
@@ -119,9 +129,32 @@ async def measure(what: str, query: Callable[[], Awaitable[Any]], floor: float =
     return min(times)
 
 
+async def index(store: Store) -> TextIndexer:
+    """Build the text index, and print what it took."""
+    indexer = TextIndexer(store, pace=IndexerPace(quiet=0.0, rest=0.0))
+    begun, used = time.perf_counter(), time.process_time()
+    running = asyncio.create_task(indexer.run())
+    while indexer.behind != 0:  # noqa: ASYNC110
+        await asyncio.sleep(0.05)
+    seconds, cpu = time.perf_counter() - begun, time.process_time() - used
+    indexer.stop()
+    await running
+    size = sum(path.stat().st_size for path in (store.folder / FOLDER).iterdir())
+    print(f"text index: {cpu:.1f} s CPU, {seconds:.0f} s, {size / 1e6:.1f} MB"
+          f" (database {store.bytes() / 1e6:.0f} MB)", flush=True)  # fmt: skip
+    return indexer
+
+
 async def run(store: Store) -> None:
     """Measure the queries."""
     client: Any = OpenStore(store)
+    reader = Reader(None, client)
+    floor = await measure("floor: calls by model", lambda: client.rows(FLOOR))
+    for text in TEXTS:
+        await measure(
+            f"{text} (scan)", lambda text=text: reader.invocations(filter=text, limit=100), floor
+        )
+    client = OpenStore(store, await index(store))
     reader = Reader(None, client)
     floor = await measure("floor: calls by model", lambda: client.rows(FLOOR))
     await measure("list, newest 100", lambda: reader.invocations(limit=100), floor)

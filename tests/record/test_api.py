@@ -252,3 +252,38 @@ async def test_alive_needs_no_token(recorder: Recorder, monkeypatch: pytest.Monk
         response = await http.get(url)
         assert response.status_code == 503
         assert "database has been invalidated" in response.text
+
+
+async def test_texts_are_found_when_they_are_acknowledged_and_when_they_are_indexed(
+    recorder: Recorder, settings: Settings
+) -> None:
+    with recorder.store.transaction() as connection:
+        connection.execute("INSERT INTO invocations (id, created_at) VALUES ('inv_1', now())")
+    source = await connect(settings)
+    assert source is not None
+    sent = request(2)
+    for span in sent.resource_spans[0].scope_spans[0].spans:
+        span.attributes.add(key="restate.invocation.id").value.string_value = "inv_1"
+        span.attributes.add(key="input.value").value.string_value = "東京 Refund"
+    await until_async(lambda: recorder.indexer.behind == 0)
+    await post(recorder, sent.SerializeToString())
+    for text in ("REFUND", "東京"):
+        found = await source.search([text], None, 10)
+        assert found is not None
+        assert found.ids == ("inv_1",)
+    await until_async(lambda: recorder.indexer.behind == 0)
+    assert recorder.health()["text_index_behind"] == 0
+    for text, ids in (("REFUND", ("inv_1",)), ("東京", ("inv_1",)), ("京東", ())):
+        found = await source.search([text], None, 10)
+        assert found is not None
+        assert found.ids == ids
+    assert await source.search(["ab"], None, 10) is None
+    await source.close()
+    token = endpoint.read_token(recorder.store.folder)
+    headers = {"authorization": f"Bearer {token}"}
+    async with client() as http:
+        for body in (b"", b"{}", b'{"texts": []}', b'{"texts": ["a"], "limit": 1e99}', b"[]",
+                     b'{"texts": ["a"], "until_us": 1e999}'):  # fmt: skip
+            url = f"{recorder.endpoint.api_url}/search"
+            response = await http.post(url, content=body, headers=headers)
+            assert response.status_code == 400, body

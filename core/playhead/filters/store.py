@@ -7,6 +7,7 @@ match, with its parameters, for `StoreClient.rows`. If the filter `needs_prices`
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -22,17 +23,20 @@ from playhead.filters.comparisons import (
 )
 from playhead.filters.language import Filter, Term, parse_seconds
 from playhead.filters.prices import PRICES_CTE, price_join, prices_of, used_models
-from playhead.filters.recorded_text import recorded_ids
 from playhead.filters.waits import statuses_of_waits
 from playhead.model.status import ENDED, GONE, STATUSES, statuses_with, stored_status_sql
 from playhead.prices import COST_SQL
 from playhead.store.call_table import CALLS
+from playhead.store.recorded_text import recorded_ids
 from playhead.store.views import FAILURES
 
 __all__ = [
+    "MAY_CHANGE",
     "RECORDED_TEXTS",
     "USED_MODELS",
     "StoreCondition",
+    "Within",
+    "indexed_texts",
     "prices_of",
     "store_condition",
     "stored_ids",
@@ -44,8 +48,10 @@ USED_MODELS = used_models(CALLS)
 RECORDED_TEXTS = "recorded_texts"
 """Column with one boolean for each text of the filter: whether it occurs in what was recorded."""
 
+_CHOSEN = "chosen_invocations"
 _FAILURE = "coalesce(i.last_failure, i.completion_failure, '')"
-_MAY_CHANGE = f"i.status NOT IN ('completed', '{GONE}')"
+MAY_CHANGE = f"i.status NOT IN ('completed', '{GONE}')"
+"""Condition on `invocations AS i`: the copy may be out of date."""
 _FIGURES = """figures AS MATERIALIZED (
 SELECT invocation_id AS id, count(*) FILTER (succeeded) AS calls,
   coalesce(sum(input_tokens) FILTER (succeeded), 0) AS input,
@@ -71,6 +77,17 @@ _SOURCES = {
 }
 """Names of what each invocation used, by field."""
 _OF_CALLS = ("llm", "tool", "agent")
+
+
+@dataclass(frozen=True, slots=True)
+class Within:
+    """The invocations that a filter is applied to."""
+
+    ids: Sequence[str] | None = None
+    """None for all."""
+    condition: str = ""
+    """Further condition on `invocations AS i`; empty for none."""
+    params: Sequence[Any] = ()
 
 
 @dataclass(slots=True)
@@ -141,7 +158,12 @@ def stored_ids(
 
 
 def stored_only(
-    wanted: Filter, now: datetime, *, prices: str = "[]", calls: str = CALLS
+    wanted: Filter,
+    now: datetime,
+    *,
+    prices: str = "[]",
+    calls: str = CALLS,
+    within: Within | None = None,
 ) -> StoreCondition:
     """Return the condition on the store's invocations, whose copies alone decide.
 
@@ -150,7 +172,7 @@ def stored_only(
     """
     if wanted.has_wait:
         raise FilterError("wait cannot be used here", "What an invocation waits for is not stored.")
-    return store_condition(wanted, now, prices=prices, calls=calls)
+    return store_condition(wanted, now, prices=prices, calls=calls, within=within)
 
 
 def store_condition(
@@ -160,6 +182,7 @@ def store_condition(
     live: bool = False,
     prices: str = "[]",
     calls: str = CALLS,
+    within: Within | None = None,
 ) -> StoreCondition:
     """Return the condition on the store's invocations.
 
@@ -172,11 +195,21 @@ def store_condition(
             may be out of date then match conditions on what can change.
         prices: From `prices_of`, if the filter `needs_prices`.
         calls: SELECT of all calls; `CALL_TABLE` is faster than `CALLS`, but not always built.
+        within: The invocations that are searched; None for all.
     """
     made = StoreCondition()
+    chosen = ""
+    if within is not None and within.ids is not None:
+        # DuckDB takes a list for short only where it sees it: it would read everything otherwise.
+        made.add_cte(f"{_CHOSEN} AS NOT MATERIALIZED (SELECT unnest(?::VARCHAR[]) AS id)",
+                     list(within.ids))  # fmt: skip
+        chosen = f"SELECT id FROM {_CHOSEN}"
+        made.add(f"i.id IN ({chosen})")
+    if within is not None and within.condition:
+        made.add(within.condition, *within.params)
     for term in wanted.terms:
         if term.field is None:
-            _add_text(made, term, live=live and wanted.needs_store)
+            _add_text(made, term, live=live and wanted.needs_store, within=chosen)
         elif term.field.source == "store":
             _add_recorded(made, term, prices, f"counted AS ({calls})")
         else:
@@ -185,9 +218,18 @@ def store_condition(
                 continue
             sql = f"NOT ({sql})" if term.negated else f"({sql})"
             if live and term.field.name in MUTABLE:
-                sql = f"({sql} OR {_MAY_CHANGE})"
+                sql = f"({sql} OR {MAY_CHANGE})"
             made.add(sql, *params)
     return made
+
+
+def indexed_texts(wanted: Filter) -> list[str]:
+    """Return the texts that occur in what was recorded about each match, for the text index."""
+    return [
+        term.values[0]
+        for term in wanted.texts
+        if not term.negated and not statuses_with(term.values[0].lower())
+    ]
 
 
 def _row(term: Term, now: datetime) -> tuple[str, list[Any]]:
@@ -241,11 +283,11 @@ def _status(statuses: tuple[str, ...]) -> str:
     return stored_status_sql({*statuses, *more})
 
 
-def _add_text(made: StoreCondition, term: Term, *, live: bool) -> None:
+def _add_text(made: StoreCondition, term: Term, *, live: bool, within: str) -> None:
     word = term.values[0].lower()
     name = f"text_{made.texts}"
     made.texts += 1
-    ctes, params = recorded_ids(name, term.values[0])
+    ctes, params = recorded_ids(name, term.values[0], within=within)
     first, last = ctes
     made.add_cte(first, *params[:3])
     made.add_cte(last, *params[3:])
@@ -255,7 +297,7 @@ def _add_text(made: StoreCondition, term: Term, *, live: bool) -> None:
         own.append(_status(statuses))
     sql = f"({' OR '.join([*own, f'i.id IN (SELECT id FROM {name})'])})"
     sql = f"NOT {sql}" if term.negated else sql
-    made.add(f"({sql} OR {_MAY_CHANGE})" if live else sql, word, word, word)
+    made.add(f"({sql} OR {MAY_CHANGE})" if live else sql, word, word, word)
 
 
 def _add_recorded(made: StoreCondition, term: Term, prices: str, calls: str) -> None:

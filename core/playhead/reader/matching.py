@@ -8,11 +8,20 @@ from datetime import datetime
 from playhead.errors import QueryError
 from playhead.filters.language import Filter
 from playhead.filters.prices import prices_of, used_models
-from playhead.filters.store import StoreCondition, store_condition, stored_only
+from playhead.filters.store import (
+    StoreCondition,
+    Within,
+    indexed_texts,
+    store_condition,
+    stored_only,
+)
 from playhead.record.client import StoreClient
 from playhead.store.call_table import CALL_TABLE, CALLS, IS_BUILT
 
 __all__ = ["Matching", "matching"]
+
+MOST = 2000
+"""Invocations that the text index finds at most; with more, a scan of everything is as fast."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +42,7 @@ async def matching(
     *,
     live: bool | None = None,
     priced: bool = False,
+    within: Within | None = None,
 ) -> Matching:
     """Return the condition of a filter on the store's invocations.
 
@@ -42,6 +52,7 @@ async def matching(
         now: The time from which ages are counted.
         live: Whether the server's rows take precedence; None if the store alone decides.
         priced: Whether prices are needed in any case.
+        within: The invocations that are searched; None for those that the text index finds.
 
     Raises:
         FilterError: The store alone decides, and the filter has conditions that are not stored.
@@ -58,7 +69,13 @@ async def matching(
     if priced or wanted.needs_prices:
         prices = prices_of(await client.rows(used_models(calls)))
     if live is None:
-        condition = stored_only(wanted, now, prices=prices, calls=calls)
+        if within is None and (texts := indexed_texts(wanted)):
+            found = await client.search(texts, None, MOST)
+            if found is not None and found.floor_us is None:
+                within = Within(found.ids)
+        condition = stored_only(wanted, now, prices=prices, calls=calls, within=within)
     else:
-        condition = store_condition(wanted, now, live=live, prices=prices, calls=calls)
+        condition = store_condition(
+            wanted, now, live=live, prices=prices, calls=calls, within=within
+        )
     return Matching(condition, calls, prices)

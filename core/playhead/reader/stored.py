@@ -22,6 +22,7 @@ from playhead.reader.endings import Endings
 from playhead.reader.matching import matching
 from playhead.reader.reasons import commands_by_id, pause_failure
 from playhead.reader.rows import SPAN_COLUMNS, span_of
+from playhead.reader.text_search import search_parts
 from playhead.reader.times import Spell, spells_of
 from playhead.reader.waiting import Queue
 from playhead.record.client import StoreClient
@@ -149,17 +150,25 @@ class StoredInvocations:
             before: Creation time and id of an invocation; only older ones are returned.
             live: Whether the server's rows take precedence; see `store_condition`.
         """
-        condition = (await matching(self.client, wanted, now, live=live)).condition
         more: tuple[str, list[Any]] = ("", [])
         if before:
             more = ("(i.created_at, i.id) < (?::TIMESTAMPTZ, ?)",
                     [before[0].isoformat(), before[1]])  # fmt: skip
-        sql, params = condition.select(
-            f"i.*{condition.columns}",
-            f"ORDER BY i.created_at DESC, i.id DESC LIMIT {int(limit)}",
-            more,
-        )
-        found = await self.client.rows(sql, params)
+        found: list[dict[str, Any]] = []
+        # Copies that may be out of date match a text that the server's row may have.
+        out_of_date = live and wanted.needs_store
+        async for part in search_parts(self.client, wanted, before, live=out_of_date):
+            if part is not None and part.ids is not None and not part.ids:
+                continue
+            made = await matching(self.client, wanted, now, live=live, within=part)
+            sql, params = made.condition.select(
+                f"i.*{made.condition.columns}",
+                f"ORDER BY i.created_at DESC, i.id DESC LIMIT {int(limit) - len(found)}",
+                more,
+            )
+            found += await self.client.rows(sql, params)
+            if len(found) >= limit:
+                break
         await self._endings.name(found, self.client.rows)
         return found
 

@@ -9,7 +9,7 @@ import io
 import json
 import math
 import threading
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import Any, cast
 from weakref import WeakValueDictionary
 
@@ -38,6 +38,7 @@ from playhead.record.request_body import read_body
 from playhead.store.arrow import pa
 from playhead.store.database import Store
 from playhead.store.query import Limits, to_arrow, to_rows
+from playhead.store.text_index import Found
 from playhead.store.upkeep import perform
 
 __all__ = ["app"]
@@ -47,6 +48,8 @@ BODY_LIMIT = 8 * 1024 * 1024
 CONCURRENT_QUERIES = 4
 QUERIES_OF_A_CLIENT = 3
 """Queries of one client that run at the same time, so that the others can run theirs."""
+MOST_FOUND = 10_000
+"""Invocations that a search returns at most."""
 LONGEST_WAIT = 30.0
 """Seconds that a request for changes may wait."""
 
@@ -61,6 +64,7 @@ def app(
     feed: ChangeFeed,
     settled: Callable[[float | None], Awaitable[bool]],
     metrics: Callable[[], bytes],
+    search: Callable[[Sequence[str], int | None, int], Found | None],
 ) -> Starlette:
     """Return the API. Requests need the token or a signature made with it, except /healthz.
 
@@ -76,6 +80,7 @@ def app(
         settled: Waits until the store has every acknowledged span, for a number of seconds at most
             or for its own default; returns whether it does.
         metrics: Returns the text of `GET /metrics`.
+        search: Looks up texts for `POST /search`; see `TextIndexer.search`.
     """
     slots = CapacityLimiter(CONCURRENT_QUERIES)
     clients: WeakValueDictionary[str, CapacityLimiter] = WeakValueDictionary()
@@ -108,6 +113,17 @@ def app(
             headers={"playhead-complete": "true" if complete else "false"},
             media_type="application/json" if as_json else ARROW,
         )
+
+    async def look_up(request: Request) -> Response:
+        try:
+            texts, until_us, limit = _parse_search(await read_body(request, BODY_LIMIT))
+        except RequestBodyError as error:
+            return _error(error.status, error.title)
+        await settled(None)
+        found = await asyncio.to_thread(search, texts, until_us, limit)
+        if found is None:
+            return JSONResponse({"ids": None})
+        return JSONResponse({"ids": found.ids, "floor_us": found.floor_us})
 
     async def show_health(_: Request) -> Response:
         document = await asyncio.to_thread(health)
@@ -148,6 +164,7 @@ def app(
     return Starlette(
         routes=[
             Route("/query", _guarded(query, token), methods=["POST"]),
+            Route("/search", _guarded(look_up, token), methods=["POST"]),
             Route("/health", _guarded(show_health, token), methods=["GET"]),
             Route("/changes", _guarded(changes, token), methods=["GET"]),
             Route("/metrics", _guarded(show_metrics, token), methods=["GET"]),
@@ -215,6 +232,20 @@ def _parse(body: bytes) -> tuple[str, list[Any]]:
     if not isinstance(sql, str) or not isinstance(params, list):
         raise RequestBodyError(400, "sql must be text and params a list")
     return sql, cast("list[Any]", params)
+
+
+def _parse_search(body: bytes) -> tuple[list[str], int | None, int]:
+    try:
+        document: Any = json.loads(body)
+        texts = [str(text) for text in document["texts"]]
+        until = document.get("until_us")
+        limit = int(document.get("limit", MOST_FOUND))
+        parsed = texts, None if until is None else int(until), limit
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+        raise RequestBodyError(400, 'expected {"texts": […], "until_us": …, "limit": …}') from error
+    if not texts or not 0 < limit <= MOST_FOUND or abs(until or 0) >= 2**62:
+        raise RequestBodyError(400, f"expected texts, and a limit of 1 to {MOST_FOUND}")
+    return parsed
 
 
 def _rows(

@@ -31,6 +31,7 @@ from playhead.settings import Settings
 
 if TYPE_CHECKING:
     from playhead.store.arrow import ArrowTable
+    from playhead.store.text_index import Found
 
 __all__ = ["RecorderAuth", "StoreClient", "connect"]
 
@@ -76,6 +77,22 @@ class StoreClient(Protocol):
         Args:
             since: Position of the last answer; None to start with the current one.
             wait: Seconds to wait for a change, up to 30.
+
+        Raises:
+            RecorderError: The recorder does not answer.
+        """
+        ...
+
+    async def search(self, texts: Sequence[str], until_us: int | None, limit: int) -> Found | None:
+        """Return the invocations that may have all these texts, newest first.
+
+        None if the text index cannot tell: every invocation may have them then. Invocations that
+        are not indexed yet are among them, of any time.
+
+        Args:
+            texts: Texts of what was recorded, in any case.
+            until_us: Latest creation time, in microseconds since 1970.
+            limit: Number of invocations that is enough, up to 10,000.
 
         Raises:
             RecorderError: The recorder does not answer.
@@ -146,6 +163,9 @@ class _FollowingClient:
 
     async def changes(self, since: str | None, wait: float) -> Changes | None:
         return await self._ask(lambda source: source.changes(since, wait))
+
+    async def search(self, texts: Sequence[str], until_us: int | None, limit: int) -> Found | None:
+        return await self._ask(lambda source: source.search(texts, until_us, limit))
 
     def describe(self) -> str:
         return self._source.describe()
@@ -229,6 +249,22 @@ class _RecorderClient:
             raise RecorderError(
                 f"No recorder answers at {self._endpoint.api_url}", "Start `playhead record`."
             ) from error
+
+    async def search(self, texts: Sequence[str], until_us: int | None, limit: int) -> Found | None:
+        from playhead.store.text_index import Found
+
+        body = {"texts": list(texts), "until_us": until_us, "limit": limit}
+        try:
+            response = await self._http.post("/search", json=body)
+            if response.status_code == 404:  # a recorder of an earlier version
+                return None
+            found: dict[str, Any] = response.raise_for_status().json()
+        except (httpx.HTTPError, ValueError, OSError) as error:
+            raise RecorderError(
+                f"The recorder at {self._endpoint.api_url} does not answer: {error}",
+                "Start `playhead record` again.",
+            ) from error
+        return None if found["ids"] is None else Found(tuple(found["ids"]), found["floor_us"])
 
     def describe(self) -> str:
         return f"recorder at {self._endpoint.api_url}"

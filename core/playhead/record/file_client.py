@@ -53,6 +53,9 @@ class FileClient:
     async def changes(self, since: str | None, wait: float) -> None:
         """Return None: there is no recorder."""
 
+    async def search(self, texts: Sequence[str], until_us: int | None, limit: int) -> None:
+        """Return None: the text index may be behind the file."""
+
     def describe(self) -> str:
         """Return a description of the file."""
         return f"file {self._path} (no recorder is running)"

@@ -7,7 +7,7 @@ import contextlib
 import os
 import socket
 import threading
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -27,6 +27,7 @@ from playhead.record.journal_copier import JournalCopier
 from playhead.record.metrics import Metrics
 from playhead.record.ownership import require_own_folder
 from playhead.record.store_tasks import move_old_days
+from playhead.record.text_indexer import TextIndexer
 from playhead.record.uptime import Uptime
 from playhead.restate.client import RestateClient
 from playhead.settings import Settings
@@ -66,12 +67,14 @@ class Recorder:
         self,
         store: Store,
         ingest: Ingest,
+        indexer: TextIndexer,
         copier: JournalCopier | None,
         endpoint: RecorderEndpoint,
     ) -> None:
         """Take the parts, which are already running."""
         self.store = store
         self.ingest = ingest
+        self.indexer = indexer
         self.copier = copier
         self.endpoint = endpoint
 
@@ -116,6 +119,7 @@ class Recorder:
             "last_error": ingest.last_error,
             "reopened": self.store.reopened,
             "bytes": self.store.bytes(),
+            "text_index_behind": self.indexer.behind,
             "journals": journals,
         }
 
@@ -141,13 +145,17 @@ async def open_recorder(settings: Settings, options: RecorderOptions) -> AsyncGe
         stack.push_async_callback(_finish, stopping.set, rebuilding)
         feed = ChangeFeed()
         metrics: list[Metrics] = []
+        indexer = TextIndexer(
+            store, busy=lambda: ingest.busy, failed=lambda reason: ingest.note_error(reason)
+        )
         ingest = Ingest(
             store,
-            changed=lambda ids: _spans_arrived(ids, feed, copiers),
+            changed=lambda ids: _spans_arrived(list(ids), feed, indexer, copiers),
             committed_in=lambda seconds: [m.commit_seconds.observe(seconds) for m in metrics],
         )
         committing = asyncio.create_task(ingest.run())
         stack.push_async_callback(_finish, ingest.stop, committing)
+        stack.push_async_callback(_finish, indexer.stop, asyncio.create_task(indexer.run()))
         try:
             grpc_server, grpc_port = await otlp_grpc.serve(
                 ingest,
@@ -163,7 +171,7 @@ async def open_recorder(settings: Settings, options: RecorderOptions) -> AsyncGe
                 moving = move_old_days(store, name, days, ingest.note_error)
                 stack.push_async_callback(_cancel, asyncio.create_task(moving))
         if options.journals:
-            copiers.append(await _start_copier(stack, settings, store, ingest, feed))
+            copiers.append(await _start_copier(stack, settings, store, ingest, feed, indexer))
         endpoint = RecorderEndpoint(
             pid=os.getpid(),
             api_port=api_socket.getsockname()[1],
@@ -171,12 +179,13 @@ async def open_recorder(settings: Settings, options: RecorderOptions) -> AsyncGe
             otlp_grpc_port=grpc_port,
             started_at=datetime.now(UTC).isoformat(timespec="seconds"),
         )
-        recorder = Recorder(store, ingest, copiers[0] if copiers else None, endpoint)
+        recorder = Recorder(store, ingest, indexer, copiers[0] if copiers else None, endpoint)
         receiver = otlp_http.app(ingest, limit=options.body_limit, token=settings.otlp_token)
         metrics.append(Metrics(recorder.health))
         query_api = api.app(
-            store, token, recorder.health, options.limits, feed, ingest.settled, metrics[0].text
-        )
+            store, token, recorder.health, options.limits, feed, ingest.settled, metrics[0].text,
+            indexer.search,
+        )  # fmt: skip
         for app, sock in ((query_api, api_socket), (receiver, otlp_socket)):
             server = HttpServer(app, sock)  # connections wait in the socket until the server runs
             task = asyncio.create_task(server.run_on_socket())
@@ -213,10 +222,17 @@ async def _start_copier(
     store: Store,
     ingest: Ingest,
     feed: ChangeFeed,
+    indexer: TextIndexer,
 ) -> JournalCopier:
     client = RestateClient(settings.admin_url, auth_token=settings.auth_token)
     stack.push_async_callback(client.close)
-    copier = JournalCopier(store, client, changed=lambda ids: feed.add(ids, "journal"))
+
+    def copied(ids: Iterable[str]) -> None:
+        found = list(ids)
+        feed.add(found, "journal")
+        indexer.changed(found)
+
+    copier = JournalCopier(store, client, changed=copied)
     uptime = Uptime(
         store,
         settings.admin_url,
@@ -229,8 +245,14 @@ async def _start_copier(
     return copier
 
 
-def _spans_arrived(ids: Iterable[str], feed: ChangeFeed, copiers: Iterable[JournalCopier]) -> None:
+def _spans_arrived(
+    ids: Sequence[str],
+    feed: ChangeFeed,
+    indexer: TextIndexer,
+    copiers: Iterable[JournalCopier],
+) -> None:
     feed.add(ids, "spans")
+    indexer.changed(ids)
     for copier in copiers:
         copier.hint(ids)
 

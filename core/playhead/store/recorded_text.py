@@ -9,16 +9,12 @@ from __future__ import annotations
 from typing import Any
 
 from playhead import conventions as names
-from playhead.conventions import attribute_sql
 
-__all__ = ["pattern_of", "recorded_ids"]
+__all__ = ["pattern_of", "recorded_ids", "span_texts"]
 
 _MESSAGES = (names.INPUT_MESSAGES, names.OUTPUT_MESSAGES, names.SYSTEM_INSTRUCTIONS)
 _PARTS = ("content", "arguments", "response", "result", "name")
-_PATHS = [
-    *(f"$[*].parts[*].{part}" for part in _PARTS),
-    *(f"$[*].{part}" for part in _PARTS),
-]
+_PARTS_PATHS = [f"$.{part}" for part in _PARTS]
 _CONTENTS = tuple(
     dict.fromkeys(
         name
@@ -29,11 +25,16 @@ _CONTENTS = tuple(
         if name not in _MESSAGES
     )
 )  # fmt: skip
+_VALUES_PATHS = [f'$."{name}"' for name in (*_MESSAGES, *_CONTENTS)]
 _FLATTENED = (
     r"^(llm\.(input|output)_messages|gen_ai\.(prompt|completion))\..*"
     r"(content|text|arguments|function\.name)$"
 )
+_FLATTENED_KEY = r"\"(llm\.(input|output)_messages|gen_ai\.(prompt|completion))\."
+_SEARCHED = "invocation_id, attributes, status_message, events"
 _ERROR = "exception.message"
+_HEX = frozenset("x0123456789abcdef")
+"""First characters of texts that could be found inside of a byte that DuckDB shows as `\\x5C`."""
 
 
 def pattern_of(text: str) -> str:
@@ -83,26 +84,38 @@ def _shown(character: str) -> str:
     return f"(?:{'|'.join([*shown, units])})"
 
 
-def _contents(alias: str) -> str:
-    """Return the DuckDB expression for the contents of a span, as a list of texts."""
-    lists: list[str] = []
-    for name in _MESSAGES:
-        value = attribute_sql(name, span=alias)
-        parts = ", ".join(f"json_extract_string({value}, '{path}')" for path in _PATHS)
-        lists.append(f"CASE WHEN json_valid({value}) THEN list_concat({parts}) ELSE [{value}] END")
-    single = [attribute_sql(name, span=alias) for name in _CONTENTS]
-    single += [f"{alias}.status_message"]
-    lists.append(f"[{', '.join(single)}]")
-    lists.append(f"json_extract_string({alias}.events, '$[*].attributes.\"{_ERROR}\"')")
-    lists.append(
-        f"list_transform(list_filter(json_keys({alias}.attributes),"
+def _contents(source: str) -> str:
+    """Return a SELECT of `invocation_id` and the contents of each span, as one text.
+
+    The attributes are parsed once, and so is each message: DuckDB keeps what it has parsed of 2,048
+    rows, for every function that parses it.
+    """
+    texts = [f"value[{len(_MESSAGES) + 1}:]", "[status_message]", "exceptions", "flattened"]
+    for number in range(1, len(_MESSAGES) + 1):
+        value = f"value[{number}]"
+        parts = [
+            f"flatten([json_extract_string(part, {_PARTS_PATHS})"
+            f" FOR part IN json_extract({value}, '{path}')])"
+            for path in ("$[*].parts[*]", "$[*]")
+        ]
+        texts.append(
+            f"CASE WHEN json_valid({value}) THEN list_concat({', '.join(parts)}) ELSE [{value}] END"
+        )
+    joined = ", ".join(f"array_to_string({one}, chr(10))" for one in texts)
+    return (
+        f"SELECT invocation_id, concat_ws(chr(10), {joined}) AS contents FROM ("
+        f"SELECT invocation_id, status_message,"
+        f" json_extract_string(attributes, {_VALUES_PATHS}) AS value,"
+        f" json_extract_string(events, '$[*].attributes.\"{_ERROR}\"') AS exceptions,"
+        f" CASE WHEN regexp_matches(attributes::VARCHAR, '{_FLATTENED_KEY}') THEN"
+        f" list_transform(list_filter(json_keys(attributes),"
         f" lambda key: regexp_matches(key, '{_FLATTENED}')),"
-        f" lambda key: {alias}.attributes->>('$.\"' || key || '\"'))"
+        f" lambda key: attributes->>('$.\"' || key || '\"')) END AS flattened"
+        f" FROM {source})"
     )
-    return f"concat_ws(chr(10), {', '.join(f'array_to_string({one}, chr(10))' for one in lists)})"
 
 
-def recorded_ids(name: str, text: str) -> tuple[list[str], list[Any]]:
+def recorded_ids(name: str, text: str, *, within: str = "") -> tuple[list[str], list[Any]]:
     """Return the CTEs that select the invocations with a text, and their parameters.
 
     The last CTE has the given name and the column `id`.
@@ -110,17 +123,49 @@ def recorded_ids(name: str, text: str) -> tuple[list[str], list[Any]]:
     Args:
         name: Name of the CTE.
         text: The text; found in any case.
+        within: SELECT of the ids of the invocations to search; empty for all.
     """
-    wanted = pattern_of(text)
+    wanted, as_bytes = pattern_of(text), _bytes_pattern(text)
     hits = f"{name}_hits"
+    # Row ids limit the scan of the long columns; see `playhead.store.span_selection`.
+    # Materialized, so that DuckDB neither checks all other rows nor keeps them in memory.
+    sources = {
+        table: f"(WITH own AS MATERIALIZED (SELECT {columns} FROM {table} WHERE rowid IN"
+        f" (SELECT rowid FROM {table} WHERE {id_} IN ({within}))) FROM own)"
+        if within
+        else table
+        for table, id_, columns in (
+            ("spans", "invocation_id", _SEARCHED),
+            ("journal", "id", "id, raw"),
+            ("journal_events", "id", "id, event_json"),
+        )
+    }
+    shown = "regexp_matches(raw::VARCHAR, ?)"
+    params = [wanted, wanted, wanted, wanted, as_bytes]
+    if text[:1].lower() in _HEX:
+        shown += " AND regexp_matches(raw::VARCHAR, ?)"
+        params.append(f"^(?:[^\\\\]|\\\\x[0-9A-F]{{2}})*?{as_bytes}")
     ctes = [
-        f"{hits} AS MATERIALIZED (SELECT * FROM spans WHERE invocation_id IS NOT NULL"
-        f" AND (regexp_matches(attributes::VARCHAR, ?) OR regexp_matches(status_message, ?)"
-        f" OR regexp_matches(events::VARCHAR, ?)))",
+        f"{hits} AS MATERIALIZED (SELECT {_SEARCHED} FROM {sources['spans']}"
+        f" WHERE invocation_id IS NOT NULL AND (regexp_matches(attributes::VARCHAR, ?)"
+        f" OR regexp_matches(status_message, ?) OR regexp_matches(events::VARCHAR, ?)))",
         f"{name} AS MATERIALIZED ("
-        f"SELECT invocation_id AS id FROM {hits} AS hit"
-        f" WHERE regexp_matches({_contents('hit')}, ?)"
-        f" UNION SELECT id FROM journal WHERE regexp_matches(raw::VARCHAR, ?)"
-        f" UNION SELECT id FROM journal_events WHERE regexp_matches(event_json, ?))",
+        f"SELECT invocation_id AS id FROM ({_contents(hits)}) WHERE regexp_matches(contents, ?)"
+        f" UNION SELECT id FROM {sources['journal']} WHERE {shown}"
+        f" UNION SELECT id FROM {sources['journal_events']} WHERE regexp_matches(event_json, ?))",
     ]
-    return ctes, [wanted, wanted, wanted, wanted, _bytes_pattern(text), wanted]
+    return ctes, [*params, wanted]
+
+
+def span_texts() -> str:
+    """Return the DuckDB expression for a list of texts that contain all contents of a span.
+
+    The texts may have more than the contents. Unlike them, they are found by reading the attributes
+    once.
+    """
+    return (
+        f"list_concat(json_extract_string(attributes, {_VALUES_PATHS}), [status_message,"
+        f" CASE WHEN regexp_matches(attributes::VARCHAR, '{_FLATTENED_KEY}')"
+        " THEN attributes::VARCHAR END],"
+        f" json_extract_string(events, '$[*].attributes.\"{_ERROR}\"'))"
+    )

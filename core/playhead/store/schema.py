@@ -258,10 +258,18 @@ CALLS = Table(
 )
 
 DERIVED = Table(
-    "Versions of the tables that the recorder derives from others; it rebuilds them when newer.",
+    "Versions of what the recorder derives from the tables; it rebuilds what is older.",
     {
         "name": ("VARCHAR", "Name of the table."),
         "version": ("INTEGER", "Version of the rules that it was derived with."),
+    },
+)
+
+INDEXED_TEXTS = Table(
+    "Invocations whose texts are in the text index, a folder beside the database.",
+    {
+        "id": ("VARCHAR", "Invocation id."),
+        "mark": ("UBIGINT", "Hash of what was indexed; it is indexed again when it changes."),
     },
 )
 
@@ -286,6 +294,7 @@ TABLES: Mapping[str, Table] = {
     "journal_llm_calls": JOURNAL_LLM_CALLS,
     "calls": CALLS,
     "derived": DERIVED,
+    "indexed_texts": INDEXED_TEXTS,
     "archives": ARCHIVES,
 }
 

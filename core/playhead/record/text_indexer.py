@@ -1,0 +1,240 @@
+"""The upkeep of the text index: what arrives is indexed behind its acknowledgement.
+
+Invocations whose documents have changed are in the index's answers until they are indexed again, so
+that a search that reads the answers finds everything. After a restart, they are found by comparing
+the store with the marks of the indexed documents.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import duckdb
+
+from playhead.store.database import Store
+from playhead.store.text_documents import MARKS, read_documents
+from playhead.store.text_index import Found, TextIndex
+
+__all__ = ["IndexerPace", "TextIndexer"]
+
+BATCH = 1000
+"""Invocations that are indexed at a time."""
+LARGEST_ANSWER = 5000
+"""Changed invocations up to which an answer is of use: all of them are in it."""
+IDLE_SECONDS = 10.0
+RETRY_SECONDS = 5.0
+LONGEST_RETRY_SECONDS = 300.0
+_NAME = "text_index"
+
+_ALL_MARKS = MARKS.format(spans="invocation_id IS NOT NULL", journal="id IS NOT NULL")
+_CHANGED = f"""
+SELECT marks.id FROM ({_ALL_MARKS}) AS marks LEFT JOIN indexed_texts USING (id)
+WHERE indexed_texts.mark IS DISTINCT FROM marks.mark
+UNION SELECT invocation_id FROM spans WHERE end_unix_nano IS NULL AND invocation_id IS NOT NULL
+"""
+_REMOVED = "SELECT id FROM indexed_texts WHERE id NOT IN (SELECT id FROM invocations)"
+
+
+@dataclass(frozen=True, slots=True)
+class IndexerPace:
+    """Times that the indexer keeps, in seconds."""
+
+    quiet: float = 1.0
+    """Time without a change before an invocation is indexed, which saves repetitions."""
+    longest: float = 20.0
+    """Time after which it is indexed although it changes."""
+    rest: float = 1.0
+    """Pause after a batch, as a multiple of its time."""
+    busy_rest: float = 9.0
+    """The same while the recorder is busy."""
+
+
+@dataclass(slots=True)
+class _Change:
+    first: float
+    last: float
+
+
+def _never_busy() -> bool:
+    return False
+
+
+class TextIndexer:
+    """The index of a store, and the invocations that it does not know yet."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        busy: Callable[[], bool] = _never_busy,
+        failed: Callable[[str], object] = lambda _: None,
+        pace: IndexerPace = IndexerPace(),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Do nothing yet; `run` opens the index.
+
+        Args:
+            store: The store.
+            busy: Returns whether processor time is scarce.
+            failed: Takes the reason when the index cannot be used.
+            pace: Times that the indexer keeps.
+            clock: Monotonic time in seconds.
+        """
+        self._store = store
+        self._busy = busy
+        self._failed = failed
+        self._pace = pace
+        self._clock = clock
+        self._index: TextIndex | None = None
+        self._changes: dict[str, _Change] = {}
+        self._is_damaged = False
+        self._wake = asyncio.Event()
+        self._stopping = asyncio.Event()
+
+    @property
+    def behind(self) -> int | None:
+        """Return the number of invocations to index; None before the index is open."""
+        return None if self._index is None else len(self._changes)
+
+    def changed(self, ids: Iterable[str]) -> None:
+        """Note that something was recorded about these invocations. Call it in the event loop."""
+        now = self._clock()
+        for id_ in ids:
+            if (change := self._changes.get(id_)) is not None:
+                change.last = now
+            else:
+                self._changes[id_] = _Change(now, now)
+        self._wake.set()
+
+    def search(self, texts: Sequence[str], until_us: int | None, limit: int) -> Found | None:
+        """Return the invocations that may have all these texts; None if the index cannot tell.
+
+        Invocations that are not indexed yet are among them, of any time.
+        """
+        index, changes = self._index, list(self._changes)
+        if index is None or len(changes) > LARGEST_ANSWER:
+            return None
+        try:
+            found = index.search(texts, until_us, limit)
+        except (ValueError, OSError) as error:
+            self._fail(f"the text index cannot be read: {error}")
+            return None
+        if found is None:
+            return None
+        return Found(tuple(dict.fromkeys((*found.ids, *changes))), found.floor_us)
+
+    async def run(self) -> None:
+        """Index what has changed, until `stop`."""
+        pause = RETRY_SECONDS
+        while not self._stopping.is_set():
+            began = self._clock()
+            try:
+                if self._index is None:
+                    index, changed = await asyncio.to_thread(self._open)
+                    self.changed(changed)
+                    self._index = index
+                if ids := self._due():
+                    await self._add(ids)
+                    pause = RETRY_SECONDS
+                    rest = self._pace.busy_rest if self._busy() else self._pace.rest
+                    await self._pause((self._clock() - began) * rest)
+                else:
+                    await self._idle()
+            except Exception as error:
+                self._fail(f"the text index cannot be written: {error}")
+                await self._pause(pause)
+                pause = min(2 * pause, LONGEST_RETRY_SECONDS)
+
+    def stop(self) -> None:
+        """End `run` after the current batch."""
+        self._stopping.set()
+        self._wake.set()
+
+    def _fail(self, reason: str) -> None:
+        """Give the index up; the next one begins empty."""
+        self._failed(reason)
+        self._index = None
+        self._is_damaged = True
+
+    async def _pause(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+
+    def _due(self) -> list[str]:
+        """Return invocations to index now, the longest waiting ones first."""
+        now, pace = self._clock(), self._pace
+        due: list[str] = []
+        for id_, change in self._changes.items():
+            if now - change.last >= pace.quiet or now - change.first >= pace.longest:
+                due.append(id_)
+                if len(due) == BATCH:
+                    break
+        return due
+
+    async def _idle(self) -> None:
+        """Wait for changes; give back the memory of the writer when none arrive."""
+        if self._changes:
+            await self._pause(self._pace.quiet / 2)
+            return
+        self._wake.clear()
+        try:
+            await asyncio.wait_for(self._wake.wait(), IDLE_SECONDS)
+        except TimeoutError:
+            if self._index is not None:
+                await asyncio.to_thread(self._index.rest)
+            await self._wake.wait()
+
+    async def _add(self, ids: Sequence[str]) -> None:
+        before = {id_: self._changes[id_].last for id_ in ids}
+        await asyncio.to_thread(self._write, ids)
+        for id_, last in before.items():
+            if self._changes[id_].last == last:
+                del self._changes[id_]
+            else:
+                self._changes[id_].first = last
+
+    def _write(self, ids: Sequence[str]) -> None:
+        assert self._index is not None
+        with contextlib.closing(self._store.cursor()) as cursor:
+            documents = read_documents(cursor, ids)
+        self._index.add(documents)
+        # After the index, so that a mark always stands for a document that is in the index.
+        with self._store.transaction() as connection:
+            _forget(connection, ids)
+            connection.execute(
+                "INSERT INTO indexed_texts SELECT unnest(?::VARCHAR[]), unnest(?::UBIGINT[])",
+                [[one.id for one in documents], [one.mark for one in documents]],
+            )
+
+    def _open(self) -> tuple[TextIndex, list[str]]:
+        """Return the index, and the invocations that it does not know as they are now."""
+        folder = self._store.folder
+        if self._is_damaged:
+            TextIndex.discard(folder)
+            self._is_damaged = False
+        try:
+            index = TextIndex(folder)
+        except (ValueError, OSError):
+            TextIndex.discard(folder)
+            index = TextIndex(folder)
+        with self._store.transaction() as connection:
+            sql = "SELECT version FROM derived WHERE name = ?"
+            if connection.execute(sql, [_NAME]).fetchall() != [(index.generation,)]:
+                connection.execute("DELETE FROM indexed_texts")
+                connection.execute("DELETE FROM derived WHERE name = ?", [_NAME])
+                connection.execute("INSERT INTO derived VALUES (?, ?)", [_NAME, index.generation])
+            if removed := [id_ for (id_,) in connection.execute(_REMOVED).fetchall()]:
+                index.remove(removed)
+                _forget(connection, removed)
+        with contextlib.closing(self._store.cursor()) as cursor:
+            return index, [str(id_) for (id_,) in cursor.execute(_CHANGED).fetchall()]
+
+
+def _forget(connection: duckdb.DuckDBPyConnection, ids: Sequence[str]) -> None:
+    connection.execute(
+        "DELETE FROM indexed_texts WHERE id IN (SELECT unnest(?::VARCHAR[]))", [list(ids)]
+    )
