@@ -87,7 +87,7 @@ class Load:
         return _Run(
             rng.randbytes(12),
             [rng.randbytes(4) for _ in range(RUN_SPANS)],
-            f"inv_1{rng.randbytes(12).hex()}",
+            f"inv_1{rng.randbytes(13).hex()[1:]}",
             START + rng.randrange(PERIOD),
         )
 

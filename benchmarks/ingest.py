@@ -27,10 +27,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psutil
 from playhead.client import AsyncClient
 from playhead.local import ManagedProcess
-from playhead.record.endpoint import read_endpoint
+from playhead.record.client import RecorderAuth
+from playhead.record.endpoint import read_endpoint, read_token
 from playhead.record.otlp_columns import SpanDecoder
 from playhead.record.process import start_recorder
 from playhead.settings import Settings
@@ -70,6 +72,10 @@ class Recorder:
         )
         endpoint = read_endpoint(self.settings.store)
         assert endpoint is not None
+        token = read_token(self.settings.store)
+        assert token is not None
+        self.auth = RecorderAuth(endpoint, token)
+        self.api_url = endpoint.api_url
         self.port = endpoint.otlp_http_port
         self.process = psutil.Process(endpoint.pid)
         return self
@@ -113,16 +119,25 @@ class Recorder:
         return found
 
     async def _until_queryable(self) -> None:
-        wanted = self.sent * 36  # the runs of a request, whose last spans are in the next one
-        async with AsyncClient(settings=self.settings) as client:
+        """Wait for one query that sees every acknowledged span, and check that it does.
+
+        Asking again and again would take the processor from the commits.
+        """
+        wanted = self.sent * 36 * 3  # the LLM calls of the runs of a request
+        async with httpx.AsyncClient(auth=self.auth, trust_env=False, timeout=600) as http:
             while True:
-                [row] = await client.sql(
-                    "SELECT count(*) AS n FROM spans WHERE name = 'chat gpt-5'"
-                    " AND invocation_id IS NOT NULL"
+                response = await http.post(
+                    f"{self.api_url}/query",
+                    json={
+                        "sql": "SELECT count(*) AS n FROM spans WHERE name = 'chat gpt-5'"
+                        " AND invocation_id IS NOT NULL"
+                    },
+                    headers={"accept": "application/json", "playhead-wait": "30"},
                 )
-                if row["n"] >= wanted * 3:
+                response.raise_for_status()
+                if response.headers["playhead-complete"] == "true":
+                    assert response.json() == {"rows": [{"n": wanted}]}
                     return
-                await asyncio.sleep(0.02)
 
     def sql(self, query: str) -> list[dict[str, Any]]:
         """Return the rows of a query."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 
 from playhead.model import Tokens
@@ -11,6 +12,7 @@ from playhead.record.client import connect
 from playhead.replay import Recording
 from playhead.restate import protocol
 from playhead.settings import Settings
+from playhead.store.call_table import rebuild_calls
 from playhead.store.database import Store
 from playhead.store.llm_calls import update_llm_calls
 from playhead.store.span_writer import SpanWriter
@@ -100,6 +102,17 @@ async def test_answers_of_a_killed_agent_are_counted(tmp_path: Path) -> None:
     assert (found.llm_calls, found.tokens) == (2, TOKENS[ids[id_]])
     others = [None] * 2 * (len(TOKENS) - 1)
     assert [call["span_id"] for call in calls] == [f"{3:016x}", None, *others]
+    store = Store(tmp_path / "store")
+    rebuild_calls(store, threading.Event())
+    with store.transaction() as connection:
+        connection.execute("DELETE FROM spans")  # so that only the table can have the call
+    store.close()
+    source = await connect(Settings(store=tmp_path / "store"))
+    assert source is not None
+    try:
+        assert await StoredInvocations(source).counts([id_]) == {id_: found}
+    finally:
+        await source.close()
 
 
 async def test_a_journal_without_a_model_answer_has_0_calls(tmp_path: Path) -> None:

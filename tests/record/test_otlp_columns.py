@@ -13,10 +13,12 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from playhead.record.otlp_columns import SpanDecoder
 from playhead.record.otlp_rows import span_rows
 from playhead.store.schema import SPAN_COLUMNS
+from playhead.store.span_marks import MARKING_NAMES, MARKS, marks_of
 
 from otlp import request  # isort: skip
 
 JSON_COLUMNS = [name for name, kind in SPAN_COLUMNS.items() if kind == "JSON"]
+ATTRIBUTES = list(SPAN_COLUMNS).index("attributes")
 TEXTS = ("", "x", "[red]", "\x1b[2J", "ä\x00\u2028", "漢字", '"quoted"\\', "\x7f\x85", "a" * 5000)
 NUMBERS = (0.0, -0.0, 1.5, 1e16, 1e-7, 0.1, 1e308, math.nan, math.inf, -math.inf)
 WHOLES = (0, 1, -1, 2**53 + 1, 2**63 - 1, -(2**63))
@@ -86,6 +88,12 @@ def generated(rng: random.Random) -> bytes:
                     pair.value.string_value = rng.choice(("inv_1", ""))
                 if rng.random() < 0.3:
                     fill(span.attributes.add(key="playhead.pending").value, rng)
+                for name in ("gen_ai.operation.name", *MARKING_NAMES):
+                    if rng.random() < 0.3:
+                        fill(span.attributes.add(key=name).value, rng)
+                if rng.random() < 0.3:
+                    pair = span.attributes.add(key="openinference.span.kind")
+                    pair.value.string_value = rng.choice(("LLM", "TOOL", "CHAIN"))
                 for _ in range(rng.randrange(3)):
                     event = span.events.add(
                         name=rng.choice(TEXTS), time_unix_nano=rng.choice((0, 2**64 - 1))
@@ -115,7 +123,12 @@ def test_generated_requests(seed: int) -> None:
     total = 0
     for _ in range(20):
         bodies = [generated(rng) for _ in range(rng.randrange(1, 4))]
-        expected = [loaded(dict(zip(SPAN_COLUMNS, row, strict=True))) for row in span_rows(bodies)]
+        rows = list(span_rows(bodies))
+        marks = marks_of(str(row[ATTRIBUTES]) for row in rows)
+        expected = [
+            (*loaded(dict(zip(SPAN_COLUMNS, row, strict=True))), mark)
+            for row, mark in zip(rows, marks, strict=True)
+        ]
         assert decoded(decoder, bodies) == expected
         total += len(expected)
     assert total > 50
@@ -123,7 +136,7 @@ def test_generated_requests(seed: int) -> None:
 
 def test_columns_are_those_of_the_store() -> None:
     table = SpanDecoder().decode([request(20).SerializeToString()])
-    assert table.column_names == list(SPAN_COLUMNS)
+    assert table.column_names == [*SPAN_COLUMNS, MARKS]
     assert table.num_rows == 20
 
 

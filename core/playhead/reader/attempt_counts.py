@@ -96,6 +96,11 @@ class StoredAttempts:
     watched: tuple[tuple[int, int], ...]
     """Periods of recording."""
 
+    def of(self, invocation_id: str) -> list[Mapping[str, Any]]:
+        """Return the list `attempts` of an invocation."""
+        found = self.found.get(invocation_id, {})
+        return [as_dict(attempt) for attempt in as_list(found.get("attempts"))]
+
 
 @dataclass(frozen=True, slots=True)
 class AttemptCount:

@@ -29,7 +29,7 @@ from playhead.model import (
     StateHistory,
 )
 from playhead.reader.agents import read_agents
-from playhead.reader.attempt_counts import with_attempts
+from playhead.reader.attempt_counts import StoredAttempts, with_attempts
 from playhead.reader.detail import build_detail
 from playhead.reader.failures import read_failures
 from playhead.reader.live import LiveInvocations
@@ -49,7 +49,7 @@ from playhead.reader.sources import (
 )
 from playhead.reader.state_history import read_state_history
 from playhead.reader.stored import Counts, StoredInvocations
-from playhead.reader.times import times_of
+from playhead.reader.times import spells_of, times_of
 from playhead.record.change_feed import Changes
 from playhead.record.client import StoreClient
 from playhead.record.progress import copy_problems
@@ -144,12 +144,12 @@ class Reader:
         place = (before.created_at, before.id) if before else None
         async for block in merge.blocks(wanted, place, limit + 1):
             if wanted.has_wait:
-                block = await self._explained(block, merge.raw, missing)
+                attempts = await self._attempts(block, missing)
+                block = await self._explained(block, merge.raw, missing, attempts)
                 block = [row for row in block if matches(wanted, row, now) is not False]
             more = len(rows) + len(block) > limit
             block = block[: limit - len(rows)]
-            counted = await self._with_counts(block, merge.raw, missing)
-            rows += await self._explained(counted, merge.raw, missing)
+            rows += await self._with_figures(block, merge.raw, missing)
             if more:
                 break
         copying = await self.copy_problems()
@@ -201,8 +201,7 @@ class Reader:
             rows[str(row["id"])] = gone(invocation_of(row, "stored"))
         found = list(rows.values())
         if figures:
-            found = await self._with_counts(found, raw, missing)
-            found = await self._explained(found, raw, missing)
+            found = await self._with_figures(found, raw, missing)
         return InvocationPage(tuple(found), more=False, missing=tuple(missing), sources=("live",))
 
     async def modified_of(self, ids: Sequence[str]) -> dict[str, datetime]:
@@ -286,7 +285,7 @@ class Reader:
             state={key: decode_value(value) for key, value in (state or {}).items()},
             missing=(),
         )
-        [summary] = await self._explained([detail.summary], {invocation_id: row}, missing)
+        [summary] = await self._explained([detail.summary], {invocation_id: row}, missing, counted)
         return replace(detail, summary=summary, missing=self._all_missing(missing))
 
     async def payload(self, invocation_id: str, index: int) -> Any:
@@ -420,7 +419,11 @@ class Reader:
         return missing
 
     async def _explained(
-        self, page: Sequence[Invocation], raw: Mapping[str, Mapping[str, Any]], missing: list[str]
+        self,
+        page: Sequence[Invocation],
+        raw: Mapping[str, Mapping[str, Any]],
+        missing: list[str],
+        attempts: StoredAttempts | None,
     ) -> list[Invocation]:
         """Return the invocations with the parts of their time, and why they make no progress.
 
@@ -428,14 +431,11 @@ class Reader:
             page: The invocations, with their numbers of attempts.
             raw: Their rows of sys_invocation, by id.
             missing: Receives sentences about data that could not be read.
+            attempts: What the store knows about their attempts.
         """
-        ids = [row.id for row in page]
-        spells = await try_read(self._stored.spells(ids) if self._stored else None, missing) or {}
         now = datetime.now(UTC)
-        page = [
-            replace(row, times=times_of(row, raw[row.id], spells.get(row.id, ()), now))
-            for row in page
-        ]
+        spells = {row.id: spells_of(attempts.of(row.id) if attempts else ()) for row in page}
+        page = [replace(row, times=times_of(row, raw[row.id], spells[row.id], now)) for row in page]
         found = {row.id: row for row in page}
         for origin, source in (("live", self._live), ("stored", self._stored)):
             rows = [row for row in page if row.origin == origin]
@@ -451,20 +451,28 @@ class Reader:
             missing = [*missing, NO_NEW_DATA]
         return tuple(dict.fromkeys(missing))
 
-    async def _with_counts(
+    async def _with_figures(
         self, block: Sequence[Invocation], raw: Mapping[str, Mapping[str, Any]], missing: list[str]
     ) -> list[Invocation]:
+        """Return the invocations with their figures, and as `_explained`."""
         ids = [row.id for row in block]
         attempts, counts = await asyncio.gather(
-            try_read(self._stored.attempts(ids) if self._stored else None, missing),
+            self._attempts(block, missing),
             try_read(self._stored.counts(ids) if self._stored else None, missing),
         )
-        return [
+        counted = [
             _add_counts(
                 with_attempts(row, raw[row.id], attempts), (counts or {}).get(row.id, Counts())
             )
             for row in block
         ]
+        return await self._explained(counted, raw, missing, attempts)
+
+    async def _attempts(
+        self, rows: Sequence[Invocation], missing: list[str]
+    ) -> StoredAttempts | None:
+        ids = [row.id for row in rows]
+        return await try_read(self._stored.attempts(ids) if self._stored else None, missing)
 
 
 async def _readable(read: Awaitable[_T]) -> _T:

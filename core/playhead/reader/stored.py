@@ -8,11 +8,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from playhead.conventions import (
-    ATTEMPT_SPAN,
-    SUSPENDED_EVENT,
-    name_sql,
-)
 from playhead.errors import QueryError
 from playhead.filters.language import Filter
 from playhead.model import Cost, Invocation, Span, Tokens
@@ -23,11 +18,11 @@ from playhead.reader.matching import matching
 from playhead.reader.reasons import commands_by_id, pause_failure
 from playhead.reader.rows import SPAN_COLUMNS, span_of
 from playhead.reader.text_search import search_parts
-from playhead.reader.times import Spell, spells_of
 from playhead.reader.waiting import Queue
 from playhead.record.client import StoreClient
 from playhead.restate.rows import EventRow, JournalRow, event_row, journal_row, parse_bytes
 from playhead.store.attempt_counts import PERIODS, attempt_facts
+from playhead.store.call_table import IS_BUILT
 from playhead.store.span_selection import SPANS_OF
 from playhead.store.views import LLM_CALLS
 from playhead.values import as_dict, as_int, as_json, as_list, as_text
@@ -68,6 +63,36 @@ FROM calls FULL JOIN copies USING (id) FULL JOIN journals USING (id)
 # Without the column `seconds`, whose join with attempts would cost more than all the rest.
 _COUNTED = ("invocation_id", "input_tokens", "output_tokens", "answered", "provider", "model",
             "started_at", "cache_read_tokens", "cache_write_tokens")  # fmt: skip
+_TABLE_COUNTS = f"""
+WITH wanted AS (SELECT unnest(?::VARCHAR[]) AS id), found AS (
+  SELECT invocation_id AS id, true AS requested, succeeded AS answered, provider, name AS model,
+    started_us, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens,
+    false AS copied, false AS journaled
+  FROM calls WHERE rowid IN (SELECT rowid FROM calls WHERE invocation_id IN (FROM wanted))
+    AND kind = 'model'
+    AND (trace_id, span_id) NOT IN (SELECT (trace_id, span_id) FROM duplicate_spans)
+  UNION ALL
+  SELECT invocation_id, NOT copied, NOT copied, provider, model, answered_us, input_tokens,
+    output_tokens, cache_read_tokens, cache_write_tokens, copied, false
+  FROM journal_llm_calls WHERE invocation_id IN (FROM wanted)
+  UNION ALL
+  SELECT id, false, false, NULL, NULL, NULL, NULL, NULL, NULL, NULL, false, true
+  FROM journal WHERE "index" = 0 AND id IN (FROM wanted)
+)
+SELECT id, count(*) FILTER (requested) AS requests, count(*) FILTER (answered) AS answers,
+  sum(input_tokens) FILTER (answered) AS input_tokens,
+  sum(output_tokens) FILTER (answered) AS output_tokens,
+  count(*) FILTER (copied) AS copied, bool_or(journaled) AS journaled,
+  list({{'provider': provider, 'model': model, 'at': started_us, 'input': input_tokens,
+    'output': output_tokens, 'read': cache_read_tokens, 'write': cache_write_tokens}})
+    FILTER (answered) AS priced
+FROM found GROUP BY id
+UNION ALL BY NAME SELECT NULL AS id WHERE NOT EXISTS ({IS_BUILT})
+"""
+"""The same counts from the table `calls`; a row without an id if the table is not complete.
+
+It takes a fifth of the time.
+"""
 # Materialized, so that the conditions on attributes are not checked for all other spans too.
 _COUNTS = _counts_sql(
     f"({LLM_CALLS.rows_sql(_COUNTED, source='own')})",
@@ -80,14 +105,6 @@ _OLDER_COUNTS = _counts_sql(
 )
 
 _ATTEMPTS = attempt_facts("{id} IN (SELECT unnest(?::VARCHAR[]))", SPANS_OF)
-
-_SPELLS = f"""
-SELECT invocation_id AS id, to_timestamp(start_unix_nano / 1e9) AS started_at,
-  to_timestamp(end_unix_nano / 1e9) AS ended_at, status_code,
-  list_contains(json_extract_string(events, '$[*].name'), '{SUSPENDED_EVENT}') AS suspended
-FROM spans WHERE {name_sql(ATTEMPT_SPAN)} AND {SPANS_OF}
-ORDER BY start_unix_nano, span_id
-"""
 
 _QUEUES = """
 WITH wanted AS (
@@ -208,11 +225,20 @@ class StoredInvocations:
         """
         if not ids:
             return {}
+        return {str(row["id"]): _counts(row) for row in await self._counted(list(ids))}
+
+    async def _counted(self, ids: list[str]) -> list[dict[str, Any]]:
         try:
-            rows = await self.client.rows(_COUNTS, [list(ids)] * 4)
+            rows = await self.client.rows(_TABLE_COUNTS, [ids])
+            if all(row["id"] is not None for row in rows):
+                return rows
+            return await self.client.rows(_COUNTS, [ids] * 4)
         except QueryError:  # a store that an older recorder wrote
-            rows = await self.client.rows(_OLDER_COUNTS, [list(ids)] * 3)
-        return {str(row["id"]): _counts(row) for row in rows}
+            pass
+        try:
+            return await self.client.rows(_COUNTS, [ids] * 4)
+        except QueryError:
+            return await self.client.rows(_OLDER_COUNTS, [ids] * 3)
 
     async def journal(self, invocation_id: str) -> list[JournalRow]:
         """Return the journal without payloads."""
@@ -247,13 +273,6 @@ class StoredInvocations:
             [service, key],
         )
         return {str(row["key"]): parse_bytes(row["value"]) for row in rows}
-
-    async def spells(self, ids: Sequence[str]) -> dict[str, list[Spell]]:
-        """Return the attempts with a span of the server, by invocation id, in order of start."""
-        found: dict[str, list[dict[str, Any]]] = {id_: [] for id_ in ids}
-        for row in await self.client.rows(_SPELLS, [list(ids)]) if ids else ():
-            found[str(row["id"])].append(row)
-        return {id_: spells_of(rows) for id_, rows in found.items()}
 
     async def awaited_commands(self, ids: Sequence[str]) -> Mapping[str, list[JournalRow]]:
         """Return the commands of these journals, by invocation id."""

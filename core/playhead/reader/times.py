@@ -7,9 +7,9 @@ attempt is backoff, which includes pauses.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from playhead.model import Invocation, Status, Times
@@ -35,16 +35,21 @@ class Spell:
     end: SpellEnd = "other"
 
 
-def spells_of(rows: Sequence[Mapping[str, Any]]) -> list[Spell]:
-    """Return attempts from rows with started_at, ended_at, status_code and suspended, by start."""
+def spells_of(attempts: Iterable[Mapping[str, Any]]) -> list[Spell]:
+    """Return the attempts that have a span of the server, by start.
+
+    Args:
+        attempts: The list `attempts` of `playhead.store.attempt_counts.attempt_facts`.
+    """
+    ours = sorted((a for a in attempts if a.get("server")), key=lambda a: a["started"])
     return [
         Spell(
-            parse_time(row["started_at"]) or _EPOCH,
-            parse_time(row.get("ended_at")),
-            "suspended" if row.get("suspended") else
-            "failed" if row.get("status_code") == "error" else "other",
+            _EPOCH + timedelta(microseconds=attempt["started"]),
+            None if (end := attempt["ended"]) is None else _EPOCH + timedelta(microseconds=end),
+            "suspended" if attempt["suspended"] else
+            "failed" if attempt["status"] == "error" else "other",
         )
-        for row in rows
+        for attempt in ours
     ]  # fmt: skip
 
 

@@ -63,6 +63,7 @@ def app(
     limits: Limits,
     feed: ChangeFeed,
     settled: Callable[[float | None], Awaitable[bool]],
+    reading: Callable[[], contextlib.AbstractContextManager[None]],
     metrics: Callable[[], bytes],
     search: Callable[[Sequence[str], int | None, int], Found | None],
 ) -> Starlette:
@@ -79,6 +80,7 @@ def app(
         feed: Changes of the store, for `GET /changes`.
         settled: Waits until the store has every acknowledged span, for a number of seconds at most
             or for its own default; returns whether it does.
+        reading: Called for each query, which runs within the context.
         metrics: Returns the text of `GET /metrics`.
         search: Looks up texts for `POST /search`; see `TextIndexer.search`.
     """
@@ -101,9 +103,10 @@ def app(
         client = clients.setdefault(name, CapacityLimiter(QUERIES_OF_A_CLIENT))
         try:
             async with client, _disconnection(request) as gone:
-                content = await anyio.to_thread.run_sync(
-                    run, store, sql, params, limits, gone, limiter=slots, abandon_on_cancel=True
-                )
+                with reading():
+                    content = await anyio.to_thread.run_sync(
+                        run, store, sql, params, limits, gone, limiter=slots, abandon_on_cancel=True
+                    )
         except QueryLimitError as error:
             return _error(413, error.title, error.hint)
         except QueryError as error:

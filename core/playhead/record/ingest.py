@@ -12,7 +12,7 @@ import contextlib
 import math
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field
 
 from playhead.errors import CommitError, QueueFullError, StoreError
@@ -41,6 +41,12 @@ BUSY_SECONDS = 5.0
 """Time over which the share of commits is averaged."""
 BUSY_SHARE = 0.3
 """Share of time above which queries do not wait for commits, which would double their time."""
+READ_WEIGHT = COMMIT_WEIGHT // 4
+"""The same while clients read, so that the processor is free for them again soon."""
+READ_SECONDS = 2.0
+"""Time after a query during which clients are taken to read."""
+YIELD_SECONDS = 0.05
+"""Time that a query has for itself before the next commit starts."""
 SETTLE_SECONDS = 0.5
 """Longest wait of a query for spans that are acknowledged but not committed yet."""
 RETRY_SECONDS = 0.5
@@ -139,6 +145,12 @@ class Ingest:
         self._memory = 0
         self._weight = COMMIT_WEIGHT
         self._load = _Load()
+        self._readers = 0
+        self._last_read = -math.inf
+        """Time when the last query started or ended."""
+        self._unread = asyncio.Event()
+        """Set while no query runs."""
+        self._unread.set()
         self._queue = deque(self._log.recovered)
         self._queued_bytes = sum(entry.length for entry in self._queue)
         self._progress = _Progress(logged=len(self._queue))
@@ -264,8 +276,24 @@ class Ingest:
 
     @property
     def busy(self) -> bool:
-        """Return whether commits have taken most of the last seconds."""
-        return self._load.share(self._clock()) > BUSY_SHARE
+        """Return whether commits have taken most of the last seconds, or are behind."""
+        if self._load.share(self._clock()) > BUSY_SHARE:
+            return True
+        return self._queued_bytes > COMMIT_WEIGHT
+
+    @contextlib.contextmanager
+    def reading(self) -> Generator[None]:
+        """Let commits wait for a query, which runs in the block."""
+        self._readers += 1
+        self._last_read = self._clock()
+        self._unread.clear()
+        try:
+            yield
+        finally:
+            self._readers -= 1
+            self._last_read = self._clock()
+            if not self._readers:
+                self._unread.set()
 
     async def run(self) -> None:
         """Commit submitted requests until `stop`, then the waiting ones."""
@@ -315,10 +343,22 @@ class Ingest:
         except Exception as error:
             self.note_error(str(error))
 
+    async def _yield_to_queries(self) -> int:
+        """Wait while queries run that started a moment ago; return the weight to commit."""
+        now = self._clock()
+        pause = self._last_read + YIELD_SECONDS - now
+        if self._readers and pause > 0 and not self._stopping:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._unread.wait()
+        reads = self._readers or now - self._last_read < READ_SECONDS
+        return min(self._weight, READ_WEIGHT) if reads else self._weight
+
     async def _commit(self) -> None:
+        most = await self._yield_to_queries()
         group: list[LogEntry] = []
         weight = 0
-        while self._queue and (not group or weight + self._queue[0].weight < self._weight):
+        while self._queue and (not group or weight + self._queue[0].weight < most):
             group.append(self._queue.popleft())
             weight += group[-1].weight
         began = self._clock()

@@ -8,6 +8,7 @@ decoded by protobuf.
 from __future__ import annotations
 
 import functools
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from playhead.record.otlp_rows import KINDS, STATUSES, value_json
 from playhead.store.arrow import ArrowTable, pa, pc
 from playhead.store.database import SETTINGS
 from playhead.store.schema import SPAN_COLUMNS
+from playhead.store.span_marks import CALL, CALL_VALUES, MARKING_NAMES, MARKS
 
 __all__ = ["SpanDecoder"]
 
@@ -34,7 +36,7 @@ _REQUEST = "opentelemetry.proto.collector.trace.v1.ExportTraceServiceRequest"
 _RECURSIVE = ("array_value", "kvlist_value")
 
 _MEMBER = """
-SELECT to_json(key)::VARCHAR || ':' || CASE
+SELECT quoted || CASE
   WHEN text IS NOT NULL THEN to_json(text)::VARCHAR
   WHEN whole IS NOT NULL THEN whole::VARCHAR
   WHEN truth IS NOT NULL THEN truth::VARCHAR
@@ -65,7 +67,7 @@ SELECT lower(hex(trace_id)) AS trace_id, lower(hex(span_id)) AS span_id,
   name, {_names("kind", KINDS)} AS kind, service_name, scope_name, start_unix_nano,
   CASE WHEN end_unix_nano > 0 AND NOT pending THEN end_unix_nano END AS end_unix_nano,
   {_names("status_code", STATUSES)} AS status_code, status_message,
-  attributes, resource, events, links, nullif(invocation_id, '') AS invocation_id
+  attributes, resource, events, links, nullif(invocation_id, '') AS invocation_id, {MARKS}
 FROM decoded
 WHERE octet_length(trace_id) = 16 AND octet_length(span_id) = 8
   AND octet_length(parent_span_id) IN (0, 8)
@@ -81,7 +83,7 @@ class SpanDecoder:
         self._connection = duckdb.connect(config={**SETTINGS, "threads": 1})
 
     def decode(self, bodies: Sequence[bytes]) -> ArrowTable:
-        """Return the spans of binary requests with valid ids, as rows of `spans`.
+        """Return the spans of binary requests with valid ids, as rows of `spans` with marks.
 
         JSON columns are text. Raises an exception of ptars or Arrow when a body is malformed.
         """
@@ -115,16 +117,23 @@ class SpanDecoder:
             "events": self._items(_list(spans, "events"), _EVENT, "name", "time_unix_nano"),
             "links": self._items(_list(spans, "links"), _LINK, "trace_id", "span_id"),
             "invocation_id": attributes.text(INVOCATION_ID, None),
+            MARKS: attributes.marks(),
         })  # fmt: skip
-        return self._run(_SPANS, decoded=table).select(list(SPAN_COLUMNS))
+        return self._run(_SPANS, decoded=table).select([*SPAN_COLUMNS, MARKS])
 
     def _attributes(self, pairs: Any) -> _Attributes:
         """Return the attributes of each item of a list of KeyValue lists."""
         members = pairs.values
         value = _field(members, "value")
         number = _field(value, "double_value")
+        keys = _field(members, "key").dictionary_encode()
+        names: list[str] = keys.dictionary.to_pylist()
+        # Few distinct keys stand for all: each is written as JSON once.
+        quoted = pa.array(
+            [f"{json.dumps(name, ensure_ascii=False)}:" for name in names], pa.string()
+        )
         columns = {
-            "key": _field(members, "key"),
+            "quoted": pa.DictionaryArray.from_arrays(keys.indices, quoted),
             "text": _field(value, "string_value"),
             "whole": _field(value, "int_value"),
             "truth": _field(value, "bool_value"),
@@ -135,7 +144,8 @@ class SpanDecoder:
             text = self._run(_MEMBER, members=pa.table(columns)).column(0).combine_chunks()
         else:
             text = pa.array([], pa.string())
-        return _Attributes(pairs, columns, _joined(pairs, text, "{", "}"))
+        places = {name: place for place, name in enumerate(names)}
+        return _Attributes(pairs, keys.indices, places, columns, _joined(pairs, text, "{", "}"))
 
     def _items(self, lists: Any, sql: str, *names: str) -> Any:
         """Return the events or links of each span as JSON."""
@@ -162,6 +172,9 @@ class _Attributes:
     """The attributes of spans, resources, events or links."""
 
     lists: Any
+    keys: Any
+    """The name of each member, as its place in `names`."""
+    names: dict[str, int]
     columns: dict[str, Any]
     json: Any
     """One JSON object for each list."""
@@ -174,13 +187,38 @@ class _Attributes:
         """Return for each list whether a boolean attribute is true."""
         return self._values(name, "truth", pa.bool_(), False)
 
+    def marks(self) -> Any:
+        """Return the marks for each list; see `playhead.store.span_marks`."""
+        marks = bytearray(len(self.lists))
+        for name, mark in MARKING_NAMES.items():
+            for owner in self._owners(self._members(name)):
+                marks[owner] |= mark
+        for name, kinds in CALL_VALUES.items():
+            members = self._members(name)
+            if members is not None:
+                accepted = pc.is_in(self.columns["text"], pa.array(sorted(kinds), pa.string()))
+                for owner in self._owners(pc.and_(members, accepted)):
+                    marks[owner] |= CALL
+        return pa.Array.from_buffers(pa.uint8(), len(marks), [None, pa.py_buffer(marks)])
+
+    def _members(self, name: str) -> Any:
+        """Return which members have this name; None if none has."""
+        place = self.names.get(name)
+        return None if place is None else pc.equal(self.keys, place)
+
+    def _owners(self, members: Any) -> list[int]:
+        """Return the list that each of these members is in."""
+        if members is None:
+            return []
+        return pc.list_parent_indices(self.lists).filter(members).to_pylist()
+
     def _values(self, name: str, column: str, kind: Any, default: Any) -> Any:
-        chosen = pc.equal(self.columns["key"], name)
-        owners = pc.list_parent_indices(self.lists).filter(chosen).to_pylist()
-        values = self.columns[column].filter(chosen).to_pylist()
         found: list[Any] = [default] * len(self.lists)
-        for owner, value in zip(owners, values, strict=True):
-            found[owner] = default if value is None else value
+        chosen = self._members(name)
+        if chosen is not None:
+            values = self.columns[column].filter(chosen).to_pylist()
+            for owner, value in zip(self._owners(chosen), values, strict=True):
+                found[owner] = default if value is None else value
         return pa.array(found, kind)
 
 

@@ -183,8 +183,8 @@ async def open_recorder(settings: Settings, options: RecorderOptions) -> AsyncGe
         receiver = otlp_http.app(ingest, limit=options.body_limit, token=settings.otlp_token)
         metrics.append(Metrics(recorder.health))
         query_api = api.app(
-            store, token, recorder.health, options.limits, feed, ingest.settled, metrics[0].text,
-            indexer.search,
+            store, token, recorder.health, options.limits, feed, ingest.settled, ingest.reading,
+            metrics[0].text, indexer.search,
         )  # fmt: skip
         for app, sock in ((query_api, api_socket), (receiver, otlp_socket)):
             server = HttpServer(app, sock)  # connections wait in the socket until the server runs

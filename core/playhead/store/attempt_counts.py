@@ -43,8 +43,9 @@ PERIODS = (
 def attempt_facts(ids: str, spans: str = "") -> str:
     """Return the SELECT of the facts about attempts, one row per invocation.
 
-    Columns: id, attempts (a list of {started, ended, status, suspended, commands, events, number},
-    times in microseconds), failures, first_failure.
+    Columns: id, attempts (a list of {started, ended, status, suspended, commands, events, number,
+    server}, times in microseconds; `server` is whether it has a span of the server), failures,
+    first_failure.
 
     Args:
         ids: Condition on `invocation_id`, with `{id}` in its place.
@@ -58,7 +59,8 @@ FROM (
   SELECT id, list({{
     'started': coalesce(server_started, agent_started), 'ended': server_ended,
     'status': coalesce(status, 'unset'), 'suspended': coalesce(suspended, false),
-    'commands': coalesce(commands, 0), 'events': coalesce(events, 0), 'number': number
+    'commands': coalesce(commands, 0), 'events': coalesce(events, 0), 'number': number,
+    'server': server_started IS NOT NULL
   }} ORDER BY server_ended IS NULL, coalesce(server_started, agent_started), span_id) AS attempts
   FROM (
     SELECT id, span_id,

@@ -13,6 +13,7 @@ import duckdb
 from playhead import conventions as names
 from playhead.conventions import SpanRule, Synonyms
 from playhead.store.database import Store
+from playhead.store.span_marks import CALL, MARKS
 
 __all__ = [
     "CALLS",
@@ -75,16 +76,17 @@ def _is_true(name: str) -> str:
     return f"coalesce({_value(name)}, '') = 'true'"
 
 
-def _select(source: str, *, once: bool = False) -> str:
+def _select(source: str, *, once: bool = False, where: str = "") -> str:
     """Return the SELECT of the calls that rows of `spans` show; the columns of `calls`.
 
     Args:
         source: Table or subquery with the columns of `spans`.
         once: Whether to read each span's attributes once. Otherwise DuckDB reads them for every use
             of a value, but can apply conditions of the whole query before that.
+        where: Condition that all calls meet. The default searches their attributes as text.
     """
     marks = dict.fromkeys(name for _, rule in _KINDS for name in rule.kinds)
-    marked = " OR ".join(f"contains(attributes::VARCHAR, '{name}')" for name in marks)
+    marked = where or " OR ".join(f"contains(attributes::VARCHAR, '{name}')" for name in marks)
     paths = [f'$."{name}"' for name in _PATHS]
     kinds = " ".join(f"WHEN {_is(rule)} THEN '{kind}'" for kind, rule in _KINDS)
     extracted = f"""(
@@ -137,9 +139,10 @@ def add_calls(connection: duckdb.DuckDBPyConnection, source: str) -> None:
 
     Args:
         connection: The writer's connection.
-        source: Name of the new rows, with the columns of `spans`.
+        source: Name of the new rows, with the columns of `spans` and their marks.
     """
-    connection.execute(f"INSERT INTO calls BY NAME {_select(source, once=True)}")
+    called = _select(source, once=True, where=f"{MARKS} & {CALL} <> 0")
+    connection.execute(f"INSERT INTO calls BY NAME {called}")
 
 
 def delete_calls(

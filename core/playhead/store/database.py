@@ -39,6 +39,8 @@ SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "python_enable_replacements": False,
     "autoload_known_extensions": False,
     "autoinstall_known_extensions": False,
+    # The newest rows of a table are found by its sorted columns; only theirs are read whole.
+    "late_materialization_max_rows": 5000,
 }
 
 

@@ -21,6 +21,7 @@ from playhead.journal.llm_calls import ATTRIBUTES, Answer, Calls, CallSpan, call
 from playhead.model import LlmCall
 from playhead.store.arrow import pa
 from playhead.store.database import Store
+from playhead.store.span_selection import SPANS_OF
 
 __all__ = ["rebuild_llm_calls", "update_llm_calls"]
 
@@ -37,18 +38,31 @@ _PATHS = [f'$."{name}"' for name in ATTRIBUTES]
 _SPANS = f"""
 SELECT invocation_id, trace_id, span_id, parent_span_id, name, start_unix_nano // 1000,
   end_unix_nano // 1000, status_code, json_extract_string(attributes, {_PATHS!r})
-FROM spans WHERE invocation_id IN (SELECT unnest(?::VARCHAR[]))
+FROM spans WHERE {SPANS_OF}
 """
-_ANSWERS = """
+
+
+def _entries(kind: str) -> str:
+    """Return the condition for journal entries of a type, with a list of ids as `$ids`.
+
+    As with `SPANS_OF`, the long columns of all other entries are not read.
+    """
+    return (
+        "rowid IN (SELECT rowid FROM journal WHERE id IN (SELECT unnest($ids::VARCHAR[]))"
+        f" AND entry_type = '{kind}')"
+    )
+
+
+_ANSWERS = f"""
 WITH commands AS (
   SELECT id, "index", name,
     (entry_lite_json->>'$.Command.Run.completion_id')::UINTEGER AS completion
-  FROM journal WHERE id IN (SELECT unnest($ids::VARCHAR[])) AND entry_type = 'Command: Run'
+  FROM journal WHERE {_entries("Command: Run")}
     AND list_bool_or([name LIKE pattern FOR pattern IN $patterns::VARCHAR[]])
 ), results AS (
   SELECT id, epoch_us(appended_at) AS at,
     (entry_lite_json->>'$.Notification.id.CompletionId')::UINTEGER AS completion
-  FROM journal WHERE id IN (SELECT id FROM commands) AND entry_type = 'Notification: Run'
+  FROM journal WHERE {_entries("Notification: Run")} AND id IN (SELECT id FROM commands)
     AND coalesce(entry_lite_json->>'$.Notification.result', 'Success') <> 'Failure'
 )
 SELECT id, commands."index", completion, commands.name, results.at,
@@ -56,15 +70,24 @@ SELECT id, commands."index", completion, commands.name, results.at,
 FROM commands JOIN results USING (id, completion) LEFT JOIN invocations USING (id)
 ORDER BY id, commands."index"
 """
-_PAYLOADS = """
+_PAYLOADS = f"""
 SELECT id, (entry_lite_json->>'$.Notification.id.CompletionId')::UINTEGER AS completion, raw
-FROM journal WHERE id IN (SELECT unnest($ids::VARCHAR[])) AND entry_type = 'Notification: Run'
+FROM journal WHERE {_entries("Notification: Run")}
   AND (id, completion) IN (SELECT unnest($ids::VARCHAR[]), unnest($completions::UINTEGER[]))
 """
 _CONTENTS = """
 SELECT span_id, attributes FROM spans
-WHERE invocation_id IN (SELECT unnest($ids::VARCHAR[]))
-  AND span_id IN (SELECT unnest($spans::VARCHAR[]))
+WHERE rowid IN (SELECT rowid FROM spans WHERE invocation_id IN (SELECT unnest($ids::VARCHAR[]))
+  AND span_id IN (SELECT unnest($spans::VARCHAR[])))
+"""
+
+# In the order of their spans, so that each part of them reads one place of the table.
+_ALL = """
+SELECT id FROM (
+  SELECT invocation_id AS id, min(rowid) AS place FROM spans
+  WHERE invocation_id IS NOT NULL GROUP BY invocation_id
+  UNION ALL SELECT id, NULL FROM invocations
+) ORDER BY place NULLS LAST
 """
 
 _NAME = "llm_calls"
@@ -96,13 +119,10 @@ def rebuild_llm_calls(store: Store, stop: threading.Event) -> None:
         versions = cursor.execute("SELECT version FROM derived WHERE name = ?", [_NAME]).fetchall()
         if versions == [(VERSION,)]:
             return
-        rows: list[tuple[str]] = cursor.execute(
-            "SELECT invocation_id FROM spans WHERE invocation_id IS NOT NULL"
-            " UNION SELECT id FROM invocations"
-        ).fetchall()
+        rows: list[tuple[str]] = cursor.execute(_ALL).fetchall()
     finally:
         cursor.close()
-    ids = sorted(id_ for (id_,) in rows)
+    ids = list(dict.fromkeys(id_ for (id_,) in rows))
     for start in range(0, len(ids), CHUNK):
         if stop.is_set():
             return

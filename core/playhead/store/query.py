@@ -7,6 +7,7 @@ import json
 import re
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
@@ -49,6 +50,14 @@ _BRACKETS = re.compile(r"[(\[{]|[)\]}]")
 
 _REFUSED_FUNCTIONS = frozenset({"write_log", "nextval", "setseed"})
 _EXPLAIN = re.compile(r"(?is)^\s*explain\s+(analyze\s+)?(?=\(?\s*[a-z])")
+_ACCEPTED_TEXTS = 200
+_ACCEPTED_CHARACTERS = 20_000
+_accepted: OrderedDict[str, None] = OrderedDict()
+"""The last texts that passed `check`, which takes as long as a short query.
+
+The check depends on the text alone: values come as parameters.
+"""
+_accepted_lock = threading.Lock()
 _BATCH_ROWS = 2048
 _WATCH_SECONDS = 0.05
 _STUCK_SECONDS = 10.0
@@ -81,6 +90,19 @@ class Limits:
 
 def check(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
     """Raise QueryError unless this is one statement that only reads tables of the store."""
+    with _accepted_lock:
+        if sql in _accepted:
+            _accepted.move_to_end(sql)
+            return
+    _check(connection, sql)
+    if len(sql) <= _ACCEPTED_CHARACTERS:
+        with _accepted_lock:
+            _accepted[sql] = None
+            if len(_accepted) > _ACCEPTED_TEXTS:
+                _accepted.popitem(last=False)
+
+
+def _check(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
     _check_text(sql)
     try:
         statements = connection.extract_statements(sql)

@@ -16,9 +16,10 @@ from typing import Any
 
 import duckdb
 
-from playhead.conventions import ATTEMPT_SPAN, ATTEMPT_SPAN_ID, COMPLETION_ID, LLM_CALL, TOOL_CALL
+from playhead.conventions import ATTEMPT_SPAN, LLM_CALL, TOOL_CALL
 from playhead.store.arrow import ArrowTable, pa, pc
 from playhead.store.span_ids import SpanIdSet
+from playhead.store.span_marks import BRIDGED, CALL, MARKS, STEP
 
 __all__ = ["SpanCalls"]
 
@@ -37,7 +38,9 @@ _ACTIVITY = """
 SELECT invocation_id,
   list(DISTINCT scope_name) FILTER (WHERE regexp_matches(attributes, $call)),
   count(*) FILTER (WHERE starts_with(name, $attempt))
-FROM spans WHERE invocation_id IN (SELECT unnest($ids::VARCHAR[])) GROUP BY invocation_id
+FROM spans WHERE rowid IN (
+  SELECT rowid FROM spans WHERE invocation_id IN (SELECT unnest($ids::VARCHAR[]))
+) GROUP BY invocation_id
 """
 _JOURNALED = """
 SELECT id, bool_or(missing) FROM (
@@ -73,23 +76,16 @@ class SpanCalls:
 
         Args:
             connection: The writer's connection, in the transaction of the insert.
-            spans: The new rows of `spans`.
+            spans: The new rows of `spans`, with their marks.
         """
-        touched: set[str] = set()
-        certain: set[str] = set()
-        unbridged: set[str] = set()
-        calls: dict[str, tuple[str | None, str]] = {}
-        for id_, span, parent, scope, attempt, call, bridged in _relevant(spans):
+        found = _activity_of(spans)
+        for id_, attempts, scopes, *_ in found:
             activity = self._activity(id_)
-            touched.add(id_)
-            activity.attempts += attempt
-            if not call:
-                continue
-            activity.scopes.add(scope)
-            calls[span] = parent, id_
-            if not bridged:
-                unbridged.add(id_)
-        certain |= {id_ for parent, id_ in calls.values() if parent in calls}
+            activity.attempts += attempts
+            activity.scopes.update(scopes)
+        touched = {id_ for id_, *_ in found}
+        unbridged = {id_ for id_, _, _, is_unbridged, _ in found if is_unbridged}
+        certain = {id_ for id_, _, _, _, is_nested in found if is_nested}
         self._complete(connection, touched - certain)
         certain |= {id_ for id_ in touched if len(self._recent[id_].scopes) > 1}
         if touched - certain:
@@ -136,28 +132,46 @@ class SpanCalls:
         return connection.execute(_JOURNALED, {"ids": list(ids)}).fetchall()
 
 
-def _relevant(spans: ArrowTable) -> Iterable[tuple[str, str, str | None, str, bool, bool, bool]]:
-    """Return invocation, id, parent and scope of spans that matter for calls, and their kind.
+def _activity_of(spans: ArrowTable) -> list[tuple[str, int, list[str], bool, bool]]:
+    """Return what new spans say about each invocation.
 
-    The kind is whether a span is an attempt, whether it is a call, and whether the tracing bridge
-    relates it to an attempt.
+    The tuples have its id, its number of spans of attempts, the scopes of its spans of calls,
+    whether the tracing bridge relates one of these to no attempt, and whether one is the child of
+    another. Invocations without an attempt, a step or a call are left out.
     """
-    names: Any = spans.column("name")
-    attributes: Any = spans.column("attributes").cast(pa.string())
-    attempt = pc.starts_with(names, ATTEMPT_SPAN)
-    call = pc.match_substring_regex(attributes, _CALL)
-    # A step's span with a completion id is no call, even if its text looks like one.
-    step = pc.match_substring_regex(attributes, re.escape(COMPLETION_ID))  # 4 times as fast
-    call = pc.and_not(pc.and_not(call, step), attempt)
-    chosen = pc.and_(
-        pc.is_valid(spans.column("invocation_id")), pc.or_(pc.or_(attempt, call), step)
+    marks: Any = spans.column(MARKS)
+    attempt = pc.starts_with(spans.column("name"), ATTEMPT_SPAN)
+    step = _has(marks, STEP)
+    # A step's span with a completion id is no call, even if its attributes look like one.
+    call = pc.and_not(pc.and_not(_has(marks, CALL), step), attempt)
+    parents = spans.column("parent_span_id")
+    nested = pc.and_(call, pc.is_in(parents, spans.column("span_id").filter(call)))
+    table = pa.table({
+        "id": spans.column("invocation_id"),
+        "attempts": attempt.cast(pa.uint8()),
+        "scope": pc.if_else(call, spans.column("scope_name"), None),
+        "unbridged": pc.and_not(call, _has(marks, BRIDGED)),
+        "nested": nested,
+    })  # fmt: skip
+    chosen = pc.and_(pc.is_valid(table.column("id")), pc.or_(pc.or_(attempt, call), step))
+    grouped = (
+        table.filter(chosen)
+        .group_by("id", use_threads=False)
+        .aggregate(
+            [("attempts", "sum"), ("scope", "distinct"), ("unbridged", "any"), ("nested", "any")]
+        )
     )
-    columns = [
-        spans.column(name) for name in ("invocation_id", "span_id", "parent_span_id", "scope_name")
+    names = ("id", "attempts_sum", "scope_distinct", "unbridged_any", "nested_any")
+    columns: list[list[Any]] = [grouped.column(name).to_pylist() for name in names]
+    return [
+        (id_, attempts, [scope for scope in scopes if scope is not None], unbridged, nested)
+        for id_, attempts, scopes, unbridged, nested in zip(*columns, strict=True)
     ]
-    bridged = pc.match_substring_regex(attributes.filter(chosen), re.escape(ATTEMPT_SPAN_ID))
-    found = [column.filter(chosen) for column in (*columns, attempt, call)]
-    return zip(*(column.to_pylist() for column in (*found, bridged)), strict=True)
+
+
+def _has(marks: Any, mark: int) -> Any:
+    """Return which marks have this one."""
+    return pc.not_equal(pc.bit_wise_and(marks, pa.scalar(mark, pa.uint8())), 0)
 
 
 def _number(invocation_id: str) -> int:

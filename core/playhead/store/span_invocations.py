@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable
 
-from playhead.store.arrow import ArrowTable, pa
+from playhead.store.arrow import ArrowTable, pa, pc
 from playhead.store.call_table import inherit_calls
 from playhead.store.database import Store
 from playhead.store.llm_calls import update_llm_calls
@@ -73,8 +73,11 @@ def inherit_within(spans: ArrowTable) -> tuple[ArrowTable, set[str]]:
     column = spans.column(place)
     if not column.null_count:
         return spans, set()
+    # Only traces in which a span has no invocation are walked through, which are few.
+    without = spans.column("trace_id").filter(pc.is_null(column)).unique()
+    chosen = pc.is_in(spans.column("trace_id"), without)
     traces, ids, parents, found = (
-        spans.column(name).to_pylist()
+        spans.column(name).filter(chosen).to_pylist()
         for name in ("trace_id", "span_id", "parent_span_id", "invocation_id")
     )
     places = dict(zip(zip(traces, ids, strict=True), range(len(ids)), strict=True))
@@ -93,7 +96,10 @@ def inherit_within(spans: ArrowTable) -> tuple[ArrowTable, set[str]]:
             found[one] = invocation
         if at < 0 and path and parents[path[-1]] is not None:
             open_traces.add(traces[start])
-    return spans.set_column(place, "invocation_id", pa.array(found, pa.string())), open_traces
+    inherited = pc.replace_with_mask(
+        column.combine_chunks(), chosen.combine_chunks(), pa.array(found, pa.string())
+    )
+    return spans.set_column(place, "invocation_id", inherited), open_traces
 
 
 class OpenTraces:

@@ -16,6 +16,7 @@ from playhead.store.llm_calls import update_llm_calls
 from playhead.store.schema import SPAN_COLUMNS
 from playhead.store.span_calls import SpanCalls
 from playhead.store.span_ids import SpanIdSet
+from playhead.store.span_marks import MARKS, marks_of
 
 __all__ = ["SpanRow", "SpanWriter", "Written", "span_table"]
 
@@ -31,12 +32,15 @@ _TYPES: dict[str, Any] = {
     "JSON": pa.json_(),
     "VARCHAR": pa.string(),
 }
-_SCHEMA: Any = pa.schema([(name, _TYPES[kind]) for name, kind in SPAN_COLUMNS.items()])
+_SCHEMA: Any = pa.schema(
+    [*((name, _TYPES[kind]) for name, kind in SPAN_COLUMNS.items()), (MARKS, pa.uint8())]
+)
 _STORED_TYPES: Any = [
     field.type.storage_type if isinstance(field.type, pa.JsonType) else field.type
     for field in _SCHEMA
 ]
 _END = list(SPAN_COLUMNS).index("end_unix_nano")
+_ATTRIBUTES = list(SPAN_COLUMNS).index("attributes")
 _BATCH = "incoming_spans"
 
 
@@ -55,8 +59,12 @@ class Written:
 
 
 def span_table(rows: Sequence[SpanRow]) -> ArrowTable:
-    """Return rows as an Arrow table with the columns of `spans`."""
-    columns: Iterable[Sequence[Any]] = zip(*rows, strict=True) if rows else [()] * len(_SCHEMA)
+    """Return rows as an Arrow table with the columns of `spans`, and their marks."""
+    columns: Iterable[Sequence[Any]] = (
+        (*zip(*rows, strict=True), marks_of(str(row[_ATTRIBUTES]) for row in rows))
+        if rows
+        else [()] * len(_SCHEMA)
+    )
     arrays = [
         _typed(pa.array(values, stored), kind)
         for values, stored, kind in zip(columns, _STORED_TYPES, _SCHEMA.types, strict=True)
@@ -104,7 +112,7 @@ class SpanWriter:
         return self.write_table(span_table(list(rows)))
 
     def write_table(self, spans: ArrowTable) -> Written:
-        """Commit rows of `spans`, with JSON as Arrow's type or as text; see `write`."""
+        """Commit rows of `spans` with marks, and JSON as Arrow's type or as text; see `write`."""
         written = Written()
         if not spans.num_rows:
             return written
@@ -186,15 +194,15 @@ def _split(
 
 
 def _plain(spans: ArrowTable) -> Iterable[Any]:
-    """Return the columns, JSON as text."""
-    for column, kind in zip(spans.columns, _STORED_TYPES, strict=True):
+    """Return the columns without the marks, JSON as text."""
+    for column, kind in zip(spans.columns[:-1], _STORED_TYPES[:-1], strict=True):
         yield column if column.type == kind else column.cast(kind)
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, spans: ArrowTable) -> None:
     connection.register(_BATCH, spans)
     try:
-        connection.execute(f"INSERT INTO spans SELECT * FROM {_BATCH}")
+        connection.execute(f"INSERT INTO spans SELECT * EXCLUDE ({MARKS}) FROM {_BATCH}")
         add_calls(connection, _BATCH)
     finally:
         connection.unregister(_BATCH)
