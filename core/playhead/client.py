@@ -183,7 +183,7 @@ class AsyncClient:
                     ingress_url=settings.ingress_url,
                     auth_token=settings.auth_token,
                 )
-                self._store = await connect(settings)
+                self._store = await connect(settings, complete=True)
                 self._reader = Reader(server, self._store)
             return self._reader
 

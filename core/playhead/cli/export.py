@@ -143,7 +143,7 @@ async def _export(
     from playhead.export.stored_spans import SpanReader
     from playhead.record.client import connect
 
-    client = await connect(settings)
+    client = await connect(settings, complete=True)
     if client is None:
         raise CliError(
             f"No recorder is running, and {settings.store} has no store",

@@ -19,7 +19,7 @@ async def open_reader(settings: Settings) -> AsyncGenerator[Reader]:
     server = RestateClient(
         settings.admin_url, ingress_url=settings.ingress_url, auth_token=settings.auth_token
     )
-    reader = Reader(server, await connect(settings))
+    reader = Reader(server, await connect(settings, complete=True))
     try:
         yield reader
     finally:

@@ -54,7 +54,7 @@ async def _open(
     settings: Settings, store: StoreClient | None
 ) -> AsyncGenerator[StoreClient | None]:
     """Yield the given client of the store, or one that is closed after the block."""
-    source = store or await connect(settings)
+    source = store or await connect(settings, complete=True)
     try:
         yield source
     finally:

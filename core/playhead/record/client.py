@@ -108,13 +108,21 @@ class StoreClient(Protocol):
         ...
 
 
-async def connect(settings: Settings) -> StoreClient | None:
+async def connect(settings: Settings, *, complete: bool = False) -> StoreClient | None:
     """Return a client of the store at `settings.store`; None if it has no recorder and no file.
 
     The client stays usable when the recorder ends, or when one starts: it reads through the
     recorder while one answers, and from the file otherwise.
+
+    Args:
+        settings: The settings.
+        complete: Whether to commit first what a killed recorder has left in its log.
     """
     found = await _find(settings.store)
+    if complete and isinstance(found, FileClient):
+        from playhead.record.log_recovery import complete_store
+
+        await complete_store(settings.store)
     return None if found is None else _FollowingClient(settings.store, found)
 
 

@@ -12,6 +12,7 @@ import httpx
 from playhead.errors import RecorderError, StoreError
 from playhead.record.client import RecorderAuth
 from playhead.record.endpoint import read_endpoint, read_token
+from playhead.record.log_recovery import commit_left_requests
 from playhead.settings import Settings
 from playhead.store.database import DATABASE, Store
 from playhead.store.upkeep import perform
@@ -54,14 +55,12 @@ async def run_task(settings: Settings, task: Mapping[str, Any]) -> dict[str, Any
             "Start `playhead record`, or name another folder with --store.",
         )
 
-    def run() -> dict[str, Any]:
-        store = Store(settings.store)
-        try:
-            return perform(store, task)
-        finally:
-            store.close()
-
-    return await asyncio.to_thread(run)
+    store = await asyncio.to_thread(Store, settings.store)
+    try:
+        await commit_left_requests(store)
+        return await asyncio.to_thread(perform, store, task)
+    finally:
+        await asyncio.to_thread(store.close)
 
 
 async def move_old_days(

@@ -68,7 +68,7 @@ class _Connector:
         self.client = RestateClient(
             settings.admin_url, ingress_url=settings.ingress_url, auth_token=settings.auth_token
         )
-        self.store = await connect(settings)
+        self.store = await connect(settings, complete=not record)
         running = await self._recorder_is_running()
         if running or not record:
             self._publish("" if running else _no_recorder("", stored=self.store is not None))
