@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any, ClassVar
 
 from playhead.formatting import size
+from playhead.model import Invocation
 from playhead.text import clean
 from textual import work
 from textual.app import App, SystemCommand
@@ -37,7 +38,7 @@ __all__ = ["PlayheadApp"]
 
 FIRST_FRAME_SECONDS = 0.15
 """Delay before the connections open: their imports would slow down the first frame."""
-OPENING = ("objects", "services")
+OPENING = ("objects", "services", "compare")
 """Actions of the app that open a screen."""
 _END_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
@@ -91,6 +92,7 @@ class PlayheadApp(App[None]):
         Binding("colon,ctrl+p", "command_palette", "Command palette", show=False),
         Binding("O", "objects", "State of objects", show=False),
         Binding("D", "services", "Services and deployments", show=False),
+        Binding("C", "compare", "Compare two invocations", show=False),
     ]
 
     def __init__(
@@ -122,6 +124,8 @@ class PlayheadApp(App[None]):
         """Number of the signal that ended the app."""
         self._connect = connect
         self._first = invocation
+        self._compared: Invocation | None = None
+        """Invocation that was chosen for a comparison."""
         self.register_theme(DARK)
         self.register_theme(LIGHT)
         self.theme = LIGHT.name if _light_terminal() else DARK.name
@@ -235,6 +239,16 @@ class PlayheadApp(App[None]):
         from playhead_tui.screens.services import ServicesScreen
 
         self._open_once(ServicesScreen)
+
+    def action_compare(self) -> None:
+        """Choose an invocation to compare with, or compare it with the chosen one."""
+        from playhead_tui.actions.compare import choose_pair
+
+        pair, self._compared = choose_pair(self, self.screen, self._compared)
+        if pair:
+            from playhead_tui.screens.compare import CompareScreen
+
+            self.push_screen(CompareScreen(self, *pair))
 
     def _open_once(self, kind: Callable[[PlayheadApp], Screen[None]]) -> None:
         """Push a screen, unless it is on top already or a dialog is open."""

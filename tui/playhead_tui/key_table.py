@@ -11,6 +11,7 @@ from textual.screen import Screen
 
 from playhead_tui.dialogs.dialog import Dialog, Menu
 from playhead_tui.dialogs.result_editor import ResultEditor
+from playhead_tui.screens.compare import CompareScreen
 from playhead_tui.screens.details import DetailScreen
 from playhead_tui.screens.failures import FailuresScreen
 from playhead_tui.screens.groups import GroupScreen
@@ -36,6 +37,7 @@ _PLACES: Sequence[tuple[_Kinds, Sequence[str]]] = (
     (InvocationsScreen, ("Invocations", "List and invocation", "Filter line", "Lists")),
     (InvocationScreen, ("Invocation", "Timeline", "Inspector and state", "List and invocation")),
     ((ObjectsScreen, ObjectScreen, HistoryScreen), ("State", "Lists")),
+    (CompareScreen, ("Compare", "Lists")),
     ((ServicesScreen, JournalCheckScreen), ("Services", "Lists")),
     (GroupScreen, ("Failures and agents", "Lists")),
     (ReplayScreen, ("Replay",)),
@@ -60,6 +62,7 @@ def key_rows(
         ("List and invocation", PollingScreen.BINDINGS),
         ("Invocations", InvocationsScreen.BINDINGS),
         ("Failures and agents", [*GroupScreen.BINDINGS, *FailuresScreen.BINDINGS]),
+        ("Compare", CompareScreen.BINDINGS),
         (
             "Services",
             [

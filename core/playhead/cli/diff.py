@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,27 +10,13 @@ from playhead.cli.errors import Exit
 from playhead.cli.options import json_option
 
 if TYPE_CHECKING:
-    from playhead.model import InvocationDetail, LlmCall, Step
+    from collections.abc import Iterator
 
-Verdict = Literal["same", "changed", "only A", "only B"]
-STYLES: dict[Verdict, str] = {
-    "same": "dim",
-    "changed": "yellow",
-    "only A": "red",
-    "only B": "green",
-}
+    from playhead.model import Invocation, Step
+    from playhead.reader.comparison import Comparison, StepPair
+
+STYLES = {"same": "dim", "changed": "yellow", "only A": "red", "only B": "green"}
 VALUE_LENGTH = 300
-
-
-@dataclass(frozen=True, slots=True)
-class StepPair:
-    """A step of A and the matching step of B; one of them is None without a match."""
-
-    verdict: Verdict
-    a: Step | None
-    b: Step | None
-    differences: tuple[str, ...] = ()
-    """Fields that differ: `state`, `input`, `output`, `error`."""
 
 
 @click.command()
@@ -45,98 +29,108 @@ def command(ctx: click.Context, a: str, b: str, show_all: bool, as_json: bool) -
     """Compare two invocations step by step.
 
     A and B are invocation ids or unique prefixes of them. Steps are aligned by type and name.
-    State, input, output and error of aligned steps are compared; times and ids are not. Exits with
-    1 when the invocations differ.
+    State, input, arguments, prompt, output and error of aligned steps are compared; times and ids
+    are not. Exits with 1 when the invocations differ.
     """
     from playhead.client import Client
+    from playhead.reader.comparison import compare
 
     with Client(settings=ctx.obj) as client:
-        first, second = client.invocation(a), client.invocation(b)
-    missing = tuple(dict.fromkeys((*first.missing, *second.missing)))
-    pairs = list(align(first.steps, second.steps))
-    different = [pair for pair in pairs if pair.verdict != "same"]
+        found = compare(client.invocation(a), client.invocation(b))
+    missing = tuple(dict.fromkeys((*found.a.missing, *found.b.missing)))
     if as_json:
         from playhead.cli.output import echo_json
 
-        echo_json({"a": first.summary, "b": second.summary, "steps": pairs,
-                   "different": len(different), "missing": missing})  # fmt: skip
+        first = found.pairs.index(found.first) if found.first else None
+        echo_json({"a": found.a.summary, "b": found.b.summary, "steps": found.pairs,
+                   "different": len(found.different), "first": first,
+                   "missing": missing})  # fmt: skip
     else:
         from playhead.cli.output import note
 
-        _write(first, second, pairs if show_all else different, len(pairs) - len(different))
+        _write(found, found.pairs if show_all else found.different)
         for sentence in missing:
             note(sentence)
-    ctx.exit(Exit.FOUND if different else Exit.FINE)
+    ctx.exit(Exit.FOUND if found.different else Exit.FINE)
 
 
-def align(a: Sequence[Step], b: Sequence[Step]) -> Iterator[StepPair]:
-    """Yield the steps of both in order, paired by type and name."""
-    from difflib import SequenceMatcher
-
-    def names(steps: Sequence[Step]) -> list[tuple[str, str]]:
-        return [(step.type, step.name) for step in steps]
-
-    matcher = SequenceMatcher(a=names(a), b=names(b), autojunk=False)
-    for operation, a0, a1, b0, b1 in matcher.get_opcodes():
-        if operation == "equal":
-            for left, right in zip(a[a0:a1], b[b0:b1], strict=True):
-                differences = _differences(left, right)
-                yield StepPair("changed" if differences else "same", left, right, differences)
-            continue
-        for left in a[a0:a1]:
-            yield StepPair("only A", left, None)
-        for right in b[b0:b1]:
-            yield StepPair("only B", None, right)
-
-
-def _differences(a: Step, b: Step) -> tuple[str, ...]:
-    found = [name for name in ("state", "input", "error") if getattr(a, name) != getattr(b, name)]
-    same = (
-        _answer(a.llm) == _answer(b.llm) if a.llm and b.llm else a.output == b.output
-    )  # an LLM's answer contains ids and times, which always differ
-    return tuple(found if same else [*found, "output"])
-
-
-def _answer(llm: LlmCall) -> object:
-    return llm.model, llm.text, [(call.name, call.arguments) for call in llm.tool_calls]
-
-
-def _write(a: InvocationDetail, b: InvocationDetail, pairs: Sequence[StepPair], same: int) -> None:
+def _write(found: Comparison, pairs: tuple[StepPair, ...]) -> None:
     from playhead import formatting
-    from playhead.cli.output import console, paint
+    from playhead.cli.output import console, paint, table
 
     out = console()
-    for side, detail in (("A", a), ("B", b)):
-        row = detail.summary
-        out.print(
-            paint(
-                f"{side} {row.id}  {row.target}  {row.status}  {formatting.elapsed(row)}  "
-                f"LLM calls {formatting.count(row.llm_calls)}  "
-                f"tokens {formatting.tokens(row.tokens)}"
-            )
-        )
+    a, b = found.a.summary, found.b.summary
+    rows = [(name, _figure(a, name), _figure(b, name)) for name in _FIGURES]
+    table(("", "A", "B"), rows, shortest={"A": 12, "B": 12})
     out.print()
+    if found.first:
+        label = formatting.step_label(found.first.step)
+        out.print(paint(f"First difference: {label} ({found.first.verdict})", "bold"))
     for pair in pairs:
-        step = pair.a or pair.b
-        assert step is not None
         line = paint(f"{pair.verdict:<8} ", STYLES[pair.verdict])
-        line.append_text(paint(formatting.step_label(step)))
+        line.append_text(paint(formatting.step_label(pair.step)))
         if pair.a and pair.b and pair.a.index != pair.b.index:
             line.append_text(paint(f"  (#{pair.b.index} in B)"))
+        line.append_text(paint("".join(f"  {text}" for text in _measures(pair)), "dim"))
         out.print(line)
         for field in pair.differences:
-            for side, of in (("A", pair.a), ("B", pair.b)):
-                value = formatting.one_line(_value(of, field), VALUE_LENGTH)
-                out.print(paint(f"    {field} {side}: {value}"))
+            for text, style in _field_lines(pair, field):
+                out.print(paint(f"    {text}", style))
+    same = len(found.pairs) - len(found.different)
     out.print(paint("1 step is the same." if same == 1 else f"{same} steps are the same.", "dim"))
 
 
-def _value(step: Step | None, field: str) -> str:
+_FIGURES = ("id", "target", "status", "duration", "attempts", "LLM calls", "tokens", "cost")
+
+
+def _figure(row: Invocation, name: str) -> str:
     from playhead import formatting
 
-    if step is None:
-        return ""
-    if field == "output" and step.llm:
-        calls = [f"{c.name}({formatting.pretty(c.arguments)})" for c in step.llm.tool_calls]
-        return " → ".join(filter(None, (step.llm.text, ", ".join(calls))))
-    return formatting.pretty(getattr(step, field))
+    return {
+        "id": row.id,
+        "target": formatting.one_line(row.target),
+        "status": row.status,
+        "duration": formatting.elapsed(row),
+        "attempts": formatting.attempts(row),
+        "LLM calls": formatting.count(row.llm_calls),
+        "tokens": formatting.tokens(row.tokens),
+        "cost": formatting.cost(row.cost),
+    }[name]
+
+
+def _measures(pair: StepPair) -> Iterator[str]:
+    """Yield time and tokens of both sides, if the steps were executed."""
+    from playhead import formatting
+
+    def seconds(step: Step | None) -> str:
+        if step is None:
+            return ""
+        between = formatting.seconds_between(step.started_at, step.ended_at)
+        return formatting.duration(between)
+
+    def tokens(step: Step | None) -> str:
+        return formatting.tokens(step.llm.tokens, unknown="") if step and step.llm else ""
+
+    for measure in (seconds, tokens):
+        found = [text for text in (measure(pair.a), measure(pair.b)) if text]
+        if found:
+            yield " → ".join(found)
+
+
+def _field_lines(pair: StepPair, field: str) -> Iterator[tuple[str, str]]:
+    """Yield the lines of a field that differ, with their styles."""
+    from difflib import unified_diff
+
+    from playhead.formatting import one_line
+    from playhead.reader.comparison import field_text
+
+    left, right = field_text(pair.a, field), field_text(pair.b, field)
+    if "\n" not in left and "\n" not in right:
+        yield f"{field} A: {one_line(left, VALUE_LENGTH)}", "red"
+        yield f"{field} B: {one_line(right, VALUE_LENGTH)}", "green"
+        return
+    yield f"{field}:", ""
+    for line in unified_diff(left.splitlines(), right.splitlines(), lineterm="", n=1):
+        if not line.startswith(("---", "+++", "@@")):
+            style = {"-": "red", "+": "green"}.get(line[:1], "dim")
+            yield one_line(line[:1]).ljust(1) + " " + one_line(line[1:], VALUE_LENGTH), style

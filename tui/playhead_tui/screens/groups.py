@@ -110,6 +110,9 @@ class GroupScreen(PollingScreen, Generic[Group]):
         self.dismiss()
         self._show_invocations(f"{wanted} {self.filter}".strip())
 
+    def shown(self) -> None:
+        """Follow up on new rows."""
+
     # The screen.
 
     def compose(self) -> ComposeResult:
@@ -164,6 +167,7 @@ class GroupScreen(PollingScreen, Generic[Group]):
             self.query_one("#empty", Static).update(self.EMPTY + more)
         self.listing.show_rows(groups.rows, stay_at_top=not self._loaded)
         self._loaded = True
+        self.shown()
         self.query_one(Notes).show_notes((*self.dashboard.notes, *groups.missing))
 
     def fail(self, error: Exception) -> None:

@@ -1,0 +1,85 @@
+"""Two invocations side by side in the dashboard."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from playhead_tui.screens.compare import CompareScreen
+from playhead_tui.screens.failures import FailuresScreen
+from playhead_tui.screens.invocation import InvocationScreen
+from playhead_tui.widgets.text_pane import TextPane
+from tui_fakes import FakeReader, some_rows
+from tui_stories import details
+
+
+@pytest.fixture
+def source() -> FakeReader:
+    """The weather agent, and a restart of it whose tool had another result."""
+    rows = some_rows()
+    weather = rows[0]
+    again = replace(weather, id="inv_1zAgain", restarted_from=weather.id)
+    reader = FakeReader([again, *rows])
+    reader.details = details(rows)
+    detail = reader.details[weather.id]
+    steps = list(detail.steps)
+    steps[-1] = replace(steps[-1], output={"city": "[b]Denver\x1b[2J"}, error=None)
+    reader.details[again.id] = replace(detail, summary=again, steps=tuple(steps))
+    return reader
+
+
+async def shown(s: Any) -> CompareScreen:
+    await s.until(lambda: isinstance(s.app.screen, CompareScreen) and s.app.screen.listing.rows)
+    found = s.app.screen
+    assert isinstance(found, CompareScreen)
+    return found
+
+
+async def test_two_invocations_are_compared_from_the_list(source: FakeReader, stage) -> None:
+    async with stage(source) as s:
+        await s.until(lambda: len(s.app.screen.listing.rows) > 5)
+        assert s.app.screen.listing.go_to("inv_1aWeather")
+        await s.press("C")
+        await s.shows("Compare WeatherAgent/run: press C on another one.")
+        assert s.app.screen.listing.go_to("inv_1zAgain")
+        await s.press("C")
+        screen = await shown(s)
+        assert (screen.a, screen.b) == ("inv_1aWeather", "inv_1zAgain")
+        assert len(screen.listing.rows) == len(source.details["inv_1aWeather"].steps)
+        current = screen.listing.current
+        assert current is not None
+        assert current.verdict == "changed"
+        await s.until(lambda: '+  "city": "[b]Denver' in screen.query_one(TextPane).text)
+        assert "\x1b" not in s.text
+        await s.press("e")
+        await s.until(lambda: len(screen.listing.rows) == 1)
+        await s.press("enter")
+        await s.until(lambda: isinstance(s.app.screen, InvocationScreen))
+        assert s.app.screen.invocation_id == "inv_1zAgain"
+
+
+@pytest.mark.parametrize("size", [(20, 5), (40, 10)])
+async def test_a_restart_is_compared_with_its_original(
+    source: FakeReader, stage, size: tuple[int, int]
+) -> None:
+    async with stage(source, size=size, invocation="inv_1zAgain") as s:
+        await s.until(lambda: getattr(s.app.screen, "detail", None))
+        await s.press("C", "C")
+        screen = await shown(s)
+        assert (screen.a, screen.b) == ("inv_1aWeather", "inv_1zAgain")
+        await s.press("n", "plus")
+        await s.until(lambda: screen.has_class("zoom"))
+        await s.press("escape", "escape")
+        await s.until(lambda: isinstance(s.app.screen, InvocationScreen))
+
+
+async def test_an_invocation_is_not_compared_with_itself(source: FakeReader, stage) -> None:
+    async with stage(source, invocation="inv_1fChat") as s:
+        await s.until(lambda: getattr(s.app.screen, "detail", None))
+        await s.press("C", "C")
+        await s.shows("Not compared: it was the same invocation.")
+        await s.press("escape", "F")
+        await s.until(lambda: isinstance(s.app.screen, FailuresScreen))
+        await s.press("C")
+        await s.shows("Select an invocation in the list")
