@@ -41,7 +41,11 @@ def for_each(record_property: Callable[[str, object], None], **strategies: Any) 
             deadline=None,  # a busy machine is not a defect
             database=None,
             derandomize="GENERATED_EXAMPLES" not in os.environ,
-            suppress_health_check=list(HealthCheck),
+            suppress_health_check=[
+                HealthCheck.too_slow,
+                HealthCheck.data_too_large,
+                HealthCheck.large_base_example,
+            ],
         )
         @given(**strategies)
         def one(**case: Any) -> None:

@@ -24,6 +24,7 @@ from playhead.errors import ExportError, TargetRefusesError, TargetUnreachableEr
 from playhead.export.otlp_encoding import EncodedSpan, encode
 from playhead.export.report import Result
 from playhead.export.targets import Target
+from playhead.http_client import HttpClient
 from playhead.text import clean
 
 __all__ = ["Delivery"]
@@ -60,7 +61,7 @@ class Delivery:
         self._patience = patience
         self._pause = pause
         host = httpx.URL(target.url).host
-        self._http = httpx.AsyncClient(
+        self._http = HttpClient(
             headers={
                 **target.headers,
                 "content-type": "application/x-protobuf",

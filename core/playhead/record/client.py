@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import httpx
 
 from playhead.errors import QueryError, QueryLimitError, RecorderError
+from playhead.http_client import HttpClient
 from playhead.record.change_feed import Changes, parse_changes
 from playhead.record.endpoint import (
     CLIENT_HEADER,
@@ -220,7 +221,7 @@ class _FollowingClient:
 class _RecorderClient:
     def __init__(self, endpoint: RecorderEndpoint, token: str) -> None:
         self._endpoint: RecorderEndpoint = endpoint
-        self._http: httpx.AsyncClient = _client(endpoint, token)
+        self._http = _client(endpoint, token)
 
     async def rows(self, sql: str, params: Sequence[Any] = ()) -> list[dict[str, Any]]:
         content = await self._post(sql, params, "application/json")
@@ -332,8 +333,8 @@ class RecorderAuth(httpx.Auth):
             )
 
 
-def _client(endpoint: RecorderEndpoint, token: str) -> httpx.AsyncClient:
-    return httpx.AsyncClient(
+def _client(endpoint: RecorderEndpoint, token: str) -> HttpClient:
+    return HttpClient(
         base_url=endpoint.api_url,
         headers={CLIENT_HEADER: secrets.token_hex(8)},
         auth=RecorderAuth(endpoint, token),

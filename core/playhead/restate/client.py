@@ -18,6 +18,7 @@ from playhead.errors import (
     UnauthorizedError,
     UnreachableError,
 )
+from playhead.http_client import HttpClient
 from playhead.settings import require_header_token
 
 __all__ = ["RestateClient", "answer_error", "connection_error"]
@@ -73,7 +74,7 @@ class RestateClient:
         if auth_token:
             require_header_token(auth_token, "auth_token")
         headers = {"authorization": f"Bearer {auth_token}"} if auth_token else {}
-        self._http = httpx.AsyncClient(
+        self._http = HttpClient(
             headers=headers,
             timeout=timeout,
             transport=transport,
