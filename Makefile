@@ -29,7 +29,7 @@ node_modules/.installed: package-lock.json
 demo: .venv/.run node_modules/.installed ## run sample agents with failures, and open the dashboard
 	@$(BIN)/playhead demo $(ARGS)
 
-targets: ## obtain the Collector, Jaeger and Phoenix for the tests, outside the checkout (needs Go)
+targets: ## obtain the Collector, Jaeger, Phoenix and Spark for the tests, outside the checkout (needs Go, Java)
 	@PYTHON="$(PYTHON)" sh scripts/targets.sh
 
 test: install ## run the tests in two processes
@@ -68,6 +68,7 @@ lock: ## pin the newest allowed versions of all packages (needs uv)
 	@$(COMPILE) requirements/uv.in -o requirements/uv.txt
 	@$(COMPILE) requirements/proto.in -o requirements/proto.txt
 	@$(COMPILE) requirements/targets.in -o requirements/targets.txt
+	@$(COMPILE) requirements/spark.in -o requirements/spark.txt
 
 clean: ## remove all files that these targets write
 	rm -rf .venv node_modules .demo site

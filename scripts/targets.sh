@@ -1,6 +1,6 @@
 #!/bin/sh
-# Obtains the programs that the tests send spans to, outside the checkout: a Collector, Jaeger, Phoenix.
-# usage: targets.sh [collector] [jaeger] [phoenix]     without names: all
+# Obtains the programs that the tests send spans to, outside the checkout: a Collector, Jaeger, Phoenix, Spark.
+# usage: targets.sh [collector] [jaeger] [phoenix] [spark]     without names: all
 # Prints the path of each program. PLAYHEAD_TARGETS is the folder; versions are pinned here.
 set -eu
 cd "$(dirname "$0")/.."
@@ -9,6 +9,7 @@ builder=go.opentelemetry.io/collector/cmd/builder@v0.156.0
 jaeger=github.com/jaegertracing/jaeger/cmd/jaeger@v1.65.0
 manifest=tests/collector/builder.yaml
 phoenix=requirements/targets.txt
+spark=requirements/spark.txt
 PATH=$PATH:/usr/local/go/bin
 
 fail() {
@@ -50,13 +51,29 @@ build_jaeger() {
   go build -o program "${jaeger%@*}"
 }
 
-install_phoenix() {
+# install_python NAME REQUIREMENTS: install pinned packages into a virtual environment of their own.
+install_python() {
+  required=$PWD/$2
+  # A virtual environment cannot be moved: it is complete when the stamp exists.
+  venv=$folder/$1-$(cksum "$2" | cut -d ' ' -f 1)
+  [ ! -e "$venv/complete" ] || return 0
+  echo "Installing $venv ..." >&2
+  rm -rf "$venv"
+  mkdir "$venv"
+  (cd "$venv" && install_packages) >"$venv.log" 2>&1 || {
+    tail -n 30 "$venv.log" >&2
+    fail "$1 could not be installed"
+  }
+  touch "$venv/complete"
+}
+
+install_packages() {
   python=$(command -v "${PYTHON:-python3}")
   "$python" -m venv venv
   if command -v uv >/dev/null 2>&1; then
-    uv pip install --python venv/bin/python --require-hashes -r "$phoenix_path"
+    uv pip install --python venv/bin/python --require-hashes -r "$required"
   else
-    venv/bin/python -m pip install --require-hashes -r "$phoenix_path"
+    venv/bin/python -m pip install --require-hashes -r "$required"
   fi
 }
 
@@ -76,26 +93,20 @@ jaeger() {
 }
 
 phoenix() {
-  phoenix_path=$PWD/$phoenix
-  # A virtual environment cannot be moved: it is complete when the stamp exists.
-  venv=$folder/phoenix-$(cksum "$phoenix" | cut -d ' ' -f 1)
-  if [ ! -e "$venv/complete" ]; then
-    echo "Installing $venv ..." >&2
-    rm -rf "$venv"
-    mkdir "$venv"
-    (cd "$venv" && install_phoenix) >"$venv.log" 2>&1 || {
-      tail -n 30 "$venv.log" >&2
-      fail "Phoenix could not be installed"
-    }
-    touch "$venv/complete"
-  fi
+  install_python phoenix "$phoenix"
   echo "$venv/venv/bin/phoenix"
 }
 
+spark() {
+  command -v java >/dev/null 2>&1 || fail "Spark runs on Java 17 or later: https://adoptium.net"
+  install_python spark "$spark"
+  echo "$venv/venv/bin/python"
+}
+
 mkdir -p "$folder"
-for name in ${*:-collector jaeger phoenix}; do
+for name in ${*:-collector jaeger phoenix spark}; do
   case $name in
-    collector | jaeger | phoenix) "$name" ;;
+    collector | jaeger | phoenix | spark) "$name" ;;
     *) fail "unknown target $name" ;;
   esac
 done

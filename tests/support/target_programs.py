@@ -19,9 +19,10 @@ ROOT = Path(__file__).parents[2]
 
 @cache
 def program(name: str) -> Path:
-    """Return the path of `collector`, `jaeger` or `phoenix`; obtaining it takes minutes at first.
+    """Return the path of `collector`, `jaeger`, `phoenix` or the Python of `spark`.
 
-    Where it cannot be obtained, a test is skipped with the reason; in CI it fails.
+    Obtaining it takes minutes at first. Where it cannot be obtained, a test is skipped with the
+    reason; in CI it fails.
     """
     with (Path(tempfile.gettempdir()) / "playhead-targets.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # other test processes wait for the same program
