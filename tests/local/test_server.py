@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import httpx
 import pytest
 from playhead.errors import ProcessError, RefusedError, ServerNotFoundError
-from playhead.local import RestateServer, find_server, port_is_free
+from playhead.local import RestateServer, find_server, free_port, port_is_free, ports
 from playhead.local import server as server_module
 
 
@@ -60,3 +61,16 @@ def test_a_server_on_path_takes_precedence(tmp_path: Path, monkeypatch: pytest.M
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     assert find_server() == program
+
+
+def test_free_ports_are_none_that_outgoing_connections_take(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = [free_port() for _ in range(20)]
+    assert all(port_is_free(port) for port in found)
+    assert max(found) < 32_768  # first port of Linux's default range
+    taken = found[0]
+    monkeypatch.setattr(ports, "PORTS", [taken] * 100)
+    assert free_port() == taken
+    with socket.create_server((ports.LOOPBACK, taken)):
+        assert free_port() != taken

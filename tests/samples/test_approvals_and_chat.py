@@ -67,7 +67,7 @@ def test_chat_remembers_and_conversations_are_separate(lab: Lab) -> None:
 
 def test_messages_to_one_key_are_queued_and_see_earlier_ones(lab: Lab) -> None:
     key = lab.key("hot")
-    lab.set_llm_fault(do="slow", agent="chat", seconds=0.5)
+    lab.set_llm_fault(do="slow", agent="chat", seconds=3)
     first = lab.send(f"/ChatAgent/{key}/message", {"message": "One."})
     until(lambda: bool(lab.llm_log("chat")), "the first message is being answered")
     rest = [lab.send(f"/ChatAgent/{key}/message", {"message": f"Number {n}."}) for n in (2, 3)]

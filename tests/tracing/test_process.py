@@ -37,7 +37,7 @@ def test_live_view_and_sigterm(bed: Bed, server: str) -> None:
         assert not [r for r in bed.receiver.rows if "playhead.pending" in r.attributes]
 
         child.signal(signal.SIGTERM)
-        until(lambda: not child.running, "the process has ended", seconds=5)
+        until(lambda: not child.running, "the process has ended", seconds=20)
         interrupted = bed.receiver.wait(lambda rows: [r for r in rows if r.span_id == chat.span_id])
         assert len(interrupted) == 1, "the finished span replaces the pending one"
         assert interrupted[0].attributes["playhead.interrupted"] is True
