@@ -7,7 +7,7 @@ import socket
 
 LOOPBACK = "127.0.0.1"
 PORTS = range(15_000, 32_768)
-"""Below the ports that Linux and macOS give to outgoing connections, which could take a free one."""
+"""Below the ports of outgoing connections on Linux and macOS, which could take a free one."""
 _random = random.SystemRandom()
 
 
