@@ -228,6 +228,27 @@ def test_large_traces_are_read_in_parts(write: Write, run: Run) -> None:
     assert len({span.span_id for span in sink.spans}) == 25_000 == len(sink.spans)
 
 
+def test_archived_spans_are_sent_on_demand(write: Write, run: Run, tmp_path: Path) -> None:
+    now, day = time.time_ns(), 86_400 * 10**9
+    old = [row(n, start=now - 9 * day + n, end=now - 9 * day + 500) for n in range(3)]
+    write([*old, row(3, start=now - day, end=now - day + 500)])
+    assert run("archive", "--before", "7d").exit_code == 0
+    write(old[:1])  # imported again: now it is in both places
+    with OtlpSink() as sink:
+        arguments = (*TRACES, "--to", "phoenix", "--endpoint", sink.url)
+        assert "Sent 2 spans" in run(*arguments).stdout
+        rest = run(*arguments, "--archived")
+        assert "Sent 2 spans" in rest.stdout
+        assert "2 were there before" in rest.stdout
+    assert sorted(span.name for span in sink.spans) == ["span 0", "span 1", "span 2", "span 3"]
+    folder = tmp_path / "parquet"
+    result = run(*TRACES, "--archived", "--to", "parquet", str(folder))
+    assert "Wrote 4 spans" in result.stdout
+    assert len(list(folder.glob("day=*"))) == 2
+    refused = run(*TRACES, "--archived", "--filter", "status:failed", "--to", "otlp")
+    assert refused.exit_code == 2
+
+
 def test_an_empty_store_and_no_store(write: Write, run: Run) -> None:
     with OtlpSink() as sink:
         arguments = (*TRACES, "--to", "otlp", "--endpoint", sink.url)

@@ -53,6 +53,7 @@ def command() -> None:
     help="Only spans since TIME: an age (90s, 15m, 2h, 3d) or an ISO 8601 time.",
 )
 @filter_option
+@click.option("--archived", is_flag=True, help="Also spans that `playhead archive` has moved.")
 @click.option("--as-stored", is_flag=True, help="Add nothing for the target to the spans.")
 @click.option("--again", is_flag=True, help="Send spans again that the target has accepted before.")
 @click.option(
@@ -73,6 +74,7 @@ def traces(
     headers: tuple[str, ...],
     since: datetime | None,
     expression: str | None,
+    archived: bool,
     as_stored: bool,
     again: bool,
     retry_for: float,
@@ -94,6 +96,8 @@ def traces(
         raise click.UsageError(f"--to {name} takes no --endpoint, --header or --again.")
     if not to_path and path is not None:
         raise click.UsageError(f"--to {name} takes no PATH; name its address with --endpoint.")
+    if archived and expression:
+        raise click.UsageError("--archived excludes --filter, which knows the store only.")
     target = None
     if not to_path:
         given: dict[str, str] = {}
@@ -112,6 +116,7 @@ def traces(
                 path,
                 since,
                 expression,
+                archived,
                 as_stored,
                 again,
                 retry_for,
@@ -133,6 +138,7 @@ async def _export(
     path: Path | None,
     since: datetime | None,
     expression: str | None,
+    archived: bool,
     as_stored: bool,
     again: bool,
     patience: float,
@@ -150,7 +156,7 @@ async def _export(
             "Start `playhead record`, or name another folder with --store.",
         )
     try:
-        reader = SpanReader(client, await _selection(client, since, expression))
+        reader = SpanReader(client, await _selection(client, since, expression, archived))
         report = Report(await reader.totals())
         if target is None:
             assert path is not None
@@ -173,7 +179,7 @@ async def _export(
 
 
 async def _selection(
-    client: StoreClient, since: datetime | None, expression: str | None
+    client: StoreClient, since: datetime | None, expression: str | None, archived: bool
 ) -> Selection:
     """Return what to export. Raises FilterError."""
     from playhead.export.stored_spans import Selection
@@ -181,7 +187,7 @@ async def _selection(
     from playhead.filters.store import USED_MODELS, prices_of, stored_ids
 
     if not expression:
-        return Selection(since)
+        return Selection(since, archived=archived)
     wanted = parse(expression)
     prices = prices_of(await client.rows(USED_MODELS)) if wanted.needs_prices else "[]"
     sql, parameters = stored_ids(wanted, datetime.now(UTC), prices)
@@ -237,7 +243,8 @@ def _preparation(client: StoreClient, reader: SpanReader, target: Target) -> Pre
 
     async def prepare(part: Part, spans: list[StoredSpan]) -> None:
         complete = reader.selection.everything and part.whole
-        contexts = await read_contexts(client, part, spans if complete else None)
+        prefix = reader.selection.prefix
+        contexts = await read_contexts(client, part, spans if complete else None, prefix=prefix)
         dress(spans, contexts, dressing)
 
     return prepare

@@ -85,6 +85,13 @@ class Selection:
     """A SELECT of these ids, for queries on all spans."""
     parameters: tuple[Any, ...] = ()
     """Its parameters."""
+    archived: bool = False
+    """Whether spans of the archive match, too."""
+
+    @property
+    def prefix(self) -> str:
+        """Prefix of the names of tables: with `all_`, they are views of tables and archive."""
+        return "all_" if self.archived else ""
 
     @property
     def everything(self) -> bool:
@@ -165,6 +172,7 @@ class SpanReader:
         self._client = client
         self.selection = selection
         self._invocations = selection.invocations
+        self._spans = f"{selection.prefix}spans"
         self._where, self._parameters = selection.where()
         self._plain, self._plain_parameters = selection.where(filtered=False)
 
@@ -173,7 +181,7 @@ class SpanReader:
         pending = self._where.replace("end_unix_nano IS NOT NULL", "end_unix_nano IS NULL", 1)
         [row] = await self._client.rows(
             f"SELECT (SELECT count(*) FROM spans WHERE {pending}) AS pending, count(*) AS spans,"
-            f" count(DISTINCT trace_id) AS traces FROM spans WHERE {self._where}",
+            f" count(DISTINCT trace_id) AS traces FROM {self._spans} WHERE {self._where}",
             [*self._parameters, *self._parameters],
         )
         return Totals(row["spans"], row["traces"], row["pending"])
@@ -243,7 +251,7 @@ class SpanReader:
         while True:
             rows = await self._client.rows(
                 "SELECT trace_id, min(start_unix_nano) AS first, max(start_unix_nano) AS last,"
-                f" count(*) AS spans FROM spans WHERE {self._where} GROUP BY trace_id"
+                f" count(*) AS spans FROM {self._spans} WHERE {self._where} GROUP BY trace_id"
                 " HAVING (min(start_unix_nano), trace_id) > (?::UBIGINT, ?)"
                 f" ORDER BY first, trace_id LIMIT {PLAN_TRACES}",
                 [*self._parameters, first, trace_id],
@@ -259,7 +267,7 @@ class SpanReader:
         if not traces:
             return []
         rows = await self._client.rows(
-            f"SELECT trace_id, sum({_SIZE})::UBIGINT AS size FROM spans WHERE {self._plain}"
+            f"SELECT trace_id, sum({_SIZE})::UBIGINT AS size FROM {self._spans} WHERE {self._plain}"
             " AND start_unix_nano BETWEEN ?::UBIGINT AND ?::UBIGINT"
             " AND trace_id IN (SELECT unnest(?::VARCHAR[])) GROUP BY trace_id",
             [
@@ -279,7 +287,7 @@ class SpanReader:
         count = max(1, min(PIECE_SPANS, trace.spans * PIECE_BYTES // max(trace.size, 1)))
         rows = await self._client.rows(
             "SELECT start_unix_nano AS start FROM (SELECT start_unix_nano, row_number() OVER"
-            f" (ORDER BY start_unix_nano) AS number FROM spans WHERE {self._where}"
+            f" (ORDER BY start_unix_nano) AS number FROM {self._spans} WHERE {self._where}"
             " AND trace_id = ?) WHERE number % ? = 0 ORDER BY start",
             [*self._parameters, trace.trace_id, count],
         )
@@ -294,9 +302,11 @@ class SpanReader:
     async def _fetch(self, part: Part) -> ArrowTable:
         from playhead.store.arrow import pa, pc
 
+        # A span that was imported again after it was archived is in both places.
+        once = "DISTINCT ON (trace_id, span_id) " if self.selection.archived else ""
         try:
             table = await self._client.arrow(
-                f"SELECT {_COLUMNS} FROM spans WHERE {self._plain}"
+                f"SELECT {once}{_COLUMNS} FROM {self._spans} WHERE {self._plain}"
                 " AND start_unix_nano BETWEEN ?::UBIGINT AND ?::UBIGINT"
                 " AND trace_id IN (SELECT unnest(?::VARCHAR[]))",
                 [*self._plain_parameters, part.start, part.end, part.traces],

@@ -36,7 +36,7 @@ SELECT trace_id, span_id, invocation_id, name, start_unix_nano AS start, end_uni
   CASE WHEN {AGENT_CALL.sql()} OR parent_span_id IS NULL THEN attributes ELSE
     json_object('restate.invocation.target', attributes->>'$."{names.INVOCATION_TARGET}"')
     END::VARCHAR AS attributes
-FROM spans WHERE end_unix_nano IS NOT NULL
+FROM {{prefix}}spans WHERE end_unix_nano IS NOT NULL
   AND start_unix_nano BETWEEN ?::UBIGINT AND ?::UBIGINT
   AND trace_id IN (SELECT unnest(?::VARCHAR[]))
   AND ({AGENT_CALL.sql()} OR {" OR ".join(map(name_sql, _SERVER_SPANS))})
@@ -45,16 +45,17 @@ ORDER BY start_unix_nano, span_id
 _INVOCATIONS = """
 SELECT id, target_service_name AS service, target_service_key AS key, invoked_by_id AS caller,
   completion_result AS result
-FROM invocations WHERE id IN (SELECT unnest(?::VARCHAR[]))
+FROM {prefix}invocations WHERE id IN (SELECT unnest(?::VARCHAR[]))
 """
 _ERRORS = """
-SELECT id, epoch_ns(appended_at) AS at, event_json AS event FROM journal_events
+SELECT id, epoch_ns(appended_at) AS at, event_json AS event FROM {prefix}journal_events
 WHERE event_type = 'TransientError' AND id IN (SELECT unnest(?::VARCHAR[])) ORDER BY appended_at
 """
 _CALLS = """
 SELECT id, invoked_id AS child, command FROM (
   SELECT id, invoked_id, row_number() OVER (PARTITION BY id ORDER BY "index") - 1 AS command
-  FROM journal WHERE starts_with(entry_type, 'Command:') AND id IN (SELECT unnest(?::VARCHAR[]))
+  FROM {prefix}journal
+  WHERE starts_with(entry_type, 'Command:') AND id IN (SELECT unnest(?::VARCHAR[]))
 ) WHERE invoked_id IS NOT NULL
 """
 
@@ -99,7 +100,11 @@ class TraceContext:
 
 
 async def read_contexts(
-    client: StoreClient, part: Part, spans: Sequence[StoredSpan] | None = None
+    client: StoreClient,
+    part: Part,
+    spans: Sequence[StoredSpan] | None = None,
+    *,
+    prefix: str = "",
 ) -> dict[str, TraceContext]:
     """Return the contexts of traces by their ids.
 
@@ -107,6 +112,7 @@ async def read_contexts(
         client: The store.
         part: The traces.
         spans: All their spans, if they have been read already.
+        prefix: Prefix of the names of tables; see `Selection.prefix`.
 
     Raises:
         QueryError: A query exceeds a limit.
@@ -114,17 +120,21 @@ async def read_contexts(
     """
     traces = part.traces
     if spans is None:
-        rows = await client.rows(_SPANS, [part.first, part.last, list(traces)])
+        rows = await client.rows(
+            _SPANS.format(prefix=prefix), [part.first, part.last, list(traces)]
+        )
         for row in rows:
             row["attributes"] = as_dict(as_json(row["attributes"]))
     else:
         rows = _rows(spans)
     ids = sorted({row["invocation_id"] for row in rows if row["invocation_id"]})
-    invocations = {row["id"]: row for row in await client.rows(_INVOCATIONS, [ids])}
+    invocations = {
+        row["id"]: row for row in await client.rows(_INVOCATIONS.format(prefix=prefix), [ids])
+    }
     failed = sorted({r["invocation_id"] for r in rows if _is_failed_attempt(r)} - {None})
-    errors = await client.rows(_ERRORS, [failed]) if failed else []
+    errors = await client.rows(_ERRORS.format(prefix=prefix), [failed]) if failed else []
     callers = sorted({row["caller"] for row in invocations.values() if row["caller"]})
-    calls = await client.rows(_CALLS, [callers]) if callers else []
+    calls = await client.rows(_CALLS.format(prefix=prefix), [callers]) if callers else []
     by_trace: dict[str, list[dict[str, Any]]] = {trace: [] for trace in traces}
     for row in rows:
         by_trace[row["trace_id"]].append(row)
