@@ -23,9 +23,13 @@ if TYPE_CHECKING:
         AgentReport,
         FailureGroups,
         FigureKind,
+        GroupKey,
         Invocation,
         InvocationDetail,
+        InvocationGroups,
         InvocationPage,
+        Order,
+        Totals,
     )
     from playhead.reader.reader import Reader
     from playhead.record.client import StoreClient
@@ -87,6 +91,8 @@ class AsyncClient:
         since: datetime | timedelta | None = None,
         before: Invocation | None = None,
         filter: str | None = None,  # noqa: A002
+        order: Order | None = None,
+        figures: bool = True,
     ) -> InvocationPage:
         """Return the newest invocations that match. See `Client.invocations`."""
         if isinstance(since, timedelta):
@@ -100,6 +106,8 @@ class AsyncClient:
             since=since.astimezone(UTC) if since else None,
             before=before,
             filter=filter,
+            order=order,
+            figures=figures,
         )
         _require_a_source(page)
         return page
@@ -153,6 +161,20 @@ class AsyncClient:
     ) -> AgentReport:
         """Return the calls of models, tools and steps, by agent. See `Client.agents`."""
         return await (await self._open()).agents(filter=filter, kinds=kinds)
+
+    async def groups(
+        self,
+        by: GroupKey,
+        *,
+        filter: str | None = None,  # noqa: A002
+        limit: int = 100,
+    ) -> InvocationGroups:
+        """Return groups of invocations, the largest first. See `Client.groups`."""
+        return await (await self._open()).groups(by, filter=filter, limit=limit)
+
+    async def totals(self, *, filter: str | None = None) -> Totals:  # noqa: A002
+        """Return the sums over all invocations that match. See `Client.totals`."""
+        return await (await self._open()).totals(filter=filter)
 
     async def sql(self, query: str) -> list[dict[str, Any]]:
         """Return the rows of one SELECT over the store. See `Client.sql`."""
@@ -285,6 +307,8 @@ class Client:
         since: datetime | timedelta | None = None,
         before: Invocation | None = None,
         filter: str | None = None,  # noqa: A002
+        order: Order | None = None,
+        figures: bool = True,
     ) -> InvocationPage:
         """Return the newest invocations that match, newest first.
 
@@ -298,6 +322,9 @@ class Client:
             before: Return only invocations older than this one. Pass the last row of a page to get
                 the next page.
             filter: Further conditions in the filter language, such as `tokens>1000 -key:u1`.
+            order: Another order, such as `playhead.model.Order("cost")`: the first `limit` of all
+                invocations; not with `before`.
+            figures: Also read attempts, LLM calls, tokens, times and reasons.
 
         Returns:
             A `playhead.model.InvocationPage`: `rows`, each a `playhead.model.Invocation` with
@@ -317,6 +344,8 @@ class Client:
                 since=since,
                 before=before,
                 filter=filter,
+                order=order,
+                figures=figures,
             )
         )
 
@@ -380,6 +409,47 @@ class Client:
             ```
         """
         return self._run(self._client.recording(invocation_id))
+
+    def groups(
+        self,
+        by: GroupKey,
+        *,
+        filter: str | None = None,  # noqa: A002
+        limit: int = 100,
+    ) -> InvocationGroups:
+        """Return groups of invocations, the largest first.
+
+        Args:
+            by: What the invocations of a group have in common: `service`, `status`, `error` (first
+                line of the last failure) or `key` (of the virtual object or workflow).
+            filter: Only invocations that match, in the filter language.
+            limit: Maximum number of groups.
+
+        Returns:
+            A `playhead.model.InvocationGroups`: `groups`, each with its `name` and `totals`.
+
+        Raises:
+            FilterError: The filter is wrong, or has conditions that are not stored.
+            UnreachableError: Neither the server nor the store can be read.
+            RecorderError: The store cannot be read, and is needed.
+        """
+        return self._run(self._client.groups(by, filter=filter, limit=limit))
+
+    def totals(self, *, filter: str | None = None) -> Totals:  # noqa: A002
+        """Return the number, LLM calls, tokens and cost of all invocations that match.
+
+        Args:
+            filter: Only invocations that match, in the filter language.
+
+        Returns:
+            A `playhead.model.Totals`; without a recorder, only the numbers of invocations.
+
+        Raises:
+            FilterError: The filter is wrong, or has conditions that are not stored.
+            UnreachableError: Neither the server nor the store can be read.
+            RecorderError: The store cannot be read, and is needed.
+        """
+        return self._run(self._client.totals(filter=filter))
 
     def failures(
         self,

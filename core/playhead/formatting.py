@@ -8,7 +8,16 @@ from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
-from playhead.model import ClockOffset, Cost, FailureGroup, Invocation, PinnedCount, Step, Tokens
+from playhead.model import (
+    ClockOffset,
+    Cost,
+    FailureGroup,
+    Invocation,
+    PinnedCount,
+    Step,
+    Tokens,
+    Totals,
+)
 from playhead.text import clean, escape_json
 
 __all__ = [
@@ -43,6 +52,7 @@ __all__ = [
     "step_label",
     "times",
     "tokens",
+    "totals_line",
     "tries_line",
     "try_lines",
     "unexplained_line",
@@ -257,9 +267,20 @@ def sparkline(values: Sequence[int], *, ascii_only: bool = False) -> str:
     )
 
 
-def calls_of(number: int) -> str:
+def calls_of(number: int, noun: str = "call") -> str:
     """Format a number of calls: `1 call`, `2 calls`."""
-    return f"{count(number)} call{'' if number == 1 else 's'}"
+    return f"{count(number)} {noun}{'' if number == 1 else 's'}"
+
+
+def totals_line(totals: Totals) -> str:
+    """Format totals: `120 invocations, 412 LLM calls, 1.2M/88k tokens, $3.21`."""
+    sign = "" if totals.complete else "≥ "
+    parts = [f"{sign}{calls_of(totals.invocations, 'invocation')}"]
+    if totals.llm_calls:
+        parts += [calls_of(totals.llm_calls, "LLM call"), f"{tokens(totals.tokens)} tokens"]
+        if totals.cost and totals.cost.usd is not None:
+            parts.append(cost(totals.cost))
+    return ", ".join(parts)
 
 
 def origin_line(row: Invocation, id_length: int | None = None) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 from playhead.cli import cli
+from situations import SIZES
 
 __all__ = ["CALLS", "Call", "Said", "commands"]
 
@@ -41,12 +42,14 @@ class Call:
     check: Callable[[Any, Said], None]
     """Checks a result of `--json` with the exit code 0 or 1."""
     needs: str = "a source"
-    """`a source`, `the store` or `nothing`: what must be available."""
+    """`a source`, `the store`, `the server` or `nothing`: what must be available."""
     json: bool = True
     by_id: bool = False
     """Whether it names an invocation: without rows, it is not found."""
     missing: bool = True
     """Whether its JSON has `missing`."""
+    sizes: tuple[int, ...] = SIZES
+    """Numbers of invocations with which it is called."""
     finding: bool = False
     """Whether the exit code 1 is possible."""
 
@@ -64,6 +67,33 @@ def listed(limit: int) -> Callable[[Any, Said], None]:
         assert order == sorted(order, reverse=True)
 
     return check
+
+
+def in_order(situation: Any, said: Said) -> None:
+    document = said.document
+    rows = document["invocations"]
+    assert len(rows) == min(3, situation.rows)
+    assert document["totals"]["invocations"] == situation.rows
+    ended = [
+        datetime.fromisoformat(row["completed_at"]) - datetime.fromisoformat(row["created_at"])
+        for row in rows
+        if row["completed_at"]
+    ]
+    assert ended == sorted(ended, reverse=True)
+
+
+def divided(situation: Any, said: Said) -> None:
+    document = said.document
+    counts = [group["totals"]["invocations"] for group in document["groups"]]
+    assert counts == sorted(counts, reverse=True)
+    assert sum(counts) == document["totals"]["invocations"] == situation.rows
+
+
+def left_alone(situation: Any, said: Said) -> None:
+    """Check a change that does not fit the state of the invocation."""
+    [outcome] = said.document["outcomes"]
+    assert outcome["state"] == "left alone"
+    assert outcome["text"] in ("has ended", "has not ended")
 
 
 def none(situation: Any, said: Said) -> None:
@@ -234,6 +264,18 @@ CALLS = (
     Call("ls", fixed("--status", "suspended", "--text", "waits"), found("waits")),
     Call("ls", fixed("--text", "no such thing"), none),
     Call("ls", fixed("--filter", "service:ai calls:2"), recorded),
+    Call("ls", fixed("--sort", "duration", "--limit", "3"), in_order, sizes=(10,)),
+    Call("ls", fixed("--group-by", "service"), divided, sizes=(10,)),
+    *(
+        Call(verb, of("trivial", then=("--yes",)), left_alone, needs="the server", by_id=True,
+             missing=False, sizes=(10,))
+        for verb in ("cancel", "kill", "pause", "resume")
+    ),
+    *(
+        Call(verb, of("waits", then=("--yes",)), left_alone, needs="the server", by_id=True,
+             missing=False, sizes=(10,))
+        for verb in ("restart", "purge")
+    ),
     Call("failures", fixed(), grouped, needs="the store", missing=False),
     Call("agents", fixed(), called, needs="the store", missing=False),
     Call("state", fixed(), kept),

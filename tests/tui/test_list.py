@@ -6,7 +6,7 @@ import random
 from dataclasses import replace
 
 import pytest
-from playhead.model import Waiting
+from playhead.model import Cost, Tokens, Waiting
 from playhead_tui.screens.invocations import InvocationsScreen
 from playhead_tui.widgets.chips import Chips
 from tui_fakes import FakeReader, ago, summary
@@ -101,7 +101,7 @@ async def test_escape_undoes_one_layer_at_a_time_and_never_quits(stage) -> None:
     async with stage(FakeReader()) as s:
         screen = s.app.screen
         await s.until(lambda: screen.listing.rows)
-        await s.press("slash", *"agent", "enter", "e", "space")
+        await s.press("slash", *"agent", "enter", "e", "p")
         assert chips(s.app) == "/ agent errors only held, +0 4 of 13"
         for left in ("errors only held, +0 4 of 13", "held, +0", "", "", ""):
             await s.press("escape")
@@ -128,13 +128,13 @@ async def test_a_held_view_counts_new_rows(stage) -> None:
     async with stage(source) as s:
         screen = s.app.screen
         await s.until(lambda: screen.listing.rows)
-        await s.press("space")
+        await s.press("p")
         source.rows = [*source.rows, summary("inv_new1", "New/run", "running", 1),
                        summary("inv_new2", "New/run", "running", 1)]  # fmt: skip
         screen.poller.wake()
         await s.until(lambda: "held, +2" in chips(s.app))
         assert len(screen.listing.rows) == 13
-        await s.press("space")
+        await s.press("p")
         assert len(screen.listing.rows) == 15
         assert chips(s.app) == ""
 
@@ -159,7 +159,7 @@ async def test_older_rows_are_read_when_the_end_comes_near(stage) -> None:
         screen = s.app.screen
         await s.until(lambda: screen.listing.rows)
         assert len(screen.listing.rows) == 200
-        assert "newest 200" in s.text
+        await s.until(lambda: "50k total" in s.text.splitlines()[0])
         for pages in range(2, 6):
             place = screen.listing.place
             await s.press("G")
@@ -262,3 +262,88 @@ async def test_a_failed_connection_is_shown(stage) -> None:
 
     async with app.run_test(size=(100, 20)) as pilot:
         await wait_until(pilot, lambda: "not a folder [/nowhere]" in screen_text(app))
+
+
+def many_rows(number: int) -> FakeReader:
+    """Return invocations whose oldest are the slowest and the dearest."""
+    rows = [
+        summary(f"inv_{n:05}", "S/run", "succeeded", n + 1, took=n / 10, llm_calls=1,
+                tokens=Tokens(n, 1), cost=Cost(n / 100))
+        for n in range(number)
+    ]  # fmt: skip
+    source = FakeReader(rows)
+    source.recorded = True
+    return source
+
+
+async def test_sorting_finds_the_first_of_all_rows_and_says_of_how_many(stage) -> None:
+    source = many_rows(1_000)
+    async with stage(source, size=(120, 30)) as s:
+        screen = s.app.screen
+        await s.until(lambda: screen.listing.rows)
+        await s.press("8")
+        await s.until(lambda: screen.listing.rows[0].id == "inv_00999")
+        assert [row.id for row in screen.listing.rows] == [
+            f"inv_{n:05}" for n in range(999, 799, -1)
+        ]
+        await s.until(lambda: chips(s.app) == "the first 200 of 1000")
+        head = next(line for line in s.text.splitlines() if "STATUS" in line)
+        assert "DURATION↓" in head
+        await s.press("G")
+        await s.until(lambda: len(screen.listing.rows) == 400)
+        assert screen.listing.rows[399].id == "inv_00600"
+        await s.press("S")
+        await s.until(lambda: screen.listing.rows[0].id == "inv_00000")
+        await s.press("9")
+        await s.until(lambda: screen.listing.rows[0].id == "inv_00999")
+        assert "COST↓" in s.text
+        await s.press("9")
+        await s.until(lambda: chips(s.app) == "")
+        assert screen.listing.rows[0].id == "inv_00000"
+
+
+async def test_totals_are_those_of_all_rows_not_of_the_loaded_ones(stage) -> None:
+    source = many_rows(600)
+    async with stage(source, size=(120, 30)) as s:
+        await s.until(lambda: s.app.screen.listing.rows)
+        await s.until(lambda: "600 total" in s.text.splitlines()[0])
+        assert "180k/600 tokens $1.8k" in s.text.splitlines()[0]
+        await s.press("slash", *"duration<40s", "enter")
+        await s.until(lambda: "the newest 200 of 400 found" in chips(s.app))
+        assert "80k/400 tokens, $798" in chips(s.app)
+
+
+async def test_text_columns_are_sorted_from_a_to_z(stage) -> None:
+    async with stage(FakeReader(), size=(120, 30)) as s:
+        screen = s.app.screen
+        await s.until(lambda: screen.listing.rows)
+        while screen.list_query.sort != "target":
+            await s.press("s")
+        targets = [row.target for row in screen.listing.rows]
+        assert targets == sorted(targets)
+        assert "TARGET↑" in s.text
+        await s.press("S")
+        assert [row.target for row in screen.listing.rows] == sorted(targets, reverse=True)
+
+
+async def test_groups_lead_to_their_invocations(stage) -> None:
+    source = FakeReader()
+    source.recorded = True
+    async with stage(source, size=(100, 30)) as s:
+        listing = s.app.screen
+        await s.until(lambda: listing.listing.rows)
+        await s.press("b")
+        await s.shows("by service  9 groups, 13 invocations")
+        first = s.app.screen.listing.rows[0]
+        assert (first.name, first.totals.invocations) == ("WeatherAgent", 3)
+        await s.press("b")
+        await s.shows("by status")
+        assert s.app.screen.listing.rows[0].name == "succeeded"
+        await s.press("b", "b")
+        await s.shows("by key  4 groups")
+        await s.press("b")
+        await s.shows("by service")
+        await s.press("enter")
+        assert s.app.screen is listing
+        assert chips(s.app).startswith("/ service=WeatherAgent")
+        await s.until(lambda: len(listing.listing.rows) == 3)

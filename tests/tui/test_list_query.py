@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 
-from playhead_tui.sources.list_query import SORTS, ListQuery
+from playhead.model import SORTS, Order
+from playhead_tui.sources.list_query import ListQuery
 from tui_fakes import NOW, some_rows
 
 
@@ -31,5 +32,5 @@ def test_the_order_does_not_depend_on_the_order_read() -> None:
             wanted = ListQuery(sort=sort, reverse=reverse).apply(rows, NOW)
             pick.shuffle(rows)
             assert ListQuery(sort=sort, reverse=reverse).apply(rows, NOW) == wanted
-            values = [SORTS[sort](row) for row in wanted]
-            assert values == sorted(values, reverse=not reverse)
+            values = [SORTS[sort](row, NOW) for row in wanted]
+            assert values == sorted(values, reverse=not Order(sort, reverse).ascending)

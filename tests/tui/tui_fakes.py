@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,10 +10,15 @@ from typing import Any
 from playhead.filters.language import parse
 from playhead.filters.rows import matches
 from playhead.model import (
+    Cost,
+    GroupKey,
     Invocation,
     InvocationDetail,
+    InvocationGroup,
+    InvocationGroups,
     InvocationPage,
     Tokens,
+    Totals,
 )
 from playhead.model.groups import AgentReport, FailureGroups
 from playhead.record.change_feed import ChangeFeed, Changes
@@ -80,6 +86,15 @@ def modified(row: Invocation) -> datetime:
     return row.modified_at or row.completed_at or row.created_at
 
 
+def totals_of(rows: list[Invocation], *, recorded: bool) -> Totals:
+    by_status: dict[Any, int] = dict(Counter(row.status for row in rows))
+    if not recorded:
+        return Totals(len(rows), by_status)
+    spent = sum((row.tokens for row in rows if row.tokens), Tokens(0, 0))
+    cost = sum((row.cost for row in rows if row.cost), Cost(0.0))
+    return Totals(len(rows), by_status, sum(row.llm_calls or 0 for row in rows), spent, cost)
+
+
 class FakeReader:
     """Reads from memory; tests change `rows` and `details`."""
 
@@ -92,6 +107,8 @@ class FakeReader:
         self.feed: ChangeFeed | None = None
         self.copying: tuple[str, ...] = ()
         self.error: Exception | None = None
+        self.recorded = False
+        """Whether totals have figures, as they have with a recorder."""
 
     async def invocations(
         self,
@@ -100,6 +117,8 @@ class FakeReader:
         status: Any = None,
         filter: str | None = None,  # noqa: A002
         before: Any = None,
+        order: Any = None,
+        figures: bool = True,
     ) -> InvocationPage:
         self.limits.append(limit)
         if self.error:
@@ -112,6 +131,8 @@ class FakeReader:
         if filter:
             wanted = parse(filter)
             rows = [r for r in rows if matches(wanted, r, NOW, [False] * len(wanted.texts))]
+        if order:
+            order.apply(rows, NOW)
         return InvocationPage(
             tuple(rows[:limit]), len(rows) > limit, (*self.missing, *self.copying), self.copying
         )
@@ -165,6 +186,38 @@ class FakeReader:
 
     async def payload(self, invocation_id: str, index: int) -> Any:
         return f"payload {index}"
+
+    async def totals(self, *, filter: str | None = None) -> Totals:  # noqa: A002
+        if self.error:
+            raise self.error
+        wanted = parse(filter or "")
+        rows = [r for r in self.rows if matches(wanted, r, NOW, [False] * len(wanted.texts))]
+        return totals_of(rows, recorded=self.recorded)
+
+    async def groups(
+        self,
+        by: GroupKey,
+        *,
+        filter: str | None = None,  # noqa: A002
+        limit: int = 100,
+    ) -> InvocationGroups:
+        groups: dict[str, list[Invocation]] = {}
+        wanted = parse(filter or "")
+        for row in sorted(self.rows, key=modified):
+            if matches(wanted, row, NOW, [False] * len(wanted.texts)):
+                name = row.last_failure if by == "error" else getattr(row, by)
+                groups.setdefault((name or "").split("\n")[0], []).append(row)
+        found = [
+            InvocationGroup(
+                name,
+                totals_of(rows, recorded=self.recorded),
+                min(r.created_at for r in rows),
+                max(r.created_at for r in rows),
+            )
+            for name, rows in groups.items()
+        ]
+        found.sort(key=lambda one: (-one.totals.invocations, one.name))
+        return InvocationGroups(by, tuple(found[:limit]), len(found))
 
     async def failures(
         self,

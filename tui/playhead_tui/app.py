@@ -126,6 +126,8 @@ class PlayheadApp(App[None]):
         self._first = invocation
         self._compared: Invocation | None = None
         """Invocation that was chosen for a comparison."""
+        self._warned = False
+        """Whether quitting was asked for while changes were being sent."""
         self.register_theme(DARK)
         self.register_theme(LIGHT)
         self.theme = LIGHT.name if _light_terminal() else DARK.name
@@ -262,6 +264,22 @@ class PlayheadApp(App[None]):
         The worker belongs to the app: leaving a screen does not cancel a change in progress.
         """
         self.run_worker(dialog, group="dialogs", exclusive=True)
+
+    def run_change(self, change: Coroutine[Any, Any, None]) -> None:
+        """Run a change to its end, whichever screens and dialogs open or close meanwhile."""
+        self.run_worker(change, group="changes")
+
+    async def action_quit(self) -> None:
+        """Quit; while a change of many invocations runs, only when asked twice."""
+        running = any(w.group == "changes" and not w.is_finished for w in self.workers)
+        if running and not self._warned:
+            self._warned = True
+            self.notify(
+                "Changes are being sent. Press q again to quit without sending the rest.",
+                severity="warning",
+            )
+            return
+        self.exit()
 
     def notify(
         self,

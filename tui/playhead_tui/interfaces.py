@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from playhead.model import (
     AgentReport,
     FailureGroups,
+    GroupKey,
     Invocation,
     InvocationDetail,
+    InvocationGroups,
     InvocationPage,
+    Order,
     ServiceReport,
     StateHistory,
     Status,
+    Totals,
 )
 
 from playhead_tui.drawing.glyphs import Glyphs
@@ -47,14 +51,18 @@ class InvocationReader(Protocol):
         status: Iterable[Status] | None = None,
         filter: str | None = None,  # noqa: A002
         before: Invocation | None = None,
+        order: Order | None = None,
+        figures: bool = True,
     ) -> InvocationPage:
-        """Return the newest matching invocations, newest first.
+        """Return the newest matching invocations, newest first, or the first of another order.
 
         Args:
             limit: maximum number of rows.
             status: statuses to include; None for all.
             filter: further conditions, in the filter language.
             before: return only rows older than this one.
+            order: another order, over all invocations; not with `before`.
+            figures: also read attempts, LLM calls, tokens, times and reasons.
         """
         ...
 
@@ -85,6 +93,20 @@ class InvocationReader(Protocol):
 
     async def copy_problems(self) -> tuple[str, ...]:
         """Return what the recorder has not copied from the server, as sentences."""
+        ...
+
+    async def groups(
+        self,
+        by: GroupKey,
+        *,
+        filter: str | None = None,  # noqa: A002
+        limit: int = 100,
+    ) -> InvocationGroups:
+        """Return groups of the invocations that match, the largest first."""
+        ...
+
+    async def totals(self, *, filter: str | None = None) -> Totals:  # noqa: A002
+        """Return the sums over all invocations that match."""
         ...
 
     async def failures(
@@ -295,6 +317,10 @@ class Dashboard(Protocol):
 
     def run_dialog(self, dialog: Coroutine[Any, Any, None]) -> None:
         """Run a dialog and the change that follows from it, even if its screen is closed."""
+        ...
+
+    def run_change(self, change: Coroutine[Any, Any, None]) -> None:
+        """Run a change to its end, whichever screens and dialogs open or close meanwhile."""
         ...
 
     def notify(

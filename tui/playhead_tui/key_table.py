@@ -16,6 +16,7 @@ from playhead_tui.screens.details import DetailScreen
 from playhead_tui.screens.failures import FailuresScreen
 from playhead_tui.screens.groups import GroupScreen
 from playhead_tui.screens.invocation import InvocationScreen
+from playhead_tui.screens.invocation_groups import InvocationGroupsScreen
 from playhead_tui.screens.invocations import InvocationsScreen
 from playhead_tui.screens.objects import HistoryScreen, ObjectScreen, ObjectsScreen
 from playhead_tui.screens.polling import PollingScreen
@@ -39,7 +40,7 @@ _PLACES: Sequence[tuple[_Kinds, Sequence[str]]] = (
     ((ObjectsScreen, ObjectScreen, HistoryScreen), ("State", "Lists")),
     (CompareScreen, ("Compare", "Lists")),
     ((ServicesScreen, JournalCheckScreen), ("Services", "Lists")),
-    (GroupScreen, ("Failures and agents", "Lists")),
+    (GroupScreen, ("Groups, failures and agents", "Lists")),
     (ReplayScreen, ("Replay",)),
     (WhatIfScreen, ("What-if comparison",)),
 )
@@ -61,7 +62,6 @@ def key_rows(
         ("Lists", RowsView.BINDINGS),
         ("List and invocation", PollingScreen.BINDINGS),
         ("Invocations", InvocationsScreen.BINDINGS),
-        ("Failures and agents", [*GroupScreen.BINDINGS, *FailuresScreen.BINDINGS]),
         ("Compare", CompareScreen.BINDINGS),
         (
             "Services",
@@ -72,6 +72,10 @@ def key_rows(
             ],
         ),
         ("State", [*DetailScreen.BINDINGS, *ObjectScreen.BINDINGS]),
+        (
+            "Groups, failures and agents",
+            [*GroupScreen.BINDINGS, *InvocationGroupsScreen.BINDINGS, *FailuresScreen.BINDINGS],
+        ),
         ("Invocation", InvocationScreen.BINDINGS),
         ("Timeline", Waterfall.BINDINGS),
         ("Inspector and state", [*TextPane.BINDINGS, *Inspector.BINDINGS]),

@@ -19,15 +19,21 @@ __all__ = ["COMMANDS", "cli", "main"]
 COMMANDS = {
     "agents": "Count the calls of models, tools and steps, by agent.",
     "archive": "Move old days of the store to Parquet files in its folder `archive`.",
+    "cancel": "Cancel invocations: their handlers can clean up, then they end.",
     "diff": "Compare two invocations step by step.",
     "doctor": "Check that everything Playhead needs is running and reachable.",
     "export": "Export what was recorded to other tools.",
     "import": "Import spans from files into the store.",
     "failures": "Group equal failures: same error, step, service and place in the code.",
-    "ls": "List invocations, newest first.",
+    "kill": "End invocations at once, without cleanup.",
+    "ls": "List invocations, newest first or in another order.",
+    "pause": "Pause invocations until they are resumed.",
+    "purge": "Delete ended invocations and their journals from the server.",
     "record": "Record traces and journals into the store.",
     "recording": "Save journals as files for replays.",
     "replay": "Run today's code against a recorded journal, without side effects.",
+    "restart": "Restart ended invocations as new ones with the same input.",
+    "resume": "Resume paused invocations, or retry backing-off ones now.",
     "services": "Show registered services, their handlers and deployments.",
     "show": "Show one invocation: its attempts, steps, LLM calls and errors.",
     "sql": "Query the store with SQL.",
@@ -37,8 +43,11 @@ COMMANDS = {
     "tail": "Follow invocations as they start, change status and end.",
 }
 """Built-in subcommands with their lines in `--help`; their modules have the same names."""
-MODULES = {"import": "span_import"}
-"""Modules with other names: Python reserves that of the subcommand."""
+MODULES = {
+    "import": "span_import",
+    **dict.fromkeys(("cancel", "kill", "pause", "purge", "restart", "resume"), "changes"),
+}
+"""Modules with other names: Python reserves that of the subcommand, or one has several."""
 
 ENTRY_POINTS = "playhead.commands"
 """Entry point group in which other distributions register subcommands."""
@@ -55,7 +64,9 @@ class LazyGroup(click.Group):
         """Import and return the command with that name; None when it does not exist."""
         if cmd_name in COMMANDS:
             name = MODULES.get(cmd_name, cmd_name)
-            found: click.Command = importlib.import_module(f"playhead.cli.{name}").command
+            module = importlib.import_module(f"playhead.cli.{name}")
+            found: click.Command
+            found = module.command_of(cmd_name) if name == "changes" else module.command
             return found
         entry_point = _registered().get(cmd_name)
         if entry_point is None:

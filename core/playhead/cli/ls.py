@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import click
 
 from playhead.cli.options import filter_option, json_option, service_option, since_option
-from playhead.model import STATUSES
+from playhead.errors import FilterError
+from playhead.model import GROUP_KEYS, SORTS, STATUSES, Order
 
 if TYPE_CHECKING:
-    from playhead.model import Invocation, InvocationPage
+    from playhead.client import Client
+    from playhead.model import GroupKey, Invocation, InvocationPage, SortKey, Totals
 
 COLUMNS = (
     "id", "target", "status", "age", "duration", "attempts", "llm_calls", "tokens", "cost",
@@ -26,6 +28,20 @@ MOST = 100_000
 """Maximum of --limit."""
 REASON_LENGTH = 200
 SHORTEST_REASON = 24
+
+
+def parse_order(ctx: click.Context, param: click.Parameter, value: str | None) -> Order | None:
+    """Return the order of `--sort`."""
+    if value is None:
+        return None
+    name, _, direction = value.lower().partition(":")
+    sort = cast("SortKey", name.replace("-", "_"))
+    if sort not in SORTS:
+        raise click.BadParameter(f"{name!r} is not a column to sort by: {', '.join(SORTS)}.")
+    if direction not in ("", "asc", "desc"):
+        raise click.BadParameter(f"{direction!r} is not a direction: asc or desc.")
+    order = Order(sort)
+    return Order(sort, reverse=bool(direction) and (direction == "asc") is not order.ascending)
 
 
 @click.command()
@@ -47,11 +63,25 @@ SHORTEST_REASON = 24
 @filter_option
 @since_option
 @click.option(
+    "--sort",
+    "order",
+    metavar="COLUMN[:asc]",
+    callback=parse_order,
+    help="Sort all invocations, not only the newest: the largest (newest, slowest, dearest) first, "
+    f"or last with :asc. Texts are sorted from A to Z, or Z to A with :desc. One of: "
+    f"{', '.join(SORTS)}.",
+)
+@click.option(
+    "--group-by",
+    type=click.Choice(GROUP_KEYS),
+    help="Count the invocations by service, status, error or key instead of listing them.",
+)
+@click.option(
     "--limit",
     type=click.IntRange(1, MOST),
     default=25,
     show_default=True,
-    help="Maximum number of invocations.",
+    help="Maximum number of invocations, or of groups.",
 )
 @json_option
 @click.pass_context
@@ -62,10 +92,12 @@ def command(
     text: str | None,
     expression: str | None,
     since: datetime | None,
+    order: Order | None,
+    group_by: GroupKey | None,
     limit: int,
     as_json: bool,
 ) -> None:
-    """List invocations, newest first.
+    """List invocations, newest first or in another order.
 
     Merges the invocations of the Restate server and of the store; those that only the store has are
     marked (stored). ATTEMPTS, LLM CALLS, TOKENS (input/output) and COST (US dollars) come from
@@ -73,28 +105,42 @@ def command(
     invocation makes no progress, or its last failure. On a terminal, ids are cut to a unique
     prefix; in a pipe, fields are complete and separated by tabs.
     """
+    from playhead.cli.output import echo_json
     from playhead.client import Client
+    from playhead.filters.language import all_of, parse
 
+    wanted = all_of(statuses=statuses, service=service, text=text, since=since)
+    wanted &= parse(expression or "")
     with Client(settings=ctx.obj) as client:
-        page = client.invocations(
-            limit=limit,
-            status=statuses,
-            service=service,
-            text=text,
-            since=since,
-            filter=expression,
-        )
+        if group_by:
+            from playhead.cli.group_table import write_groups
+
+            found = client.groups(group_by, filter=str(wanted), limit=limit)
+            totals = client.totals(filter=str(wanted))
+            write_groups(found, totals, as_json=as_json)
+            return
+        page = client.invocations(limit=limit, filter=str(wanted), order=order)
+        totals = _totals(client, page, str(wanted))
     if as_json:
-        from playhead.cli.output import echo_json
-
-        echo_json({"invocations": page.rows, "more": page.more, "missing": page.missing})
+        echo_json({"invocations": page.rows, "more": page.more, "totals": totals,
+                   "missing": page.missing})  # fmt: skip
         return
-    _write(page, filtered=bool(statuses or service or text or since or expression))
+    _write(page, totals, filtered=bool(wanted), sorted_=order is not None)
 
 
-def _write(page: InvocationPage, *, filtered: bool) -> None:
+def _totals(client: Client, page: InvocationPage, wanted: str) -> Totals | None:
+    """Return the totals; None if they cannot be known, such as of what invocations wait for."""
+    from playhead.errors import RecorderError, RestateError
+
+    try:
+        return client.totals(filter=wanted)
+    except (FilterError, RecorderError, RestateError):
+        return None
+
+
+def _write(page: InvocationPage, totals: Totals | None, *, filtered: bool, sorted_: bool) -> None:
     from playhead.cli.output import is_terminal, note, table
-    from playhead.formatting import HEADINGS
+    from playhead.formatting import HEADINGS, totals_line
 
     if page.rows:
         # On a narrow terminal, a column without reasons is left out first.
@@ -113,7 +159,10 @@ def _write(page: InvocationPage, *, filtered: bool) -> None:
     else:
         note("No invocations yet. Send a request to Restate's ingress, or run `playhead demo`.")
     if page.more:
-        note(f"Older invocations are not shown. {_more(len(page.rows))}")
+        hidden = "Further" if sorted_ else "Older"
+        note(f"{hidden} invocations are not shown. {_more(len(page.rows))}")
+    if totals and page.rows:
+        note(f"Total: {totals_line(totals)}.")
     for sentence in page.missing:
         note(sentence)
 

@@ -108,7 +108,12 @@ class StoreCondition:
         return f", [{found}] AS {RECORDED_TEXTS}" if self.texts else ""
 
     def select(
-        self, columns: str, after: str = "", more: tuple[str, list[Any]] = ("", [])
+        self,
+        columns: str,
+        after: str = "",
+        more: tuple[str, list[Any]] = ("", []),
+        *,
+        join: str = "",
     ) -> tuple[str, list[Any]]:
         """Return a SELECT from `invocations AS i` and its parameters.
 
@@ -116,11 +121,12 @@ class StoreCondition:
             columns: The columns.
             after: What follows the condition: GROUP BY, ORDER BY, LIMIT.
             more: A further condition, with its parameters.
+            join: Joins of `i` with CTEs.
         """
         conditions = " AND ".join(filter(None, (self.where, more[0])))
         head = f"WITH {', '.join(self.ctes)} " if self.ctes else ""
         where = f" WHERE {conditions}" if conditions else ""
-        sql = f"{head}SELECT {columns} FROM invocations AS i{where} {after}"
+        sql = f"{head}SELECT {columns} FROM invocations AS i {join}{where} {after}"
         return sql, [*self._cte_params, *self._params, *more[1]]
 
     def add_cte(self, sql: str, *params: Any) -> None:

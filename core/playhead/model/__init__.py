@@ -7,6 +7,16 @@ from playhead.model.attempt import Attempt, AttemptOutcome
 from playhead.model.clock_offset import ClockOffset
 from playhead.model.groups import AgentFigures, AgentReport, FailureGroup, FailureGroups, FigureKind
 from playhead.model.invocation import Invocation, InvocationDetail, InvocationPage, Origin
+from playhead.model.listing import (
+    GROUP_KEYS,
+    SORTS,
+    GroupKey,
+    InvocationGroup,
+    InvocationGroups,
+    Order,
+    SortKey,
+    Totals,
+)
 from playhead.model.llm import Cost, LlmCall, Message, Tokens, ToolCall
 from playhead.model.objects import (
     ObjectPage,
@@ -34,6 +44,8 @@ from playhead.model.waiting import Waiting, WaitingKind
 __all__ = [
     "ENDED",
     "FAILING",
+    "GROUP_KEYS",
+    "SORTS",
     "STATUSES",
     "AgentFigures",
     "AgentReport",
@@ -45,21 +57,26 @@ __all__ = [
     "FailureGroup",
     "FailureGroups",
     "FigureKind",
+    "GroupKey",
     "HandlerInfo",
     "Invocation",
     "InvocationDetail",
+    "InvocationGroup",
+    "InvocationGroups",
     "InvocationPage",
     "LlmCall",
     "Message",
     "ObjectPage",
     "ObjectState",
     "ObjectSummary",
+    "Order",
     "Origin",
     "PinnedCount",
     "Promise",
     "QueuedInvocation",
     "ServiceInfo",
     "ServiceReport",
+    "SortKey",
     "Span",
     "SpanEvent",
     "StateAction",
@@ -75,6 +92,7 @@ __all__ = [
     "Times",
     "Tokens",
     "ToolCall",
+    "Totals",
     "Try",
     "TryState",
     "Wait",

@@ -75,7 +75,7 @@ class Invocation:
 
 @dataclass(frozen=True, slots=True)
 class InvocationPage:
-    """A page of invocations, newest first."""
+    """A page of invocations, newest first unless another order was requested."""
 
     rows: tuple[Invocation, ...]
     more: bool
@@ -86,6 +86,8 @@ class InvocationPage:
     """The part of `missing` about what the recorder has not copied from the server yet."""
     sources: tuple[Origin, ...] = ()
     """The sources that were read; empty when neither the server nor the store can be read."""
+    ordered: bool = True
+    """False if the requested order needs a recorder; the newest come first instead."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,9 +19,11 @@ __all__ = [
     "Status",
     "StatusRule",
     "looks_ended_from_outside",
+    "server_status_name",
     "server_status_sql",
     "status_of",
     "statuses_with",
+    "stored_status_name",
     "stored_status_sql",
 ]
 
@@ -169,6 +171,29 @@ def server_status_sql(statuses: Iterable[str]) -> tuple[str, bool]:
     """
     rules = _known(statuses)
     return _any(rule.server_sql() for rule in rules), any(rule.invoker for rule in rules)
+
+
+def stored_status_name() -> str:
+    """Return the DuckDB expression of the status in a row of the store's `invocations`.
+
+    As on the server, invocations that failed with the text of a kill or a cancellation count as
+    killed or cancelled.
+    """
+    return _name((rule.stored_sql(), rule.status) for rule in _most_special_first())
+
+
+def server_status_name() -> str:
+    """Return the server's expression of the status, over `ss` and its state `sis`."""
+    return _name((rule.server_sql(), rule.status) for rule in _most_special_first())
+
+
+def _most_special_first() -> list[StatusRule]:
+    return sorted(_RULES, key=lambda rule: rule.status not in _ENDINGS)
+
+
+def _name(conditions: Iterable[tuple[str, Status]]) -> str:
+    cases = " ".join(f"WHEN {sql} THEN '{status}'" for sql, status in conditions)
+    return f"CASE {cases} ELSE 'unknown' END"
 
 
 def _known(statuses: Iterable[str]) -> list[StatusRule]:

@@ -8,8 +8,10 @@ from typing import Any
 
 from playhead.filters.language import Filter
 from playhead.filters.server import server_condition
-from playhead.model import Invocation
+from playhead.model import GroupKey, Invocation, Order
+from playhead.model.status import server_status_name
 from playhead.reader.endings import Endings
+from playhead.reader.order_sql import server_group, server_order
 from playhead.reader.reasons import commands_by_id, pause_failure
 from playhead.reader.waiting import Queue
 from playhead.restate import queries
@@ -56,6 +58,23 @@ class LiveInvocations:
         sql = queries.ids(limit, condition.sql, needs_state=condition.needs_state, before=before)
         found = await self.client.query(sql)
         return [(parse_time(row["created_at"]) or EPOCH, str(row["id"])) for row in found]
+
+    async def ordered(self, limit: int, wanted: Filter, now: datetime, order: Order) -> list[str]:
+        """Return the ids of the first invocations in an order that the server knows."""
+        condition = server_condition(wanted, now)
+        by = server_order(order.sort, now)
+        direction = "ASC" if order.ascending else "DESC"
+        needs_state = condition.needs_state or "sis." in by
+        sql = queries.ids(limit, condition.sql, needs_state=needs_state, order=(by, direction))
+        return [str(row["id"]) for row in await self.client.query(sql)]
+
+    async def grouped(
+        self, wanted: Filter, now: datetime, by: GroupKey | None
+    ) -> list[dict[str, Any]]:
+        """Return the number of invocations by name and status; see `queries.grouped`."""
+        condition = server_condition(wanted, now)
+        name = server_group(by) if by else "''"
+        return await self.client.query(queries.grouped(name, server_status_name(), condition.sql))
 
     async def rows(self, ids: Sequence[str]) -> list[dict[str, Any]]:
         """Return the rows of these invocations in any order; unknown ids are left out."""

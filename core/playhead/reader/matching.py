@@ -43,6 +43,7 @@ async def matching(
     live: bool | None = None,
     priced: bool = False,
     within: Within | None = None,
+    counted: bool = False,
 ) -> Matching:
     """Return the condition of a filter on the store's invocations.
 
@@ -53,6 +54,7 @@ async def matching(
         live: Whether the server's rows take precedence; None if the store alone decides.
         priced: Whether prices are needed in any case.
         within: The invocations that are searched; None for those that the text index finds.
+        counted: Whether calls are needed in any case.
 
     Raises:
         FilterError: The store alone decides, and the filter has conditions that are not stored.
@@ -60,7 +62,7 @@ async def matching(
         QueryError: The store was written by an older recorder.
     """
     calls = CALLS
-    if priced or wanted.needs_store:
+    if priced or counted or wanted.needs_store:
         try:
             calls = CALL_TABLE if await client.rows(IS_BUILT) else CALLS
         except QueryError:  # a store that an older recorder wrote

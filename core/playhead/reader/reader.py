@@ -9,11 +9,13 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from playhead.errors import (
+    FilterError,
     PlayheadError,
     QueryError,
     QueryLimitError,
     RecorderError,
     RestateError,
+    UnreachableError,
 )
 from playhead.filters.language import Filter, all_of, parse
 from playhead.filters.rows import matches
@@ -22,11 +24,15 @@ from playhead.model import (
     AgentReport,
     FailureGroups,
     FigureKind,
+    GroupKey,
     Invocation,
     InvocationDetail,
+    InvocationGroups,
     InvocationPage,
+    Order,
     ServiceReport,
     StateHistory,
+    Totals,
 )
 from playhead.reader.agents import read_agents
 from playhead.reader.attempt_counts import StoredAttempts, with_attempts
@@ -34,6 +40,7 @@ from playhead.reader.detail import build_detail
 from playhead.reader.failures import read_failures
 from playhead.reader.live import LiveInvocations
 from playhead.reader.objects import ObjectReader
+from playhead.reader.ordered import first_rows, unsortable
 from playhead.reader.pages import Merge, gone
 from playhead.reader.payloads import Payloads
 from playhead.reader.reasons import Reasons
@@ -50,6 +57,7 @@ from playhead.reader.sources import (
 from playhead.reader.state_history import read_state_history
 from playhead.reader.stored import Counts, StoredInvocations
 from playhead.reader.times import spells_of, times_of
+from playhead.reader.totals import live_groups, stored_groups, totals_of
 from playhead.record.change_feed import Changes
 from playhead.record.client import StoreClient
 from playhead.record.progress import copy_problems
@@ -60,6 +68,11 @@ from playhead.values import decode_value
 __all__ = ["Reader"]
 
 _T = TypeVar("_T")
+
+NOT_ADDED_UP = (
+    "No recorder is running: tokens and cost are not added up, and invocations that the server has "
+    "deleted are not counted. Start one with `playhead record`."
+)
 
 
 class Reader:
@@ -105,8 +118,10 @@ class Reader:
         invoked_by: str | None = None,
         id_prefix: str | None = None,
         filter: str | Filter | None = None,  # noqa: A002
+        order: Order | None = None,
+        figures: bool = True,
     ) -> InvocationPage:
-        """Return the newest invocations that match, newest first.
+        """Return the newest invocations that match, newest first, or the first of another order.
 
         Args:
             limit: Maximum number of invocations.
@@ -119,6 +134,8 @@ class Reader:
             invoked_by: Id of the calling invocation.
             id_prefix: Beginning of the id.
             filter: Further conditions, in the filter language.
+            order: Another order, over all invocations of both sources; not with `before`.
+            figures: Also read attempts, LLM calls, tokens, times and reasons.
 
         Raises:
             FilterError: The text of the filter is wrong.
@@ -141,17 +158,21 @@ class Reader:
         missing += _unanswerable(wanted, stored=self._stored is not None)
         rows: list[Invocation] = []
         more = False
-        place = (before.created_at, before.id) if before else None
-        async for block in merge.blocks(wanted, place, limit + 1):
-            if wanted.has_wait:
-                attempts = await self._attempts(block, missing)
-                block = await self._explained(block, merge.raw, missing, attempts)
-                block = [row for row in block if matches(wanted, row, now) is not False]
-            more = len(rows) + len(block) > limit
-            block = block[: limit - len(rows)]
-            rows += await self._with_figures(block, merge.raw, missing)
-            if more:
-                break
+        unsorted = unsortable(order or Order(), stored=self._stored is not None)
+        missing += [unsorted] if unsorted else []
+        if order is not None and not order.newest_first and not unsorted:
+            rows, more = await self._ordered(merge, wanted, order, limit, missing)
+        else:
+            place = (before.created_at, before.id) if before else None
+            async for block in merge.blocks(wanted, place, limit + 1):
+                block = await self._waiting(block, wanted, merge, missing)
+                more = len(rows) + len(block) > limit
+                block = block[: limit - len(rows)]
+                if figures:
+                    block = await self._with_figures(block, merge.raw, missing)
+                rows += block
+                if more:
+                    break
         copying = await self.copy_problems()
         return InvocationPage(
             tuple(rows),
@@ -159,7 +180,89 @@ class Reader:
             missing=self._all_missing([*missing, *copying]),
             copying=copying,
             sources=tuple(merge.answered),
+            ordered=not unsorted,
         )
+
+    async def _ordered(
+        self, merge: Merge, wanted: Filter, order: Order, limit: int, missing: list[str]
+    ) -> tuple[list[Invocation], bool]:
+        """Return the first invocations of an order, and whether more match."""
+        found: list[Invocation] = []
+        more = False
+        async for block, further in first_rows(merge, wanted, order, limit):
+            block = await self._waiting(block, wanted, merge, missing)
+            more = further or len(block) > limit
+            found = await self._with_figures(block, merge.raw, missing)
+            order.apply(found, merge.now)
+            found = found[:limit]
+            if len(found) >= limit:
+                break
+        return found, more
+
+    async def _waiting(
+        self, block: list[Invocation], wanted: Filter, merge: Merge, missing: list[str]
+    ) -> list[Invocation]:
+        """Return the invocations that wait for what the filter names."""
+        if not wanted.has_wait:
+            return block
+        attempts = await self._attempts(block, missing)
+        block = await self._explained(block, merge.raw, missing, attempts)
+        return [row for row in block if matches(wanted, row, merge.now) is not False]
+
+    async def groups(
+        self,
+        by: GroupKey,
+        *,
+        filter: str | Filter | None = None,  # noqa: A002
+        limit: int = 100,
+    ) -> InvocationGroups:
+        """Return groups of the invocations that match, the largest first.
+
+        Args:
+            by: What the invocations of a group have in common.
+            filter: Only invocations that match.
+            limit: Maximum number of groups.
+
+        Raises:
+            FilterError: The filter is wrong, or has conditions that are not stored.
+            RestateError: The server ceased to answer, or neither source can be read.
+            RecorderError: The store cannot be read, and is needed.
+        """
+        found, missing, _ = await self._grouped(by, _filter_of(filter), limit)
+        return replace(found, missing=missing)
+
+    async def totals(self, *, filter: str | Filter | None = None) -> Totals:  # noqa: A002
+        """Return the sums over all invocations that match.
+
+        Raises the same errors as `groups`.
+        """
+        found, missing, from_store = await self._grouped(None, _filter_of(filter), 1)
+        copying = await self.copy_problems() if from_store else ()
+        return replace(totals_of(found, recorded=from_store), complete=not copying, missing=missing)
+
+    async def _grouped(
+        self, by: GroupKey | None, wanted: Filter, limit: int
+    ) -> tuple[InvocationGroups, tuple[str, ...], bool]:
+        """Return groups, sentences about missing data, and whether the store was read."""
+        if wanted.has_wait:
+            raise FilterError(
+                "wait cannot be used here", "What an invocation waits for is not stored."
+            )
+        now, missing = datetime.now(UTC), self._absent()
+        copying = await self.copy_problems()
+        # The store has the figures; whether the server answers is known beforehand.
+        active = self._live.client.query(queries.ACTIVE) if self._live else None
+        answers = await try_read(active, missing) is not None
+        recording = self._stored is not None and self._stored.client.recording
+        if self._live and answers and not recording and not wanted.needs_store:
+            found = await live_groups(self._live, wanted, now, by, limit)
+            return found, (NOT_ADDED_UP, *_unanswerable(wanted, stored=False)), False
+        if self._stored is None and not answers:
+            raise UnreachableError(
+                "Neither a Restate server nor a store can be read", "\n".join(missing)
+            )
+        found = await _readable(stored_groups(self._store(), wanted, now, by, limit))
+        return found, self._all_missing([*missing, *copying]), True
 
     async def active(self) -> list[dict[str, Any]]:
         """Return the invocations that are running or being retried; empty without a server.

@@ -10,11 +10,17 @@ from typing import Any
 
 from playhead.errors import QueryError
 from playhead.filters.language import Filter
-from playhead.model import Cost, Invocation, Span, Tokens
+from playhead.model import Cost, Invocation, Order, Span, Tokens
 from playhead.reader.attempt_counts import StoredAttempts
 from playhead.reader.costs import PricedCall, total_cost
 from playhead.reader.endings import Endings
 from playhead.reader.matching import matching
+from playhead.reader.order_sql import (
+    CALL_FIGURES_JOIN,
+    CALL_SORTS,
+    add_call_figures,
+    stored_order,
+)
 from playhead.reader.reasons import commands_by_id, pause_failure
 from playhead.reader.rows import SPAN_COLUMNS, span_of
 from playhead.reader.text_search import search_parts
@@ -188,6 +194,39 @@ class StoredInvocations:
                 break
         await self._endings.name(found, self.client.rows)
         return found
+
+    async def ordered(
+        self, limit: int, wanted: Filter, now: datetime, order: Order
+    ) -> list[dict[str, Any]]:
+        """Return the rows of the first invocations that match, in an order.
+
+        Args:
+            limit: Maximum number of invocations.
+            wanted: Conditions; the copies in the store decide.
+            now: The time up to which durations grow, and from which ages are counted.
+            order: The order.
+        """
+        counted = order.sort in CALL_SORTS
+        found = await matching(
+            self.client,
+            wanted,
+            now,
+            live=False if wanted.has_wait else None,
+            priced=order.sort == "cost",
+            counted=counted,
+        )
+        if counted:
+            add_call_figures(found.condition, found.calls, found.prices)
+        direction = "ASC" if order.ascending else "DESC"
+        sql, params = found.condition.select(
+            f"i.*{found.condition.columns}",
+            f"ORDER BY {stored_order(order.sort, now)} {direction}, i.created_at DESC, i.id DESC"
+            f" LIMIT {int(limit)}",
+            join=CALL_FIGURES_JOIN if counted else "",
+        )
+        rows = await self.client.rows(sql, params)
+        await self._endings.name(rows, self.client.rows)
+        return rows
 
     async def rows(self, ids: Sequence[str]) -> list[dict[str, Any]]:
         """Return the rows of these invocations in any order; unknown ids are left out."""

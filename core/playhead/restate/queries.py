@@ -17,6 +17,7 @@ __all__ = [
     "awaited_commands",
     "deployments",
     "events",
+    "grouped",
     "ids",
     "invocations",
     "invocations_of_object",
@@ -82,6 +83,7 @@ def ids(
     *,
     needs_state: bool = False,
     before: tuple[datetime, str] | None = None,
+    order: tuple[str, str] | None = None,
 ) -> str:
     """Select id and created_at of the newest ones. Scans the status of all stored invocations.
 
@@ -90,6 +92,7 @@ def ids(
         where: Condition on sys_invocation_status `ss`; empty for none.
         needs_state: Whether the condition names sys_invocation_state, as `sis`.
         before: Creation time and id of an invocation; only older ones are selected.
+        order: Expression and direction of another order than the newest first.
     """
     conditions = [f"({where})"] if where else []
     if before:
@@ -97,9 +100,31 @@ def ids(
         conditions.append(f"(ss.created_at < {at} OR (ss.created_at = {at} AND ss.id < {last}))")
     join = " LEFT JOIN sys_invocation_state sis ON ss.id = sis.id" if needs_state else ""
     condition = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    columns = "ss.id AS id, ss.created_at AS created_at"
+    rows = f"FROM sys_invocation_status ss{join}{condition}"
+    if order:
+        expression, direction = order
+        return (
+            f"SELECT id, created_at FROM (SELECT {columns}, {expression} AS sorted {rows})"
+            f" ORDER BY sorted {direction}, created_at DESC, id DESC LIMIT {int(limit)}"
+        )
+    return f"SELECT {columns} {rows} ORDER BY ss.created_at DESC, ss.id DESC LIMIT {int(limit)}"
+
+
+def grouped(name: str, status: str, where: str) -> str:
+    """Count invocations by two expressions. Scans the status of all stored invocations.
+
+    Args:
+        name: The first expression, over sys_invocation_status `ss` and sys_invocation_state `sis`.
+        status: The second expression.
+        where: Condition; empty for none.
+    """
+    condition = f" WHERE {where}" if where else ""
     return (
-        f"SELECT ss.id AS id, ss.created_at AS created_at FROM sys_invocation_status ss"
-        f"{join}{condition} ORDER BY ss.created_at DESC, ss.id DESC LIMIT {int(limit)}"
+        f"SELECT name, status, count(*) AS invocations, min(created_at) AS first_at,"
+        f" max(created_at) AS last_at FROM (SELECT {name} AS name, {status} AS status,"
+        " ss.created_at AS created_at FROM sys_invocation_status ss"
+        f" LEFT JOIN sys_invocation_state sis ON ss.id = sis.id{condition}) GROUP BY name, status"
     )
 
 

@@ -16,6 +16,8 @@ class Glyphs:
     status: dict[Status, str]
     kind: dict[StepKind, str]
     cursor: str
+    marked: str
+    """Mark of a row for an action on many."""
     ellipsis: str
     none: str
     """An unknown value."""
@@ -63,9 +65,9 @@ UNICODE = Glyphs(
         "sleep": "◷", "call": "↳", "send": "⇢", "awakeable": "?", "promise": "?",
         "signal": "⚑", "attach": "↳", "cancel": "⊘", "other": "·",
     },
-    cursor="▌", ellipsis="…", none="–", folded="▸", unfolded="▾", descending="↓", ascending="↑",
-    failure="✗", answer="↵", waits="?", separator="·", crumb="›", attempt="#", span="·",
-    eighths=" ▏▎▍▌▋▊▉█", bar="█", failed="▒", backoff="┄", open="▸", cut="⋯", tick="│",
+    cursor="▌", marked="▪", ellipsis="…", none="–", folded="▸", unfolded="▾", descending="↓",
+    ascending="↑", failure="✗", answer="↵", waits="?", separator="·", crumb="›", attempt="#",
+    span="·", eighths=" ▏▎▍▌▋▊▉█", bar="█", failed="▒", backoff="┄", open="▸", cut="⋯", tick="│",
     rule="─", note="⚠",
     states={"lost": "‡", "unfinished": "⊣"},
     notes={
@@ -85,9 +87,9 @@ ASCII = Glyphs(
         "sleep": "@", "call": "\\", "send": "/", "awakeable": "?", "promise": "?",
         "signal": "!", "attach": "\\", "cancel": "x", "other": ".",
     },
-    cursor=">", ellipsis="~", none="-", folded="+", unfolded="-", descending="v", ascending="^",
-    failure="x", answer="<", waits="?", separator="-", crumb=">", attempt="#", span=".",
-    eighths="", bar="#", failed="x", backoff="-", open=">", cut="/", tick="|",
+    cursor=">", marked="*", ellipsis="~", none="-", folded="+", unfolded="-", descending="v",
+    ascending="^", failure="x", answer="<", waits="?", separator="-", crumb=">", attempt="#",
+    span=".", eighths="", bar="#", failed="x", backoff="-", open=">", cut="/", tick="|",
     rule="-", note="!",
     states={"lost": "!", "unfinished": "]"},
     notes={

@@ -113,6 +113,10 @@ class GroupScreen(PollingScreen, Generic[Group]):
     def shown(self) -> None:
         """Follow up on new rows."""
 
+    def is_wanted(self, groups: Groups[Group]) -> bool:
+        """Return whether groups that were read are those to show."""
+        return True
+
     # The screen.
 
     def compose(self) -> ComposeResult:
@@ -157,7 +161,7 @@ class GroupScreen(PollingScreen, Generic[Group]):
 
     def on_groups_read(self, message: GroupsRead) -> None:
         """Show the groups, unless the filter has changed meanwhile."""
-        if message.filter != self.filter:
+        if message.filter != self.filter or not self.is_wanted(message.groups):
             return
         groups = message.groups
         self.query_one("#title", Static).update(f"{self.NAME}  {clean(groups.title)}")

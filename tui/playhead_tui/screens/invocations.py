@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from playhead.model import Invocation
+from playhead.model import SORTS, Invocation, SortKey
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.message import Message
 from textual.widgets import Footer, Static
 
 from playhead_tui.interfaces import Dashboard
@@ -19,13 +19,9 @@ from playhead_tui.screens.filtering import (
     problem,
     without_last,
 )
-from playhead_tui.screens.polling import PollingScreen, StoreChanged
-from playhead_tui.sources.ages import SourceAge
-from playhead_tui.sources.invocation_cache import CacheUpdate, InvocationCache
-from playhead_tui.sources.list_query import SORTS, ListQuery, is_failing
-from playhead_tui.sources.live_rows import FiguresUpdate, LiveRows, RowsUpdate
-from playhead_tui.sources.poller import Poller
-from playhead_tui.sources.search import Search, SearchUpdate
+from playhead_tui.screens.list_reads import ListReads
+from playhead_tui.screens.list_state import ListState
+from playhead_tui.sources.list_query import is_failing
 from playhead_tui.widgets.chips import Chips
 from playhead_tui.widgets.invocation_list import InvocationList
 from playhead_tui.widgets.list_header import ListHeader
@@ -39,82 +35,30 @@ if TYPE_CHECKING:
 
 __all__ = ["InvocationsScreen"]
 
+
+class Preset(NamedTuple):
+    """A filter or an order that a number key sets."""
+
+    description: str
+    filter: str = ""
+    sort: SortKey | None = None
+
+
 PRESETS = (
-    ("Running", "status:running"),
-    ("Retrying", "status:retrying"),
-    ("Paused", "status:paused"),
-    ("Stuck", "status:stuck"),
-    ("Failed", "status:failed"),
-    ("Had failures", "failures>0"),
-    ("Waiting for a person", "wait:approval"),
+    Preset("Running", "status:running"),
+    Preset("Retrying", "status:retrying"),
+    Preset("Paused", "status:paused"),
+    Preset("Stuck", "status:stuck"),
+    Preset("Failed", "status:failed"),
+    Preset("Had failures", "failures>0"),
+    Preset("Waiting for a person", "wait:approval"),
+    Preset("Slowest", sort="duration"),
+    Preset("Dearest", sort="cost"),
 )
-"""Descriptions and filters of the number keys, from 1."""
-FEW = 20
-"""Number of unknown invocations in one report up to which they are read: they may be new."""
+"""The number keys, from 1."""
 
 
-class InvocationsRead(Message):
-    """Posted when a round of reads has finished."""
-
-    def __init__(self, update: CacheUpdate) -> None:
-        super().__init__()
-        self.update = update
-
-    def can_replace(self, message: Message) -> bool:
-        """Keep every round: each may contain another page."""
-        return False
-
-
-class RowsRead(Message):
-    """Posted when rows were read by id, after a scan or without one."""
-
-    def __init__(self, update: RowsUpdate, *, scan: bool = False) -> None:
-        super().__init__()
-        self.update = update
-        self.scan = scan
-
-    def can_replace(self, message: Message) -> bool:
-        """Keep every read: each contains other rows."""
-        return False
-
-
-class FiguresRead(Message):
-    """Posted when figures of some rows were read."""
-
-    def __init__(self, update: FiguresUpdate) -> None:
-        super().__init__()
-        self.update = update
-
-    def can_replace(self, message: Message) -> bool:
-        """Keep every read: each contains other rows."""
-        return False
-
-
-class CopyProblemsRead(Message):
-    """Posted when the recorder's progress was read."""
-
-    def __init__(self, problems: tuple[str, ...]) -> None:
-        super().__init__()
-        self.problems = problems
-
-    def can_replace(self, message: Message) -> bool:
-        """Keep only the newest progress."""
-        return isinstance(message, CopyProblemsRead)
-
-
-class SearchRead(Message):
-    """Posted when a search has answered."""
-
-    def __init__(self, update: SearchUpdate) -> None:
-        super().__init__()
-        self.update = update
-
-    def can_replace(self, message: Message) -> bool:
-        """Keep only the newest answer."""
-        return isinstance(message, SearchRead)
-
-
-class InvocationsScreen(PollingScreen):
+class InvocationsScreen(ListReads):
     """A live list below counters; Enter opens an invocation."""
 
     DEFAULT_CSS = """
@@ -126,44 +70,25 @@ class InvocationsScreen(PollingScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "filter", "Filter"),
         Binding("e", "errors", "Errors"),
-        Binding("space", "hold_view", "Hold view"),
+        Binding("space", "mark", "Mark"),
         Binding("x", "act", "Actions"),
+        Binding("ctrl+@,ctrl+space", "mark_range", "Mark up to here", show=False),
+        Binding("X", "act_on_all", "Actions on all that match", show=False),
+        Binding("p", "hold_view", "Hold view", show=False),
         *(
             Binding(str(number), f"preset({number})", description, show=False)
-            for number, (description, _) in enumerate(PRESETS, 1)
+            for number, (description, *_) in enumerate(PRESETS, 1)
         ),
         Binding("F", "failures", "Failures", show=False),
         Binding("A", "agents", "Agents", show=False),
+        Binding("b", "group", "Group by service, status, error, key", show=False),
         Binding("s", "sort", "Next sort column", show=False),
         Binding("S", "reverse", "Reverse order", show=False),
     ]
-    SECONDS = 3.0
-    SHARE = 50.0
-    """A round reads whole pages, also of what is not in view, and takes 0.1 s of the server's time
-    with 100,000 invocations."""
-    CHANGED_SECONDS = 0.3
-    """Pause between two reads of what changed among the rows in view and the active ones."""
-    PROGRESS_SECONDS = 1.0
-    """Pause between two reads of the recorder's progress."""
-    FIGURES_SECONDS = 5.0
-    """Pause between two reads of the figures in view while no change is known."""
-    SEARCH_SECONDS = 3.0
-    """Pause between two searches for the same query: the server scans all its invocations."""
     FILTER_HINT = FILTER_HINT
 
     def __init__(self, dashboard: Dashboard) -> None:
         super().__init__(dashboard)
-        self.list_query = ListQuery()
-        self.cache = InvocationCache()
-        self.live = LiveRows(self.cache)
-        self.scan_age = SourceAge(dashboard.now)
-        """When the server was last asked for new invocations."""
-        self.copying: tuple[str, ...] = ()
-        """What the recorder has not copied, as sentences."""
-        self.search = Search()
-        self._searches: Poller[SearchUpdate] | None = None
-        self.reads = 0
-        """Number of rounds so far."""
         self.held_rows: tuple[Invocation, ...] | None = None
         """The rows on screen while the view is held."""
 
@@ -188,10 +113,11 @@ class InvocationsScreen(PollingScreen):
 
     def _tick(self) -> None:
         """Redraw ages; durations stop growing when the server no longer answers."""
-        self._show_age()
+        self.show_age()
         self.listing.refresh()
 
-    def _show_age(self) -> None:
+    def show_age(self) -> None:
+        """Show how old the rows are."""
         self.listing.as_of = self.age.stale_since
         self.query_one(ListHeader).show_age(self.age.text() or self._scan_age())
 
@@ -217,155 +143,20 @@ class InvocationsScreen(PollingScreen):
             self.query_one(ListHeader).show_labels(self.dashboard.connection.labels)
         super().start_polling()
 
-    def make_pollers(self) -> list[Poller[Any]]:
-        """Return the pollers of pages, of changed rows, of scans and of figures."""
-        (rounds,) = super().make_pollers()
-        self._changed = Poller(
-            lambda: self.live.read_changed(self.dashboard.reader, self._in_view()),
-            lambda update: self.post_message(RowsRead(update)),
-            self.fail,
-            seconds=self.CHANGED_SECONDS,
-            share=1,
-            needed=self._wants_rows,
-        )
-        scans = Poller(
-            lambda: self.live.scan(self.dashboard.reader),
-            lambda update: self.post_message(RowsRead(update, scan=True)),
-            self.fail,
-            seconds=0.0,
-            pause=self.live.pause_after_scan,
-            needed=self._wants_rows,
-        )
-        self._figures = Poller(
-            lambda: self.live.read_figures(self.dashboard.reader, self._in_view()),
-            lambda update: self.post_message(FiguresRead(update)),
-            self.fail,
-            seconds=self.FIGURES_SECONDS,
-            share=2,
-            needed=self._wants_rows,
-        )
-        progress = Poller(
-            lambda: self.dashboard.reader.copy_problems(),
-            lambda problems: self.post_message(CopyProblemsRead(problems)),
-            self.fail,
-            seconds=self.PROGRESS_SECONDS,
-            needed=self._wants_rows,
-        )
-        self._searches = Poller(
-            lambda: self.search.read(self.dashboard.reader),
-            lambda update: self.post_message(SearchRead(update)),
-            self.fail,
-            seconds=self.SEARCH_SECONDS,
-            share=20,
-            needed=lambda: self._wants_rows() and self._must_search,
-        )
-        return [
-            rounds, self._changed, scans, self._figures, progress, self._searches,
-            self.feed_poller(),
-        ]  # fmt: skip
+    def rows_in_view(self) -> Sequence[Invocation]:
+        """Return the rows in view."""
+        return self.listing.rows_in_view
 
-    @property
-    def _must_search(self) -> bool:
-        """Whether rows that were not read may match the query."""
-        return self.search.active and (self.cache.more or self.list_query.needs_search)
-
-    def _wants_rows(self) -> bool:
-        return self.cache.loaded and self.in_sight()
-
-    def _in_view(self) -> list[str]:
-        """Return the ids of the rows in view, those that have not ended first."""
-        rows = sorted(self.listing.rows_in_view, key=lambda row: row.ended)
-        return [row.id for row in rows]
-
-    async def read(self) -> CacheUpdate:
-        """Read the newest page, and each older page in turn."""
-        return await self.cache.read(self.dashboard.reader)
-
-    def deliver(self, result: CacheUpdate) -> None:
-        """Post the pages to the handler."""
-        self.post_message(InvocationsRead(result))
-
-    def on_invocations_read(self, message: InvocationsRead) -> None:
-        """Show the rows, or count the new ones while the view is held."""
-        first = not self.cache.loaded
-        self.cache.update(message.update)
-        self.reads += 1
-        self.copying = message.update.newest.copying
-        self._show_notes()
-        self._show_new()
-        if first:
-            self.refresh_now()
-        elif self.cache.older_wanted:
-            self.read_pages()
-
-    def on_search_read(self, message: SearchRead) -> None:
-        """Show the rows that a search found."""
-        update = message.update
-        self.search.update(update)
-        if self._must_search:
-            self.cache.add_found(update.page.rows, update.started)
-        self._show_new()
-
-    def on_rows_read(self, message: RowsRead) -> None:
-        """Show the rows that were read by id, and request their figures."""
-        update = message.update
-        age = self.scan_age if message.scan else self.age
-        if update.answered:
-            age.answered(update.asked)
-        else:
-            age.failed()
-        self._show_age()
-        changed = self.cache.refresh(update.rows, update.gone, update.started)
-        if changed:
-            self.live.want_figures(changed)
-            self._figures.wake()
-            self._show_new()
-
-    def on_store_changed(self, message: StoreChanged) -> None:
-        """Read the rows and figures that the recorder reports as changed."""
-        if message.changes.missed:
-            self.refresh_now()
-            return
-        ids = [change.invocation_id for change in message.changes.changes]
-        known = [id_ for id_ in ids if self.cache.get(id_)]
-        unknown = [id_ for id_ in ids if self.cache.is_new(id_)]
-        # A recorder that catches up reports thousands of old invocations.
-        self.live.want([*known, *(unknown if len(unknown) <= FEW else ())])
-        self.live.want_figures(known)
-        self._changed.wake()
-        self._figures.wake()
-
-    def on_copy_problems_read(self, message: CopyProblemsRead) -> None:
-        """Show what the recorder has not copied."""
-        if message.problems != self.copying:
-            self.copying = message.problems
-            self._show_notes()
-
-    def _show_notes(self) -> None:
-        notes = (*self.dashboard.notes, *self.cache.missing, *self.copying)
-        self.query_one(Notes).show_notes(notes)
-
-    def on_figures_read(self, message: FiguresRead) -> None:
-        """Show the figures."""
-        if self.cache.add_figures(message.update.rows, message.update.started):
-            self._show_new()
-        if self.live.figures_wanted:
-            self._figures.wake()
-
-    def read_pages(self) -> None:
-        """Read the pages at once instead of at the next round."""
-        if self.poller:
-            self.poller.wake()
-
-    def _show_new(self) -> None:
+    def show_new(self) -> None:
         """Show what was read; in a list of the newest, a cursor on the first row stays there."""
-        self.query_one(ListHeader).show_counts(self.cache.rows, more=self.cache.more)
-        newest_first = self.list_query.sort == "age" and not self.list_query.reverse
-        self.show(stay_at_top=newest_first and self.held_rows is None)
+        header = self.query_one(ListHeader)
+        header.show_counts(self.cache.rows, self.totals.everything, more=self.cache.more)
+        self.show(stay_at_top=self.list_query.order.newest_first and self.held_rows is None)
 
     def show(self, *, stay_at_top: bool = False) -> None:
         """Show the rows that match the query, and chips for the active filters and modes."""
-        rows = self.list_query.apply(self._rows, self.dashboard.now(), self.search.found)
+        last = self.search.last if self.must_search and self.held_rows is None else None
+        rows = self.list_query.apply(self._rows, self.dashboard.now(), self.search.found, last)
         self.listing.list_query = self.list_query
         self.listing.show_rows(rows, stay_at_top=stay_at_top)
         self.set_class(not rows, "empty")
@@ -379,11 +170,25 @@ class InvocationsScreen(PollingScreen):
             return self.held_rows
         return self.cache.all_rows if self.search.active else self.cache.rows
 
+    @property
+    def _state(self) -> ListState:
+        totals = self.totals
+        return ListState(
+            self.list_query,
+            self.search,
+            shown=len(self.listing.rows),
+            read=len(self.cache.rows if self.held_rows is None else self.held_rows),
+            more=self.cache.more,
+            local=self.held_rows is not None or not self.must_search,
+            everything=totals.everything.invocations if totals.everything else None,
+            matching=totals.matching if totals.conditions == self.list_query.conditions else None,
+        )
+
     def _why_empty(self) -> str:
         if not self.reads:
             return "Reading ..."
         if self._rows:
-            return self._why_nothing_matches()
+            return self._state.why_nothing_matches
         if self.cache.missing:
             return "No invocations to show.\n\n" + "\n".join(self.cache.missing)
         return (
@@ -391,50 +196,21 @@ class InvocationsScreen(PollingScreen):
             "Run `playhead demo` for sample agents."
         )
 
-    def _why_nothing_matches(self) -> str:
-        remove = "Press Esc to remove the filter."
-        if self.held_rows is not None or not self._must_search or self.search.done:
-            return "\n\n".join(("No invocation matches the filter.", *self.search.missing, remove))
-        none = f"None of the newest {len(self.cache.rows)} invocations matches."
-        if self.search.failed:
-            return "\n\n".join(
-                (none, "The older ones cannot be searched:", *self.search.missing, remove)
-            )
-        return f"{none}\n\nSearching the older ones ..."
-
-    def _filtered(self, total: str) -> str:
-        """Return how many rows match, and what was searched."""
-        shown = len(self.listing.rows)
-        if self.held_rows is not None or not self._must_search:
-            return f"{shown} of {total}"
-        if self.search.failed:
-            return f"{shown} of {total}, older ones cannot be searched"
-        if not self.search.done:
-            return f"{shown} of {total}, searching older ones ..."
-        if not self.cache.more and not self.search.more:
-            return f"{shown} of {total}"
-        return f"the newest {shown} found" if self.search.more else f"{shown} found, all searched"
-
     def _show_chips(self) -> None:
         chips: list[tuple[str, str]] = []
-        tail = ""
-        total = len(self.cache.rows if self.held_rows is None else self.held_rows)
-        newest = f"the newest {total}" if self.cache.more else str(total)
         if self.list_query.text:
             chips.append((f"/ {self.list_query.text}", "primary"))
         if self.list_query.errors_only:
             chips.append(("errors only", "error"))
-        if chips:
-            tail = self._filtered(newest)
-        elif self.list_query.sort != "age" and self.cache.more:
-            tail = f"sorted among {newest}"
         if self.held_rows is not None:
             shown = {row.id for row in self.held_rows}
             new = sum(row.id not in shown for row in self.cache.rows)
             chips.append((f"held, +{new}", "warning"))
         if self.listing.follow:
             chips.append(("following", "success"))
-        self.query_one(Chips).show_chips(chips, tail)
+        if self.listing.marked:
+            chips.append((f"{len(self.listing.marked)} marked", "accent"))
+        self.query_one(Chips).show_chips(chips, self._state.tail)
 
     # Messages of the list.
 
@@ -448,9 +224,9 @@ class InvocationsScreen(PollingScreen):
 
     def on_rows_view_near_end(self) -> None:
         """Request the next older page."""
-        if self.list_query.text or self.list_query.errors_only:
+        if self.search.active:
             self.search.want_more()
-            self._search()
+            self.search_now()
         elif self.cache.more and not self.cache.older_wanted and self.held_rows is None:
             self.cache.older_wanted = True
             self.read_pages()
@@ -475,11 +251,7 @@ class InvocationsScreen(PollingScreen):
         if not self.search.active:
             self.cache.drop_outside()
         self.show()
-        self._search()
-
-    def _search(self) -> None:
-        if self._searches:
-            self._searches.wake()
+        self.search_now()
 
     # Keys.
 
@@ -497,8 +269,12 @@ class InvocationsScreen(PollingScreen):
         self._change_query(errors_only=not self.list_query.errors_only)
 
     def action_preset(self, number: int) -> None:
-        """Set the filter of a number key; the same key again removes it."""
-        wanted = PRESETS[number - 1][1]
+        """Set the filter or the order of a number key; the same key again removes it."""
+        _, wanted, sort = PRESETS[number - 1]
+        if sort is not None:
+            is_set = self.list_query.sort == sort and not self.list_query.reverse
+            self._change_query(sort="age" if is_set else sort, reverse=False)
+            return
         self.set_filter("" if self.list_query.text == wanted else wanted)
 
     def action_failures(self) -> None:
@@ -512,6 +288,12 @@ class InvocationsScreen(PollingScreen):
         from playhead_tui.screens.agents import AgentsScreen
 
         self._open_groups(AgentsScreen)
+
+    def action_group(self) -> None:
+        """Show groups of the invocations that match the filter."""
+        from playhead_tui.screens.invocation_groups import InvocationGroupsScreen
+
+        self._open_groups(InvocationGroupsScreen)
 
     def _open_groups(self, kind: type[GroupScreen[Any]]) -> None:
         from playhead.filters.language import parse
@@ -550,8 +332,11 @@ class InvocationsScreen(PollingScreen):
                 return
 
     def action_back(self) -> None:
-        """Undo one layer: the filter, errors only, the hold, following. Never quit."""
-        if self.list_query.text:
+        """Undo one layer: the marks, the filter, errors only, the hold, following. Never quit."""
+        if self.listing.marked:
+            self.listing.clear_marks()
+            self._show_chips()
+        elif self.list_query.text:
             self.set_filter("")
         elif self.list_query.errors_only:
             self.action_errors()
@@ -560,10 +345,31 @@ class InvocationsScreen(PollingScreen):
         elif self.listing.follow:
             self.action_follow()
 
+    def action_mark(self) -> None:
+        """Mark the invocation for an action on many, or remove its mark."""
+        self.listing.toggle_mark()
+        self._show_chips()
+
+    def action_mark_range(self) -> None:
+        """Mark all invocations from the last mark to the cursor."""
+        self.listing.mark_range()
+        self._show_chips()
+
     def action_act(self) -> None:
-        """Show the possible actions."""
-        if self.current:
+        """Show the possible actions, on the marked invocations if any are."""
+        from playhead_tui.actions.bulk import change_marked
+
+        if self.listing.marked:
+            rows = tuple(self.listing.marked.values())
+            self.dashboard.run_dialog(change_marked(self.dashboard, rows, "Marked"))
+        elif self.current:
             self.choose_action(self.current)
+
+    def action_act_on_all(self) -> None:
+        """Show the possible actions on all invocations that match the filter."""
+        from playhead_tui.actions.bulk import change_matching
+
+        self.dashboard.run_dialog(change_matching(self.dashboard, self.list_query.conditions))
 
     def action_answer(self) -> None:
         """Answer the awakeable or the promise that it waits for."""

@@ -3,34 +3,16 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from playhead.errors import FilterError
 from playhead.filters.language import Filter, parse
 from playhead.filters.rows import matches
-from playhead.model import FAILING, Invocation
+from playhead.model import FAILING, Invocation, Order, SortKey
 
-__all__ = ["SORTS", "ListQuery", "is_failing"]
-
-_EPOCH = datetime.fromtimestamp(0, UTC)
-
-
-def _length(row: Invocation) -> float:
-    end = row.completed_at or row.modified_at or row.created_at
-    return (end - row.created_at).total_seconds()
-
-
-SORTS: dict[str, Callable[[Invocation], float]] = {
-    "age": lambda row: (row.created_at - _EPOCH).total_seconds(),
-    "duration": _length,
-    "attempts": lambda row: row.attempts_at_least,
-    "llm_calls": lambda row: row.llm_calls or 0,
-    "tokens": lambda row: row.tokens.total if row.tokens else 0,
-    "cost": lambda row: (row.cost.usd or 0.0) if row.cost else 0.0,
-}
-"""Sort keys by column of `formatting.HEADINGS`; the largest (newest) comes first."""
+__all__ = ["ListQuery", "is_failing"]
 
 
 def is_failing(row: Invocation) -> bool:
@@ -53,9 +35,19 @@ class ListQuery:
     text: str = ""
     """In the filter language; a text that is wrong matches nothing."""
     errors_only: bool = False
-    sort: str = "age"
+    sort: SortKey = "age"
     reverse: bool = False
-    """Smallest (oldest) first."""
+    """Smallest (oldest) first; texts from Z to A."""
+
+    @property
+    def order(self) -> Order:
+        """The order."""
+        return Order(self.sort, self.reverse)
+
+    @property
+    def conditions(self) -> str:
+        """All conditions in the filter language."""
+        return " ".join(filter(None, ("status:failing" if self.errors_only else "", self.text)))
 
     @property
     def needs_search(self) -> bool:
@@ -84,6 +76,7 @@ class ListQuery:
         rows: Iterable[Invocation],
         now: datetime,
         found: Collection[str] = frozenset(),
+        last: str | None = None,
     ) -> tuple[Invocation, ...]:
         """Return the rows shown, in order; ties are broken by age and id, so no row jumps.
 
@@ -91,12 +84,9 @@ class ListQuery:
             rows: The rows that were read.
             now: The time from which ages are counted.
             found: Ids of the rows that a search found.
+            last: Row down to which the order has no gap; those after it are not shown.
         """
-        by = SORTS[self.sort]
-        shown = sorted(
-            (row for row in rows if self.matches(row, now, found=row.id in found)),
-            key=lambda row: row.id,
-        )
-        shown.sort(key=SORTS["age"], reverse=True)
-        shown.sort(key=by, reverse=not self.reverse)
-        return tuple(shown)
+        shown = [row for row in rows if self.matches(row, now, found=row.id in found)]
+        self.order.apply(shown, now)
+        end = next((place for place, row in enumerate(shown, 1) if row.id == last), None)
+        return tuple(shown[:end])

@@ -1,4 +1,4 @@
-"""The search for a query's matches among all that the server and the store have."""
+"""The search for a query's first matches among all that the server and the store have."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FOUND = 200
 
 @dataclass(frozen=True)
 class SearchUpdate:
-    """The newest matches of a query."""
+    """The first matches of a query."""
 
     query: ListQuery
     page: InvocationPage
@@ -28,7 +28,7 @@ class SearchUpdate:
 
 
 class Search:
-    """Finds the newest matches of a query; the sources apply all its conditions."""
+    """Finds the first matches of a query; the sources apply all its conditions and its order."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -39,8 +39,8 @@ class Search:
 
     @property
     def active(self) -> bool:
-        """Whether the query has conditions."""
-        return bool(self._query.text or self._query.errors_only)
+        """Whether the query has conditions, or another order than the newest first."""
+        return bool(self._query.conditions) or not self._query.order.newest_first
 
     @property
     def failed(self) -> bool:
@@ -55,7 +55,7 @@ class Search:
 
     @property
     def more(self) -> bool:
-        """Whether there are older matches than those found."""
+        """Whether there are more matches than those found."""
         return self._page is not None and self._page.more
 
     @property
@@ -68,32 +68,45 @@ class Search:
         """Ids of the invocations that were found for this query."""
         return self._found
 
+    @property
+    def ordered(self) -> bool:
+        """Whether the sources could sort their rows in the order of the query."""
+        return self._page is not None and self._page.ordered
+
+    @property
+    def last(self) -> str | None:
+        """The last match that was read in the order of the query, if more exist."""
+        page = self._page
+        if page is None or not page.more or not page.ordered or self._query.order.newest_first:
+            return None
+        return page.rows[-1].id if page.rows else None
+
     def begin(self, query: ListQuery) -> None:
-        """Search for another query; one that differs only in its order continues."""
-        if (query.text, query.errors_only) != (self._query.text, self._query.errors_only):
+        """Search for another query."""
+        if query != self._query:
             self._wanted = FOUND
             self._page = None
             self._found = frozenset()
         self._query = query
 
     def want_more(self) -> None:
-        """Find older matches, too."""
+        """Find further matches, too."""
         if self._page and self._page.more and len(self._page.rows) >= self._wanted:
             self._wanted += FOUND
 
     async def read(self, reader: InvocationReader) -> SearchUpdate:
-        """Read the newest matches."""
+        """Read the first matches."""
         query, started = self._query, self._clock()
         page = await reader.invocations(
             limit=self._wanted,
             filter=query.text or None,
             status=FAILING if query.errors_only else None,
+            order=query.order,
         )
         return SearchUpdate(query, page, started)
 
     def update(self, update: SearchUpdate) -> None:
         """Take the matches of a read, unless the query has changed meanwhile."""
-        asked, now = update.query, self._query
-        if (asked.text, asked.errors_only) == (now.text, now.errors_only):
+        if update.query == self._query:
             self._page = update.page
             self._found = frozenset(row.id for row in update.page.rows)

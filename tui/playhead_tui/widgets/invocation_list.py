@@ -52,12 +52,49 @@ class InvocationList(RowsView[Invocation]):
         self.as_of: datetime | None = None
         """Time up to which durations grow, when the rows are older than the clock; else None."""
 
+        self.marked: dict[str, Invocation] = {}
+        """The marked invocations by id, also those that the filter hides."""
+        self._last_mark: str | None = None
         self._priced = False
 
     def show_rows(self, rows: Sequence[Invocation], *, stay_at_top: bool = False) -> None:
         """Show rows; the cost has a column if the price of any model is known."""
         self._priced = any(row.cost is not None and row.cost.usd for row in rows)
+        self.marked |= {row.id: row for row in rows if row.id in self.marked}
         super().show_rows(rows, stay_at_top=stay_at_top)
+
+    def mark_of(self, row: Invocation) -> str:
+        """Return the mark of a marked row."""
+        return self.glyphs.marked if row.id in self.marked else " "
+
+    def toggle_mark(self) -> None:
+        """Mark the row under the cursor, or remove its mark, and go to the next row."""
+        row = self.current
+        if row is None:
+            return
+        if self.marked.pop(row.id, None) is None:
+            self.marked[row.id] = row
+        self._last_mark = row.id
+        self.action_move(1)
+        self.refresh()
+
+    def mark_range(self) -> None:
+        """Mark the rows from the last mark to the cursor; without one, the row."""
+        row = self.current
+        if row is None:
+            return
+        ids = [one.id for one in self.rows]
+        start = ids.index(self._last_mark) if self._last_mark in ids else self.place
+        first, last = sorted((start, self.place))
+        self.marked |= {one.id: one for one in self.rows[first : last + 1]}
+        self._last_mark = row.id
+        self.refresh()
+
+    def clear_marks(self) -> None:
+        """Remove all marks."""
+        self.marked.clear()
+        self._last_mark = None
+        self.refresh()
 
     def key_of(self, row: Invocation) -> str:
         """Return the invocation id."""
@@ -83,16 +120,19 @@ class InvocationList(RowsView[Invocation]):
     def draw_head(self, width: int, palette: Palette) -> Iterable[Segment]:
         """Draw the column headings; the sort key is marked."""
         target, room = self._widths(width)
-        yield Segment(fit(HEADINGS["status"], STATUS_WIDTH + 1), palette.dim)
-        yield Segment(fit(HEADINGS["target"], target), palette.dim)
+        yield self._heading("status", STATUS_WIDTH + 1, palette)
+        yield self._heading("target", target, palette)
         for name in self._figures(width):
-            sorted_by = self.list_query.sort == name
-            mark = self.glyphs.ascending if self.list_query.reverse else self.glyphs.descending
-            text = HEADINGS[name] + mark if sorted_by else HEADINGS[name]
-            style = palette.strong if sorted_by else palette.dim
-            yield Segment(fit(text, FIGURES[name] + 1, right=True), style)
+            yield self._heading(name, FIGURES[name] + 1, palette, right=True)
         if room:
             yield Segment(fit(f"  {HEADINGS['reason']}", room + 2), palette.dim)
+
+    def _heading(self, name: str, width: int, palette: Palette, *, right: bool = False) -> Segment:
+        order = self.list_query.order
+        if order.sort != name:
+            return Segment(fit(HEADINGS[name], width, right=right), palette.dim)
+        mark = self.glyphs.ascending if order.ascending else self.glyphs.descending
+        return Segment(fit(HEADINGS[name] + mark, width, right=right), palette.strong)
 
     def draw_row(self, row: Invocation, width: int, palette: Palette) -> Iterable[Segment]:
         """Draw status, target, figures and reason."""

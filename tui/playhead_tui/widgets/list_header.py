@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from playhead.formatting import count
-from playhead.model import Invocation, Status
+from playhead.formatting import cost, count, tokens
+from playhead.model import Invocation, Status, Totals
 from rich.segment import Segment
 from textual.strip import Strip
 from textual.widget import Widget
@@ -38,6 +38,7 @@ class ListHeader(Widget):
         self._labels: tuple[str, ...] = ()
         self._counts: Counter[Status] = Counter()
         self._more = False
+        self._totals: Totals | None = None
         self._age = ""
 
     def show_labels(self, labels: Sequence[str]) -> None:
@@ -51,10 +52,18 @@ class ListHeader(Widget):
             self._age = age
             self.refresh()
 
-    def show_counts(self, rows: Iterable[Invocation], *, more: bool) -> None:
-        """Count the rows by status; `more` when older ones are not counted."""
-        self._counts = Counter(row.status for row in rows)
-        self._more = more
+    def show_counts(self, rows: Iterable[Invocation], totals: Totals | None, *, more: bool) -> None:
+        """Show the totals, or count the rows by status where totals are not known.
+
+        Args:
+            rows: the rows that were read.
+            totals: totals of all invocations.
+            more: whether there are older ones than the rows.
+        """
+        whole = totals if more else None  # rows that were all read are a moment newer
+        self._counts = Counter(whole.by_status if whole else (row.status for row in rows))
+        self._more = more and whole is None
+        self._totals = totals
         self.refresh()
 
     def _counters(self, palette: Palette, words: bool) -> list[Segment]:
@@ -66,9 +75,17 @@ class ListHeader(Widget):
                 segments += [Segment(text, palette.status(status)), Segment("  ")]
         total = sum(self._counts.values())
         if total:
-            what = f"newest {count(total)}" if self._more else f"{count(total)} total"
+            sign = "≥ " if self._totals and not self._totals.complete and not self._more else ""
+            what = f"newest {count(total)}" if self._more else f"{sign}{count(total)} total"
             segments.append(Segment(f"{what} ", palette.dim))
         return segments
+
+    def _sums(self, palette: Palette) -> list[Segment]:
+        totals = self._totals
+        if totals is None or not totals.llm_calls:
+            return []
+        price = f" {cost(totals.cost)}" if totals.cost and totals.cost.usd else ""
+        return [Segment(f"{tokens(totals.tokens)} tokens{price} ", palette.dim)]
 
     def render_line(self, y: int) -> Strip:
         """Draw the line."""
@@ -85,6 +102,9 @@ class ListHeader(Widget):
             right = self._counters(palette, words=False)
         if _length(left) + _length(right) + 2 > width:
             left = left[:kept]
+        sums = self._sums(palette)
+        if _length(left) + _length(right) + _length(sums) + 2 <= width:
+            right += sums
         gap = max(1, width - _length(left) - _length(right))
         strip = Strip([*left, Segment(" " * gap), *right])
         return strip.adjust_cell_length(width).apply_style(self.rich_style)

@@ -96,6 +96,10 @@ class RowsView(ScrollView, Generic[Row], can_focus=True):
         """Draw the line above the rows."""
         return ()
 
+    def mark_of(self, row: Row) -> str:
+        """Return one character before the row, such as that of a marked row."""
+        return " "
+
     # For screens.
 
     @property
@@ -238,11 +242,14 @@ class RowsView(ScrollView, Generic[Row], can_focus=True):
             return Strip.blank(width, base)
         row = self._rows[place]
         segments = list(self.draw_row(row, width - 2, palette))
+        sign = self.mark_of(row)
         if self.key_of(row) != self._cursor:
-            strip = Strip([Segment("  "), *segments]).adjust_cell_length(width, base)
+            strip = Strip([Segment(" " + sign, palette.accent), *segments]).adjust_cell_length(
+                width, base
+            )
             return strip.apply_style(base)
         paper = palette.cursor if self.has_focus else palette.weak_cursor
-        mark = self.glyphs.cursor + " " if self.has_focus else self.glyphs.cursor.lower() + " "
+        mark = (self.glyphs.cursor if self.has_focus else self.glyphs.cursor.lower()) + sign
         ink = palette.accent if self.has_focus else palette.dim
         strip = Strip([Segment(mark, ink), *segments]).adjust_cell_length(width, base)
         return Strip(_repaper(strip, paper), width).apply_style(base)

@@ -1,0 +1,333 @@
+"""The reads of the list of invocations: pages, changed rows, figures, searches, totals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from playhead.errors import PlayheadError
+from playhead.model import Invocation, Totals
+from textual.message import Message
+
+from playhead_tui.interfaces import Dashboard
+from playhead_tui.screens.polling import PollingScreen, StoreChanged
+from playhead_tui.sources.ages import SourceAge
+from playhead_tui.sources.invocation_cache import CacheUpdate, InvocationCache
+from playhead_tui.sources.list_query import ListQuery
+from playhead_tui.sources.live_rows import FiguresUpdate, LiveRows, RowsUpdate
+from playhead_tui.sources.poller import Poller
+from playhead_tui.sources.search import Search, SearchUpdate
+from playhead_tui.widgets.notes import Notes
+
+__all__ = ["ListReads"]
+
+FEW = 20
+"""Number of unknown invocations in one report up to which they are read: they may be new."""
+
+
+class InvocationsRead(Message):
+    """Posted when a round of reads has finished."""
+
+    def __init__(self, update: CacheUpdate) -> None:
+        super().__init__()
+        self.update = update
+
+    def can_replace(self, message: Message) -> bool:
+        """Keep every round: each may contain another page."""
+        return False
+
+
+class RowsRead(Message):
+    """Posted when rows were read by id, after a scan or without one."""
+
+    def __init__(self, update: RowsUpdate, *, scan: bool = False) -> None:
+        super().__init__()
+        self.update = update
+        self.scan = scan
+
+    def can_replace(self, message: Message) -> bool:
+        """Keep every read: each contains other rows."""
+        return False
+
+
+class FiguresRead(Message):
+    """Posted when figures of some rows were read."""
+
+    def __init__(self, update: FiguresUpdate) -> None:
+        super().__init__()
+        self.update = update
+
+    def can_replace(self, message: Message) -> bool:
+        """Keep every read: each contains other rows."""
+        return False
+
+
+class CopyProblemsRead(Message):
+    """Posted when the recorder's progress was read."""
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        super().__init__()
+        self.problems = problems
+
+    def can_replace(self, message: Message) -> bool:
+        """Keep only the newest progress."""
+        return isinstance(message, CopyProblemsRead)
+
+
+class SearchRead(Message):
+    """Posted when a search has answered."""
+
+    def __init__(self, update: SearchUpdate) -> None:
+        super().__init__()
+        self.update = update
+
+    def can_replace(self, message: Message) -> bool:
+        """Keep only the newest answer."""
+        return isinstance(message, SearchRead)
+
+
+@dataclass(frozen=True)
+class ListTotals:
+    """Totals of everything, and of what matches; None where they cannot be known."""
+
+    everything: Totals | None = None
+    matching: Totals | None = None
+    conditions: str = ""
+    """The conditions of `matching`."""
+
+
+class TotalsRead(Message):
+    """Posted when totals were read."""
+
+    def __init__(self, totals: ListTotals) -> None:
+        super().__init__()
+        self.totals = totals
+
+    def can_replace(self, message: Message) -> bool:
+        """Keep only the newest totals."""
+        return isinstance(message, TotalsRead)
+
+
+class ListReads(PollingScreen):
+    """A screen that keeps a cache of invocations close to the server."""
+
+    SECONDS = 3.0
+    SHARE = 50.0
+    """A round reads whole pages, also of what is not in view, and takes 0.1 s of the server's time
+    with 100,000 invocations."""
+    CHANGED_SECONDS = 0.3
+    """Pause between two reads of what changed among the rows in view and the active ones."""
+    PROGRESS_SECONDS = 1.0
+    """Pause between two reads of the recorder's progress."""
+    FIGURES_SECONDS = 5.0
+    """Pause between two reads of the figures in view while no change is known."""
+    SEARCH_SECONDS = 3.0
+    """Pause between two searches for the same query: the server scans all its invocations."""
+    TOTALS_SECONDS = 3.0
+    """Pause between two reads of the totals: the store reads all its invocations and calls."""
+
+    def __init__(self, dashboard: Dashboard) -> None:
+        super().__init__(dashboard)
+        self.list_query = ListQuery()
+        self.cache = InvocationCache()
+        self.live = LiveRows(self.cache)
+        self.scan_age = SourceAge(dashboard.now)
+        """When the server was last asked for new invocations."""
+        self.copying: tuple[str, ...] = ()
+        """What the recorder has not copied, as sentences."""
+        self.search = Search()
+        self.totals = ListTotals()
+        self.reads = 0
+        """Number of rounds so far."""
+        self._searches: Poller[SearchUpdate] | None = None
+        self._totals: Poller[ListTotals] | None = None
+
+    # For the subclass.
+
+    def rows_in_view(self) -> Iterable[Invocation]:
+        """Return the rows in view."""
+        raise NotImplementedError
+
+    def show_new(self) -> None:
+        """Show what was read."""
+        raise NotImplementedError
+
+    def show_age(self) -> None:
+        """Show how old the rows are."""
+        raise NotImplementedError
+
+    # Pollers.
+
+    def make_pollers(self) -> list[Poller[Any]]:
+        """Return the pollers of pages, changed rows, scans, figures, searches and totals."""
+        (rounds,) = super().make_pollers()
+        self._changed = Poller(
+            lambda: self.live.read_changed(self.dashboard.reader, self._in_view()),
+            lambda update: self.post_message(RowsRead(update)),
+            self.fail,
+            seconds=self.CHANGED_SECONDS,
+            share=1,
+            needed=self._wants_rows,
+        )
+        scans = Poller(
+            lambda: self.live.scan(self.dashboard.reader),
+            lambda update: self.post_message(RowsRead(update, scan=True)),
+            self.fail,
+            seconds=0.0,
+            pause=self.live.pause_after_scan,
+            needed=self._wants_rows,
+        )
+        self._figures = Poller(
+            lambda: self.live.read_figures(self.dashboard.reader, self._in_view()),
+            lambda update: self.post_message(FiguresRead(update)),
+            self.fail,
+            seconds=self.FIGURES_SECONDS,
+            share=2,
+            needed=self._wants_rows,
+        )
+        progress = Poller(
+            lambda: self.dashboard.reader.copy_problems(),
+            lambda problems: self.post_message(CopyProblemsRead(problems)),
+            self.fail,
+            seconds=self.PROGRESS_SECONDS,
+            needed=self._wants_rows,
+        )
+        self._searches = Poller(
+            lambda: self.search.read(self.dashboard.reader),
+            lambda update: self.post_message(SearchRead(update)),
+            self.fail,
+            seconds=self.SEARCH_SECONDS,
+            share=20,
+            needed=lambda: self._wants_rows() and self.must_search,
+        )
+        self._totals = Poller(
+            self._read_totals,
+            lambda totals: self.post_message(TotalsRead(totals)),
+            self.fail,
+            seconds=self.TOTALS_SECONDS,
+            share=20,
+            needed=self._wants_rows,
+        )
+        return [
+            rounds, self._changed, scans, self._figures, progress, self._searches, self._totals,
+            self.feed_poller(),
+        ]  # fmt: skip
+
+    @property
+    def must_search(self) -> bool:
+        """Whether rows that were not read may match the query, or come before those that were."""
+        return self.search.active and (self.cache.more or self.list_query.needs_search)
+
+    def _wants_rows(self) -> bool:
+        return self.cache.loaded and self.in_sight()
+
+    def _in_view(self) -> list[str]:
+        """Return the ids of the rows in view, those that have not ended first."""
+        rows = sorted(self.rows_in_view(), key=lambda row: row.ended)
+        return [row.id for row in rows]
+
+    async def read(self) -> CacheUpdate:
+        """Read the newest page, and each older page in turn."""
+        return await self.cache.read(self.dashboard.reader)
+
+    async def _read_totals(self) -> ListTotals:
+        conditions = self.list_query.conditions
+        everything = await self._totals_of("")
+        matching = await self._totals_of(conditions) if conditions else everything
+        return ListTotals(everything, matching, conditions)
+
+    async def _totals_of(self, conditions: str) -> Totals | None:
+        try:
+            return await self.dashboard.reader.totals(filter=conditions or None)
+        except PlayheadError:  # no source, or a condition that is not stored
+            return None
+
+    def read_pages(self) -> None:
+        """Read the pages at once instead of at the next round."""
+        if self.poller:
+            self.poller.wake()
+
+    def search_now(self) -> None:
+        """Search, and read the totals, at once."""
+        for poller in (self._searches, self._totals):
+            if poller:
+                poller.wake()
+
+    # Messages.
+
+    def deliver(self, result: CacheUpdate) -> None:
+        """Post the pages to the handler."""
+        self.post_message(InvocationsRead(result))
+
+    def on_invocations_read(self, message: InvocationsRead) -> None:
+        """Show the rows, or count the new ones while the view is held."""
+        first = not self.cache.loaded
+        self.cache.update(message.update)
+        self.reads += 1
+        self.copying = message.update.newest.copying
+        self._show_notes()
+        self.show_new()
+        if first:
+            self.refresh_now()
+        elif self.cache.older_wanted:
+            self.read_pages()
+
+    def on_search_read(self, message: SearchRead) -> None:
+        """Show the rows that a search found."""
+        update = message.update
+        self.search.update(update)
+        if self.must_search:
+            self.cache.add_found(update.page.rows, update.started)
+        self.show_new()
+
+    def on_totals_read(self, message: TotalsRead) -> None:
+        """Show the totals."""
+        self.totals = message.totals
+        self.show_new()
+
+    def on_rows_read(self, message: RowsRead) -> None:
+        """Show the rows that were read by id, and request their figures."""
+        update = message.update
+        age = self.scan_age if message.scan else self.age
+        if update.answered:
+            age.answered(update.asked)
+        else:
+            age.failed()
+        self.show_age()
+        changed = self.cache.refresh(update.rows, update.gone, update.started)
+        if changed:
+            self.live.want_figures(changed)
+            self._figures.wake()
+            self.show_new()
+
+    def on_store_changed(self, message: StoreChanged) -> None:
+        """Read the rows and figures that the recorder reports as changed."""
+        if message.changes.missed:
+            self.refresh_now()
+            return
+        ids = [change.invocation_id for change in message.changes.changes]
+        known = [id_ for id_ in ids if self.cache.get(id_)]
+        unknown = [id_ for id_ in ids if self.cache.is_new(id_)]
+        # A recorder that catches up reports thousands of old invocations.
+        self.live.want([*known, *(unknown if len(unknown) <= FEW else ())])
+        self.live.want_figures(known)
+        self._changed.wake()
+        self._figures.wake()
+
+    def on_copy_problems_read(self, message: CopyProblemsRead) -> None:
+        """Show what the recorder has not copied."""
+        if message.problems != self.copying:
+            self.copying = message.problems
+            self._show_notes()
+
+    def _show_notes(self) -> None:
+        notes = (*self.dashboard.notes, *self.cache.missing, *self.copying)
+        self.query_one(Notes).show_notes(notes)
+
+    def on_figures_read(self, message: FiguresRead) -> None:
+        """Show the figures."""
+        if self.cache.add_figures(message.update.rows, message.update.started):
+            self.show_new()
+        if self.live.figures_wanted:
+            self._figures.wake()
