@@ -7,11 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-import random
-import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Self
 
@@ -25,15 +21,13 @@ from playhead.export.otlp_encoding import EncodedSpan, encode
 from playhead.export.report import Result
 from playhead.export.targets import Target
 from playhead.http_client import HttpClient
+from playhead.retries import TEMPORARY, Pauses, retry_after
 from playhead.text import clean
 
 __all__ = ["Delivery"]
 
-RETRIED = frozenset({429, 502, 503, 504})
 TOO_LARGE_OR_INVALID = frozenset({400, 413, 422})
 """Answers that concern the content of a request: other spans may still be accepted."""
-FIRST_PAUSE = 0.5
-LONGEST_PAUSE = 30.0
 REASON_LENGTH = 300
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -109,8 +103,7 @@ class Delivery:
 
     async def _post(self, body: bytes) -> httpx.Response:
         """Return the first answer that is final."""
-        deadline = time.monotonic() + self._patience
-        wait = FIRST_PAUSE
+        pauses = Pauses(self._patience)
         while True:
             advised: float | None = None
             try:
@@ -123,13 +116,12 @@ class Delivery:
                     f"{self._target.without_secrets(str(error))}"
                 ) from None
             else:
-                if response.status_code not in RETRIED:
+                if response.status_code not in TEMPORARY:
                     return response
                 problem = self._reason(response)
-                advised = retry_after(response.headers.get("retry-after"))
-            # Random pauses keep several senders from returning at the same moment.
-            seconds = wait * random.uniform(0.8, 1.2) if advised is None else advised
-            if time.monotonic() + seconds > deadline:
+                advised = retry_after(response)
+            seconds = pauses.next(advised)
+            if seconds is None:
                 asked = f"; it asks to wait {advised:.0f} s" if advised else ""
                 raise TargetUnreachableError(
                     f"{self._target.kind.title} at {self._target.shown_url} does not accept "
@@ -138,7 +130,6 @@ class Delivery:
                 )
             self._pause(seconds)
             await asyncio.sleep(seconds)
-            wait = min(wait * 2, LONGEST_PAUSE)
 
     def _reason(self, response: httpx.Response) -> str:
         """Return the status and what the target says about it."""
@@ -154,21 +145,6 @@ class Delivery:
         text = " ".join(clean(self._target.without_secrets(text)).split())[:REASON_LENGTH]
         status = f"{response.status_code} {response.reason_phrase}".strip()
         return f"{status}: {text}" if text else status
-
-
-def retry_after(value: str | None) -> float | None:
-    """Return the seconds of a `Retry-After` header, which has seconds or a date; None if absent."""
-    if not value:
-        return None
-    if value.strip().isdigit():
-        return float(value)
-    try:
-        moment = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return max((moment - datetime.now(UTC)).total_seconds(), 0.0)
 
 
 def _accepted(content: bytes, keys: tuple[int, ...]) -> Result:

@@ -18,6 +18,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 
 from playhead.errors import RecorderError
 from playhead.imports.span_files import Problem, Source
+from playhead.retries import TEMPORARY, Pauses
 
 __all__ = ["ImportReport", "Recorder", "import_spans"]
 
@@ -29,7 +30,7 @@ DIVIDED_SPANS = 500
 REQUESTS = 2
 """Requests that are on their way at a time."""
 PATIENCE_SECONDS = 60.0
-PAUSE_SECONDS = 0.2
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 0.5
 SHOWN_PROBLEMS = 20
 
 
@@ -81,7 +82,8 @@ class Recorder:
 
     def send(self, body: bytes) -> ExportTraceServiceResponse:
         """Send a request; its spans are durable when this returns. Raises RecorderError."""
-        deadline = time.monotonic() + self._patience
+        # It is on this machine, so it is asked sooner than it advises.
+        pauses = Pauses(self._patience, first=FIRST_PAUSE, longest=LONGEST_PAUSE)
         headers = {"content-type": "application/x-protobuf"}
         while True:
             try:
@@ -92,14 +94,15 @@ class Recorder:
                 if response.status_code == 200:
                     return ExportTraceServiceResponse.FromString(response.content)
                 problem = f"status {response.status_code}"
-                if response.status_code != 503:
+                if response.status_code not in TEMPORARY:
                     raise RecorderError(f"The recorder refuses the spans: {problem}")
-            if time.monotonic() > deadline:
+            seconds = pauses.next()
+            if seconds is None:
                 raise RecorderError(
                     f"The recorder does not accept spans: {problem}",
                     "Run the import again: spans that the store has are ignored.",
                 )
-            time.sleep(PAUSE_SECONDS)
+            time.sleep(seconds)
 
 
 def import_spans(

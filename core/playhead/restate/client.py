@@ -19,6 +19,7 @@ from playhead.errors import (
     UnreachableError,
 )
 from playhead.http_client import HttpClient
+from playhead.retries import retry_after
 from playhead.settings import require_header_token
 
 __all__ = ["RestateClient", "answer_error", "connection_error"]
@@ -186,7 +187,7 @@ class RestateClient:
             response = await self._request(method, url, content, content_type, accept)
             if response.status_code != 429:
                 break
-            await self._sleep(_retry_after(response) or backoff)
+            await self._sleep(min(retry_after(response) or backoff, MAX_BACKOFF))
             backoff = min(2 * backoff, MAX_BACKOFF)
         else:
             response = await self._request(method, url, content, content_type, accept)
@@ -311,11 +312,3 @@ def _reason(response: httpx.Response) -> str:
 def _base(url: str) -> str:
     parts = httpx.URL(url)
     return f"{parts.scheme}://{parts.netloc.decode(errors='replace')}"
-
-
-def _retry_after(response: httpx.Response) -> float | None:
-    try:
-        seconds = float(response.headers["retry-after"])
-    except (KeyError, ValueError):
-        return None
-    return min(seconds, MAX_BACKOFF) if seconds > 0 else None  # not for `nan`, either
