@@ -16,6 +16,7 @@ from playhead.record.recorder import Recorder, open_recorder
 from playhead.record.request_log import FOLDER, RequestLog
 from playhead.settings import Settings
 from playhead.store import database
+from playhead.store.arrow import ArrowTable
 from playhead.store.database import Store
 from waiting import until_async
 
@@ -55,10 +56,10 @@ async def test_a_request_that_the_database_refuses_is_set_aside(
 ) -> None:
     write = Committer._write
 
-    def refuse(self: Committer, bodies: list[bytes], weight: int) -> Any:
-        if any(b"span 6" in body for body in bodies):
+    def refuse(self: Committer, decoded: ArrowTable) -> Any:
+        if "span 6" in decoded.column("name").to_pylist():
             raise duckdb.InvalidInputException("Malformed JSON")
-        return write(self, bodies, weight)
+        return write(self, decoded)
 
     monkeypatch.setattr(Committer, "_write", refuse)
     await logged(settings, [request(n, seed=n).SerializeToString() for n in (1, 2, 7, 3)])
@@ -73,10 +74,10 @@ async def test_a_request_that_always_breaks_the_database_is_set_aside(
     write = Committer._write
     monkeypatch.setattr("playhead.record.ingest.RETRY_SECONDS", 0.01)
 
-    def crash(self: Committer, bodies: list[bytes], weight: int) -> Any:
-        if any(b"span 6" in body for body in bodies):
+    def crash(self: Committer, decoded: ArrowTable) -> Any:
+        if "span 6" in decoded.column("name").to_pylist():
             raise duckdb.InternalException("Attempted to access index 5 within vector of size 2")
-        return write(self, bodies, weight)
+        return write(self, decoded)
 
     monkeypatch.setattr(Committer, "_write", crash)
     await logged(settings, [request(n, seed=n).SerializeToString() for n in (1, 2, 7, 3)])

@@ -11,9 +11,12 @@ from typing import Any
 
 import pytest
 from playhead.local import RestateServer
+from playhead.record import journal_copier
 from playhead.record.recorder import Recorder, open_recorder
 from playhead.restate.client import RestateClient
 from playhead.settings import Settings
+from playhead.store.database import Store
+from playhead.store.journal_writer import JournalCopy, write_copy
 from playhead.store.query import to_arrow
 from playhead.store.schema import INVOCATION_COLUMNS, JOURNAL_COLUMNS, TABLES
 from waiting import until_async
@@ -261,3 +264,22 @@ async def test_the_servers_spans_count_attempts(tmp_path: Path) -> None:
                 await until_async(lambda: select(recorder, sql, flaky) == [{"n": 3}])
             finally:
                 await asyncio.to_thread(server.stop)
+
+
+async def test_journals_that_are_too_long_for_one_answer_are_read_in_parts(
+    restate: RestateServer, service: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = [await call(restate, "plain/steps", 2) for _ in range(3)]
+    for name in ("FEWEST_ENTRIES", "MOST_ENTRIES", "LARGE_BYTES"):
+        monkeypatch.setattr(f"playhead.record.journal_copier.{name}", 1)
+    read: list[int] = []
+
+    def note(store: Store, copy: JournalCopy) -> None:
+        read.append(copy.invocations.num_rows)
+        write_copy(store, copy)
+
+    monkeypatch.setattr(journal_copier, "write_copy", note)
+    async with open_recorder(at(restate, tmp_path), WITH_JOURNALS) as recorder:
+        await copied(recorder, *ids)
+        await assert_same(recorder, restate, ids)
+    assert max(read) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
@@ -20,6 +21,8 @@ FULL_SECONDS = 300.0
 """Interval between comparisons of all invocations, instead of only the recently modified ones."""
 SECOND_COPY_SECONDS = 1.0
 """Delay of a second copy: a failure is visible here before its journal event exists."""
+NEWEST = 1000
+"""Number of changed invocations that are copied before all others."""
 OVERLAP_MS = 10_000
 """Tolerated difference between the clocks of a cluster's nodes."""
 
@@ -86,7 +89,9 @@ class ChangedInvocations:
         return list(await self._active_changes())
 
     async def find(self) -> list[str]:
-        """Return the ids to copy, oldest change first.
+        """Return the ids to copy: those that something shows to change now, then the newest.
+
+        Of many, the others follow by id, as the server stores them: neighbors cost it half as much.
 
         Raises:
             RestateError: The server does not answer.
@@ -94,7 +99,8 @@ class ChangedInvocations:
         changed = await self._active_changes()
         if self._clock() >= self._next_scan:
             changed |= await self._status_changes()
-        return sorted(changed, key=lambda id_: changed[id_])
+        ids = sorted(changed, key=lambda id_: -changed[id_] if changed[id_] else -math.inf)
+        return ids[:NEWEST] + sorted(ids[NEWEST:])
 
     async def _active_changes(self) -> dict[str, int]:
         started = self._clock()

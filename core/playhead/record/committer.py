@@ -7,6 +7,7 @@ blocks the requests behind it.
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +17,7 @@ import duckdb
 from playhead.record.otlp_columns import SpanDecoder
 from playhead.record.otlp_rows import span_rows
 from playhead.record.request_log import LogEntry, read_entry
-from playhead.store.arrow import pc
+from playhead.store.arrow import ArrowTable, pc
 from playhead.store.database import Store
 from playhead.store.span_invocations import OpenTraces, inherit_invocations, inherit_within
 from playhead.store.span_writer import SpanWriter, span_table
@@ -52,8 +53,12 @@ class Committed:
         return self
 
 
+def _weight(group: Sequence[LogEntry]) -> int:
+    return sum(entry.weight for entry in group)
+
+
 class Committer:
-    """Commits groups of logged requests. Use it in one thread at a time."""
+    """Commits groups of logged requests. Use it in one thread at a time, except `decode`."""
 
     def __init__(self, store: Store) -> None:
         """Read the ids of the stored spans."""
@@ -61,6 +66,7 @@ class Committer:
         self._reopened = store.reopened
         self._folder = store.folder / FOLDER
         self._decoder = SpanDecoder()
+        self._decoding = threading.Lock()
         self._writer = SpanWriter(store)
         self._open_traces = OpenTraces(store)
         self._fatal: dict[LogEntry, int] = {}
@@ -77,8 +83,22 @@ class Committer:
         """Return the number of spans in the store."""
         return len(self._writer)
 
-    def commit(self, group: Sequence[LogEntry]) -> Committed:
+    def decode(self, group: Sequence[LogEntry]) -> ArrowTable | None:
+        """Return the spans of these requests, or None if `commit` has to find out what is wrong.
+
+        It may run in another thread than the commit of an earlier group.
+        """
+        try:
+            return self._decode([read_entry(entry) for entry in group], _weight(group))
+        except Exception:
+            return None
+
+    def commit(self, group: Sequence[LogEntry], decoded: ArrowTable | None = None) -> Committed:
         """Commit these requests; set those aside that cannot be decoded or stored.
+
+        Args:
+            group: The requests.
+            decoded: Their spans, from `decode`.
 
         Raises:
             Exception: The store or the log fails, so the whole group has to be committed again.
@@ -89,14 +109,15 @@ class Committer:
             # A commit that failed with the database may be in the file nevertheless.
             self._writer = SpanWriter(self._store)
             self._reopened = self._store.reopened
-        bodies = [read_entry(entry) for entry in group]
         try:
-            return self._write(bodies, sum(entry.weight for entry in group))
+            if decoded is None:
+                decoded = self._decode([read_entry(entry) for entry in group], _weight(group))
+            return self._write(decoded)
         except Exception as error:
             if not self._is_of_the_request(group, error):
                 raise
             if len(group) == 1:
-                return self._put_aside(group[0], bodies[0], error)
+                return self._put_aside(group[0], read_entry(group[0]), error)
         middle = len(group) // 2
         return self.commit(group[:middle]).add(self.commit(group[middle:]))
 
@@ -106,16 +127,19 @@ class Committer:
         self._writer.forget_invocations(found)
         return found
 
-    def _write(self, bodies: Sequence[bytes], weight: int) -> Committed:
+    def _decode(self, bodies: Sequence[bytes], weight: int) -> ArrowTable:
         if weight < FEW_SPANS_WEIGHT:
-            decoded = span_table(list(span_rows(bodies)))
-        else:
-            decoded = self._decoder.decode(bodies)
+            return span_table(list(span_rows(bodies)))
+        with self._decoding:
+            return self._decoder.decode(bodies)
+
+    def _write(self, decoded: ArrowTable) -> Committed:
         spans, unlinked = inherit_within(decoded)
         written = self._writer.write_table(spans)
-        linked = spans.filter(pc.is_valid(spans.column("invocation_id")))
-        traces = self._open_traces.changed(linked.column("trace_id").unique().to_pylist(), unlinked)
-        return Committed(traces, written.invocations)
+        traces = spans.column("trace_id").filter(pc.is_valid(spans.column("invocation_id")))
+        return Committed(
+            self._open_traces.changed(traces.unique().to_pylist(), unlinked), written.invocations
+        )
 
     def _is_of_the_request(self, group: Sequence[LogEntry], error: Exception) -> bool:
         """Return whether the requests, and not the disk or the database, caused an error."""

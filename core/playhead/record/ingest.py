@@ -12,14 +12,16 @@ import contextlib
 import math
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Generator, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Iterable, Sequence
+from dataclasses import dataclass
 
 from playhead.errors import CommitError, QueueFullError, StoreError
 from playhead.record.committer import Committer
+from playhead.record.ingest_progress import BusyShare, IngestProgress
 from playhead.record.otlp import Inspection
 from playhead.record.request_log import FOLDER, LogEntry, RequestLog
 from playhead.record.span_delays import SpanDelays
+from playhead.store.arrow import ArrowTable
 from playhead.store.database import Store
 
 __all__ = ["Ingest", "IngestLimits"]
@@ -37,8 +39,6 @@ CHECKPOINT_BYTES = 256 * 1024 * 1024
 """Size of the store's write-ahead log from which it is checkpointed while requests arrive."""
 IDLE_SECONDS = 2.0
 """Time without requests after which the store is checkpointed."""
-BUSY_SECONDS = 5.0
-"""Time over which the share of commits is averaged."""
 BUSY_SHARE = 0.3
 """Share of time above which queries do not wait for commits, which would double their time."""
 READ_WEIGHT = COMMIT_WEIGHT // 4
@@ -65,42 +65,12 @@ class IngestLimits:
     """Requests that are logged but not committed."""
 
 
-@dataclass(slots=True)
-class _Progress:
-    """Requests since the start: logged, committed, and visible with their invocation."""
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Requests that share a commit."""
 
-    logged: int = 0
-    committed: int = 0
-    settled: int = 0
-    waiters: list[tuple[int, asyncio.Future[None]]] = field(
-        default_factory=lambda: list[tuple[int, asyncio.Future[None]]]()
-    )
-
-    def wake(self) -> None:
-        """Resolve the waiters whose requests are visible."""
-        for target, future in self.waiters:
-            if target <= self.settled and not future.done():
-                future.set_result(None)
-        self.waiters = [(target, future) for target, future in self.waiters if not future.done()]
-
-
-class _Load:
-    """The share of time spent, averaged over the last seconds."""
-
-    def __init__(self) -> None:
-        self._share = 0.0
-        self._until = 0.0
-
-    def add(self, began: float, ended: float) -> None:
-        """Take a period of work that ended now."""
-        whole = max(ended - self._until, 1e-9)
-        old = math.exp(-whole / BUSY_SECONDS)
-        self._share = self._share * old + (ended - began) / whole * (1 - old)
-        self._until = ended
-
-    def share(self, now: float) -> float:
-        """Return the share at a time."""
-        return self._share * math.exp(-max(now - self._until, 0) / BUSY_SECONDS)
+    entries: Sequence[LogEntry]
+    decoded: asyncio.Task[ArrowTable | None]
 
 
 def _ignore(_: object) -> None:
@@ -144,7 +114,7 @@ class Ingest:
         self._clock = clock
         self._memory = 0
         self._weight = COMMIT_WEIGHT
-        self._load = _Load()
+        self._load = BusyShare()
         self._readers = 0
         self._last_read = -math.inf
         """Time when the last query started or ended."""
@@ -152,8 +122,10 @@ class Ingest:
         """Set while no query runs."""
         self._unread.set()
         self._queue = deque(self._log.recovered)
+        self._ahead: _Group | None = None
+        """The requests behind those that are being committed, which are decoded meanwhile."""
         self._queued_bytes = sum(entry.length for entry in self._queue)
-        self._progress = _Progress(logged=len(self._queue))
+        self._progress = IngestProgress(logged=len(self._queue))
         self._wake = asyncio.Event()
         self._large = asyncio.Semaphore(1)
         """A message of many tiny parts takes 30 times its size once parsed."""
@@ -299,27 +271,33 @@ class Ingest:
         """Commit submitted requests until `stop`, then the waiting ones."""
         next_inherited = self._clock() + INHERIT_SECONDS
         deadline = float("inf")
-        while not (self._stopping and not self._queue):
+        while not (self._stopping and not self._uncommitted):
             if self._stopping:
                 deadline = min(deadline, self._clock() + STOP_SECONDS)
                 if self._clock() > deadline:
                     break
-            if not self._queue:
+            if not self._uncommitted:
                 await self._idle()
-            if self._queue:
+            if self._uncommitted:
                 await self._commit()
-            if self._changed_traces and (not self._queue or self._clock() > next_inherited):
+            if self._changed_traces and (not self._uncommitted or self._clock() > next_inherited):
                 began = self._clock()
                 await self._inherit_invocations()
                 now = self._clock()
                 next_inherited = now + max(INHERIT_SECONDS, (now - began) / INHERIT_SHARE)
             self._settle()
+        ahead, self._ahead = self._ahead, None
+        await self._put_back(ahead)
         deadline = min(deadline, self._clock() + STOP_SECONDS)
         while self._changed_traces and self._clock() < deadline:
             await self._inherit_invocations()
         if not self._queue:
             self._log.trim()
         await asyncio.to_thread(self._log.close)
+
+    @property
+    def _uncommitted(self) -> bool:
+        return bool(self._queue or self._ahead)
 
     def stop(self) -> None:
         """Refuse new requests; `run` ends when the waiting ones are committed."""
@@ -343,30 +321,47 @@ class Ingest:
         except Exception as error:
             self.note_error(str(error))
 
-    async def _yield_to_queries(self) -> int:
-        """Wait while queries run that started a moment ago; return the weight to commit."""
+    async def _yield_to_queries(self) -> bool:
+        """Wait while queries run that started a moment ago; return whether clients read."""
         now = self._clock()
         pause = self._last_read + YIELD_SECONDS - now
         if self._readers and pause > 0 and not self._stopping:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await self._unread.wait()
-        reads = self._readers or now - self._last_read < READ_SECONDS
-        return min(self._weight, READ_WEIGHT) if reads else self._weight
+        return self._readers > 0 or now - self._last_read < READ_SECONDS
+
+    def _next_group(self, most: int) -> _Group:
+        """Take requests up to a weight from the queue, at least one, and start to decode them."""
+        entries: list[LogEntry] = []
+        weight = 0
+        while self._queue and (not entries or weight + self._queue[0].weight < most):
+            entries.append(self._queue.popleft())
+            weight += entries[-1].weight
+        decoding = asyncio.to_thread(self._committer.decode, entries)
+        return _Group(entries, asyncio.create_task(decoding))
+
+    async def _put_back(self, *groups: _Group | None) -> None:
+        """Return requests to the queue, which are in order."""
+        for group in reversed(groups):
+            if group is not None:
+                await group.decoded
+                self._queue.extendleft(reversed(group.entries))
 
     async def _commit(self) -> None:
-        most = await self._yield_to_queries()
-        group: list[LogEntry] = []
-        weight = 0
-        while self._queue and (not group or weight + self._queue[0].weight < most):
-            group.append(self._queue.popleft())
-            weight += group[-1].weight
+        reads = await self._yield_to_queries()
+        most = min(self._weight, READ_WEIGHT) if reads else self._weight
+        group, self._ahead = self._ahead or self._next_group(most), None
         began = self._clock()
+        decoded = await group.decoded
+        if self._queue and not reads:
+            self._ahead = self._next_group(most)
         try:
-            committed = await asyncio.to_thread(self._committer.commit, group)
+            committed = await asyncio.to_thread(self._committer.commit, group.entries, decoded)
         except Exception as error:  # the log keeps the requests until they are committed
             self.note_error(str(error))
-            self._queue.extendleft(reversed(group))
+            ahead, self._ahead = self._ahead, None
+            await self._put_back(group, ahead)
             self._weight = max(self._weight // 4, 1)
             if not self._stopping:
                 await asyncio.sleep(RETRY_SECONDS)
@@ -377,9 +372,9 @@ class Ingest:
         self._weight = min(self._weight * 2, COMMIT_WEIGHT)
         if committed.problem:
             self.note_error(committed.problem)
-        self._log.cut(group)
-        self._queued_bytes -= sum(entry.length for entry in group)
-        self._progress.committed += len(group)
+        self._log.cut(group.entries)
+        self._queued_bytes -= sum(entry.length for entry in group.entries)
+        self._progress.committed += len(group.entries)
         self._changed_traces |= committed.traces
         self._changed(committed.invocations)
         if self._store.log_bytes() > CHECKPOINT_BYTES:
