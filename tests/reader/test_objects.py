@@ -7,9 +7,16 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
+import pyarrow.parquet as pq
 import pytest
 from journal_fixtures import Handlers
-from playhead.errors import NotFoundError, RefusedError, UnreachableError
+from playhead.errors import (
+    ExportError,
+    NotFoundError,
+    QueryError,
+    RefusedError,
+    UnreachableError,
+)
 from playhead.reader.reader import Reader
 from playhead.restate.client import RestateClient
 from playhead.restate.control import Control
@@ -153,3 +160,21 @@ async def _until_value(reader: Reader, key: str, wanted: dict[str, bytes]) -> No
         return await values(reader, key) == wanted
 
     await until_async(has, f"box/{key} has {wanted}")
+
+
+async def test_sql_of_the_server_and_a_file_of_its_rows(reader: Reader, tmp_path: Path) -> None:
+    console = reader.console
+    assert "last_failure" in (await console.tables("server"))["sys_invocation"]
+    sql = "SELECT 'a' AS name, value FROM (VALUES (1), (NULL)) AS t (value)"
+    rows = await console.query("server", sql)
+    assert rows == [{"name": "a", "value": 1}, {"name": "a"}]
+    assert await console.export("server", sql, tmp_path / "rows.csv") == 2
+    assert (tmp_path / "rows.csv").read_text() == "name,value\na,1\na,\n"
+    assert await console.export("server", sql, tmp_path / "rows.parquet") == 2
+    assert pq.read_table(tmp_path / "rows.parquet").to_pylist()[0] == {"name": "a", "value": 1}
+    with pytest.raises(ExportError, match="exists already"):
+        await console.export("server", sql, tmp_path / "rows.csv")
+    with pytest.raises(ExportError, match="no format"):
+        await console.export("server", sql, tmp_path / "rows.xls")
+    with pytest.raises(QueryError, match="SELEC"):
+        await console.query("server", "SELEC")

@@ -9,6 +9,7 @@ import signal
 from collections.abc import Callable, Coroutine, Iterable
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import Any, ClassVar
 
 from playhead.formatting import size
@@ -30,6 +31,7 @@ from playhead_tui.interfaces import (
     InvocationReader,
     ServerControl,
 )
+from playhead_tui.kept_values import KeptValues
 from playhead_tui.screens.invocations import InvocationsScreen
 from playhead_tui.screens.polling import PollingScreen
 from playhead_tui.widgets.notes import Notes
@@ -38,7 +40,7 @@ __all__ = ["PlayheadApp"]
 
 FIRST_FRAME_SECONDS = 0.15
 """Delay before the connections open: their imports would slow down the first frame."""
-OPENING = ("objects", "services", "compare")
+OPENING = ("objects", "services", "compare", "sql")
 """Actions of the app that open a screen."""
 _END_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
@@ -93,6 +95,7 @@ class PlayheadApp(App[None]):
         Binding("O", "objects", "State of objects", show=False),
         Binding("D", "services", "Services and deployments", show=False),
         Binding("C", "compare", "Compare two invocations", show=False),
+        Binding("Q", "sql", "SQL console", show=False),
     ]
 
     def __init__(
@@ -102,6 +105,7 @@ class PlayheadApp(App[None]):
         read_only: bool = False,
         ascii_only: bool = False,
         invocation: str | None = None,
+        keep_in: Path | None = None,
         now: Callable[[], datetime] = _utc_now,
     ) -> None:
         """Create the dashboard; the connections open after its first paint.
@@ -111,6 +115,7 @@ class PlayheadApp(App[None]):
             read_only: forbid changes on the server.
             ascii_only: draw with ASCII characters only.
             invocation: id of the invocation to open first.
+            keep_in: file of the values to keep between runs; None to keep none.
             now: the clock.
         """
         super().__init__()
@@ -122,6 +127,7 @@ class PlayheadApp(App[None]):
         self.app_location = AppLocation("")
         self.ended_by: int | None = None
         """Number of the signal that ended the app."""
+        self.kept = KeptValues(keep_in)
         self._connect = connect
         self._first = invocation
         self._compared: Invocation | None = None
@@ -251,6 +257,12 @@ class PlayheadApp(App[None]):
             from playhead_tui.screens.compare import CompareScreen
 
             self.push_screen(CompareScreen(self, *pair))
+
+    def action_sql(self) -> None:
+        """Show the SQL console."""
+        from playhead_tui.screens.sql import SqlScreen
+
+        self._open_once(SqlScreen)
 
     def _open_once(self, kind: Callable[[PlayheadApp], Screen[None]]) -> None:
         """Push a screen, unless it is on top already or a dialog is open."""

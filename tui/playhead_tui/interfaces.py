@@ -23,8 +23,10 @@ from playhead.model import (
 )
 
 from playhead_tui.drawing.glyphs import Glyphs
+from playhead_tui.kept_values import KeptValues
 
 if TYPE_CHECKING:
+    from playhead.reader.console import SqlConsole
     from playhead.reader.objects import ObjectReader
     from playhead.record.change_feed import Changes
     from playhead.replay import Recording
@@ -133,6 +135,11 @@ class InvocationReader(Protocol):
     @property
     def objects(self) -> ObjectReader:
         """Reader of virtual objects and workflows."""
+        ...
+
+    @property
+    def console(self) -> SqlConsole:
+        """SQL queries on the store and on the server."""
         ...
 
     async def services(self) -> ServiceReport:
@@ -291,6 +298,11 @@ class Dashboard(Protocol):
     @property
     def notes(self) -> tuple[str, ...]:
         """Notes of the connection."""
+        ...
+
+    @property
+    def kept(self) -> KeptValues:
+        """Values that are kept between runs."""
         ...
 
     def open_invocation(self, invocation_id: str, index: int | None = None) -> None:

@@ -23,10 +23,12 @@ from playhead_tui.screens.polling import PollingScreen
 from playhead_tui.screens.replay.screen import ReplayScreen
 from playhead_tui.screens.replay.what_if import WhatIfScreen
 from playhead_tui.screens.services import JournalCheckScreen, ServicesScreen
+from playhead_tui.screens.sql import SqlScreen
 from playhead_tui.widgets.filter_bar import FilterBar
 from playhead_tui.widgets.inspector import Inspector
 from playhead_tui.widgets.replay.stop_pane import SCROLLING
 from playhead_tui.widgets.rows import RowsView
+from playhead_tui.widgets.sql_editor import SqlEditor
 from playhead_tui.widgets.text_pane import TextPane
 from playhead_tui.widgets.waterfall import Waterfall
 
@@ -38,6 +40,7 @@ _PLACES: Sequence[tuple[_Kinds, Sequence[str]]] = (
     (InvocationsScreen, ("Invocations", "List and invocation", "Filter line", "Lists")),
     (InvocationScreen, ("Invocation", "Timeline", "Inspector and state", "List and invocation")),
     ((ObjectsScreen, ObjectScreen, HistoryScreen), ("State", "Lists")),
+    (SqlScreen, ("SQL", "Lists")),
     (CompareScreen, ("Compare", "Lists")),
     ((ServicesScreen, JournalCheckScreen), ("Services", "Lists")),
     (GroupScreen, ("Groups, failures and agents", "Lists")),
@@ -62,6 +65,7 @@ def key_rows(
         ("Lists", RowsView.BINDINGS),
         ("List and invocation", PollingScreen.BINDINGS),
         ("Invocations", InvocationsScreen.BINDINGS),
+        ("SQL", [*SqlScreen.BINDINGS, *SqlEditor.BINDINGS]),
         ("Compare", CompareScreen.BINDINGS),
         (
             "Services",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 from playhead.cli.errors import CliError, Exit
 from playhead.settings import Settings
@@ -30,6 +31,7 @@ def open_dashboard(
             "In scripts, use `playhead ls` and `playhead show ID`; both take --json.",
             Exit.USAGE,
         )
+    import platformdirs
     from playhead_tui.app import PlayheadApp
     from playhead_tui.sources.connector import connector
 
@@ -38,6 +40,7 @@ def open_dashboard(
         read_only=read_only,
         ascii_only=ascii_only,
         invocation=invocation,
+        keep_in=Path(platformdirs.user_state_dir("playhead")) / "dashboard.json",
     )
     app.run()
     if app.ended_by is not None:

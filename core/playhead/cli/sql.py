@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import io
+import asyncio
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,6 +15,8 @@ from playhead.text import clean
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from playhead.reader.console import Engine
+
 __all__ = ["command"]
 
 GAP = "  "
@@ -24,44 +26,59 @@ COLUMN_LEAST = 8
 
 @click.command("sql")
 @click.argument("query")
+@click.option(
+    "--server", is_flag=True, help="Query the Restate server's own SQL instead of the store."
+)
 @click.option("--json", "as_json", is_flag=True, help="Write one JSON document: a list of rows.")
 @click.option("--csv", "as_csv", is_flag=True, help="Write CSV with a header.")
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write a new file that ends in .csv, .json or .parquet.",
+)
 @click.pass_obj
-def command(settings: Settings, query: str, as_json: bool, as_csv: bool) -> None:
+def command(
+    settings: Settings,
+    query: str,
+    server: bool,
+    as_json: bool,
+    as_csv: bool,
+    output: Path | None,
+) -> None:
     """Query the store with SQL.
 
     QUERY is one SELECT in DuckDB's dialect. Tables: spans, invocations, journal,
-    journal_events, state; views: llm_calls, tool_calls, attempts.
+    journal_events, state; views: llm_calls, tool_calls, attempts. With --server, it is one in
+    DataFusion's dialect on the tables of the Restate server, such as sys_invocation and state.
     """
-    if as_json and as_csv:
-        raise click.UsageError("--json and --csv exclude each other.")
-    from playhead.client import Client
+    if sum((as_json, as_csv, output is not None)) > 1:
+        raise click.UsageError("--json, --csv and --output exclude each other.")
+    from playhead.reader.console import csv_text
 
-    with Client(settings=settings) as client:
-        rows = client.sql(query)
+    rows = asyncio.run(_run(settings, query, "server" if server else "store", output))
+    if rows is None:
+        return
     if as_json:
         click.echo(json.dumps(rows, ensure_ascii=True, indent=2))
     elif as_csv:
-        click.echo(_csv(rows), nl=False)
+        click.echo(csv_text(rows), nl=False)
     else:
         _table(rows)
 
 
-def _text(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        return clean(value)
-    return clean(json.dumps(value, ensure_ascii=False))
+async def _run(
+    settings: Settings, query: str, engine: Engine, output: Path | None
+) -> list[dict[str, Any]] | None:
+    from playhead.cli.output import note
+    from playhead.reader.opening import open_reader
 
-
-def _csv(rows: list[dict[str, Any]]) -> str:
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    if rows:
-        writer.writerow([clean(name) for name in rows[0]])
-    writer.writerows([_text(value) for value in row.values()] for row in rows)
-    return out.getvalue()
+    async with open_reader(settings) as reader:
+        if output is None:
+            return await reader.console.query(engine, query)
+        number = await reader.console.export(engine, query, output)
+    note(f"Wrote {number} row{'' if number == 1 else 's'} to {output}.")
+    return None
 
 
 def _table(rows: list[dict[str, Any]]) -> None:
@@ -72,13 +89,15 @@ def _table(rows: list[dict[str, Any]]) -> None:
     from rich.text import Text
 
     from playhead.cli.output import is_terminal
+    from playhead.reader.console import cell_text, columns_of
 
     console = Console(highlight=False)
     if not rows:
         console.print(Text("no rows"))
         return
-    names = [clean(name) for name in rows[0]]
-    cells = [[_text(value) for value in row.values()] for row in rows]
+    columns = columns_of(rows)
+    names = [clean(name) for name in columns]
+    cells = [[cell_text(row.get(name)) for name in columns] for row in rows]
     widths = [max(map(cell_len, column)) for column in zip(names, *cells, strict=True)]
     if not is_terminal():
         console.width = sum(width + 4 for width in widths)  # With padding and separators.

@@ -36,6 +36,7 @@ from playhead.model import (
 )
 from playhead.reader.agents import read_agents
 from playhead.reader.attempt_counts import StoredAttempts, with_attempts
+from playhead.reader.console import SqlConsole
 from playhead.reader.detail import build_detail
 from playhead.reader.failures import read_failures
 from playhead.reader.live import LiveInvocations
@@ -101,6 +102,11 @@ class Reader:
     def objects(self) -> ObjectReader:
         """Reader of virtual objects and workflows."""
         return self._objects
+
+    @property
+    def console(self) -> SqlConsole:
+        """SQL queries on the store and on the server."""
+        return SqlConsole(self._sources)
 
     async def services(self) -> ServiceReport:
         """Return the registered services and deployments; see `read_services`."""

@@ -1,0 +1,49 @@
+"""Values that the dashboard keeps between runs: queries, places, filters."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from pathlib import Path
+from typing import Any, cast
+
+__all__ = ["KeptValues"]
+
+
+class KeptValues:
+    """A JSON file of values by name. What cannot be read or written is not kept."""
+
+    def __init__(self, path: Path | None) -> None:
+        """Read the file.
+
+        Args:
+            path: the file, which need not exist; None to keep nothing after this run.
+        """
+        self._path = path
+        self._values: dict[str, Any] = {}
+        if path is not None:
+            with contextlib.suppress(OSError, ValueError, RecursionError):
+                document: Any = json.loads(path.read_text(encoding="utf-8"))
+                if isinstance(document, dict):
+                    self._values = cast("dict[str, Any]", document)
+
+    def get(self, name: str) -> Any:
+        """Return a value; None if there is none."""
+        return self._values.get(name)
+
+    def put(self, name: str, value: Any) -> None:
+        """Keep a JSON value; the file is replaced at once."""
+        if self._values.get(name) == value:
+            return
+        self._values[name] = value
+        if self._path is None:
+            return
+        with contextlib.suppress(OSError, ValueError):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            written = self._path.with_name(f"{self._path.name}.{os.getpid()}")
+            # Queries and filters can name people: the file is for its owner only.
+            with os.fdopen(os.open(written, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w",
+                           encoding="utf-8") as file:  # fmt: skip
+                json.dump(self._values, file)
+            written.replace(self._path)
