@@ -62,12 +62,14 @@ class AsyncClient:
         *,
         auth_token: str | None = None,
         settings: Settings | None = None,
+        archived: bool = False,
     ) -> None:
         """Configure the client without connecting. See `Client` for the arguments."""
         flags = {"admin_url": admin_url, "store": store, "auth_token": auth_token}
         self.settings = load(flags) if settings is None else settings
         self._reader: Reader | None = None
         self._store: StoreClient | None = None
+        self._archived = archived
         self._opening = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
@@ -193,6 +195,7 @@ class AsyncClient:
             await reader.close()
 
     async def _open(self) -> Reader:
+        from playhead.reader.archived import ArchiveClient
         from playhead.reader.reader import Reader
         from playhead.record.client import connect
         from playhead.restate.client import RestateClient
@@ -206,7 +209,10 @@ class AsyncClient:
                     auth_token=settings.auth_token,
                 )
                 self._store = await connect(settings, complete=True)
-                self._reader = Reader(server, self._store)
+                source = self._store
+                if self._archived and source is not None:
+                    source = ArchiveClient(source)
+                self._reader = Reader(server, source)
             return self._reader
 
     async def _whole_id(self, invocation_id: str) -> str:
@@ -261,6 +267,7 @@ class Client:
         *,
         auth_token: str | None = None,
         settings: Settings | None = None,
+        archived: bool = False,
     ) -> None:
         """Configure the client without connecting.
 
@@ -272,11 +279,14 @@ class Client:
             auth_token: Bearer token for the server. Default: `RESTATE_AUTH_TOKEN` or the
                 settings file.
             settings: All settings at once; the other arguments are then ignored.
+            archived: Whether lists also have archived invocations, which takes longer.
 
         Raises:
             SettingsError: A setting has an invalid value.
         """
-        self._client = AsyncClient(admin_url, store, auth_token=auth_token, settings=settings)
+        self._client = AsyncClient(
+            admin_url, store, auth_token=auth_token, settings=settings, archived=archived
+        )
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: weakref.finalize[..., Client] | None = None
         self._starting = threading.Lock()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, get_args
 
 import click
 
-from playhead.cli.options import filter_option, json_option
+from playhead.cli.options import archived_option, filter_option, json_option
 from playhead.model import FigureKind
 
 if TYPE_CHECKING:
@@ -27,10 +27,15 @@ OPTIONAL = ("REASONING", "CACHED", "RETRIES", "P50", "OUTPUT", "INPUT", "KIND")
     type=click.Choice(get_args(FigureKind)),
     help="Only calls of models, tools, or steps; repeatable.",
 )
+@archived_option
 @json_option
 @click.pass_context
 def command(
-    ctx: click.Context, expression: str | None, kinds: tuple[FigureKind, ...], as_json: bool
+    ctx: click.Context,
+    expression: str | None,
+    kinds: tuple[FigureKind, ...],
+    archived: bool,
+    as_json: bool,
 ) -> None:
     """Count the calls of models, tools and steps, by agent.
 
@@ -43,7 +48,7 @@ def command(
     from playhead.client import Client
     from playhead.formatting import calls_of
 
-    with Client(settings=ctx.obj) as client:
+    with Client(settings=ctx.obj, archived=archived) as client:
         report = client.agents(filter=expression, kinds=kinds or get_args(FigureKind))
     if as_json:
         echo_json({"agents": report.rows, "missing": report.missing})

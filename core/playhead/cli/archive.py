@@ -31,8 +31,8 @@ def command(settings: Settings, before: datetime, delete: bool, yes: bool, as_js
     """Move old days of the store to Parquet files in its folder `archive`.
 
     An invocation belongs to the day (UTC) on which it ended; invocations that have not ended stay.
-    SQL finds the rows of both places in the views all_spans, all_invocations, all_journal and
-    all_journal_events. Works while a recorder is running.
+    `playhead show` finds archived invocations, and `playhead ls --archived` lists them. SQL finds
+    the rows of both places in views such as all_spans. Works while a recorder is running.
     """
     from playhead.record.store_tasks import run_task
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from playhead.cli.errors import CliError, Exit
-from playhead.cli.options import filter_option, json_option
+from playhead.cli.options import archived_option, filter_option, json_option
 
 if TYPE_CHECKING:
     from playhead.model import FailureGroup, FailureGroups, InvocationPage
@@ -31,10 +31,16 @@ INVOCATIONS = 10
     show_default=True,
     help="Maximum number of groups.",
 )
+@archived_option
 @json_option
 @click.pass_context
 def command(
-    ctx: click.Context, fingerprint: str | None, expression: str | None, limit: int, as_json: bool
+    ctx: click.Context,
+    fingerprint: str | None,
+    expression: str | None,
+    limit: int,
+    archived: bool,
+    as_json: bool,
 ) -> None:
     """Group equal failures: same error, step, service and place in the code.
 
@@ -46,7 +52,7 @@ def command(
     from playhead.cli.output import echo_json
     from playhead.client import Client
 
-    with Client(settings=ctx.obj) as client:
+    with Client(settings=ctx.obj, archived=archived) as client:
         found = client.failures(filter=expression, limit=limit, fingerprint=fingerprint or "")
         page = None
         if fingerprint:

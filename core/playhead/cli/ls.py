@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from playhead.cli.options import filter_option, json_option, service_option, since_option
+from playhead.cli.options import (
+    archived_option,
+    filter_option,
+    json_option,
+    service_option,
+    since_option,
+)
 from playhead.errors import FilterError
 from playhead.model import GROUP_KEYS, SORTS, STATUSES, Order
 
@@ -83,6 +89,7 @@ def parse_order(ctx: click.Context, param: click.Parameter, value: str | None) -
     show_default=True,
     help="Maximum number of invocations, or of groups.",
 )
+@archived_option
 @json_option
 @click.pass_context
 def command(
@@ -95,6 +102,7 @@ def command(
     order: Order | None,
     group_by: GroupKey | None,
     limit: int,
+    archived: bool,
     as_json: bool,
 ) -> None:
     """List invocations, newest first or in another order.
@@ -111,7 +119,7 @@ def command(
 
     wanted = all_of(statuses=statuses, service=service, text=text, since=since)
     wanted &= parse(expression or "")
-    with Client(settings=ctx.obj) as client:
+    with Client(settings=ctx.obj, archived=archived) as client:
         if group_by:
             from playhead.cli.group_table import write_groups
 

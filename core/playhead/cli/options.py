@@ -8,7 +8,14 @@ from typing import Any, TypeVar
 
 import click
 
-__all__ = ["filter_option", "json_option", "parse_index", "service_option", "since_option"]
+__all__ = [
+    "archived_option",
+    "filter_option",
+    "json_option",
+    "parse_index",
+    "service_option",
+    "since_option",
+]
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -52,6 +59,13 @@ def since_option(command: _Command) -> _Command:
         callback=parse_since,
         metavar="TIME",
         help="Only invocations since TIME: an age (90s, 15m, 2h, 3d) or an ISO 8601 time.",
+    )(command)
+
+
+def archived_option(command: _Command) -> _Command:
+    """Add `--archived`."""
+    return click.option(
+        "--archived", is_flag=True, help="Also read the archive of the store, which takes longer."
     )(command)
 
 

@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from playhead.cli.options import filter_option, json_option, service_option, since_option
+from playhead.cli.options import (
+    archived_option,
+    filter_option,
+    json_option,
+    service_option,
+    since_option,
+)
 from playhead.model import Cost
 from playhead.percentiles import percentile
 
@@ -51,6 +57,7 @@ class ServiceStats:
     show_default=True,
     help="Maximum number of invocations to count, newest first.",
 )
+@archived_option
 @json_option
 @click.pass_context
 def command(
@@ -59,6 +66,7 @@ def command(
     expression: str | None,
     since: datetime | None,
     limit: int,
+    archived: bool,
     as_json: bool,
 ) -> None:
     """Count invocations, attempts, LLM calls, tokens, cost and failures by service.
@@ -70,7 +78,7 @@ def command(
     from playhead.client import Client
     from playhead.formatting import calls_of
 
-    with Client(settings=ctx.obj) as client:
+    with Client(settings=ctx.obj, archived=archived) as client:
         page = client.invocations(limit=limit, service=service, since=since, filter=expression)
     services = stats(page.rows)
     if as_json:

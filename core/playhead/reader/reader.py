@@ -35,6 +35,7 @@ from playhead.model import (
     Totals,
 )
 from playhead.reader.agents import read_agents
+from playhead.reader.archived import ArchiveClient, archive_note
 from playhead.reader.attempt_counts import StoredAttempts, with_attempts
 from playhead.reader.console import SqlConsole
 from playhead.reader.detail import build_detail
@@ -180,10 +181,11 @@ class Reader:
                 if more:
                     break
         copying = await self.copy_problems()
+        archived = () if more else await self._archive_note()
         return InvocationPage(
             tuple(rows),
             more=more,
-            missing=self._all_missing([*missing, *copying]),
+            missing=self._all_missing([*missing, *copying, *archived]),
             copying=copying,
             sources=tuple(merge.answered),
             ordered=not unsorted,
@@ -368,7 +370,7 @@ class Reader:
         missing.extend(copying)
         row = next(iter(live or stored or ()), None)
         if row is None:
-            return None
+            return await self._archived(invocation_id)
         source = self._live if live and self._live else self._stored
         assert source is not None
         head = invocation_of(row, "live" if source is self._live else "stored")
@@ -396,6 +398,22 @@ class Reader:
         )
         [summary] = await self._explained([detail.summary], {invocation_id: row}, missing, counted)
         return replace(detail, summary=summary, missing=self._all_missing(missing))
+
+    async def _archived(self, invocation_id: str) -> InvocationDetail | None:
+        """Return everything about an archived invocation; None when it is not archived."""
+        if (archive := await self._archive()) is None:
+            return None
+        detail = await archive.invocation(invocation_id)
+        if detail is None:
+            return None
+        return replace(detail, missing=tuple(m for m in detail.missing if m != NO_SERVER))
+
+    async def _archive(self) -> Reader | None:
+        """Return a reader of the store with its archive; None without an archive."""
+        client = self._stored.client if self._stored else None
+        if client is None or not await self._archive_note():
+            return None
+        return Reader(None, ArchiveClient(client))
 
     async def payload(self, invocation_id: str, index: int) -> Any:
         """Return the decoded content of one journal entry: JSON, text or bytes.
@@ -429,7 +447,8 @@ class Reader:
                 return {"failure": found.failure} if found.failure else found.value
         if unreachable:
             raise unreachable
-        return None
+        archive = await self._archive()
+        return await archive.payload(invocation_id, index) if archive else None
 
     async def children(self, invocation_id: str) -> InvocationPage:
         """Return the invocations that this one called, newest first."""
@@ -510,7 +529,11 @@ class Reader:
         return self._stored.client
 
     async def _store_missing(self) -> tuple[str, ...]:
-        return self._all_missing(list(await self.copy_problems()))
+        return self._all_missing([*await self.copy_problems(), *await self._archive_note()])
+
+    async def _archive_note(self) -> tuple[str, ...]:
+        """Return a sentence about invocations that are in the archive only, if there are any."""
+        return await archive_note(self._stored.client) if self._stored else ()
 
     async def close(self) -> None:
         """Close both clients."""

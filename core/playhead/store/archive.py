@@ -7,6 +7,7 @@ in the transaction that deletes its rows; those of an interrupted run are remove
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -25,12 +26,19 @@ __all__ = [
     "archive_views",
     "move_to_archive",
     "remove_incomplete",
+    "with_archive",
 ]
 
 ARCHIVE = "archive"
-ARCHIVED_TABLES = ("spans", "invocations", "journal", "journal_events")
-"""Tables with archived rows; those that are derived from them are deleted only."""
-_DERIVED = ("duplicate_spans", "journal_llm_calls", "calls")
+ARCHIVED_TABLES = (
+    "spans", "invocations", "journal", "journal_events", "duplicate_spans", "journal_llm_calls",
+)  # fmt: skip
+"""Tables with archived rows. Those of `calls` are deleted: they can be read from the spans."""
+_TABLE = re.compile(rf"\b(FROM|JOIN) ({'|'.join(ARCHIVED_TABLES)})\b( AS \w+)?")
+_ROWS = re.compile(r"rowid IN \(SELECT rowid FROM \w+ WHERE (\w+ IN \((?:[^()]|\([^()]*\))*\))\)")
+"""Rows of a view have no row ids."""
+_OF_INVOCATION = ("spans", "duplicate_spans", "journal_llm_calls")
+"""Tables with a column `invocation_id`; the others have `id`."""
 _ENDED = """
 CREATE OR REPLACE TEMP TABLE ended AS
 SELECT id, (completed_at AT TIME ZONE 'UTC')::DATE AS day FROM invocations
@@ -75,8 +83,7 @@ def move_to_archive(
             if keep:
                 _write(connection, folder / ARCHIVE / table / f"day={day}", run, selection)
         rows[table] = _delete(connection, table, before)
-    for table in _DERIVED:
-        connection.execute(f"DELETE FROM {table} WHERE invocation_id IN (SELECT id FROM ended)")
+    connection.execute("DELETE FROM calls WHERE invocation_id IN (SELECT id FROM ended)")
     connection.execute(
         "DELETE FROM calls WHERE invocation_id IS NULL"
         " AND (to_timestamp(started_us / 1e6) AT TIME ZONE 'UTC')::DATE < ?",
@@ -103,6 +110,14 @@ def archive_views(folder: Path) -> str:
     return "\n".join(views)
 
 
+def with_archive(sql: str) -> str:
+    """Return a query on the tables as a query on the views that span the archive, too."""
+    return _TABLE.sub(
+        lambda found: f"{found[1]} all_{found[2]}{found[3] or f' AS {found[2]}'}",
+        _ROWS.sub(r"\1", sql),
+    )
+
+
 def remove_incomplete(connection: duckdb.DuckDBPyConnection, folder: Path) -> int:
     """Remove the files of runs that were interrupted; return their number."""
     complete = {run for (run,) in connection.execute("SELECT run FROM archives").fetchall()}
@@ -118,7 +133,7 @@ def _days(
     connection: duckdb.DuckDBPyConnection, table: str, before: date
 ) -> Iterator[tuple[date, str]]:
     """Yield each day with the SELECT of its rows."""
-    id_ = "invocation_id" if table == "spans" else "id"
+    id_ = "invocation_id" if table in _OF_INVOCATION else "id"
     of_invocations = f"FROM {table} t {_OF_INVOCATIONS.format(id=id_)}"
     found = {
         day for (day,) in connection.execute(f"SELECT DISTINCT day {of_invocations}").fetchall()
@@ -136,7 +151,7 @@ def _days(
 
 
 def _delete(connection: duckdb.DuckDBPyConnection, table: str, before: date) -> int:
-    id_ = "invocation_id" if table == "spans" else "id"
+    id_ = "invocation_id" if table in _OF_INVOCATION else "id"
     condition, params = f"t.{id_} IN (SELECT id FROM ended)", list[Any]()
     if table == "spans":
         condition, params = f"{condition} OR ({_UNRELATED})", [before]

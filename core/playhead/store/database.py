@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 
 from playhead.errors import StoreError, StoreLockedError
 from playhead.store import schema
-from playhead.store.archive import ARCHIVE, archive_views, remove_incomplete
+from playhead.store.archive import ARCHIVE, remove_incomplete
 
 __all__ = ["DATABASE", "SETTINGS", "Store", "exclusive", "restrict"]
 
@@ -120,7 +120,7 @@ class Store:
             # In one transaction: a database of something else stays as it is.
             connection.execute(f"BEGIN; {schema.create_statements()} COMMIT")
             remove_incomplete(connection, self.folder)
-            connection.execute(archive_views(self.folder))
+            connection.execute(schema.archive_statements(self.folder))
             connection.execute("SET lock_configuration = true")
         except (duckdb.Error, OSError) as error:
             connection.close()

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
-from playhead.store.archive import ARCHIVED_TABLES
+from playhead.store.archive import ARCHIVED_TABLES, archive_views, with_archive
 from playhead.store.views import VIEWS
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "SPAN_COLUMNS",
     "TABLES",
     "Table",
+    "archive_statements",
     "create_statements",
     "describe",
 ]
@@ -327,6 +329,12 @@ def create_statements() -> str:
     return "\n".join([*tables, *added, *views])
 
 
+def archive_statements(folder: Path) -> str:
+    """Return the SQL that creates the views that span the tables and the archive in a folder."""
+    attempts = with_archive(VIEWS["invocation_attempts"].sql())
+    return f"{archive_views(folder)} CREATE OR REPLACE VIEW all_invocation_attempts AS {attempts};"
+
+
 def _column(table: str, column: str, kind: str) -> str:
     compression = " USING COMPRESSION zstd" if column in ZSTD.get(table, ()) else ""
     return f'"{column}" {kind}{compression}'
@@ -347,4 +355,7 @@ def describe() -> list[tuple[str, str, list[tuple[str, str, str]]]]:
          [(column, *rest) for column, rest in TABLES[name].columns.items()])
         for name in ARCHIVED_TABLES
     ]  # fmt: skip
+    name = "invocation_attempts"
+    columns = [(c.name, c.type, c.description) for c in VIEWS[name].columns]
+    archived.append((f"all_{name}", f"The rows of `{name}` and of the archive.", columns))
     return tables + views + archived

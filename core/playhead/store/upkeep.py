@@ -13,9 +13,9 @@ from typing import Any
 import duckdb
 
 from playhead.errors import StoreError
-from playhead.store.archive import archive_views, move_to_archive
+from playhead.store.archive import move_to_archive
 from playhead.store.database import DATABASE, Store, exclusive
-from playhead.store.schema import TABLES, create_statements
+from playhead.store.schema import TABLES, archive_statements, create_statements
 
 __all__ = ["perform", "vacuum"]
 
@@ -125,7 +125,7 @@ def _back_up(store: Store, target: Path) -> dict[str, Any]:
 def _archive(store: Store, before: date, *, keep: bool) -> dict[str, Any]:
     with store.transaction() as connection:
         moved = move_to_archive(connection, store.folder, before, keep=keep)
-        connection.execute(archive_views(store.folder))
+        connection.execute(archive_statements(store.folder))
     return {"days": moved.days, "rows": moved.rows}
 
 
