@@ -83,9 +83,9 @@ def calling(write: Write, store: Path) -> None:
     }])  # fmt: skip
 
 
-def exported(run: Run, name: str, **env: str) -> tuple[list[Span], OtlpSink]:
+def exported(run: Run, name: str, *arguments: str, **env: str) -> tuple[list[Span], OtlpSink]:
     with OtlpSink() as sink:
-        result = run("export", "traces", "--to", name, "--endpoint", sink.url, **env)
+        result = run("export", "traces", "--to", name, "--endpoint", sink.url, *arguments, **env)
     assert result.exit_code == 0, result.output
     return sorted(sink.spans, key=lambda span: span.span_id), sink
 
@@ -105,6 +105,23 @@ def test_a_called_invocation_is_under_the_tool_with_a_link(calling: None, run: R
     assert called.name == "invocation-start Other/run"
     assert called.parent_span_id == tool.span_id
     assert [link.span_id for link in called.links] == [attempt.span_id]
+
+
+def test_agents_only(calling: None, run: Run) -> None:
+    spans, sink = exported(run, "langfuse", "--agents-only", LANGFUSE_PUBLIC_KEY="pk",
+                           LANGFUSE_SECRET_KEY="sk")  # fmt: skip
+    first, tool, second = spans
+    assert [span.name for span in spans] == [
+        "invoke_agent first", "execute_tool ask", "invoke_agent second"
+    ]  # fmt: skip
+    assert first.parent_span_id == b""
+    assert tool.parent_span_id == first.span_id
+    assert second.parent_span_id == tool.span_id
+    assert set(services(sink).values()) == {"agents"}
+    assert text(first, "langfuse.trace.input") == "the question"
+    assert {text(span, "langfuse.session.id") for span in spans} == {"Chat/ada"}
+    again = run("export", "traces", "--to", "otlp", "--endpoint", sink.url, "--agents-only")
+    assert again.exit_code == 2
 
 
 def test_one_session_and_user_for_the_trace(calling: None, run: Run) -> None:

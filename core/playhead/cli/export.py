@@ -54,6 +54,11 @@ def command() -> None:
 )
 @filter_option
 @click.option("--archived", is_flag=True, help="Also spans that `playhead archive` has moved.")
+@click.option(
+    "--agents-only",
+    is_flag=True,
+    help="Leave out Restate's own spans; what is below them moves up.",
+)
 @click.option("--as-stored", is_flag=True, help="Add nothing for the target to the spans.")
 @click.option("--again", is_flag=True, help="Send spans again that the target has accepted before.")
 @click.option(
@@ -75,6 +80,7 @@ def traces(
     since: datetime | None,
     expression: str | None,
     archived: bool,
+    agents_only: bool,
     as_stored: bool,
     again: bool,
     retry_for: float,
@@ -98,6 +104,8 @@ def traces(
         raise click.UsageError(f"--to {name} takes no PATH; name its address with --endpoint.")
     if archived and expression:
         raise click.UsageError("--archived excludes --filter, which knows the store only.")
+    if agents_only and (to_path or as_stored or name == "otlp"):
+        raise click.UsageError("--agents-only changes spans: name a tool, without --as-stored.")
     target = None
     if not to_path:
         given: dict[str, str] = {}
@@ -117,6 +125,7 @@ def traces(
                 since,
                 expression,
                 archived,
+                agents_only,
                 as_stored,
                 again,
                 retry_for,
@@ -139,6 +148,7 @@ async def _export(
     since: datetime | None,
     expression: str | None,
     archived: bool,
+    agents_only: bool,
     as_stored: bool,
     again: bool,
     patience: float,
@@ -164,7 +174,7 @@ async def _export(
             return report
         await _refuse_own_recorder(settings, target)
         try:
-            prepare = None if as_stored else _preparation(client, reader, target)
+            prepare = None if as_stored else _preparation(client, reader, target, agents_only)
             await _to_target(settings, reader, target, prepare, again, patience, report, progress)
         except (PlayheadError, asyncio.CancelledError) as error:
             done = f"{report.accepted} spans were accepted before."
@@ -232,7 +242,9 @@ async def _to_target(
             )
 
 
-def _preparation(client: StoreClient, reader: SpanReader, target: Target) -> Prepare | None:
+def _preparation(
+    client: StoreClient, reader: SpanReader, target: Target, agents_only: bool
+) -> Prepare | None:
     """Return what adds to the spans what the target needs; None when it needs nothing."""
     from playhead.export.dressing import DRESSINGS, dress
     from playhead.export.trace_context import read_contexts
@@ -245,7 +257,7 @@ def _preparation(client: StoreClient, reader: SpanReader, target: Target) -> Pre
         complete = reader.selection.everything and part.whole
         prefix = reader.selection.prefix
         contexts = await read_contexts(client, part, spans if complete else None, prefix=prefix)
-        dress(spans, contexts, dressing)
+        dress(spans, contexts, dressing, agents_only=agents_only)
 
     return prepare
 
@@ -302,6 +314,7 @@ def _write_json(report: Report, name: str, path: Path | None, target: Target | N
         "reasons": [{"reason": r, "spans": n} for r, n in report.reasons.most_common()],
         "sent_before": report.sent_before,
         "too_old": report.too_old,
+        "left_out": report.left_out,
         "open": report.totals.pending,
     }
     echo_json(document)
@@ -323,6 +336,8 @@ def _write(report: Report, name: str, path: Path | None, target: Target | None) 
             f"  {whole(report.too_old)} are older than {hours:.0f} h: not sent, because "
             f"{target.kind.title} refuses them."
         )
+    if report.left_out:
+        click.echo(f"  {whole(report.left_out)} are Restate's own: not sent.")
     if report.totals.pending:
         click.echo(f"  {whole(report.totals.pending)} are still open: not sent.")
     for reason, count in report.reasons.most_common():

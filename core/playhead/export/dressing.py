@@ -7,7 +7,7 @@ Sources: Langfuse's property mapping (langfuse.com/integrations/native/opentelem
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -34,7 +34,11 @@ _COSTS = ("operation.cost", "gen_ai.usage.cost")
 
 
 def dress(
-    spans: Iterable[StoredSpan], contexts: Mapping[str, TraceContext], dressing: Dressing
+    spans: list[StoredSpan],
+    contexts: Mapping[str, TraceContext],
+    dressing: Dressing,
+    *,
+    agents_only: bool = False,
 ) -> None:
     """Change spans for a target, in place.
 
@@ -42,6 +46,7 @@ def dress(
         spans: Spans, with their traces together.
         contexts: Context of each trace.
         dressing: The dressing of the target.
+        agents_only: Whether to remove the server's spans from the list.
     """
     by_trace: dict[str, list[StoredSpan]] = {}
     for span in spans:
@@ -50,9 +55,13 @@ def dress(
         context = contexts[trace]
         _move_calls(members, context)
         _name_agents(members)
+        if agents_only:
+            _lift(members, context)
         for span in members:
             _add_common(span, context)
             dressing(span, context)
+    if agents_only:
+        spans[:] = [span for span in spans if span.service_name != names.SERVER_SERVICE]
 
 
 def _move_calls(spans: Sequence[StoredSpan], context: TraceContext) -> None:
@@ -73,6 +82,23 @@ def _move_calls(spans: Sequence[StoredSpan], context: TraceContext) -> None:
             link = {"trace_id": span.trace_id, "span_id": span.parent_span_id}
             span.links.append({**link, "attributes": {}})
             span.parent_span_id = caller.span_id
+
+
+def _lift(spans: Sequence[StoredSpan], context: TraceContext) -> None:
+    """Move what is below the server's spans to their nearest ancestor that is not one of them.
+
+    Spans of agents are below attempts, and a large trace may have these in another part.
+    """
+    parents = dict.fromkeys(context.attempts) | {
+        span.span_id: span.parent_span_id
+        for span in spans
+        if span.service_name == names.SERVER_SERVICE
+    }
+    for span in spans:
+        seen: set[str] = set()
+        while (parent := span.parent_span_id) in parents and parent not in seen:
+            seen.add(parent)
+            span.parent_span_id = parents[parent]
 
 
 def _name_agents(spans: Sequence[StoredSpan]) -> None:

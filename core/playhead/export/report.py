@@ -33,6 +33,8 @@ class Report:
     """Spans that the target had accepted before."""
     too_old: int = 0
     """Spans that were not sent because the target refuses spans of their age."""
+    left_out: int = 0
+    """Spans of the server that were not sent, because only those of agents are wanted."""
     requests: int = 0
     reasons: Counter[str] = field(default_factory=Counter[str])
     """Rejected spans by reason."""
@@ -40,7 +42,7 @@ class Report:
     @property
     def handled(self) -> int:
         """Number of spans that were sent or left out."""
-        return self.accepted + self.rejected + self.sent_before + self.too_old
+        return self.accepted + self.rejected + self.sent_before + self.too_old + self.left_out
 
     def add(self, result: Result) -> None:
         """Count the outcome of one request."""

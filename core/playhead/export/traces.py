@@ -41,7 +41,7 @@ async def send_traces(
         sent: The spans that were sent before; it is updated after each request.
         kind: Kind of the target, with its limits.
         report: Counts what is sent; it is complete even when an exception is raised.
-        prepare: Changes spans for the target.
+        prepare: Changes spans for the target, and removes those that it should not get.
         progress: Called after each answer.
 
     Raises:
@@ -75,7 +75,7 @@ async def send_traces(
 
     pending: list[EncodedSpan] = []
     try:
-        async for spans in _encoded(reader, sent, prepare):
+        async for spans in _encoded(reader, sent, prepare, report):
             new = _new(spans, sent, oldest, report)
             *whole, pending = [*batches([*pending, *new])] or [[]]
             for batch in whole:
@@ -93,7 +93,7 @@ async def send_traces(
 
 
 async def _encoded(
-    reader: SpanReader, sent: SentSpans, prepare: Prepare | None
+    reader: SpanReader, sent: SentSpans, prepare: Prepare | None, report: Report
 ) -> AsyncIterator[list[EncodedSpan]]:
     """Yield the spans of each part, changed for the target."""
     if prepare is None:
@@ -102,7 +102,9 @@ async def _encoded(
         return
     async for part, spans in reader.spans():
         if len(sent.known(span.key for span in spans)) < len(spans):
+            count = len(spans)
             await prepare(part, spans)
+            report.left_out += count - len(spans)
         yield [encoded_span(span) for span in spans]
 
 
