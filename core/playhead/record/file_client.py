@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from playhead.errors import RecorderError
+from playhead.errors import RecorderError, StoreError
 
 if TYPE_CHECKING:
     import duckdb
@@ -79,6 +79,7 @@ class FileClient:
                         "Close the process that has the file open, or start `playhead record`.",
                     ) from error
                 try:
+                    _require_known(connection, self._path)
                     restrict(connection, self._path.parent)
                     connection.execute("SET lock_configuration = true")
                     return query(connection)
@@ -86,3 +87,12 @@ class FileClient:
                     connection.close()
 
         return await asyncio.to_thread(run)
+
+
+def _require_known(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    from playhead.store.migrations import require_known, stored_version
+
+    try:
+        require_known(stored_version(connection), path)
+    except StoreError as error:
+        raise RecorderError(error.title, error.hint) from error

@@ -17,6 +17,7 @@ from filelock import FileLock, Timeout
 from playhead.errors import StoreError, StoreLockedError
 from playhead.store import schema
 from playhead.store.archive import ARCHIVE, remove_incomplete
+from playhead.store.migrations import migration
 
 __all__ = ["DATABASE", "SETTINGS", "Store", "exclusive", "restrict"]
 
@@ -117,16 +118,20 @@ class Store:
                 ) from error
         try:
             restrict(connection, self.folder)
+            before, after = migration(connection, self.path)
             # In one transaction: a database of something else stays as it is.
-            connection.execute(f"BEGIN; {schema.create_statements()} COMMIT")
+            connection.execute(f"BEGIN; {before} {schema.create_statements()} {after} COMMIT")
             remove_incomplete(connection, self.folder)
             connection.execute(schema.archive_statements(self.folder))
             connection.execute("SET lock_configuration = true")
+        except StoreError:
+            connection.close()
+            raise
         except (duckdb.Error, OSError) as error:
             connection.close()
             raise StoreError(
                 f"The tables of {self.path} cannot be created: {error}",
-                "A newer Playhead may have written the file. Choose another folder with --store.",
+                "Move the file away, or choose another folder with --store.",
             ) from error
         return connection
 

@@ -275,6 +275,11 @@ INDEXED_TEXTS = Table(
     },
 )
 
+VERSION = Table(
+    "Version of the tables. Older stores are migrated, newer ones are not opened.",
+    {"version": ("INTEGER", "The version.")},
+)
+
 ARCHIVES = Table(
     "Runs of the archive. The files of a run have its name; see `playhead archive`.",
     {
@@ -297,11 +302,9 @@ TABLES: Mapping[str, Table] = {
     "calls": CALLS,
     "derived": DERIVED,
     "indexed_texts": INDEXED_TEXTS,
+    "schema_version": VERSION,
     "archives": ARCHIVES,
 }
-
-_ADDED = {"journal_llm_calls": ("cache_read_tokens", "cache_write_tokens")}
-"""Last columns of tables, which stores of an earlier version do not have."""
 
 SPAN_COLUMNS = SPANS.types
 INVOCATION_COLUMNS = INVOCATIONS.types
@@ -320,13 +323,8 @@ def create_statements() -> str:
         + ");"
         for name, table in TABLES.items()
     ]
-    added = [
-        f"ALTER TABLE {name} ADD COLUMN IF NOT EXISTS {column} {TABLES[name].types[column]};"
-        for name, columns in _ADDED.items()
-        for column in columns
-    ]
     views = [f"CREATE OR REPLACE VIEW {name} AS {view.sql()};" for name, view in VIEWS.items()]
-    return "\n".join([*tables, *added, *views])
+    return "\n".join([*tables, *views])
 
 
 def archive_statements(folder: Path) -> str:
