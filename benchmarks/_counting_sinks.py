@@ -20,6 +20,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import (
     add_TraceServiceServicer_to_server,
 )
 from otlp_sink import spans_of
+from planted_secrets import VALUES, leaked
 from playhead.local import free_port
 
 LARGEST = 4 * 1024 * 1024
@@ -34,6 +35,8 @@ class Sink:
         self.port = free_port()
         self.counts: Counter[int] = Counter()
         """Number of times that each span arrived, by its id."""
+        self.leaks = 0
+        """Requests with one of the planted secrets in a span or in its resource."""
         self.poison = False
         """Whether a request with a span named `poison` is refused for good."""
         self._lock = threading.Lock()
@@ -44,6 +47,8 @@ class Sink:
         if self.poison and any(span.name == "poison" for span in spans):
             return False
         with self._lock:
+            if any(span.name in VALUES for span in spans):
+                self.leaks += leaked(str(request))
             self.counts.update(int.from_bytes(span.span_id, "big") for span in spans)
         return True
 

@@ -26,6 +26,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
 
 from collector_process import Collector
+from otlp_sink import spans_of
+from planted_secrets import VALUES, leaked, request
 from target_programs import program
 
 from benchmarks._counting_sinks import GrpcSink, HttpSink, Sink
@@ -56,6 +58,10 @@ class Sender:
         self._next = 1
         self._lock = threading.Lock()
 
+    def skip(self, spans: int) -> None:
+        """Leave out the next ids."""
+        self._next += spans
+
     def send(self, spans: int, size: int, name: str = "span") -> None:
         """Send one request, again and again until it is acknowledged."""
         request = ExportTraceServiceRequest()
@@ -70,7 +76,11 @@ class Sender:
             span.start_time_unix_nano = time.time_ns()
             span.end_time_unix_nano = span.start_time_unix_nano + 1
             span.attributes.add(key="text").value.string_value = f"{number} ".ljust(size, "x")
-        body = request.SerializeToString()
+        self.post(request.SerializeToString())
+        self.accepted.update(ids)
+
+    def post(self, body: bytes) -> None:
+        """Send a request until it is acknowledged."""
         headers = {"content-type": "application/x-protobuf"}
         while True:
             started = time.monotonic()
@@ -84,7 +94,6 @@ class Sender:
             self.failures += 1
             time.sleep(0.1)
         self.longest = max(self.longest, time.monotonic() - started)
-        self.accepted.update(ids)
 
     @contextmanager
     def traffic(self) -> Generator[None]:
@@ -326,6 +335,25 @@ def poisoned(scene: Scene) -> Outcome:
     return outcome(scene, "a poison span: phoenix answers 400 to its request", "phoenix")
 
 
+def secrets(scene: Scene) -> Outcome:
+    """Send spans with secrets in all places. Raises RuntimeError if one leaks."""
+    sender = scene.sender
+    ids = {int.from_bytes(span.span_id, "big") for span in spans_of(request())}
+    sender.skip(len(ids))
+    with sender.traffic():
+        sender.post(request().SerializeToString())
+        sender.accepted |= ids
+        time.sleep(2)
+    found = outcome(scene, f"secrets of {len(VALUES)} kinds in ten places of spans")
+    leaks = {name: sink.leaks for name, sink in scene.sinks.items()}
+    lines = (scene.collector.data / "traces.jsonl").read_text().splitlines()
+    leaks["archive"] = sum(map(leaked, lines))
+    if sum(leaks.values()):
+        raise RuntimeError(f"leaked: {leaks}")
+    found.name += ": none leaked"
+    return found
+
+
 FAULTS: dict[str, Callable[[Scene], Outcome]] = {
     **{f"down-{t}": down(t) for t in ("recorder", "jaeger", "langfuse", "phoenix", "logfire")},
     "busy": busy,
@@ -336,6 +364,7 @@ FAULTS: dict[str, Callable[[Scene], Outcome]] = {
     "large": large,
     "too-large": too_large,
     "poisoned": poisoned,
+    "secrets": secrets,
 }
 
 
@@ -401,9 +430,9 @@ def write(text: str, *, replace: bool) -> None:
     old, _, after = rest.partition(END)
     if replace:
         rows = {line.split("|")[1]: line for line in text.splitlines() if line.startswith("| ")}
-        lines = [rows.get(line.split("|")[1], line) if "|" in line else line
+        lines = [rows.pop(line.split("|")[1], line) if "|" in line else line
                  for line in old.splitlines()]  # fmt: skip
-        text = "\n".join(lines) + "\n"
+        text = "\n".join([*lines, *rows.values()]) + "\n"
     PAGE.write_text(before + BEGIN + text + END + after)
 
 

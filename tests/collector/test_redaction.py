@@ -4,50 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 from collector_process import Collector, Recorder, send
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from planted_secrets import HARMLESS, KEYS, VALUES, leaked
+from planted_secrets import HARMLESS, KEYS, VALUES, leaked, request
 from playhead_tracing import redact_secrets
 from waiting import until
 
 pytestmark = pytest.mark.timeout(120, func_only=True)
-
-
-def set_attributes(pairs: Any, values: dict[str, Any]) -> None:
-    for key, value in values.items():
-        field = {str: "string_value", bool: "bool_value", int: "int_value", float: "double_value"}
-        setattr(pairs.add(key=key).value, field[type(value)], value)
-
-
-def request() -> ExportTraceServiceRequest:
-    """Return spans with the secrets in ten places."""
-    found = ExportTraceServiceRequest()
-    resource = found.resource_spans.add()
-    set_attributes(resource.resource.attributes, {**KEYS, **VALUES, "service.name": "agents"})
-    spans = resource.scope_spans.add().spans
-    for number, (name, text) in enumerate(VALUES.items(), 1):
-        span = spans.add(trace_id=b"t" * 16, span_id=number.to_bytes(8, "big"), name=name)
-        span.start_time_unix_nano, span.end_time_unix_nano = 1, 2
-        set_attributes(span.attributes, KEYS | VALUES)
-        prompt = [{"role": "user", "parts": [{"type": "text", "content": f"look: {text}"}]}]
-        set_attributes(span.attributes, {"gen_ai.input.messages": json.dumps(prompt)})
-        values = span.attributes.add(key="list").value.array_value.values
-        values.add(string_value=text)
-        pairs = span.attributes.add(key="map").value.kvlist_value.values
-        set_attributes(pairs, {"inside": text})
-        span.status.code = span.status.STATUS_CODE_ERROR
-        span.status.message = f"failed at {text}"
-        event = span.events.add(name="exception", time_unix_nano=1)
-        set_attributes(event.attributes, {"exception.message": f"failed at {text}"} | KEYS)
-        set_attributes(event.attributes, {"exception.stacktrace": f"line 1\n  {text}\n"})
-    plain = spans.add(trace_id=b"t" * 16, span_id=b"s" * 8, name="harmless")
-    plain.start_time_unix_nano, plain.end_time_unix_nano = 1, 2
-    set_attributes(plain.attributes, HARMLESS)
-    return found
 
 
 def post(collector: Collector) -> None:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
 KEYS = {
     "http.request.header.authorization": "just-a-word",
     "http.request.header.cookie": "session=just-a-word",
@@ -52,3 +57,36 @@ HARMLESS = {
 def leaked(text: str) -> bool:
     """Return whether a text has one of the planted secrets."""
     return "hunter2" in text.lower() or "just-a-word" in text
+
+
+def _set_attributes(pairs: Any, values: dict[str, Any]) -> None:
+    for key, value in values.items():
+        field = {str: "string_value", bool: "bool_value", int: "int_value", float: "double_value"}
+        setattr(pairs.add(key=key).value, field[type(value)], value)
+
+
+def request() -> ExportTraceServiceRequest:
+    """Return spans with the secrets in ten places."""
+    found = ExportTraceServiceRequest()
+    resource = found.resource_spans.add()
+    _set_attributes(resource.resource.attributes, {**KEYS, **VALUES, "service.name": "agents"})
+    spans = resource.scope_spans.add().spans
+    for number, (name, text) in enumerate(VALUES.items(), 1):
+        span = spans.add(trace_id=b"t" * 16, span_id=number.to_bytes(8, "big"), name=name)
+        span.start_time_unix_nano, span.end_time_unix_nano = 1, 2
+        _set_attributes(span.attributes, KEYS | VALUES)
+        prompt = [{"role": "user", "parts": [{"type": "text", "content": f"look: {text}"}]}]
+        _set_attributes(span.attributes, {"gen_ai.input.messages": json.dumps(prompt)})
+        values = span.attributes.add(key="list").value.array_value.values
+        values.add(string_value=text)
+        pairs = span.attributes.add(key="map").value.kvlist_value.values
+        _set_attributes(pairs, {"inside": text})
+        span.status.code = span.status.STATUS_CODE_ERROR
+        span.status.message = f"failed at {text}"
+        event = span.events.add(name="exception", time_unix_nano=1)
+        _set_attributes(event.attributes, {"exception.message": f"failed at {text}"} | KEYS)
+        _set_attributes(event.attributes, {"exception.stacktrace": f"line 1\n  {text}\n"})
+    plain = spans.add(trace_id=b"t" * 16, span_id=b"s" * 8, name="harmless")
+    plain.start_time_unix_nano, plain.end_time_unix_nano = 1, 2
+    _set_attributes(plain.attributes, HARMLESS)
+    return found

@@ -39,6 +39,7 @@ Problem = Literal[
     "agent-clock-behind",
     "isolation-incomplete",
     "collector-loses-spans",
+    "collector-key-missing",
     "store-exposed",
 ]
 """What a check can find, as a name for programs. docs/troubleshooting.md explains each."""

@@ -1,7 +1,8 @@
-"""Check of an OpenTelemetry Collector on this machine: whether its targets lose spans."""
+"""Checks of an OpenTelemetry Collector on this machine: keys of targets, and spans they lose."""
 
 from __future__ import annotations
 
+import base64
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -18,6 +19,15 @@ __all__ = ["METRICS_PORT", "collector"]
 METRICS_PORT = "PLAYHEAD_COLLECTOR_METRICS_PORT"
 """Variable of otel-collector.yaml."""
 DEFAULT_PORT = "8888"
+EXPORTERS = "PLAYHEAD_COLLECTOR_EXPORTERS"
+_LANGFUSE = "otlp_http/langfuse"
+_KEYS: Mapping[str, str] = MappingProxyType({
+    _LANGFUSE: "LANGFUSE_AUTH",
+    "otlp_http/logfire": "LOGFIRE_TOKEN",
+    "otlp_http/datadog": "DD_API_KEY",
+    "otlp_http/honeycomb": "HONEYCOMB_API_KEY",
+})  # fmt: skip
+"""Variables without which these targets refuse all spans."""
 _SAMPLE = re.compile(r"(otelcol_exporter_[a-z_]+)\{([^}]*)\} ([0-9.e+]+)")
 _LABEL = re.compile(r'([a-z_]+)="([^"]*)"')
 _LOST = ("otelcol_exporter_send_failed_spans", "otelcol_exporter_enqueue_failed_spans")
@@ -36,11 +46,43 @@ _FULL = "its queue is full"
 
 
 async def collector(environ: Mapping[str, str]) -> list[Check]:
-    """Check the Collector whose metrics answer; without one, there is nothing to check.
+    """Check the keys of the targets in the environment, and the Collector whose metrics answer.
 
     Args:
-        environ: The environment, with the port of the metrics.
+        environ: The environment, with the variables of otel-collector.yaml.
     """
+    return [*_keys(environ), *await _running(environ)]
+
+
+def _keys(environ: Mapping[str, str]) -> list[Check]:
+    """Check that the targets that the environment switches on have usable keys."""
+    exporters = re.findall(r"[\w/]+", environ.get(EXPORTERS, ""))
+    found: list[Check] = []
+    for exporter in exporters:
+        variable = _KEYS.get(exporter)
+        if variable is None:
+            continue
+        if not environ.get(variable):
+            problem = f"{EXPORTERS} has {exporter}, and {variable} is not set"
+        elif exporter == _LANGFUSE and not _is_langfuse_auth(environ[variable]):
+            problem = f"{variable} is not the base64 form of PUBLIC_KEY:SECRET_KEY"
+        else:
+            continue
+        hint = "The target would refuse all spans. See the page about the Collector."
+        found.append(warning("collector", "collector-key-missing", problem, hint))
+    return found
+
+
+def _is_langfuse_auth(value: str) -> bool:
+    try:
+        user, _, password = base64.b64decode(value, validate=True).decode().partition(":")
+    except ValueError:
+        return False
+    return bool(user and password)
+
+
+async def _running(environ: Mapping[str, str]) -> list[Check]:
+    """Check the Collector whose metrics answer; without one, there is nothing to check."""
     url = f"http://127.0.0.1:{environ.get(METRICS_PORT) or DEFAULT_PORT}/metrics"
     try:
         async with httpx.AsyncClient(trust_env=False, timeout=1.0) as http:
