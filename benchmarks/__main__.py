@@ -9,7 +9,17 @@ import sys
 
 import benchmarks
 
-SLOW = {"bridge_truth", "faults", "freshness", "ingest", "overload", "scale", "scenarios", "truth"}
+SLOW = {
+    "bridge_truth",
+    "faults",
+    "freshness",
+    "ingest",
+    "overload",
+    "recovery",
+    "scale",
+    "scenarios",
+    "truth",
+}
 """Benchmarks that take minutes. They run only if they are named."""
 
 

@@ -29,7 +29,7 @@ WHOLE_ANSWERS = 3.0
 """Seconds for a whole answer, as a multiple of the time between two parts of it."""
 PROBE_SECONDS = 0.5
 """Pause between two questions whether the server answers at all, while a request waits."""
-PROBE_TIMEOUT = 2.0
+PROBE_TIMEOUT = 1.5
 LOST_PROBES = 2
 """Questions without an answer after which the server counts as gone."""
 RETRIES = 5
