@@ -28,6 +28,7 @@ VARIABLES = {
     "PLAYHEAD_OTLP_HTTP_PORT": "otlp_http_port",
     "PLAYHEAD_API_PORT": "api_port",
     "PLAYHEAD_OTLP_TOKEN": "otlp_token",
+    "PLAYHEAD_KEEP": "keep",
     "PLAYHEAD_APP": "app",
     "PLAYHEAD_APP_DIR": "app_dir",
     "PLAYHEAD_REPLAY_ENV": "replay_env",
@@ -55,6 +56,9 @@ class Settings:
     otlp_token: str | None = field(default=None, repr=False)
     """Bearer token that the recorder asks OTLP senders for; without one, it takes spans from every
     program of this machine."""
+    keep: tuple[str, ...] = ()
+    """Limits of the recorder's tables, such as `spans=30d, journal=10GB`: what exceeds them is
+    deleted, the oldest first."""
     app: str | None = None
     """The Restate app to replay with, as `module:attribute`."""
     app_dir: str | None = None
@@ -131,7 +135,7 @@ def _convert(name: str, value: Any, source: str) -> Any:
         return port
     if name == "store":
         return Path(str(value)).expanduser()
-    if name == "replay_env":
+    if name in ("replay_env", "keep"):
         return tuple(part for part in str(value).replace(",", " ").split())
     if name in ("auth_token", "otlp_token"):
         require_header_token(str(value), source)

@@ -20,6 +20,7 @@ from playhead.text import clean, escape_json, without_password
 
 if TYPE_CHECKING:
     from playhead.record.recorder import Recorder, RecorderOptions
+    from playhead.store.retention import Keep
 
 __all__ = ["command"]
 
@@ -57,6 +58,14 @@ STOP_SECONDS = 8.0
     metavar="DAYS",
     help="Delete invocations from the database this many days after their end.",
 )
+@click.option(
+    "--keep",
+    multiple=True,
+    metavar="TABLE=LIMIT",
+    help="Delete the oldest rows of TABLE (spans, journal, journal_events) that exceed an age "
+    "(12h, 30d, 8w) or a size on disk (500MB, 10GB); repeatable. Rows of invocations that have not "
+    "ended stay.",
+)
 @click.option("--status", is_flag=True, help="Show the state of the running recorder, and exit.")
 @click.option("--json", "as_json", is_flag=True, help="Write JSON: one line per change of state.")
 @click.pass_obj
@@ -68,6 +77,7 @@ def command(
     no_journal: bool,
     archive_after: int | None,
     delete_after: int | None,
+    keep: tuple[str, ...],
     status: bool,
     as_json: bool,
 ) -> None:
@@ -89,11 +99,23 @@ def command(
         journals=not no_journal,
         archive_after=archive_after,
         delete_after=delete_after,
+        keep=_limits(keep, settings),
         limits=Limits(end_process=_start_again),
     )
     # Traces and journals contain conversations, so their files are private to the owner.
     os.umask(0o077)
     asyncio.run(_record(settings, options, as_json))
+
+
+def _limits(flags: tuple[str, ...], settings: Settings) -> tuple[Keep, ...]:
+    """Return the limits of the command line, or else of the settings."""
+    from playhead.errors import SettingsError
+    from playhead.store.retention import parse_keep
+
+    try:
+        return tuple(parse_keep(text) for text in flags or settings.keep)
+    except ValueError as error:
+        raise SettingsError(f"keep: {error}", "Write it as spans=30d.") from error
 
 
 async def _health(settings: Settings) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from playhead.record.ingest import Ingest
 from playhead.record.journal_copier import JournalCopier
 from playhead.record.metrics import Metrics
 from playhead.record.ownership import require_own_folder
-from playhead.record.store_tasks import move_old_days
+from playhead.record.store_tasks import delete_expired_rows, move_old_days
 from playhead.record.text_indexer import TextIndexer
 from playhead.record.uptime import Uptime
 from playhead.restate.client import RestateClient
@@ -35,6 +35,7 @@ from playhead.store.call_table import rebuild_calls
 from playhead.store.database import Store
 from playhead.store.llm_calls import rebuild_llm_calls
 from playhead.store.query import Limits
+from playhead.store.retention import Keep
 
 __all__ = ["Recorder", "RecorderOptions", "open_recorder"]
 
@@ -58,6 +59,8 @@ class RecorderOptions:
     """Age in days from which ended invocations are archived."""
     delete_after: int | None = None
     """Age in days from which they are deleted."""
+    keep: tuple[Keep, ...] = ()
+    """Limits of single tables."""
 
 
 class Recorder:
@@ -170,6 +173,9 @@ async def open_recorder(settings: Settings, options: RecorderOptions) -> AsyncGe
             if days is not None:
                 moving = move_old_days(store, name, days, ingest.note_error)
                 stack.push_async_callback(_cancel, asyncio.create_task(moving))
+        if options.keep:
+            deleting = delete_expired_rows(store, options.keep, ingest.note_error)
+            stack.push_async_callback(_cancel, asyncio.create_task(deleting))
         if options.journals:
             copiers.append(await _start_copier(stack, settings, store, ingest, feed, indexer))
         endpoint = RecorderEndpoint(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,9 +15,10 @@ from playhead.record.endpoint import read_endpoint, read_token
 from playhead.record.log_recovery import commit_left_requests
 from playhead.settings import Settings
 from playhead.store.database import DATABASE, Store
+from playhead.store.retention import Keep, delete_expired
 from playhead.store.upkeep import perform
 
-__all__ = ["move_old_days", "run_task"]
+__all__ = ["delete_expired_rows", "move_old_days", "run_task"]
 
 INTERVAL_SECONDS = 3600.0
 
@@ -61,6 +62,18 @@ async def run_task(settings: Settings, task: Mapping[str, Any]) -> dict[str, Any
         return await asyncio.to_thread(perform, store, task)
     finally:
         await asyncio.to_thread(store.close)
+
+
+async def delete_expired_rows(
+    store: Store, limits: Sequence[Keep], failed: Callable[[str], object]
+) -> None:
+    """Delete what exceeds the limits of tables, now and then every hour, until cancelled."""
+    while True:
+        try:
+            await asyncio.to_thread(delete_expired, store, limits, datetime.now(UTC))
+        except Exception as error:
+            failed(f"rows that exceed --keep cannot be deleted: {error}")
+        await asyncio.sleep(INTERVAL_SECONDS)
 
 
 async def move_old_days(
