@@ -288,6 +288,9 @@ CALLS = (
     Call("show", of("ask", then=("--step", "0")), step_shown, by_id=True),
     Call("diff", of("trivial", "again"), compared, by_id=True, finding=True),
     Call("tail", fixed(), followed),
+    Call("open", lambda situation, folder: [
+        f"{situation.ids.get('ask', 'inv_1' + '0' * 33)}#0", "--json"], nothing, by_id=True,
+        json=False),
     Call("sql", fixed("SELECT count(*) AS n FROM invocations"), queried, needs="the store",
          missing=False),
     Call("recording save", lambda situation, folder: [

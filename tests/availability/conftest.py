@@ -80,7 +80,8 @@ async def _copy(server: RestateServer, folder: Path, whole: list[str]) -> None:
                 f"SELECT {', '.join(INVOCATION_COLUMNS)} FROM sys_invocation"
             )
             copier = JournalCopier(store, client)
-            copies = await copier._read(whole)
+            chosen = rows.filter([id_ in set(whole) for id_ in rows.column("id").to_pylist()])
+            copies = await copier._read(chosen, set())
             others = rows.filter([id_ not in set(whole) for id_ in rows.column("id").to_pylist()])
             none = copies.journal.slice(0, 0)
             events = copies.events.slice(0, 0)

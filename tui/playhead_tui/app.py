@@ -10,10 +10,10 @@ from collections.abc import Callable, Coroutine, Iterable
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
 from playhead.formatting import size
-from playhead.model import Invocation
+from playhead.model import Invocation, SortKey
 from playhead.text import clean
 from textual import work
 from textual.app import App, SystemCommand
@@ -32,8 +32,10 @@ from playhead_tui.interfaces import (
     ServerControl,
 )
 from playhead_tui.kept_values import KeptValues
+from playhead_tui.screens.filtering import problem
 from playhead_tui.screens.invocations import InvocationsScreen
 from playhead_tui.screens.polling import PollingScreen
+from playhead_tui.sources.list_query import ListQuery
 from playhead_tui.widgets.notes import Notes
 
 __all__ = ["PlayheadApp"]
@@ -105,6 +107,8 @@ class PlayheadApp(App[None]):
         read_only: bool = False,
         ascii_only: bool = False,
         invocation: str | None = None,
+        index: int | None = None,
+        filter_: str = "",
         keep_in: Path | None = None,
         now: Callable[[], datetime] = _utc_now,
     ) -> None:
@@ -115,6 +119,8 @@ class PlayheadApp(App[None]):
             read_only: forbid changes on the server.
             ascii_only: draw with ASCII characters only.
             invocation: id of the invocation to open first.
+            index: journal index of a step of it to open it at.
+            filter_: filter of the list; empty for the one that it was left with.
             keep_in: file of the values to keep between runs; None to keep none.
             now: the clock.
         """
@@ -129,7 +135,10 @@ class PlayheadApp(App[None]):
         """Number of the signal that ended the app."""
         self.kept = KeptValues(keep_in)
         self._connect = connect
+        self._listing: InvocationsScreen | None = None
         self._first = invocation
+        self._first_index = index
+        self._filter = filter_
         self._compared: Invocation | None = None
         """Invocation that was chosen for a comparison."""
         self._warned = False
@@ -140,7 +149,38 @@ class PlayheadApp(App[None]):
 
     def get_default_screen(self) -> Screen[None]:
         """Return the list of invocations."""
-        return InvocationsScreen(self)
+        screen = InvocationsScreen(self)
+        query = self._first_query()
+        if query != screen.list_query:
+            screen.list_query = query
+            screen.search.begin(query)
+        self._listing = screen
+        return screen
+
+    def _first_query(self) -> ListQuery:
+        """Return the filter of the command line, or filter and order of the last run."""
+        if self._filter:
+            return ListQuery(self._filter)
+        kept = self.kept.texts("list")
+        sort: SortKey | None = next((key for key in get_args(SortKey) if key == kept.get("sort")),
+                                    None)  # fmt: skip
+        text = kept.get("filter", "")
+        return ListQuery(
+            text if not text or problem(text) is None else "",
+            errors_only=kept.get("errors") == "yes",
+            sort=sort or "age",
+            reverse=kept.get("reverse") == "yes",
+        )
+
+    def _keep_query(self) -> None:
+        """Keep filter and order of the list, but not a filter of the command line."""
+        if self._listing is not None:
+            query = self._listing.list_query
+            if query.text != self._filter or not query.text:
+                self.kept.put("list", {
+                    "filter": query.text, "errors": "yes" if query.errors_only else "",
+                    "sort": query.sort, "reverse": "yes" if query.reverse else "",
+                })  # fmt: skip
 
     def on_mount(self) -> None:
         """Open the connections once the first frame is on screen."""
@@ -171,7 +211,7 @@ class PlayheadApp(App[None]):
             self.notify(message.connection.announcement)
         first, self._first = self._first, None
         if first:
-            self.open_invocation(first)
+            self.open_invocation(first, self._first_index)
 
     def on_connection_failed(self, message: ConnectionFailed) -> None:
         """Show why the connections cannot be opened."""
@@ -185,6 +225,7 @@ class PlayheadApp(App[None]):
 
     async def on_unmount(self) -> None:
         """Close the connections, and end a recorder that was started for this app."""
+        self._keep_query()
         if self.connection:
             await self.connection.close()
         for number in _END_SIGNALS:
@@ -209,15 +250,11 @@ class PlayheadApp(App[None]):
     def open_invocation(self, invocation_id: str, index: int | None = None) -> None:
         """Push the screen of one invocation, at a step if one is named."""
         from playhead_tui.screens.invocation import InvocationScreen
-        from playhead_tui.screens.step_of_invocation import InvocationAtStep
+        from playhead_tui.screens.placed_invocation import PlacedInvocationScreen
 
         above = [s for s in self.screen_stack if isinstance(s, InvocationScreen)]
         crumbs = [s.detail.summary.target for s in above if s.detail]
-        screen = (
-            InvocationScreen(self, invocation_id, crumbs)
-            if index is None
-            else InvocationAtStep(self, invocation_id, crumbs, index)
-        )
+        screen = PlacedInvocationScreen(self, invocation_id, crumbs, index)
         self.push_screen(screen)
         if self.connection:
             screen.start_polling()

@@ -10,6 +10,9 @@ from typing import Any, cast
 
 __all__ = ["KeptValues"]
 
+MOST = 100
+"""Texts that a mapping keeps."""
+
 
 class KeptValues:
     """A JSON file of values by name. What cannot be read or written is not kept."""
@@ -31,6 +34,18 @@ class KeptValues:
     def get(self, name: str) -> Any:
         """Return a value; None if there is none."""
         return self._values.get(name)
+
+    def texts(self, name: str) -> dict[str, str]:
+        """Return a mapping of texts; empty if there is none."""
+        found = self._values.get(name)
+        if not isinstance(found, dict):
+            return {}
+        return {str(k): str(v) for k, v in cast("dict[Any, Any]", found).items()}
+
+    def put_newest(self, name: str, key: str, value: str) -> None:
+        """Put a text into a mapping, which keeps the newest ones only."""
+        others = [(k, v) for k, v in self.texts(name).items() if k != key]
+        self.put(name, {**dict(others[-MOST + 1 :]), key: value})
 
     def put(self, name: str, value: Any) -> None:
         """Keep a JSON value; the file is replaced at once."""

@@ -29,6 +29,7 @@ COMMANDS = {
     "ls": "List invocations, newest first or in another order.",
     "pause": "Pause invocations until they are resumed.",
     "purge": "Delete ended invocations and their journals from the server.",
+    "open": "Open the dashboard at an invocation, at one of its steps, or with a filter.",
     "record": "Record traces and journals into the store.",
     "recording": "Save journals as files for replays.",
     "replay": "Run today's code against a recorded journal, without side effects.",

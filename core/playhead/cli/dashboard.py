@@ -12,7 +12,13 @@ __all__ = ["open_dashboard"]
 
 
 def open_dashboard(
-    settings: Settings, *, read_only: bool, ascii_only: bool, invocation: str | None = None
+    settings: Settings,
+    *,
+    read_only: bool,
+    ascii_only: bool,
+    invocation: str | None = None,
+    index: int | None = None,
+    filter_: str = "",
 ) -> None:
     """Run the dashboard until the user quits it.
 
@@ -21,6 +27,8 @@ def open_dashboard(
         read_only: Disable every action that changes the server.
         ascii_only: Draw with ASCII characters only.
         invocation: Id of an invocation to open at once.
+        index: Journal index of a step of it to open it at.
+        filter_: Filter of the list.
 
     Raises:
         CliError: Standard input or output is not a terminal, or the dashboard crashed.
@@ -40,6 +48,8 @@ def open_dashboard(
         read_only=read_only,
         ascii_only=ascii_only,
         invocation=invocation,
+        index=index,
+        filter_=filter_,
         keep_in=Path(platformdirs.user_state_dir("playhead")) / "dashboard.json",
     )
     app.run()

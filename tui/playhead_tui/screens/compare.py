@@ -84,6 +84,11 @@ class CompareScreen(DetailScreen["StepPair"]):
         """Return the journal indexes of both steps."""
         return f"{group.a.index if group.a else ''} {group.b.index if group.b else ''}"
 
+    @property
+    def place(self) -> str:
+        """Nothing: no row is kept."""
+        return ""
+
     async def read_groups(self, filter_: str) -> Groups[StepPair]:
         """Read both invocations, and compare them."""
         import asyncio

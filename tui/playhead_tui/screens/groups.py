@@ -85,6 +85,8 @@ class GroupScreen(PollingScreen, Generic[Group]):
         self.filter = filter_
         self._show_invocations = show_invocations
         self._loaded = False
+        self._left: str | None = None
+        """The row under the cursor."""
 
     # For subclasses.
 
@@ -116,6 +118,11 @@ class GroupScreen(PollingScreen, Generic[Group]):
     def is_wanted(self, groups: Groups[Group]) -> bool:
         """Return whether groups that were read are those to show."""
         return True
+
+    @property
+    def place(self) -> str:
+        """Name under which the row is kept; empty to begin with the first row each time."""
+        return self.NAME
 
     # The screen.
 
@@ -170,6 +177,8 @@ class GroupScreen(PollingScreen, Generic[Group]):
             more = "\n\nPress Esc to remove the filter." if self.filter else ""
             self.query_one("#empty", Static).update(self.EMPTY + more)
         self.listing.show_rows(groups.rows, stay_at_top=not self._loaded)
+        if not self._loaded and (row := self.dashboard.kept.texts("rows").get(self.place)):
+            self.listing.go_to(row)
         self._loaded = True
         self.shown()
         self.query_one(Notes).show_notes((*self.dashboard.notes, *groups.missing))
@@ -210,7 +219,14 @@ class GroupScreen(PollingScreen, Generic[Group]):
             self.refresh_now()
 
     def on_rows_view_moved(self, message: RowsView.Moved) -> None:
-        """Do nothing: no other part of the screen follows the cursor."""
+        """Remember the row under the cursor."""
+        if self._loaded:
+            self._left = self.listing.cursor
+
+    def on_unmount(self) -> None:
+        """Keep the row under the cursor for the next time."""
+        if self.place and self._left:
+            self.dashboard.kept.put_newest("rows", self.place, self._left)
 
     def on_rows_view_chosen(self, message: RowsView.Chosen) -> None:
         """Open the group."""

@@ -140,6 +140,11 @@ class ObjectScreen(DetailScreen[Part]):
         """Return kind and name."""
         return f"{group.kind}\n{group.name}"
 
+    @property
+    def place(self) -> str:
+        """Name under which the row is kept."""
+        return f"{self.NAME} {self.service}/{self.object_key}"
+
     async def read_groups(self, filter_: str) -> Groups[Part]:
         """Read the object."""
         objects = self.dashboard.reader.objects
@@ -249,6 +254,11 @@ class HistoryScreen(DetailScreen[StateChange]):
     def key_of(self, group: StateChange) -> str:
         """Return invocation and journal index."""
         return f"{group.invocation_id} {group.index}"
+
+    @property
+    def place(self) -> str:
+        """Nothing: a history begins with its newest change."""
+        return ""
 
     async def read_groups(self, filter_: str) -> Groups[StateChange]:
         """Read the changes."""

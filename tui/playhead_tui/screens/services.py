@@ -190,6 +190,11 @@ class JournalCheckScreen(DetailScreen[Checked]):
         """Return the id."""
         return group.row.id
 
+    @property
+    def place(self) -> str:
+        """Nothing: no row is kept."""
+        return ""
+
     async def read_groups(self, filter_: str) -> Groups[Checked]:
         """List the invocations; in each later round, check one of them."""
         from playhead_tui.actions.journal_check import check_journal

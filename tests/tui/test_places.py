@@ -1,0 +1,103 @@
+"""Deep links into the dashboard, and the places that it keeps between runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from playhead.cli import cli
+from playhead.cli import dashboard as dashboard_module
+from playhead_tui.screens.invocation import InvocationScreen
+from playhead_tui.screens.invocations import InvocationsScreen
+from recorded_store import RecordedStore
+from tui_fakes import FakeReader, some_rows
+from tui_stories import details
+
+ID = "inv_1" + "0" * 32
+
+
+@pytest.fixture
+def source() -> FakeReader:
+    rows = some_rows()
+    reader = FakeReader(rows)
+    reader.details = details(rows)
+    return reader
+
+
+async def test_a_link_opens_the_invocation_at_its_step(source: FakeReader, stage) -> None:
+    async with stage(source, invocation="inv_1aWeather", index=3) as s:
+        await s.until(lambda: isinstance(s.app.screen, InvocationScreen))
+        await s.until(lambda: s.app.screen.detail)
+        await s.until(lambda: s.app.screen.waterfall.cursor == "step:2")  # whose result is #3
+    async with stage(source, invocation="inv_1aWeather", index=999) as s:
+        await s.shows("The timeline has no step #999.")
+
+
+async def test_filter_order_and_rows_are_kept(source: FakeReader, stage, tmp_path: Path) -> None:
+    kept = tmp_path / "dashboard.json"
+    async with stage(source, keep_in=kept) as s:
+        await s.until(lambda: len(s.app.screen.listing.rows) > 3)
+        await s.press("slash", *"service:WeatherAgent", "enter", "s")
+        await s.until(lambda: len(s.app.screen.listing.rows) == 3)
+        await s.press("enter")
+        await s.until(lambda: getattr(s.app.screen, "detail", None))
+        await s.press("G")
+        last = s.app.screen.waterfall.cursor
+    async with stage(source, keep_in=kept) as s:
+        assert isinstance(s.app.screen, InvocationsScreen)
+        assert s.app.screen.list_query.text == "service:WeatherAgent"
+        assert s.app.screen.list_query.sort != "age"
+        await s.until(lambda: len(s.app.screen.listing.rows) == 3)
+        await s.press("enter")
+        await s.until(lambda: getattr(s.app.screen, "detail", None))
+        await s.until(lambda: s.app.screen.waterfall.cursor == last)
+        assert last is not None
+    async with stage(source, keep_in=kept, filter_="status:failed") as s:
+        assert s.app.screen.list_query.text == "status:failed"
+    async with stage(source, keep_in=kept) as s:
+        assert s.app.screen.list_query.text == "service:WeatherAgent"
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
+    """What the dashboard was opened with."""
+    found: list[dict[str, object]] = []
+    monkeypatch.setattr(
+        dashboard_module, "open_dashboard", lambda settings, **where: found.append(where)
+    )
+    return found
+
+
+def test_the_command_opens_places(tmp_path: Path, opened: list[dict[str, object]]) -> None:
+    recorded = RecordedStore(tmp_path)
+    recorded.invocation(ID + "1")
+    recorded.write()
+    environment = {"PLAYHEAD_STORE": str(tmp_path), "RESTATE_ADMIN_URL": "http://127.0.0.1:1"}
+
+    def run(*words: str) -> tuple[int, str]:
+        done = CliRunner().invoke(cli, ["--read-only", "open", *words], env=environment)
+        return done.exit_code, done.output
+
+    assert run("inv_1000#12")[0] == 0
+    assert run("--filter", "status:failed")[0] == 0
+    assert run()[0] == 0
+    nothing = {"read_only": True, "ascii_only": False, "invocation": None, "index": None,
+               "filter_": ""}  # fmt: skip
+    assert opened == [
+        {**nothing, "invocation": ID + "1", "index": 12},
+        {**nothing, "filter_": "status:failed"},
+        nothing,
+    ]
+    for words, said in (
+        (["inv_2"], "No invocation has an id that begins with 'inv_2'"),
+        (["nowhere"], "'nowhere' is not a place"),
+        (["inv_1#x"], "is not a place"),
+        (["--filter", "status:"], "status"),
+        (["inv_1", "--filter", "key:1"], "leave out the invocation"),
+        (["inv_1000#12", "--json"], "has no step #12"),
+    ):
+        code, output = run(*words)
+        assert code == 2, output
+        assert said in output
+    assert len(opened) == 3
