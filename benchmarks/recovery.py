@@ -100,6 +100,7 @@ async def recover(
 
     fine = await finish(server, f"before-{mode.replace(' ', '-')}")
     await until(lambda: copied(fine), "the copy of an invocation before")
+    await until(lambda: shown(f"Quick/before-{mode.replace(' ', '-')}"), "the row before")
     await until(quiet, "the end of all notes")
     proxy.mode = mode
     begun = time.monotonic()

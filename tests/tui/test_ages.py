@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -30,7 +31,11 @@ def test_an_age_is_shown_from_two_seconds_and_vanishes() -> None:
     clock = Clock()
     age = SourceAge(clock.now, clock.monotonic)
     age.failed()
-    assert age.text() == "", "nothing is on screen yet"
+    assert age.text() == "", "nothing was asked yet"
+    age.asked()
+    clock.seconds = 7.0
+    assert (age.text(), age.stale_since) == ("server not answering for 7s", None)
+    clock.seconds = 0.0
     age.answered(0.0)
     clock.seconds = 2.0
     assert (age.text(), age.stale_since) == ("", None)
@@ -40,6 +45,27 @@ def test_an_age_is_shown_from_two_seconds_and_vanishes() -> None:
     assert age.text("figures") == "server not answering for 7s; figures as of 15:09:26"
     age.answered(7.4)
     assert (age.text(), age.stale_since) == ("", None)
+
+
+async def test_an_empty_screen_says_that_the_server_does_not_answer(stage) -> None:
+    answers = asyncio.Event()
+
+    class SilentReader(FakeReader):
+        async def invocations(self, **options: Any) -> Any:
+            await answers.wait()
+            return await super().invocations(**options)
+
+    source = SilentReader([summary("inv_1", "S/run", "running", 10)])
+    clock = Clock()
+    async with stage(source, size=(80, 12), now=clock.now) as s:
+        screen = s.app.screen
+        screen.age = SourceAge(clock.now, clock.monotonic)
+        screen.age.asked()
+        clock.seconds = 6.0
+        await s.shows("Reading ... server not answering for 6s")
+        answers.set()
+        await s.shows("S/run")
+        assert "not answering" not in s.text
 
 
 async def test_a_list_says_since_when_the_server_does_not_answer(stage) -> None:

@@ -114,6 +114,8 @@ class InvocationsScreen(ListReads):
     def _tick(self) -> None:
         """Redraw ages; durations stop growing when the server no longer answers."""
         self.show_age()
+        if not self.reads:
+            self.show()
         self.listing.refresh()
 
     def show_age(self) -> None:
@@ -186,7 +188,7 @@ class InvocationsScreen(ListReads):
 
     def _why_empty(self) -> str:
         if not self.reads:
-            return "Reading ..."
+            return f"Reading ... {self.age.text()}".strip()
         if self._rows:
             return self._state.why_nothing_matches
         if self.cache.missing:

@@ -93,6 +93,7 @@ class PollingScreen(Screen[None]):
         if self.poller is None:
             self.pollers = self.make_pollers()
             self.poller = self.pollers[0]
+            self.age.asked()
             for poller in self.pollers:
                 self._poll(poller)
 

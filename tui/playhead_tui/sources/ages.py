@@ -26,6 +26,12 @@ class SourceAge:
         """When the last read that was answered started, monotonic; None before the first."""
         self._as_of: datetime | None = None
         self._failed = False
+        self._asked_at: float | None = None
+
+    def asked(self) -> None:
+        """Note the start of the first read; later calls change nothing."""
+        if self._asked_at is None:
+            self._asked_at = self._monotonic()
 
     def answered(self, started: float) -> None:
         """Note a read that was answered.
@@ -45,17 +51,20 @@ class SourceAge:
     @property
     def stale_since(self) -> datetime | None:
         """Time of what is on screen when it is older than two seconds; None while it is fresh."""
-        return self._as_of if self._seconds > FRESH_SECONDS else None
+        return self._as_of if self._as_of and self._seconds > FRESH_SECONDS else None
 
     def text(self, what: str = "rows") -> str:
-        """Return the age as text; empty while it is fresh, and before the first answer."""
-        if self._as_of is None or self._seconds <= FRESH_SECONDS:
+        """Return the age as text; empty while it is fresh. Before the first answer, the wait."""
+        if self._seconds <= FRESH_SECONDS:
             return ""
         age = duration(self._seconds, coarse=True)
+        if self._as_of is None:
+            return f"server not answering for {age}"
         if self._failed:
             return f"server not answering for {age}; {what} as of {clock(self._as_of)[:8]}"
         return f"updated {age} ago"
 
     @property
     def _seconds(self) -> float:
-        return self._monotonic() - self.answered_at if self.answered_at is not None else 0.0
+        since = self._asked_at if self.answered_at is None else self.answered_at
+        return 0.0 if since is None else self._monotonic() - since
