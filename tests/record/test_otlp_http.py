@@ -271,7 +271,8 @@ async def test_other_paths_and_methods(recorder: Recorder) -> None:
     base = f"http://127.0.0.1:{recorder.endpoint.otlp_http_port}"
     async with client() as http:
         assert (await http.get(base + "/v1/traces")).status_code == 405
-        assert (await http.post(base + "/v1/metrics", content=b"")).status_code == 404
+        assert (await http.post(base + "/v1/profiles", content=b"")).status_code == 404
+        assert (await http.get(base + "/v1/metrics")).status_code == 405
 
 
 async def test_many_senders_at_once(recorder: Recorder) -> None:

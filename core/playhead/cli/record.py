@@ -151,6 +151,10 @@ def _show_status(health: dict[str, Any], as_json: bool) -> None:
         ("log", f"{waiting} requests wait for their commit, {log}"),
     ]  # fmt: skip
     rows += [("rejected", f"{count}: {why}") for why, count in health["rejected_by_reason"].items()]
+    rows += [
+        ("dropped", f"{whole(count)} requests with {signal}: only traces are stored")
+        for signal, count in health.get("dropped_requests", {}).items()
+    ]
     if health["set_aside_requests"]:
         rows.append(("set aside", f"{health['set_aside_requests']} requests could not be stored"))
     if health["damaged_log_bytes"]:

@@ -1,8 +1,9 @@
-"""The receiver of OTLP over gRPC: the trace service."""
+"""The receiver of OTLP over gRPC: the trace service. Logs and metrics are accepted and dropped."""
 
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from typing import Any
 
 import grpc
@@ -17,6 +18,11 @@ from playhead.record.otlp import inspect_protobuf
 __all__ = ["serve"]
 
 SERVICE = "opentelemetry.proto.collector.trace.v1.TraceService"
+DROPPED = {
+    "logs": "opentelemetry.proto.collector.logs.v1.LogsService",
+    "metrics": "opentelemetry.proto.collector.metrics.v1.MetricsService",
+}
+"""Services of the signals that are not stored."""
 
 
 class _Traces:
@@ -46,12 +52,31 @@ class _Traces:
         return inspection.response()
 
 
+class _Drop:
+    def __init__(self, signal: str, token: str | None, dropped: Counter[str]) -> None:
+        self._signal = signal
+        self._token = token
+        self._dropped = dropped
+
+    async def export(self, _: bytes, context: Any) -> bytes:
+        """Return an empty message: everything was accepted."""
+        if self._token is not None and not is_bearer(_authorization(context), self._token):
+            await context.abort(grpc.StatusCode.UNAUTHENTICATED, TOKEN_NEEDED)
+        self._dropped[self._signal] += 1
+        return b""
+
+
 def _authorization(context: Any) -> str:
     return next((str(v) for k, v in context.invocation_metadata() if k == "authorization"), "")
 
 
 async def serve(
-    ingest: Ingest, port: int, *, limit: int, token: str | None = None
+    ingest: Ingest,
+    port: int,
+    *,
+    limit: int,
+    token: str | None = None,
+    dropped: Counter[str] | None = None,
 ) -> tuple[Any, int]:
     """Start the receiver on 127.0.0.1; return the server and its port.
 
@@ -60,6 +85,7 @@ async def serve(
         port: Port to listen on; 0 takes a free port.
         limit: Size of the largest request in bytes.
         token: Bearer token that senders must have; None for no token.
+        dropped: Counts requests with logs and metrics, by signal.
 
     Raises:
         OSError: Another process uses the port.
@@ -80,6 +106,13 @@ async def serve(
     server.add_generic_rpc_handlers(
         (grpc.method_handlers_generic_handler(SERVICE, {"Export": export}),)
     )
+    for signal, service in DROPPED.items():
+        accept: Any = grpc.unary_unary_rpc_method_handler(  # pyright: ignore[reportUnknownVariableType]
+            _Drop(signal, token, Counter() if dropped is None else dropped).export
+        )
+        server.add_generic_rpc_handlers(
+            (grpc.method_handlers_generic_handler(service, {"Export": accept}),)
+        )
     try:
         bound = server.add_insecure_port(f"127.0.0.1:{port}")
     except RuntimeError as error:

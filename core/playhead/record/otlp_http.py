@@ -1,8 +1,12 @@
-"""The receiver of OTLP over HTTP: POST /v1/traces, protobuf or JSON."""
+"""The receiver of OTLP over HTTP: POST /v1/traces, protobuf or JSON.
+
+Logs and metrics are accepted and dropped, so that exporters of all signals neither fail nor repeat.
+"""
 
 from __future__ import annotations
 
 import functools
+from collections import Counter
 
 from google.protobuf import json_format
 from google.rpc.status_pb2 import Status
@@ -32,14 +36,37 @@ REASON_CHARACTERS = 2000
 _RETRY = {"retry-after": "1"}
 
 
-def app(ingest: Ingest, *, limit: int, token: str | None = None) -> Starlette:
+def app(
+    ingest: Ingest, *, limit: int, token: str | None = None, dropped: Counter[str] | None = None
+) -> Starlette:
     """Return the receiver.
 
     Args:
         ingest: Commits the spans.
         limit: Size of the largest body in bytes, before and after unpacking.
         token: Bearer token that senders must have; None for no token.
+        dropped: Counts requests with logs and metrics, by signal.
     """
+    drops = Counter[str]() if dropped is None else dropped
+
+    def drop(signal: str) -> Route:
+        async def accept(request: Request) -> Response:
+            kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
+            kind = kind if kind in (PROTOBUF, JSON) else JSON
+            if token is not None and not is_bearer(request.headers.get("authorization", ""), token):
+                return _error(401, TOKEN_NEEDED, kind)
+            try:
+                async with request_body(request, limit, ingest):
+                    drops[signal] += 1
+            except RequestBodyError as error:
+                return _error(error.status, error.title, kind)
+            except QueueFullError as error:
+                return _error(503, error.title, kind, _RETRY)
+            except ClientDisconnect:
+                return Response(status_code=400)
+            return Response(b"{}" if kind == JSON else b"", media_type=kind)
+
+        return Route(f"/v1/{signal}", accept, methods=["POST"])
 
     async def traces(request: Request) -> Response:
         kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
@@ -67,7 +94,7 @@ def app(ingest: Ingest, *, limit: int, token: str | None = None) -> Starlette:
         return Response(content, media_type=kind)
 
     return Starlette(
-        routes=[Route("/v1/traces", traces, methods=["POST"])],
+        routes=[Route("/v1/traces", traces, methods=["POST"]), drop("logs"), drop("metrics")],
         middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=HOSTS, www_redirect=False)],
     )
 

@@ -7,6 +7,7 @@ import contextlib
 import os
 import socket
 import threading
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -73,8 +74,10 @@ class Recorder:
         indexer: TextIndexer,
         copier: JournalCopier | None,
         endpoint: RecorderEndpoint,
+        dropped: Counter[str],
     ) -> None:
         """Take the parts, which are already running."""
+        self.dropped = dropped
         self.store = store
         self.ingest = ingest
         self.indexer = indexer
@@ -122,6 +125,7 @@ class Recorder:
             "last_error": ingest.last_error,
             "reopened": self.store.reopened,
             "bytes": self.store.bytes(),
+            "dropped_requests": dict(self.dropped),
             "text_index_behind": self.indexer.behind,
             "journals": journals,
         }
@@ -148,6 +152,7 @@ async def open_recorder(settings: Settings, options: RecorderOptions) -> AsyncGe
         stack.push_async_callback(_finish, stopping.set, rebuilding)
         feed = ChangeFeed()
         metrics: list[Metrics] = []
+        dropped: Counter[str] = Counter()
         indexer = TextIndexer(
             store, busy=lambda: ingest.busy, failed=lambda reason: ingest.note_error(reason)
         )
@@ -165,6 +170,7 @@ async def open_recorder(settings: Settings, options: RecorderOptions) -> AsyncGe
                 options.otlp_grpc_port,
                 limit=options.body_limit,
                 token=settings.otlp_token,
+                dropped=dropped,
             )
         except OSError as error:
             raise _in_use("OTLP over gRPC", options.otlp_grpc_port, "otlp_grpc_port") from error
@@ -185,8 +191,12 @@ async def open_recorder(settings: Settings, options: RecorderOptions) -> AsyncGe
             otlp_grpc_port=grpc_port,
             started_at=datetime.now(UTC).isoformat(timespec="seconds"),
         )
-        recorder = Recorder(store, ingest, indexer, copiers[0] if copiers else None, endpoint)
-        receiver = otlp_http.app(ingest, limit=options.body_limit, token=settings.otlp_token)
+        recorder = Recorder(
+            store, ingest, indexer, copiers[0] if copiers else None, endpoint, dropped
+        )
+        receiver = otlp_http.app(
+            ingest, limit=options.body_limit, token=settings.otlp_token, dropped=dropped
+        )
         metrics.append(Metrics(recorder.health))
         query_api = api.app(
             store, token, recorder.health, options.limits, feed, ingest.settled, ingest.reading,
