@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from playhead import conventions as names
+from playhead.model.status import stored_status_sql
 from playhead.store.attempt_counts import counts_view
 from playhead.store.failures_view import failures_view
 from playhead.store.late_spans import LATE_SPANS_SQL, SECONDS_SQL
@@ -227,6 +228,26 @@ TOOL_CALLS = View(
     source=_WITH_LATE,
 )
 
+_IS_LAST = (
+    "row_number() OVER (PARTITION BY invocation_id ORDER BY start_unix_nano DESC, span_id DESC) = 1"
+)
+_ENDINGS = " ".join(
+    f"WHEN {stored_status_sql([status])} THEN '{status}'"
+    for status in ("killed", "cancelled", "succeeded", "failed")
+)
+_OUTCOME = f"""
+CASE WHEN end_unix_nano IS NULL THEN 'end not recorded'
+  WHEN status_code = 'error' THEN 'failed'
+  WHEN list_contains(json_extract_string(events, '$[*].name'), '{names.SUSPENDED_EVENT}')
+    THEN 'suspended'
+  WHEN {_IS_LAST} AND ending = 'failed' THEN 'terminal error'
+  WHEN {_IS_LAST} AND ending = 'cancelled' THEN 'cancelled'
+  WHEN status_code = 'ok' OR ({_IS_LAST} AND ending = 'succeeded') THEN 'completed'
+  WHEN {_IS_LAST} AND ending = 'killed' THEN 'killed'
+  ELSE 'interrupted' END
+"""
+"""The rules of `playhead.reader.attempts`; a test compares the two."""
+
 ATTEMPTS = View(
     "Attempts of invocations, from the server's `invocation-attempt` spans.",
     (
@@ -250,8 +271,17 @@ ATTEMPTS = View(
             "list_transform(json_extract_string(events, '$[*].name'), "
             f"lambda event: replace(event, '{names.LIFECYCLE}', ''))",
         ),
+        Column(
+            "outcome",
+            "VARCHAR",
+            "`completed`, `suspended`, `failed` (and retried), `terminal error`, `cancelled`, "
+            "`killed`, `interrupted`, or `end not recorded`.",
+            _OUTCOME,
+        ),
     ),
     f"{names.name_sql(names.ATTEMPT_SPAN)} AND invocation_id IS NOT NULL",
+    source=f"spans LEFT JOIN (SELECT id AS ended_id, CASE {_ENDINGS} END AS ending"
+    " FROM invocations) AS ends ON ended_id = invocation_id",
 )
 
 INVOCATION_ATTEMPTS = View(
