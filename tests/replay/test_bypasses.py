@@ -20,7 +20,7 @@ import pytest
 from click.testing import CliRunner
 from playhead.cli import cli
 from playhead.errors import AnswerError, IsolationError
-from playhead.replay import Recording, Report, replay, replay_all, what_if, worker
+from playhead.replay import Recording, Report, app_process, replay, replay_all, what_if
 from playhead.replay.sandbox import folders
 from playhead.replay.sandbox.launch import Launcher
 from playhead.replay.sandbox.system_calls import CompiledFilter
@@ -63,17 +63,17 @@ def system(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
     """What the operating system offers."""
     offered: str = request.param
     if offered == "no namespaces":
-        monkeypatch.setattr(worker, "launcher", lambda: NO_LAUNCHER)
+        monkeypatch.setattr(app_process, "launcher", lambda: NO_LAUNCHER)
     if offered == "no filter":
-        monkeypatch.setattr(worker, "compiled_filter", lambda: NO_FILTER)
+        monkeypatch.setattr(app_process, "compiled_filter", lambda: NO_FILTER)
     return offered
 
 
 @pytest.fixture
 def audit_hook_only(monkeypatch: pytest.MonkeyPatch) -> None:
     """A system that offers neither namespaces nor a filter."""
-    monkeypatch.setattr(worker, "launcher", lambda: NO_LAUNCHER)
-    monkeypatch.setattr(worker, "compiled_filter", lambda: NO_FILTER)
+    monkeypatch.setattr(app_process, "launcher", lambda: NO_LAUNCHER)
+    monkeypatch.setattr(app_process, "compiled_filter", lambda: NO_FILTER)
 
 
 # --- Python code that the audit hook does not see

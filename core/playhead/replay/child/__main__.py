@@ -1,4 +1,4 @@
-"""The process that runs the user's code; started by `playhead.replay.worker`.
+"""The process that runs the user's code; started by `playhead.replay.app_process`.
 
 Reads one request per frame of its channel and answers each with one frame. The user's code has no
 access to the channel: its standard input is empty, and its standard output goes to standard error.
