@@ -1,1 +1,1 @@
-"""The process that runs the user's code: started by `playhead.replay.app_process`, never imported."""
+"""The process that runs the user's code: started by `replay.app_process`, never imported."""
