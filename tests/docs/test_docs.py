@@ -188,7 +188,8 @@ def test_files_in_the_text_exist(page: Path) -> None:
 def test_queries_run(page: Path) -> None:
     queries = list(blocks(page, "sql"))
     for words in commands(page):
-        if words[0] == "playhead" and "sql" in words:
+        # Queries of the server's tables are in another dialect.
+        if words[0] == "playhead" and "sql" in words and "--server" not in words:
             queries.append(words[-1])
     with duckdb.connect() as connection:
         connection.execute(schema.create_statements())
