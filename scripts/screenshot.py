@@ -1,12 +1,14 @@
 """Take the screenshots in docs/images: the dashboard on a running demo.
 
 Needs libcairo and a monospaced font with box and block characters, such as DejaVu Sans Mono.
+With the argument `tour`, takes only those of the screens besides invocation and replay.
 """
 
 from __future__ import annotations
 
 import asyncio
 import re
+import sys
 import tempfile
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
@@ -129,6 +131,53 @@ async def show(settings: Settings, ids: dict[str, str]) -> None:
         await camera.take("what-if")
 
 
+QUERY = """SELECT model, count(*) AS calls, sum(input_tokens) AS input,
+  sum(output_tokens) AS output, quantile_disc(seconds, 0.95) AS p95
+FROM llm_calls WHERE answered GROUP BY model"""
+
+
+async def show_tour(settings: Settings, ids: dict[str, str]) -> None:
+    """Take the screenshots of the screens that capital letters open."""
+    async with dashboard(settings, size=LOW) as camera:
+        press, until = camera.pilot.press, camera.until
+        await until("ClaimIntake", "suspended", "backing-off", "403")
+        await press("F")
+        await until("recorded,", "Get weather")
+        await camera.take("failure-groups")
+        await press("escape", "A")
+        await until("LLM calls,", "gpt-local")
+        await camera.take("agents")
+        await press("escape", "O")
+        await until("ChatAgent/ada", "ClaimIntake/ada")
+        await press("G", "enter")
+        await until("last_specialist", "key")
+        await press("h")
+        await until("Difference to the value before")
+        await camera.take("state-history")
+        await press("escape", "escape", "k", "enter")
+        await until("history", "Hello, my name is Ada")
+        await camera.take("state")
+        await press("escape", "escape", "D")
+        await until("ApprovalAgent", "newest")
+        await press("j")
+        await until("exclusive")
+        await camera.take("services")
+        await press("escape", "Q")
+        await camera.wait(lambda: bool(camera.app.screen.query(TextArea)), "an editor")
+        camera.app.screen.query_one(TextArea).text = QUERY
+        await press("ctrl+s")
+        await until(" in ", "gpt-local")
+        await camera.take("sql")
+    async with dashboard(settings, ids["Denver"], size=LOW) as camera:
+        await camera.until("attempt 3", "Get weather")
+        await camera.pilot.press("C")
+        camera.app.open_invocation(ids["Berlin"])
+        await camera.until("attempt 2", "2 tries")
+        await camera.pilot.press("C")
+        await camera.until("steps differ", "Denver", "Berlin")
+        await camera.take("compare")
+
+
 def send(stack: Stack, path: str, message: str) -> str:
     """Send one request; return its invocation id."""
     url = f"{stack.settings.ingress_url}/{path}/send"
@@ -150,7 +199,10 @@ def main() -> None:
                 for s in demo.send(stack)}  # fmt: skip
         others = [id_ for word, id_ in ids.items() if word not in ("took.", "Oslo")]
         demo.wait_for_status(stack, others, "completed")
-        asyncio.run(show(replace(stack.settings, app=CODE), ids))
+        only_tour = "tour" in sys.argv[1:]
+        if not only_tour:
+            asyncio.run(show(replace(stack.settings, app=CODE), ids))
+        asyncio.run(show_tour(replace(stack.settings, app=CODE), ids))
 
 
 if __name__ == "__main__":

@@ -41,7 +41,7 @@ class CompareScreen(DetailScreen["StepPair"]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("n", "difference(1)", "Next difference"),
         Binding("N", "difference(-1)", "Previous difference", show=False),
-        Binding("e", "different", "Differences only"),
+        Binding("e", "different", "Differences only", show=False),
         Binding("o", "open_side('a')", "Open A", show=False),
         Binding("O", "open_side('b')", "Open B", show=False),
     ]
@@ -130,9 +130,7 @@ class CompareScreen(DetailScreen["StepPair"]):
     def _lines(self, row: StepPair) -> Iterator[Line]:
         from playhead.reader.comparison import field_text
 
-        if self.found:
-            yield from _figures(self.found.a.summary, self.found.b.summary)
-        yield from heading(step_label(row.step), "strong")
+        yield Line(step_label(row.step), "strong")
         if row.verdict == "only A" or row.verdict == "only B":
             yield Line(f"This step is in {row.verdict[-1]} only.", _STYLES[row.verdict])
             for field in ("input", "output", "error"):
@@ -144,6 +142,9 @@ class CompareScreen(DetailScreen["StepPair"]):
         for field in row.differences:
             yield from heading(f"{field}: - A, + B")
             yield from difference_lines(field_text(row.a, field), field_text(row.b, field))
+        if self.found:
+            yield from heading("Both invocations")
+            yield from _figures(self.found.a.summary, self.found.b.summary)
 
     def open_group(self, group: StepPair) -> None:
         """Open the step of B, or of A if only A has it."""

@@ -109,8 +109,8 @@ class ObjectScreen(DetailScreen[Part]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("h", "history", "History"),
         Binding("e", "edit", "Edit"),
-        Binding("d", "delete", "Delete"),
-        Binding("i", "invocations", "Invocations"),
+        Binding("d", "delete", "Delete", show=False),
+        Binding("i", "invocations", "Invocations", show=False),
     ]
     NAME = "State"
     EMPTY = "It has no state, promises, lock holder or queue."

@@ -28,7 +28,7 @@ class ServicesScreen(DetailScreen[ServiceInfo]):
     """Registered services; the pane shows handlers, settings and deployments."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("i", "invocations", "Invocations"),
+        Binding("i", "invocations", "Invocations", show=False),
         Binding("c", "check", "Check journals"),
     ]
     NAME = "Services"
