@@ -17,6 +17,7 @@ from playhead.filters.language import Filter, Term, parse
 from playhead.filters.store import indexed_texts, store_condition, stored_ids
 from playhead.reader import text_search
 from playhead.reader.stored import StoredInvocations
+from playhead.record import text_indexer
 from playhead.record.text_indexer import IndexerPace, TextIndexer
 from playhead.restate.protocol import service_protocol_pb2 as messages
 from playhead.restate.rows import parse_time
@@ -194,6 +195,36 @@ async def test_what_is_not_indexed_yet_is_in_every_answer(tmp_path: Path) -> Non
         assert indexer.search(["ab"], None, 10) is None, "too short"
         indexer.changed([f"inv_{n}" for n in range(6000)])
         assert indexer.search(["refund"], None, 10) is None, "too far behind"
+        indexer.stop()
+        await running
+    finally:
+        store.close()
+
+
+async def test_more_changes_than_are_remembered_are_found_by_comparing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(text_indexer, "MOST_CHANGES", 2)
+    monkeypatch.setattr(text_indexer, "BATCH", 2)
+    RecordedStore(tmp_path, invocations=[]).write()
+    store = Store(tmp_path)
+    try:
+        indexer = TextIndexer(store, pace=IndexerPace(quiet=0.0, rest=0.0), failed=pytest.fail)
+        running = asyncio.create_task(indexer.run())
+        await until_async(lambda: indexer.behind == 0)
+        ids = [f"inv_{number}" for number in range(7)]
+        with store.transaction() as connection:
+            connection.execute(
+                "INSERT INTO invocations (id, created_at, last_failure)"
+                " SELECT unnest(?::VARCHAR[]), now(), 'needle'",
+                [ids],
+            )
+        indexer.changed(ids)
+        assert indexer.search(["needle"], None, 10) is None
+        await until_async(lambda: indexer.behind == 0)
+        found = indexer.search(["needle"], None, 10)
+        assert found is not None
+        assert set(found.ids) == set(ids)
         indexer.stop()
         await running
     finally:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ __all__ = ["IndexerPace", "TextIndexer"]
 
 BATCH = 1000
 """Invocations that are indexed at a time."""
+MOST_CHANGES = 50_000
+"""Changed invocations that are remembered; if more change, the store is compared with the index."""
 LARGEST_ANSWER = 5000
 """Changed invocations up to which an answer is of use: all of them are in it."""
 IDLE_SECONDS = 10.0
@@ -91,14 +94,21 @@ class TextIndexer:
         self._clock = clock
         self._index: TextIndex | None = None
         self._changes: dict[str, _Change] = {}
+        self._backlog: list[str] = []
+        """Further invocations to index, which have not changed since the index was opened."""
+        self._is_incomplete = False
+        """Whether more invocations have changed than are remembered."""
+        self._is_comparing = False
         self._is_damaged = False
         self._wake = asyncio.Event()
         self._stopping = asyncio.Event()
 
     @property
     def behind(self) -> int | None:
-        """Return the number of invocations to index; None before the index is open."""
-        return None if self._index is None else len(self._changes)
+        """Return the number of invocations to index; None while it is not known."""
+        if self._index is None or self._is_incomplete or self._is_comparing:
+            return None
+        return len(self._changes) + len(self._backlog)
 
     def changed(self, ids: Iterable[str]) -> None:
         """Note that something was recorded about these invocations. Call it in the event loop."""
@@ -106,6 +116,8 @@ class TextIndexer:
         for id_ in ids:
             if (change := self._changes.get(id_)) is not None:
                 change.last = now
+            elif len(self._changes) >= MOST_CHANGES:
+                self._is_incomplete = True
             else:
                 self._changes[id_] = _Change(now, now)
         self._wake.set()
@@ -115,9 +127,10 @@ class TextIndexer:
 
         Invocations that are not indexed yet are among them, of any time.
         """
-        index, changes = self._index, list(self._changes)
-        if index is None or len(changes) > LARGEST_ANSWER:
+        index, behind = self._index, self.behind
+        if index is None or behind is None or behind > LARGEST_ANSWER:
             return None
+        changes = [*self._changes, *self._backlog]
         try:
             found = index.search(texts, until_us, limit)
         except (ValueError, OSError) as error:
@@ -134,9 +147,10 @@ class TextIndexer:
             began = self._clock()
             try:
                 if self._index is None:
-                    index, changed = await asyncio.to_thread(self._open)
-                    self.changed(changed)
-                    self._index = index
+                    self._is_incomplete = False
+                    self._index, self._backlog = await asyncio.to_thread(self._open)
+                elif self._is_incomplete and not self._changes and not self._backlog:
+                    await self._compare()
                 if ids := self._due():
                     await self._add(ids)
                     pause = RETRY_SECONDS
@@ -148,6 +162,15 @@ class TextIndexer:
                 self._fail(f"the text index cannot be written: {error}")
                 await self._pause(pause)
                 pause = min(2 * pause, LONGEST_RETRY_SECONDS)
+
+    async def _compare(self) -> None:
+        """Find what has changed without being remembered."""
+        self._is_comparing = True
+        self._is_incomplete = False  # what changes from here on is remembered again
+        try:
+            self._backlog = await asyncio.to_thread(self._find)
+        finally:
+            self._is_comparing = False
 
     def stop(self) -> None:
         """End `run` after the current batch."""
@@ -172,8 +195,9 @@ class TextIndexer:
             if now - change.last >= pace.quiet or now - change.first >= pace.longest:
                 due.append(id_)
                 if len(due) == BATCH:
-                    break
-        return due
+                    return due
+        waiting = (id_ for id_ in reversed(self._backlog) if id_ not in self._changes)
+        return [*due, *itertools.islice(waiting, BATCH - len(due))]
 
     async def _idle(self) -> None:
         """Wait for changes; give back the memory of the writer when none arrive."""
@@ -189,13 +213,16 @@ class TextIndexer:
             await self._wake.wait()
 
     async def _add(self, ids: Sequence[str]) -> None:
-        before = {id_: self._changes[id_].last for id_ in ids}
+        before = {id_: self._changes[id_].last for id_ in ids if id_ in self._changes}
         await asyncio.to_thread(self._write, ids)
         for id_, last in before.items():
             if self._changes[id_].last == last:
                 del self._changes[id_]
             else:
                 self._changes[id_].first = last
+        done = set(ids)
+        while self._backlog and (self._backlog[-1] in done or self._backlog[-1] in self._changes):
+            self._backlog.pop()
 
     def _write(self, ids: Sequence[str]) -> None:
         assert self._index is not None
@@ -230,8 +257,12 @@ class TextIndexer:
             if removed := [id_ for (id_,) in connection.execute(_REMOVED).fetchall()]:
                 index.remove(removed)
                 _forget(connection, removed)
+        return index, self._find()
+
+    def _find(self) -> list[str]:
+        """Return the invocations that the index does not know as they are now."""
         with contextlib.closing(self._store.cursor()) as cursor:
-            return index, [str(id_) for (id_,) in cursor.execute(_CHANGED).fetchall()]
+            return [str(id_) for (id_,) in cursor.execute(_CHANGED).fetchall()]
 
 
 def _forget(connection: duckdb.DuckDBPyConnection, ids: Sequence[str]) -> None:
