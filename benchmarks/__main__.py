@@ -11,6 +11,7 @@ import benchmarks
 
 SLOW = {
     "bridge_truth",
+    "catch_up",
     "faults",
     "freshness",
     "ingest",

@@ -89,9 +89,11 @@ def command(
     if status:
         _show_status(asyncio.run(_health(settings)), as_json)
         return
+    from playhead.record.allocators import return_freed_memory
     from playhead.record.recorder import RecorderOptions
     from playhead.store.query import Limits
 
+    return_freed_memory()
     options = RecorderOptions(
         otlp_grpc_port=_given(otlp_grpc_port, settings.otlp_grpc_port),
         otlp_http_port=_given(otlp_http_port, settings.otlp_http_port),
