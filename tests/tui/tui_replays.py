@@ -44,7 +44,8 @@ def connecting(
         return Recording.load(RECORDINGS / "v6" / f"{recording}.journal.json")
 
     async def connect(publish: Any) -> None:
-        publish(Connection(FakeReader(), actions, fetch_recording=fetch, app_location=location))
+        reader: Any = FakeReader()  # without what only other screens read
+        publish(Connection(reader, actions, fetch_recording=fetch, app_location=location))
 
     return connect
 
