@@ -120,6 +120,8 @@ READS = [
     ["sql", "SELECT * FROM invocations"], ["sql", "SELECT * FROM spans"],
     ["sql", "SELECT name AS \"{hostile}\", * FROM journal"],
     ["sql", "SELECT '{hostile}' FROM nowhere"],
+    ["state"], ["state", "hostile/key"], ["state", "hostile/key", "--history"],
+    ["services"], ["services", "--deployments"], ["open", "{0}#0", "--json"],
     ["tail", "--count", "3"],
     ["recording", "save", "{0}", "{folder}/{hostile}.journal.json"],
     ["export", "html", "{0}", "{folder}/{hostile}.html"],

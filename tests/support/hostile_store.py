@@ -86,6 +86,16 @@ def hostile_store(folder: Path) -> list[str]:
                     "event_type": "TransientError", "event_json": json.dumps(event),
                 },
             )  # fmt: skip
+        for key in ("key", text):
+            value = text.encode()
+            _insert(
+                connection,
+                "state",
+                {
+                    "service_name": "hostile", "service_key": key, "key": text, "value": value,
+                    "value_length": len(value),
+                },
+            )  # fmt: skip
     messages = json.dumps([{"role": text, "parts": [{"type": "text", "content": text}]}])
     attributes = {
         "gen_ai.operation.name": "chat", "gen_ai.request.model": text,
