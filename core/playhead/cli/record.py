@@ -152,6 +152,8 @@ def _show_status(health: dict[str, Any], as_json: bool) -> None:
          f" since the start, {whole(health['rejected_spans'])} rejected"),
         ("log", f"{waiting} requests wait for their commit, {log}"),
     ]  # fmt: skip
+    if behind := health.get("text_index_behind"):
+        rows.append(("text", f"{whole(behind)} invocations are not in the text index yet"))
     rows += [("rejected", f"{count}: {why}") for why, count in health["rejected_by_reason"].items()]
     rows += [
         ("dropped", f"{whole(count)} requests with {signal}: only traces are stored")
