@@ -99,6 +99,7 @@ async def test_the_history_of_a_key_leads_to_its_steps(
         await s.until(lambda: isinstance(s.app.screen, HistoryScreen))
         history = s.app.screen
         await s.until(lambda: len(history.listing.rows) == 2)
+        assert "box/traced value  2 changes" in s.text
         await s.until(lambda: "-1" in history.query_one(TextPane).text)
         newest = history.listing.rows[0]
         assert newest.value == {"n": 2}

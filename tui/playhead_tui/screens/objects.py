@@ -35,6 +35,7 @@ INVOCATIONS = 100
 """Newest invocations whose journals are read for a history."""
 PREVIEW = 200
 """Characters of a value in a list."""
+EMPTY_KEY = '""'
 PartKind = Literal["state", "promise", "lock", "queued"]
 
 
@@ -272,8 +273,9 @@ class HistoryScreen(DetailScreen[StateChange]):
             if (self.state_key is None or one.key in (self.state_key, None))
             and wanted in (one.key or "").lower()
         ]
-        of = "" if self.state_key is None else f" {one_line(self.state_key)}"
-        title = f"{self.service}/{self.object_key}{of}  {count(len(rows))} changes"
+        of = "" if self.state_key is None else f" {one_line(self.state_key) or EMPTY_KEY}"
+        changes = f"{count(len(rows))} change{'' if len(rows) == 1 else 's'}"
+        title = f"{self.service}/{self.object_key}{of}  {changes}"
         if found.more:
             title += f" by the newest {INVOCATIONS} invocations"
         notes = [*found.missing]
