@@ -29,7 +29,7 @@ from typing import Any
 
 import httpx
 import psutil
-from playhead.client import AsyncClient
+from playhead.async_client import AsyncClient
 from playhead.local import ManagedProcess
 from playhead.record.client import RecorderAuth
 from playhead.record.endpoint import read_endpoint, read_token

@@ -28,7 +28,8 @@ TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from playhead import replay as replay
-    from playhead.client import AsyncClient, Client
+    from playhead.async_client import AsyncClient
+    from playhead.client import Client
     from playhead.errors import PlayheadError
     from playhead.journal.recording import Recording
     from playhead.replay import what_if
@@ -46,7 +47,7 @@ __all__ = [
 ]
 
 _MODULES = {
-    "AsyncClient": "playhead.client",
+    "AsyncClient": "playhead.async_client",
     "Client": "playhead.client",
     "PlayheadError": "playhead.errors",
     "Recording": "playhead.journal.recording",

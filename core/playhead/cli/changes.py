@@ -136,7 +136,7 @@ async def _chosen(
         NotFoundError: An id does not exist.
         AmbiguousIdError: An id is the beginning of several ones.
     """
-    from playhead.client import AsyncClient
+    from playhead.async_client import AsyncClient
     from playhead.errors import AmbiguousIdError, NotFoundError
     from playhead.filters.language import quote
 
