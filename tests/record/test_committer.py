@@ -12,6 +12,7 @@ from helpers import FREE
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from otlp import answer, post, request, select, spans
 from playhead.record.committer import Committer
+from playhead.record.otlp import inspect_protobuf
 from playhead.record.recorder import Recorder, open_recorder
 from playhead.record.request_log import FOLDER, RequestLog
 from playhead.settings import Settings
@@ -155,3 +156,41 @@ async def test_spans_that_were_committed_without_their_ancestor_inherit_after_a_
         assert recorder.health()["waiting_requests"] == 0
         rows = select(recorder, "SELECT DISTINCT invocation_id FROM spans")
     assert rows == [{"invocation_id": "inv_1"}]
+
+
+async def test_requests_decoded_ahead_of_a_failed_commit_are_committed_in_order(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = Committer._write
+    sizes: list[int] = []
+
+    def fail_twice(self: Committer, decoded: ArrowTable) -> Any:
+        sizes.append(decoded.num_rows)
+        if len(sizes) in (2, 3):
+            raise OSError("the disk is slow")
+        return write(self, decoded)
+
+    monkeypatch.setattr("playhead.record.ingest.RETRY_SECONDS", 0.01)
+    monkeypatch.setattr("playhead.record.ingest.COMMIT_WEIGHT", 1)
+    monkeypatch.setattr(Committer, "_write", fail_twice)
+    await logged(settings, [request(n, seed=n).SerializeToString() for n in (1, 2, 3, 4)])
+    async with open_recorder(settings, FREE) as recorder:
+        assert len(await spans(recorder)) == 10
+    assert sizes == [1, 2, 2, 2, 3, 4]
+
+
+async def test_commits_wait_for_queries_but_not_for_long_ones(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("playhead.record.ingest.YIELD_SECONDS", 600.0)
+    ingest = recorder.ingest
+    body = request(3).SerializeToString()
+    with ingest.reading():
+        await ingest.submit(len(body), lambda: inspect_protobuf(body))
+        assert not await ingest.settled(0.5)
+    assert await ingest.settled(60)
+    monkeypatch.setattr("playhead.record.ingest.YIELD_SECONDS", 0.0)
+    body = request(3, seed=2).SerializeToString()
+    with ingest.reading():
+        await ingest.submit(len(body), lambda: inspect_protobuf(body))
+        assert await ingest.settled(60)
