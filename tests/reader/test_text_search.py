@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from playhead.filters.language import Filter, Term, parse
 from playhead.filters.store import indexed_texts, store_condition, stored_ids
@@ -225,6 +226,40 @@ async def test_more_changes_than_are_remembered_are_found_by_comparing(
         found = indexer.search(["needle"], None, 10)
         assert found is not None
         assert set(found.ids) == set(ids)
+        indexer.stop()
+        await running
+    finally:
+        store.close()
+
+
+async def test_what_cannot_be_read_is_put_off_and_stays_in_every_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = text_indexer.read_documents
+
+    def fail(cursor: Any, ids: Sequence[str]) -> Any:
+        if "inv_1" in ids:
+            raise duckdb.OutOfMemoryException("too large")
+        return read(cursor, ids)
+
+    monkeypatch.setattr(text_indexer, "read_documents", fail)
+    monkeypatch.setattr(text_indexer, "RETRY_SECONDS", 0.01)
+    recorded_store = RecordedStore(tmp_path)
+    for number in range(3):
+        recorded_store.invocation(f"inv_{number}", last_failure="needle")
+    recorded_store.write()
+    store = Store(tmp_path)
+    failures: list[str] = []
+    try:
+        indexer = TextIndexer(store, pace=IndexerPace(quiet=0.0, rest=0.0), failed=failures.append)
+        running = asyncio.create_task(indexer.run())
+        await until_async(lambda: indexer.behind == 1)
+        assert "too large" in failures[0]
+        found = indexer.search(["needle"], None, 10)
+        assert found is not None
+        assert set(found.ids) == {"inv_0", "inv_1", "inv_2"}
+        monkeypatch.setattr(text_indexer, "read_documents", read)
+        await until_async(lambda: indexer.behind == 0)
         indexer.stop()
         await running
     finally:

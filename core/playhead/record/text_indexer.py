@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import itertools
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import duckdb
@@ -26,6 +26,8 @@ BATCH = 1000
 """Invocations that are indexed at a time."""
 MOST_CHANGES = 50_000
 """Changed invocations that are remembered; if more change, the store is compared with the index."""
+MOST_ROWS = 10_000
+"""Spans and journal entries that are read at a time."""
 LARGEST_ANSWER = 5000
 """Changed invocations up to which an answer is of use: all of them are in it."""
 IDLE_SECONDS = 10.0
@@ -38,6 +40,12 @@ _CHANGED = f"""
 SELECT marks.id FROM ({_ALL_MARKS}) AS marks LEFT JOIN indexed_texts USING (id)
 WHERE indexed_texts.mark IS DISTINCT FROM marks.mark
 UNION SELECT invocation_id FROM spans WHERE end_unix_nano IS NULL AND invocation_id IS NOT NULL
+"""
+_SIZES = """
+SELECT id, count(*) FROM (
+  SELECT invocation_id AS id FROM spans WHERE invocation_id IN (SELECT unnest($ids::VARCHAR[]))
+  UNION ALL SELECT id FROM journal WHERE id IN (SELECT unnest($ids::VARCHAR[]))
+) GROUP BY id
 """
 _REMOVED = "SELECT id FROM indexed_texts WHERE id NOT IN (SELECT id FROM invocations)"
 
@@ -99,6 +107,7 @@ class TextIndexer:
         self._is_incomplete = False
         """Whether more invocations have changed than are remembered."""
         self._is_comparing = False
+        self._batch = BATCH
         self._is_damaged = False
         self._wake = asyncio.Event()
         self._stopping = asyncio.Event()
@@ -152,8 +161,16 @@ class TextIndexer:
                 elif self._is_incomplete and not self._changes and not self._backlog:
                     await self._compare()
                 if ids := self._due():
-                    await self._add(ids)
+                    try:
+                        await self._add(ids)
+                    except (duckdb.Error, MemoryError) as error:
+                        self._failed(f"the text index cannot be written: {error}")
+                        self._put_off(ids)
+                        await self._pause(pause)
+                        pause = min(2 * pause, LONGEST_RETRY_SECONDS)
+                        continue
                     pause = RETRY_SECONDS
+                    self._batch = min(2 * self._batch, BATCH)
                     rest = self._pace.busy_rest if self._busy() else self._pace.rest
                     await self._pause((self._clock() - began) * rest)
                 else:
@@ -162,6 +179,16 @@ class TextIndexer:
                 self._fail(f"the text index cannot be written: {error}")
                 await self._pause(pause)
                 pause = min(2 * pause, LONGEST_RETRY_SECONDS)
+
+    def _put_off(self, ids: Sequence[str]) -> None:
+        """Index less at a time from now on, and an invocation that fails alone after the others."""
+        if self._batch == 1:
+            for id_ in ids:
+                if (change := self._changes.pop(id_, None)) is not None:
+                    self._changes[id_] = change
+                else:
+                    self._backlog.insert(0, self._backlog.pop())
+        self._batch = max(self._batch // 4, 1)
 
     async def _compare(self) -> None:
         """Find what has changed without being remembered."""
@@ -194,10 +221,10 @@ class TextIndexer:
         for id_, change in self._changes.items():
             if now - change.last >= pace.quiet or now - change.first >= pace.longest:
                 due.append(id_)
-                if len(due) == BATCH:
+                if len(due) == self._batch:
                     return due
         waiting = (id_ for id_ in reversed(self._backlog) if id_ not in self._changes)
-        return [*due, *itertools.islice(waiting, BATCH - len(due))]
+        return [*due, *itertools.islice(waiting, self._batch - len(due))]
 
     async def _idle(self) -> None:
         """Wait for changes; give back the memory of the writer when none arrive."""
@@ -226,15 +253,18 @@ class TextIndexer:
 
     def _write(self, ids: Sequence[str]) -> None:
         assert self._index is not None
+        marks: dict[str, int] = {}
         with contextlib.closing(self._store.cursor()) as cursor:
-            documents = read_documents(cursor, ids)
-        self._index.add(documents)
+            for part in _parts(cursor, ids):
+                documents = read_documents(cursor, part)
+                self._index.add(documents)
+                marks |= {one.id: one.mark for one in documents}
         # After the index, so that a mark always stands for a document that is in the index.
         with self._store.transaction() as connection:
             _forget(connection, ids)
             connection.execute(
                 "INSERT INTO indexed_texts SELECT unnest(?::VARCHAR[]), unnest(?::UBIGINT[])",
-                [[one.id for one in documents], [one.mark for one in documents]],
+                [list(marks), list(marks.values())],
             )
 
     def _open(self) -> tuple[TextIndex, list[str]]:
@@ -263,6 +293,22 @@ class TextIndexer:
         """Return the invocations that the index does not know as they are now."""
         with contextlib.closing(self._store.cursor()) as cursor:
             return [str(id_) for (id_,) in cursor.execute(_CHANGED).fetchall()]
+
+
+def _parts(cursor: duckdb.DuckDBPyConnection, ids: Sequence[str]) -> Iterator[list[str]]:
+    """Yield the ids in parts of few spans and journal entries, which bounds memory."""
+    sizes = dict(cursor.execute(_SIZES, {"ids": list(ids)}).fetchall())
+    part: list[str] = []
+    size = 0
+    for id_ in ids:
+        own = int(sizes.get(id_, 0))
+        if part and size + own > MOST_ROWS:
+            yield part
+            part, size = [], 0
+        part.append(id_)
+        size += own
+    if part:
+        yield part
 
 
 def _forget(connection: duckdb.DuckDBPyConnection, ids: Sequence[str]) -> None:
