@@ -24,6 +24,7 @@ from playhead.restate.protocol import service_protocol_pb2 as messages
 from playhead.restate.rows import parse_time
 from playhead.store.database import Store
 from playhead.store.query import to_rows
+from playhead.store.text_documents import read_documents
 from playhead.store.text_index import FOLDER, Found, TextIndex
 from recorded_store import RecordedStore
 from waiting import until_async
@@ -235,7 +236,7 @@ async def test_more_changes_than_are_remembered_are_found_by_comparing(
 async def test_what_cannot_be_read_is_put_off_and_stays_in_every_answer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read = text_indexer.read_documents
+    read = read_documents
 
     def fail(cursor: Any, ids: Sequence[str]) -> Any:
         if "inv_1" in ids:
