@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from playhead.local import free_port
-from playhead.reader.reader import NO_RECORDER
+from playhead.reader.sources import NO_RECORDER
 
 TOOL_FAILS = "a tool that fails twice, then works"
 WAITS = "an approval that waits for you"
