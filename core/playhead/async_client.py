@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         Order,
         Totals,
     )
+    from playhead.reader.call_tree import CallTree
     from playhead.reader.reader import Reader
     from playhead.record.client import StoreClient
 
@@ -120,6 +121,15 @@ class AsyncClient:
             _require_a_source(await reader.invocations(limit=1))
             raise _not_found(invocation_id)
         return detail
+
+    async def calls(self, invocation_id: str) -> CallTree:
+        """Return an invocation with everything that it called. See `Client.calls`."""
+        reader = await self._open()
+        tree = await reader.calls(await self._whole_id(invocation_id))
+        if tree is None:
+            _require_a_source(await reader.invocations(limit=1))
+            raise _not_found(invocation_id)
+        return tree
 
     async def payload(self, invocation_id: str, index: int) -> Any:
         """Return the content of one journal entry. See `Client.payload`."""

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         Order,
         Totals,
     )
+    from playhead.reader.call_tree import CallTree
 
 __all__ = ["Client"]
 
@@ -173,6 +174,23 @@ class Client:
             UnreachableError: Neither the server nor the store can be read.
         """
         return self._run(self._client.invocation(invocation_id))
+
+    def calls(self, invocation_id: str) -> CallTree:
+        """Return an invocation with everything that it called, across services.
+
+        Args:
+            invocation_id: The id, or a unique prefix of it.
+
+        Returns:
+            A `playhead.reader.call_tree.CallTree`: `nodes`, callers before the called, each with
+            its `depth`, and the tokens and cost of its whole branch.
+
+        Raises:
+            NotFoundError: Neither the server nor the store has it.
+            AmbiguousIdError: Several invocation ids begin with this text.
+            UnreachableError: Neither the server nor the store can be read.
+        """
+        return self._run(self._client.calls(invocation_id))
 
     def payload(self, invocation_id: str, index: int) -> Any:
         """Return the content of one journal entry, for steps that are marked `truncated`.

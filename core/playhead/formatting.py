@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
 from playhead.model import (
     ClockOffset,
@@ -19,6 +19,7 @@ from playhead.model import (
     Totals,
 )
 from playhead.text import clean, escape_json
+from playhead.values import as_json
 
 __all__ = [
     "HEADINGS",
@@ -46,6 +47,7 @@ __all__ = [
     "place",
     "pretty",
     "reason",
+    "result_line",
     "seconds_between",
     "size",
     "sparkline",
@@ -336,6 +338,39 @@ def step_label(step: Step) -> str:
     return (
         f"{index}{step.kind}" if step.name in ("", step.kind) else f"{index}{step.kind} {step.name}"
     )
+
+
+def result_line(step: Step, limit: int = 80) -> str:
+    """Format what a model answered or a tool returned, on one line; empty for other steps.
+
+    For example: `get_weather(Denver)`, `It rains in Denver`, `{"sky": "rain"}`.
+    """
+    if step.llm is not None:
+        calls = [f"{call.name}({_arguments(call.arguments)})" for call in step.llm.tool_calls]
+        return one_line(", ".join(calls) or step.llm.text, limit)
+    if step.kind != "tool" or step.state != "done":
+        return ""
+    result = step.output
+    if result is None and step.tool is not None:
+        result = step.tool.result
+    return "" if result is None else one_line(_compact(result), limit)
+
+
+def _arguments(arguments: Any) -> str:
+    """Return the values of arguments, without their names."""
+    value = as_json(arguments) if isinstance(arguments, str) else arguments
+    if not isinstance(value, Mapping):
+        return "" if value is None else _compact(value)
+    pairs = cast("Mapping[str, Any]", value)
+    return ", ".join(map(_compact, pairs.values()))
+
+
+def _compact(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bytes):
+        return pretty(value)
+    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def tries_line(step: Step) -> str:

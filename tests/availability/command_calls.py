@@ -96,6 +96,12 @@ def left_alone(situation: Any, said: Said) -> None:
     assert outcome["text"] in ("has ended", "has not ended")
 
 
+def talked(situation: Any, said: Said) -> None:
+    turns = said.document["turns"]
+    assert [turn["index"] for turn in turns] == sorted(turn["index"] for turn in turns)
+    assert len(turns) == 2
+
+
 def none(situation: Any, said: Said) -> None:
     document = said.document
     assert document["invocations"] == []
@@ -286,6 +292,7 @@ CALLS = (
     Call("stats", fixed("--limit", "50000"), counted(50_000)),
     Call("show", of("ask"), shown, by_id=True),
     Call("show", of("ask", then=("--step", "0")), step_shown, by_id=True),
+    Call("show", of("ask", then=("--view", "conversation")), talked, by_id=True, sizes=(10,)),
     Call("diff", of("trivial", "again"), compared, by_id=True, finding=True),
     Call("tail", fixed(), followed),
     Call("open", lambda situation, folder: [

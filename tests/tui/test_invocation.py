@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 
 import pytest
-from playhead.model import Tokens
+from playhead.model import Message, Tokens
 from playhead_tui.screens.invocation import InvocationScreen
 from playhead_tui.widgets.chips import Chips
 from tui_fakes import FakeReader, ago
@@ -142,7 +142,7 @@ async def test_folding_and_unfolding(stage, source) -> None:
     async with stage(source) as s:
         screen = await opened(s, "inv_1aWeather")
         total = len(screen.waterfall.rows)
-        await s.press("h")
+        await s.press("g", "h")
         assert len(screen.waterfall.rows) == 5
         screen.poller.wake()
         await s.press("l")
@@ -264,3 +264,61 @@ async def test_every_size_draws_full_lines(stage, source, size) -> None:
             await s.press("escape")
             await s.pilot.resize_terminal(*size)
             await s.until(lambda: s.app.size == size)
+
+
+@pytest.mark.parametrize(
+    ("ident", "key"),
+    [("inv_1aWeather", "step:5"), ("inv_1gChat", "step:2"), ("inv_1cIntake", "step:1")],
+)
+async def test_it_opens_on_what_matters(stage, source, ident: str, key: str) -> None:
+    async with stage(source) as s:
+        screen = await opened(s, ident)
+        assert screen.waterfall.cursor == key
+
+
+async def test_model_rows_show_the_answer_and_tool_rows_the_result(stage, source) -> None:
+    async with stage(source, size=(200, 40)) as s:
+        await opened(s, "inv_1aWeather")
+        await s.shows("get_weather(Paris, metric), get_w")
+        await s.shows('Calling get_weather → {"city": "Par')
+
+
+async def test_messages_of_earlier_calls_are_folded_until_m(stage, source) -> None:
+    detail = source.details["inv_1gChat"]
+    first = detail.steps[2]
+    assert first.llm
+    added = Message("user", ({"type": "text", "content": "And in Rome?"},))
+    answer = Message("assistant", ({"type": "text", "content": "Nice to meet you"},))
+    again = replace(first.llm, prompt=(*(first.llm.prompt or ()), answer, added), text="Sun")
+    second = replace(first, index=6, command_index=6, llm=again)
+    row = replace(detail.timeline[3], key="step:6", step=second)
+    source.details["inv_1gChat"] = replace(
+        detail, steps=(*detail.steps, second), timeline=(*detail.timeline, row)
+    )
+    async with stage(source) as s:
+        await opened(s, "inv_1gChat")
+        assert s.app.screen.waterfall.cursor == "step:6"
+        await s.press("right_square_bracket")
+        await s.shows("3 messages as in an earlier call; m")
+        assert "And in Rome?" in s.text
+        assert "You are a helpful agent" not in s.text
+        await s.press("m")
+        await s.shows("You are a helpful agent")
+
+
+async def test_views_of_the_whole_invocation(stage, source) -> None:
+    async with stage(source) as s:
+        screen = await opened(s, "inv_1gChat")
+        await s.press("v")
+        await s.shows("#2")
+        assert "What is the weather in Paris" in s.text
+        await s.press("2")
+        await s.shows("set messages")
+        await s.shows("before: unknown")
+        await s.press("escape", "escape")
+        screen = await opened(s, "inv_1cIntake")
+        await s.press("v", "3")
+        await s.shows("BillingSpecialist/ask")
+        await s.shows("in all 5 LLM calls, 3.8k/523 tokens")
+        await s.press("v")
+        await s.until(lambda: s.app.screen is screen)

@@ -10,6 +10,7 @@ from playhead.model import Cost, Tokens, Waiting
 from playhead_tui.screens.invocations import InvocationsScreen
 from playhead_tui.widgets.chips import Chips
 from tui_fakes import FakeReader, ago, summary
+from tui_stories import details
 
 
 def chips(app) -> str:
@@ -347,3 +348,19 @@ async def test_groups_lead_to_their_invocations(stage) -> None:
         assert s.app.screen is listing
         assert chips(s.app).startswith("/ service=WeatherAgent")
         await s.until(lambda: len(listing.listing.rows) == 3)
+
+
+async def test_a_wide_list_previews_the_selected_row(stage) -> None:
+    source = FakeReader()
+    source.details = details(source.rows)
+    async with stage(source, size=(170, 40)) as s:
+        screen = s.app.screen
+        await s.until(lambda: screen.listing.rows)
+        screen.listing.go_to("inv_1gChat")
+        await s.shows("Last model call")
+        await s.shows("Nice to meet you, Ada!")
+        screen.listing.go_to("inv_1iFail")
+        await s.shows("no city called 'Atlantis'")
+        await s.until(lambda: "Nice to meet you" not in s.text)
+        await s.pilot.resize_terminal(100, 40)
+        await s.until(lambda: not screen.preview.display and screen.preview.shown is None)

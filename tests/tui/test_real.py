@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,14 +12,16 @@ from typing import Any
 import httpx
 import psutil
 import pytest
+from click.testing import CliRunner
 from playhead import settings
+from playhead.cli import cli
 from playhead.local import ManagedProcess, RestateServer, free_port
 from playhead.record.endpoint import read_endpoint
 from playhead.record.process import start_recorder
 from playhead_tui.app import PlayheadApp
 from playhead_tui.sources.connector import connector
 from tui_stage import screen_text, wait_until
-from waiting import until_async
+from waiting import until, until_async
 
 SERVICE = """
 import sys
@@ -260,3 +263,39 @@ async def test_without_both_the_dashboard_shows_both_reasons(there) -> None:
         await wait_until(pilot, lambda: "No recorder is running" in screen_text(app), 30)
         await pilot.press("question_mark")
         await wait_until(pilot, lambda: "Statuses" in screen_text(app))
+
+
+def playhead(desk: RestateServer, folder: Path, *words: str, answer: str = "") -> Any:
+    environment = {"RESTATE_ADMIN_URL": desk.admin_url, "PLAYHEAD_STORE": str(folder / "none")}
+    return CliRunner().invoke(cli, words, env=environment, input=answer or None)
+
+
+def test_commands_change_what_a_filter_matches_and_only_with_consent(
+    desk: RestateServer, tmp_path: Path
+) -> None:
+    for name in ("a", "b"):
+        httpx.post(f"{desk.ingress_url}/Desk/greet", json=name).raise_for_status()
+    found = json.loads(playhead(desk, tmp_path, "ls", "--filter", "handler:greet", "--json").stdout)
+    ids = {row["id"] for row in found["invocations"]}
+    purge = ("purge", "--filter", "handler:greet")
+    refused = playhead(desk, tmp_path, *purge)
+    assert refused.exit_code == 2
+    assert f"Purge {len(ids)} invocations. The server deletes it" in refused.stderr
+    assert "Add --yes" in refused.stderr
+    refused = playhead(desk, tmp_path, "--read-only", *purge, "--yes")
+    assert "--read-only forbids purge" in refused.stderr
+    assert playhead(desk, tmp_path, "purge", "--yes").exit_code == 2
+    again = playhead(desk, tmp_path, "restart", min(ids), "--yes", "--json")
+    [outcome] = json.loads(again.stdout)["outcomes"]
+    assert (outcome["state"], outcome["id"]) == ("done", min(ids))
+    done = playhead(desk, tmp_path, "purge", *ids, "--yes")
+    assert done.exit_code == 0
+    assert {line.split("\t")[1] for line in done.stdout.splitlines()} == ids
+    assert "\tpurged" in done.stdout
+
+    def gone() -> bool:
+        left = playhead(desk, tmp_path, "ls", "--filter", "handler:greet", "--json").stdout
+        rows = json.loads(left)["invocations"]
+        return [row["id"] for row in rows] == [outcome["new_id"]]
+
+    until(gone)

@@ -43,25 +43,25 @@ def test_list(snap_compare, size) -> None:
 @pytest.mark.parametrize("ident", ["inv_1aWeather", "inv_1bApprove", "inv_1gChat"])
 def test_invocation(snap_compare, size, ident) -> None:
     shown = app(invocation=ident)
-    assert snap_compare(shown, terminal_size=size, run_before=ready(*["j"] * 4))
+    assert snap_compare(shown, terminal_size=size, run_before=ready("g", *["j"] * 4))
 
 
 @pytest.mark.parametrize("size", SIZES)
 def test_messages(snap_compare, size) -> None:
     shown = app(invocation="inv_1aWeather")
-    keys = [*["j"] * 4, "right_square_bracket"]
+    keys = ["g", *["j"] * 4, "right_square_bracket"]
     assert snap_compare(shown, terminal_size=size, run_before=ready(*keys))
 
 
 def test_light(snap_compare) -> None:
     shown = app(invocation="inv_1aWeather")
     shown.theme = LIGHT.name
-    assert snap_compare(shown, terminal_size=(120, 40), run_before=ready())
+    assert snap_compare(shown, terminal_size=(120, 40), run_before=ready("g"))
 
 
 def test_ascii(snap_compare) -> None:
     shown = app(invocation="inv_1aWeather", ascii_only=True)
-    assert snap_compare(shown, terminal_size=(120, 40), run_before=ready())
+    assert snap_compare(shown, terminal_size=(120, 40), run_before=ready("g"))
 
 
 def test_no_color(snap_compare, monkeypatch) -> None:

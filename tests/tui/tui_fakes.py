@@ -21,6 +21,7 @@ from playhead.model import (
     Totals,
 )
 from playhead.model.groups import AgentReport, FailureGroups
+from playhead.reader.call_tree import CallTree, read_calls
 from playhead.record.change_feed import ChangeFeed, Changes
 from playhead_tui.interfaces import Connection
 
@@ -183,6 +184,16 @@ class FakeReader:
             if row.id == invocation_id:
                 return InvocationDetail(row, (), (), (), (), {})
         return None
+
+    async def calls(self, invocation_id: str) -> CallTree | None:
+        def called_by(ids: Any) -> InvocationPage:
+            return InvocationPage(tuple(r for r in self.rows if r.invoked_by in ids), False)
+
+        async def read(ids: Any) -> InvocationPage:
+            return called_by(ids)
+
+        root = next((row for row in self.rows if row.id == invocation_id), None)
+        return await read_calls(root, read) if root else None
 
     async def payload(self, invocation_id: str, index: int) -> Any:
         return f"payload {index}"

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, get_args
 
-from playhead.formatting import size
+from playhead.formatting import one_line, size
 from playhead.model import Invocation, SortKey
 from playhead.text import clean
 from textual import work
@@ -349,9 +349,23 @@ class PlayheadApp(App[None]):
         self.notify("Press q to quit.")
 
     def copy_text(self, text: str) -> None:
-        """Copy a text to the clipboard (OSC 52) and show its size."""
+        """Copy a text to the clipboard (OSC 52), and show its size and how it begins.
+
+        For terminals that ignore copies, the text is left in a file.
+        """
+        from playhead_tui.sources.clipboard import leave_copy, refuses_copies
+
         self.copy_to_clipboard(text)
-        self.notify(f"Copied {size(len(text.encode()))}.")
+        about = f"{size(len(text.encode()))}: {one_line(text[:400], 60)}"
+        if not refuses_copies(text):
+            self.notify(f"Copied {about}")
+            return
+        try:
+            path = leave_copy(text)
+        except OSError as error:
+            self.notify(f"Cannot be copied: {error.strerror}", severity="error")
+        else:
+            self.notify(f"The terminal may not have copied {about}\nIt is also in {path}")
 
     def refresh_now(self) -> None:
         """Refresh every screen at once, after a change."""

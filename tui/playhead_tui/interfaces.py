@@ -26,6 +26,7 @@ from playhead_tui.drawing.glyphs import Glyphs
 from playhead_tui.kept_values import KeptValues
 
 if TYPE_CHECKING:
+    from playhead.reader.call_tree import CallTree
     from playhead.reader.console import SqlConsole
     from playhead.reader.objects import ObjectReader
     from playhead.record.change_feed import Changes
@@ -148,6 +149,10 @@ class InvocationReader(Protocol):
 
     async def state_history(self, service: str, key: str, *, limit: int = 1000) -> StateHistory:
         """Return how invocations changed the state of an object, oldest first."""
+        ...
+
+    async def calls(self, invocation_id: str) -> CallTree | None:
+        """Return an invocation with everything that it called; None when no source has it."""
         ...
 
     async def payload(self, invocation_id: str, index: int) -> Any:
@@ -342,7 +347,7 @@ class Dashboard(Protocol):
         ...
 
     def copy_text(self, text: str) -> None:
-        """Copy a text to the clipboard (OSC 52) and show its size."""
+        """Copy a text to the clipboard (OSC 52), and show its size and how it begins."""
         ...
 
     def refresh_now(self) -> None:

@@ -17,6 +17,7 @@ from playhead_tui.screens.failures import FailuresScreen
 from playhead_tui.screens.groups import GroupScreen
 from playhead_tui.screens.invocation import InvocationScreen
 from playhead_tui.screens.invocation_groups import InvocationGroupsScreen
+from playhead_tui.screens.invocation_views import InvocationViews
 from playhead_tui.screens.invocations import InvocationsScreen
 from playhead_tui.screens.objects import HistoryScreen, ObjectScreen, ObjectsScreen
 from playhead_tui.screens.polling import PollingScreen
@@ -41,6 +42,7 @@ _PLACES: Sequence[tuple[_Kinds, Sequence[str]]] = (
     (InvocationScreen, ("Invocation", "Timeline", "Inspector and state", "List and invocation")),
     ((ObjectsScreen, ObjectScreen, HistoryScreen), ("State", "Lists")),
     (SqlScreen, ("SQL", "Lists")),
+    (InvocationViews, ("Views of an invocation", "Inspector and state")),
     (CompareScreen, ("Compare", "Lists")),
     ((ServicesScreen, JournalCheckScreen), ("Services", "Lists")),
     (GroupScreen, ("Groups, failures and agents", "Lists")),
@@ -81,6 +83,7 @@ def key_rows(
             [*GroupScreen.BINDINGS, *InvocationGroupsScreen.BINDINGS, *FailuresScreen.BINDINGS],
         ),
         ("Invocation", InvocationScreen.BINDINGS),
+        ("Views of an invocation", InvocationViews.BINDINGS),
         ("Timeline", Waterfall.BINDINGS),
         ("Inspector and state", [*TextPane.BINDINGS, *Inspector.BINDINGS]),
         ("Replay", [*ReplayScreen.BINDINGS, *SCROLLING]),

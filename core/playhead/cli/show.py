@@ -11,8 +11,15 @@ from playhead.cli.errors import CliError, Exit
 from playhead.cli.options import json_option, parse_index
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rich.text import Text
+
     from playhead.client import Client
     from playhead.model import InvocationDetail, Step
+    from playhead.reader.call_tree import CallTree
+
+VIEWS = ("conversation", "state", "calls")
 
 
 @click.command()
@@ -24,9 +31,17 @@ if TYPE_CHECKING:
     metavar="N",
     help="Show the step at journal index N (12 or '#12') with its complete payloads.",
 )
+@click.option(
+    "--view",
+    type=click.Choice(VIEWS),
+    help="Show another view: the conversation with the models, the changes of state, or the calls "
+    "of other handlers with their tokens and cost.",
+)
 @json_option
 @click.pass_context
-def command(ctx: click.Context, invocation_id: str, index: int | None, as_json: bool) -> None:
+def command(
+    ctx: click.Context, invocation_id: str, index: int | None, view: str | None, as_json: bool
+) -> None:
     """Show one invocation: its attempts, steps, LLM calls and errors.
 
     ID is an invocation id or a unique prefix of one. #N is the journal index of a step. In the
@@ -34,9 +49,17 @@ def command(ctx: click.Context, invocation_id: str, index: int | None, as_json: 
     """
     from playhead.client import Client
 
+    if view and index is not None:
+        raise click.UsageError("--step and --view cannot be combined.")
     with Client(settings=ctx.obj) as client:
+        if view == "calls":
+            _write_calls(client.calls(invocation_id), as_json=as_json)
+            return
         detail = client.invocation(invocation_id)
         step = None if index is None else _step(client, detail, index)
+    if view:
+        _write_view(detail, view, as_json=as_json)
+        return
     if as_json:
         from playhead.cli.output import echo_json, plain
 
@@ -59,6 +82,43 @@ def command(ctx: click.Context, invocation_id: str, index: int | None, as_json: 
         out.print(line)
     for sentence in detail.missing:
         note(sentence)
+
+
+def _write_view(detail: InvocationDetail, view: str, *, as_json: bool) -> None:
+    from playhead.cli import view_text
+    from playhead.cli.output import echo_json, note
+    from playhead.reader.conversation import conversation
+    from playhead.reader.key_changes import key_changes
+
+    found = conversation(detail) if view == "conversation" else key_changes(detail)
+    if as_json:
+        name = "turns" if view == "conversation" else "changes"
+        echo_json({"id": detail.summary.id, name: found, "missing": detail.missing})
+        return
+    _write(view_text.conversation_lines(conversation(detail)) if view == "conversation"
+           else view_text.state_lines(key_changes(detail)))  # fmt: skip
+    for sentence in detail.missing:
+        note(sentence)
+
+
+def _write_calls(tree: CallTree, *, as_json: bool) -> None:
+    from playhead.cli import view_text
+    from playhead.cli.output import echo_json, note
+
+    if as_json:
+        echo_json(tree)
+        return
+    _write(view_text.call_lines(tree))
+    for sentence in tree.missing:
+        note(sentence)
+
+
+def _write(lines: Iterable[Text]) -> None:
+    from playhead.cli.output import console
+
+    out = console()
+    for line in lines:
+        out.print(line)
 
 
 def _step(client: Client, detail: InvocationDetail, index: int) -> Step:

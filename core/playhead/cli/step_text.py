@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from playhead.model import LlmCall, Message, Step
 
-__all__ = ["lines"]
+__all__ = ["lines", "message_lines"]
 
 
 def lines(step: Step) -> Iterator[Text]:
@@ -71,12 +71,13 @@ def _llm(llm: LlmCall) -> Iterator[Text]:
             "dim",
         )
     for message in llm.prompt or ():
-        yield from _message(message)
+        yield from message_lines(message)
     for message in llm.response:
-        yield from _message(message, "answer: ")
+        yield from message_lines(message, "answer: ")
 
 
-def _message(message: Message, prefix: str = "") -> Iterator[Text]:
+def message_lines(message: Message, prefix: str = "") -> Iterator[Text]:
+    """Yield the role and the parts of a message."""
     yield from heading(f"{prefix}{message.role}")
     for part in message.parts:
         match part.get("type"):

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["bar", "waterfall"]
 
 BAR = 30
+RESULT_LENGTH = 60
 _LABEL = 44
 _TIMES = 20
 _UNICODE = {"done": "━", "failed": "━", "try": "╳", "backoff": "┄", "open": "╌", "dot": "╸"}
@@ -115,8 +116,8 @@ def _label(row: TimelineRow) -> str:
     step = row.step
     if step is None:
         return row.label
-    calls = ", ".join(call.name for call in step.llm.tool_calls) if step.llm else ""
-    return formatting.step_label(step) + (f" → {calls}" if calls else "")
+    result = formatting.result_line(step, RESULT_LENGTH)
+    return formatting.step_label(step) + (f" → {result}" if result else "")
 
 
 def _times(row: TimelineRow, since: datetime) -> str:

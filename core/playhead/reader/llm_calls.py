@@ -6,12 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
+from playhead.conventions import REPLAYED, is_set
 from playhead.decode.spans import is_answered, llm_call
 from playhead.journal.llm_calls import Answer, CallSpan, Duplicate, call_span, find_calls
 from playhead.model import Cost, Invocation, Span, Step, TimelineRow, Tokens
 from playhead.reader.costs import priced_call, total_cost
 
-__all__ = ["CountedCalls", "count_calls", "mark_duplicates"]
+__all__ = ["CountedCalls", "count_calls", "find_duplicates", "is_model_call", "mark_duplicates"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NOTES: Mapping[Duplicate, str] = {
@@ -41,11 +42,7 @@ def count_calls(head: Invocation, steps: Sequence[Step], spans: Sequence[Span]) 
         steps: Its steps, with decoded answers.
         spans: Its spans.
     """
-    journaled = {
-        step.index: step
-        for step in steps
-        if step.kind == "llm" and step.state == "done" and step.completion_id is not None
-    }
+    journaled = _journaled(steps)
     answers = [_answer(head, step) for step in journaled.values()]
     found = find_calls([_call_span(span) for span in spans], answers)
     counted = [
@@ -65,6 +62,38 @@ def count_calls(head: Invocation, steps: Sequence[Step], spans: Sequence[Span]) 
         copied=sum(answer.copied for answer in answers),
         duplicates=found.duplicates,
     )
+
+
+def find_duplicates(
+    head: Invocation, steps: Sequence[Step], spans: Sequence[Span]
+) -> tuple[Mapping[str, Duplicate], frozenset[int]]:
+    """Return the spans that are not counted, and the steps whose answer a counted span shows.
+
+    Args:
+        head: The invocation.
+        steps: Its steps, with decoded answers.
+        spans: Its spans.
+
+    Returns:
+        Reasons by span id, and journal indexes.
+    """
+    journaled = _journaled(steps)
+    answers = [_answer(head, step) for step in journaled.values()]
+    found = find_calls([_call_span(span) for span in spans], answers)
+    return found.duplicates, frozenset(journaled) - {one.index for one in found.without_span}
+
+
+def is_model_call(span: Span) -> bool:
+    """Return whether a span is a request to a model that was sent, answered or not."""
+    return _call_span(span).kind == "llm" and not is_set(span.attributes.get(REPLAYED))
+
+
+def _journaled(steps: Sequence[Step]) -> dict[int, Step]:
+    return {
+        step.index: step
+        for step in steps
+        if step.kind == "llm" and step.state == "done" and step.completion_id is not None
+    }
 
 
 def mark_duplicates(

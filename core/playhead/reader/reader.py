@@ -37,6 +37,7 @@ from playhead.model import (
 from playhead.reader.agents import read_agents
 from playhead.reader.archived import ArchiveClient, archive_note
 from playhead.reader.attempt_counts import StoredAttempts, with_attempts
+from playhead.reader.call_tree import MOST_CALLS, CallTree, read_calls
 from playhead.reader.console import SqlConsole
 from playhead.reader.detail import build_detail
 from playhead.reader.failures import read_failures
@@ -474,6 +475,20 @@ class Reader:
         stored = self._stored.client if self._stored else None
         found = await read_state_history(live, stored, service, key, limit, attempt)
         return replace(found, missing=self._all_missing(missing))
+
+    async def calls(self, invocation_id: str) -> CallTree | None:
+        """Return an invocation with everything that it called, across services.
+
+        None when neither source has it.
+        """
+        page = await self.invocations(id_prefix=invocation_id, limit=1)
+        if not page.rows:
+            return None
+
+        async def called_by(ids: Sequence[str]) -> InvocationPage:
+            return await self.invocations(filter=f"parent={','.join(ids)}", limit=MOST_CALLS)
+
+        return await read_calls(page.rows[0], called_by, page.missing)
 
     async def failures(
         self,

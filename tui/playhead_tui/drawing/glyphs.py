@@ -16,6 +16,8 @@ class Glyphs:
     status: dict[Status, str]
     kind: dict[StepKind, str]
     cursor: str
+    arrow: str
+    """Precedes the result of a step."""
     marked: str
     """Mark of a row for an action on many."""
     ellipsis: str
@@ -65,7 +67,8 @@ UNICODE = Glyphs(
         "sleep": "◷", "call": "↳", "send": "⇢", "awakeable": "?", "promise": "?",
         "signal": "⚑", "attach": "↳", "cancel": "⊘", "other": "·",
     },
-    cursor="▌", marked="▪", ellipsis="…", none="–", folded="▸", unfolded="▾", descending="↓",
+    arrow="→", marked="▪",
+    cursor="▌", ellipsis="…", none="–", folded="▸", unfolded="▾", descending="↓",
     ascending="↑", failure="✗", answer="↵", waits="?", separator="·", crumb="›", attempt="#",
     span="·", eighths=" ▏▎▍▌▋▊▉█", bar="█", failed="▒", backoff="┄", open="▸", cut="⋯", tick="│",
     rule="─", note="⚠",
@@ -87,7 +90,8 @@ ASCII = Glyphs(
         "sleep": "@", "call": "\\", "send": "/", "awakeable": "?", "promise": "?",
         "signal": "!", "attach": "\\", "cancel": "x", "other": ".",
     },
-    cursor=">", marked="*", ellipsis="~", none="-", folded="+", unfolded="-", descending="v",
+    arrow=">", marked="*",
+    cursor=">", ellipsis="~", none="-", folded="+", unfolded="-", descending="v",
     ascending="^", failure="x", answer="<", waits="?", separator="-", crumb=">", attempt="#",
     span=".", eighths="", bar="#", failed="x", backoff="-", open=">", cut="/", tick="|",
     rule="-", note="!",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from playhead.formatting import count
@@ -11,7 +11,7 @@ from playhead.model import LlmCall, Message
 
 from playhead_tui.drawing.document import Line, heading, pair, text_lines, value_lines
 
-__all__ = ["conversation", "llm_lines", "message_lines", "parsed", "tool_call"]
+__all__ = ["conversation", "folded_messages", "llm_lines", "message_lines", "parsed", "tool_call"]
 
 
 def llm_lines(llm: LlmCall) -> Iterator[Line]:
@@ -25,14 +25,19 @@ def llm_lines(llm: LlmCall) -> Iterator[Line]:
         yield pair("Tool call", f"{call.name} {_short(call.arguments)}", "tool")
 
 
-def conversation(llm: LlmCall) -> Iterator[Line]:
-    """Yield the prompt, if it is available, and the response."""
+def conversation(llm: LlmCall, repeated: int = 0) -> Iterator[Line]:
+    """Yield the prompt, if it is available, and the response.
+
+    Args:
+        llm: The call.
+        repeated: Number of messages at the start of the prompt that are folded.
+    """
     yield from llm_lines(llm)
     if llm.prompt is None:
         yield Line("")
         yield Line("No prompt: the store has no span of this call, or the span has no", "dim")
         yield Line("message content. The journal contains only the response.", "dim")
-    yield from message_lines(llm.prompt or ())
+    yield from folded_messages(llm.prompt or (), repeated)
     if llm.response:
         yield from message_lines(llm.response)
         return
@@ -41,6 +46,15 @@ def conversation(llm: LlmCall) -> Iterator[Line]:
         yield from text_lines(llm.text, indent=2)
     for call in llm.tool_calls:
         yield from tool_call(call.name, call.arguments)
+
+
+def folded_messages(messages: Sequence[Message], repeated: int) -> Iterator[Line]:
+    """Yield messages; those that an earlier call had are one line."""
+    if repeated:
+        noun = "message" if repeated == 1 else "messages"
+        yield Line("")
+        yield Line(f"{repeated} {noun} as in an earlier call; m shows all", "dim")
+    yield from message_lines(messages[repeated:])
 
 
 def message_lines(messages: Iterable[Message]) -> Iterator[Line]:

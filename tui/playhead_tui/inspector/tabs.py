@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+from playhead.decode.spans import llm_call
 from playhead.formatting import clock, duration, seconds_between, tries_line, try_lines
-from playhead.model import InvocationDetail, StepState, TimelineRow
+from playhead.model import InvocationDetail, LlmCall, StepState, TimelineRow
+from playhead.reader.conversation import repeated_messages
+from playhead.reader.llm_calls import is_model_call
 
 from playhead_tui.drawing.document import Line, StyleName, heading, pair, text_lines, value_lines
 from playhead_tui.inspector import span as span_lines
 from playhead_tui.inspector import step as step_lines
-from playhead_tui.inspector.messages import conversation, message_lines
+from playhead_tui.inspector.messages import conversation, folded_messages
 
 __all__ = ["RAW", "Tab", "tabs_of"]
 
 RAW = "Raw"
+MESSAGES = "Messages"
 NOTES = {
     "orphan": "Orphan: its parent span was never recorded.",
     "cycle": "Cycle: spans name each other as parents; each is shown once.",
@@ -34,14 +38,24 @@ class Tab:
     lines: Callable[[], Iterable[Line]]
 
 
-def tabs_of(row: TimelineRow, detail: InvocationDetail) -> list[Tab]:
-    """Return the tabs with content for this row, from `Overview` to a step's `Raw`."""
+def tabs_of(row: TimelineRow, detail: InvocationDetail, *, whole: bool = False) -> list[Tab]:
+    """Return the tabs with content for this row, from `Overview` to a step's `Raw`.
+
+    Args:
+        row: The row.
+        detail: Its invocation.
+        whole: Whether messages that an earlier call had are shown, too.
+    """
     tabs = [Tab("Overview", lambda: _overview(row, detail))]
     step, span = row.step, row.span
+
+    def repeated(call: LlmCall) -> int:
+        return 0 if whole else repeated_messages(call, _earlier(row, detail))
+
     if step:
         llm = step.llm
         if llm:
-            tabs.append(Tab("Messages", lambda: conversation(llm)))
+            tabs.append(Tab(MESSAGES, lambda: conversation(llm, repeated(llm))))
         if step.input is not None or (step.tool and step.tool.arguments is not None):
             tabs.append(Tab("Input", lambda: step_lines.inputs(step)))
         if step.output is not None:
@@ -52,11 +66,24 @@ def tabs_of(row: TimelineRow, detail: InvocationDetail) -> list[Tab]:
     if span:
         messages = span_lines.conversation(span)
         if messages:
-            tabs.append(Tab("Messages", lambda: message_lines(messages)))
+            call = llm_call(span)
+            tabs.append(Tab(MESSAGES, lambda: folded_messages(messages, repeated(call))))
         if span.status == "error" or any(event.name == "exception" for event in span.events):
             tabs.append(Tab("Error", lambda: span_lines.errors(span)))
         tabs.append(Tab("Attributes", lambda: span_lines.attributes(span)))
     return tabs
+
+
+def _earlier(row: TimelineRow, detail: InvocationDetail) -> Iterator[LlmCall]:
+    """Yield the LLM calls before a row, from the same source: steps or spans."""
+    if row.step is not None:
+        for step in detail.steps:
+            if step.llm is not None and step.index < row.step.index:
+                yield step.llm
+    elif row.span is not None:
+        for span in detail.spans:
+            if span.start < row.span.start and is_model_call(span):
+                yield llm_call(span)
 
 
 def _overview(row: TimelineRow, detail: InvocationDetail) -> Iterator[Line]:

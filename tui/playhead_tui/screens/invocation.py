@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any, ClassVar, Literal, get_args
 
-from playhead.formatting import clock_line
-from playhead.model import Invocation, InvocationDetail, InvocationPage, TimelineRow
+from playhead.model import TimelineRow
 from textual import events, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -20,10 +17,8 @@ from textual.widgets import Footer
 from playhead_tui.actions.copy import as_json
 from playhead_tui.drawing.document import Line, value_lines
 from playhead_tui.interfaces import Dashboard
-from playhead_tui.screens.polling import PollingScreen, StoreChanged
-from playhead_tui.sources.poller import Poller
-from playhead_tui.sources.row_merge import KnownRow
-from playhead_tui.timeline.folding import row_fails, row_matches
+from playhead_tui.screens.invocation_reads import InvocationReads
+from playhead_tui.timeline.folding import opening_row, row_fails, row_matches
 from playhead_tui.widgets.chips import Chips
 from playhead_tui.widgets.inspector import Inspector
 from playhead_tui.widgets.invocation_header import InvocationHeader
@@ -36,38 +31,7 @@ __all__ = ["InvocationScreen"]
 
 WIDE = 110
 """Least width, in columns, that puts the inspector beside the timeline."""
-ENDED_SECONDS = 5.0
-"""Seconds between two reads of an invocation that has ended: late spans still arrive."""
-
 Pane = Literal["timeline", "inspector", "state"]
-
-
-class DetailRead(Message):
-    """Posted when the invocation was read; `detail` is None when no source has it."""
-
-    def __init__(self, detail: InvocationDetail | None, started: float) -> None:
-        super().__init__()
-        self.detail = detail
-        self.started = started
-        """When the read started, monotonic."""
-
-    def can_replace(self, message: Message) -> bool:
-        """Keep only the newest state."""
-        return isinstance(message, DetailRead)
-
-
-class RowRead(Message):
-    """Posted when the server's row of the invocation was read."""
-
-    def __init__(self, page: InvocationPage, started: float) -> None:
-        super().__init__()
-        self.page = page
-        self.started = started
-        """When the read started, monotonic."""
-
-    def can_replace(self, message: Message) -> bool:
-        """Keep only the newest row."""
-        return isinstance(message, RowRead)
 
 
 class RawEntryRead(Message):
@@ -79,7 +43,7 @@ class RawEntryRead(Message):
         self.content = content
 
 
-class InvocationScreen(PollingScreen):
+class InvocationScreen(InvocationReads):
     """Timeline and inspector: side by side, or one above the other on narrow terminals."""
 
     DEFAULT_CSS = """
@@ -113,13 +77,11 @@ class InvocationScreen(PollingScreen):
         Binding("2", "pane('inspector')", "Inspector", show=False),
         Binding("3", "pane('state')", "State", show=False),
         Binding("r", "replay", "Replay"),
+        Binding("m", "all_messages", "Fold or show earlier messages", show=False),
+        Binding("v", "views", "Conversation, state changes, calls", show=False),
         Binding("u", "parent", "Open caller", show=False),
     ]
     FILTER_HINT = "Words in name, type or error; the parents of a match stay visible"
-    SECONDS = 1.0
-    SHARE = 3.0
-    ROW_SECONDS = 0.3
-    """Pause between two reads of the server's row, which shows whether anything else changed."""
 
     def __init__(
         self, dashboard: Dashboard, invocation_id: str, crumbs: Sequence[str] = ()
@@ -131,14 +93,8 @@ class InvocationScreen(PollingScreen):
             invocation_id: the invocation to show.
             crumbs: targets of the invocations from which it was opened, outermost first.
         """
-        super().__init__(dashboard)
-        self.invocation_id = invocation_id
+        super().__init__(dashboard, invocation_id)
         self.crumbs = crumbs
-        self.detail: InvocationDetail | None = None
-        self._known: KnownRow | None = None
-        self._last_row: Invocation | None = None
-        self.held_detail: InvocationDetail | None = None
-        """The state on screen while the view is held."""
         self.filter_text = ""
         self.errors_only = False
         self.zoomed: Pane | None = None
@@ -194,88 +150,11 @@ class InvocationScreen(PollingScreen):
         """Move the focus back to the timeline."""
         self.waterfall.focus()
 
-    # Polling.
-
-    def make_pollers(self) -> list[Poller[Any]]:
-        """Return the pollers of the whole invocation, of its row, and of changes in the store."""
-        rows = Poller(
-            self._read_row,
-            lambda read: self.post_message(RowRead(*read)),
-            self.fail,
-            seconds=self.ROW_SECONDS,
-            share=1,
-            needed=self.in_sight,
-        )
-        return [*super().make_pollers(), rows, self.feed_poller()]
-
-    async def read(self) -> tuple[InvocationDetail | None, float]:
-        """Read the invocation in full; return it with the time at which the read started."""
-        started = time.monotonic()
-        return await self.dashboard.reader.invocation(self.invocation_id), started
-
-    def deliver(self, result: tuple[InvocationDetail | None, float]) -> None:
-        """Post the invocation to the handler."""
-        self.post_message(DetailRead(*result))
-
-    async def _read_row(self) -> tuple[InvocationPage, float]:
-        started = time.monotonic()
-        return await self.dashboard.reader.refresh([self.invocation_id]), started
-
-    def on_row_read(self, message: RowRead) -> None:
-        """Show a changed row at once, and read the rest of the invocation."""
-        if not message.page.sources:
-            self.age.failed()
-            return
-        self.age.answered(message.started)
-        row = next(iter(message.page.rows), None)
-        changed, self._last_row = row != self._last_row, row
-        if not changed or self.detail is None or self._known is None:
-            return
-        if row is not None:
-            self._known = self._known.updated(row, message.started)
-            self.detail = replace(self.detail, summary=self._known.row)
-            if self.held_detail is None:
-                header = self.query_one(InvocationHeader)
-                header.show_invocation(self.invocation_id, self.detail)
-        self.read_again()
-
-    def on_store_changed(self, message: StoreChanged) -> None:
-        """Read the invocation again if the recorder reports it as changed."""
-        ids = {change.invocation_id for change in message.changes.changes}
-        if message.changes.missed or self.invocation_id in ids:
-            self.read_again()
-
-    def read_again(self) -> None:
-        """Read the invocation in full at once."""
-        if self.poller:
-            self.poller.wake()
-
-    def on_detail_read(self, message: DetailRead) -> None:
-        """Show the new state, unless the view is held."""
-        notes = self.dashboard.notes
-        if message.detail is None:
-            missing = (
-                f"Neither the server nor the store has {self.invocation_id}: "
-                "it was purged, has expired, or was never recorded."
-            )
-            self.query_one(Notes).show_notes((*notes, missing))
-            return
-        before, detail = self._known, message.detail
-        if before is None or before.read <= message.started:
-            self._known = KnownRow(detail.summary, message.started, message.started)
-        else:  # the row was read again meanwhile
-            self._known = before.updated(detail.summary, message.started).with_figures(
-                detail.summary, message.started
-            )
-            detail = replace(detail, summary=self._known.row)
-        same = detail == self.detail
-        self.detail = detail
-        if self.poller and self.detail.summary.ended:
-            self.poller.seconds = ENDED_SECONDS
-        clocks = map(clock_line, self.detail.clocks)
-        self.query_one(Notes).show_notes((*notes, *clocks, *self.detail.missing))
-        if not same:
-            self.show()
+    def go_to_what_matters(self) -> None:
+        """Move to the first failure, the last LLM call or the output, unless the cursor moved."""
+        matters = opening_row(self.detail.timeline) if self.detail else None
+        if matters is not None and not self.waterfall.place:
+            self.waterfall.go_to(matters.key)
 
     def show(self) -> None:
         """Show the newest state, or the one at which the view was held."""
@@ -403,6 +282,10 @@ class InvocationScreen(PollingScreen):
         """Show the next or previous tab of the inspector."""
         self.inspector.action_tab(step)
 
+    def action_all_messages(self) -> None:
+        """Fold the messages that an earlier call had, or show them."""
+        self.inspector.action_all_messages()
+
     def action_pane(self, name: Pane) -> None:
         """Focus a pane; if another one is zoomed, zoom this one instead."""
         if name == "state":
@@ -450,6 +333,13 @@ class InvocationScreen(PollingScreen):
             self.dashboard.open_invocation(caller)
         else:
             self.notify("No caller: a client outside Restate started this invocation.")
+
+    def action_views(self) -> None:
+        """Show the whole conversation, the changes of state, or the calls."""
+        from playhead_tui.screens.invocation_views import InvocationViews
+
+        if self.detail:
+            self.dashboard.push_screen(InvocationViews(self.dashboard, self.detail))
 
     def action_replay(self) -> None:
         """Replay the invocation with the current code."""

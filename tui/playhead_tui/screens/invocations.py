@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from playhead.model import SORTS, Invocation, SortKey
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.containers import Container
 from textual.widgets import Footer, Static
 
 from playhead_tui.interfaces import Dashboard
@@ -19,13 +20,14 @@ from playhead_tui.screens.filtering import (
     problem,
     without_last,
 )
-from playhead_tui.screens.list_reads import ListReads
+from playhead_tui.screens.list_preview import ListPreview
 from playhead_tui.screens.list_state import ListState
 from playhead_tui.sources.list_query import is_failing
 from playhead_tui.widgets.chips import Chips
 from playhead_tui.widgets.invocation_list import InvocationList
 from playhead_tui.widgets.list_header import ListHeader
 from playhead_tui.widgets.notes import Notes
+from playhead_tui.widgets.preview import Preview
 from playhead_tui.widgets.rows import RowsView
 
 if TYPE_CHECKING:
@@ -58,13 +60,18 @@ PRESETS = (
 """The number keys, from 1."""
 
 
-class InvocationsScreen(ListReads):
+class InvocationsScreen(ListPreview):
     """A live list below counters; Enter opens an invocation."""
 
     DEFAULT_CSS = """
     InvocationsScreen #empty { display: none; height: 1fr; padding: 2 4; color: $foreground 70%; }
     InvocationsScreen.-short #empty { padding: 0 2; }
     InvocationsScreen.empty #empty { display: block; }
+    InvocationsScreen #rows { layout: horizontal; height: 1fr; }
+    InvocationsScreen #preview { display: none; width: 2fr; border-left: solid $panel; }
+    InvocationsScreen.wide #preview { display: block; }
+    InvocationsScreen.wide InvocationList { width: 3fr; }
+    InvocationsScreen.empty #rows { display: none; }
     InvocationsScreen.empty InvocationList { display: none; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -97,7 +104,9 @@ class InvocationsScreen(ListReads):
         glyphs = self.dashboard.glyphs
         yield ListHeader(glyphs=glyphs)
         yield Chips()
-        yield InvocationList(now=self.dashboard.now, glyphs=glyphs)
+        with Container(id="rows"):
+            yield InvocationList(now=self.dashboard.now, glyphs=glyphs)
+            yield Preview(glyphs=glyphs)
         yield Static("", id="empty", markup=False)
         yield Notes(glyphs=glyphs)
         yield Footer(show_command_palette=False)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from playhead_tui.interfaces import Dashboard
-from playhead_tui.screens.invocation import DetailRead, InvocationScreen
+from playhead_tui.screens.invocation import InvocationScreen
+from playhead_tui.screens.invocation_reads import DetailRead
 from playhead_tui.widgets.rows import RowsView
 
 __all__ = ["PlacedInvocationScreen"]

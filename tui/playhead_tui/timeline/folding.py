@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from playhead.model import TimelineRow
 
-__all__ = ["FoldedRow", "fold", "row_fails", "row_matches"]
+__all__ = ["FoldedRow", "fold", "opening_row", "row_fails", "row_matches"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,22 @@ class FoldedRow:
 def row_fails(row: TimelineRow) -> bool:
     """Return whether the row failed or was retried."""
     return row.state in ("failed", "retrying", "lost") or bool(row.failed_tries)
+
+
+def opening_row(rows: Sequence[TimelineRow]) -> TimelineRow | None:
+    """Return the row that matters most: the first failure, the last LLM call, or the output.
+
+    Of failures, a step says more than the spans and the attempt that failed with it.
+    """
+    failed = [row for row in rows if row_fails(row)]
+    order = ("step", "span", "attempt")
+    if failed:
+        return min(failed, key=lambda row: order.index(row.kind))
+    for wanted in ("llm", "output"):
+        found = [row for row in rows if row.step and row.step.kind == wanted]
+        if found:
+            return found[-1]
+    return None
 
 
 def row_matches(row: TimelineRow, text: str) -> bool:

@@ -22,6 +22,7 @@ class Inspector(TextPane):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("l,right", "tab(1)", "Next tab", show=False),
         Binding("h,left", "tab(-1)", "Previous tab", show=False),
+        Binding("m", "all_messages", "Fold or show earlier messages", show=False),
     ]
 
     class RawWanted(Message):
@@ -37,14 +38,17 @@ class Inspector(TextPane):
         self._sections: list[Tab] = []
         self._wanted_tab = "Overview"
         self._raw: dict[int, object] = {}
+        self.all_messages = False
+        """Whether messages that an earlier call had are shown, too."""
+        self._detail: InvocationDetail | None = None
 
     def inspect(self, row: TimelineRow | None, detail: InvocationDetail) -> None:
         """Show this row; the scroll position is kept while it is the same row."""
         if row == self._row and self._sections:
             return
         stay = row is not None and self._row is not None and row.key == self._row.key
-        self._row = row
-        self._sections = tabs_of(row, detail) if row else []
+        self._row, self._detail = row, detail
+        self._sections = tabs_of(row, detail, whole=self.all_messages) if row else []
         names = [tab.name for tab in self._sections]
         self.tabs = names or ["Overview"]
         self.tab = names.index(self._wanted_tab) if self._wanted_tab in names else 0
@@ -62,6 +66,13 @@ class Inspector(TextPane):
         if self._sections:
             self.tab = (self.tab + step) % len(self._sections)
             self._wanted_tab = self._sections[self.tab].name
+            self._show_tab(stay=False)
+
+    def action_all_messages(self) -> None:
+        """Fold the messages that an earlier call had, or show them."""
+        self.all_messages = not self.all_messages
+        if self._row and self._detail:
+            self._sections = tabs_of(self._row, self._detail, whole=self.all_messages)
             self._show_tab(stay=False)
 
     def _show_tab(self, *, stay: bool) -> None:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import ClassVar
 
 from playhead.conventions import MODEL_OPERATIONS, OPERATION, TOOL_OPERATION
-from playhead.formatting import duration, seconds_between
+from playhead.formatting import duration, result_line, seconds_between
 from playhead.model import Attempt, TimelineRow
 from rich.cells import cell_len
 from rich.segment import Segment
@@ -26,6 +26,8 @@ from playhead_tui.widgets.rows import RowsView
 __all__ = ["Waterfall"]
 
 TIME_WIDTH = 8
+LEAST_RESULT = 8
+"""Cells that the result of a step needs after its label."""
 LOUD = re.compile(r"orphan|cycle|lost|not |stopped|^ends|, ends")
 """Notes that are drawn as warnings."""
 
@@ -121,7 +123,7 @@ class Waterfall(RowsView[FoldedRow]):
         return self._axis
 
     def _widths(self, width: int) -> tuple[int, int]:
-        label = max(18, min(44, width * 2 // 5))
+        label = max(18, min(60, width * 2 // 5))
         return label, max(8, width - label - TIME_WIDTH - 1)
 
     def draw_head(self, width: int, palette: Palette) -> Iterable[Segment]:
@@ -179,11 +181,26 @@ class Waterfall(RowsView[FoldedRow]):
         if self._keep is not None and row.match:
             style += palette.match
         label, note = clip(item.label), self._note(item, left)
+        result = f"{self.glyphs.arrow} {text}" if (text := self._result(item)) else ""
+        answered = item.step is not None and item.step.llm is not None
+        if result and answered and cell_len(label) + 1 + cell_len(result) > left - len(note):
+            label = ""  # the mark shows that it is a model
         yield cell(label, min(cell_len(label), left - len(note)), style,
                    ellipsis=self.glyphs.ellipsis)  # fmt: skip
         rest = left - len(note) - min(cell_len(label), left - len(note))
+        if result and rest > LEAST_RESULT:
+            gap = 1 if label else 0
+            room = min(cell_len(result), rest - gap)
+            yield Segment(" " * gap)
+            yield cell(result, room, palette.dim if label else style,
+                       ellipsis=self.glyphs.ellipsis)  # fmt: skip
+            rest -= room + gap
         quiet = item.note is None or not LOUD.search(item.note)
         yield Segment(note + " " * rest, palette.dim if quiet else palette.warn)
+
+    def _result(self, item: TimelineRow) -> str:
+        """Return what a model answered or a tool returned."""
+        return clip(result_line(item.step)) if item.step else ""
 
     def _note(self, item: TimelineRow, room: int) -> str:
         """Return the row's notes as words, or as marks where the words do not fit."""

@@ -1,0 +1,141 @@
+"""The conversation of an invocation with its models: what each call added, and what it answered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from playhead.conventions import AGENT_NAMES
+from playhead.decode.spans import llm_call
+from playhead.model import InvocationDetail, LlmCall, Message, TimelineRow
+from playhead.reader.llm_calls import find_duplicates, is_model_call
+from playhead.values import as_text
+
+__all__ = ["Turn", "conversation", "repeated_messages"]
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One LLM call of a conversation."""
+
+    key: str
+    """Key of its row of the timeline."""
+    index: int | None
+    """Journal index of its step; None for a span without one."""
+    at: datetime | None
+    agent: str
+    """Name of the agent; empty if it is unknown."""
+    model: str
+    """Empty if it is unknown."""
+    repeated: int | None
+    """Number of messages of its prompt that an earlier call had; None without a prompt."""
+    added: tuple[Message, ...]
+    """The other messages of its prompt."""
+    answer: tuple[Message, ...]
+    """Empty while it is pending, and after an error."""
+    error: str | None = None
+
+
+def conversation(detail: InvocationDetail) -> tuple[Turn, ...]:
+    """Return the LLM calls of an invocation in order of time, each call once.
+
+    A call is shown by its span, which has the prompt, or by its step, which has the journal index;
+    see `playhead.journal.llm_calls`.
+    """
+    turns: list[Turn] = []
+    before: list[LlmCall] = []
+    for row, call, index in _calls(detail):
+        repeated = None if call.prompt is None else repeated_messages(call, before)
+        turns.append(
+            Turn(
+                key=row.key,
+                index=index,
+                at=row.started_at,
+                agent=_agent(row),
+                model=call.model or "",
+                repeated=repeated,
+                added=(call.prompt or ())[repeated or 0 :],
+                answer=_answer(call),
+                error=_error(row),
+            )
+        )
+        before.append(call)
+    return tuple(turns)
+
+
+def repeated_messages(call: LlmCall, before: Iterable[LlmCall]) -> int:
+    """Return how many messages at the start of a prompt the closest earlier call had.
+
+    Args:
+        call: The call.
+        before: Earlier calls of the same invocation; their answers are part of what is repeated.
+    """
+    return max((_common(call.prompt or (), one) for one in before), default=0)
+
+
+def _common(prompt: Sequence[Message], earlier: LlmCall) -> int:
+    old = earlier.prompt or ()
+    if not old:
+        return 0
+    same = 0
+    for message, other in zip(prompt, old, strict=False):
+        if message != other:
+            break
+        same += 1
+    if same < len(old):
+        return same
+    # Answers are recorded in other words in some prompts: the role is enough after all messages.
+    follows = same < len(prompt) and prompt[same].role == "assistant"
+    return same + 1 if follows else same
+
+
+def _calls(detail: InvocationDetail) -> Iterator[tuple[TimelineRow, LlmCall, int | None]]:
+    """Yield the rows of the calls, each with its content and its journal index."""
+    left_out, by_span = find_duplicates(detail.summary, detail.steps, detail.spans)
+    steps = {step.index: step for step in detail.steps}
+    unpaired = [steps[index] for index in sorted(by_span)]
+    found: list[tuple[TimelineRow, LlmCall, int | None]] = []
+    for row in detail.timeline:
+        if row.step is not None and row.step.kind == "llm":
+            if row.step.index not in by_span:
+                call = row.step.llm or LlmCall(None, None, None, "")
+                found.append((row, call, row.step.index))
+        elif row.span is not None and is_model_call(row.span) and row.span.span_id not in left_out:
+            call = llm_call(row.span)
+            step = next((one for one in unpaired if one.llm and _same(one.llm, call)), None)
+            if step is not None:
+                unpaired.remove(step)
+            found.append((row, call, step.index if step else None))
+    found.sort(key=lambda one: (one[0].started_at is None, one[0].started_at))
+    yield from found
+
+
+def _same(one: LlmCall, other: LlmCall) -> bool:
+    """Return whether two sources show the same answer."""
+    names = [[call.name for call in calls.tool_calls] for calls in (one, other)]
+    return one.text == other.text and names[0] == names[1]
+
+
+def _answer(call: LlmCall) -> tuple[Message, ...]:
+    if call.response:
+        return call.response
+    parts = [{"type": "text", "content": call.text}] if call.text else []
+    parts += [
+        {"type": "tool_call", "id": tool.call_id, "name": tool.name, "arguments": tool.arguments}
+        for tool in call.tool_calls
+    ]
+    return (Message("assistant", tuple(parts)),) if parts else ()
+
+
+def _agent(row: TimelineRow) -> str:
+    return as_text(AGENT_NAMES.of(row.span.attributes)) or "" if row.span else ""
+
+
+def _error(row: TimelineRow) -> str | None:
+    if row.step is not None:
+        failures = [event.message for event in row.step.events]
+        return row.step.error or (failures[-1] if failures and row.state != "done" else None)
+    if row.span is not None and row.span.status == "error":
+        return row.span.status_message or "error"
+    return None

@@ -1,0 +1,164 @@
+"""The reads of one invocation: its row often, the rest when that or the store has changed."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import Any
+
+from playhead.formatting import clock_line
+from playhead.model import Invocation, InvocationDetail, InvocationPage
+from textual.message import Message
+
+from playhead_tui.interfaces import Dashboard
+from playhead_tui.screens.polling import PollingScreen, StoreChanged
+from playhead_tui.sources.poller import Poller
+from playhead_tui.sources.row_merge import KnownRow
+from playhead_tui.widgets.invocation_header import InvocationHeader
+from playhead_tui.widgets.notes import Notes
+
+__all__ = ["DetailRead", "InvocationReads"]
+
+ENDED_SECONDS = 5.0
+"""Seconds between two reads of an invocation that has ended: late spans still arrive."""
+
+
+class DetailRead(Message):
+    """Posted when the invocation was read; `detail` is None when no source has it."""
+
+    def __init__(self, detail: InvocationDetail | None, started: float) -> None:
+        super().__init__()
+        self.detail = detail
+        self.started = started
+        """When the read started, monotonic."""
+
+    def can_replace(self, message: Message) -> bool:
+        """Keep only the newest state."""
+        return isinstance(message, DetailRead)
+
+
+class RowRead(Message):
+    """Posted when the server's row of the invocation was read."""
+
+    def __init__(self, page: InvocationPage, started: float) -> None:
+        super().__init__()
+        self.page = page
+        self.started = started
+        """When the read started, monotonic."""
+
+    def can_replace(self, message: Message) -> bool:
+        """Keep only the newest row."""
+        return isinstance(message, RowRead)
+
+
+class InvocationReads(PollingScreen):
+    """A screen that keeps one invocation close to the server."""
+
+    SECONDS = 1.0
+    SHARE = 3.0
+    ROW_SECONDS = 0.3
+    """Pause between two reads of the server's row, which shows whether anything else changed."""
+
+    def __init__(self, dashboard: Dashboard, invocation_id: str) -> None:
+        super().__init__(dashboard)
+        self.invocation_id = invocation_id
+        self.detail: InvocationDetail | None = None
+        self._known: KnownRow | None = None
+        self._last_row: Invocation | None = None
+        self.held_detail: InvocationDetail | None = None
+        """The state on screen while the view is held."""
+
+    # For the subclass.
+
+    def show(self) -> None:
+        """Show the newest state, or the one at which the view was held."""
+        raise NotImplementedError
+
+    def go_to_what_matters(self) -> None:
+        """Move the cursor of a timeline that is shown for the first time."""
+        raise NotImplementedError
+
+    # Polling.
+
+    def make_pollers(self) -> list[Poller[Any]]:
+        """Return the pollers of the whole invocation, of its row, and of changes in the store."""
+        rows = Poller(
+            self._read_row,
+            lambda read: self.post_message(RowRead(*read)),
+            self.fail,
+            seconds=self.ROW_SECONDS,
+            share=1,
+            needed=self.in_sight,
+        )
+        return [*super().make_pollers(), rows, self.feed_poller()]
+
+    async def read(self) -> tuple[InvocationDetail | None, float]:
+        """Read the invocation in full; return it with the time at which the read started."""
+        started = time.monotonic()
+        return await self.dashboard.reader.invocation(self.invocation_id), started
+
+    def deliver(self, result: tuple[InvocationDetail | None, float]) -> None:
+        """Post the invocation to the handler."""
+        self.post_message(DetailRead(*result))
+
+    async def _read_row(self) -> tuple[InvocationPage, float]:
+        started = time.monotonic()
+        return await self.dashboard.reader.refresh([self.invocation_id]), started
+
+    def on_row_read(self, message: RowRead) -> None:
+        """Show a changed row at once, and read the rest of the invocation."""
+        if not message.page.sources:
+            self.age.failed()
+            return
+        self.age.answered(message.started)
+        row = next(iter(message.page.rows), None)
+        changed, self._last_row = row != self._last_row, row
+        if not changed or self.detail is None or self._known is None:
+            return
+        if row is not None:
+            self._known = self._known.updated(row, message.started)
+            self.detail = replace(self.detail, summary=self._known.row)
+            if self.held_detail is None:
+                header = self.query_one(InvocationHeader)
+                header.show_invocation(self.invocation_id, self.detail)
+        self.read_again()
+
+    def on_store_changed(self, message: StoreChanged) -> None:
+        """Read the invocation again if the recorder reports it as changed."""
+        ids = {change.invocation_id for change in message.changes.changes}
+        if message.changes.missed or self.invocation_id in ids:
+            self.read_again()
+
+    def read_again(self) -> None:
+        """Read the invocation in full at once."""
+        if self.poller:
+            self.poller.wake()
+
+    def on_detail_read(self, message: DetailRead) -> None:
+        """Show the new state, unless the view is held."""
+        notes = self.dashboard.notes
+        if message.detail is None:
+            missing = (
+                f"Neither the server nor the store has {self.invocation_id}: "
+                "it was purged, has expired, or was never recorded."
+            )
+            self.query_one(Notes).show_notes((*notes, missing))
+            return
+        before, detail = self._known, message.detail
+        if before is None or before.read <= message.started:
+            self._known = KnownRow(detail.summary, message.started, message.started)
+        else:  # the row was read again meanwhile
+            self._known = before.updated(detail.summary, message.started).with_figures(
+                detail.summary, message.started
+            )
+            detail = replace(detail, summary=self._known.row)
+        same, first = detail == self.detail, self.detail is None
+        self.detail = detail
+        if self.poller and self.detail.summary.ended:
+            self.poller.seconds = ENDED_SECONDS
+        clocks = map(clock_line, self.detail.clocks)
+        self.query_one(Notes).show_notes((*notes, *clocks, *self.detail.missing))
+        if not same:
+            self.show()
+        if first:
+            self.go_to_what_matters()

@@ -1,0 +1,151 @@
+"""The screen of the views of a whole invocation: conversation, changes of state, calls."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from playhead.model import InvocationDetail
+from playhead.reader.call_tree import CallTree
+from playhead.reader.conversation import conversation
+from playhead.reader.key_changes import key_changes
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.message import Message
+from textual.widgets import Footer
+
+from playhead_tui.drawing.document import Line
+from playhead_tui.inspector.views import call_lines, change_lines, turn_lines
+from playhead_tui.interfaces import Dashboard
+from playhead_tui.screens.polling import PollingScreen
+from playhead_tui.widgets.invocation_header import InvocationHeader
+from playhead_tui.widgets.notes import Notes
+from playhead_tui.widgets.text_pane import TextPane
+
+__all__ = ["InvocationViews"]
+
+VIEWS = ("Conversation", "State changes", "Calls")
+UNUSED = ("hold_view", "follow", "match", "answer", "filter")
+"""Actions of the base that have no meaning for a text."""
+
+
+@dataclass(frozen=True)
+class Whole:
+    """An invocation, and its calls once they were wanted."""
+
+    detail: InvocationDetail | None
+    calls: CallTree | None
+
+
+class WholeRead(Message):
+    """Posted when the invocation was read."""
+
+    def __init__(self, whole: Whole) -> None:
+        super().__init__()
+        self.whole = whole
+
+    def can_replace(self, message: Message) -> bool:
+        """Keep only the newest state."""
+        return isinstance(message, WholeRead)
+
+
+class InvocationViews(PollingScreen):
+    """Texts about a whole invocation, one for each tab."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,v", "back", "Back"),
+        Binding("right_square_bracket,l,right,tab", "tab(1)", "Next view"),
+        Binding("left_square_bracket,h,left,shift+tab", "tab(-1)", "Previous view", show=False),
+        Binding("1", "view(0)", "Conversation", show=False),
+        Binding("2", "view(1)", "State changes", show=False),
+        Binding("3", "view(2)", "Calls", show=False),
+        Binding("y", "copy", "Copy"),
+    ]
+    SECONDS = 2.0
+
+    def __init__(self, dashboard: Dashboard, detail: InvocationDetail) -> None:
+        super().__init__(dashboard)
+        self.detail = detail
+        self.calls: CallTree | None = None
+
+    def compose(self) -> ComposeResult:
+        """Lay out the header, the text, the notes and the keys."""
+        glyphs = self.dashboard.glyphs
+        yield InvocationHeader((), now=self.dashboard.now, glyphs=glyphs)
+        pane = TextPane(VIEWS[0], glyphs=glyphs)
+        pane.tabs = VIEWS
+        yield pane
+        yield Notes(glyphs=glyphs)
+        yield Footer(show_command_palette=False)
+
+    @property
+    def pane(self) -> TextPane:
+        """The text."""
+        return self.query_one(TextPane)
+
+    def on_mount(self) -> None:
+        """Show what is known, and read the rest."""
+        self.pane.focus()
+        self._show(stay=False)
+        self.start_polling()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Disable the actions of the base that have no meaning here."""
+        return action not in UNUSED
+
+    def focus_rows(self) -> None:
+        """Move the focus to the text."""
+        self.pane.focus()
+
+    async def read(self) -> Whole:
+        """Read the invocation, and its calls while they are shown."""
+        reader, id_ = self.dashboard.reader, self.detail.summary.id
+        calls = await reader.calls(id_) if VIEWS[self.pane.tab] == "Calls" else None
+        return Whole(await reader.invocation(id_), calls)
+
+    def deliver(self, result: Whole) -> None:
+        """Post the invocation to the handler."""
+        self.post_message(WholeRead(result))
+
+    def on_whole_read(self, message: WholeRead) -> None:
+        """Show what has changed."""
+        whole = message.whole
+        before = (self.detail, self.calls)
+        self.detail = whole.detail or self.detail
+        self.calls = whole.calls or self.calls
+        missing = self.calls.missing if self.calls else ()
+        sentences = dict.fromkeys((*self.dashboard.notes, *self.detail.missing, *missing))
+        self.query_one(Notes).show_notes(tuple(sentences))
+        if before != (self.detail, self.calls):
+            self._show(stay=True)
+
+    def _show(self, *, stay: bool) -> None:
+        detail = self.detail
+        self.query_one(InvocationHeader).show_invocation(detail.summary.id, detail)
+        match VIEWS[self.pane.tab]:
+            case "Conversation":
+                lines = list(turn_lines(conversation(detail)))
+            case "State changes":
+                lines = list(change_lines(key_changes(detail)))
+            case _:
+                reading = [Line("Reading ...", "dim")]
+                lines = list(call_lines(self.calls)) if self.calls else reading
+        self.pane.show_lines(lines, stay=stay)
+
+    def action_tab(self, step: int) -> None:
+        """Show the next or the previous view."""
+        self.action_view((self.pane.tab + step) % len(VIEWS))
+
+    def action_view(self, place: int) -> None:
+        """Show a view."""
+        self.pane.tab = place
+        self._show(stay=False)
+        self.refresh_now()
+
+    def action_copy(self) -> None:
+        """Copy the text of the view."""
+        self.dashboard.copy_text(self.pane.text)
+
+    def action_back(self) -> None:
+        """Close the screen."""
+        self.dismiss()
