@@ -41,6 +41,7 @@ SELECT marks.id FROM ({_ALL_MARKS}) AS marks LEFT JOIN indexed_texts USING (id)
 WHERE indexed_texts.mark IS DISTINCT FROM marks.mark
 UNION SELECT invocation_id FROM spans WHERE end_unix_nano IS NULL AND invocation_id IS NOT NULL
 """
+_LISTED = "SELECT id FROM invocations WHERE id IN (SELECT unnest(?::VARCHAR[]))"
 _SIZES = """
 SELECT id, count(*) FROM (
   SELECT invocation_id AS id FROM spans WHERE invocation_id IN (SELECT unnest($ids::VARCHAR[]))
@@ -255,6 +256,10 @@ class TextIndexer:
         assert self._index is not None
         marks: dict[str, int] = {}
         with contextlib.closing(self._store.cursor()) as cursor:
+            # Spans of invocations that are not copied, or never will be, are not listed.
+            ids = [str(id_) for (id_,) in cursor.execute(_LISTED, [list(ids)]).fetchall()]
+            if not ids:
+                return
             for part in _parts(cursor, ids):
                 documents = read_documents(cursor, part)
                 self._index.add(documents)
