@@ -258,7 +258,7 @@ async def test_without_both_the_dashboard_shows_both_reasons(there) -> None:
     there.store.write_text("not a folder")
     away = replace(there, admin_url=f"http://127.0.0.1:{free_port()}")
     app = PlayheadApp(connector(away))
-    async with app.run_test(size=(100, 30)) as pilot:
+    async with app.run_test(size=(100, 60)) as pilot:
         await wait_until(pilot, lambda: "No Restate server answers" in screen_text(app), 30)
         await wait_until(pilot, lambda: "No recorder is running" in screen_text(app), 30)
         await pilot.press("question_mark")
