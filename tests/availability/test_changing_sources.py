@@ -102,9 +102,9 @@ async def test_a_recording_is_read_over_the_open_connections(
     opened: list[Settings] = []
     connect = record_client.connect
 
-    async def counted(settings: Settings) -> Any:
+    async def counted(settings: Settings, **options: Any) -> Any:
         opened.append(settings)
-        return await connect(settings)
+        return await connect(settings, **options)
 
     for module in ("playhead.record.client", "playhead.reader.recordings"):
         monkeypatch.setattr(f"{module}.connect", counted)

@@ -67,6 +67,7 @@ def test_free_ports_are_none_that_outgoing_connections_take(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     found = [free_port() for _ in range(20)]
+    assert len(set(found)) == 20
     assert all(port_is_free(port) for port in found)
     assert max(found) < 32_768  # first port of Linux's default range
     taken = found[0]
