@@ -11,7 +11,7 @@ from playhead import AsyncClient
 from playhead.reader import pages
 from situations import Situation, sql
 
-PAGE = 7_777
+PAGE = 17_777
 
 
 @pytest.mark.parametrize("sources", ["server and recorder", "server", "file"])
