@@ -14,7 +14,8 @@ from playhead_samples.scenarios.testbed.claims import Claims
 
 __all__ = ["read_screens"]
 
-SIZE = (150, 60)
+SIZE = (149, 60)
+"""Columns and lines; from 150 columns on, a preview stands beside the list."""
 SECONDS = 10.0
 POLL_SECONDS = 0.05
 COLUMNS = ("status", "attempts", "llm_calls", "tokens")
