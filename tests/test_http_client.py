@@ -8,6 +8,8 @@ import gc
 import httpx
 import pytest
 from playhead.http_client import HttpClient
+from playhead.local import free_port
+from playhead.restate.client import RestateClient
 
 
 async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -49,3 +51,21 @@ async def test_a_client_that_closes_ends_its_requests(kept: int, cancelled: bool
     gc.collect()  # pytest reports open connections
     server.close()
     await server.wait_closed()
+
+
+async def test_failures_of_cancelled_queries_are_not_reported_by_asyncio() -> None:
+    reports: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(
+        lambda _, context: reports.append(context["message"])
+    )
+    for moment in range(20):
+        client = RestateClient(f"http://127.0.0.1:{free_port()}")
+        queries = [asyncio.create_task(client.query("SELECT 1")) for _ in range(2)]
+        for _ in range(moment):
+            await asyncio.sleep(0)
+        queries[0].cancel()
+        await client.close()
+        await asyncio.gather(*queries, return_exceptions=True)
+    del client, queries
+    gc.collect()
+    assert reports == []

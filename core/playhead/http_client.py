@@ -33,7 +33,7 @@ class HttpClient(httpx.AsyncClient):
             raise _closed(request)
         task = asyncio.ensure_future(super().send(request, **options))
         self._under_way.add(task)
-        task.add_done_callback(self._under_way.discard)
+        task.add_done_callback(self._forget)
         try:
             return await task
         except asyncio.CancelledError:
@@ -41,6 +41,11 @@ class HttpClient(httpx.AsyncClient):
             if self._ended and not (current and current.cancelling()):
                 raise _closed(request) from None
             raise
+
+    def _forget(self, task: asyncio.Task[httpx.Response]) -> None:
+        self._under_way.discard(task)
+        if not task.cancelled():
+            task.exception()  # else asyncio reports it when the caller was cancelled meanwhile
 
     async def aclose(self) -> None:
         """End the requests under way, and close all connections."""

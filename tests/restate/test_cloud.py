@@ -135,4 +135,4 @@ async def test_a_recorder_copies_journals_from_it(
                 return cursor.execute(sql, [id_]).fetchall() == [(True,)]
 
         await until_async(copied)
-        assert recorder.health()["journals"]["problem"] is None
+        await until_async(lambda: recorder.health()["journals"]["problem"] is None)

@@ -222,6 +222,8 @@ class RestateClient:
             if not request.done():
                 request.cancel()
                 await asyncio.wait({request})
+            if request.done() and not request.cancelled():
+                request.exception()  # else asyncio reports it when a cancelled caller does not
 
     async def _answered(self, request: asyncio.Task[httpx.Response]) -> None:
         """Wait for an answer.
