@@ -58,7 +58,8 @@ async def test_failures_of_cancelled_queries_are_not_reported_by_asyncio() -> No
     asyncio.get_running_loop().set_exception_handler(
         lambda _, context: reports.append(context["message"])
     )
-    for moment in range(20):
+
+    async def close_at(moment: int) -> None:
         client = RestateClient(f"http://127.0.0.1:{free_port()}")
         queries = [asyncio.create_task(client.query("SELECT 1")) for _ in range(2)]
         for _ in range(moment):
@@ -66,6 +67,8 @@ async def test_failures_of_cancelled_queries_are_not_reported_by_asyncio() -> No
         queries[0].cancel()
         await client.close()
         await asyncio.gather(*queries, return_exceptions=True)
-    del client, queries
+
+    for moment in range(20):
+        await close_at(moment)
     gc.collect()
     assert reports == []
