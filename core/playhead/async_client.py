@@ -29,7 +29,7 @@ if TYPE_CHECKING:
         Order,
         Totals,
     )
-    from playhead.reader.call_tree import CallTree
+    from playhead.reader.invocation.call_tree import CallTree
     from playhead.reader.reader import Reader
     from playhead.record.client import StoreClient
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
         Order,
         Totals,
     )
-    from playhead.reader.call_tree import CallTree
+    from playhead.reader.invocation.call_tree import CallTree
 
 __all__ = ["Client"]
 
@@ -182,8 +182,8 @@ class Client:
             invocation_id: The id, or a unique prefix of it.
 
         Returns:
-            A `playhead.reader.call_tree.CallTree`: `nodes`, callers before the called, each with
-            its `depth`, and the tokens and cost of its whole branch.
+            A `playhead.reader.invocation.call_tree.CallTree`: `nodes`, callers before the called,
+            each with its `depth`, and the tokens and cost of its whole branch.
 
         Raises:
             NotFoundError: Neither the server nor the store has it.

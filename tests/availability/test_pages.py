@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from playhead import AsyncClient
-from playhead.reader import pages
+from playhead.reader.listing import pages
 from situations import Situation, sql
 
 PAGE = 17_777

@@ -25,7 +25,7 @@ from playhead.conventions import (
 )
 from playhead.decode.spans import is_answered, is_llm_call, llm_call
 from playhead.model import Span, Tokens
-from playhead.reader.stored import StoredInvocations
+from playhead.reader.listing.stored import StoredInvocations
 from playhead.record.client import StoreClient, connect
 from playhead.settings import Settings
 from playhead.store.database import Store

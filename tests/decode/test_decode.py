@@ -10,7 +10,7 @@ from playhead.decode import openai_agents, pydantic_ai
 from playhead.decode.registry import MODEL_STEP_PATTERNS, decode_run
 from playhead.decode.spans import llm_call, messages
 from playhead.model import Tokens
-from playhead.reader.rows import span_of
+from playhead.reader.listing.rows import span_of
 from playhead.values import decode_value
 
 JUNK: tuple[Any, ...] = (

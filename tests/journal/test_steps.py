@@ -10,7 +10,7 @@ import pytest
 from playhead.journal import entries
 from playhead.journal.steps import steps, unrelated_events
 from playhead.model import Step
-from playhead.reader.live import LiveInvocations
+from playhead.reader.listing.live import LiveInvocations
 from playhead.restate.client import RestateClient
 from playhead.values import decode_value
 

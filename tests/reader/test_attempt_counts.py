@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from playhead.model import status_of
-from playhead.reader.attempt_counts import (
+from playhead.reader.listing.attempt_counts import (
     AttemptCount,
     attempt_facts,
     count_attempts,

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from playhead.model import Invocation, Span, SpanEvent
-from playhead.reader.attempts import attempts
+from playhead.reader.invocation.attempts import attempts
 from playhead.restate.rows import EventRow
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from playhead.model import Invocation, InvocationDetail, Span, Status
-from playhead.reader.detail import build_detail
+from playhead.reader.invocation.detail import build_detail
 from playhead.restate.rows import EventRow, JournalRow, journal_row
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from playhead.model import LlmCall, Message, Step, ToolCall
-from playhead.reader.comparison import align, field_text
+from playhead.reader.invocation.comparison import align, field_text
 
 AT = datetime(2026, 3, 14, tzinfo=UTC)
 

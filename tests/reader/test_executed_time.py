@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from playhead.model import Attempt, Span
-from playhead.reader.executed_time import executed, total
+from playhead.reader.invocation.executed_time import executed, total
 from playhead.store.database import Store
 from playhead.store.schema import SPAN_COLUMNS
 

@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 
 from playhead.model import Tokens
-from playhead.reader.stored import StoredInvocations
+from playhead.reader.listing.stored import StoredInvocations
 from playhead.record.client import connect
 from playhead.replay import Recording
 from playhead.restate import protocol

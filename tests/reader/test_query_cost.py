@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 from playhead.local import RestateServer
-from playhead.reader.payloads import MAX_BYTES
+from playhead.reader.invocation.payloads import MAX_BYTES
 from playhead.reader.reader import Reader
 from playhead.restate.client import RestateClient
 

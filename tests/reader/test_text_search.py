@@ -16,8 +16,8 @@ import duckdb
 import pytest
 from playhead.filters.language import Filter, Term, parse
 from playhead.filters.store import indexed_texts, store_condition, stored_ids
-from playhead.reader import text_search
-from playhead.reader.stored import StoredInvocations
+from playhead.reader.listing import text_search
+from playhead.reader.listing.stored import StoredInvocations
 from playhead.record import text_indexer
 from playhead.record.text_indexer import IndexerPace, TextIndexer
 from playhead.restate.protocol import service_protocol_pb2 as messages

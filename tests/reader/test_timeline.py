@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from playhead.model import Span
-from playhead.reader.payloads import Payloads
-from playhead.reader.timeline import timeline
+from playhead.reader.invocation.payloads import Payloads
+from playhead.reader.invocation.timeline import timeline
 from playhead.restate.rows import JournalRow, journal_row
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from playhead.model import LlmCall, Message, Tokens
-from playhead.reader.conversation import conversation, repeated_messages
-from playhead.reader.key_changes import key_changes
+from playhead.reader.invocation.conversation import conversation, repeated_messages
+from playhead.reader.invocation.key_changes import key_changes
 from playhead.reader.reader import Reader
 from recorded_store import RecordedStore
 

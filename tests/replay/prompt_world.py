@@ -8,8 +8,8 @@ from typing import Any
 
 import httpx
 from playhead.model import Span
+from playhead.reader.listing.stored import StoredInvocations
 from playhead.reader.recordings import find_recording
-from playhead.reader.stored import StoredInvocations
 from playhead.record.client import connect
 from playhead.replay import Recording
 from playhead.settings import Settings

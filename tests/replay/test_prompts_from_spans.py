@@ -18,7 +18,7 @@ from click.testing import CliRunner
 from playhead.cli import cli
 from playhead.local import ManagedProcess, free_port
 from playhead.model import Span
-from playhead.reader.recorded_prompts import add_prompts
+from playhead.reader.invocation.recorded_prompts import add_prompts
 from playhead.reader.recordings import find_recording, from_store
 from playhead.replay import Recording, RecordingError, Report
 from playhead.replay.worker import Worker

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 from playhead.model import InvocationDetail, Span, SpanEvent
-from playhead.reader.detail import build_detail
-from playhead.reader.live import LiveInvocations
-from playhead.reader.payloads import Payloads
-from playhead.reader.rows import invocation_of
+from playhead.reader.invocation.detail import build_detail
+from playhead.reader.invocation.payloads import Payloads
+from playhead.reader.listing.live import LiveInvocations
+from playhead.reader.listing.rows import invocation_of
 from playhead.restate.client import RestateClient
 from tracing_bed import SERVER, Bed
 from tracing_otlp import Row

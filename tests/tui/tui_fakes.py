@@ -21,7 +21,7 @@ from playhead.model import (
     Totals,
 )
 from playhead.model.groups import AgentReport, FailureGroups
-from playhead.reader.call_tree import CallTree, read_calls
+from playhead.reader.invocation.call_tree import CallTree, read_calls
 from playhead.record.change_feed import ChangeFeed, Changes
 from playhead_tui.interfaces import Connection
 

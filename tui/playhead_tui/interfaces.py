@@ -26,8 +26,8 @@ from playhead_tui.drawing.glyphs import Glyphs
 from playhead_tui.kept_values import KeptValues
 
 if TYPE_CHECKING:
-    from playhead.reader.call_tree import CallTree
     from playhead.reader.console import SqlConsole
+    from playhead.reader.invocation.call_tree import CallTree
     from playhead.reader.objects import ObjectReader
     from playhead.record.change_feed import Changes
     from playhead.replay import Recording

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from playhead.model import Invocation, Step
-    from playhead.reader.comparison import Comparison, StepPair
+    from playhead.reader.invocation.comparison import Comparison, StepPair
 
 STYLES = {"same": "dim", "changed": "yellow", "only A": "red", "only B": "green"}
 VALUE_LENGTH = 300
@@ -33,7 +33,7 @@ def command(ctx: click.Context, a: str, b: str, show_all: bool, as_json: bool) -
     are not. Exits with 1 when the invocations differ.
     """
     from playhead.client import Client
-    from playhead.reader.comparison import compare
+    from playhead.reader.invocation.comparison import compare
 
     with Client(settings=ctx.obj) as client:
         found = compare(client.invocation(a), client.invocation(b))
@@ -122,7 +122,7 @@ def _field_lines(pair: StepPair, field: str) -> Iterator[tuple[str, str]]:
     from difflib import unified_diff
 
     from playhead.formatting import one_line
-    from playhead.reader.comparison import field_text
+    from playhead.reader.invocation.comparison import field_text
 
     left, right = field_text(pair.a, field), field_text(pair.b, field)
     if "\n" not in left and "\n" not in right:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from playhead.client import Client
     from playhead.model import InvocationDetail, Step
-    from playhead.reader.call_tree import CallTree
+    from playhead.reader.invocation.call_tree import CallTree
 
 VIEWS = ("conversation", "state", "calls")
 
@@ -87,8 +87,8 @@ def command(
 def _write_view(detail: InvocationDetail, view: str, *, as_json: bool) -> None:
     from playhead.cli import view_text
     from playhead.cli.output import echo_json, note
-    from playhead.reader.conversation import conversation
-    from playhead.reader.key_changes import key_changes
+    from playhead.reader.invocation.conversation import conversation
+    from playhead.reader.invocation.key_changes import key_changes
 
     found = conversation(detail) if view == "conversation" else key_changes(detail)
     if as_json:

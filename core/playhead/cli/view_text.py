@@ -12,9 +12,9 @@ from playhead.cli.step_text import message_lines
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from playhead.reader.call_tree import CallTree
-    from playhead.reader.conversation import Turn
-    from playhead.reader.key_changes import KeyChange
+    from playhead.reader.invocation.call_tree import CallTree
+    from playhead.reader.invocation.conversation import Turn
+    from playhead.reader.invocation.key_changes import KeyChange
 
 __all__ = ["call_lines", "conversation_lines", "state_lines"]
 

@@ -12,7 +12,7 @@ from playhead.filters.language import Filter
 from playhead.filters.prices import PRICES_CTE, price_join
 from playhead.model import AgentFigures, Cost, FigureKind
 from playhead.prices import COST_SQL
-from playhead.reader.matching import matching
+from playhead.reader.listing.matching import matching
 from playhead.record.client import StoreClient
 from playhead.values import as_int, as_text
 

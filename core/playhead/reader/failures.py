@@ -8,7 +8,7 @@ from typing import Any
 
 from playhead.filters.language import Filter
 from playhead.model import FailureGroup, FailureGroups
-from playhead.reader.matching import matching
+from playhead.reader.listing.matching import matching
 from playhead.record.client import StoreClient
 from playhead.restate.rows import parse_time
 from playhead.store.views import FAILURES

@@ -36,18 +36,21 @@ from playhead.model import (
 )
 from playhead.reader.agents import read_agents
 from playhead.reader.archived import ArchiveClient, archive_note
-from playhead.reader.attempt_counts import StoredAttempts, with_attempts
-from playhead.reader.call_tree import MOST_CALLS, CallTree, read_calls
 from playhead.reader.console import SqlConsole
-from playhead.reader.detail import build_detail
 from playhead.reader.failures import read_failures
-from playhead.reader.live import LiveInvocations
+from playhead.reader.invocation.call_tree import MOST_CALLS, CallTree, read_calls
+from playhead.reader.invocation.detail import build_detail
+from playhead.reader.invocation.payloads import Payloads
+from playhead.reader.invocation.times import spells_of, times_of
+from playhead.reader.listing.attempt_counts import StoredAttempts, with_attempts
+from playhead.reader.listing.live import LiveInvocations
+from playhead.reader.listing.ordered import first_rows, unsortable
+from playhead.reader.listing.pages import Merge, gone
+from playhead.reader.listing.reasons import Reasons
+from playhead.reader.listing.rows import invocation_of
+from playhead.reader.listing.stored import Counts, StoredInvocations
+from playhead.reader.listing.totals import live_groups, stored_groups, totals_of
 from playhead.reader.objects import ObjectReader
-from playhead.reader.ordered import first_rows, unsortable
-from playhead.reader.pages import Merge, gone
-from playhead.reader.payloads import Payloads
-from playhead.reader.reasons import Reasons
-from playhead.reader.rows import invocation_of
 from playhead.reader.services import read_services
 from playhead.reader.sources import (
     NO_NEW_DATA,
@@ -58,9 +61,6 @@ from playhead.reader.sources import (
     try_read,
 )
 from playhead.reader.state_history import read_state_history
-from playhead.reader.stored import Counts, StoredInvocations
-from playhead.reader.times import spells_of, times_of
-from playhead.reader.totals import live_groups, stored_groups, totals_of
 from playhead.record.change_feed import Changes
 from playhead.record.client import StoreClient
 from playhead.record.progress import copy_problems

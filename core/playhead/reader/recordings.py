@@ -9,8 +9,8 @@ from collections.abc import AsyncGenerator
 
 from playhead.errors import PlayheadError, RecordingError
 from playhead.journal.recording import Recording, require_invocation_id
-from playhead.reader.recorded_prompts import add_prompts, has_model_steps
-from playhead.reader.stored import StoredInvocations
+from playhead.reader.invocation.recorded_prompts import add_prompts, has_model_steps
+from playhead.reader.listing.stored import StoredInvocations
 from playhead.record.client import StoreClient, connect
 from playhead.restate.invocation_tables import STORE_TABLES, read_tables
 from playhead.settings import Settings

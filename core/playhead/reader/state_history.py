@@ -13,7 +13,7 @@ from playhead.journal.state_changes import (
     unexplained_keys,
 )
 from playhead.model import StateHistory
-from playhead.reader.pages import Attempt
+from playhead.reader.listing.pages import Attempt
 from playhead.record.client import StoreClient
 from playhead.restate import queries
 from playhead.restate.client import RestateClient

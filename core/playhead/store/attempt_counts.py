@@ -1,7 +1,7 @@
 """SQL over the attempts of invocations: the facts about each one, and the view of their numbers.
 
-`playhead.reader.attempt_counts.count_attempts` states the rules, and applies them to a live row.
-The view applies the same rules to the store's copies; tests compare the two.
+`playhead.reader.listing.attempt_counts.count_attempts` states the rules, and applies them to a live
+row. The view applies the same rules to the store's copies; tests compare the two.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Spans that end after their attempt, and the seconds that they executed.
 
-The rule is that of `playhead.reader.executed_time`: without backoff, suspension and the part of
-another attempt in which the span only waited for its result.
+The rule is that of `playhead.reader.invocation.executed_time`: without backoff, suspension and the
+part of another attempt in which the span only waited for its result.
 """
 
 from __future__ import annotations

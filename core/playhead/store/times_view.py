@@ -1,6 +1,6 @@
 """The view of the parts of each invocation's time.
 
-`playhead.reader.times.times_of` states the rules; tests compare the two.
+`playhead.reader.invocation.times.times_of` states the rules; tests compare the two.
 """
 
 from __future__ import annotations

@@ -246,7 +246,7 @@ CASE WHEN end_unix_nano IS NULL THEN 'end not recorded'
   WHEN {_IS_LAST} AND ending = 'killed' THEN 'killed'
   ELSE 'interrupted' END
 """
-"""The rules of `playhead.reader.attempts`; a test compares the two."""
+"""The rules of `playhead.reader.invocation.attempts`; a test compares the two."""
 
 ATTEMPTS = View(
     "Attempts of invocations, from the server's `invocation-attempt` spans.",

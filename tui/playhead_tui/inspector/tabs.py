@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from playhead.decode.spans import llm_call
 from playhead.formatting import clock, duration, seconds_between, tries_line, try_lines
 from playhead.model import InvocationDetail, LlmCall, StepState, TimelineRow
-from playhead.reader.conversation import repeated_messages
-from playhead.reader.llm_calls import is_model_call
+from playhead.reader.invocation.conversation import repeated_messages
+from playhead.reader.invocation.llm_calls import is_model_call
 
 from playhead_tui.drawing.document import Line, StyleName, heading, pair, text_lines, value_lines
 from playhead_tui.inspector import span as span_lines

@@ -7,9 +7,9 @@ from typing import Any
 
 from playhead.formatting import calls_of, clock, cost, elapsed, one_line, pretty, tokens
 from playhead.model import Cost, Tokens
-from playhead.reader.call_tree import CallTree
-from playhead.reader.conversation import Turn
-from playhead.reader.key_changes import KeyChange
+from playhead.reader.invocation.call_tree import CallTree
+from playhead.reader.invocation.conversation import Turn
+from playhead.reader.invocation.key_changes import KeyChange
 
 from playhead_tui.drawing.document import Line, value_lines
 from playhead_tui.inspector.messages import message_lines

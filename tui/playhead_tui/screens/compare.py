@@ -28,7 +28,7 @@ from playhead_tui.screens.groups import Groups
 from playhead_tui.widgets.group_list import Column
 
 if TYPE_CHECKING:
-    from playhead.reader.comparison import Comparison, StepPair
+    from playhead.reader.invocation.comparison import Comparison, StepPair
 
 __all__ = ["CompareScreen"]
 
@@ -93,7 +93,7 @@ class CompareScreen(DetailScreen["StepPair"]):
         """Read both invocations, and compare them."""
         import asyncio
 
-        from playhead.reader.comparison import compare
+        from playhead.reader.invocation.comparison import compare
 
         reader = self.dashboard.reader
         a, b = await asyncio.gather(reader.invocation(self.a), reader.invocation(self.b))
@@ -128,7 +128,7 @@ class CompareScreen(DetailScreen["StepPair"]):
         return tuple(self._lines(row))
 
     def _lines(self, row: StepPair) -> Iterator[Line]:
-        from playhead.reader.comparison import field_text
+        from playhead.reader.invocation.comparison import field_text
 
         yield Line(step_label(row.step), "strong")
         if row.verdict == "only A" or row.verdict == "only B":

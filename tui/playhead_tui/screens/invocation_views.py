@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from playhead.model import InvocationDetail
-from playhead.reader.call_tree import CallTree
-from playhead.reader.conversation import conversation
-from playhead.reader.key_changes import key_changes
+from playhead.reader.invocation.call_tree import CallTree
+from playhead.reader.invocation.conversation import conversation
+from playhead.reader.invocation.key_changes import key_changes
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.message import Message

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from playhead.formatting import attempts_line, calls_of, cost, elapsed, reason, times, tokens
 from playhead.model import Invocation, InvocationDetail
-from playhead.reader.conversation import conversation
+from playhead.reader.invocation.conversation import conversation
 
 from playhead_tui.drawing.document import Line, heading, value_lines
 from playhead_tui.drawing.glyphs import UNICODE, Glyphs

@@ -11,20 +11,20 @@ from typing import Any
 from playhead.errors import QueryError
 from playhead.filters.language import Filter
 from playhead.model import Cost, Invocation, Order, Span, Tokens
-from playhead.reader.attempt_counts import StoredAttempts
 from playhead.reader.costs import PricedCall, total_cost
-from playhead.reader.endings import Endings
-from playhead.reader.matching import matching
-from playhead.reader.order_sql import (
+from playhead.reader.listing.attempt_counts import StoredAttempts
+from playhead.reader.listing.endings import Endings
+from playhead.reader.listing.matching import matching
+from playhead.reader.listing.order_sql import (
     CALL_FIGURES_JOIN,
     CALL_SORTS,
     add_call_figures,
     stored_order,
 )
-from playhead.reader.reasons import commands_by_id, pause_failure
-from playhead.reader.rows import SPAN_COLUMNS, span_of
-from playhead.reader.text_search import search_parts
-from playhead.reader.waiting import Queue
+from playhead.reader.listing.reasons import commands_by_id, pause_failure
+from playhead.reader.listing.rows import SPAN_COLUMNS, span_of
+from playhead.reader.listing.text_search import search_parts
+from playhead.reader.listing.waiting import Queue
 from playhead.record.client import StoreClient
 from playhead.restate.rows import EventRow, JournalRow, event_row, journal_row, parse_bytes
 from playhead.store.attempt_counts import PERIODS, attempt_facts

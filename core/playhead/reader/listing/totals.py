@@ -20,9 +20,9 @@ from playhead.model import (
     Totals,
 )
 from playhead.model.status import stored_status_name
-from playhead.reader.live import LiveInvocations
-from playhead.reader.matching import matching
-from playhead.reader.order_sql import CALL_FIGURES_JOIN, add_call_figures, stored_group
+from playhead.reader.listing.live import LiveInvocations
+from playhead.reader.listing.matching import matching
+from playhead.reader.listing.order_sql import CALL_FIGURES_JOIN, add_call_figures, stored_group
 from playhead.record.client import StoreClient
 from playhead.restate.rows import parse_time
 from playhead.values import as_int, as_json, as_list

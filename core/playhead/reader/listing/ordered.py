@@ -9,9 +9,9 @@ from playhead.filters.language import Filter
 from playhead.filters.rows import matches
 from playhead.filters.store import RECORDED_TEXTS
 from playhead.model import Invocation, Order
-from playhead.reader.order_sql import SERVER_SORTS
-from playhead.reader.pages import PLACES, Merge, gone
-from playhead.reader.rows import invocation_of
+from playhead.reader.listing.order_sql import SERVER_SORTS
+from playhead.reader.listing.pages import PLACES, Merge, gone
+from playhead.reader.listing.rows import invocation_of
 from playhead.restate import queries
 
 __all__ = ["first_rows", "unsortable"]

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any, Generic, Protocol, TypeVar
 
 from playhead.model import Invocation, Step, status_of
-from playhead.reader.waiting import (
+from playhead.reader.listing.waiting import (
     Awaited,
     Evidence,
     Other,

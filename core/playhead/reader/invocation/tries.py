@@ -9,8 +9,8 @@ from itertools import pairwise
 
 from playhead.conventions import INTERRUPTED, is_set
 from playhead.model import Attempt, Invocation, Span, Step, StepEvent, Try, TryState, Wait
-from playhead.reader.attempts import attempt_at
-from playhead.reader.open_spans import attempt_end, attempt_of
+from playhead.reader.invocation.attempts import attempt_at
+from playhead.reader.invocation.open_spans import attempt_end, attempt_of
 
 __all__ = ["add_tries"]
 

@@ -12,9 +12,9 @@ from playhead.filters.language import Filter
 from playhead.filters.rows import matches
 from playhead.filters.store import RECORDED_TEXTS
 from playhead.model import Invocation, Origin
-from playhead.reader.live import LiveInvocations, Place
-from playhead.reader.rows import invocation_of
-from playhead.reader.stored import StoredInvocations
+from playhead.reader.listing.live import LiveInvocations, Place
+from playhead.reader.listing.rows import invocation_of
+from playhead.reader.listing.stored import StoredInvocations
 from playhead.restate import queries
 
 __all__ = ["BLOCK", "Merge", "gone"]

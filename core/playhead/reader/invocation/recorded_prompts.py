@@ -14,7 +14,7 @@ from playhead.decode.prompts import plain_messages
 from playhead.journal.commands import Command
 from playhead.journal.recording import Recording
 from playhead.model import LlmCall, Span, Step
-from playhead.reader.executions import request_spans, step_executions
+from playhead.reader.invocation.executions import request_spans, step_executions
 from playhead.values import decode_value
 
 __all__ = ["add_prompts", "has_model_steps"]

@@ -16,14 +16,14 @@ from playhead.model import (
     Status,
     Step,
 )
-from playhead.reader.answers import add_asking_times
-from playhead.reader.attempts import attempt_at, attempts
-from playhead.reader.clocks import clock_offsets, shifted
-from playhead.reader.executions import add_prompts, step_executions
-from playhead.reader.llm_calls import CountedCalls, count_calls, mark_duplicates
-from playhead.reader.open_spans import close_spans
-from playhead.reader.timeline import timeline
-from playhead.reader.tries import add_tries
+from playhead.reader.invocation.answers import add_asking_times
+from playhead.reader.invocation.attempts import attempt_at, attempts
+from playhead.reader.invocation.clocks import clock_offsets, shifted
+from playhead.reader.invocation.executions import add_prompts, step_executions
+from playhead.reader.invocation.llm_calls import CountedCalls, count_calls, mark_duplicates
+from playhead.reader.invocation.open_spans import close_spans
+from playhead.reader.invocation.timeline import timeline
+from playhead.reader.invocation.tries import add_tries
 from playhead.restate.rows import EventRow, JournalRow, parse_time
 from playhead.values import as_list
 

@@ -10,10 +10,10 @@ from playhead.filters.language import Filter
 from playhead.filters.server import server_condition
 from playhead.model import GroupKey, Invocation, Order
 from playhead.model.status import server_status_name
-from playhead.reader.endings import Endings
-from playhead.reader.order_sql import server_group, server_order
-from playhead.reader.reasons import commands_by_id, pause_failure
-from playhead.reader.waiting import Queue
+from playhead.reader.listing.endings import Endings
+from playhead.reader.listing.order_sql import server_group, server_order
+from playhead.reader.listing.reasons import commands_by_id, pause_failure
+from playhead.reader.listing.waiting import Queue
 from playhead.restate import queries
 from playhead.restate.client import RestateClient
 from playhead.restate.rows import (

@@ -9,7 +9,7 @@ from datetime import datetime
 from playhead.conventions import AGENT_NAMES
 from playhead.decode.spans import llm_call
 from playhead.model import InvocationDetail, LlmCall, Message, TimelineRow
-from playhead.reader.llm_calls import find_duplicates, is_model_call
+from playhead.reader.invocation.llm_calls import find_duplicates, is_model_call
 from playhead.values import as_text
 
 __all__ = ["Turn", "conversation", "repeated_messages"]

@@ -16,9 +16,9 @@ from playhead.conventions import (
 )
 from playhead.formatting import duration
 from playhead.model import Attempt, Span, Step, StepState, TimelineRow
-from playhead.reader.executed_time import executed, gaps_between, total
-from playhead.reader.open_spans import attempt_end, attempt_of
-from playhead.reader.requesters import requesting_spans
+from playhead.reader.invocation.executed_time import executed, gaps_between, total
+from playhead.reader.invocation.open_spans import attempt_end, attempt_of
+from playhead.reader.invocation.requesters import requesting_spans
 
 __all__ = ["WAITING", "timeline"]
 

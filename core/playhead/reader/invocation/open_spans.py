@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from playhead.conventions import ATTEMPT_SPAN_ID, SERVER_SERVICE
 from playhead.model import Attempt, Invocation, Span
-from playhead.reader.attempts import attempt_at
+from playhead.reader.invocation.attempts import attempt_at
 
 __all__ = ["attempt_end", "attempt_of", "close_spans"]
 

@@ -1,0 +1,1 @@
+"""One invocation in detail: attempts, steps, LLM calls, messages, times, calls."""

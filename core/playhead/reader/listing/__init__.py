@@ -1,0 +1,1 @@
+"""Rows of invocations from the server and the store: filtered, ordered, grouped, explained."""
