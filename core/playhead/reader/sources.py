@@ -8,14 +8,25 @@ from typing import TypeVar
 from playhead.errors import (
     PlayheadError,
     QueryError,
+    QueryLimitError,
     RecorderError,
     RestateError,
     UnreachableError,
 )
+from playhead.reader.archived import archive_note
 from playhead.record.client import StoreClient
+from playhead.record.progress import copy_problems
 from playhead.restate.client import RestateClient
 
-__all__ = ["NO_NEW_DATA", "NO_RECORDER", "NO_SERVER", "UNREADABLE", "Sources", "try_read"]
+__all__ = [
+    "NO_NEW_DATA",
+    "NO_RECORDER",
+    "NO_SERVER",
+    "UNREADABLE",
+    "Sources",
+    "readable",
+    "try_read",
+]
 
 _T = TypeVar("_T")
 
@@ -49,9 +60,46 @@ class Sources:
         """Return the sentences after a read, with one about a store without recorder."""
         if self.store:
             await try_read(self.store.health(), missing)
-            if not self.store.recording and not any(UNREADABLE in one for one in missing):
-                missing = [*missing, NO_NEW_DATA]
+        return self.after_read(missing)
+
+    def after_read(self, missing: list[str]) -> tuple[str, ...]:
+        """Return the sentences after a read, when it is known whether a recorder answered."""
+        store = self.store
+        if store and not store.recording and not any(UNREADABLE in one for one in missing):
+            missing = [*missing, NO_NEW_DATA]
         return tuple(dict.fromkeys(missing))
+
+    async def copy_problems(self) -> tuple[str, ...]:
+        """Return what the recorder has not copied from the server, as sentences.
+
+        Empty when its copy is complete, and without a recorder that answers.
+        """
+        try:
+            health = await self.store.health() if self.store else None
+        except RecorderError:
+            return ()
+        return tuple(copy_problems(health))
+
+    async def archive_note(self) -> tuple[str, ...]:
+        """Return a sentence about invocations that are in the archive only, if there are any."""
+        return await archive_note(self.store) if self.store else ()
+
+    async def store_missing(self) -> tuple[str, ...]:
+        """Return the sentences after a read of the store alone."""
+        return self.after_read([*await self.copy_problems(), *await self.archive_note()])
+
+    def required_store(self) -> StoreClient:
+        """Return the store.
+
+        Raises:
+            RecorderError: There is none.
+        """
+        if self.store is None:
+            raise RecorderError(
+                "No recorder is running, and there is no store",
+                "Start `playhead record`, or name another folder with --store.",
+            )
+        return self.store
 
     async def unreachable(self, missing: list[str]) -> UnreachableError:
         """Return the error to raise when no source has answered."""
@@ -74,6 +122,19 @@ async def try_read(read: Awaitable[_T] | None, missing: list[str]) -> _T | None:
     if sentence not in missing:
         missing.append(sentence)
     return None
+
+
+async def readable(read: Awaitable[_T]) -> _T:
+    """Return the result of a read; a store that an older recorder wrote cannot be read."""
+    try:
+        return await read
+    except QueryLimitError:
+        raise
+    except QueryError as error:
+        raise RecorderError(
+            f"The store cannot be read: {error.title}",
+            "If an older Playhead wrote it, start `playhead record` on it once.",
+        ) from error
 
 
 def _sentence(error: PlayheadError) -> str:

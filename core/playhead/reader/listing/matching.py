@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from playhead.errors import QueryError
-from playhead.filters.language import Filter
+from playhead.filters.language import Filter, parse
 from playhead.filters.prices import prices_of, used_models
 from playhead.filters.store import (
     StoreCondition,
@@ -18,7 +18,7 @@ from playhead.filters.store import (
 from playhead.record.client import StoreClient
 from playhead.store.call_table import CALL_TABLE, CALLS, IS_BUILT
 
-__all__ = ["Matching", "matching"]
+__all__ = ["Matching", "filter_of", "matching", "unanswerable"]
 
 MOST = 2000
 """Invocations that the text index finds at most; with more, a scan of everything is as fast."""
@@ -81,3 +81,24 @@ async def matching(
             wanted, now, live=live, prices=prices, calls=calls, within=within
         )
     return Matching(condition, calls, prices)
+
+
+def filter_of(wanted: str | Filter | None) -> Filter:
+    """Return a filter that may be written in the filter language; None matches everything."""
+    return parse(wanted) if isinstance(wanted, str) else wanted or Filter()
+
+
+def unanswerable(wanted: Filter, *, stored: bool) -> list[str]:
+    """Return sentences about the conditions that cannot be checked without a store."""
+    if stored:
+        return []
+    names = [
+        term.field.name if term.field else "-text"
+        for term in wanted.terms
+        if (term.negated if term.field is None else term.field.source == "store")
+    ]
+    if names:
+        return [f"Without a recorder, {', '.join(dict.fromkeys(names))} cannot be checked."]
+    if wanted.texts:
+        return ["Without a recorder, text is searched in id, target, status and last failure only."]
+    return []

@@ -1,0 +1,89 @@
+"""Figures of listed invocations: attempts, calls, tokens, cost, times, and what they wait for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from playhead.model import Invocation
+from playhead.reader.invocation.times import spells_of, times_of
+from playhead.reader.listing.attempt_counts import StoredAttempts, with_attempts
+from playhead.reader.listing.live import LiveInvocations
+from playhead.reader.listing.reasons import Reasons
+from playhead.reader.listing.stored import Counts, StoredInvocations
+from playhead.reader.sources import try_read
+
+__all__ = ["Figures"]
+
+
+class Figures:
+    """What a list shows of invocations beside their rows, read from both sources."""
+
+    def __init__(self, live: LiveInvocations | None, stored: StoredInvocations | None) -> None:
+        """Take the invocations of the server and of the store."""
+        self.live = live
+        self.stored = stored
+        self._reasons = Reasons()
+
+    async def add(
+        self, block: Sequence[Invocation], raw: Mapping[str, Mapping[str, Any]], missing: list[str]
+    ) -> list[Invocation]:
+        """Return the invocations with their figures, the parts of their time, and why they wait."""
+        ids = [row.id for row in block]
+        attempts, counts = await asyncio.gather(
+            self.attempts(block, missing),
+            try_read(self.stored.counts(ids) if self.stored else None, missing),
+        )
+        counted = [
+            _add_counts(
+                with_attempts(row, raw[row.id], attempts), (counts or {}).get(row.id, Counts())
+            )
+            for row in block
+        ]
+        return await self.explained(counted, raw, missing, attempts)
+
+    async def attempts(
+        self, rows: Sequence[Invocation], missing: list[str]
+    ) -> StoredAttempts | None:
+        """Return what the store knows about the attempts of invocations."""
+        ids = [row.id for row in rows]
+        return await try_read(self.stored.attempts(ids) if self.stored else None, missing)
+
+    async def explained(
+        self,
+        page: Sequence[Invocation],
+        raw: Mapping[str, Mapping[str, Any]],
+        missing: list[str],
+        attempts: StoredAttempts | None,
+    ) -> list[Invocation]:
+        """Return the invocations with the parts of their time, and why they make no progress.
+
+        Args:
+            page: The invocations, with their numbers of attempts.
+            raw: Their rows of sys_invocation, by id.
+            missing: Receives sentences about data that could not be read.
+            attempts: What the store knows about their attempts.
+        """
+        now = datetime.now(UTC)
+        spells = {row.id: spells_of(attempts.of(row.id) if attempts else ()) for row in page}
+        page = [replace(row, times=times_of(row, raw[row.id], spells[row.id], now)) for row in page]
+        found = {row.id: row for row in page}
+        for origin, source in (("live", self.live), ("stored", self.stored)):
+            rows = [row for row in page if row.origin == origin]
+            if rows and source is not None:
+                added = await try_read(self._reasons.add(rows, raw, source), missing)
+                found |= {row.id: row for row in added or ()}
+        return [found[row.id] for row in page]
+
+
+def _add_counts(row: Invocation, counts: Counts) -> Invocation:
+    return replace(
+        row,
+        llm_calls=counts.llm_calls,
+        tokens=counts.tokens,
+        cost=counts.cost,
+        copied_llm_calls=counts.copied_llm_calls,
+    )

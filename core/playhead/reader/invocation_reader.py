@@ -1,0 +1,116 @@
+"""One invocation of a live server, the store, or its archive."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+from playhead.errors import PlayheadError, RestateError
+from playhead.journal import entries
+from playhead.model import InvocationDetail
+from playhead.reader.archived import ArchiveClient
+from playhead.reader.figures import Figures
+from playhead.reader.invocation.detail import build_detail
+from playhead.reader.invocation.payloads import Payloads
+from playhead.reader.listing.attempt_counts import with_attempts
+from playhead.reader.listing.pages import gone
+from playhead.reader.listing.rows import invocation_of
+from playhead.reader.listing.stored import StoredInvocations
+from playhead.reader.sources import NO_SERVER, Sources, try_read
+from playhead.values import decode_value
+
+__all__ = ["InvocationReader"]
+
+
+class InvocationReader:
+    """Reads everything about one invocation, from the source that has it."""
+
+    def __init__(self, sources: Sources, figures: Figures) -> None:
+        """Take the sources, and the reader of figures of their invocations."""
+        self._sources = sources
+        self._figures = figures
+        self._live = figures.live
+        self._stored = figures.stored
+        self._payloads = Payloads()
+
+    async def detail(self, invocation_id: str) -> InvocationDetail | None:
+        """Return everything about one invocation; see `Reader.invocation`."""
+        missing = self._sources.absent()
+        live, stored, copying = await asyncio.gather(
+            try_read(self._live.rows([invocation_id]) if self._live else None, missing),
+            try_read(self._stored.rows([invocation_id]) if self._stored else None, missing),
+            self._sources.copy_problems(),
+        )
+        missing.extend(copying)
+        row = next(iter(live or stored or ()), None)
+        if row is None:
+            return await self._archived(invocation_id)
+        source = self._live if live and self._live else self._stored
+        assert source is not None
+        head = invocation_of(row, "live" if source is self._live else "stored")
+        if live is not None and source is self._stored:
+            head = gone(head)
+        journal, events, state, spans, counted = await asyncio.gather(
+            try_read(source.journal(invocation_id), missing),
+            try_read(source.events(invocation_id), missing),
+            try_read(source.object_state(head.service, head.key) if head.key else None, missing),
+            try_read(self._stored.spans(invocation_id) if self._stored else None, missing),
+            try_read(self._stored.attempts([invocation_id]) if self._stored else None, missing),
+        )
+        payloads = await try_read(
+            self._payloads.read(source, invocation_id, journal or ()), missing
+        )
+        detail = build_detail(
+            with_attempts(head, row, counted),
+            row,
+            journal=journal or [],
+            events=events or [],
+            payloads=payloads or {},
+            spans=spans,
+            state={key: decode_value(value) for key, value in (state or {}).items()},
+            missing=(),
+        )
+        [summary] = await self._figures.explained(
+            [detail.summary], {invocation_id: row}, missing, counted
+        )
+        return replace(detail, summary=summary, missing=self._sources.after_read(missing))
+
+    async def _archived(self, invocation_id: str) -> InvocationDetail | None:
+        """Return everything about an archived invocation; None when it is not archived."""
+        if (archive := await self._archive()) is None:
+            return None
+        detail = await archive.detail(invocation_id)
+        if detail is None:
+            return None
+        return replace(detail, missing=tuple(m for m in detail.missing if m != NO_SERVER))
+
+    async def _archive(self) -> InvocationReader | None:
+        """Return a reader of the store with its archive; None without an archive."""
+        if self._sources.store is None or not await self._sources.archive_note():
+            return None
+        archive = ArchiveClient(self._sources.store)
+        return InvocationReader(Sources(None, archive), Figures(None, StoredInvocations(archive)))
+
+    async def payload(self, invocation_id: str, index: int) -> Any:
+        """Return the decoded content of one journal entry; see `Reader.payload`."""
+        unreachable: PlayheadError | None = None
+        for source in (self._live, self._stored):
+            if source is None:
+                continue
+            try:
+                raw = await source.payloads(invocation_id, [index])
+            except RestateError as error:
+                unreachable = error
+                continue
+            if index in raw:
+                journal = await source.journal(invocation_id)
+                row = next((row for row in journal if row.index == index), None)
+                if row is None or row.version < 2:
+                    return raw[index]
+                found = entries.payload_of(row, raw[index])
+                return {"failure": found.failure} if found.failure else found.value
+        if unreachable:
+            raise unreachable
+        archive = await self._archive()
+        return await archive.payload(invocation_id, index) if archive else None

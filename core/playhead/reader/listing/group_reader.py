@@ -1,0 +1,69 @@
+"""Groups and totals of the invocations of both sources."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from playhead.errors import FilterError, UnreachableError
+from playhead.filters.language import Filter
+from playhead.model import GroupKey, InvocationGroups, Totals
+from playhead.reader.listing.live import LiveInvocations
+from playhead.reader.listing.matching import unanswerable
+from playhead.reader.listing.totals import live_groups, stored_groups, totals_of
+from playhead.reader.sources import Sources, readable, try_read
+from playhead.restate import queries
+
+__all__ = ["GroupReader"]
+
+NOT_ADDED_UP = (
+    "No recorder is running: tokens and cost are not added up, and invocations that the server has "
+    "deleted are not counted. Start one with `playhead record`."
+)
+
+
+class GroupReader:
+    """Groups invocations in the store, or in the server while there is no recorder."""
+
+    def __init__(self, sources: Sources, live: LiveInvocations | None) -> None:
+        """Take the sources, and the invocations of the server."""
+        self._sources = sources
+        self._live = live
+
+    async def groups(self, by: GroupKey, wanted: Filter, limit: int) -> InvocationGroups:
+        """Return groups of the invocations that match; see `Reader.groups`."""
+        found, missing, _ = await self._grouped(by, wanted, limit)
+        return replace(found, missing=missing)
+
+    async def totals(self, wanted: Filter) -> Totals:
+        """Return the sums over all invocations that match; see `Reader.totals`."""
+        found, missing, from_store = await self._grouped(None, wanted, 1)
+        copying = await self._sources.copy_problems() if from_store else ()
+        return replace(totals_of(found, recorded=from_store), complete=not copying, missing=missing)
+
+    async def _grouped(
+        self, by: GroupKey | None, wanted: Filter, limit: int
+    ) -> tuple[InvocationGroups, tuple[str, ...], bool]:
+        """Return groups, sentences about missing data, and whether the store was read."""
+        if wanted.has_wait:
+            raise FilterError(
+                "wait cannot be used here", "What an invocation waits for is not stored."
+            )
+        now, missing = datetime.now(UTC), self._sources.absent()
+        copying = await self._sources.copy_problems()
+        # The store has the figures; whether the server answers is known beforehand.
+        active = self._live.client.query(queries.ACTIVE) if self._live else None
+        answers = await try_read(active, missing) is not None
+        store = self._sources.store
+        recording = store is not None and store.recording
+        if self._live and answers and not recording and not wanted.needs_store:
+            found = await live_groups(self._live, wanted, now, by, limit)
+            return found, (NOT_ADDED_UP, *unanswerable(wanted, stored=False)), False
+        if store is None and not answers:
+            raise UnreachableError(
+                "Neither a Restate server nor a store can be read", "\n".join(missing)
+            )
+        found = await readable(
+            stored_groups(self._sources.required_store(), wanted, now, by, limit)
+        )
+        return found, self._sources.after_read([*missing, *copying]), True

@@ -1,0 +1,124 @@
+"""Pages of invocations of both sources: the newest, the first of an order, or given ones."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from playhead.filters.language import Filter
+from playhead.filters.rows import matches
+from playhead.model import Invocation, InvocationPage, Order
+from playhead.reader.figures import Figures
+from playhead.reader.listing.matching import unanswerable
+from playhead.reader.listing.ordered import first_rows, unsortable
+from playhead.reader.listing.pages import Merge, gone
+from playhead.reader.listing.rows import invocation_of
+from playhead.reader.sources import Sources, try_read
+
+__all__ = ["PageReader"]
+
+_T = TypeVar("_T")
+
+
+class PageReader:
+    """Reads pages of invocations from a live server, the store, or both."""
+
+    def __init__(self, sources: Sources, figures: Figures) -> None:
+        """Take the sources, and the reader of figures of their invocations."""
+        self._sources = sources
+        self._figures = figures
+        self._live = figures.live
+        self._stored = figures.stored
+
+    async def page(
+        self,
+        wanted: Filter,
+        *,
+        limit: int,
+        before: Invocation | None,
+        order: Order | None,
+        figures: bool,
+    ) -> InvocationPage:
+        """Return the invocations that match; see `Reader.invocations`."""
+        missing = self._sources.absent()
+
+        def attempt(read: Awaitable[_T] | None) -> Awaitable[_T | None]:
+            return try_read(read, missing)
+
+        now = datetime.now(UTC)
+        merge = Merge(self._live, self._stored, attempt, now)
+        missing += unanswerable(wanted, stored=self._stored is not None)
+        rows: list[Invocation] = []
+        more = False
+        unsorted = unsortable(order or Order(), stored=self._stored is not None)
+        missing += [unsorted] if unsorted else []
+        if order is not None and not order.newest_first and not unsorted:
+            rows, more = await self._ordered(merge, wanted, order, limit, missing)
+        else:
+            place = (before.created_at, before.id) if before else None
+            async for block in merge.blocks(wanted, place, limit + 1):
+                block = await self._waiting(block, wanted, merge, missing)
+                more = len(rows) + len(block) > limit
+                block = block[: limit - len(rows)]
+                if figures:
+                    block = await self._figures.add(block, merge.raw, missing)
+                rows += block
+                if more:
+                    break
+        copying = await self._sources.copy_problems()
+        archived = () if more else await self._sources.archive_note()
+        return InvocationPage(
+            tuple(rows),
+            more=more,
+            missing=self._sources.after_read([*missing, *copying, *archived]),
+            copying=copying,
+            sources=tuple(merge.answered),
+            ordered=not unsorted,
+        )
+
+    async def _ordered(
+        self, merge: Merge, wanted: Filter, order: Order, limit: int, missing: list[str]
+    ) -> tuple[list[Invocation], bool]:
+        """Return the first invocations of an order, and whether more match."""
+        found: list[Invocation] = []
+        more = False
+        async for block, further in first_rows(merge, wanted, order, limit):
+            block = await self._waiting(block, wanted, merge, missing)
+            more = further or len(block) > limit
+            found = await self._figures.add(block, merge.raw, missing)
+            order.apply(found, merge.now)
+            found = found[:limit]
+            if len(found) >= limit:
+                break
+        return found, more
+
+    async def _waiting(
+        self, block: list[Invocation], wanted: Filter, merge: Merge, missing: list[str]
+    ) -> list[Invocation]:
+        """Return the invocations that wait for what the filter names."""
+        if not wanted.has_wait:
+            return block
+        attempts = await self._figures.attempts(block, missing)
+        block = await self._figures.explained(block, merge.raw, missing, attempts)
+        return [row for row in block if matches(wanted, row, merge.now) is not False]
+
+    async def rows(self, ids: Sequence[str], *, figures: bool) -> InvocationPage:
+        """Return the current rows of these invocations; see `Reader.refresh`."""
+        missing: list[str] = []
+        live = await try_read(self._live.rows(ids) if self._live else None, missing)
+        if live is None:
+            return InvocationPage((), more=False, missing=tuple(missing))
+        raw: dict[str, Mapping[str, Any]] = {str(row["id"]): row for row in live}
+        rows = {id_: invocation_of(row, "live") for id_, row in raw.items()}
+        deleted = [id_ for id_ in ids if id_ not in rows]
+        stored = await try_read(
+            self._stored.rows(deleted) if self._stored and deleted else None, missing
+        )
+        for row in stored or ():
+            raw[str(row["id"])] = row
+            rows[str(row["id"])] = gone(invocation_of(row, "stored"))
+        found = list(rows.values())
+        if figures:
+            found = await self._figures.add(found, raw, missing)
+        return InvocationPage(tuple(found), more=False, missing=tuple(missing), sources=("live",))
