@@ -19,6 +19,7 @@ from playhead.settings import Settings
 from playhead.store import database
 from playhead.store.arrow import ArrowTable
 from playhead.store.database import Store
+from playhead.store.span_writer import SpanWriter
 from waiting import until_async
 
 POISON = b"\x0a\xff\xff"
@@ -194,3 +195,24 @@ async def test_commits_wait_for_queries_but_not_for_long_ones(
     with ingest.reading():
         await ingest.submit(len(body), lambda: inspect_protobuf(body))
         assert await ingest.settled(60)
+
+
+async def test_spans_are_stored_once_when_their_commit_raises_an_error(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DuckDB reports an error of a commit that is in the file when its memory is used up."""
+    write, failures = SpanWriter.write_table, [duckdb.TransactionException("Failed to commit")]
+
+    def fail(self: SpanWriter, table: ArrowTable) -> Any:
+        written = write(self, table)
+        if failures:
+            recorder.store.uncertain += 1
+            raise failures.pop()
+        return written
+
+    monkeypatch.setattr(SpanWriter, "write_table", fail)
+    answer(await post(recorder, request(30, seed=1).SerializeToString()))
+    await until_async(lambda: not failures)
+    answer(await post(recorder, request(5, seed=2).SerializeToString()))
+    assert len(await spans(recorder)) == 35
+    assert recorder.health()["spans"] == 35

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from playhead.local import RestateServer
 from playhead.record import journal_copier
@@ -283,3 +284,21 @@ async def test_journals_that_are_too_long_for_one_answer_are_read_in_parts(
         await copied(recorder, *ids)
         await assert_same(recorder, restate, ids)
     assert max(read) == 1
+
+
+async def test_journals_are_stored_once_when_their_commit_raises_an_error(
+    copying: Recorder, restate: RestateServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failures = [duckdb.TransactionException("Failed to commit") for _ in range(2)]
+
+    def fail(store: Store, copy: JournalCopy) -> None:
+        write_copy(store, copy)
+        if failures:
+            store.uncertain += 1
+            raise failures.pop()
+
+    monkeypatch.setattr(journal_copier, "write_copy", fail)
+    ids = [await call(restate, "plain/steps", 3) for _ in range(3)]
+    await copied(copying, *ids)
+    await until_async(lambda: not failures)
+    await assert_same(copying, restate, ids)

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -97,3 +98,31 @@ def test_others_can_read_it_when_it_is_closed(store: Store) -> None:
     store.close()
     with duckdb.connect(str(store.path), read_only=True) as connection:
         assert connection.execute("SELECT count(*) FROM spans").fetchall() == [(0,)]
+
+
+class _FailingRollback:
+    """A connection on which ROLLBACK fails, as it does when the memory is used up."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+    def execute(self, sql: str, *args: Any) -> Any:
+        if sql == "ROLLBACK":
+            raise duckdb.OutOfMemoryException("failed to allocate data")
+        return self._connection.execute(sql, *args)
+
+
+def test_a_failed_rollback_does_not_stop_later_transactions(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "_connection", _FailingRollback(store._connection))
+    with pytest.raises(duckdb.ConversionException), store.transaction() as connection:
+        connection.execute("INSERT INTO recordings VALUES (now(), now())")
+        connection.execute("SELECT 'x'::INTEGER")
+    with store.transaction() as connection:
+        connection.execute("INSERT INTO recordings VALUES (now(), now())")
+    assert store.cursor().execute("SELECT count(*) FROM recordings").fetchall() == [(1,)]
+    assert store.uncertain == 0

@@ -63,7 +63,7 @@ class Committer:
     def __init__(self, store: Store) -> None:
         """Read the ids of the stored spans."""
         self._store = store
-        self._reopened = store.reopened
+        self._uncertain = store.uncertain
         self._folder = store.folder / FOLDER
         self._decoder = SpanDecoder()
         self._decoding = threading.Lock()
@@ -105,10 +105,10 @@ class Committer:
         """
         if not group:
             return Committed()
-        if self._reopened != self._store.reopened:
-            # A commit that failed with the database may be in the file nevertheless.
+        if self._uncertain != (uncertain := self._store.uncertain):
+            # Otherwise spans would be written twice.
             self._writer = SpanWriter(self._store)
-            self._reopened = self._store.reopened
+            self._uncertain = uncertain
         try:
             if decoded is None:
                 decoded = self._decode([read_entry(entry) for entry in group], _weight(group))

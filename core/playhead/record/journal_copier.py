@@ -78,6 +78,7 @@ class JournalCopier:
         self._clock = clock
         self._changed = changed
         self._query: Callable[[str], Awaitable[ArrowTable]] = client.query_arrow  # pyright: ignore[reportUnknownMemberType]
+        self._uncertain = store.uncertain
         self._copied = copy_progress(store)
         self._changes = ChangedInvocations(client, self._copied, clock=clock)
         self._client = client
@@ -142,6 +143,12 @@ class JournalCopier:
         Raises:
             RestateError: The server does not answer.
         """
+        if self._uncertain != (uncertain := self._store.uncertain):
+            # Otherwise journals would be written twice.
+            stored = await asyncio.to_thread(copy_progress, self._store)
+            self._copied.clear()
+            self._copied.update(stored)
+            self._uncertain = uncertain
         ids = await self._changes.find()
         self.behind = len(ids)
         self.total = len(self._copied.keys() | ids)

@@ -73,6 +73,9 @@ class Store:
         self._cursors: weakref.WeakSet[duckdb.DuckDBPyConnection] = weakref.WeakSet()
         self.reopened = 0
         """Number of times that the database was opened again because it had failed."""
+        self.uncertain = 0
+        """Number of commits that raised an error. Such a commit may be in the file nevertheless,
+        so what a writer remembers about its tables has to be read again."""
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._lock = _lock(folder / LOCK)
@@ -140,19 +143,37 @@ class Store:
         """Yield the writer's connection in a transaction, which is durable after the block.
 
         A database that failed earlier, for example on a full disk, is opened again.
+
+        Raises:
+            duckdb.Error: A statement or the commit failed; see `uncertain`.
         """
         with self._turn:
             self._reopen_failed()
             connection = self._connection
-            connection.execute("BEGIN TRANSACTION")
             try:
+                connection.execute("BEGIN TRANSACTION")
                 yield connection
-                connection.execute("COMMIT")
+                self._commit(connection)
             except BaseException:
-                with contextlib.suppress(duckdb.Error):
-                    connection.execute("ROLLBACK")
+                self._roll_back(connection)
                 raise
             self._dirty = True
+
+    def _commit(self, connection: duckdb.DuckDBPyConnection) -> None:
+        try:
+            connection.execute("COMMIT")
+        except BaseException:
+            self.uncertain += 1
+            raise
+
+    def _roll_back(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """End a transaction; without memory that can fail, so its connection is replaced."""
+        try:
+            connection.execute("ROLLBACK")
+        except duckdb.Error:
+            with contextlib.suppress(duckdb.Error):
+                self._connection = connection.cursor()
+                connection.close()
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """Return a connection for one reader; the caller closes it."""
@@ -196,7 +217,7 @@ class Store:
         if self._closed:
             return
         try:
-            self._connection.execute("FROM spans LIMIT 0")
+            self.check()
             return
         except (duckdb.FatalException, duckdb.ConnectionException):
             pass

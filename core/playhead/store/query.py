@@ -302,7 +302,8 @@ class _Reading:
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         self._over.set()
         self._watch.join()
-        self._connection.execute("ROLLBACK")
+        with contextlib.suppress(duckdb.Error):  # the memory is used up; closing ends it too
+            self._connection.execute("ROLLBACK")
         if isinstance(error, QueryError) or error is None:
             return
         if self._reason is not None:
