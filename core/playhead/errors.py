@@ -21,6 +21,7 @@ PlayheadError
 │   └── CommitError                 the store failed to write its spans
 ├── QueryError                      the SQL is invalid, or is not read-only
 │   └── QueryLimitError             the query takes too long, or its result is too large
+│       └── QueryMemoryError        the query needs more memory than is free
 ├── ExportError                     an export is not possible
 │   ├── TargetUnreachableError      the target does not answer, or not in time
 │   └── TargetRefusesError          the target refuses all spans, for example for a wrong key
@@ -61,6 +62,7 @@ __all__ = [
     "QueryError",
     "QueryFailedError",
     "QueryLimitError",
+    "QueryMemoryError",
     "QueueFullError",
     "RecorderError",
     "RecordingError",
@@ -204,6 +206,10 @@ class QueryError(PlayheadError):
 
 class QueryLimitError(QueryError):
     """The query takes too long, or its result is too large. No rows are returned."""
+
+
+class QueryMemoryError(QueryLimitError):
+    """The query, with those that run beside it, needs more memory than queries may take."""
 
 
 class ExportError(PlayheadError):

@@ -11,7 +11,9 @@ from typing import Any
 
 import httpx
 import pytest
+from playhead.errors import QueryMemoryError
 from playhead.local import ManagedProcess
+from playhead.record import api as api_module
 from playhead.record.endpoint import CLIENT_HEADER, read_endpoint, read_token
 from playhead.record.process import start_recorder
 from playhead.record.recorder import Recorder
@@ -124,6 +126,20 @@ async def test_sigterm_ends_the_recorder_whatever_runs(
     await asyncio.gather(query, return_exceptions=True)
 
 
+async def test_slow_queries_do_not_hold_up_quick_ones(
+    child: ManagedProcess, settings: Settings
+) -> None:
+    first = read_endpoint(settings.store)
+    slow = [asyncio.create_task(rows(settings, str(n), UNINTERRUPTIBLE)) for n in range(4)]
+    await queries(settings, 4)
+    assert await rows(settings, "quick", "SELECT 1 AS n") == [{"n": 1}]
+    assert read_endpoint(settings.store) == first, "answered by the same recorder"
+    assert not any(query.done() for query in slow)
+    for query in slow:
+        query.cancel()
+    await asyncio.gather(*slow, return_exceptions=True)
+
+
 async def test_a_query_that_cannot_be_interrupted_restarts_the_recorder(
     child: ManagedProcess, settings: Settings
 ) -> None:
@@ -148,3 +164,25 @@ async def test_a_query_that_cannot_be_interrupted_restarts_the_recorder(
     assert child.running
     until(lambda: (now := read_endpoint(settings.store)) and now.pid == child.pid, "same process")
     assert await rows(settings, "after", "SELECT count(*) AS n FROM spans") == [{"n": 30}]
+
+
+async def test_a_quick_query_is_tried_again_when_others_have_taken_the_memory(
+    recorder: Recorder, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failures = [QueryMemoryError("The memory for queries is used up")] * 2
+    read = api_module._rows
+
+    def fail(*args: Any) -> bytes:
+        if failures:
+            raise failures.pop()
+        return read(*args)
+
+    monkeypatch.setattr(api_module, "_rows", fail)
+    assert await rows(settings, "honest", "SELECT 1 AS n") == [{"n": 1}]
+    assert not failures
+    failures += [QueryMemoryError("The memory for queries is used up")] * 9
+    async with api(settings, "honest") as client:
+        response = await client.post("/query", json={"sql": "SELECT 1 AS n"})
+    assert (response.status_code, response.json()["error"]) == (
+        413, "The memory for queries is used up",
+    )  # fmt: skip

@@ -6,9 +6,11 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
+import duckdb
 import pytest
-from playhead.errors import QueryError, QueryLimitError
+from playhead.errors import QueryError, QueryLimitError, QueryMemoryError
 from playhead.store.database import Store
 from playhead.store.query import Limits, to_arrow, to_rows
 from playhead.store.span_writer import SpanRow, SpanWriter
@@ -254,6 +256,7 @@ def test_a_query_is_ended_before_it_takes_the_memory_of_the_machine(
 import resource
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 from playhead.errors import QueryError
 from playhead.store.database import Store
 from playhead.store.query import Limits, to_rows
@@ -271,7 +274,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
     )
     assert done.returncode == 0, done.stderr
     ending, peak = done.stdout.split()
-    assert ending in ("QueryLimitError", "QueryError")
+    assert ending in ("QueryLimitError", "QueryMemoryError", "QueryError")
     assert int(peak) < 1_000_000, "kB"
 
 
@@ -288,3 +291,26 @@ def test_a_query_ends_with_its_client(store: Store) -> None:
         with pytest.raises(QueryLimitError, match="closed the connection"):
             running.result(20)
     cursor.close()
+
+
+def test_a_query_without_memory_says_so_when_its_rollback_fails_too(store: Store) -> None:
+    class Full:
+        """A connection that has no memory left."""
+
+        def __init__(self) -> None:
+            self._connection = store.cursor()
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._connection, name)
+
+        def sql(self, sql: str) -> Any:
+            raise duckdb.OutOfMemoryException("failed to allocate data")
+
+        def execute(self, sql: str, *args: Any) -> Any:
+            if sql == "ROLLBACK":
+                raise duckdb.OutOfMemoryException("failed to allocate data")
+            return self._connection.execute(sql, *args)
+
+    connection: Any = Full()
+    with pytest.raises(QueryMemoryError, match="memory for queries is used up"):
+        to_rows(connection, "SELECT 1")

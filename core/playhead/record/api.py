@@ -9,13 +9,13 @@ import io
 import json
 import math
 import threading
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any, cast
-from weakref import WeakValueDictionary
 
 import anyio.to_thread
 import duckdb
-from anyio import CapacityLimiter
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -23,7 +23,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from playhead.errors import QueryError, QueryLimitError, RequestBodyError, StoreError
+from playhead.errors import (
+    QueryError,
+    QueryLimitError,
+    QueryMemoryError,
+    RequestBodyError,
+    StoreError,
+)
 from playhead.record.change_feed import ChangeFeed
 from playhead.record.endpoint import (
     CLIENT_HEADER,
@@ -34,6 +40,7 @@ from playhead.record.endpoint import (
     signature,
 )
 from playhead.record.metrics import CONTENT_TYPE
+from playhead.record.query_slots import QuerySlots
 from playhead.record.request_body import read_body
 from playhead.store.arrow import pa
 from playhead.store.database import Store
@@ -45,9 +52,11 @@ __all__ = ["app"]
 
 ARROW = "application/vnd.apache.arrow.stream"
 BODY_LIMIT = 8 * 1024 * 1024
-CONCURRENT_QUERIES = 4
-QUERIES_OF_A_CLIENT = 3
-"""Queries of one client that run at the same time, so that the others can run theirs."""
+MEMORY_TRIES = 4
+"""Times that a query is tried again because there was no memory for it."""
+MEMORY_SECONDS = 0.5
+"""Time after which a query that needs more memory than there is has needed it itself."""
+MEMORY_PAUSE = 0.3
 MOST_FOUND = 10_000
 """Invocations that a search returns at most."""
 LONGEST_WAIT = 30.0
@@ -84,8 +93,7 @@ def app(
         metrics: Returns the text of `GET /metrics`.
         search: Looks up texts for `POST /search`; see `TextIndexer.search`.
     """
-    slots = CapacityLimiter(CONCURRENT_QUERIES)
-    clients: WeakValueDictionary[str, CapacityLimiter] = WeakValueDictionary()
+    slots = QuerySlots()
 
     async def query(request: Request) -> Response:
         try:
@@ -99,20 +107,25 @@ def app(
             return _error(400, "playhead-wait must be a number of seconds")
         as_json = "application/json" in request.headers.get("accept", "")
         run = _rows if as_json else _arrow
-        name = request.headers.get(CLIENT_HEADER, "")
-        client = clients.setdefault(name, CapacityLimiter(QUERIES_OF_A_CLIENT))
-        try:
-            async with client, _disconnection(request) as gone:
+        client = request.headers.get(CLIENT_HEADER, "")
+
+        async def content() -> bytes:
+            async with slots.take(client), _disconnection(request) as gone:
                 with reading():
-                    content = await anyio.to_thread.run_sync(
-                        run, store, sql, params, limits, gone, limiter=slots, abandon_on_cancel=True
+                    return await anyio.to_thread.run_sync(
+                        partial(run, store, sql, params, limits, gone),
+                        limiter=slots.threads,
+                        abandon_on_cancel=True,
                     )
+
+        try:
+            found = await _again_without_memory(content)
         except QueryLimitError as error:
             return _error(413, error.title, error.hint)
         except QueryError as error:
             return _error(400, error.title, error.hint)
         return Response(
-            content,
+            found,
             headers={"playhead-complete": "true" if complete else "false"},
             media_type="application/json" if as_json else ARROW,
         )
@@ -130,7 +143,7 @@ def app(
 
     async def show_health(_: Request) -> Response:
         document = await asyncio.to_thread(health)
-        return JSONResponse(document | {"queries": slots.borrowed_tokens})
+        return JSONResponse(document | {"queries": slots.taken})
 
     async def upkeep(request: Request) -> Response:
         try:
@@ -176,6 +189,19 @@ def app(
         ],
         middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=HOSTS[:2], www_redirect=False)],
     )
+
+
+async def _again_without_memory(read: Callable[[], Awaitable[bytes]]) -> bytes:
+    """Run a query; try it again when it ended early because others took the memory."""
+    for _ in range(MEMORY_TRIES):
+        began = time.monotonic()
+        try:
+            return await read()
+        except QueryMemoryError:
+            if time.monotonic() - began > MEMORY_SECONDS:
+                raise
+        await asyncio.sleep(MEMORY_PAUSE)
+    return await read()
 
 
 @contextlib.asynccontextmanager

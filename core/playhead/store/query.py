@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 import duckdb
 import psutil
 
-from playhead.errors import QueryError, QueryLimitError
+from playhead.errors import QueryError, QueryLimitError, QueryMemoryError
 from playhead.store.json_rows import json_rows
 from playhead.values import as_dict, as_list
 
@@ -61,6 +61,7 @@ _accepted_lock = threading.Lock()
 _BATCH_ROWS = 2048
 _WATCH_SECONDS = 0.05
 _STUCK_SECONDS = 10.0
+_LESS = "Select fewer rows or columns, or try again when the other queries have ended."
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +261,7 @@ class _Reading:
         self._gone = gone
         self._over = threading.Event()
         self._watch = threading.Thread(target=self._run_watch, daemon=True)
-        self._reason: tuple[str, str] | None = None
+        self._reason: QueryLimitError | None = None
 
     def _run_watch(self) -> None:
         process = psutil.Process()
@@ -269,16 +270,15 @@ class _Reading:
         deadline = time.monotonic() + self._limits.seconds
         while not self._over.wait(_WATCH_SECONDS):
             if self._gone is not None and self._gone.is_set():
-                self._reason = "The client closed the connection", ""
+                self._reason = QueryLimitError("The client closed the connection")
             elif time.monotonic() > deadline:
-                self._reason = self._reason or (
+                self._reason = self._reason or QueryLimitError(
                     f"The query took longer than {self._limits.seconds:g} s",
                     "Select fewer rows, or filter by invocation_id or trace_id.",
                 )
             elif process.memory_info().rss - before > self._limits.memory:
-                self._reason = self._reason or (
-                    f"The query needs more than {self._limits.memory >> 20} MB of memory",
-                    "Select fewer rows or columns, or aggregate less at once.",
+                self._reason = self._reason or QueryMemoryError(
+                    f"The query needs more than {self._limits.memory >> 20} MB of memory", _LESS
                 )
             if self._reason is not None:
                 # Again and again: an interrupt between two statements has no effect.
@@ -307,6 +307,8 @@ class _Reading:
         if isinstance(error, QueryError) or error is None:
             return
         if self._reason is not None:
-            raise QueryLimitError(*self._reason) from error
+            raise self._reason from error
+        if isinstance(error, duckdb.OutOfMemoryException):
+            raise QueryMemoryError("The memory for queries is used up", _LESS) from error
         if isinstance(error, (duckdb.Error, ValueError, OverflowError, RecursionError)):
             raise QueryError(str(error)) from error
