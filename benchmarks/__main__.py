@@ -1,4 +1,7 @@
-"""Run all benchmarks, or the named ones: `python -m benchmarks [NAME ...]`."""
+"""Run all benchmarks, or the named ones: `python -m benchmarks [NAME ...] [OPTION ...]`.
+
+Options are those of the named benchmark.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +39,10 @@ def main() -> int:
         help=f"benchmark to run: {', '.join(runnable)}; without a name, all but "
         f"{', '.join(sorted(SLOW))}",
     )
-    chosen = parser.parse_args().names or [name for name in runnable if name not in SLOW]
+    parsed, options = parser.parse_known_args()
+    if options and len(parsed.names) != 1:
+        parser.error(f"name one benchmark, which takes {' '.join(options)}")
+    chosen = parsed.names or [name for name in runnable if name not in SLOW]
     if unknown := set(chosen) - set(runnable):
         print(f"Unknown benchmark: {', '.join(sorted(unknown))}", file=sys.stderr)
         print(f"Benchmarks: {', '.join(runnable)}", file=sys.stderr)
@@ -45,7 +51,9 @@ def main() -> int:
     for name in chosen:
         print(f"\n== {name}", flush=True)
         codes.append(
-            subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=False).returncode
+            subprocess.run(
+                [sys.executable, "-m", f"benchmarks.{name}", *options], check=False
+            ).returncode
         )
     return max(codes, default=0)
 

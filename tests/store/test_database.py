@@ -126,3 +126,11 @@ def test_a_failed_rollback_does_not_stop_later_transactions(
         connection.execute("INSERT INTO recordings VALUES (now(), now())")
     assert store.cursor().execute("SELECT count(*) FROM recordings").fetchall() == [(1,)]
     assert store.uncertain == 0
+
+
+def test_a_reader_opens_a_closed_database_again(store: Store) -> None:
+    """It is closed when it failed and could not be opened again at once."""
+    store._connection.close()
+    with store.reading() as cursor:
+        assert cursor.execute("SELECT count(*) FROM spans").fetchall() == [(0,)]
+    assert store.reopened == 1

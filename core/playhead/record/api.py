@@ -124,6 +124,8 @@ def app(
             return _error(413, error.title, error.hint)
         except QueryError as error:
             return _error(400, error.title, error.hint)
+        except StoreError as error:
+            return _error(503, error.title, error.hint)
         return Response(
             found,
             headers={"playhead-complete": "true" if complete else "false"},
@@ -280,11 +282,8 @@ def _parse_search(body: bytes) -> tuple[list[str], int | None, int]:
 def _rows(
     store: Store, sql: str, params: list[Any], limits: Limits, gone: threading.Event
 ) -> bytes:
-    cursor = store.cursor()
-    try:
+    with store.reading() as cursor:
         rows = to_rows(cursor, sql, params, limits, gone)
-    finally:
-        cursor.close()
     return json.dumps({"rows": rows}, ensure_ascii=False, separators=(",", ":")).encode(
         errors="replace"
     )
@@ -293,11 +292,8 @@ def _rows(
 def _arrow(
     store: Store, sql: str, params: list[Any], limits: Limits, gone: threading.Event
 ) -> bytes:
-    cursor = store.cursor()
-    try:
+    with store.reading() as cursor:
         table = to_arrow(cursor, sql, params, limits, gone)
-    finally:
-        cursor.close()
     sink = io.BytesIO()
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)

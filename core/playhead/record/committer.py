@@ -107,6 +107,7 @@ class Committer:
             return Committed()
         if self._uncertain != (uncertain := self._store.uncertain):
             # Otherwise spans would be written twice.
+            self._store.recover()
             self._writer = SpanWriter(self._store)
             self._uncertain = uncertain
         try:

@@ -145,6 +145,7 @@ class JournalCopier:
         """
         if self._uncertain != (uncertain := self._store.uncertain):
             # Otherwise journals would be written twice.
+            await asyncio.to_thread(self._store.recover)
             stored = await asyncio.to_thread(copy_progress, self._store)
             self._copied.clear()
             self._copied.update(stored)

@@ -182,6 +182,21 @@ class Store:
         return cursor
 
     @contextlib.contextmanager
+    def reading(self) -> Generator[duckdb.DuckDBPyConnection]:
+        """Yield a cursor, also when the database has failed and has to be opened again.
+
+        Raises:
+            StoreError: It cannot be opened again.
+        """
+        try:
+            cursor = self.cursor()
+        except duckdb.ConnectionException:
+            self.recover()
+            cursor = self.cursor()
+        with contextlib.closing(cursor):
+            yield cursor
+
+    @contextlib.contextmanager
     def quiet(self) -> Generator[Path]:
         """Yield the path of the file, which has every commit and does not change in the block.
 

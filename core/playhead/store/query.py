@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 import duckdb
 import psutil
 
-from playhead.errors import QueryError, QueryLimitError, QueryMemoryError
+from playhead.errors import QueryError, QueryLimitError, QueryMemoryError, StoreError
 from playhead.store.json_rows import json_rows
 from playhead.values import as_dict, as_list
 
@@ -215,6 +215,7 @@ def to_rows(
     Raises:
         QueryError: The SQL is invalid, or is not read-only.
         QueryLimitError: The query exceeds a limit.
+        StoreError: The database has failed.
     """
     with _Reading(connection, limits, gone) as reading:
         rows: list[dict[str, Any]] = []
@@ -295,7 +296,10 @@ class _Reading:
         return self._connection.sql(sql)
 
     def __enter__(self) -> _Reading:
-        self._connection.execute("BEGIN TRANSACTION READ ONLY")
+        try:
+            self._connection.execute("BEGIN TRANSACTION READ ONLY")
+        except duckdb.Error as error:
+            raise _query_error(error) from error
         self._watch.start()
         return self
 
@@ -308,7 +312,13 @@ class _Reading:
             return
         if self._reason is not None:
             raise self._reason from error
-        if isinstance(error, duckdb.OutOfMemoryException):
-            raise QueryMemoryError("The memory for queries is used up", _LESS) from error
         if isinstance(error, (duckdb.Error, ValueError, OverflowError, RecursionError)):
-            raise QueryError(str(error)) from error
+            raise _query_error(error) from error
+
+
+def _query_error(error: Exception) -> QueryError | StoreError:
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return QueryMemoryError("The memory for queries is used up", _LESS)
+    if isinstance(error, (duckdb.FatalException, duckdb.ConnectionException)):
+        return StoreError(f"The store has failed: {error}", "Try again in a moment.")
+    return QueryError(str(error))
