@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncGenerator
 
 import pytest
@@ -55,6 +56,18 @@ async def test_silent_connections_keep_nobody_out(recorder: Recorder, sent: byte
                 headers={**headers, "accept": "application/json"},
             )
         assert answer.json() == {"rows": [{"n": 7}]}
+
+
+async def test_a_burst_of_silent_connections_keeps_nobody_out(recorder: Recorder) -> None:
+    """They are all accepted before the first of them can be closed."""
+    address = "127.0.0.1", recorder.endpoint.otlp_http_port
+    with contextlib.ExitStack() as stack:
+        for _ in range(SILENT + 100):
+            silent = stack.enter_context(socket.create_connection(address))
+            silent.sendall(HALF_HEAD)
+        for seed in range(5):
+            answer = await post(recorder, request(7, seed=seed).SerializeToString())
+            assert answer.status_code == 200
 
 
 async def test_a_kept_connection_survives_until_its_place_is_needed(recorder: Recorder) -> None:

@@ -52,8 +52,15 @@ class _Connection(H11Protocol):
         super().connection_made(transport)
         self._active_at = self.loop.time()
         self._expect_head()
-        if len(self.connections) > CONNECTIONS:
-            others = (c for c in self.connections if isinstance(c, _Connection) and c is not self)
+        # A connection that is being closed leaves the set later.
+        others = [
+            connection
+            for connection in self.connections
+            if isinstance(connection, _Connection)
+            and connection is not self
+            and not connection.transport.is_closing()
+        ]
+        if len(others) >= CONNECTIONS:
             idle = [connection for connection in others if connection.is_idle]
             if idle:
                 min(idle, key=lambda connection: connection._active_at).close()
