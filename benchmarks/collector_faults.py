@@ -165,6 +165,7 @@ def scene(folder: Path, seconds: float) -> Generator[Scene]:
             "LOGFIRE_BASE_URL": http["logfire"].url,
             "LOGFIRE_TOKEN": "token",
         },
+        ["langfuse", "logfire"],
     )
     try:
         collector.start()

@@ -11,11 +11,16 @@ import httpx
 from playhead.errors import ProcessError, SettingsError
 from playhead.local import ManagedProcess, free_port
 
-__all__ = ["TARGETS", "Collector", "find_collector", "require_keys"]
+__all__ = ["TARGETS", "Collector", "find_collector", "require_keys", "web_address"]
 
 CONFIG = "otel-collector.yaml"
+KEYED_TARGETS = "otel-collector"
+"""Folder beside it with the targets that need a key."""
 PROGRAMS = ("otelcol-contrib", "otelcol")
 START_SECONDS = 30.0
+
+_ADDRESS_VARIABLES = {"phoenix": "PHOENIX_COLLECTOR_ENDPOINT", "langfuse": "LANGFUSE_HOST"}
+"""Variables with the address of a target whose web page is at the same place."""
 
 TARGETS: Mapping[str, tuple[str, tuple[str, ...], str]] = {
     "jaeger": ("otlp_grpc/jaeger", (), "http://localhost:16686"),
@@ -38,6 +43,11 @@ def require_keys(targets: Sequence[str], environ: Mapping[str, str]) -> None:
                 f"{name} refuses spans without a key: {missing[0]} is not set",
                 "See the page about the Collector in the documentation.",
             )
+
+
+def web_address(name: str, environ: Mapping[str, str]) -> str:
+    """Return the address at which a target shows what it receives."""
+    return environ.get(_ADDRESS_VARIABLES.get(name, ""), "") or TARGETS[name][2]
 
 
 def find_collector() -> tuple[Path, Path]:
@@ -88,9 +98,11 @@ class Collector:
         self.archive = folder / "traces.jsonl"
         self._health = f"http://127.0.0.1:{health}/"
         exporters = ["file/archive", *(TARGETS[name][0] for name in targets)]
+        files = [config.with_name(KEYED_TARGETS) / f"{name}.yaml" for name in targets]
+        configs = [config, *(file for file in files if file.is_file())]
         self.process = ManagedProcess(
             "OpenTelemetry Collector",
-            [program, "--config", config],
+            [program, *(f"--config={path}" for path in configs)],
             log=folder.parent / "logs" / "collector.log",
             env={
                 "PLAYHEAD_COLLECTOR_GRPC_PORT": str(grpc),

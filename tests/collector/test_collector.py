@@ -2,15 +2,53 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from collector_process import Collector, Recorder, send
+from collector_process import CONFIG, ROOT, Collector, Recorder, send
 from opentelemetry.sdk.trace.export import SpanExportResult
 from waiting import until
 
 pytestmark = pytest.mark.timeout(120, func_only=True)
 """Time limit without the build of the Collector, which takes minutes with empty caches."""
+
+
+KEYED = {
+    "langfuse": "LANGFUSE_AUTH",
+    "logfire": "LOGFIRE_TOKEN",
+    "datadog": "DD_API_KEY",
+    "honeycomb": "HONEYCOMB_API_KEY",
+}
+
+
+def validate(binary: Path, environ: Mapping[str, str], *targets: str) -> str:
+    """Return what the Collector says about its configuration; nothing if it would start."""
+    files = [CONFIG, *(ROOT / "otel-collector" / f"{name}.yaml" for name in targets)]
+    done = subprocess.run(
+        [binary, "validate", *(f"--config={file}" for file in files)],
+        env={"PATH": os.defpath, **environ}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode == 0) == (done.stderr == ""), done.stderr
+    return done.stderr
+
+
+@pytest.mark.parametrize("name", KEYED)
+def test_the_collector_refuses_a_target_without_its_key(collector_binary: Path, name: str) -> None:
+    for missing in ({}, {KEYED[name]: ""}):
+        assert f"{KEYED[name]}_is_not_set" in validate(collector_binary, missing, name)
+    assert validate(collector_binary, {KEYED[name]: "cGstMTpzay0y"}, name) == ""
+
+
+def test_several_targets_with_keys(collector_binary: Path) -> None:
+    exporters = ", ".join(f"otlp_http/{name}" for name in KEYED)
+    environ = dict.fromkeys(KEYED.values(), "key")
+    environ["PLAYHEAD_COLLECTOR_EXPORTERS"] = f"[{exporters}]"
+    assert validate(collector_binary, environ, *KEYED) == ""
+    # Without its file, a target with a key cannot be switched on.
+    assert '"otlp_http/langfuse" which is not configured' in validate(collector_binary, environ)
 
 
 async def test_spans_reach_recorder_and_archive(

@@ -195,8 +195,10 @@ async def test_doctor_says_that_a_target_refuses_the_key(
                 **to_recorder(recorder),
                 "PLAYHEAD_COLLECTOR_EXPORTERS": "[otlp_http/langfuse, otlp_http/phoenix]",
                 "LANGFUSE_HOST": sink.url,
+                "LANGFUSE_AUTH": "cGstbGYtcGxhbnRlZDpzay1sZi1wbGFudGVk",
                 "PHOENIX_COLLECTOR_ENDPOINT": f"http://127.0.0.1:{free_port()}",
             },
+            ["langfuse"],
         )
         try:
             collector.start()
@@ -214,6 +216,8 @@ async def test_doctor_says_that_a_target_refuses_the_key(
             collector.child.stop()
     lost = "the Collector lost spans since its start"
     assert check.finding == f"{lost}: 2 for otlp_http/langfuse (it refuses the key)"
+    assert sink.headers[0]["authorization"] == "Basic cGstbGYtcGxhbnRlZDpzay1sZi1wbGFudGVk"
+    assert "cGstbGYtcGxhbnRlZDpzay1sZi1wbGFudGVk" not in collector.log.read_text()
 
 
 async def test_open_spans_reach_the_recorder_only(

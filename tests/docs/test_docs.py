@@ -23,7 +23,10 @@ PAGES = sorted(
     key=str,
 )
 IDS = [str(page.relative_to(ROOT)) for page in PAGES]
-SOURCES = ("core", "tui", "tracing", "sample_agents", "scripts", "otel-collector.yaml", "Makefile")
+SOURCES = (
+    *("core", "tui", "tracing", "sample_agents", "scripts"),
+    *("otel-collector.yaml", "otel-collector", "Makefile"),
+)
 FOREIGN_OPTIONS = {
     *("--bind", "--cached", "--config", "--data", "--from", "--json", "--now", "--snapshot-update"),
     *("--global", "--port", "--store", "--tracing-endpoint", "--user", "--check", "--write"),

@@ -30,6 +30,8 @@ async def test_missing_keys_are_named() -> None:
 async def test_a_langfuse_key_of_another_form_is_named_and_not_shown(key: str) -> None:
     [finding] = await findings(LANGFUSE, LANGFUSE_AUTH=key)
     assert finding == "LANGFUSE_AUTH is not the base64 form of PUBLIC_KEY:SECRET_KEY"
+    # The file of the target switches it on, too.
+    assert await findings("", LANGFUSE_AUTH=key) == [finding]
 
 
 async def test_keys_that_are_set_pass() -> None:

@@ -40,7 +40,7 @@ def test_a_second_recorder_gets_equal_spans(
         result = run(*TRACES, "--to", "otlp", "--endpoint", url)
     assert result.exit_code == 0, result.output
     assert "Sent 4 spans" in result.stdout
-    assert "1 are still open: not sent" in result.stdout
+    assert "1 is still open: not sent" in result.stdout
     finished = [r for r in stored(store) if r[8] is not None]
     assert comparable(stored(other)) == comparable(finished)
 
@@ -189,15 +189,22 @@ def test_targets_get_their_own_headers_and_paths(
     assert sink.paths == ["/api/public/otel/v1/traces", *["/v1/traces"] * 3]
 
 
-@pytest.mark.parametrize("name", ["langfuse", "logfire", "datadog"])
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("langfuse", "LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY are not set"),
+        ("logfire", "LOGFIRE_TOKEN is not set"),
+        ("datadog", "DD_API_KEY is not set"),
+    ],
+)
 def test_a_missing_key_is_refused_before_sending(
-    write: Write, hundred: list[SpanRow], run: Run, name: str
+    write: Write, hundred: list[SpanRow], run: Run, name: str, message: str
 ) -> None:
     with OtlpSink() as sink:
         result = run(*TRACES, "--to", name, "--endpoint", sink.url)
         assert sink.headers == []
     assert result.exit_code == 2
-    assert "is not set" in result.stderr
+    assert message in result.stderr
 
 
 def test_logfire_gets_no_spans_that_it_would_refuse(write: Write, run: Run) -> None:
@@ -207,7 +214,7 @@ def test_logfire_gets_no_spans_that_it_would_refuse(write: Write, run: Run) -> N
         result = run(*TRACES, "--to", "logfire", "--endpoint", sink.url, LOGFIRE_TOKEN="token")
     assert [span.name for span in sink.spans] == ["span 2"]
     assert sink.headers[0]["authorization"] == "token"
-    assert "1 are older than 24 h: not sent, because Logfire refuses them." in result.stdout
+    assert "1 is older than 24 h: not sent, because Logfire refuses them." in result.stdout
 
 
 def test_since_selects_spans_by_their_start(write: Write, run: Run) -> None:
@@ -259,13 +266,41 @@ def test_an_empty_store_and_no_store(write: Write, run: Run) -> None:
         empty = run(*arguments)
     assert empty.exit_code == 0
     assert "Sent 0 spans" in empty.stdout
+    assert "No finished span in the store matches." in empty.stdout
+
+
+@pytest.mark.parametrize("kind", ["text/html; charset=utf-8", "text/plain"])
+def test_a_web_page_has_not_accepted_anything(
+    write: Write, hundred: list[SpanRow], run: Run, kind: str
+) -> None:
+    # Jaeger's web server answers every path with its page, and 200.
+    page = Answer(body=b"\n<!DOCTYPE html><html></html>", headers={"content-type": kind})
+    with OtlpSink(lambda request: page) as sink:
+        arguments = (*TRACES, "--to", "jaeger", "--endpoint", sink.url)
+        result = run(*arguments)
+        assert result.exit_code == 3
+        assert "answers with a web page: no spans were accepted" in result.stderr
+        assert "Check --endpoint" in result.stderr
+        sink.answer = lambda request: Answer()
+        assert "Sent 100 spans" in run(*arguments).stdout
+
+
+def test_a_rejection_that_looks_like_the_start_of_a_page(
+    write: Write, hundred: list[SpanRow], run: Run
+) -> None:
+    answer = partial(100, "x" * 56)
+    assert answer.body[:2] == b"\n<"
+    with OtlpSink(lambda request: answer) as sink:
+        result = run(*TRACES, "--to", "otlp", "--endpoint", sink.url)
+    assert f"100 were rejected: {'x' * 56}" in result.stdout
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (("--to", "otlp"), "--to otlp needs an address"),
-        (("--to", "otlp", "--endpoint", "localhost:4318"), "is not a URL"),
+        (("--to", "otlp", "--endpoint", "localhost:4318"), "is not a URL: localhost:4318\n"),
+        (("--to", "otlp", "--endpoint", "u:pw@h:1/?k=s3cret"), "is not a URL: h:1/\n"),
         (("--to", "otlp", "--endpoint", "http://h:99999"), "is not a URL"),
         (("--to", "otlp", "--endpoint", "http://h", "--header", "name"), "Write NAME=VALUE"),
         (("--to", "otlp", "--endpoint", "http://h", "file"), "takes no PATH"),

@@ -32,7 +32,8 @@ def environ(**more: str) -> dict[str, str]:
     return {**{k: v for k, v in os.environ.items() if k in inherited}, "TERM": "xterm", **more}
 
 
-ADDED = {"playhead": {"playhead_samples/otel-collector.yaml"}}
+KEYED = (f"playhead_samples/otel-collector/{path.name}" for path in ROOT.glob("otel-collector/*"))
+ADDED = {"playhead": {"playhead_samples/otel-collector.yaml", *KEYED}}
 """Files from outside the packages: the demo starts a Collector with this configuration."""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -81,15 +81,19 @@ class Recorder:
 class Collector:
     """The Collector with otel-collector.yaml on free ports."""
 
-    def __init__(self, binary: Path, folder: Path, env: dict[str, str]) -> None:
+    def __init__(
+        self, binary: Path, folder: Path, env: dict[str, str], keyed_targets: Sequence[str] = ()
+    ) -> None:
+        configs = [CONFIG, *(ROOT / "otel-collector" / f"{name}.yaml" for name in keyed_targets)]
+        self.log = folder / "collector.log"
         self.grpc_port, self.http_port, health = free_port(), free_port(), free_port()
         self.metrics_port = free_port()
         self.health_url = f"http://127.0.0.1:{health}/"
         self.data = folder / "collector"
         self.child = ManagedProcess(
             "collector",
-            [binary, "--config", CONFIG],
-            log=folder / "collector.log",
+            [binary, *(f"--config={path}" for path in configs)],
+            log=self.log,
             env={
                 "PLAYHEAD_COLLECTOR_GRPC_PORT": str(self.grpc_port),
                 "PLAYHEAD_COLLECTOR_HTTP_PORT": str(self.http_port),

@@ -11,6 +11,7 @@ from pathlib import Path
 import duckdb
 import pytest
 from otlp_sink import OtlpSink
+from playhead_samples.collector import web_address
 from target_programs import Jaeger, program
 
 pytestmark = pytest.mark.timeout(180, func_only=True)
@@ -54,6 +55,14 @@ def test_every_span_reaches_recorder_archive_and_jaeger(tmp_path: Path, jaeger: 
     ]
     assert sorted(archived) == sorted(stored)
     assert set(jaeger.span_ids()) - before == stored
+
+
+def test_targets_are_shown_where_the_collector_sends() -> None:
+    assert web_address("phoenix", {}) == "http://localhost:6006"
+    moved = {"PHOENIX_COLLECTOR_ENDPOINT": "http://127.0.0.1:7007", "LANGFUSE_HOST": "http://l"}
+    assert web_address("phoenix", moved) == "http://127.0.0.1:7007"
+    assert web_address("langfuse", moved) == "http://l"
+    assert web_address("jaeger", moved) == "http://localhost:16686"
 
 
 def test_spans_go_to_an_address(tmp_path: Path) -> None:

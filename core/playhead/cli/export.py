@@ -229,9 +229,10 @@ async def _to_target(
     from playhead.export.sent_spans import SentSpans
     from playhead.export.traces import send_traces
 
-    def pause(seconds: float) -> None:
+    def pause(seconds: float, problem: str) -> None:
         if seconds >= 2:
-            note(f"{target.kind.title} is busy or away; trying again in {seconds:.0f} s.")
+            place = f"{target.kind.title} at {target.shown_url}"
+            note(f"{place} does not accept spans: {problem}; trying again in {seconds:.0f} s.")
 
     with SentSpans(settings.store, target.kind.name, target.url) as sent:
         if again:
@@ -328,20 +329,30 @@ def _write(report: Report, name: str, path: Path | None, target: Target | None) 
     verb = "Wrote" if target is None else "Sent"
     spans = "span" if report.accepted == 1 else "spans"
     click.echo(clean(f"{verb} {whole(report.accepted)} {spans} to {place}."))
+    done = "written" if target is None else "sent"
+    if not report.totals.spans:
+        click.echo("  No finished span in the store matches.")
     if report.sent_before:
-        click.echo(f"  {whole(report.sent_before)} were there before: not sent again.")
+        click.echo(f"  {_are(report.sent_before, 'was', 'were')} there before: not {done} again.")
     if report.too_old and target is not None and target.kind.longest_age is not None:
         hours = target.kind.longest_age.total_seconds() / 3600
         click.echo(
-            f"  {whole(report.too_old)} are older than {hours:.0f} h: not sent, because "
+            f"  {_are(report.too_old)} older than {hours:.0f} h: not sent, because "
             f"{target.kind.title} refuses them."
         )
     if report.left_out:
-        click.echo(f"  {whole(report.left_out)} are Restate's own: not sent.")
+        click.echo(f"  {_are(report.left_out)} Restate's own: not {done}.")
     if report.totals.pending:
-        click.echo(f"  {whole(report.totals.pending)} are still open: not sent.")
+        click.echo(f"  {_are(report.totals.pending)} still open: not {done}.")
     for reason, count in report.reasons.most_common():
-        click.echo(clean(f"  {whole(count)} were rejected: {reason or 'no reason given'}"))
+        rejected = _are(count, "was", "were")
+        click.echo(clean(f"  {rejected} rejected: {reason or 'no reason given'}"))
+
+
+def _are(count: int, one: str = "is", several: str = "are") -> str:
+    from playhead.formatting import whole
+
+    return f"{whole(count)} {one if count == 1 else several}"
 
 
 @command.command("html")

@@ -57,20 +57,16 @@ async def collector(environ: Mapping[str, str]) -> list[Check]:
 def _keys(environ: Mapping[str, str]) -> list[Check]:
     """Check that the targets that the environment switches on have usable keys."""
     exporters = re.findall(r"[\w/]+", environ.get(EXPORTERS, ""))
-    found: list[Check] = []
-    for exporter in exporters:
-        variable = _KEYS.get(exporter)
-        if variable is None:
-            continue
-        if not environ.get(variable):
-            problem = f"{EXPORTERS} has {exporter}, and {variable} is not set"
-        elif exporter == _LANGFUSE and not _is_langfuse_auth(environ[variable]):
-            problem = f"{variable} is not the base64 form of PUBLIC_KEY:SECRET_KEY"
-        else:
-            continue
-        hint = "The target would refuse all spans. See the page about the Collector."
-        found.append(warning("collector", "collector-key-missing", problem, hint))
-    return found
+    problems = [
+        f"{EXPORTERS} has {exporter}, and {variable} is not set"
+        for exporter in exporters
+        if (variable := _KEYS.get(exporter)) and not environ.get(variable)
+    ]
+    auth = environ.get(_KEYS[_LANGFUSE])
+    if auth and not _is_langfuse_auth(auth):
+        problems.append(f"{_KEYS[_LANGFUSE]} is not the base64 form of PUBLIC_KEY:SECRET_KEY")
+    hint = "The target would refuse all spans. See the page about the Collector."
+    return [warning("collector", "collector-key-missing", problem, hint) for problem in problems]
 
 
 def _is_langfuse_auth(value: str) -> bool:

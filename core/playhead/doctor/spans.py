@@ -129,7 +129,8 @@ def _from_server(
             "server spans",
             "server-spans-missing",
             finding,
-            "The other invocations ran without a recorder, or their spans are late.",
+            "The other invocations ran without a recorder, their spans are late, or the Collector"
+            " was away: the server does not send spans again.",
         )
     return passed("server spans", finding)
 

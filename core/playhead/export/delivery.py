@@ -29,6 +29,7 @@ __all__ = ["Delivery"]
 TOO_LARGE_OR_INVALID = frozenset({400, 413, 422})
 """Answers that concern the content of a request: other spans may still be accepted."""
 REASON_LENGTH = 300
+_ADDRESS_HINT = "Check --endpoint: the address must be that of an OTLP receiver over HTTP."
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -41,7 +42,7 @@ class Delivery:
         *,
         patience: float = 300.0,
         timeout: float = 30.0,
-        pause: Callable[[float], None] = lambda seconds: None,
+        pause: Callable[[float, str], None] = lambda seconds, problem: None,
     ) -> None:
         """Create the connection; nothing is sent yet.
 
@@ -49,7 +50,7 @@ class Delivery:
             target: Where to send, and with which headers.
             patience: Seconds for which a request that fails is repeated.
             timeout: Seconds to wait for one answer.
-            pause: Called with the seconds to wait before a request is repeated.
+            pause: Called before a request is repeated, with the seconds to wait and the reason.
         """
         self._target = target
         self._patience = patience
@@ -87,6 +88,11 @@ class Delivery:
         response = await self._post(await asyncio.to_thread(gzip.compress, body, 3))
         keys = tuple(span.key for span in spans)
         if response.is_success:
+            if _is_page(response):
+                raise TargetRefusesError(
+                    f"{self._target.shown_url} answers with a web page: no spans were accepted",
+                    _ADDRESS_HINT,
+                )
             return [_accepted(response.content, keys)]
         reason = self._reason(response)
         if response.status_code not in TOO_LARGE_OR_INVALID:
@@ -120,15 +126,16 @@ class Delivery:
                     return response
                 problem = self._reason(response)
                 advised = retry_after(response)
+            problem = self._target.without_secrets(clean(problem))
             seconds = pauses.next(advised)
             if seconds is None:
                 asked = f"; it asks to wait {advised:.0f} s" if advised else ""
                 raise TargetUnreachableError(
                     f"{self._target.kind.title} at {self._target.shown_url} does not accept "
-                    f"requests: {self._target.without_secrets(clean(problem))}{asked}",
+                    f"requests: {problem}{asked}",
                     "Run the command again later: it continues where it stopped.",
                 )
-            self._pause(seconds)
+            self._pause(seconds, problem)
             await asyncio.sleep(seconds)
 
     def _reason(self, response: httpx.Response) -> str:
@@ -147,6 +154,13 @@ class Delivery:
         return f"{status}: {text}" if text else status
 
 
+def _is_page(response: httpx.Response) -> bool:
+    """Return whether an answer is a web page: Jaeger's web server sends one for every path."""
+    kind = response.headers.get("content-type", "")
+    start = response.content[:100].lstrip().lower()
+    return "html" in kind or start.startswith((b"<!doctype", b"<html"))
+
+
 def _accepted(content: bytes, keys: tuple[int, ...]) -> Result:
     """Return the outcome of a request that the target has accepted, at least in part."""
     try:
@@ -162,5 +176,5 @@ def _hint(status: int) -> str:
     if status in (401, 403):
         return "Check the key: see the page about export in the documentation."
     if status == 404:
-        return "Check --endpoint: the address must be that of an OTLP receiver over HTTP."
+        return _ADDRESS_HINT
     return ""

@@ -180,8 +180,9 @@ def find_target(
     keys = {"authorization", "dd-api-key"}
     if kind.needs_keys and missing and not keys & given.keys():
         raise SettingsError(
-            f"{kind.title} refuses spans without a key: {' and '.join(missing)} is not set",
-            f"Set it, or the header in {HEADERS_VARIABLE}.",
+            f"{kind.title} refuses spans without a key: {' and '.join(missing)} "
+            f"{'is' if len(missing) == 1 else 'are'} not set",
+            f"Set {'it' if len(missing) == 1 else 'them'}, or the header in {HEADERS_VARIABLE}.",
         )
     if user or password:
         found["authorization"] = _basic(user, password)
@@ -214,7 +215,8 @@ def _is_value(value: str) -> bool:
 def _traces_url(address: str, path: str) -> tuple[str, str, str]:
     """Return the address of the OTLP receiver, and the user and password in it."""
     error = SettingsError(
-        "The address of the target is not a URL", "Start it with http:// or https://."
+        f"The address of the target is not a URL: {address.rpartition('@')[2].partition('?')[0]}",
+        "Begin with http:// or https://, such as http://127.0.0.1:4318.",
     )
     try:
         parts = urlsplit(address)

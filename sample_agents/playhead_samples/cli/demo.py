@@ -131,13 +131,13 @@ def _report(line: str) -> None:
 
 def _report_addresses(stack: Stack, targets: Sequence[str]) -> None:
     """Tell where spans can be seen besides Playhead."""
-    from playhead_samples.collector import TARGETS
+    from playhead_samples.collector import web_address
 
     if stack.collector is not None:
         _report(f"all spans go through the Collector at {stack.collector.url}")
         _report(f"archive: {_relative(stack.collector.archive)}")
         for name in targets:
-            _report(f"{name}: {TARGETS[name][2]}")
+            _report(f"{name}: {web_address(name, os.environ)}")
     elif stack.otlp_url != stack.recorder_url:
         _report(f"all spans go to {stack.otlp_url}; the recorder listens at {stack.recorder_url}")
 
