@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pyarrow as pa
@@ -13,6 +13,8 @@ import pytest
 from playhead.model import status_of
 from playhead.reader.listing.attempt_counts import (
     AttemptCount,
+    AttemptFacts,
+    KnownAttempt,
     attempt_facts,
     count_attempts,
 )
@@ -79,7 +81,9 @@ def history(chance: random.Random, number: int, since: int, absences: Sequence[A
         series = _middle(chance, found, at, series)
         failed = found.tries[-1]
         if failed.outcome == "failed" and failed.error != last_error:
-            found.failures.append((failed.ended or 0) - chance.randrange(2 * MS))
+            ended = failed.ended or 0
+            reported = ended - chance.randrange(min(ended - failed.started, 2 * MS))
+            found.failures.append(reported - reported % MS)
             last_error = failed.error
         at = (failed.ended or 0) + chance.randrange(5 * MS, chance.choice((60 * MS, 20 * SECOND)))
     _end(chance, found, at, ending, series)
@@ -99,8 +103,10 @@ def history(chance: random.Random, number: int, since: int, absences: Sequence[A
 
 
 def _middle(chance: random.Random, found: History, at: int, series: int) -> int:
-    ended = at + chance.randrange(5 * MS, chance.choice((50 * MS, 3 * SECOND)))
     outcome = chance.choice(("failed", "failed", "suspended"))
+    # An address on which nothing listens refuses a connection within a millisecond.
+    least = MS // 2 if outcome == "failed" else 5 * MS
+    ended = at + chance.randrange(least, chance.choice((6 * MS, 50 * MS, 3 * SECOND)))
     commands = chance.choice((0, 0, 1, 3)) if outcome == "failed" else 1
     found.tries.append(Try(at, ended, outcome, chance.choice(ERRORS), commands))
     return series + 1 if outcome == "failed" and not commands else int(outcome == "failed")
@@ -227,6 +233,22 @@ def test_a_certain_number_is_the_true_one(
         assert count.at_least <= truth, found
         suspended = sum(one.outcome == "suspended" for one in found.tries)
         assert count.suspensions in (None, suspended), found
+
+
+def test_an_attempt_that_fails_within_a_millisecond_is_counted() -> None:
+    """The server reports times of failures in whole milliseconds, and those of spans in micro."""
+    at = 1_795_327_866_952_000
+    tries = [
+        KnownAttempt(at + 300, at + 950, "error"),
+        KnownAttempt(at + SECOND, at + 2 * SECOND, "ok"),
+    ]
+    facts = AttemptFacts(
+        "succeeded", running_at=at, completed_at=at + 2 * SECOND, attempts=tuple(tries),
+        failures=1, first_failure=at, watched=((at - SECOND, at + 20 * SECOND),),
+    )  # fmt: skip
+    assert count_attempts(facts) == AttemptCount(2, 2, 0)
+    earlier = replace(facts, first_failure=at - MS)
+    assert count_attempts(earlier).attempts is None
 
 
 def test_the_number_is_certain_when_nothing_was_lost(

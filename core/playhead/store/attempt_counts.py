@@ -108,7 +108,8 @@ def counts_view() -> str:
 
     def first(started: str, until: str) -> str:
         return (
-            f"coalesce(first_failure >= {started}, {started} IS NOT NULL) AND coalesce("
+            f"coalesce(first_failure > {started} - {TICK_MICROS}, {started} IS NOT NULL)"
+            " AND coalesce("
             f"{started} - running_at <= {FIRST_MICROS} OR {covers('running_at', until)}, false)"
         )
 
@@ -185,7 +186,9 @@ lower AS (
           AND len(known) = 0 AND unseen = 0 THEN 0 END
       WHEN unseen > before + running::BIGINT THEN NULL
       WHEN len(known) = 0 THEN
-        CASE WHEN running AND {first("last_start_at", f"last_start_at + {EXPORT_MICROS}")} THEN 1
+        CASE WHEN running
+          AND coalesce(list_max(list_transform(others, lambda a: a.number)), 0) <= 1
+          AND {first("last_start_at", f"last_start_at + {EXPORT_MICROS}")} THEN 1
         END
       WHEN anchor IS NULL AND NOT ({first("known[1].started", arrived("known[1]"))}) THEN NULL
       WHEN coalesce(list_bool_and(list_transform(

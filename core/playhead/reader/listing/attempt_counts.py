@@ -149,7 +149,7 @@ def count_attempts(facts: AttemptFacts) -> AttemptCount:
         _highest_number(others) if anchor is not None or _trusted(facts, known, others) else 0,
         _reported(facts),
     )
-    exact = _exact(facts, known, anchor, before, unseen, running=running)
+    exact = _exact(facts, known, others, anchor, before, unseen, running=running)
     if exact is None or exact < at_least:
         return AttemptCount(None, at_least, None)
     return AttemptCount(exact, exact, _suspensions(facts, known) if before == 0 else None)
@@ -217,6 +217,7 @@ def _reported(facts: AttemptFacts) -> int:
 def _exact(
     facts: AttemptFacts,
     known: Sequence[KnownAttempt],
+    others: Sequence[KnownAttempt],
     anchor: int | None,
     before: int,
     unseen: int,
@@ -231,7 +232,8 @@ def _exact(
     if unseen > before + running:
         return None
     if not known:
-        return 1 if running and _is_first(facts, facts.last_start_at, None) else None
+        is_only = running and _highest_number(others) <= 1
+        return 1 if is_only and _is_first(facts, facts.last_start_at, None) else None
     if anchor is None and not _is_first(facts, known[0].started, known[0].ended):
         return None
     start = anchor or 0
@@ -243,7 +245,9 @@ def _exact(
 
 def _is_first(facts: AttemptFacts, started: int | None, ended: int | None) -> bool:
     at, failed = facts.running_at, facts.first_failure
-    if at is None or started is None or (failed is not None and failed < started):
+    if at is None or started is None:
+        return False
+    if failed is not None and failed + TICK_MICROS <= started:
         return False
     return started - at <= FIRST_MICROS or facts.covers(at, _arrived(started, ended))
 
