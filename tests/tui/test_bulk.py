@@ -111,11 +111,21 @@ async def test_a_failure_does_not_stop_the_others_and_s_sends_no_more(stage: Any
 
 
 @pytest.mark.parametrize("key", ["x", "X"])
-async def test_read_only_changes_nothing(stage: Any, key: str) -> None:
+async def test_read_only_has_no_actions(stage: Any, key: str) -> None:
     actions = FakeControl()
-    async with stage(FakeReader(), actions, read_only=True) as s:
+    async with stage(FakeReader(), actions, read_only=True, size=(120, 40)) as s:
         await s.until(lambda: s.app.screen.listing.rows)
         await s.press("space", "space", key)
-        await s.shows("Read-only")
         assert len(s.app.screen_stack) == 1
         assert actions.done == []
+        await s.shows("/ Filter")
+        assert "Actions" not in s.text  # in the footer
+        offered = [command.title for command in s.app.get_system_commands(s.app.screen)]
+        assert "Filter" in offered
+        assert not {"Actions", "Actions on all that match", "Answer"} & set(offered)
+        await s.press("question_mark")
+        await s.shows("Filter")
+        keys = s.app.screen.keys
+        described = {text for place, _, text in keys if place != "What-if comparison"}
+        assert "Filter" in described
+        assert not {"Actions", "Actions on all that match", "Answer", "Delete"} & described

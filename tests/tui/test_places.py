@@ -83,7 +83,7 @@ def test_the_command_opens_places(tmp_path: Path, opened: list[dict[str, object]
     assert run("--filter", "status:failed")[0] == 0
     assert run()[0] == 0
     nothing = {"read_only": True, "ascii_only": False, "invocation": None, "index": None,
-               "filter_": ""}  # fmt: skip
+               "filter_": "", "view": None}  # fmt: skip
     assert opened == [
         {**nothing, "invocation": ID + "1", "index": 12},
         {**nothing, "filter_": "status:failed"},

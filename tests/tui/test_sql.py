@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
+from playhead.kept_values import KeptValues
 from playhead.reader.reader import Reader
 from playhead_tui.dialogs.pane_dialog import PaneDialog
-from playhead_tui.kept_values import KeptValues
 from playhead_tui.screens.invocation import InvocationScreen
 from playhead_tui.screens.invocations import InvocationsScreen
 from playhead_tui.screens.sql import SqlScreen

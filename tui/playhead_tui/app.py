@@ -10,10 +10,12 @@ from collections.abc import Callable, Coroutine, Iterable
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, get_args
+from typing import Any, ClassVar
 
 from playhead.formatting import one_line, size
-from playhead.model import Invocation, SortKey
+from playhead.kept_values import KeptValues
+from playhead.model import Invocation
+from playhead.saved_views import SavedView
 from playhead.text import clean
 from textual import work
 from textual.app import App, SystemCommand
@@ -31,11 +33,8 @@ from playhead_tui.interfaces import (
     InvocationReader,
     ServerControl,
 )
-from playhead_tui.kept_values import KeptValues
-from playhead_tui.screens.filtering import problem
 from playhead_tui.screens.invocations import InvocationsScreen
 from playhead_tui.screens.polling import PollingScreen
-from playhead_tui.sources.list_query import ListQuery
 from playhead_tui.widgets.notes import Notes
 
 __all__ = ["PlayheadApp"]
@@ -109,6 +108,7 @@ class PlayheadApp(App[None]):
         invocation: str | None = None,
         index: int | None = None,
         filter_: str = "",
+        view: SavedView | None = None,
         keep_in: Path | None = None,
         now: Callable[[], datetime] = _utc_now,
     ) -> None:
@@ -121,6 +121,8 @@ class PlayheadApp(App[None]):
             invocation: id of the invocation to open first.
             index: journal index of a step of it to open it at.
             filter_: filter of the list; empty for the one that it was left with.
+            view: view of the list, with a filter of its own; None for the one that it was left
+                with.
             keep_in: file of the values to keep between runs; None to keep none.
             now: the clock.
         """
@@ -138,7 +140,9 @@ class PlayheadApp(App[None]):
         self._listing: InvocationsScreen | None = None
         self._first = invocation
         self._first_index = index
-        self._filter = filter_
+        self._asked = view or (SavedView(filter_) if filter_ else None)
+        self._grouped = False
+        """Whether the groups of the view were opened."""
         self._compared: Invocation | None = None
         """Invocation that was chosen for a comparison."""
         self._warned = False
@@ -150,37 +154,9 @@ class PlayheadApp(App[None]):
     def get_default_screen(self) -> Screen[None]:
         """Return the list of invocations."""
         screen = InvocationsScreen(self)
-        query = self._first_query()
-        if query != screen.list_query:
-            screen.list_query = query
-            screen.search.begin(query)
+        screen.restore(self._asked)
         self._listing = screen
         return screen
-
-    def _first_query(self) -> ListQuery:
-        """Return the filter of the command line, or filter and order of the last run."""
-        if self._filter:
-            return ListQuery(self._filter)
-        kept = self.kept.texts("list")
-        sort: SortKey | None = next((key for key in get_args(SortKey) if key == kept.get("sort")),
-                                    None)  # fmt: skip
-        text = kept.get("filter", "")
-        return ListQuery(
-            text if not text or problem(text) is None else "",
-            errors_only=kept.get("errors") == "yes",
-            sort=sort or "age",
-            reverse=kept.get("reverse") == "yes",
-        )
-
-    def _keep_query(self) -> None:
-        """Keep filter and order of the list, but not a filter of the command line."""
-        if self._listing is not None:
-            query = self._listing.list_query
-            if query.text != self._filter or not query.text:
-                self.kept.put("list", {
-                    "filter": query.text, "errors": "yes" if query.errors_only else "",
-                    "sort": query.sort, "reverse": "yes" if query.reverse else "",
-                })  # fmt: skip
 
     def on_mount(self) -> None:
         """Open the connections once the first frame is on screen."""
@@ -209,6 +185,10 @@ class PlayheadApp(App[None]):
             screen.start_polling()
         if message.connection.announcement:
             self.notify(message.connection.announcement)
+        asked, listing = self._asked, self._listing
+        if asked and asked.group_by and listing and not self._grouped:
+            self._grouped = True
+            listing.open_groups_by(asked.group_by)
         first, self._first = self._first, None
         if first:
             self.open_invocation(first, self._first_index)
@@ -225,7 +205,8 @@ class PlayheadApp(App[None]):
 
     async def on_unmount(self) -> None:
         """Close the connections, and end a recorder that was started for this app."""
-        self._keep_query()
+        if self._listing is not None:
+            self._listing.keep()
         if self.connection:
             await self.connection.close()
         for number in _END_SIGNALS:
@@ -381,7 +362,8 @@ class PlayheadApp(App[None]):
         from playhead_tui.screens.help import HelpScreen
 
         if not isinstance(self.screen, HelpScreen):
-            self.push_screen(HelpScreen(key_rows(self.BINDINGS, self.screen), self.glyphs))
+            keys = key_rows(self.BINDINGS, self.screen, read_only=self.read_only)
+            self.push_screen(HelpScreen(keys, self.glyphs))
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Return the palette's commands: the screen's keys, the theme, help, quit."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from playhead.kept_values import KeptValues
 from playhead.model import (
     AgentReport,
     FailureGroups,
@@ -23,7 +24,6 @@ from playhead.model import (
 )
 
 from playhead_tui.drawing.glyphs import Glyphs
-from playhead_tui.kept_values import KeptValues
 
 if TYPE_CHECKING:
     from playhead.reader.console import SqlConsole

@@ -19,6 +19,7 @@ from playhead_tui.screens.invocation import InvocationScreen
 from playhead_tui.screens.invocation_groups import InvocationGroupsScreen
 from playhead_tui.screens.invocation_views import InvocationViews
 from playhead_tui.screens.invocations import InvocationsScreen
+from playhead_tui.screens.list_views import ListViews
 from playhead_tui.screens.objects import HistoryScreen, ObjectScreen, ObjectsScreen
 from playhead_tui.screens.polling import PollingScreen
 from playhead_tui.screens.replay.screen import ReplayScreen
@@ -50,23 +51,34 @@ _PLACES: Sequence[tuple[_Kinds, Sequence[str]]] = (
     (WhatIfScreen, ("What-if comparison",)),
 )
 """The places whose keys work on a screen, the most special ones first."""
+_CHANGES = {
+    "List and invocation": PollingScreen.CHANGES,
+    "Invocations": InvocationsScreen.CHANGES,
+    "Invocation": InvocationScreen.CHANGES,
+    "State": ObjectScreen.CHANGES,
+}
+"""Actions that change something on the server, by place."""
 
 
 def key_rows(
-    app_bindings: Sequence[BindingType], screen: Screen[Any] | None = None
+    app_bindings: Sequence[BindingType],
+    screen: Screen[Any] | None = None,
+    *,
+    read_only: bool = False,
 ) -> list[tuple[str, str, str]]:
     """Return the place, the name and the description of every key.
 
     Args:
         app_bindings: bindings of the app itself, which work on every screen.
         screen: the screen whose keys come first.
+        read_only: leave out the keys of actions that change something on the server.
     """
     first = next((places for kind, places in _PLACES if isinstance(screen, kind)), ())
     places: list[tuple[str, Sequence[BindingType]]] = [
         ("Everywhere", app_bindings),
         ("Lists", RowsView.BINDINGS),
         ("List and invocation", PollingScreen.BINDINGS),
-        ("Invocations", InvocationsScreen.BINDINGS),
+        ("Invocations", [*InvocationsScreen.BINDINGS, *ListViews.BINDINGS]),
         ("SQL", [*SqlScreen.BINDINGS, *SqlEditor.BINDINGS]),
         ("Compare", CompareScreen.BINDINGS),
         (
@@ -96,13 +108,16 @@ def key_rows(
     places.sort(key=lambda named: order.index(named[0]))
     rows: dict[tuple[str, str, str], None] = {}
     for place, bindings in places:
-        for keys, description in _described(bindings):
+        removed = _CHANGES.get(place, frozenset()) if read_only else frozenset[str]()
+        for keys, description in _described(bindings, removed):
             rows[place, keys, description] = None
     return list(rows)
 
 
-def _described(bindings: Iterable[BindingType]) -> Iterable[tuple[str, str]]:
+def _described(
+    bindings: Iterable[BindingType], removed: frozenset[str]
+) -> Iterable[tuple[str, str]]:
     for binding in bindings:
-        if isinstance(binding, Binding):
+        if isinstance(binding, Binding) and binding.action not in removed:
             names = binding.key.split(",")
             yield " ".join(format_key(name.strip()) for name in names), binding.description

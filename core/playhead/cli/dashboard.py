@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 from playhead.cli.errors import CliError, Exit
+from playhead.saved_views import SavedView, kept_file
 from playhead.settings import Settings
 
 __all__ = ["open_dashboard"]
@@ -19,6 +19,7 @@ def open_dashboard(
     invocation: str | None = None,
     index: int | None = None,
     filter_: str = "",
+    view: SavedView | None = None,
 ) -> None:
     """Run the dashboard until the user quits it.
 
@@ -29,6 +30,7 @@ def open_dashboard(
         invocation: Id of an invocation to open at once.
         index: Journal index of a step of it to open it at.
         filter_: Filter of the list.
+        view: Saved view of the list.
 
     Raises:
         CliError: Standard input or output is not a terminal, or the dashboard crashed.
@@ -39,7 +41,6 @@ def open_dashboard(
             "In scripts, use `playhead ls` and `playhead show ID`; both take --json.",
             Exit.USAGE,
         )
-    import platformdirs
     from playhead_tui.app import PlayheadApp
     from playhead_tui.sources.connector import connector
 
@@ -50,7 +51,8 @@ def open_dashboard(
         invocation=invocation,
         index=index,
         filter_=filter_,
-        keep_in=Path(platformdirs.user_state_dir("playhead")) / "dashboard.json",
+        view=view,
+        keep_in=kept_file(),
     )
     app.run()
     if app.ended_by is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, cast
 
 import click
@@ -14,26 +14,41 @@ from playhead.cli.options import (
     json_option,
     service_option,
     since_option,
+    view_option,
 )
+from playhead.columns import COLUMNS, NARROW_FIRST
 from playhead.errors import FilterError
 from playhead.model import GROUP_KEYS, SORTS, STATUSES, Order
 
 if TYPE_CHECKING:
     from playhead.client import Client
     from playhead.model import GroupKey, Invocation, InvocationPage, SortKey, Totals
+    from playhead.saved_views import SavedView
 
-COLUMNS = (
+USUAL = (
     "id", "target", "status", "age", "duration", "attempts", "llm_calls", "tokens", "cost",
     "reason",
 )  # fmt: skip
-NUMBERS = ("age", "duration", "attempts", "llm_calls", "tokens", "cost")
-OPTIONAL = ("llm_calls", "tokens", "cost", "attempts", "age", "duration", "reason")
-"""Columns that a narrow terminal leaves out, in this order."""
+"""Columns unless `--columns` names others."""
 SHORTEST_ID = 12
 MOST = 100_000
 """Maximum of --limit."""
 REASON_LENGTH = 200
 SHORTEST_REASON = 24
+
+
+def parse_names(
+    ctx: click.Context, param: click.Parameter, value: str | None
+) -> tuple[str, ...] | None:
+    """Return the columns of `--columns`."""
+    if value is None:
+        return None
+    from playhead.columns import parse_columns
+
+    try:
+        return parse_columns(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
 
 
 def parse_order(ctx: click.Context, param: click.Parameter, value: str | None) -> Order | None:
@@ -83,6 +98,15 @@ def parse_order(ctx: click.Context, param: click.Parameter, value: str | None) -
     help="Count the invocations by service, status, error or key instead of listing them.",
 )
 @click.option(
+    "--columns",
+    "names",
+    metavar="NAME,...",
+    callback=parse_names,
+    help=f"Show these columns, in this order. Without it: {','.join(USUAL)}. Others: "
+    f"{', '.join(name for name in COLUMNS if name not in USUAL)}.",
+)
+@view_option
+@click.option(
     "--limit",
     type=click.IntRange(1, MOST),
     default=25,
@@ -101,6 +125,8 @@ def command(
     since: datetime | None,
     order: Order | None,
     group_by: GroupKey | None,
+    names: tuple[str, ...] | None,
+    view: SavedView | None,
     limit: int,
     archived: bool,
     as_json: bool,
@@ -119,6 +145,11 @@ def command(
 
     wanted = all_of(statuses=statuses, service=service, text=text, since=since)
     wanted &= parse(expression or "")
+    if view:
+        wanted &= parse(view.filter)
+        order = order or Order(view.sort, view.reverse)
+        group_by = group_by or view.group_by
+        names = names or view.columns
     with Client(settings=ctx.obj, archived=archived) as client:
         if group_by:
             from playhead.cli.group_table import write_groups
@@ -133,7 +164,13 @@ def command(
         echo_json({"invocations": page.rows, "more": page.more, "totals": totals,
                    "missing": page.missing})  # fmt: skip
         return
-    _write(page, totals, filtered=bool(wanted), sorted_=order is not None)
+    _write(
+        page,
+        totals,
+        names or USUAL,
+        filtered=bool(wanted),
+        sorted_=order is not None and not order.newest_first,
+    )
 
 
 def _totals(client: Client, page: InvocationPage, wanted: str) -> Totals | None:
@@ -146,21 +183,31 @@ def _totals(client: Client, page: InvocationPage, wanted: str) -> Totals | None:
         return None
 
 
-def _write(page: InvocationPage, totals: Totals | None, *, filtered: bool, sorted_: bool) -> None:
+def _write(
+    page: InvocationPage,
+    totals: Totals | None,
+    names: Sequence[str],
+    *,
+    filtered: bool,
+    sorted_: bool,
+) -> None:
     from playhead.cli.output import is_terminal, note, table
-    from playhead.formatting import HEADINGS, totals_line
+    from playhead.formatting import totals_line
 
     if page.rows:
         # On a narrow terminal, a column without reasons is left out first.
         needed = any(row.last_failure or row.waiting for row in page.rows)
-        optional = sorted(OPTIONAL, key=lambda name: not needed and name != "reason")
+        optional = ["reason"] if not needed else []
+        optional += [name for name in (*NARROW_FIRST, "reason") if name not in optional]
         length = _distinct_length([row.id for row in page.rows]) if is_terminal() else None
+        headings = {name: COLUMNS[name].heading for name in names}
+        shortest = {"target": 12, "reason": SHORTEST_REASON, "models": 12, "agents": 12}
         table(
-            [HEADINGS[name] for name in COLUMNS],
-            [_cells(row, length) for row in page.rows],
-            right=[HEADINGS[name] for name in NUMBERS],
-            shortest={HEADINGS["target"]: 12, HEADINGS["reason"]: SHORTEST_REASON},
-            optional=[HEADINGS[name] for name in optional],
+            list(headings.values()),
+            [[_cell(row, name, length) for name in names] for row in page.rows],
+            right=[COLUMNS[name].heading for name in names if COLUMNS[name].figure],
+            shortest={headings[name]: least for name, least in shortest.items() if name in names},
+            optional=[headings[n] for n in optional if n in names[1:]],
         )
     elif filtered:
         note("No invocation matches. Remove a filter, or choose an earlier --since.")
@@ -181,23 +228,20 @@ def _more(shown: int) -> str:
     return f"To see more, use --limit {min(shown * 4, MOST)}."
 
 
-def _cells(row: Invocation, id_length: int | None) -> Sequence[str | tuple[str, str]]:
+def _cell(row: Invocation, name: str, id_length: int | None) -> str | tuple[str, str]:
     from playhead import formatting
     from playhead.cli.output import STYLES
 
-    status: str = row.status if row.origin == "live" else f"{row.status} (stored)"
-    return (
-        row.id[:id_length],
-        row.target,
-        (status, STYLES[row.status]),
-        formatting.age(row.created_at),
-        formatting.elapsed(row),
-        formatting.attempts(row),
-        formatting.count(row.llm_calls),
-        formatting.tokens(row.tokens),
-        formatting.cost(row.cost),
-        (formatting.reason(row, REASON_LENGTH), STYLES[row.status] if row.waiting else "red"),
-    )
+    if name == "id":
+        return row.id[:id_length]
+    if name == "status":
+        status: str = row.status if row.origin == "live" else f"{row.status} (stored)"
+        return status, STYLES[row.status]
+    if name == "reason":
+        text = formatting.reason(row, REASON_LENGTH)
+        return text, STYLES[row.status] if row.waiting else "red"
+    text = COLUMNS[name].text(row, datetime.now(UTC))
+    return text or (formatting.UNKNOWN if COLUMNS[name].figure else "")
 
 
 def _distinct_length(ids: Sequence[str]) -> int:

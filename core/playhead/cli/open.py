@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import click
 
 from playhead.cli.errors import CliError, Exit
-from playhead.cli.options import filter_option, json_option
+from playhead.cli.options import filter_option, json_option, view_option
 
 if TYPE_CHECKING:
     from playhead.client import Client
+    from playhead.saved_views import SavedView
     from playhead.settings import Settings
 
 _PLACE = re.compile(r"(?P<id>inv_[0-9a-zA-Z]+)(?:#(?P<index>[0-9]+))?")
@@ -20,23 +21,33 @@ _PLACE = re.compile(r"(?P<id>inv_[0-9a-zA-Z]+)(?:#(?P<index>[0-9]+))?")
 @click.command("open")
 @click.argument("place", metavar="[ID[#INDEX]]", required=False)
 @filter_option
+@view_option
 @json_option
 @click.pass_context
-def command(ctx: click.Context, place: str | None, expression: str | None, as_json: bool) -> None:
+def command(
+    ctx: click.Context,
+    place: str | None,
+    expression: str | None,
+    view: SavedView | None,
+    as_json: bool,
+) -> None:
     """Open the dashboard at an invocation, at one of its steps, or with a filter.
 
     ID is an invocation id or a unique prefix of it, and INDEX a journal index: 'inv_1h3k#12'.
-    Quote it, since # begins a comment in a shell. With --filter, opens the list with this filter.
-    With --json, writes what would be opened instead.
+    Quote it, since # begins a comment in a shell. With --filter, opens the list with this filter,
+    and with --view, the list or its groups as they were saved under a name. With --json, writes
+    what would be opened instead.
     """
-    if place and expression:
-        raise click.UsageError("--filter opens the list: leave out the invocation.")
+    if place and (expression or view):
+        raise click.UsageError("--filter and --view open the list: leave out the invocation.")
+    if expression and view:
+        raise click.UsageError("--view has a filter: leave out --filter.")
     from playhead.client import Client
 
     invocation, index = _parsed(place) if place else (None, None)
     with Client(settings=ctx.obj) as client:
         if as_json:
-            _write(client, invocation, index, expression)
+            _write(client, invocation, index, view.filter if view else expression)
             return
         if expression:
             from playhead.filters.language import parse
@@ -44,7 +55,7 @@ def command(ctx: click.Context, place: str | None, expression: str | None, as_js
             parse(expression)
         if invocation:
             invocation = client.invocation(invocation).summary.id
-    _open(ctx, ctx.obj, invocation, index, expression)
+    _open(ctx, ctx.obj, invocation, index, expression, view)
 
 
 def _open(
@@ -53,6 +64,7 @@ def _open(
     invocation: str | None,
     index: int | None,
     expression: str | None,
+    view: SavedView | None,
 ) -> None:
     from playhead.cli.dashboard import open_dashboard
 
@@ -63,6 +75,7 @@ def _open(
         invocation=invocation,
         index=index,
         filter_=expression or "",
+        view=view,
     )
 
 

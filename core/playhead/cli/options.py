@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+if TYPE_CHECKING:
+    from playhead.saved_views import SavedView
 
 __all__ = [
     "archived_option",
@@ -15,6 +18,7 @@ __all__ = [
     "parse_index",
     "service_option",
     "since_option",
+    "view_option",
 ]
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -83,3 +87,27 @@ def filter_option(command: _Command) -> _Command:
 def json_option(command: _Command) -> _Command:
     """Add `--json`, passed as `as_json`."""
     return click.option("--json", "as_json", is_flag=True, help="Write one JSON document.")(command)
+
+
+def parse_view(ctx: click.Context, param: click.Parameter, value: str | None) -> SavedView | None:
+    """Return the view that the dashboard saved under a name."""
+    if value is None:
+        return None
+    from playhead.kept_values import KeptValues
+    from playhead.saved_views import SavedViews, kept_file
+
+    views = SavedViews(KeptValues(kept_file())).all()
+    if value not in views:
+        names = ", ".join(map(repr, views)) or "none; save one with V in the dashboard"
+        raise click.BadParameter(f"{value!r} is not a saved view. Saved views: {names}.")
+    return views[value]
+
+
+def view_option(command: _Command) -> _Command:
+    """Add `--view`: a view that was saved in the dashboard."""
+    return click.option(
+        "--view",
+        metavar="NAME",
+        callback=parse_view,
+        help="Use the filter, order, groups and columns that the dashboard saved under this name.",
+    )(command)

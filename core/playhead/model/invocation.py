@@ -45,6 +45,10 @@ class Invocation:
     tokens: Tokens | None = None
     cost: Cost | None = None
     """Cost of its LLM calls; None when they were not recorded."""
+    models: tuple[str, ...] = ()
+    """Models that answered, in order of their first answer."""
+    agents: tuple[str, ...] = ()
+    """Agents whose model calls were answered, in order of their first answer."""
     copied_llm_calls: int | None = None
     """Number of model answers that a restart copied from `restarted_from`, which counts them; None
     when it was not read."""

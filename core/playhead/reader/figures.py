@@ -85,5 +85,7 @@ def _add_counts(row: Invocation, counts: Counts) -> Invocation:
         llm_calls=counts.llm_calls,
         tokens=counts.tokens,
         cost=counts.cost,
+        models=counts.models,
+        agents=counts.agents,
         copied_llm_calls=counts.copied_llm_calls,
     )

@@ -154,8 +154,8 @@ class GroupScreen(PollingScreen, Generic[Group]):
         self.listing.focus()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Disable the actions of the base that have no meaning here."""
-        return action not in UNUSED
+        """Remove the actions of the base that have no meaning here, and forbidden ones."""
+        return action not in UNUSED and super().check_action(action, parameters)
 
     async def read(self) -> GroupsRead:
         """Read the groups."""

@@ -102,7 +102,8 @@ class InvocationScreen(InvocationReads):
     def compose(self) -> ComposeResult:
         """Lay out the header, the chips, the panes, the notes and the keys."""
         now, glyphs = self.dashboard.now, self.dashboard.glyphs
-        yield InvocationHeader(self.crumbs, now=now, glyphs=glyphs)
+        can_answer = not self.dashboard.read_only
+        yield InvocationHeader(self.crumbs, now=now, glyphs=glyphs, can_answer=can_answer)
         yield Chips()
         with Container(id="panes"):
             yield Waterfall(now=now, glyphs=glyphs, widget_id="timeline")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 from playhead.formatting import age, cost, count, tokens, totals_line
 from playhead.model import FAILING, GROUP_KEYS, GroupKey, InvocationGroup, Totals
+from playhead.saved_views import SavedView
 from rich.style import Style
 from textual.binding import Binding, BindingType
 
@@ -26,15 +28,32 @@ class InvocationGroupsScreen(GroupScreen[InvocationGroup]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("b", "next_key", "Group by the next"),
+        Binding("V", "save_view", "Save this view", show=False),
     ]
     NAME = "Groups"
     EMPTY = "No invocation is recorded."
 
     def __init__(
-        self, dashboard: Dashboard, filter_: str, show_invocations: Callable[[str], None]
+        self,
+        dashboard: Dashboard,
+        filter_: str,
+        show_invocations: Callable[[str], None],
+        *,
+        by: GroupKey = "service",
+        view: SavedView | None = None,
     ) -> None:
+        """Create the screen.
+
+        Args:
+            dashboard: the app.
+            filter_: only invocations that match are counted.
+            show_invocations: shows the invocations that match a filter.
+            by: what the invocations of a group have in common.
+            view: the view of the list, for saving.
+        """
         super().__init__(dashboard, filter_, show_invocations)
-        self.by: GroupKey = "service"
+        self.by: GroupKey = by
+        self._view = view or SavedView()
 
     def columns(self) -> Sequence[Column[InvocationGroup]]:
         """Return the columns."""
@@ -95,6 +114,13 @@ class InvocationGroupsScreen(GroupScreen[InvocationGroup]):
         after = GROUP_KEYS.index(self.by) + 1
         self.by = GROUP_KEYS[after % len(GROUP_KEYS)]
         self.refresh_now()
+
+    def action_save_view(self) -> None:
+        """Save these groups under a name, with the order and columns of the list."""
+        from playhead_tui.actions.views import save_view
+
+        view = replace(self._view, filter=self.filter, group_by=self.by)
+        self.dashboard.run_dialog(save_view(self.dashboard, view))
 
 
 def _failing(totals: Totals) -> int:

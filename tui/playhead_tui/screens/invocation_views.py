@@ -71,7 +71,7 @@ class InvocationViews(PollingScreen):
     def compose(self) -> ComposeResult:
         """Lay out the header, the text, the notes and the keys."""
         glyphs = self.dashboard.glyphs
-        yield InvocationHeader((), now=self.dashboard.now, glyphs=glyphs)
+        yield InvocationHeader((), now=self.dashboard.now, glyphs=glyphs, can_answer=False)
         pane = TextPane(VIEWS[0], glyphs=glyphs)
         pane.tabs = VIEWS
         yield pane

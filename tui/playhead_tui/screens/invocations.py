@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from playhead.model import SORTS, Invocation, SortKey
+from playhead.model import SORTS, GroupKey, Invocation, SortKey
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
@@ -20,8 +21,8 @@ from playhead_tui.screens.filtering import (
     problem,
     without_last,
 )
-from playhead_tui.screens.list_preview import ListPreview
 from playhead_tui.screens.list_state import ListState
+from playhead_tui.screens.list_views import ListViews
 from playhead_tui.sources.list_query import is_failing
 from playhead_tui.widgets.chips import Chips
 from playhead_tui.widgets.invocation_list import InvocationList
@@ -60,7 +61,7 @@ PRESETS = (
 """The number keys, from 1."""
 
 
-class InvocationsScreen(ListPreview):
+class InvocationsScreen(ListViews):
     """A live list below counters; Enter opens an invocation."""
 
     DEFAULT_CSS = """
@@ -118,6 +119,7 @@ class InvocationsScreen(ListPreview):
     def on_mount(self) -> None:
         """Focus the list and redraw it every second: ages grow without new data."""
         self.listing.focus()
+        self.listing.chosen = self.columns
         self.set_interval(1.0, self._tick)
 
     def _tick(self) -> None:
@@ -217,6 +219,8 @@ class InvocationsScreen(ListPreview):
             shown = {row.id for row in self.held_rows}
             new = sum(row.id not in shown for row in self.cache.rows)
             chips.append((f"held, +{new}", "warning"))
+        if self.hidden_sort:
+            chips.append((f"sorted by {self.hidden_sort}", "primary"))
         if self.listing.follow:
             chips.append(("following", "success"))
         if self.listing.marked:
@@ -246,7 +250,7 @@ class InvocationsScreen(ListPreview):
         """Filter by this text; by all but its last condition while that is not complete."""
         usable = next((one for one in (text, without_last(text)) if problem(one) is None), None)
         if usable is not None:
-            self._change_query(text=usable.strip())
+            self.change_query(text=usable.strip())
 
     def filter_problem(self, text: str) -> str | None:
         """Return what is wrong with a filter, in one line."""
@@ -256,7 +260,8 @@ class InvocationsScreen(ListPreview):
         """Return how a filter can continue."""
         return complete(text, known_values(self.cache.all_rows))
 
-    def _change_query(self, **changes: Any) -> None:
+    def change_query(self, **changes: Any) -> None:
+        """Change the query, and show what matches."""
         self.list_query = replace(self.list_query, **changes)
         self.search.begin(self.list_query)
         if not self.search.active:
@@ -277,14 +282,14 @@ class InvocationsScreen(ListPreview):
 
     def action_errors(self) -> None:
         """Show only invocations that failed or are failing, or all again."""
-        self._change_query(errors_only=not self.list_query.errors_only)
+        self.change_query(errors_only=not self.list_query.errors_only)
 
     def action_preset(self, number: int) -> None:
         """Set the filter or the order of a number key; the same key again removes it."""
         _, wanted, sort = PRESETS[number - 1]
         if sort is not None:
             is_set = self.list_query.sort == sort and not self.list_query.reverse
-            self._change_query(sort="age" if is_set else sort, reverse=False)
+            self.change_query(sort="age" if is_set else sort, reverse=False)
             return
         self.set_filter("" if self.list_query.text == wanted else wanted)
 
@@ -302,11 +307,15 @@ class InvocationsScreen(ListPreview):
 
     def action_group(self) -> None:
         """Show groups of the invocations that match the filter."""
+        self.open_groups_by("service")
+
+    def open_groups_by(self, by: GroupKey) -> None:
+        """Show groups of the invocations that match the filter."""
         from playhead_tui.screens.invocation_groups import InvocationGroupsScreen
 
-        self._open_groups(InvocationGroupsScreen)
+        self._open_groups(partial(InvocationGroupsScreen, by=by, view=self.view))
 
-    def _open_groups(self, kind: type[GroupScreen[Any]]) -> None:
+    def _open_groups(self, kind: Callable[..., GroupScreen[Any]]) -> None:
         from playhead.filters.language import parse
 
         text = str(parse(self.list_query.text).without_wait)
@@ -316,11 +325,11 @@ class InvocationsScreen(ListPreview):
         """Sort by the next column."""
         names = list(SORTS)
         after = names[(names.index(self.list_query.sort) + 1) % len(names)]
-        self._change_query(sort=after)
+        self.change_query(sort=after)
 
     def action_reverse(self) -> None:
         """Reverse the order."""
-        self._change_query(reverse=not self.list_query.reverse)
+        self.change_query(reverse=not self.list_query.reverse)
 
     def action_hold_view(self) -> None:
         """Hold the view or let it continue; polling continues in any case."""

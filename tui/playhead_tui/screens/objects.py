@@ -113,6 +113,7 @@ class ObjectScreen(DetailScreen[Part]):
         Binding("d", "delete", "Delete", show=False),
         Binding("i", "invocations", "Invocations", show=False),
     ]
+    CHANGES = frozenset({"edit", "delete"})
     NAME = "State"
     EMPTY = "It has no state, promises, lock holder or queue."
     DETAILS = "Value"

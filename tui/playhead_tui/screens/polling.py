@@ -62,6 +62,8 @@ class PollingScreen(Screen[None]):
         Binding("y", "copy", "Copy", show=False),
         Binding("a", "answer", "Answer", show=False),
     ]
+    CHANGES: ClassVar[frozenset[str]] = frozenset({"act", "act_on_all", "answer"})
+    """Actions that change something on the server; there are none with --read-only."""
     FILTER_HINT = ""
     FEED_WAIT = 20.0
     """Seconds that a request for changes waits."""
@@ -83,6 +85,10 @@ class PollingScreen(Screen[None]):
         """Whether a recorder answered the last request for changes."""
         self.pollers: list[Poller[Any]] = []
         """The pollers that run; `poller` is the first of them."""
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Remove the actions that change something where changes are forbidden."""
+        return not (self.dashboard.read_only and action in self.CHANGES)
 
     # Polling.
 

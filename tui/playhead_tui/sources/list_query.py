@@ -6,11 +6,14 @@ import functools
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import get_args
 
 from playhead.errors import FilterError
 from playhead.filters.language import Filter, parse
 from playhead.filters.rows import matches
+from playhead.kept_values import KeptValues
 from playhead.model import FAILING, Invocation, Order, SortKey
+from playhead.saved_views import SavedView
 
 __all__ = ["ListQuery", "is_failing"]
 
@@ -38,6 +41,31 @@ class ListQuery:
     sort: SortKey = "age"
     reverse: bool = False
     """Smallest (oldest) first; texts from Z to A."""
+
+    @classmethod
+    def of(cls, view: SavedView) -> ListQuery:
+        """Return the query of a view."""
+        return cls(view.filter, sort=view.sort, reverse=view.reverse)
+
+    @classmethod
+    def kept(cls, values: KeptValues) -> ListQuery:
+        """Return the query that was kept; a filter that is wrong is left out."""
+        kept = values.texts("list")
+        sort: SortKey = next((k for k in get_args(SortKey) if k == kept.get("sort")), "age")
+        text = kept.get("filter", "")
+        return cls(
+            text if not text or _parsed(text) is not None else "",
+            errors_only=kept.get("errors") == "yes",
+            sort=sort,
+            reverse=kept.get("reverse") == "yes",
+        )
+
+    def to_keep(self) -> dict[str, str]:
+        """Return the texts to keep."""
+        return {
+            "filter": self.text, "errors": "yes" if self.errors_only else "",
+            "sort": self.sort, "reverse": "yes" if self.reverse else "",
+        }  # fmt: skip
 
     @property
     def order(self) -> Order:

@@ -65,6 +65,8 @@ def _with_figures(row: Invocation, of: Invocation) -> Invocation:
         llm_calls=of.llm_calls,
         tokens=of.tokens,
         cost=of.cost,
+        models=of.models,
+        agents=of.agents,
         times=of.times if same else row.times or of.times,
         waiting=of.waiting if same else row.waiting,
     )

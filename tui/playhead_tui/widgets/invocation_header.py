@@ -42,9 +42,16 @@ class InvocationHeader(Widget):
     """
 
     def __init__(
-        self, crumbs: Sequence[str], *, now: Callable[[], datetime], glyphs: Glyphs
+        self,
+        crumbs: Sequence[str],
+        *,
+        now: Callable[[], datetime],
+        glyphs: Glyphs,
+        can_answer: bool,
     ) -> None:
         super().__init__()
+        self.can_answer = can_answer
+        """Whether a key answers here."""
         self.crumbs = tuple(crumbs)
         self.now = now
         self.glyphs = glyphs
@@ -170,6 +177,8 @@ class InvocationHeader(Widget):
             text += f", and {len(pending) - 1} more"
         head = Segment(f" {self.glyphs.waits} {text}", palette.warn + palette.strong)
         keys = [Segment("  a", palette.llm + palette.strong), Segment(" answer", palette.dim)]
+        if not self.can_answer:
+            keys = []
         room = self.size.width - head.cell_length - sum(k.cell_length for k in keys)
         tools = requested_tools(self._detail) if self._detail else ""
         about = Segment("")

@@ -5,18 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
-from playhead.formatting import (
-    HEADINGS,
-    age,
-    attempts,
-    cost,
-    count,
-    duration,
-    elapsed,
-    reason,
-    seconds_between,
-    tokens,
-)
+from playhead.columns import COLUMNS, NARROW_FIRST
+from playhead.formatting import duration, reason, seconds_between
 from playhead.model import Invocation
 from rich.segment import Segment
 from rich.style import Style
@@ -29,15 +19,24 @@ from playhead_tui.widgets.rows import RowsView
 
 __all__ = ["InvocationList"]
 
-STATUS_WIDTH = 14
+USUAL = (
+    "status", "target", "age", "duration", "attempts", "llm_calls", "tokens", "cost", "reason",
+)  # fmt: skip
+"""Columns unless others were chosen."""
 TARGET_LEAST = 8
-FIGURES = {"age": 5, "duration": 9, "attempts": 9, "llm_calls": 10, "tokens": 9, "cost": 9}
-"""Columns of figures, with their width: the heading and the mark of the sort key fit."""
-WIDE = {"llm_calls": 90, "cost": 100}
-"""Width from which a column is shown."""
-REASON_FROM = 110
-"""Width from which the reason has a column. Below it, the reason of an invocation that makes no
-progress takes the place of the figures after its age."""
+TARGET_MOST = 44
+REASON_LEAST = 8
+_FIGURES = ("cost", "tokens", "llm_calls", "attempts", "duration", "age")
+_LEFT_OUT = (
+    "reason", *NARROW_FIRST[: NARROW_FIRST.index("llm_calls")], *_FIGURES,
+    *NARROW_FIRST[NARROW_FIRST.index("handler") :],
+)  # fmt: skip
+"""Columns that are left out where there is no room, in this order."""
+WIDE = {"llm_calls": 90, "cost": 100, "reason": 110}
+"""Width from which a column is shown, unless columns were chosen.
+
+Where the reason has no column, the reason of an invocation that makes no progress takes the place
+of the figures after its age."""
 
 
 class InvocationList(RowsView[Invocation]):
@@ -54,6 +53,8 @@ class InvocationList(RowsView[Invocation]):
 
         self.marked: dict[str, Invocation] = {}
         """The marked invocations by id, also those that the filter hides."""
+        self.chosen: tuple[str, ...] = ()
+        """Columns that were chosen, in order; the usual ones if empty."""
         self._last_mark: str | None = None
         self._priced = False
 
@@ -100,59 +101,113 @@ class InvocationList(RowsView[Invocation]):
         """Return the invocation id."""
         return row.id
 
-    def _figures(self, width: int) -> list[str]:
-        """Return the columns of figures that fit."""
-        hidden = () if self._priced or self.list_query.sort == "cost" else ("cost",)
-        names = [n for n in FIGURES if width >= WIDE.get(n, 0) and n not in hidden]
-        room = width - STATUS_WIDTH - 1 - TARGET_LEAST
-        while names and sum(FIGURES[name] + 1 for name in names) > room:
-            names.pop()
-        return names
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns to show where there is room for them."""
+        return self.chosen or USUAL
 
-    def _widths(self, width: int) -> tuple[int, int]:
-        """Return the cells for the target and for the reason."""
-        rest = width - STATUS_WIDTH - 1 - sum(FIGURES[name] + 1 for name in self._figures(width))
-        if width < REASON_FROM:
-            return max(TARGET_LEAST, rest), 0
-        target = min(44, max(28, rest // 2))
-        return target, rest - target - 2
+    @property
+    def shown_columns(self) -> Sequence[str]:
+        """The columns on screen; all of them before the first layout."""
+        width = self.scrollable_content_region.width
+        return list(self.layout_for(width - 2)) if width else self.columns
+
+    def layout_for(self, width: int) -> dict[str, int]:
+        """Return the columns that fit, in order, with their cells without gaps.
+
+        Those that matter least are left out first, but never the status, the target or the last
+        one.
+        """
+        names = list(self.columns)
+        if not self.chosen:
+            hidden = () if self._priced or self.list_query.sort == "cost" else ("cost",)
+            names = [n for n in names if width >= WIDE.get(n, 0) and n not in hidden]
+        for name in _LEFT_OUT:
+            if self._least(names) <= width or len(names) == 1:
+                break
+            if name in names:
+                names.remove(name)
+        widths = {name: COLUMNS[name].width for name in names}
+        room = width - self._least(names)
+        if "target" in names:
+            rest = room + self._target_least(names)
+            if "reason" in names:
+                rest += REASON_LEAST
+                widths["target"] = min(TARGET_MOST, max(self._target_least(names), rest // 2))
+                widths["reason"] = rest - widths["target"]
+            else:
+                widths["target"] = max(TARGET_LEAST, rest)
+        elif "reason" in names:
+            widths["reason"] = room + REASON_LEAST
+        return widths
+
+    def _target_least(self, names: Sequence[str]) -> int:
+        return COLUMNS["target"].width if "reason" in names else TARGET_LEAST
+
+    def _least(self, names: Sequence[str]) -> int:
+        """Return the cells that columns need at least, with their gaps."""
+        flexible = {"target": self._target_least(names), "reason": REASON_LEAST}
+        widths = [flexible.get(name, COLUMNS[name].width) for name in names]
+        return sum(widths) + len(names) - 1 + ("reason" in names[1:])
 
     def draw_head(self, width: int, palette: Palette) -> Iterable[Segment]:
         """Draw the column headings; the sort key is marked."""
-        target, room = self._widths(width)
-        yield self._heading("status", STATUS_WIDTH + 1, palette)
-        yield self._heading("target", target, palette)
-        for name in self._figures(width):
-            yield self._heading(name, FIGURES[name] + 1, palette, right=True)
-        if room:
-            yield Segment(fit(f"  {HEADINGS['reason']}", room + 2), palette.dim)
-
-    def _heading(self, name: str, width: int, palette: Palette, *, right: bool = False) -> Segment:
         order = self.list_query.order
-        if order.sort != name:
-            return Segment(fit(HEADINGS[name], width, right=right), palette.dim)
-        mark = self.glyphs.ascending if order.ascending else self.glyphs.descending
-        return Segment(fit(HEADINGS[name] + mark, width, right=right), palette.strong)
+        for place, (name, cells) in enumerate(self.layout_for(width).items()):
+            yield Segment(_gap(name, place))
+            text, style = COLUMNS[name].heading, palette.dim
+            if order.sort == name:
+                text += self.glyphs.ascending if order.ascending else self.glyphs.descending
+                style = palette.strong
+            yield Segment(fit(text, cells, right=COLUMNS[name].figure), style)
 
     def draw_row(self, row: Invocation, width: int, palette: Palette) -> Iterable[Segment]:
-        """Draw status, target, figures and reason."""
-        target, room = self._widths(width)
-        mark = self.glyphs.status[row.status]
-        yield Segment(fit(f"{mark} {row.status}", STATUS_WIDTH + 1), palette.status(row.status))
-        yield from self._target(row, target, palette)
-        figures = self._figures(width)
-        if row.waiting and not room:
-            room = sum(FIGURES[name] + 1 for name in figures if name != "age") - 2
-            figures = [name for name in figures if name == "age"]
-        for name in figures:
-            text, style = self._figure(row, name, palette)
-            style = style if text else palette.faint
-            yield Segment(fit(text or self.glyphs.none, FIGURES[name] + 1, right=True), style)
-        if room > 0:
-            yield Segment("  ")
-            yield cell(
-                reason(row), room, self._reason_style(row, palette), ellipsis=self.glyphs.ellipsis
-            )
+        """Draw the columns; without one for the reason, it replaces figures."""
+        layout = self.layout_for(width)
+        inline = self._inline_reason(row, layout)
+        for place, (name, cells) in enumerate(layout.items()):
+            if inline and name in inline:
+                if name == inline[0]:
+                    room = sum(layout[one] + 1 for one in inline) - 2
+                    yield Segment("  ")
+                    yield self._reason(row, room, palette)
+                continue
+            yield Segment(_gap(name, place))
+            yield from self._cell(row, name, cells, palette)
+
+    def _inline_reason(self, row: Invocation, layout: dict[str, int]) -> Sequence[str]:
+        """Return the last columns of figures, if they make room for the reason."""
+        if not row.waiting or "reason" in layout or "reason" not in self.columns:
+            return ()
+        figures: list[str] = []
+        for name in reversed(layout):
+            if name == "age" or not COLUMNS[name].figure:
+                break
+            figures.insert(0, name)
+        return figures
+
+    def _cell(self, row: Invocation, name: str, cells: int, palette: Palette) -> Iterable[Segment]:
+        match name:
+            case "status":
+                mark = self.glyphs.status[row.status]
+                yield Segment(fit(f"{mark} {row.status}", cells), palette.status(row.status))
+            case "target":
+                yield from self._target(row, cells, palette)
+            case "reason":
+                yield self._reason(row, cells, palette)
+            case _ if not COLUMNS[name].figure:
+                text = COLUMNS[name].text(row, self.now())
+                style = palette.text if text else palette.faint
+                text = text or self.glyphs.none
+                yield cell(text, cells, style, ellipsis=self.glyphs.ellipsis)
+            case _:
+                text, style = self._figure(row, name, palette)
+                style = style if text else palette.faint
+                yield Segment(fit(text or self.glyphs.none, cells, right=True), style)
+
+    def _reason(self, row: Invocation, cells: int, palette: Palette) -> Segment:
+        style = self._reason_style(row, palette)
+        return cell(reason(row), cells, style, ellipsis=self.glyphs.ellipsis)
 
     def _reason_style(self, row: Invocation, palette: Palette) -> Style:
         if row.status in ("failed", "killed"):
@@ -181,20 +236,22 @@ class InvocationList(RowsView[Invocation]):
     def _figure(self, row: Invocation, name: str, palette: Palette) -> tuple[str, Style]:
         """Return one figure as text, empty when it is unknown, and its style."""
         now = self.now()
+        text = COLUMNS[name].text(row, now)
         match name:
-            case "age":
-                return age(row.created_at, now), palette.dim
-            case "duration":
+            case "duration" if not row.ended:
                 took = seconds_between(row.created_at, row.completed_at or self.as_of or now)
-                text = elapsed(row, now) if row.ended else duration(took)
-                return text, palette.dim if row.ended else palette.text
+                return duration(took), palette.text
             case "attempts":
                 repeated = row.attempts_at_least - (row.suspensions or 0) > 1
-                return attempts(row), palette.warn if repeated else palette.dim
+                return text, palette.warn if repeated else palette.dim
             case "llm_calls":
-                style = palette.llm if row.llm_calls else palette.dim
-                return count(row.llm_calls, unknown=""), style
-            case "cost":
-                return cost(row.cost, unknown=""), palette.text
+                return text, palette.llm if row.llm_calls else palette.dim
+            case "cost" | "tokens":
+                return text, palette.text
             case _:
-                return tokens(row.tokens, unknown=""), palette.text
+                return text, palette.dim
+
+
+def _gap(name: str, place: int) -> str:
+    """Return the cells between a column and the one before it."""
+    return "" if place == 0 else "  " if name == "reason" else " "

@@ -53,7 +53,7 @@ WITH {before}calls AS (
     sum(output_tokens) FILTER (answered) AS output_tokens,
     list({{'provider': provider, 'model': model, 'at': epoch_us(started_at),
       'input': input_tokens, 'output': output_tokens, 'read': cache_read_tokens,
-      'write': cache_write_tokens}}) FILTER (answered) AS priced
+      'write': cache_write_tokens, 'agent': agent}}) FILTER (answered) AS priced
   FROM {calls} AS calls WHERE invocation_id IN {_WANTED} GROUP BY id
 ), copies AS (
   SELECT invocation_id AS id, count(*) AS copied FROM {copies} AS copies
@@ -68,21 +68,21 @@ FROM calls FULL JOIN copies USING (id) FULL JOIN journals USING (id)
 
 # Without the column `seconds`, whose join with attempts would cost more than all the rest.
 _COUNTED = ("invocation_id", "input_tokens", "output_tokens", "answered", "provider", "model",
-            "started_at", "cache_read_tokens", "cache_write_tokens")  # fmt: skip
+            "started_at", "cache_read_tokens", "cache_write_tokens", "agent")  # fmt: skip
 _TABLE_COUNTS = f"""
 WITH wanted AS (SELECT unnest(?::VARCHAR[]) AS id), found AS (
   SELECT invocation_id AS id, true AS requested, succeeded AS answered, provider, name AS model,
     started_us, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens,
-    false AS copied, false AS journaled
+    agent, false AS copied, false AS journaled
   FROM calls WHERE rowid IN (SELECT rowid FROM calls WHERE invocation_id IN (FROM wanted))
     AND kind = 'model'
     AND (trace_id, span_id) NOT IN (SELECT (trace_id, span_id) FROM duplicate_spans)
   UNION ALL
   SELECT invocation_id, NOT copied, NOT copied, provider, model, answered_us, input_tokens,
-    output_tokens, cache_read_tokens, cache_write_tokens, copied, false
+    output_tokens, cache_read_tokens, cache_write_tokens, NULL, copied, false
   FROM journal_llm_calls WHERE invocation_id IN (FROM wanted)
   UNION ALL
-  SELECT id, false, false, NULL, NULL, NULL, NULL, NULL, NULL, NULL, false, true
+  SELECT id, false, false, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, false, true
   FROM journal WHERE "index" = 0 AND id IN (FROM wanted)
 )
 SELECT id, count(*) FILTER (requested) AS requests, count(*) FILTER (answered) AS answers,
@@ -90,7 +90,8 @@ SELECT id, count(*) FILTER (requested) AS requests, count(*) FILTER (answered) A
   sum(output_tokens) FILTER (answered) AS output_tokens,
   count(*) FILTER (copied) AS copied, bool_or(journaled) AS journaled,
   list({{'provider': provider, 'model': model, 'at': started_us, 'input': input_tokens,
-    'output': output_tokens, 'read': cache_read_tokens, 'write': cache_write_tokens}})
+    'output': output_tokens, 'read': cache_read_tokens, 'write': cache_write_tokens,
+    'agent': agent}})
     FILTER (answered) AS priced
 FROM found GROUP BY id
 UNION ALL BY NAME SELECT NULL AS id WHERE NOT EXISTS ({IS_BUILT})
@@ -106,7 +107,8 @@ _COUNTS = _counts_sql(
     before=f"own AS MATERIALIZED (SELECT * EXCLUDE (resource) FROM spans WHERE {SPANS_OF}), ",
 )
 _OLDER_COUNTS = _counts_sql(
-    "(SELECT *, NULL AS cache_read_tokens, NULL AS cache_write_tokens FROM llm_calls)",
+    "(SELECT *, NULL AS cache_read_tokens, NULL AS cache_write_tokens, NULL AS agent"
+    " FROM llm_calls)",
     "(SELECT NULL AS invocation_id, false AS copied)",
 )
 
@@ -144,6 +146,8 @@ class Counts:
     llm_calls: int | None = None
     tokens: Tokens | None = None
     cost: Cost | None = None
+    models: tuple[str, ...] = ()
+    agents: tuple[str, ...] = ()
     copied_llm_calls: int = 0
     """Answers that a restart copied from the original invocation, which counts them."""
 
@@ -360,8 +364,16 @@ def _counts(row: Mapping[str, Any]) -> Counts:
         llm_calls=int(row["answers"] or 0) if is_known else None,
         tokens=tokens if is_known else None,
         cost=total_cost(_priced(row.get("priced"))) if is_known else None,
+        models=_names(row.get("priced"), "model"),
+        agents=_names(row.get("priced"), "agent"),
         copied_llm_calls=int(row["copied"] or 0),
     )
+
+
+def _names(calls: object, of: str) -> tuple[str, ...]:
+    """Return the names in the column `priced`, each once, in order of time."""
+    found = sorted(map(as_dict, as_list(as_json(calls))), key=lambda call: as_int(call.get("at")))
+    return tuple(dict.fromkeys(name for call in found if (name := as_text(call.get(of)))))
 
 
 def _priced(calls: object) -> Iterator[PricedCall]:
