@@ -29,7 +29,7 @@ from playhead.reader.listing.stored import StoredInvocations
 from playhead.record.client import StoreClient, connect
 from playhead.settings import Settings
 from playhead.store.database import Store
-from playhead.store.span_writer import SpanRow, SpanWriter
+from playhead.store.span_writer import UNSET, SpanRow, SpanWriter
 
 INVOCATION = "inv_1"
 ABSENT = object()
@@ -82,6 +82,7 @@ def row(number: int, attributes: dict[str, Any], end: int | None, status: str) -
     return (
         "a" * 32, f"{number:016x}", None, "a span", "internal", "agents", "scope", 10, end, status,
         "", json.dumps(attributes), "{}", "[]", "[]", INVOCATION,
+        *UNSET,
     )  # fmt: skip
 
 

@@ -14,6 +14,8 @@ from playhead.store.arrow import pa
 from playhead.store.schema import SPAN_COLUMNS
 from playhead.store.span_writer import SpanRow
 
+TYPES: dict[str, Any] = {"UBIGINT": pa.uint64(), "UINTEGER": pa.uint32()}
+
 
 def rows() -> list[SpanRow]:
     long = 'a "quoted" line\n' * 100
@@ -26,29 +28,37 @@ def rows() -> list[SpanRow]:
         row(7, attributes={"number": 1.0, "again": True, "truth": 1, "text": 1}),
         row(8, status=("7", ""), scope="s" * 200),
         row(9, status=("unset", "only a message")),
+        row(10, attributes={"zero": 0.0}),
+        row(11, attributes={"zero": -0.0}),
     ]
 
 
 def table(rows: list[SpanRow]) -> Any:
     columns = zip(SPAN_COLUMNS, zip(*rows, strict=True), strict=True)
     return pa.table({
-        name: pa.array(values, pa.uint64() if name.endswith("_nano") else pa.string())
+        name: pa.array(values, TYPES.get(SPAN_COLUMNS[name], pa.string()))
         for name, values in columns
     })  # fmt: skip
 
 
-def parts(request: ExportTraceServiceRequest) -> dict[bytes, tuple[Any, str, Any]]:
-    found: dict[bytes, tuple[Any, str, Any]] = {}
+def parts(request: ExportTraceServiceRequest) -> dict[bytes, tuple[Any, ...]]:
+    """Return each span with its resource and scope; NaN makes messages unequal, bytes are equal."""
+    found: dict[bytes, tuple[Any, ...]] = {}
     for group in request.resource_spans:
         for scope in group.scope_spans:
             for span in scope.spans:
                 if not span.status.ByteSize():
                     span.ClearField("status")  # an empty one is the same as none
-                found[span.span_id] = (group.resource, scope.scope.name, span)
+                messages = (group.resource, scope.scope, span)
+                found[span.span_id] = (
+                    group.schema_url,
+                    scope.schema_url,
+                    *(message.SerializeToString(deterministic=True) for message in messages),
+                )
     return found
 
 
-def encoded(spans: list[EncodedSpan]) -> dict[bytes, tuple[Any, str, Any]]:
+def encoded(spans: list[EncodedSpan]) -> dict[bytes, tuple[Any, ...]]:
     return parts(ExportTraceServiceRequest.FromString(encode(spans)))
 
 
@@ -65,7 +75,7 @@ def test_requests_are_those_of_the_protobuf_library() -> None:
 def test_spans_of_one_resource_and_scope_share_a_group() -> None:
     request = ExportTraceServiceRequest.FromString(encode(encoded_spans(table(rows()))))
     scopes = [len(group.scope_spans) for group in request.resource_spans]
-    assert sorted(scopes) == [1, 1, 3]
+    assert sorted(scopes) == [1, 1, 1, 3]
 
 
 def test_batches_have_a_size() -> None:

@@ -22,7 +22,7 @@ from playhead.store.attempt_counts import PERIODS
 from playhead.store.attempt_counts import attempt_facts as facts_sql
 from playhead.store.database import Store
 from playhead.store.query import to_rows
-from playhead.store.span_writer import SpanRow, SpanWriter
+from playhead.store.span_writer import UNSET, SpanRow, SpanWriter
 
 CASES = 3000
 MS = 1_000
@@ -162,7 +162,7 @@ def _span(
 ) -> SpanRow:  # fmt: skip
     return ("c" * 32, id_, None, name, "internal", "s", "s", start * 1000,
             None if end is None else end * 1000, status, "", json.dumps(attributes), "{}",
-            json.dumps(events), "[]", invocation)  # fmt: skip
+            json.dumps(events), "[]", invocation, *UNSET)  # fmt: skip
 
 
 def write(store: Store, histories: Sequence[History], periods: Sequence[tuple[int, int]]) -> None:

@@ -21,6 +21,7 @@ JSON_COLUMNS = [name for name, kind in SPAN_COLUMNS.items() if kind == "JSON"]
 ATTRIBUTES = list(SPAN_COLUMNS).index("attributes")
 TEXTS = ("", "x", "[red]", "\x1b[2J", "ä\x00\u2028", "漢字", '"quoted"\\', "\x7f\x85", "a" * 5000)
 NUMBERS = (0.0, -0.0, 1.5, 1e16, 1e-7, 0.1, 1e308, math.nan, math.inf, -math.inf)
+COUNTS = (0, 0, 1, 2**32 - 1)
 WHOLES = (0, 1, -1, 2**53 + 1, 2**63 - 1, -(2**63))
 
 
@@ -64,18 +65,31 @@ def generated(rng: random.Random) -> bytes:
         if rng.random() < 0.7:
             resource.resource.SetInParent()
             pairs(resource.resource, rng)
+            resource.schema_url = rng.choice(TEXTS)
+            resource.resource.dropped_attributes_count = rng.choice(COUNTS)
+            if rng.random() < 0.3:
+                resource.resource.entity_refs.add(type=rng.choice(TEXTS), id_keys=["a", "b"])
         if rng.random() < 0.5:
             resource.resource.attributes.add(key="service.name").value.string_value = "agent"
         for _ in range(rng.randrange(3)):
             scope = resource.scope_spans.add()
             if rng.random() < 0.7:
                 scope.scope.name = rng.choice(TEXTS)
+                scope.scope.version = rng.choice(TEXTS)
+                scope.schema_url = rng.choice(TEXTS)
+                scope.scope.dropped_attributes_count = rng.choice(COUNTS)
+                pairs(scope.scope, rng)
             for _ in range(rng.randrange(6)):
                 span = scope.spans.add()
                 span.trace_id = rng.choice((*[rng.randbytes(16)] * 9, bytes(16), b"short"))
                 span.span_id = rng.choice((*[rng.randbytes(8)] * 9, bytes(8), b""))
                 span.parent_span_id = rng.choice((b"", bytes(8), *[rng.randbytes(8)] * 9, b"x"))
                 span.name = rng.choice(TEXTS)
+                span.trace_state = rng.choice(TEXTS)
+                span.flags = rng.choice(COUNTS)
+                span.dropped_attributes_count = rng.choice(COUNTS)
+                span.dropped_events_count = rng.choice(COUNTS)
+                span.dropped_links_count = rng.choice(COUNTS)
                 span.kind = rng.randrange(8)  # type: ignore[assignment]
                 span.start_time_unix_nano = rng.choice((0, 1, 1_700_000_000_000_000_000, 2**64 - 1))
                 span.end_time_unix_nano = rng.choice((0, 2, 2**64 - 1))
@@ -96,11 +110,20 @@ def generated(rng: random.Random) -> bytes:
                     pair.value.string_value = rng.choice(("LLM", "TOOL", "CHAIN"))
                 for _ in range(rng.randrange(3)):
                     event = span.events.add(
-                        name=rng.choice(TEXTS), time_unix_nano=rng.choice((0, 2**64 - 1))
+                        name=rng.choice(TEXTS),
+                        time_unix_nano=rng.choice((0, 2**64 - 1)),
+                        dropped_attributes_count=rng.choice(COUNTS),
                     )
                     pairs(event, rng)
                 for _ in range(rng.randrange(3)):
-                    pairs(span.links.add(trace_id=rng.randbytes(16), span_id=rng.randbytes(8)), rng)
+                    link = span.links.add(
+                        trace_id=rng.randbytes(16),
+                        span_id=rng.randbytes(8),
+                        trace_state=rng.choice(TEXTS),
+                        flags=rng.choice(COUNTS),
+                        dropped_attributes_count=rng.choice(COUNTS),
+                    )
+                    pairs(link, rng)
     return message.SerializeToString()
 
 
@@ -114,7 +137,8 @@ def decoded(decoder: SpanDecoder, bodies: list[bytes]) -> list[tuple[Any, ...]]:
 
 def loaded(row: dict[str, Any]) -> tuple[Any, ...]:
     """Return the values of a row, JSON decoded."""
-    return tuple((row | {name: json.loads(row[name]) for name in JSON_COLUMNS}).values())
+    found = {name: json.loads(text) for name in JSON_COLUMNS if (text := row[name]) is not None}
+    return tuple((row | found).values())
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -132,6 +156,26 @@ def test_generated_requests(seed: int) -> None:
         assert decoded(decoder, bodies) == expected
         total += len(expected)
     assert total > 50
+
+
+def test_repeated_names() -> None:
+    """OTLP forbids them; the last value counts, with its type."""
+    message = ExportTraceServiceRequest()
+    span = message.resource_spans.add().scope_spans.add().spans.add()
+    span.trace_id, span.span_id = b"t" * 16, b"s" * 8
+    for name in "abc":
+        span.attributes.add(key=name).value.bytes_value = b"x"
+    span.attributes.add(key="a").value.string_value = "text"
+    span.attributes.add(key="b").value.double_value = math.nan
+    body = message.SerializeToString()
+    [row] = span_rows([body])
+    [columns] = decoded(SpanDecoder(), [body])
+    named = loaded(dict(zip(SPAN_COLUMNS, row, strict=True)))
+    assert columns[:-1] == named
+    assert dict(zip(SPAN_COLUMNS, named, strict=True))["attribute_types"] == {
+        "b": "double",
+        "c": "bytes",
+    }
 
 
 def test_columns_are_those_of_the_store() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playhead.store.database import Store
 from playhead.store.query import to_rows
-from playhead.store.span_writer import SpanRow
+from playhead.store.span_writer import UNSET, SpanRow
 
 TRACE = "a" * 32
 
@@ -50,7 +50,7 @@ def span() -> Callable[..., SpanRow]:
         return (
             trace, f"{number:016x}", None if parent is None else f"{parent:016x}", name,
             "internal", "service", "scope", 10, end, "unset", "", '{"n":1}', "{}", "[]", "[]",
-            invocation,
+            invocation, *UNSET,
         )  # fmt: skip
 
     return make

@@ -8,11 +8,14 @@ from typing import Any
 
 import duckdb
 import pytest
+from exported_rows import row
 from playhead.errors import RecorderError, StoreError
+from playhead.export.stored_spans import Selection, SpanReader, StoredSpan
 from playhead.record.file_client import FileClient
 from playhead.store import migrations
 from playhead.store.database import DATABASE, Store
 from playhead.store.migrations import SCHEMA_VERSION, copy_path
+from playhead.store.span_writer import UNSET, SpanWriter
 from playhead.store.upkeep import vacuum
 
 
@@ -55,6 +58,62 @@ def test_an_older_store_is_migrated_and_its_copy_is_as_before(path: Path) -> Non
     with pytest.raises(duckdb.BinderException):
         execute(copy, row)
     assert not list(path.parent.glob("*.writing"))
+
+
+NEW = (
+    "trace_state", "flags", "dropped_attributes_count", "dropped_events_count",
+    "dropped_links_count", "attribute_types", "scope", "resource_details",
+)  # fmt: skip
+"""Columns of spans that version 1 did not have."""
+
+
+def of_version_1(path: Path, *, archived: bool = False) -> None:
+    """Make the store what it was in version 1, with a span, which may be in its archive only."""
+    execute(
+        path,
+        *(f"ALTER TABLE spans DROP COLUMN {name}" for name in NEW),
+        "UPDATE schema_version SET version = 1",
+        "INSERT INTO spans (trace_id, span_id, name, scope_name, start_unix_nano, end_unix_nano,"
+        " kind, status_code, status_message, attributes, resource, events, links)"
+        " VALUES (repeat('a', 32), repeat('b', 16), 'old', 'scope', 1, 2, 'internal', 'unset', '',"
+        """ '{"n":1}', '{}', '[]', '[]')""",
+    )
+    if archived:
+        folder = path.parent / "archive" / "spans" / "day=1970-01-01"
+        folder.mkdir(parents=True)
+        execute(
+            path,
+            f"COPY spans TO '{folder / 'part-0.parquet'}' (FORMAT parquet)",
+            "INSERT INTO archives VALUES ('0', now(), DATE '1970-01-02')",
+            "DELETE FROM spans",
+        )
+
+
+async def exported(path: Path, *, archived: bool = False) -> list[StoredSpan]:
+    reader = SpanReader(FileClient(path), Selection(archived=archived))
+    return [span async for _, spans in reader.spans() for span in spans]
+
+
+@pytest.mark.parametrize("archived", [False, True])
+def test_spans_of_version_1_are_read_and_exported(path: Path, archived: bool) -> None:
+    """Commands without a recorder migrate the store, too; days of the archive stay as they are."""
+    of_version_1(path, archived=archived)
+    [span] = asyncio.run(exported(path, archived=archived))
+    assert (span.name, span.attributes, span.flags, span.scope) == ("old", {"n": 1}, 0, {})
+    assert version(path) == [(SCHEMA_VERSION,)]
+    assert execute(copy_path(path, 1), "SELECT count(*) FROM spans") == [(0 if archived else 1,)]
+    SpanWriter(store := Store(path.parent)).write([row(1, rest=("k=v", 1, *UNSET[2:]))])
+    store.close()
+    spans = asyncio.run(exported(path, archived=archived))
+    assert [(span.name, span.flags) for span in spans] == [("span 1", 1), ("old", 0)]
+
+
+def test_an_older_store_that_cannot_be_migrated_is_read(path: Path) -> None:
+    of_version_1(path)
+    copy_path(path, 1).mkdir()  # in the way of the copy
+    rows = asyncio.run(FileClient(path).rows("SELECT name FROM spans"))
+    assert rows == [{"name": "old"}]
+    assert version(path) == [(1,)]
 
 
 def test_a_current_store_is_not_copied(path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from playhead.store.database import Store
 from playhead.store.retention import Keep, delete_expired, parse_keep, table_bytes
-from playhead.store.span_writer import SpanRow, SpanWriter
+from playhead.store.span_writer import UNSET, SpanRow, SpanWriter
 
 Select = Callable[..., list[dict[str, Any]]]
 DAY = datetime(2026, 3, 10, tzinfo=UTC)
@@ -26,7 +26,8 @@ def fill(store: Store) -> None:
         attributes = {"gen_ai.operation.name": "chat", "gen_ai.response.model": "gpt-4o"}
         rows.append(
             (f"{number:032x}", f"{number:016x}", None, "chat", "internal", "agent", "", nanoseconds,
-             nanoseconds + 1, "unset", "", json.dumps(attributes), "{}", "[]", "[]", invocation)
+             nanoseconds + 1, "unset", "", json.dumps(attributes), "{}", "[]", "[]", invocation,
+             *UNSET)
         )  # fmt: skip
 
     with store.transaction() as connection:

@@ -16,7 +16,7 @@ from playhead.store.arrow import ArrowTable
 from playhead.store.database import Store
 from playhead.store.llm_calls import update_llm_calls
 from playhead.store.span_calls import SpanCalls
-from playhead.store.span_writer import SpanRow, SpanWriter
+from playhead.store.span_writer import UNSET, SpanRow, SpanWriter
 
 FRAMEWORKS = Path(__file__).parent.parent / "recordings" / "frameworks"
 Select = Callable[..., list[dict[str, Any]]]
@@ -53,7 +53,7 @@ def run(rng: random.Random, id_: str, bridged: bool, two_scopes: bool) -> list[S
         span, start = f"{rng.getrandbits(64):016x}", rng.randrange(1000)
         rows.append(
             ("a" * 32, span, parent, name, "internal", "agent", scope, start, start + 10, "unset",
-             "", json.dumps(values), "{}", "[]", "[]", id_)
+             "", json.dumps(values), "{}", "[]", "[]", id_, *UNSET)
         )  # fmt: skip
         return span
 
@@ -136,7 +136,8 @@ def test_inherited_spans_are_read_again(store: Store) -> None:
     writer.write([row for row in rows if row not in others and row[3] != "run Model call"])
     with store.transaction() as connection:
         connection.executemany(
-            f"INSERT INTO spans VALUES ({', '.join('?' * 16)})", [list(row) for row in others]
+            f"INSERT INTO spans VALUES ({', '.join('?' * len(others[0]))})",
+            [list(row) for row in others],
         )
     writer.forget_invocations(["inv_1"])
     writer.write([row for row in rows if row[3] == "run Model call"][:1])

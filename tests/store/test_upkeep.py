@@ -11,7 +11,7 @@ import duckdb
 import pytest
 from playhead.errors import StoreError, StoreLockedError
 from playhead.store.database import Store
-from playhead.store.span_writer import SpanRow, SpanWriter
+from playhead.store.span_writer import UNSET, SpanRow, SpanWriter
 from playhead.store.upkeep import perform, vacuum
 
 DAY = datetime(2026, 3, 10, tzinfo=UTC)
@@ -31,7 +31,7 @@ def fill(store: Store, days: int = 10) -> None:
             (f"{number:032x}", f"{number:016x}", None, "work", "internal", "agent", "",
              nanoseconds(at), nanoseconds(at) + 1, "unset", "",
              '{"gen_ai.operation.name":"chat","text":"' + "x" * 500 + '"}', "{}", "[]", "[]",
-             invocation)
+             invocation, *UNSET)
         )  # fmt: skip
 
     with store.transaction() as connection:
@@ -165,7 +165,8 @@ def test_vacuum_gives_space_back_and_keeps_every_row(tmp_path: Path) -> None:
     store = Store(tmp_path / "store")
     SpanWriter(store).write(
         (f"{n:032x}", f"{n:016x}", None, "work", "internal", "agent", "", n, n + 1, "unset", "",
-         '{"text":"' + f"{n * 7919:x}" * 100 + '"}', "{}", "[]", "[]", None)
+         '{"text":"' + f"{n * 7919:x}" * 100 + '"}', "{}", "[]", "[]", None,
+             *UNSET)
         for n in range(1, 8000)
     )  # fmt: skip
     store.checkpoint(least_bytes=0)

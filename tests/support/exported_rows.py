@@ -12,7 +12,7 @@ from click.testing import Result
 from playhead.record.endpoint import read_endpoint
 from playhead.record.process import start_recorder
 from playhead.settings import Settings
-from playhead.store.span_writer import SpanRow
+from playhead.store.span_writer import UNSET, SpanRow
 
 Run = Callable[..., Result]
 """Runs a `playhead` command on the store of the test."""
@@ -37,11 +37,12 @@ def row(
     events: list[Any] | None = None,
     links: list[Any] | None = None,
     invocation: str | None = None,
+    rest: tuple[Any, ...] = UNSET,
 ) -> SpanRow:
-    """Return a span; `end=None` makes it pending."""
+    """Return a span; `end=None` makes it pending. `rest` are the columns from `trace_state` on."""
     start = START + number * 1000 if start is None else start
     found = RESOURCE if resource is None else resource
-    return (
+    values: Any = (
         f"{trace + 1:032x}",
         f"{number + 1:016x}",
         None if parent is None else f"{parent + 1:016x}",
@@ -57,12 +58,14 @@ def row(
         json.dumps(events or []),
         json.dumps(links or []),
         invocation,
+        *rest,
     )
+    return values
 
 
 def rich_rows() -> list[SpanRow]:
     """Return spans with every kind of value that the store keeps."""
-    values = {
+    values: dict[str, Any] = {
         "text": "héllo \u001b[31m",
         "yes": True,
         "no": False,
@@ -77,14 +80,49 @@ def rich_rows() -> list[SpanRow]:
         "nothing": None,
         "": "an empty name",
     }
-    nested = {"trace_id": f"{9:032x}", "span_id": f"{9:016x}", "attributes": {"kind": "cause"}}
-    event = {"name": "exception", "time_unix_nano": START + 7, "attributes": values}
+    values |= {"bytes": "AAH/", "not a number": "nan", "endless": "-inf", "the word": "nan"}
+    values |= {"zero": -0.0, "inside": [1, "YQ==", {"far": "inf"}]}
+    types: dict[str, Any] = {"bytes": "bytes", "not a number": "double", "endless": "double"}
+    types |= {"inside": {"1": "bytes", "2": {"far": "double"}}}
+    nested = {
+        "trace_id": f"{9:032x}",
+        "span_id": f"{9:016x}",
+        "attributes": {"kind": "cause"},
+        "trace_state": "a=1",
+        "flags": 257,
+        "dropped_attributes_count": 3,
+    }
+    event = {
+        "name": "exception",
+        "time_unix_nano": START + 7,
+        "attributes": values,
+        "dropped_attributes_count": 1,
+        "attribute_types": types,
+    }
+    scope = {
+        "version": "1.2",
+        "attributes": values,
+        "schema_url": "https://example.com/scope",
+        "dropped_attributes_count": 2,
+        "attribute_types": types,
+    }
+    entity = {"schema_url": "", "type": "host", "id_keys": ["host.name"], "description_keys": []}
+    resource = {
+        "schema_url": "https://example.com/resource",
+        "dropped_attributes_count": 4,
+        "attribute_types": {"key": "bytes"},
+        "entity_refs": [entity],
+    }
+    rest = ("k=v", 769, 1, 2, 2**32 - 1, *map(json.dumps, (types, scope, resource)))
     return [
-        row(0, attributes=values, status=("error", "it failed"), events=[event], links=[nested]),
+        row(
+            0, attributes=values, status=("error", "it failed"), events=[event], links=[nested],
+            resource={"service.name": "agents", "key": "AA=="}, rest=rest,
+        ),
         row(1, parent=0, resource={"service.name": "Restate", "n": 7}, status=("ok", "")),
         row(2, parent=0, scope="other scope", attributes={}),
         row(3, trace=1, start=2**63 - 10, end=2**63 + 10, invocation="inv_1"),
-    ]
+    ]  # fmt: skip
 
 
 @contextlib.contextmanager

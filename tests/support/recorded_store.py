@@ -80,7 +80,7 @@ class RecordedStore:
             "attributes": json.dumps(attributes), "resource": "{}", "links": "[]",
             "events": json.dumps(list(events)), "invocation_id": invocation,
         }  # fmt: skip
-        self.spans.append(tuple(row[column] for column in SPAN_COLUMNS))
+        self.spans.append(tuple(row.get(column) for column in SPAN_COLUMNS))
 
     def chat(
         self,

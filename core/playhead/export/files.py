@@ -13,6 +13,7 @@ from playhead.export.otlp_encoding import batches
 from playhead.export.otlp_lines import otlp_json
 from playhead.export.stored_spans import SpanReader, span_key
 from playhead.store.arrow import pa, pc
+from playhead.store.schema import SPAN_COLUMNS
 from playhead.store.span_ids import SpanIdSet
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ __all__ = ["new_file", "write_otlp_json", "write_parquet"]
 
 DAY = "day"
 _NANOS_PER_MICRO = 1000
+_JSON = [name for name, kind in SPAN_COLUMNS.items() if kind == "JSON"]
+_UNSIGNED = [name for name, kind in SPAN_COLUMNS.items() if kind.startswith("U")]
 
 
 async def write_otlp_json(
@@ -77,8 +80,8 @@ async def write_parquet(
     """Add the spans that the folder does not have yet, in Hive partitions by day (UTC).
 
     Each call writes one file per day, `day=2026-11-21/spans-….parquet`, which appears when it is
-    complete. Columns are those of the table `spans`, with times as signed integers, which Spark
-    needs, and `start_time` as a timestamp.
+    complete. Columns are those of the table `spans`, with signed integers, which Spark needs, and
+    `start_time` as a timestamp.
 
     Raises:
         ExportError: The folder has unusable files, or cannot be written.
@@ -146,10 +149,10 @@ def _keys(table: ArrowTable) -> Any:
 def _parquet_table(table: ArrowTable) -> Any:
     start = table.column("start_unix_nano").cast(pa.int64())
     time = pc.divide(start, _NANOS_PER_MICRO).cast(pa.timestamp("us", "UTC"))
-    for name in ("start_unix_nano", "end_unix_nano"):
+    for name in _UNSIGNED:
         at = table.schema.get_field_index(name)
         table = table.set_column(at, name, table.column(name).cast(pa.int64()))
-    for name in ("attributes", "resource", "events", "links"):
+    for name in _JSON:
         at = table.schema.get_field_index(name)
         table = table.set_column(at, name, table.column(name).cast(pa.string()))
     table = table.replace_schema_metadata(None)

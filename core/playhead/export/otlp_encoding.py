@@ -4,8 +4,7 @@ Requests are written in protobuf's wire format directly, because objects of the 
 each span take half of the time of an export; https://protobuf.dev/programming-guides/encoding. The
 library encodes what is rare: events, links, lists and maps.
 
-The store keeps attributes as JSON: bytes are base64 text there, NaN and infinities are text, and
-they are exported as text.
+The store keeps attributes as JSON, with the types that JSON cannot express in columns of their own.
 """
 
 from __future__ import annotations
@@ -13,13 +12,20 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import msgspec
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationScope, KeyValue
-from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from playhead.export.exact_values import restored, with_types
+from playhead.export.otlp_messages import (
+    add_attributes,
+    events_and_links,
+    resource_of,
+    scope_of,
+    shared_resource,
+    shared_scope,
+)
 from playhead.export.stored_spans import StoredSpan, span_key
 
 if TYPE_CHECKING:
@@ -42,20 +48,20 @@ KIND_NUMBERS: Mapping[str, int] = {
     "unspecified": 0, "internal": 1, "server": 2, "client": 3, "producer": 4, "consumer": 5,
 }  # fmt: skip
 STATUS_NUMBERS: Mapping[str, int] = {"unset": 0, "ok": 1, "error": 2}
-LEAST, MOST = -(2**63), 2**63
 _CACHED_BYTES = 200
 _CACHED_ATTRIBUTES = 20_000
 _attributes: dict[tuple[str, Any, type], bytes] = {}
 _raws: dict[tuple[str, bytes], bytes] = {}
 """Short attributes as bytes, because most of them repeat: by their value, and by its JSON."""
-_resources: dict[int, tuple[Mapping[str, Any], bytes]] = {}
-"""Resources by the identity of their attributes, which spans share."""
-_CACHED_RESOURCES = 4096
 
-_SPANS, _RESOURCE, _SCOPE, _SCOPE_SPANS, _RESOURCE_SPANS = 0x12, 0x0A, 0x0A, 0x12, 0x0A
+_SPANS, _SCOPE_SPANS, _RESOURCE_SPANS = 0x12, 0x12, 0x0A
 """First bytes of the fields of a request: their numbers and types."""
 _NAME, _KIND, _ATTRIBUTE, _STATUS, _MESSAGE, _CODE = 0x2A, 0x30, 0x4A, 0x7A, 0x12, 0x18
 """First bytes of the fields of a span and its status."""
+_TRACE_STATE, _DROPPED = 0x1A, (0x50, 0x60, 0x70)
+"""First bytes of fields of a span that are seldom set."""
+_FLAGS = struct.Struct("<2sI")
+_FLAGS_FIELD = b"\x85\x01"
 _KEY, _VALUE, _STRING = 0x0A, 0x12, 0x0A
 """First bytes of the fields of an attribute, and of a value that is text."""
 _TRACE_ID, _SPAN_ID, _PARENT_ID = b"\x0a\x10", b"\x12\x08", b"\x22\x08"
@@ -88,8 +94,9 @@ class EncodedSpan(NamedTuple):
     """Number that identifies the span."""
     start: int
     resource: bytes
-    """The message of its resource."""
-    scope: str
+    """Its resource, as fields of ResourceSpans."""
+    scope: bytes
+    """Its scope, as fields of ScopeSpans."""
     body: bytes
     """The span as a field of ScopeSpans."""
 
@@ -118,17 +125,17 @@ def batches(spans: Iterable[_Span], limit: int = BATCH_BYTES) -> Iterator[list[_
 
 def encode(spans: Iterable[EncodedSpan]) -> bytes:
     """Return an ExportTraceServiceRequest with these spans, grouped by resource and scope."""
-    groups: dict[bytes, dict[str, list[bytes]]] = {}
+    groups: dict[bytes, dict[bytes, list[bytes]]] = {}
     for span in spans:
         groups.setdefault(span.resource, {}).setdefault(span.scope, []).append(span.body)
     return b"".join(
         _field(
             _RESOURCE_SPANS,
             b"".join([
-                _field(_RESOURCE, resource),
+                resource,
                 *(
-                    _field(_SCOPE_SPANS, b"".join([_scope(name), *members]))
-                    for name, members in scopes.items()
+                    _field(_SCOPE_SPANS, b"".join([scope, *members]))
+                    for scope, members in scopes.items()
                 ),
             ]),
         )
@@ -145,29 +152,45 @@ def encoded_spans(table: ArrowTable) -> list[EncodedSpan]:
 
 def _encoded_row(*row: Any) -> EncodedSpan:
     (
-        trace_id, span_id, parent_span_id, name, kind, _, scope, start, end, status, message,
+        trace_id, span_id, parent_span_id, name, kind, _, scope_name, start, end, status, message,
         attributes, resource, events, links, _,
+        trace_state, flags, dropped_attributes, dropped_events, dropped_links, types, scope, others,
     ) = row  # fmt: skip
-    parts = [_raw(key, bytes(raw)) for key, raw in _values_of(attributes).items()]
+    values = _values_of(attributes)
+    if types is not None:
+        parts = _typed_parts(values, _decode(types))
+    else:
+        parts = [_raw(key, bytes(raw)) for key, raw in values.items()]
     if events != "[]" or links != "[]":
-        parts.append(_events_and_links(_decode(events), _decode(links)))
+        parts.append(
+            events_and_links(map(with_types, _decode(events)), map(with_types, _decode(links)))
+        )
+    dropped = (dropped_attributes, dropped_events, dropped_links)
+    if trace_state or flags or any(dropped):
+        parts.append(_rest(trace_state or "", flags or 0, dropped))
     body = _body(
         trace_id, span_id, parent_span_id, name, kind, start, end, status, message, parts
     )  # fmt: skip
-    return EncodedSpan(span_key(trace_id, span_id), start, _resource(resource), scope, body)
+    return EncodedSpan(
+        span_key(trace_id, span_id), start, resource_of(resource, others or "{}"),
+        scope_of(scope_name, scope or "{}"), body,
+    )  # fmt: skip
 
 
 def encoded_span(span: StoredSpan) -> EncodedSpan:
     """Encode one span."""
     parts = [_attribute(name, value) for name, value in span.attributes.items()]
     if span.events or span.links:
-        parts.append(_events_and_links(span.events, span.links))
+        parts.append(events_and_links(span.events, span.links))
+    if span.trace_state or span.flags or any(span.dropped):
+        parts.append(_rest(span.trace_state, span.flags, span.dropped))
     body = _body(
         span.trace_id, span.span_id, span.parent_span_id, span.name, span.kind,
         span.start_unix_nano, span.end_unix_nano, span.status_code, span.status_message, parts,
     )  # fmt: skip
-    resource = _shared_resource(span.resource)
-    return EncodedSpan(span.key, span.start_unix_nano, resource, span.scope_name, body)
+    resource = shared_resource(span.resource, span.resource_details)
+    scope = shared_scope(span.scope_name, span.scope)
+    return EncodedSpan(span.key, span.start_unix_nano, resource, scope, body)
 
 
 def _body(
@@ -182,7 +205,7 @@ def _body(
     message: str,
     parts: Sequence[bytes],
 ) -> bytes:
-    """Return a span as a field of ScopeSpans; `parts` are its attributes, events and links."""
+    """Return a span as a field of ScopeSpans; `parts` are its other fields."""
     number = KIND_NUMBERS.get(kind)
     code = b""
     if status != "unset" or message:
@@ -202,6 +225,16 @@ def _body(
             code,
         ]),
     )  # fmt: skip
+
+
+def _rest(trace_state: str, flags: int, dropped: Sequence[int | None]) -> bytes:
+    """Return the fields of a span that are seldom set."""
+    counts = zip(_DROPPED, dropped, strict=True)
+    return b"".join([
+        _field(_TRACE_STATE, trace_state.encode()) if trace_state else b"",
+        *(_number(first, count) for first, count in counts if count),
+        _FLAGS.pack(_FLAGS_FIELD, flags) if flags else b"",
+    ])  # fmt: skip
 
 
 def _field(first: int, content: bytes) -> bytes:
@@ -237,13 +270,25 @@ def _raw_value(name: str, raw: bytes) -> bytes:
     return _text(name, value.encode()) if isinstance(value, str) else _any(name, value)
 
 
+def _typed_parts(values: Mapping[str, msgspec.Raw], types: Mapping[str, Any]) -> list[bytes]:
+    """Encode attributes, some of which have types that JSON cannot express."""
+    return [
+        _any(key, restored({key: _decode(raw)}, types)[key])
+        if key in types
+        else _raw(key, bytes(raw))
+        for key, raw in values.items()
+    ]
+
+
 def _attribute(name: str, value: Any) -> bytes:
     """Encode an attribute."""
     kind: type = value.__class__
     if kind is list or kind is dict:
         return _any(name, value)
-    if kind is str and len(value) > _CACHED_BYTES:
-        return _text(name, value.encode())
+    if isinstance(value, str) and len(value) > _CACHED_BYTES:
+        return _text(name, value.encode()) if kind is str else _any(name, value)
+    if kind is float and not value:
+        return _any(name, value)  # 0.0 and -0.0 are equal
     # True, 1 and 1.0 are equal keys of a dict.
     key = (name, value, kind)
     found = _attributes.get(key)
@@ -269,77 +314,5 @@ def _key(name: str) -> bytes:
 def _any(name: str, value: Any) -> bytes:
     """Return an attribute of a span."""
     span = Span()
-    _add_attributes(span.attributes, {name: value})
+    add_attributes(span.attributes, {name: value})
     return span.SerializeToString()
-
-
-def _events_and_links(
-    events: Sequence[Mapping[str, Any]], links: Sequence[Mapping[str, Any]]
-) -> bytes:
-    span = Span()
-    for event in events:
-        added = span.events.add()
-        added.name = event["name"]
-        added.time_unix_nano = event["time_unix_nano"]
-        _add_attributes(added.attributes, event["attributes"])
-    for link in links:
-        linked = span.links.add()
-        linked.trace_id = bytes.fromhex(link["trace_id"])
-        linked.span_id = bytes.fromhex(link["span_id"])
-        _add_attributes(linked.attributes, link["attributes"])
-    return span.SerializeToString()
-
-
-@lru_cache(maxsize=_CACHED_RESOURCES)
-def _resource(text: str) -> bytes:
-    """Return the message of a resource."""
-    resource = Resource()
-    _add_attributes(resource.attributes, _decode(text))
-    return resource.SerializeToString()
-
-
-def _shared_resource(attributes: Mapping[str, Any]) -> bytes:
-    found = _resources.get(id(attributes))
-    if found is None or found[0] is not attributes:
-        resource = Resource()
-        _add_attributes(resource.attributes, attributes)
-        if len(_resources) >= _CACHED_RESOURCES:
-            _resources.clear()
-        found = _resources[id(attributes)] = (attributes, resource.SerializeToString())
-    return found[1]
-
-
-@lru_cache(maxsize=1024)
-def _scope(name: str) -> bytes:
-    """Return a scope as a field of ScopeSpans."""
-    return _field(_SCOPE, InstrumentationScope(name=name).SerializeToString())
-
-
-def _add_attributes(pairs: Any, attributes: Mapping[str, Any]) -> None:
-    for key, value in attributes.items():
-        pair: KeyValue = pairs.add()
-        pair.key = key
-        _set_value(pair.value, value)
-
-
-def _set_value(message: AnyValue, value: Any) -> None:
-    if isinstance(value, str):
-        message.string_value = value
-    elif value is True or value is False:
-        message.bool_value = value
-    elif isinstance(value, int):
-        if LEAST <= value < MOST:
-            message.int_value = value
-        else:
-            message.string_value = str(value)
-    elif isinstance(value, float):
-        message.double_value = value
-    elif isinstance(value, list):
-        values = message.array_value
-        values.SetInParent()
-        for item in cast("Sequence[Any]", value):
-            _set_value(values.values.add(), item)
-    elif isinstance(value, dict):
-        # An empty map is a map, and not a missing value.
-        message.kvlist_value.SetInParent()
-        _add_attributes(message.kvlist_value.values, cast("dict[str, Any]", value))

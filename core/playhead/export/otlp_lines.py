@@ -6,10 +6,14 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, cast
 
-from playhead.export.otlp_encoding import KIND_NUMBERS, LEAST, MOST, STATUS_NUMBERS
+from playhead.export.exact_values import Base64, Endless
+from playhead.export.otlp_encoding import KIND_NUMBERS, STATUS_NUMBERS
+from playhead.export.otlp_messages import LEAST, MOST
 from playhead.export.stored_spans import StoredSpan
 
 __all__ = ["otlp_json"]
+
+_ENDLESS = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
 
 
 def otlp_json(spans: Iterable[StoredSpan]) -> str:
@@ -17,30 +21,72 @@ def otlp_json(spans: Iterable[StoredSpan]) -> str:
     document = {
         "resourceSpans": [
             {
-                "resource": {"attributes": _json_attributes(resource)},
+                **_json_resource(scopes[0][0]),
                 "scopeSpans": [
-                    {"scope": {"name": name}, "spans": [_json_span(span) for span in members]}
-                    for name, members in scopes.items()
+                    {**_json_scope(members[0]), "spans": [_json_span(span) for span in members]}
+                    for members in scopes
                 ],
             }
-            for resource, scopes in _grouped(spans)
+            for scopes in _grouped(spans)
         ]
     }
     return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
 
 
-def _grouped(
-    spans: Iterable[StoredSpan],
-) -> Iterator[tuple[Mapping[str, Any], dict[str, list[StoredSpan]]]]:
-    """Yield each resource with its spans by scope."""
-    # Spans of one resource share one mapping, so its identity is enough.
-    groups: dict[int, tuple[Mapping[str, Any], dict[str, list[StoredSpan]]]] = {}
+def _grouped(spans: Iterable[StoredSpan]) -> Iterator[list[list[StoredSpan]]]:
+    """Yield the spans of each resource by scope."""
+    # Spans of one resource or scope share one mapping, so its identity is enough.
+    groups: dict[tuple[int, int], dict[tuple[str, int], list[StoredSpan]]] = {}
     for span in spans:
-        group = groups.get(id(span.resource))
-        if group is None:
-            group = groups[id(span.resource)] = (span.resource, {})
-        group[1].setdefault(span.scope_name, []).append(span)
-    yield from groups.values()
+        scopes = groups.setdefault((id(span.resource), id(span.resource_details)), {})
+        scopes.setdefault((span.scope_name, id(span.scope)), []).append(span)
+    for scopes in groups.values():
+        yield list(scopes.values())
+
+
+def _json_resource(span: StoredSpan) -> dict[str, Any]:
+    """Return the members of ResourceSpans about the resource."""
+    others = span.resource_details
+    entities = [
+        {
+            "schemaUrl": entity["schema_url"],
+            "type": entity["type"],
+            "idKeys": entity["id_keys"],
+            "descriptionKeys": entity["description_keys"],
+        }
+        for entity in others.get("entity_refs", ())
+    ]
+    return {
+        "resource": {
+            "attributes": _json_attributes(span.resource),
+            **_set(
+                droppedAttributesCount=others.get("dropped_attributes_count"),
+                entityRefs=entities,
+            ),
+        },
+        **_set(schemaUrl=others.get("schema_url")),
+    }
+
+
+def _json_scope(span: StoredSpan) -> dict[str, Any]:
+    """Return the members of ScopeSpans about the scope."""
+    others = span.scope
+    return {
+        "scope": {
+            "name": span.scope_name,
+            **_set(
+                version=others.get("version"),
+                attributes=_json_attributes(others.get("attributes", {})),
+                droppedAttributesCount=others.get("dropped_attributes_count"),
+            ),
+        },
+        **_set(schemaUrl=others.get("schema_url")),
+    }
+
+
+def _set(**members: Any) -> dict[str, Any]:
+    """Return the members that are set."""
+    return {name: value for name, value in members.items() if value}
 
 
 def _named(names: Mapping[str, int], name: str) -> int:
@@ -59,6 +105,13 @@ def _json_span(span: StoredSpan) -> dict[str, Any]:
         "startTimeUnixNano": str(span.start_unix_nano),
         "endTimeUnixNano": str(span.end_unix_nano),
         "attributes": _json_attributes(span.attributes),
+        **_set(
+            traceState=span.trace_state,
+            flags=span.flags,
+            droppedAttributesCount=span.dropped[0],
+            droppedEventsCount=span.dropped[1],
+            droppedLinksCount=span.dropped[2],
+        ),
     }
     if span.events:
         found["events"] = [
@@ -66,6 +119,7 @@ def _json_span(span: StoredSpan) -> dict[str, Any]:
                 "timeUnixNano": str(event["time_unix_nano"]),
                 "name": event["name"],
                 "attributes": _json_attributes(event["attributes"]),
+                **_set(droppedAttributesCount=event.get("dropped_attributes_count")),
             }
             for event in span.events
         ]
@@ -75,6 +129,11 @@ def _json_span(span: StoredSpan) -> dict[str, Any]:
                 "traceId": link["trace_id"],
                 "spanId": link["span_id"],
                 "attributes": _json_attributes(link["attributes"]),
+                **_set(
+                    traceState=link.get("trace_state"),
+                    flags=link.get("flags"),
+                    droppedAttributesCount=link.get("dropped_attributes_count"),
+                ),
             }
             for link in span.links
         ]
@@ -93,7 +152,10 @@ def _json_attributes(attributes: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def _json_value(value: Any) -> dict[str, Any]:
     if isinstance(value, str):
-        return {"stringValue": value}
+        kind: type = value.__class__
+        if kind is Base64:
+            return {"bytesValue": value}
+        return {"doubleValue": _ENDLESS[value]} if kind is Endless else {"stringValue": value}
     if value is True or value is False:
         return {"boolValue": value}
     if isinstance(value, int):

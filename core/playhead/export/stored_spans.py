@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec.json
 
 from playhead.errors import QueryLimitError
+from playhead.export.exact_values import details, restored, with_types
 from playhead.store.schema import SPAN_COLUMNS
 
 if TYPE_CHECKING:
@@ -64,6 +65,14 @@ class StoredSpan:
     events: list[dict[str, Any]]
     links: list[dict[str, Any]]
     invocation_id: str | None
+    trace_state: str
+    flags: int
+    dropped: tuple[int, int, int]
+    """Numbers of attributes, events and links that the sender dropped."""
+    scope: Mapping[str, Any]
+    """What else the scope has; many spans share one mapping."""
+    resource_details: Mapping[str, Any]
+    """What else the resource has; many spans share one mapping."""
     size: int
     """Approximate size in bytes."""
 
@@ -348,19 +357,31 @@ def spans_of(table: ArrowTable) -> list[StoredSpan]:
 
 def _span(*row: Any) -> StoredSpan:
     """Return the span of a row of `spans`."""
-    attributes, resource, events, links = row[11:15]
+    attributes, resource, events, links, invocation_id, trace_state, flags, *dropped = row[11:21]
+    types, scope, resource_details = row[21:]
+    values = _decode(attributes)
     make: Any = StoredSpan
     return make(
         *row[:11],
-        _decode(attributes),
-        _resource(resource),
-        _decode(events) if events != "[]" else [],
-        _decode(links) if links != "[]" else [],
-        row[15],
+        restored(values, _decode(types)) if types else values,
+        _resource(resource, resource_details or "{}"),
+        _items(events),
+        _items(links),
+        invocation_id,
+        trace_state or "",
+        flags or 0,
+        tuple(count or 0 for count in dropped),
+        details(scope or "{}"),
+        details(resource_details or "{}"),
         len(attributes) + len(events) + len(links) + 100,
     )
 
 
+def _items(text: str) -> list[dict[str, Any]]:
+    """Return events or links."""
+    return [with_types(item) for item in _decode(text)] if text != "[]" else []
+
+
 @lru_cache(maxsize=4096)
-def _resource(text: str) -> Mapping[str, Any]:
-    return MappingProxyType(_decode(text))
+def _resource(text: str, others: str) -> Mapping[str, Any]:
+    return MappingProxyType(restored(_decode(text), details(others).get("attribute_types")))

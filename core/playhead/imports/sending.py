@@ -185,7 +185,8 @@ def _divided(request: ExportTraceServiceRequest) -> Iterator[ExportTraceServiceR
                 part = ExportTraceServiceRequest()
                 resource = part.resource_spans.add()
                 resource.resource.CopyFrom(group.resource)
-                scope = resource.scope_spans.add()
+                resource.schema_url = group.schema_url
+                scope = resource.scope_spans.add(schema_url=members.schema_url)
                 scope.scope.CopyFrom(members.scope)
                 scope.spans.extend(members.spans[start : start + DIVIDED_SPANS])
                 yield part

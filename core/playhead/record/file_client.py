@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -32,6 +33,7 @@ class FileClient:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._checked = False
         self._turn = _TURNS.setdefault(path.resolve(), threading.Lock())
 
     async def rows(self, sql: str, params: Sequence[Any] = ()) -> list[dict[str, Any]]:
@@ -68,18 +70,24 @@ class FileClient:
 
         from playhead.store.database import SETTINGS, restrict
 
+        def connect() -> duckdb.DuckDBPyConnection:
+            try:
+                return duckdb.connect(str(self._path), read_only=True, config=SETTINGS)
+            except duckdb.Error as error:
+                in_use = isinstance(error, duckdb.IOException) and "lock" in str(error).lower()
+                raise (FileInUseError if in_use else RecorderError)(
+                    f"{self._path} cannot be opened: {error}",
+                    "Close the process that has the file open, or start `playhead record`.",
+                ) from error
+
         def run() -> _T:
             with self._turn:
+                connection = connect()
                 try:
-                    connection = duckdb.connect(str(self._path), read_only=True, config=SETTINGS)
-                except duckdb.Error as error:
-                    in_use = isinstance(error, duckdb.IOException) and "lock" in str(error).lower()
-                    raise (FileInUseError if in_use else RecorderError)(
-                        f"{self._path} cannot be opened: {error}",
-                        "Close the process that has the file open, or start `playhead record`.",
-                    ) from error
-                try:
-                    _require_known(connection, self._path)
+                    if self._is_older(connection):
+                        connection.close()
+                        _migrate(self._path)
+                        connection = connect()
                     restrict(connection, self._path.parent)
                     connection.execute("SET lock_configuration = true")
                     return query(connection)
@@ -88,11 +96,29 @@ class FileClient:
 
         return await asyncio.to_thread(run)
 
+    def _is_older(self, connection: duckdb.DuckDBPyConnection) -> bool:
+        """Return whether the tables are to be migrated, when they are first read.
 
-def _require_known(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-    from playhead.store.migrations import require_known, stored_version
+        Raises:
+            RecorderError: A newer Playhead wrote the store.
+        """
+        from playhead.store.migrations import SCHEMA_VERSION, require_known, stored_version
 
-    try:
-        require_known(stored_version(connection), path)
-    except StoreError as error:
-        raise RecorderError(error.title, error.hint) from error
+        if self._checked:
+            return False
+        version = stored_version(connection)
+        try:
+            require_known(version, self._path)
+        except StoreError as error:
+            raise RecorderError(error.title, error.hint) from error
+        self._checked = True
+        return version < SCHEMA_VERSION
+
+
+def _migrate(path: Path) -> None:
+    """Migrate the store, as the next recorder would; one that cannot be written stays as it is."""
+    from playhead.store.database import DATABASE, Store
+
+    if path.name == DATABASE:
+        with contextlib.suppress(StoreError):
+            Store(path.parent).close()

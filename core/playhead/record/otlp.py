@@ -104,11 +104,12 @@ def _inspect(message: ExportTraceServiceRequest, body: bytes) -> Inspection:
     found = Inspection(body)
     found.weight = len(body)
     for resource_spans in message.resource_spans:
-        resource_bytes = resource_spans.resource.ByteSize()
+        resource_bytes = resource_spans.resource.ByteSize() + len(resource_spans.schema_url)
         if found.spans < FIRST_SPANS:
             _note_ends(found.first_ends, resource_spans)
         for scope_spans in resource_spans.scope_spans:
-            copied = resource_bytes + len(scope_spans.scope.name) + SPAN_WEIGHT
+            scope_bytes = scope_spans.scope.ByteSize() + len(scope_spans.schema_url)
+            copied = resource_bytes + scope_bytes + SPAN_WEIGHT
             found.weight += copied * len(scope_spans.spans)
             for span in scope_spans.spans:
                 reason = invalid_ids(span)

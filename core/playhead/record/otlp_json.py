@@ -92,6 +92,7 @@ class _Scope(_Json):
     name: str = ""
     version: str = ""
     attributes: list[_Pair] = []
+    dropped_attributes_count: int = 0
 
 
 class _ScopeSpans(_Json):
@@ -100,8 +101,17 @@ class _ScopeSpans(_Json):
     schema_url: str = ""
 
 
+class _Entity(_Json):
+    schema_url: str = ""
+    type: str = ""
+    id_keys: list[str] = []
+    description_keys: list[str] = []
+
+
 class _Resource(_Json):
     attributes: list[_Pair] = []
+    dropped_attributes_count: int = 0
+    entity_refs: list[_Entity] = []
 
 
 class _ResourceSpans(_Json):
@@ -150,7 +160,16 @@ def _add_resource(request: ExportTraceServiceRequest, source: _ResourceSpans) ->
     group = request.resource_spans.add()
     group.schema_url = source.schema_url
     if source.resource is not None:
-        _add_attributes(group.resource.attributes, source.resource.attributes)
+        resource = source.resource
+        _add_attributes(group.resource.attributes, resource.attributes)
+        group.resource.dropped_attributes_count = resource.dropped_attributes_count
+        for entity in resource.entity_refs:
+            group.resource.entity_refs.add(
+                schema_url=entity.schema_url,
+                type=entity.type,
+                id_keys=entity.id_keys,
+                description_keys=entity.description_keys,
+            )
     for members in source.scope_spans:
         target = group.scope_spans.add()
         target.schema_url = members.schema_url
@@ -158,6 +177,7 @@ def _add_resource(request: ExportTraceServiceRequest, source: _ResourceSpans) ->
             target.scope.name = members.scope.name
             target.scope.version = members.scope.version
             _add_attributes(target.scope.attributes, members.scope.attributes)
+            target.scope.dropped_attributes_count = members.scope.dropped_attributes_count
         for span in members.spans:
             _fill(target.spans.add(), span)
 
@@ -214,6 +234,7 @@ def _add_attributes(pairs: Any, attributes: Sequence[_Pair]) -> None:
             if value.string_value is not None:
                 pair.value.string_value = value.string_value
             else:
+                pair.value.SetInParent()  # a value may be empty
                 _set_value(pair.value, value)
 
 

@@ -16,13 +16,24 @@ from playhead.errors import StoreError
 
 __all__ = ["SCHEMA_VERSION", "copy_path", "migration", "require_known", "stored_version"]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Version of the tables that this Playhead writes."""
 
 _EXISTS = "SELECT count(*) FROM duckdb_tables() WHERE table_name = ? AND NOT internal"
 _COLUMN = """
 SELECT count(*) FROM duckdb_columns() WHERE table_name = ? AND column_name = ? AND NOT internal
 """
+
+_EXACT_SPANS = {
+    "trace_state": "VARCHAR",
+    "flags": "UINTEGER",
+    "dropped_attributes_count": "UINTEGER",
+    "dropped_events_count": "UINTEGER",
+    "dropped_links_count": "UINTEGER",
+    "attribute_types": "JSON",
+    "scope": "JSON",
+    "resource_details": "JSON",
+}
 
 Step = Callable[[duckdb.DuckDBPyConnection], Sequence[str]]
 """Returns the statements that bring the tables to a version; none if they need no change."""
@@ -39,7 +50,17 @@ def _cache_tokens(connection: duckdb.DuckDBPyConnection) -> Sequence[str]:
     ]
 
 
-STEPS: dict[int, Step] = {1: _cache_tokens}
+def _exact_spans(connection: duckdb.DuckDBPyConnection) -> Sequence[str]:
+    if not _has(connection, _EXISTS, "spans"):
+        return ()
+    return [
+        f"ALTER TABLE spans ADD COLUMN {name} {kind}"
+        for name, kind in _EXACT_SPANS.items()
+        if not _has(connection, _COLUMN, "spans", name)
+    ]
+
+
+STEPS: dict[int, Step] = {1: _cache_tokens, 2: _exact_spans}
 """Step to each version from the one before."""
 
 

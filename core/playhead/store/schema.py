@@ -62,12 +62,46 @@ SPANS = Table(
         "status_message": ("VARCHAR", "Message of the status."),
         "attributes": ("JSON", "Attributes of the span, by name."),
         "resource": ("JSON", "Attributes of the resource, by name."),
-        "events": ("JSON", "Span events: a list of {name, time_unix_nano, attributes}."),
-        "links": ("JSON", "Span links: a list of {trace_id, span_id, attributes}."),
+        "events": (
+            "JSON",
+            "Span events: a list of {name, time_unix_nano, attributes}, and where they are set "
+            "`dropped_attributes_count` and `attribute_types`.",
+        ),
+        "links": (
+            "JSON",
+            "Span links: a list of {trace_id, span_id, attributes}, and where they are set "
+            "`trace_state`, `flags`, `dropped_attributes_count` and `attribute_types`.",
+        ),
         "invocation_id": (
             "VARCHAR",
             "Invocation that the span belongs to: its own `restate.invocation.id`, or that of the "
             "nearest ancestor that has one.",
+        ),
+        "trace_state": ("VARCHAR", "W3C trace state; NULL when there is none."),
+        "flags": (
+            "UINTEGER",
+            "W3C trace flags, and bits 8 and 9: whether the parent is remote. NULL when none is "
+            "set.",
+        ),
+        "dropped_attributes_count": ("UINTEGER", "Attributes that the sender dropped, or NULL."),
+        "dropped_events_count": ("UINTEGER", "Events that the sender dropped, or NULL."),
+        "dropped_links_count": ("UINTEGER", "Links that the sender dropped, or NULL."),
+        "attribute_types": (
+            "JSON",
+            "Types that JSON cannot express, by attribute: `bytes` (base64 in `attributes`) and "
+            "`double` (`nan`, `inf` and `-inf`), in lists by place and in maps by key. NULL when "
+            "there are none.",
+        ),
+        "scope": (
+            "JSON",
+            "Instrumentation scope: `version`, `attributes`, `schema_url`, "
+            "`dropped_attributes_count` and `attribute_types`, those that are set; NULL if none "
+            "is.",
+        ),
+        "resource_details": (
+            "JSON",
+            "What else the resource has: `schema_url`, `dropped_attributes_count`, "
+            "`attribute_types` and `entity_refs`, those that are set; NULL if none is.",
         ),
     },
 )

@@ -18,16 +18,20 @@ from playhead.store.span_calls import SpanCalls
 from playhead.store.span_ids import SpanIdSet
 from playhead.store.span_marks import MARKS, marks_of
 
-__all__ = ["SpanRow", "SpanWriter", "Written", "span_table"]
+__all__ = ["UNSET", "SpanRow", "SpanWriter", "Written", "span_table"]
 
 SpanRow = tuple[
     str, str, str | None, str, str, str, str, int, int | None, str, str, str, str, str, str,
+    str | None, str | None, int | None, int | None, int | None, int | None, str | None, str | None,
     str | None,
 ]  # fmt: skip
 """One span, its values in the order of `SPAN_COLUMNS`."""
+UNSET = (None, None, None, None, None, None, None, None)
+"""Values of the last columns, from `trace_state` on, for a span that sets none of them."""
 
 _TYPES: dict[str, Any] = {
     "UBIGINT": pa.uint64(),
+    "UINTEGER": pa.uint32(),
     # With Arrow's JSON type, DuckDB does not parse the text again to validate it.
     "JSON": pa.json_(),
     "VARCHAR": pa.string(),
