@@ -11,7 +11,9 @@ import pytest
 from exported_rows import row
 from playhead.errors import RecorderError, StoreError
 from playhead.export.stored_spans import Selection, SpanReader, StoredSpan
+from playhead.record.client import connect
 from playhead.record.file_client import FileClient
+from playhead.settings import Settings
 from playhead.store import migrations
 from playhead.store.database import DATABASE, Store
 from playhead.store.migrations import SCHEMA_VERSION, copy_path
@@ -90,7 +92,9 @@ def of_version_1(path: Path, *, archived: bool = False) -> None:
 
 
 async def exported(path: Path, *, archived: bool = False) -> list[StoredSpan]:
-    reader = SpanReader(FileClient(path), Selection(archived=archived))
+    client = await connect(Settings(store=path.parent))
+    assert client is not None
+    reader = SpanReader(client, Selection(archived=archived))
     return [span async for _, spans in reader.spans() for span in spans]
 
 
