@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         Totals,
     )
     from playhead.reader.invocation.call_tree import CallTree
+    from playhead.reader.invocation.descendants import InvocationTree
     from playhead.reader.reader import Reader
     from playhead.record.client import StoreClient
 
@@ -130,6 +131,14 @@ class AsyncClient:
             _require_a_source(await reader.invocations(limit=1))
             raise _not_found(invocation_id)
         return tree
+
+    async def tree(self, invocation_id: str) -> InvocationTree:
+        """Return an invocation with all that it called, in full. See `Client.tree`."""
+        from playhead.reader.invocation.descendants import read_tree
+
+        root = await self.invocation(invocation_id)
+        reader = await self._open()
+        return await read_tree(root, reader.invocation)
 
     async def payload(self, invocation_id: str, index: int) -> Any:
         """Return the content of one journal entry. See `Client.payload`."""

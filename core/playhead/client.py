@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         Totals,
     )
     from playhead.reader.invocation.call_tree import CallTree
+    from playhead.reader.invocation.descendants import InvocationTree
 
 __all__ = ["Client"]
 
@@ -191,6 +192,24 @@ class Client:
             UnreachableError: Neither the server nor the store can be read.
         """
         return self._run(self._client.calls(invocation_id))
+
+    def tree(self, invocation_id: str) -> InvocationTree:
+        """Return an invocation with all that it called, in full, on one time axis.
+
+        Args:
+            invocation_id: The id, or a unique prefix of it.
+
+        Returns:
+            A `playhead.reader.invocation.descendants.InvocationTree`: `root`, the invocation;
+            `called`, each called invocation once, with the step that called it; `timeline`, the
+            rows of all; `llm_calls`, `tokens` and `cost` of all, each invocation counted once.
+
+        Raises:
+            NotFoundError: Neither the server nor the store has it.
+            AmbiguousIdError: Several invocation ids begin with this text.
+            UnreachableError: Neither the server nor the store can be read.
+        """
+        return self._run(self._client.tree(invocation_id))
 
     def payload(self, invocation_id: str, index: int) -> Any:
         """Return the content of one journal entry, for steps that are marked `truncated`.

@@ -7,10 +7,10 @@ from datetime import timedelta
 from itertools import pairwise
 
 import pytest
+from playhead.reader.invocation.time_axis import Axis, idle
 from playhead_tui.drawing.glyphs import ASCII, UNICODE
 from playhead_tui.timeline.bar_canvas import BarCanvas
 from playhead_tui.timeline.folding import fold, row_fails, row_matches
-from playhead_tui.timeline.time_axis import Axis, idle
 from rich.cells import cell_len
 from rich.style import Style
 from tui_fakes import NOW, some_rows

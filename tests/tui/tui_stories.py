@@ -12,6 +12,7 @@ from playhead.model import (
     InvocationDetail,
     LlmCall,
     Message,
+    Phase,
     Span,
     Step,
     StepEvent,
@@ -21,6 +22,7 @@ from playhead.model import (
     Try,
     Wait,
 )
+from playhead.reader.invocation.lanes import with_phases
 from tui_fakes import ago
 
 TRACEBACK = """Traceback (most recent call last):
@@ -183,7 +185,11 @@ def weather(row: Invocation) -> InvocationDetail:
         attempt_row(tries[2]),
         span_row(spans[5], 1, 3),
     )
-    return InvocationDetail(row, steps, tries, spans, timeline, {})
+    phases = (
+        Phase("backoff", at(2.91), at(4.4)), Phase("backoff", at(4.71), at(10.4)),
+        Phase("backoff", at(10.82), None),
+    )  # fmt: skip
+    return with_phases(InvocationDetail(row, steps, tries, spans, timeline, {}), phases)
 
 
 def approval(row: Invocation) -> InvocationDetail:
@@ -202,9 +208,10 @@ def approval(row: Invocation) -> InvocationDetail:
              attempt=1),
     )  # fmt: skip
     rows = (attempt_row(tries[0]), *(step_row(s, 1, 1) for s in steps))
-    return InvocationDetail(row, steps, tries, (), rows, {},
+    detail = InvocationDetail(row, steps, tries, (), rows, {},
                             missing=("No spans of this invocation: the agent's process does not "
                                      "send traces to the recorder.",))  # fmt: skip
+    return with_phases(detail, [Phase("suspended", start + timedelta(seconds=2.11), None)])
 
 
 def intake(row: Invocation) -> InvocationDetail:

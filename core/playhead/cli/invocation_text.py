@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from playhead.model import Attempt, InvocationDetail, StepEvent
+    from playhead.reader.invocation.descendants import InvocationTree
 
-__all__ = ["event_lines", "field", "heading", "lines"]
+__all__ = ["event_lines", "field", "heading", "lines", "tree_lines"]
 
 ARGUMENTS_LENGTH = 60
 ANSWER_LENGTH = 100
@@ -53,6 +54,37 @@ def lines(
         for key, value in detail.state.items():
             text = formatting.one_line(formatting.pretty(value), STATE_LENGTH)
             yield paint(f"  {formatting.one_line(key)}: {text}")
+
+
+def tree_lines(
+    tree: InvocationTree, *, ascii_only: bool = False, width: int | None = None
+) -> Iterator[Text]:
+    """Yield header, sums, timeline and errors of an invocation and all that it called.
+
+    Args:
+        tree: The invocations.
+        ascii_only: Draw the timeline with ASCII characters only.
+        width: Maximum number of columns for the timeline; None for no limit.
+    """
+    root = tree.root
+    yield from _header(root)
+    if tree.called:
+        noun = "invocation" if len(tree.called) == 1 else "invocations"
+        parts = [f"{len(tree.called)} {noun} called"]
+        if tree.llm_calls:
+            parts.append(formatting.calls_of(tree.llm_calls, "LLM call"))
+            parts.append(f"{formatting.tokens(tree.tokens)} tokens")
+            parts.append(formatting.cost(tree.cost, unknown=""))
+        yield field("in all", ", ".join(filter(None, parts)))
+    yield from heading("Timeline")
+    since = root.summary.created_at
+    yield from waterfall(tree.timeline, since, ascii_only=ascii_only, width=width)
+    if tree.more:
+        yield paint(f"  Further calls are not shown: {len(tree.called)} are.", "yellow")
+    yield from _errors(root)
+    for one in tree.called:
+        if one.detail is not None:
+            yield from _errors(one.detail, one.detail.summary.target)
 
 
 def heading(text: str) -> Iterator[Text]:
@@ -127,13 +159,13 @@ def _llm_calls(detail: InvocationDetail) -> Iterator[Text]:
         yield paint(f"  #{step.index:<4} {llm.model or 'unknown model'}  {tokens}  {answer}")
 
 
-def _errors(detail: InvocationDetail) -> Iterator[Text]:
+def _errors(detail: InvocationDetail, target: str = "") -> Iterator[Text]:
     events = [(f"#{step.index} {step.name}", e) for step in detail.steps for e in step.events]
     events += [("the handler", event) for event in detail.events]
     terminal = [(f"#{s.index} {s.name}", s.error) for s in detail.steps if s.error]
     if not events and not terminal:
         return
-    yield from heading("Errors")
+    yield from heading(f"Errors of {formatting.one_line(target)}" if target else "Errors")
     for where, event in sorted(events, key=lambda pair: pair[1].at):
         yield from event_lines(where, event)
     for where, error in terminal:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from playhead.client import Client
     from playhead.model import InvocationDetail, Step
     from playhead.reader.invocation.call_tree import CallTree
+    from playhead.reader.invocation.descendants import InvocationTree
 
 VIEWS = ("conversation", "state", "calls")
 
@@ -37,23 +38,42 @@ VIEWS = ("conversation", "state", "calls")
     help="Show another view: the conversation with the models, the changes of state, or the calls "
     "of other handlers with their tokens and cost.",
 )
+@click.option(
+    "--children",
+    is_flag=True,
+    help="Show the steps of the invocations that it called, too, below the steps that called them, "
+    "at any depth and across services.",
+)
 @json_option
 @click.pass_context
 def command(
-    ctx: click.Context, invocation_id: str, index: int | None, view: str | None, as_json: bool
+    ctx: click.Context,
+    invocation_id: str,
+    index: int | None,
+    view: str | None,
+    children: bool,
+    as_json: bool,
 ) -> None:
     """Show one invocation: its attempts, steps, LLM calls and errors.
 
     ID is an invocation id or a unique prefix of one. #N is the journal index of a step. In the
-    timeline, x marks failed tries, and dots mark the backoff between tries.
+    timeline, the bar of an attempt continues with the backoff (┄, or . in ASCII) or suspension
+    (·, or _) after it, and the first one begins with its time in the queue (░, or :). ╳ or x marks
+    failed tries of a step, and ┄ or . the backoff between them. Long idle time is cut; ⋯ or / marks
+    the place above the bars.
     """
     from playhead.client import Client
 
     if view and index is not None:
         raise click.UsageError("--step and --view cannot be combined.")
+    if children and (view or index is not None):
+        raise click.UsageError("--children cannot be combined with --step or --view.")
     with Client(settings=ctx.obj) as client:
         if view == "calls":
             _write_calls(client.calls(invocation_id), as_json=as_json)
+            return
+        if children:
+            _write_tree(client.tree(invocation_id), ctx, as_json=as_json)
             return
         detail = client.invocation(invocation_id)
         step = None if index is None else _step(client, detail, index)
@@ -81,6 +101,24 @@ def command(
     for line in lines:
         out.print(line)
     for sentence in detail.missing:
+        note(sentence)
+
+
+def _write_tree(tree: InvocationTree, ctx: click.Context, *, as_json: bool) -> None:
+    from playhead.cli import invocation_text
+    from playhead.cli.output import console, echo_json, is_terminal, note, plain
+
+    if as_json:
+        echo_json({**plain(tree.root), **{k: v for k, v in plain(tree).items() if k != "root"}})
+        return
+    out = console()
+    for line in invocation_text.tree_lines(
+        tree,
+        ascii_only=bool(ctx.meta.get("playhead.ascii")),
+        width=out.width if is_terminal() else None,
+    ):
+        out.print(line)
+    for sentence in tree.missing:
         note(sentence)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -13,15 +13,18 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from playhead.model import TimelineRow
+    from playhead.reader.invocation.time_axis import Axis
 
-__all__ = ["bar", "waterfall"]
+__all__ = ["waterfall"]
 
 BAR = 30
 RESULT_LENGTH = 60
 _LABEL = 44
 _TIMES = 20
-_UNICODE = {"done": "━", "failed": "━", "try": "╳", "backoff": "┄", "open": "╌", "dot": "╸"}
-_ASCII = {"done": "=", "failed": "=", "try": "x", "backoff": ".", "open": "-", "dot": "|"}
+_UNICODE = {"done": "━", "failed": "━", "try": "╳", "backoff": "┄", "open": "╌", "dot": "╸",
+            "suspended": "·", "queued": "░", "scheduled": "░", "cut": "⋯"}  # fmt: skip
+_ASCII = {"done": "=", "failed": "=", "try": "x", "backoff": ".", "open": "-", "dot": "|",
+          "suspended": "_", "queued": ":", "scheduled": ":", "cut": "/"}  # fmt: skip
 _MARKS = {
     "done": "✓", "failed": "✗", "pending": "…", "retrying": "↻", "interrupted": "⇥", "lost": "‡",
     "unfinished": "⊣",
@@ -51,14 +54,20 @@ def waterfall(
         over: End of the invocation, where the axis ends; None while it has not ended.
         now: End of open bars; by default, the current time.
     """
-    now = over or now or datetime.now(UTC)
-    times = [t for row in rows for t in (row.started_at, row.ended_at) if t]
-    first, last = min(times, default=since), over or max(times, default=since)
+    from playhead.reader.invocation.time_axis import Axis, extent, idle
+
+    first, last = extent(rows)
+    first = first or since
+    end = max(over or first, last or first)
     if any(row.ended_at is None and row.started_at for row in rows):
-        last = max(last, now)
+        end = max(end, over or now or datetime.now(UTC))
+    axis = Axis(first, end, BAR, idle(rows, first, end))
+    glyphs = _ASCII if ascii_only else _UNICODE
     marks = _ASCII_MARKS if ascii_only else _MARKS
     column = _LABEL if width is None else max(min(_LABEL, width - BAR - _TIMES), 16)
     lines: list[Text] = []
+    if axis.cuts:
+        lines.append(paint(" " * (column + 3) + _cut_marks(axis, glyphs["cut"]), "dim"))
     for row in rows:
         room = max(column - 2 * row.depth, 8)
         label = formatting.one_line(_label(row), room if width else None)
@@ -67,7 +76,7 @@ def waterfall(
         line.append_text(paint(marks[row.state] + " ", STYLES.get(row.state, "")))
         line.append_text(paint(label.ljust(room), "bold" if row.kind == "attempt" else style))
         line.append_text(paint(" "))
-        line.append_text(paint(bar(row, first, last, now, ascii_only=ascii_only), style or "cyan"))
+        line.append_text(paint(_bar(row, axis, end, glyphs), style or "cyan"))
         line.append_text(paint(_times(row, since), "dim"))
         if row.note:
             line.append_text(paint(f"  ({row.note})", "yellow"))
@@ -77,36 +86,39 @@ def waterfall(
     return lines
 
 
-def bar(
-    row: TimelineRow,
-    first: datetime,
-    last: datetime,
-    now: datetime,
-    *,
-    width: int = BAR,
-    ascii_only: bool = False,
-) -> str:
-    """Draw the row's bar on a scale from `first` to `last`; a bar shorter than a cell is a dot."""
-    glyphs = _ASCII if ascii_only else _UNICODE
-    start, end = row.started_at or row.ended_at, row.ended_at or now
-    if start is None:
-        return " " * width
-    whole = (last - first).total_seconds() or 1e-9
+def _cut_marks(axis: Axis, mark: str) -> str:
+    """Return the length of each cut above its place."""
+    cells = [" "] * axis.width
+    for begin, end in axis.cuts:
+        left, right = int(axis.at(begin)), max(int(axis.at(begin)) + 1, int(axis.at(end)))
+        text = f"{mark}{formatting.duration(end - begin, coarse=True)}"
+        cells[left:right] = list(text[: right - left].ljust(right - left))
+    return "".join(cells)[: axis.width]
+
+
+def _bar(row: TimelineRow, axis: Axis, now: datetime, glyphs: Mapping[str, str]) -> str:
+    """Draw the row's bar; a bar shorter than a cell is a dot."""
+    cells = [" "] * axis.width
 
     def place(at: datetime) -> int:
-        return min(max(int((at - first).total_seconds() / whole * width), 0), width - 1)
+        return min(int(axis.x(at)), axis.width - 1)
 
-    left, right = place(start), place(end)
-    cells = [" "] * width
+    def fill(begin: datetime, end: datetime, mark: str) -> None:
+        left, right = place(begin), place(end)
+        cells[left : right + 1] = [mark] * (right + 1 - left)
+
+    for phase in row.phases:
+        fill(phase.started_at, phase.ended_at or now, glyphs[phase.kind])
+    start = row.started_at or row.ended_at
+    if start is None:
+        return "".join(cells)
+    left, right = place(start), place(row.ended_at or now)
     body = glyphs["open"] if row.ended_at is None else glyphs["done"]
-    for cell in range(left, right + 1):
-        cells[cell] = body if right > left else glyphs["dot"]
-    for begin, finish in row.gaps:
-        for cell in range(place(begin), place(finish or end) + 1):
-            cells[cell] = glyphs["backoff"]
-    for begin, finish in row.failed_tries:
-        for cell in range(place(begin), place(finish) + 1):
-            cells[cell] = glyphs["try"]
+    cells[left : right + 1] = [body if right > left else glyphs["dot"]] * (right + 1 - left)
+    for begin, end in row.gaps:
+        fill(begin, end or now, glyphs["backoff"])
+    for begin, end in row.failed_tries:
+        fill(begin, end, glyphs["try"])
     if row.gaps and row.ended_at and row.state == "done":
         cells[right] = glyphs["dot"]
     return "".join(cells)

@@ -38,7 +38,7 @@ from playhead.model.state import StateAction, StateChange, StateHistory
 from playhead.model.status import ENDED, FAILING, STATUSES, Status, status_of
 from playhead.model.step import Step, StepEvent, StepKind, StepState, Try, TryState, Wait
 from playhead.model.timeline import TimelineRow
-from playhead.model.times import Times
+from playhead.model.times import Phase, PhaseKind, Times
 from playhead.model.waiting import Waiting, WaitingKind
 
 __all__ = [
@@ -71,6 +71,8 @@ __all__ = [
     "ObjectSummary",
     "Order",
     "Origin",
+    "Phase",
+    "PhaseKind",
     "PinnedCount",
     "Promise",
     "QueuedInvocation",

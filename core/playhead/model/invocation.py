@@ -14,7 +14,7 @@ from playhead.model.span import Span
 from playhead.model.status import ENDED, Status
 from playhead.model.step import Step, StepEvent
 from playhead.model.timeline import TimelineRow
-from playhead.model.times import Times
+from playhead.model.times import Phase, Times
 from playhead.model.waiting import Waiting
 
 __all__ = ["Invocation", "InvocationDetail", "InvocationPage", "Origin"]
@@ -112,6 +112,8 @@ class InvocationDetail:
 
     None while it has not ended.
     """
+    phases: tuple[Phase, ...] = ()
+    """How it spent its time, in order, as far as known; the sums are `summary.times`."""
     clocks: tuple[ClockOffset, ...] = ()
     """Processes whose clock differs from the server's. The times of their spans are corrected."""
     missing: tuple[str, ...] = ()

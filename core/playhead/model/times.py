@@ -1,10 +1,24 @@
-"""The parts of an invocation's time."""
+"""The parts of an invocation's time, as sums and as intervals."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
 
-__all__ = ["Times"]
+__all__ = ["Phase", "PhaseKind", "Times"]
+
+PhaseKind = Literal["scheduled", "queued", "running", "suspended", "backoff"]
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """An interval that an invocation spent in one way; see `Times` for the ways."""
+
+    kind: PhaseKind
+    started_at: datetime
+    ended_at: datetime | None
+    """None while it lasts."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,7 @@ class Figures:
         raw: Mapping[str, Mapping[str, Any]],
         missing: list[str],
         attempts: StoredAttempts | None,
+        now: datetime | None = None,
     ) -> list[Invocation]:
         """Return the invocations with the parts of their time, and why they make no progress.
 
@@ -66,8 +67,9 @@ class Figures:
             raw: Their rows of sys_invocation, by id.
             missing: Receives sentences about data that could not be read.
             attempts: What the store knows about their attempts.
+            now: Time to which their current parts are counted, by default the clock's.
         """
-        now = datetime.now(UTC)
+        now = now or datetime.now(UTC)
         spells = {row.id: spells_of(attempts.of(row.id) if attempts else ()) for row in page}
         page = [replace(row, times=times_of(row, raw[row.id], spells[row.id], now)) for row in page]
         found = {row.id: row for row in page}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 from playhead.errors import PlayheadError, RestateError
@@ -12,7 +13,9 @@ from playhead.model import InvocationDetail
 from playhead.reader.archived import ArchiveClient
 from playhead.reader.figures import Figures
 from playhead.reader.invocation.detail import build_detail
+from playhead.reader.invocation.lanes import with_phases
 from playhead.reader.invocation.payloads import Payloads
+from playhead.reader.invocation.times import phases_of, spells_of
 from playhead.reader.listing.attempt_counts import with_attempts
 from playhead.reader.listing.pages import gone
 from playhead.reader.listing.rows import invocation_of
@@ -71,9 +74,12 @@ class InvocationReader:
             state={key: decode_value(value) for key, value in (state or {}).items()},
             missing=(),
         )
+        now = datetime.now(UTC)
         [summary] = await self._figures.explained(
-            [detail.summary], {invocation_id: row}, missing, counted
+            [detail.summary], {invocation_id: row}, missing, counted, now
         )
+        spells = spells_of(counted.of(invocation_id) if counted else ())
+        detail = with_phases(detail, phases_of(detail.summary, row, spells, now))
         return replace(detail, summary=summary, missing=self._sources.after_read(missing))
 
     async def _archived(self, invocation_id: str) -> InvocationDetail | None:

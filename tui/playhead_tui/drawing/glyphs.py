@@ -42,6 +42,12 @@ class Glyphs:
     """A whole cell of a failed try."""
     backoff: str
     """A whole cell of backoff."""
+    lane: str
+    """A whole cell of an attempt."""
+    suspended: str
+    """A whole cell of suspension."""
+    queued: str
+    """A whole cell of waiting for the first attempt."""
     open: str
     """The tip of a bar that has not ended."""
     cut: str
@@ -70,7 +76,8 @@ UNICODE = Glyphs(
     arrow="→", marked="▪",
     cursor="▌", ellipsis="…", none="–", folded="▸", unfolded="▾", descending="↓",
     ascending="↑", failure="✗", answer="↵", waits="?", separator="·", crumb="›", attempt="#",
-    span="·", eighths=" ▏▎▍▌▋▊▉█", bar="█", failed="▒", backoff="┄", open="▸", cut="⋯", tick="│",
+    span="·", eighths=" ▏▎▍▌▋▊▉█", bar="█", failed="▒", backoff="┄", lane="━", suspended="·",
+    queued="░", open="▸", cut="⋯", tick="│",
     rule="─", note="⚠",
     states={"lost": "‡", "unfinished": "⊣"},
     notes={
@@ -93,7 +100,8 @@ ASCII = Glyphs(
     arrow=">", marked="*",
     cursor=">", ellipsis="~", none="-", folded="+", unfolded="-", descending="v",
     ascending="^", failure="x", answer="<", waits="?", separator="-", crumb=">", attempt="#",
-    span=".", eighths="", bar="#", failed="x", backoff="-", open=">", cut="/", tick="|",
+    span=".", eighths="", bar="#", failed="x", backoff="-", lane="=", suspended="_",
+    queued=":", open=">", cut="/", tick="|",
     rule="-", note="!",
     states={"lost": "!", "unfinished": "]"},
     notes={

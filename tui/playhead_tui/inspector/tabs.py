@@ -20,6 +20,7 @@ __all__ = ["RAW", "Tab", "tabs_of"]
 
 RAW = "Raw"
 MESSAGES = "Messages"
+ERROR = "Error"
 NOTES = {
     "orphan": "Orphan: its parent span was never recorded.",
     "cycle": "Cycle: spans name each other as parents; each is shown once.",
@@ -48,6 +49,8 @@ def tabs_of(row: TimelineRow, detail: InvocationDetail, *, whole: bool = False) 
     """
     tabs = [Tab("Overview", lambda: _overview(row, detail))]
     step, span = row.step, row.span
+    if row.kind == "notice":
+        return tabs
 
     def repeated(call: LlmCall) -> int:
         return 0 if whole else repeated_messages(call, _earlier(row, detail))
@@ -61,15 +64,18 @@ def tabs_of(row: TimelineRow, detail: InvocationDetail, *, whole: bool = False) 
         if step.output is not None:
             tabs.append(Tab("Output", lambda: value_lines(step.output)))
         if step.error or step.events:
-            tabs.append(Tab("Error", lambda: step_lines.errors(step)))
+            tabs.append(Tab(ERROR, lambda: step_lines.errors(step)))
         tabs.append(Tab(RAW, lambda: ()))
     if span:
         messages = span_lines.conversation(span)
+        names = {tab.name for tab in tabs}
         if messages:
             call = llm_call(span)
-            tabs.append(Tab(MESSAGES, lambda: folded_messages(messages, repeated(call))))
+            name = f"Span's {MESSAGES.lower()}" if MESSAGES in names else MESSAGES
+            tabs.append(Tab(name, lambda: folded_messages(messages, repeated(call))))
         if span.status == "error" or any(event.name == "exception" for event in span.events):
-            tabs.append(Tab("Error", lambda: span_lines.errors(span)))
+            name = f"Span's {ERROR.lower()}" if ERROR in names else ERROR
+            tabs.append(Tab(name, lambda: span_lines.errors(span)))
         tabs.append(Tab("Attributes", lambda: span_lines.attributes(span)))
     return tabs
 
@@ -87,7 +93,12 @@ def _earlier(row: TimelineRow, detail: InvocationDetail) -> Iterator[LlmCall]:
 
 
 def _overview(row: TimelineRow, detail: InvocationDetail) -> Iterator[Line]:
+    if row.kind == "notice":
+        yield from text_lines(row.label, style="warn" if row.state == "failed" else "dim")
+        return
     yield Line(row.label if not row.step else row.step.name or row.label, "strong")
+    if row.invocation_id is not None:
+        yield pair("Of", f"{detail.summary.target}  {row.invocation_id}")
     yield from _times(row)
     yield Line("")
     if row.step:

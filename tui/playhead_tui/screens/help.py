@@ -34,6 +34,7 @@ KINDS: Mapping[StepKind, str] = {
 READING = (
     ("Attempts", "A band behind the bars marks every other attempt; # is the attempt itself"),
     ("Bars", "Solid: work; thin line: waiting; checkered red: failed try; dashes: backoff"),
+    ("Calls", "l shows the steps of a called invocation in place, h hides them"),
     ("Idle time", "Long idle time is cut, which the scale marks; t draws all time to scale"),
 )
 
@@ -95,6 +96,11 @@ class HelpScreen(ModalScreen[None]):
         for kind, text in KINDS.items():
             yield Line(f"{glyphs.kind[kind]} {text}", KIND_STYLES.get(kind, "dim"))
         marks: tuple[tuple[str, str, StyleName], ...] = (
+            (glyphs.lane * 3, "Attempt", "text"),
+            (glyphs.queued * 3, "Queued or scheduled, before the first attempt", "dim"),
+            (glyphs.suspended * 3, "Suspended after an attempt", "wait"),
+            (glyphs.backoff * 3, "Backoff before the next attempt or try", "warn"),
+            (glyphs.failed * 3, "Failed try of a step", "bad"),
             (glyphs.failure, "Failed", "bad"),
             (glyphs.notes["replayed"], "Replayed: answered from the journal", "dim"),
             (glyphs.notes["interrupted"], "Interrupted: the attempt ended first", "warn"),

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, Literal, get_args
+from typing import ClassVar, Literal, get_args
 
-from playhead.model import TimelineRow
-from textual import events, work
+from playhead.model import InvocationDetail, TimelineRow
+from playhead.reader.invocation.nested import CalledInvocation, called_id, with_called
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
-from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Footer
 
 from playhead_tui.actions.copy import as_json
 from playhead_tui.drawing.document import Line, value_lines
 from playhead_tui.interfaces import Dashboard
-from playhead_tui.screens.invocation_reads import InvocationReads
+from playhead_tui.screens.invocation_reads import InvocationReads, RawEntryRead
 from playhead_tui.timeline.folding import opening_row, row_fails, row_matches
 from playhead_tui.widgets.chips import Chips
 from playhead_tui.widgets.inspector import Inspector
@@ -32,15 +32,6 @@ __all__ = ["InvocationScreen"]
 WIDE = 110
 """Least width, in columns, that puts the inspector beside the timeline."""
 Pane = Literal["timeline", "inspector", "state"]
-
-
-class RawEntryRead(Message):
-    """Posted when a raw journal entry was read; `content` is the entry or the error."""
-
-    def __init__(self, index: int, content: Any) -> None:
-        super().__init__()
-        self.index = index
-        self.content = content
 
 
 class InvocationScreen(InvocationReads):
@@ -98,6 +89,8 @@ class InvocationScreen(InvocationReads):
         self.filter_text = ""
         self.errors_only = False
         self.zoomed: Pane | None = None
+        self._held_called: dict[str, CalledInvocation] = {}
+        """The called invocations on screen while the view is held."""
 
     def compose(self) -> ComposeResult:
         """Lay out the header, the chips, the panes, the notes and the keys."""
@@ -147,6 +140,18 @@ class InvocationScreen(InvocationReads):
         row = self.waterfall.current
         return row.row if row else None
 
+    def detail_of(self, row: TimelineRow | None) -> InvocationDetail | None:
+        """Return the invocation that a row belongs to: this one, or one that it called."""
+        if row is None or row.invocation_id is None:
+            return self.held_detail or self.detail
+        found = self._called.get(row.invocation_id)
+        return found.detail if found else None
+
+    @property
+    def _called(self) -> dict[str, CalledInvocation]:
+        held = self._held_called if self.held_detail else {}
+        return {**self.called.known, **held}
+
     def focus_rows(self) -> None:
         """Move the focus back to the timeline."""
         self.waterfall.focus()
@@ -164,9 +169,16 @@ class InvocationScreen(InvocationReads):
             return
         self.query_one(InvocationHeader).show_invocation(self.invocation_id, detail)
         live = not detail.summary.ended and self.held_detail is None
+        called, expanded = self._called, self.waterfall.expanded
+        rows = detail.timeline
+        if expanded:
+            rows = with_called(rows, self.invocation_id, called, expanded)
+        shown = [called_id(row) for row in rows if row.key in expanded]
+        self.want_called([id_ for id_ in shown if id_ is not None])
+        attempts = {id_: one.detail.attempts for id_, one in called.items() if one.detail}
         self.waterfall.show_timeline(
-            detail.timeline,
-            detail.attempts,
+            rows,
+            {None: detail.attempts, **attempts},
             live=live,
             over=detail.ended_at,
             keep=self._filter(),
@@ -178,7 +190,7 @@ class InvocationScreen(InvocationReads):
                 lines += value_lines(detail.state[key], indent=2)
             self.query_one("#state", TextPane).show_lines(lines, stay=True)
         self.set_class(bool(detail.state), "stateful")
-        self._show_chips(len(detail.timeline))
+        self._show_chips()
 
     def _filter(self) -> Callable[[TimelineRow], bool] | None:
         if not self.filter_text and not self.errors_only:
@@ -190,7 +202,7 @@ class InvocationScreen(InvocationReads):
 
         return keep
 
-    def _show_chips(self, total: int) -> None:
+    def _show_chips(self) -> None:
         chips: list[tuple[str, str]] = []
         if self.filter_text:
             chips.append((f"/ {self.filter_text}", "primary"))
@@ -198,7 +210,8 @@ class InvocationScreen(InvocationReads):
             chips.append(("errors only", "error"))
         tail = ""
         if chips:
-            tail = f"{sum(row.match for row in self.waterfall.rows)} of {total}"
+            matching = sum(row.match for row in self.waterfall.rows)
+            tail = f"{matching} of {len(self.waterfall.timeline)}"
         if self.held_detail and self.detail:
             new = len(self.detail.timeline) - len(self.held_detail.timeline)
             chips.append((f"held, +{max(0, new)}", "warning"))
@@ -210,10 +223,14 @@ class InvocationScreen(InvocationReads):
 
     def on_rows_view_moved(self, message: RowsView.Moved) -> None:
         """Inspect the row under the cursor."""
-        detail = self.held_detail or self.detail
+        detail = self.detail_of(self.current) or self.held_detail or self.detail
         if detail:
             self.inspector.inspect(self.current, detail)
-            self._show_chips(len(detail.timeline))
+            self._show_chips()
+
+    def on_waterfall_expanded(self, message: Waterfall.Expanded) -> None:
+        """Show called invocations in place, or hide them."""
+        self.show()
 
     def on_rows_view_chosen(self, message: RowsView.Chosen) -> None:
         """Open the invocation that the step called; fold or unfold any other row."""
@@ -228,19 +245,11 @@ class InvocationScreen(InvocationReads):
 
     def on_inspector_raw_wanted(self, message: Inspector.RawWanted) -> None:
         """Read the raw entry in a worker."""
-        self._read_raw(message.index)
-
-    @work(group="raw")
-    async def _read_raw(self, index: int) -> None:
-        try:
-            content = await self.dashboard.reader.payload(self.invocation_id, index)
-        except Exception as error:
-            content = f"Cannot be read: {error or type(error).__name__}"
-        self.post_message(RawEntryRead(index, content))
+        self.read_raw(message.entry)
 
     def on_raw_entry_read(self, message: RawEntryRead) -> None:
         """Show the raw entry if its row is still selected."""
-        self.inspector.show_raw(message.index, message.content)
+        self.inspector.show_raw(message.entry, message.content)
 
     # Keys.
 
@@ -261,6 +270,7 @@ class InvocationScreen(InvocationReads):
     def action_hold_view(self) -> None:
         """Hold the view or let it continue; polling continues in any case."""
         self.held_detail = None if self.held_detail else self.detail
+        self._held_called = dict(self.called.known) if self.held_detail else {}
         self.show()
 
     def action_follow(self) -> None:
@@ -343,22 +353,28 @@ class InvocationScreen(InvocationReads):
             self.dashboard.push_screen(InvocationViews(self.dashboard, self.detail))
 
     def action_replay(self) -> None:
-        """Replay the invocation with the current code."""
-        target = self.detail.summary.target if self.detail else self.invocation_id
-        self.dashboard.open_replay(self.invocation_id, target)
+        """Replay the invocation that the row belongs to, with the current code."""
+        detail = self.detail_of(self.current)
+        if detail:
+            self.dashboard.open_replay(detail.summary.id, detail.summary.target)
+        else:
+            self.dashboard.open_replay(self.invocation_id, self.invocation_id)
 
     def action_act(self) -> None:
-        """Show the possible actions."""
-        if self.detail:
-            self.choose_action(self.detail.summary, self.current.step if self.current else None)
+        """Show the possible actions on the invocation that the row belongs to."""
+        detail = self.detail_of(self.current)
+        if detail:
+            self.choose_action(detail.summary, self.current.step if self.current else None)
 
     def action_answer(self) -> None:
-        """Answer the awakeable or the promise that it waits for."""
-        self.answer(self.invocation_id)
+        """Answer the awakeable or the promise that the row's invocation waits for."""
+        row = self.current
+        self.answer((row and row.invocation_id) or self.invocation_id)
 
     def action_copy(self) -> None:
-        """Show the texts to copy."""
-        if self.detail:
+        """Show the texts to copy, of the invocation that the row belongs to."""
+        detail = self.detail_of(self.current)
+        if detail:
             more: dict[str, tuple[tuple[str, str], Callable[[], str]]] = {
                 "t": (("Tab", "The text of this tab"), lambda: self.inspector.text)
             }
@@ -366,4 +382,4 @@ class InvocationScreen(InvocationReads):
             if row:
                 selected = row.step or row.span or row
                 more["s"] = (("Row", "The selected row as JSON"), lambda: as_json(selected))
-            self.choose_copy(self.detail.summary, more)
+            self.choose_copy(detail.summary, more)

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from playhead.formatting import clock_line
 from playhead.model import Invocation, InvocationDetail, InvocationPage
+from playhead.reader.invocation.nested import CalledInvocation
+from textual import work
 from textual.message import Message
 
 from playhead_tui.interfaces import Dashboard
 from playhead_tui.screens.polling import PollingScreen, StoreChanged
+from playhead_tui.sources.called import CalledInvocations
 from playhead_tui.sources.poller import Poller
 from playhead_tui.sources.row_merge import KnownRow
 from playhead_tui.widgets.invocation_header import InvocationHeader
 from playhead_tui.widgets.notes import Notes
 
-__all__ = ["DetailRead", "InvocationReads"]
+__all__ = ["DetailRead", "InvocationReads", "RawEntryRead"]
 
 ENDED_SECONDS = 5.0
 """Seconds between two reads of an invocation that has ended: late spans still arrive."""
@@ -51,6 +55,24 @@ class RowRead(Message):
         return isinstance(message, RowRead)
 
 
+class RawEntryRead(Message):
+    """Posted when a raw journal entry was read; `content` is the entry or the error."""
+
+    def __init__(self, entry: tuple[str, int], content: Any) -> None:
+        super().__init__()
+        self.entry = entry
+        """Invocation id and journal index."""
+        self.content = content
+
+
+class CalledRead(Message):
+    """Posted when invocations that are shown in place were read."""
+
+    def __init__(self, found: Mapping[str, CalledInvocation]) -> None:
+        super().__init__()
+        self.found = found
+
+
 class InvocationReads(PollingScreen):
     """A screen that keeps one invocation close to the server."""
 
@@ -67,6 +89,9 @@ class InvocationReads(PollingScreen):
         self._last_row: Invocation | None = None
         self.held_detail: InvocationDetail | None = None
         """The state on screen while the view is held."""
+        self.called = CalledInvocations()
+        """The called invocations that are shown in place."""
+        self._called_poller: Poller[Mapping[str, CalledInvocation]] | None = None
 
     # For the subclass.
 
@@ -90,7 +115,40 @@ class InvocationReads(PollingScreen):
             share=1,
             needed=self.in_sight,
         )
-        return [*super().make_pollers(), rows, self.feed_poller()]
+        self._called_poller = Poller(
+            lambda: self.called.read(self.dashboard.reader),
+            lambda found: self.post_message(CalledRead(found)),
+            self.fail,
+            seconds=self.SECONDS,
+            share=self.SHARE,
+            needed=lambda: bool(self.called.wanted) and self.in_sight(),
+        )
+        return [*super().make_pollers(), rows, self._called_poller, self.feed_poller()]
+
+    def want_called(self, ids: Sequence[str]) -> None:
+        """Keep these called invocations up to date, and no others."""
+        new = set(ids) - set(self.called.wanted)
+        self.called.wanted = tuple(dict.fromkeys(ids))
+        if new and self._called_poller:
+            self._called_poller.wake()
+
+    def on_called_read(self, message: CalledRead) -> None:
+        """Show the rows of called invocations."""
+        if self.called.update(message.found):
+            self._show_notes()
+            self.show()
+
+    def _show_notes(self) -> None:
+        """Show what is missing, also from the invocations that are shown in place."""
+        detail = self.detail
+        if detail is None:
+            return
+        known = (self.called.known.get(id_) for id_ in self.called.wanted)
+        shown = [detail, *(one.detail for one in known if one and one.detail)]
+        sentences = [*self.dashboard.notes]
+        for one in shown:
+            sentences += [*map(clock_line, one.clocks), *one.missing]
+        self.query_one(Notes).show_notes(tuple(dict.fromkeys(sentences)))
 
     async def read(self) -> tuple[InvocationDetail | None, float]:
         """Read the invocation in full; return it with the time at which the read started."""
@@ -128,6 +186,9 @@ class InvocationReads(PollingScreen):
         ids = {change.invocation_id for change in message.changes.changes}
         if message.changes.missed or self.invocation_id in ids:
             self.read_again()
+        again = self.called.wanted if message.changes.missed else ids
+        if self.called.forget_times(again) and self._called_poller:
+            self._called_poller.wake()
 
     def read_again(self) -> None:
         """Read the invocation in full at once."""
@@ -136,13 +197,12 @@ class InvocationReads(PollingScreen):
 
     def on_detail_read(self, message: DetailRead) -> None:
         """Show the new state, unless the view is held."""
-        notes = self.dashboard.notes
         if message.detail is None:
             missing = (
                 f"Neither the server nor the store has {self.invocation_id}: "
                 "it was purged, has expired, or was never recorded."
             )
-            self.query_one(Notes).show_notes((*notes, missing))
+            self.query_one(Notes).show_notes((*self.dashboard.notes, missing))
             return
         before, detail = self._known, message.detail
         if before is None or before.read <= message.started:
@@ -156,9 +216,17 @@ class InvocationReads(PollingScreen):
         self.detail = detail
         if self.poller and self.detail.summary.ended:
             self.poller.seconds = ENDED_SECONDS
-        clocks = map(clock_line, self.detail.clocks)
-        self.query_one(Notes).show_notes((*notes, *clocks, *self.detail.missing))
+        self._show_notes()
         if not same:
             self.show()
         if first:
             self.go_to_what_matters()
+
+    @work(group="raw")
+    async def read_raw(self, entry: tuple[str, int]) -> None:
+        """Read a raw journal entry in a worker."""
+        try:
+            content = await self.dashboard.reader.payload(*entry)
+        except Exception as error:
+            content = f"Cannot be read: {error or type(error).__name__}"
+        self.post_message(RawEntryRead(entry, content))

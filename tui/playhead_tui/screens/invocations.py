@@ -173,6 +173,8 @@ class InvocationsScreen(ListViews):
         self.listing.list_query = self.list_query
         self.listing.show_rows(rows, stay_at_top=stay_at_top)
         self.set_class(not rows, "empty")
+        if rows and self.focused is None:
+            self.listing.focus()  # a list without rows is hidden, which takes its focus
         if not rows:
             self.query_one("#empty", Static).update(self._why_empty())
         self._show_chips()

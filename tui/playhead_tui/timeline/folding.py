@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 
 from playhead.model import TimelineRow
+from playhead.reader.invocation.nested import called_id
 
 __all__ = ["FoldedRow", "fold", "opening_row", "row_fails", "row_matches"]
 
@@ -16,6 +17,7 @@ class FoldedRow:
 
     row: TimelineRow
     has_children: bool
+    """Whether rows are below it, or would be once the invocation that it called is shown."""
     folded: bool
     match: bool
     """Whether the row itself matches; False when it is shown because of a descendant."""
@@ -88,5 +90,6 @@ def fold(
         is_folded = keep is None and children and row.key in folded
         if is_folded:
             hidden_below = row.depth
-        visible.append(FoldedRow(row, children, is_folded, matching[place]))
+        unread = not children and called_id(row) is not None
+        visible.append(FoldedRow(row, children or unread, is_folded or unread, matching[place]))
     return visible

@@ -28,16 +28,17 @@ class Inspector(TextPane):
     class RawWanted(Message):
         """Posted when the content of a raw journal entry is needed."""
 
-        def __init__(self, index: int) -> None:
+        def __init__(self, entry: tuple[str, int]) -> None:
             super().__init__()
-            self.index = index
+            self.entry = entry
+            """Invocation id and journal index."""
 
     def __init__(self, *, glyphs: Glyphs = UNICODE, widget_id: str | None = None) -> None:
         super().__init__("Overview", glyphs=glyphs, widget_id=widget_id)
         self._row: TimelineRow | None = None
         self._sections: list[Tab] = []
         self._wanted_tab = "Overview"
-        self._raw: dict[int, object] = {}
+        self._raw: dict[tuple[str, int], object] = {}
         self.all_messages = False
         """Whether messages that an earlier call had are shown, too."""
         self._detail: InvocationDetail | None = None
@@ -54,11 +55,12 @@ class Inspector(TextPane):
         self.tab = names.index(self._wanted_tab) if self._wanted_tab in names else 0
         self._show_tab(stay=stay)
 
-    def show_raw(self, index: int, content: object) -> None:
+    def show_raw(self, entry: tuple[str, int], content: object) -> None:
         """Show the content of a raw entry."""
-        self._raw[index] = content
+        self._raw[entry] = content
         step = self._row.step if self._row else None
-        if step and index in (step.index, step.notification_index):
+        id_ = self._detail.summary.id if self._detail else None
+        if step and entry in ((id_, step.index), (id_, step.notification_index)):
             self._show_tab(stay=True)
 
     def action_tab(self, step: int) -> None:
@@ -87,17 +89,18 @@ class Inspector(TextPane):
 
     def _show_raw(self, stay: bool) -> None:
         step = self._row.step if self._row else None
-        if step is None:
+        if step is None or self._detail is None:
             return
         lines: list[Line] = []
         for index in (step.index, step.notification_index):
             if index is None:
                 continue
             lines.append(Line(f"Journal entry #{index}", "dim"))
-            if index in self._raw:
-                lines += value_lines(self._raw[index], indent=2)
+            entry = (self._detail.summary.id, index)
+            if entry in self._raw:
+                lines += value_lines(self._raw[entry], indent=2)
             else:
                 lines.append(Line("Reading ...", "dim", 2))
-                self.post_message(self.RawWanted(index))
+                self.post_message(self.RawWanted(entry))
             lines.append(Line(""))
         self.show_lines(lines, stay=stay)

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import ClassVar
 
 from playhead.conventions import MODEL_OPERATIONS, OPERATION, TOOL_OPERATION
 from playhead.formatting import duration, result_line, seconds_between
-from playhead.model import Attempt, TimelineRow
+from playhead.model import Attempt, PhaseKind, TimelineRow
+from playhead.reader.invocation.nested import called_id
+from playhead.reader.invocation.time_axis import Axis, executing, extent, idle, is_waiting
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual.binding import Binding, BindingType
+from textual.message import Message
 
 from playhead_tui.drawing.cells import cell, clip, fit
 from playhead_tui.drawing.glyphs import UNICODE, Glyphs
 from playhead_tui.drawing.palette import Palette
 from playhead_tui.timeline.bar_canvas import BarCanvas
 from playhead_tui.timeline.folding import FoldedRow, fold
-from playhead_tui.timeline.time_axis import Axis, executing, idle, is_waiting
 from playhead_tui.widgets.rows import RowsView
 
 __all__ = ["Waterfall"]
@@ -44,13 +46,19 @@ def short_note(note: str, glyphs: Glyphs) -> str:
 
 
 class Waterfall(RowsView[FoldedRow]):
-    """One bar per line; a band behind the bars marks every other attempt."""
+    """One bar per line; a band behind the bars marks every other attempt.
+
+    The steps of a called invocation are shown in place, below the row that called it.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("l,right", "unfold", "Unfold", show=False),
-        Binding("h,left", "fold", "Fold", show=False),
+        Binding("l,right", "unfold", "Unfold, also a called invocation", show=False),
+        Binding("h,left", "fold", "Fold, or go to the row above", show=False),
         Binding("t", "scale", "Cut idle time", show=False),
     ]
+
+    class Expanded(Message):
+        """Posted when called invocations are to be shown in place, or no longer."""
 
     def __init__(
         self, *, now: Callable[[], datetime], glyphs: Glyphs = UNICODE, widget_id: str | None = None
@@ -58,15 +66,20 @@ class Waterfall(RowsView[FoldedRow]):
         super().__init__(widget_id=widget_id, glyphs=glyphs)
         self.now = now
         self.folded: set[str] = set()
+        self.expanded: set[str] = set()
+        """Keys of the rows below which the called invocation is shown."""
         self.cut_idle = True
         self._timeline: Sequence[TimelineRow] = ()
-        self._attempts: Sequence[Attempt] = ()
+        self._attempts: Mapping[str | None, Sequence[Attempt]] = {}
         self._keep: Callable[[TimelineRow], bool] | None = None
         self._live = False
         self._axis_for: tuple[int, datetime] | None = None
         self._first: datetime | None = None
         self._last: datetime | None = None
         self._over: datetime | None = None
+        self._last_called: datetime | None = None
+        self._open = False
+        """Whether a called invocation has rows that have not ended."""
         self._end = now()
         self._axis = Axis(self._end, self._end, 1)
 
@@ -74,10 +87,15 @@ class Waterfall(RowsView[FoldedRow]):
         """Return the key of the timeline row."""
         return row.row.key
 
+    @property
+    def timeline(self) -> Sequence[TimelineRow]:
+        """All rows, also those that are folded or do not match."""
+        return self._timeline
+
     def show_timeline(
         self,
         timeline: Sequence[TimelineRow],
-        attempts: Sequence[Attempt],
+        attempts: Mapping[str | None, Sequence[Attempt]],
         *,
         live: bool,
         over: datetime | None = None,
@@ -87,17 +105,22 @@ class Waterfall(RowsView[FoldedRow]):
 
         Args:
             timeline: the rows.
-            attempts: the attempts, for the bands behind the bars.
+            attempts: the attempts, for the bands behind the bars, by the id of the called
+                invocation; None for the invocation's own.
             live: whether open bars grow until now.
-            over: the end of the invocation, at the right edge; None while it has not ended.
+            over: the end of the invocation; None while it has not ended.
             keep: whether a row matches the filter; None without a filter.
         """
         self._timeline, self._attempts, self._live, self._keep = timeline, attempts, live, keep
         self._over = over
         self._axis_for = None
-        times = [row.ended_at or row.started_at for row in timeline]
-        self._last = max((time for time in times if time), default=None)
-        self._first = min((row.started_at for row in timeline if row.started_at), default=None)
+        self._first, self._last = extent(timeline)
+        called = [row for row in timeline if row.invocation_id]
+        self._last_called = extent(called)[1]
+        self._open = any(
+            row.ended_at is None and row.started_at and row.state in ("pending", "retrying")
+            for row in called
+        )
         self._set_end()
         self._fold()
 
@@ -110,7 +133,10 @@ class Waterfall(RowsView[FoldedRow]):
         """Fix the right edge for one frame: all lines share one scale."""
         now = self.now()
         if self._over is not None:
-            self._end = self._over
+            # A called invocation may end later.
+            self._end = max(self._over, self._last_called or self._over)
+            if self._open:
+                self._end = max(self._end, now)
         else:
             self._end = max(self._last or now, now) if self._live else self._last or now
 
@@ -151,7 +177,10 @@ class Waterfall(RowsView[FoldedRow]):
     # The rows.
 
     def draw_row(self, row: FoldedRow, width: int, palette: Palette) -> Iterable[Segment]:
-        """Draw label, bar and duration."""
+        """Draw label, bar and duration; a notice takes the whole line."""
+        if row.row.kind == "notice":
+            yield from self._label(row, width, palette)
+            return
         label, bars = self._widths(width)
         yield from self._label(row, label, palette)
         canvas = BarCanvas(bars, self.glyphs)
@@ -232,11 +261,26 @@ class Waterfall(RowsView[FoldedRow]):
             return palette.llm
         return palette.tool if operation == TOOL_OPERATION else palette.dim
 
+    def _lanes(self, palette: Palette) -> Mapping[PhaseKind, tuple[str, Style]]:
+        """Return mark and style of the phases of an invocation."""
+        glyphs = self.glyphs
+        return {
+            "scheduled": (glyphs.queued, palette.faint),
+            "queued": (glyphs.queued, palette.dim),
+            "running": (glyphs.lane, palette.text),
+            "suspended": (glyphs.suspended, palette.wait),
+            "backoff": (glyphs.backoff, palette.warn),
+        }
+
     def _draw_bar(self, item: TimelineRow, canvas: BarCanvas, axis: Axis, palette: Palette) -> None:
-        for attempt in self._attempts:
+        for attempt in self._attempts.get(item.invocation_id, ()):
             if attempt.number % 2:
                 canvas.band(axis.x(attempt.started_at),
                              axis.x(attempt.ended_at or self._end), palette.band)  # fmt: skip
+        for phase in item.phases:
+            mark, style = self._lanes(palette)[phase.kind]
+            begin, end = axis.x(phase.started_at), axis.x(phase.ended_at or self._end)
+            canvas.fill(begin, end, mark, style)
         if item.started_at is None:
             return
         left = axis.x(item.started_at)
@@ -244,7 +288,7 @@ class Waterfall(RowsView[FoldedRow]):
         failing = item.state == "failed"
         ink = palette.bad if failing else self._ink(item, palette)
         if item.kind == "attempt":
-            canvas.fill(left, right, self.glyphs.rule, palette.bad if failing else palette.dim)
+            canvas.fill(left, right, self.glyphs.lane, palette.bad if failing else palette.text)
         elif item.failed_tries or item.gaps:
             canvas.fill(left, right, self.glyphs.backoff, palette.warn)
             for begin, end in executing(item, self._end):
@@ -263,11 +307,14 @@ class Waterfall(RowsView[FoldedRow]):
     # Keys.
 
     def action_unfold(self) -> None:
-        """Show the row's children, or go to the first one."""
+        """Show the row's children, or those of the invocation it called, or go to the first."""
         row = self.current
-        if row and row.folded:
+        if row and row.folded and row.row.key in self.folded:
             self.folded.discard(row.row.key)
             self._fold()
+        elif row and row.folded:
+            self.expanded.add(row.row.key)
+            self.post_message(self.Expanded())
         elif row and row.has_children:
             self.action_move(1)
 
@@ -275,6 +322,10 @@ class Waterfall(RowsView[FoldedRow]):
         """Hide the row's children, or go to its parent."""
         row = self.current
         if row is None:
+            return
+        if row.row.key in self.expanded and called_id(row.row) is not None:
+            self.expanded.discard(row.row.key)
+            self.post_message(self.Expanded())
             return
         if row.has_children and not row.folded and self._keep is None:
             self.folded.add(row.row.key)

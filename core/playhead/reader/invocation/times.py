@@ -8,16 +8,20 @@ attempt is backoff, which includes pauses.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from playhead.model import Invocation, Status, Times
+from playhead.model import Invocation, Phase, PhaseKind, Status, Times
 from playhead.restate.rows import parse_time
 
-__all__ = ["Spell", "SpellEnd", "spells_of", "times_of"]
+__all__ = ["Spell", "SpellEnd", "phases_of", "spells_of", "times_of"]
 
 SpellEnd = Literal["suspended", "failed", "other"]
+
+PHASES: Sequence[PhaseKind] = ("scheduled", "queued", "running", "suspended", "backoff")
+BEFORE: Sequence[PhaseKind] = ("scheduled", "queued")
+"""The phases before the first attempt."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _WAITS_AFTER: dict[Status, SpellEnd] = {
@@ -66,67 +70,99 @@ def times_of(
         spells: Its attempts in order of start, as far as they are known.
         now: Time to which the current part is counted.
     """
+    known, parts = _divide(row, raw, spells, now)
+    sums = dict.fromkeys(known, 0.0)
+    for kind, since, until in parts:
+        sums[kind] += _seconds(since, until)
+    return Times(**sums)
+
+
+def phases_of(
+    row: Invocation, raw: Mapping[str, Any], spells: Sequence[Spell], now: datetime
+) -> tuple[Phase, ...]:
+    """Return the parts of `times_of` as intervals in order; the current one has no end."""
+    _, parts = _divide(row, raw, spells, now)
+    found: list[Phase] = []
+    for kind, since, until in parts:
+        if found and found[-1].kind == kind and found[-1].ended_at == since:
+            since = found.pop().started_at
+        found.append(Phase(kind, since, until))
+    found = [phase for phase in found if phase.ended_at != phase.started_at]
+    if found and not row.ended and row.origin == "live" and found[-1].ended_at == now:
+        found[-1] = replace(found[-1], ended_at=None)
+    return tuple(found)
+
+
+_Part = tuple[PhaseKind, datetime, datetime]
+_Division = tuple[Sequence[PhaseKind], list[_Part]]
+"""The kinds whose whole time is known, and the intervals of these kinds."""
+
+
+def _divide(
+    row: Invocation, raw: Mapping[str, Any], spells: Sequence[Spell], now: datetime
+) -> _Division:
     if row.ended and row.completed_at is None:
-        return Times()  # the server has deleted it; its end is unknown
+        return (), []  # the server has deleted it; its end is unknown
     end = max(row.completed_at or now, row.created_at)
     current = row.ended or row.origin == "live"
     due = min(max(row.scheduled_for or row.created_at, row.created_at), end)
-    scheduled = _seconds(row.created_at, due)
+    parts: list[_Part] = [("scheduled", row.created_at, due)]
     running_at = parse_time(raw.get("running_at"))
     if running_at is None:
         # It has not started, or was ended before.
         if not current:
-            return Times(scheduled if row.status != "scheduled" else None)
-        return Times(scheduled, _seconds(due, end), 0.0, 0.0, 0.0)
+            return (("scheduled",), parts) if row.status != "scheduled" else ((), [])
+        return PHASES, [*parts, ("queued", due, end)]
     latest = parse_time(raw.get("last_start_at"))
     if row.status == "running" and latest and (not spells or latest > spells[-1].started):
         spells = (*spells, Spell(latest, None))
     complete = row.attempts is not None and row.attempts == len(spells)
     first = spells[0].started if complete and spells else running_at
     first = min(max(first, due), end)
-    queued = _seconds(due, first)
+    if complete and not spells:
+        if not current:
+            return ("scheduled", "running", "suspended", "backoff"), parts
+        return PHASES, [*parts, ("queued", due, end)]
+    parts.append(("queued", due, first))
     if not complete:
-        return Times(scheduled, queued)
-    if not spells:
-        return Times(scheduled, _seconds(due, end) if current else None, 0.0, 0.0, 0.0)
-    return _after_start(row, scheduled, queued, first, end if current else None, spells)
+        return BEFORE, parts
+    return _after_start(row, parts, first, end if current else None, spells)
 
 
 def _after_start(
     row: Invocation,
-    scheduled: float,
-    queued: float,
+    before: list[_Part],
     first: datetime,
     end: datetime | None,
     spells: Sequence[Spell],
-) -> Times:
+) -> _Division:
     """Return all parts, given that no attempt is missing."""
-    running, suspended, backoff = 0.0, 0.0, 0.0
+    parts = list(before)
     at, unknown = first, False
     for place, spell in enumerate(spells):
         last = place == len(spells) - 1
         until = end if last else spells[place + 1].started
         stopped = spell.ended or (until if last and _runs_to_end(row) else None)
         if stopped is None or until is None:
-            return Times(scheduled, queued)
+            return BEFORE, before
         until = max(until, at) if end is None else min(max(until, at), end)
         stopped = min(max(stopped, at), until)
-        running += _seconds(at, stopped)
-        gap = _seconds(stopped, until)
+        parts.append(("running", at, stopped))
         kind = _gap_after(row, spell) if last else spell.end
         match kind:
             case "suspended":
-                suspended += gap
+                parts.append(("suspended", stopped, until))
             case "failed":
-                backoff += gap
+                parts.append(("backoff", stopped, until))
             case "run":
-                running += gap
+                parts.append(("running", stopped, until))
             case _:
-                unknown = unknown or gap > 0
+                unknown = unknown or until > stopped
         at = until
     if unknown:
-        return Times(scheduled, queued, running)
-    return Times(scheduled, queued, running, suspended, backoff)
+        known = (*BEFORE, "running")
+        return known, [part for part in parts if part[0] in known]
+    return PHASES, parts
 
 
 def _runs_to_end(row: Invocation) -> bool:

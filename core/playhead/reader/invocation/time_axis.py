@@ -8,16 +8,18 @@ from datetime import datetime
 from math import ceil
 
 from playhead.model import TimelineRow
+from playhead.reader.invocation.timeline import WAITING
 
-__all__ = ["Axis", "executing", "idle", "is_waiting"]
+__all__ = ["Axis", "executing", "extent", "idle", "is_waiting"]
 
 CUT_CELLS = 4.0
-"""Width of a cut interval."""
+"""Width of a cut interval, if there are few."""
 CUT_SHARE = 0.2
-"""Only intervals longer than this share of the whole are cut."""
+"""Intervals longer than this share of the time that is left are cut."""
 CUT_SECONDS = 2.0
-"""Minimum length of a cut interval."""
-WAITING = ("sleep", "awakeable", "promise", "call", "signal", "attach")
+"""Minimum length of such an interval."""
+LEAST_SECONDS = 1.0
+"""Minimum length of intervals that are cut because together they are longer than the work."""
 
 Interval = tuple[datetime, datetime]
 
@@ -25,6 +27,21 @@ Interval = tuple[datetime, datetime]
 def is_waiting(row: TimelineRow) -> bool:
     """Return whether the invocation only waits during this row."""
     return row.step is not None and row.step.kind in WAITING
+
+
+def extent(rows: Iterable[TimelineRow]) -> tuple[datetime | None, datetime | None]:
+    """Return the earliest and the latest time in some rows, those of their phases included."""
+    first: datetime | None = None
+    last: datetime | None = None
+    for row in rows:
+        times = (row.started_at, row.ended_at)
+        if row.phases:
+            times += tuple(at for p in row.phases for at in (p.started_at, p.ended_at))
+        for at in times:
+            if at is not None:
+                first = at if first is None or at < first else first
+                last = at if last is None or at > last else last
+    return first, last
 
 
 def executing(row: TimelineRow, end: datetime) -> list[Interval]:
@@ -53,7 +70,9 @@ def idle(rows: Sequence[TimelineRow], start: datetime, end: datetime) -> list[In
     busy: list[Interval] = []
     for place, row in enumerate(rows):
         leaf = place + 1 == len(rows) or rows[place + 1].depth <= row.depth
-        if row.started_at is None or row.kind == "attempt" or not leaf or is_waiting(row):
+        if row.started_at is None or row.kind in ("attempt", "notice") or not leaf:
+            continue
+        if is_waiting(row):
             continue
         busy += executing(row, end)
     found: list[Interval] = []
@@ -84,18 +103,16 @@ class Axis:
         self.start = start
         self.width = max(1, width)
         self.total = max(1e-6, (end - start).total_seconds())
-        long = max(CUT_SECONDS, self.total * CUT_SHARE)
         spans = [((a - start).total_seconds(), (b - start).total_seconds()) for a, b in gaps]
-        self.cuts = [(a, b) for a, b in spans if b - a > long]
-        if len(self.cuts) * CUT_CELLS > self.width / 2:
-            self.cuts = []
+        self.cuts = _cuts(spans, self.total, self.width // 2)
+        cells = max(1.0, min(CUT_CELLS, self.width / 2 / max(1, len(self.cuts))))
         cut_time = sum(b - a for a, b in self.cuts)
-        scale = (self.width - CUT_CELLS * len(self.cuts)) / max(1e-6, self.total - cut_time)
+        scale = (self.width - cells * len(self.cuts)) / max(1e-6, self.total - cut_time)
         self._times = [0.0]
         self._cells = [0.0]
         for a, b in self.cuts:
             self._add(a, (a - self._times[-1]) * scale)
-            self._add(b, CUT_CELLS)
+            self._add(b, cells)
         self._add(self.total, (self.total - self._times[-1]) * scale)
 
     def _add(self, seconds: float, cells: float) -> None:
@@ -127,6 +144,25 @@ class Axis:
                 if not found or column - found[-1][0] >= room:
                     found.append((column, number * step))
         return found
+
+
+def _cuts(
+    gaps: Sequence[tuple[float, float]], total: float, most: int
+) -> list[tuple[float, float]]:
+    """Return the idle intervals to cut, the longest first until the work has enough room."""
+    left, rest = total, sum(b - a for a, b in gaps)
+    work = total - rest
+    found: list[tuple[float, float]] = []
+    for a, b in sorted(gaps, key=lambda gap: gap[0] - gap[1]):
+        long = b - a > max(CUT_SECONDS, left * CUT_SHARE)
+        if len(found) >= most or not (
+            long or (b - a > LEAST_SECONDS and rest > max(work, CUT_SECONDS))
+        ):
+            break
+        found.append((a, b))
+        left -= b - a
+        rest -= b - a
+    return sorted(found)
 
 
 def _round_step(seconds: float) -> float:
