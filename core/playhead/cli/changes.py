@@ -13,6 +13,7 @@ import click
 
 from playhead.cli.errors import CliError, Exit
 from playhead.cli.options import filter_option, json_option
+from playhead.cli.questions import confirm, forbid_if_read_only
 
 if TYPE_CHECKING:
     from playhead.model import Invocation
@@ -52,10 +53,7 @@ def command_of(verb: str) -> click.Command:
         as_json: bool,
         deployment: str | None = None,
     ) -> None:
-        if ctx.meta.get("playhead.read_only"):
-            raise CliError(
-                f"--read-only forbids {verb}", "Run the command without --read-only.", Exit.USAGE
-            )
+        forbid_if_read_only(ctx, verb)
         if bool(ids) == bool(expression):
             raise CliError(
                 f"{verb.capitalize()} which invocations?",
@@ -104,7 +102,7 @@ async def _run(
     if not possible:
         note("Nothing to do.")
     elif not yes:
-        _ask(f"{change.label} {_number(len(possible))}?")
+        confirm(f"{change.label} {_number(len(possible))}?")
     stop = asyncio.Event()
     outcomes: list[Outcome] = []
     async with RestateClient(settings.admin_url, auth_token=settings.auth_token) as client:
@@ -183,17 +181,6 @@ def _announce(rows: Sequence[Invocation], verb: Verb) -> None:
     for reason, number in Counter(change.refusal(row) for row in rows).items():
         if reason:
             note(f"{_number(number)} left alone: {reason}.")
-
-
-def _ask(question: str) -> None:
-    if not sys.stdin.isatty():
-        raise CliError(
-            "Nothing was changed: without a terminal, the change cannot be confirmed",
-            "Add --yes to change them without a question.",
-            Exit.USAGE,
-        )
-    if not click.confirm(question, default=False, err=True):
-        raise CliError("Nothing was changed", "", Exit.USAGE)
 
 
 @contextlib.contextmanager

@@ -9,6 +9,8 @@ import click
 
 from playhead.cli.errors import CliError, Exit
 from playhead.cli.options import json_option
+from playhead.cli.questions import forbid_if_read_only
+from playhead.cli.state_edit import edit_state, parse_change
 from playhead.settings import Settings
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ VALUE_LENGTH = 200
 
 @click.command()
 @click.argument("name", metavar="[SERVICE[/KEY]]", required=False)
+@click.argument("change", metavar="[set NAME JSON | delete NAME]", nargs=-1)
 @click.option("--key", "state_key", metavar="NAME", help="Only this key of the state, in full.")
 @click.option("--history", is_flag=True, help="Show how the state changed, newest first.")
 @click.option("--text", default="", metavar="TEXT", help="Only objects whose name contains TEXT.")
@@ -37,15 +40,18 @@ VALUE_LENGTH = 200
     show_default=True,
     help="Maximum number of objects, or of invocations whose journals are read.",
 )
+@click.option("--yes", is_flag=True, help="Do not ask. Needed without a terminal.")
 @json_option
-@click.pass_obj
+@click.pass_context
 def command(
-    settings: Settings,
+    ctx: click.Context,
     name: str | None,
+    change: tuple[str, ...],
     state_key: str | None,
     history: bool,
     text: str,
     limit: int,
+    yes: bool,
     as_json: bool,
 ) -> None:
     """Show virtual objects and workflows: their state, locks, queues and promises.
@@ -54,13 +60,25 @@ def command(
     as hex. LOCK is the invocation that holds the lock, and QUEUE the number of those that wait for
     it. Without a server, shows the state that the recorder copied last. With --history, shows the
     changes in the journals of its invocations; changes through the admin API are not in them.
+
+    With `set NAME JSON` or `delete NAME` after SERVICE/KEY, changes the state of a virtual object:
+    shows the difference, asks, and leaves the state alone if it has changed meanwhile. A JSON of -
+    is read from standard input.
     """
+    settings: Settings = ctx.obj
     service, _, key = (name or "").partition("/")
     is_object = "/" in (name or "")
     if (history or state_key is not None) and not is_object:
         raise click.UsageError("--history and --key need the name of an object: SERVICE/KEY.")
     if is_object and text:
         raise click.UsageError("--text needs a list of objects: leave out SERVICE/KEY.")
+    if change or yes:
+        if not is_object or not change or history or state_key is not None:
+            raise click.UsageError("A change needs SERVICE/KEY, and set NAME JSON or delete NAME.")
+        forbid_if_read_only(ctx, "changes of state")
+        edit = edit_state(settings, service, key, parse_change(change), yes=yes, as_json=as_json)
+        asyncio.run(edit)
+        return
     found = asyncio.run(
         _read(settings, service, key if is_object else None, state_key, history, text, limit)
     )

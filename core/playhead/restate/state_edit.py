@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+import json
 from collections.abc import Mapping
 from typing import Literal
 from urllib.parse import quote
@@ -20,7 +21,7 @@ from playhead.restate.client import RestateClient
 from playhead.restate.queries import object_state
 from playhead.restate.rows import parse_bytes
 
-__all__ = ["StateEdit", "replace_state", "state_version"]
+__all__ = ["StateEdit", "encode_json", "replace_state", "state_version"]
 
 StateEdit = Literal["applied", "waiting"]
 """`waiting`: the server applies it when the invocation that holds the lock has ended."""
@@ -28,6 +29,20 @@ StateEdit = Literal["applied", "waiting"]
 _CHECKS = 40
 _PAUSE = 0.1
 """Seconds between two checks whether the change was applied."""
+
+
+def encode_json(text: str) -> bytes:
+    """Return the bytes of a value that is written as JSON: numbers and texts stay, spaces do not.
+
+    Raises:
+        ValueError: The text is not JSON.
+    """
+    document = json.loads(text, parse_constant=_refuse)
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _refuse(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
 
 
 def state_version(state: Mapping[str, bytes]) -> str:

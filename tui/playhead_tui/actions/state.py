@@ -8,6 +8,7 @@ from typing import Literal
 
 from playhead.formatting import payload_text
 from playhead.model import ObjectState, StateValue
+from playhead.restate.state_edit import encode_json
 from playhead.text import clean
 
 from playhead_tui.actions.changes import is_allowed, perform
@@ -72,12 +73,7 @@ def encode_as(text: str, value: StateValue) -> bytes:
         return bytes.fromhex(text)
     if form == "text":
         return text.encode()
-    document = json.loads(text, parse_constant=_refuse)
-    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-def _refuse(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
+    return encode_json(text)
 
 
 def _form(value: StateValue) -> Form:
