@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,16 @@ from exported_rows import Run, Write, recording, rich_rows, row
 from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from otlp_sink import Answer, OtlpSink, partial, spans_of
+from playhead.export.delivery import Delivery
+from playhead.export.report import Report
+from playhead.export.sent_spans import SentSpans
+from playhead.export.stored_spans import SpanReader, span_key
+from playhead.export.targets import find_target
+from playhead.export.traces import send_traces
+from playhead.record.client import connect
+from playhead.settings import Settings
 from playhead.store.span_writer import SpanRow
+from waiting import until_async
 
 TRACES = ("export", "traces")
 
@@ -75,6 +86,28 @@ def test_later_exports_send_only_what_is_new(
         assert "Sent 102 spans" in run(*arguments, sink.url, "--again").stdout
 
 
+def test_each_project_of_a_target_gets_all_spans(
+    write: Write, hundred: list[SpanRow], run: Run, store: Path
+) -> None:
+    with OtlpSink() as sink:
+        phoenix = (*TRACES, "--to", "phoenix", "--endpoint", sink.url)
+        langfuse = (*TRACES, "--to", "langfuse", "--endpoint", sink.url)
+        secret = {"LANGFUSE_SECRET_KEY": "sk-planted"}
+        for arguments, keys in (
+            (phoenix, {}),
+            ((*phoenix, "--header", "x-project-name=agents"), {}),
+            (langfuse, {"LANGFUSE_PUBLIC_KEY": "pk-1", **secret}),
+            (langfuse, {"LANGFUSE_PUBLIC_KEY": "pk-2", **secret}),
+        ):
+            assert "Sent 100 spans" in run(*arguments, **keys).stdout
+            # A new key is not a new project.
+            renewed = {**keys, "PHOENIX_API_KEY": "px-2", "LANGFUSE_SECRET_KEY": "sk-2"}
+            again = run(*arguments, **renewed)
+            assert "Sent 0 spans" in again.stdout
+            assert "100 were there before: not sent again. --again sends them." in again.stdout
+    assert len(list((store / "exports").iterdir())) == 4
+
+
 def test_interrupted_export_continues(write: Write, run: Run, store: Path, tmp_path: Path) -> None:
     # 40 requests of about 1 MB, of which the target takes ten before it goes away.
     write([row(n, trace=n, attributes={"text": "x" * 900_000}) for n in range(40)])
@@ -95,6 +128,68 @@ def test_interrupted_export_continues(write: Write, run: Run, store: Path, tmp_p
         done = run(*arguments)
     assert "Sent 30 spans" in done.stdout
     assert len({span.span_id for span in sink.spans}) == 40 == len(sink.spans)
+
+
+async def test_an_interrupted_export_keeps_the_answers_that_are_on_their_way(
+    write: Write, store: Path
+) -> None:
+    write([row(n, trace=n, attributes={"text": "x" * 900_000}) for n in range(9)])
+    release = threading.Event()
+
+    def answer(request: ExportTraceServiceRequest) -> Answer:
+        arrived.append(request)
+        release.wait(30)
+        # One of the requests would be repeated for five minutes.
+        return Answer(503) if request is arrived[0] else Answer()
+
+    arrived: list[ExportTraceServiceRequest] = []
+    with OtlpSink(answer) as sink:
+        target = find_target("otlp", sink.url, {}, {})
+        client = await connect(Settings(store=store))
+        assert client is not None
+        reader = SpanReader(client)
+        report = Report(await reader.totals())
+        with SentSpans(store, "otlp", target.identity) as sent:
+            async with Delivery(target) as delivery:
+                export = asyncio.create_task(
+                    send_traces(reader, delivery, sent, target.kind, report)
+                )
+                await until_async(lambda: len(arrived) == 3, "three requests are sent")
+                export.cancel()
+                release.set()
+                with pytest.raises(asyncio.CancelledError):
+                    await export
+        await client.close()
+        assert len(arrived) == 3
+    assert report.accepted == 2
+    with SentSpans(store, "otlp", target.identity) as again:
+        assert len(again.known(span_keys(sink.requests))) == 2
+
+
+def span_keys(requests: list[ExportTraceServiceRequest]) -> list[int]:
+    """Return the keys by which an export knows spans."""
+    return [
+        span_key(span.trace_id.hex(), span.span_id.hex())
+        for request in requests
+        for span in spans_of(request)
+    ]
+
+
+def test_accepted_parts_of_a_divided_request_are_not_sent_again(
+    write: Write, hundred: list[SpanRow], run: Run
+) -> None:
+    def answer(request: ExportTraceServiceRequest) -> Answer:
+        if len(sink.headers) == 3:
+            return Answer(503)
+        return Answer(400) if len(spans_of(request)) > 60 else Answer()
+
+    with OtlpSink(answer) as sink:
+        arguments = (*TRACES, "--to", "otlp", "--endpoint", sink.url)
+        failed = run(*arguments, "--retry-for", "0")
+        assert failed.exit_code == 3
+        assert "50 spans were accepted before." in failed.stderr
+        assert "Sent 50 spans" in run(*arguments).stdout
+    assert len({span.span_id for span in sink.spans}) == 100 == len(sink.spans)
 
 
 def test_retry_after_is_honored(write: Write, hundred: list[SpanRow], run: Run) -> None:

@@ -177,7 +177,7 @@ async def _export(
             prepare = None if as_stored else _preparation(client, reader, target, agents_only)
             await _to_target(settings, reader, target, prepare, again, patience, report, progress)
         except (PlayheadError, asyncio.CancelledError) as error:
-            done = f"{report.accepted} spans were accepted before."
+            done = f"{_were_accepted(report.accepted)} before."
             if isinstance(error, PlayheadError):
                 raise type(error)(error.title, f"{error.hint}\n{done}".strip()) from error
             raise CliError(
@@ -234,7 +234,7 @@ async def _to_target(
             place = f"{target.kind.title} at {target.shown_url}"
             note(f"{place} does not accept spans: {problem}; trying again in {seconds:.0f} s.")
 
-    with SentSpans(settings.store, target.kind.name, target.url) as sent:
+    with SentSpans(settings.store, target.kind.name, target.identity) as sent:
         if again:
             sent.clear()
         async with Delivery(target, patience=patience, pause=pause) as delivery:
@@ -333,7 +333,10 @@ def _write(report: Report, name: str, path: Path | None, target: Target | None) 
     if not report.totals.spans:
         click.echo("  No finished span in the store matches.")
     if report.sent_before:
-        click.echo(f"  {_are(report.sent_before, 'was', 'were')} there before: not {done} again.")
+        click.echo(
+            f"  {_are(report.sent_before, 'was', 'were')} there before: not {done} again."
+            + (" --again sends them." if target is not None else "")
+        )
     if report.too_old and target is not None and target.kind.longest_age is not None:
         hours = target.kind.longest_age.total_seconds() / 3600
         click.echo(
@@ -347,6 +350,12 @@ def _write(report: Report, name: str, path: Path | None, target: Target | None) 
     for reason, count in report.reasons.most_common():
         rejected = _are(count, "was", "were")
         click.echo(clean(f"  {rejected} rejected: {reason or 'no reason given'}"))
+
+
+def _were_accepted(count: int) -> str:
+    if not count:
+        return "No span was accepted"
+    return f"{_are(count, 'span was', 'spans were')} accepted"
 
 
 def _are(count: int, one: str = "is", several: str = "are") -> str:

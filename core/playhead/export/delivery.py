@@ -6,6 +6,7 @@ See https://opentelemetry.io/docs/specs/otlp/#otlphttp-response.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gzip
 from collections.abc import Callable, Sequence
 from types import TracebackType
@@ -55,6 +56,7 @@ class Delivery:
         self._target = target
         self._patience = patience
         self._pause = pause
+        self._stopping = asyncio.Event()
         host = httpx.URL(target.url).host
         self._http = HttpClient(
             headers={
@@ -77,8 +79,16 @@ class Delivery:
     ) -> None:
         await self._http.aclose()
 
-    async def send(self, spans: Sequence[EncodedSpan]) -> list[Result]:
+    def stop_repeating(self) -> None:
+        """Send no request again: only answers to those that are on their way are awaited."""
+        self._stopping.set()
+
+    async def send(self, spans: Sequence[EncodedSpan], results: list[Result]) -> None:
         """Send spans; a request that is refused for its content is divided until it is accepted.
+
+        Args:
+            spans: What to send.
+            results: Receives the outcomes, also those before an exception.
 
         Raises:
             TargetRefusesError: The target refuses all requests, for example for a wrong key.
@@ -93,7 +103,8 @@ class Delivery:
                     f"{self._target.shown_url} answers with a web page: no spans were accepted",
                     _ADDRESS_HINT,
                 )
-            return [_accepted(response.content, keys)]
+            results.append(_accepted(response.content, keys))
+            return
         reason = self._reason(response)
         if response.status_code not in TOO_LARGE_OR_INVALID:
             raise TargetRefusesError(
@@ -101,11 +112,11 @@ class Delivery:
                 _hint(response.status_code),
             )
         if len(spans) == 1:
-            return [Result(keys, 0, 1, reason)]
+            results.append(Result(keys, 0, 1, reason))
+            return
         middle = len(spans) // 2
-        return [
-            result for half in (spans[:middle], spans[middle:]) for result in await self.send(half)
-        ]
+        for half in (spans[:middle], spans[middle:]):
+            await self.send(half, results)
 
     async def _post(self, body: bytes) -> httpx.Response:
         """Return the first answer that is final."""
@@ -128,15 +139,18 @@ class Delivery:
                 advised = retry_after(response)
             problem = self._target.without_secrets(clean(problem))
             seconds = pauses.next(advised)
-            if seconds is None:
+            if seconds is not None and not self._stopping.is_set():
+                self._pause(seconds, problem)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._stopping.wait(), seconds)
+            if seconds is None or self._stopping.is_set():
                 asked = f"; it asks to wait {advised:.0f} s" if advised else ""
                 raise TargetUnreachableError(
                     f"{self._target.kind.title} at {self._target.shown_url} does not accept "
                     f"requests: {problem}{asked}",
-                    "Run the command again later: it continues where it stopped.",
+                    "Check --endpoint, or run the command again later: it continues where it"
+                    " stopped.",
                 )
-            self._pause(seconds, problem)
-            await asyncio.sleep(seconds)
 
     def _reason(self, response: httpx.Response) -> str:
         """Return the status and what the target says about it."""

@@ -28,15 +28,15 @@ _WIDTH = 8
 class SentSpans:
     """The accepted spans of one target; a context manager that opens and closes the file."""
 
-    def __init__(self, store: Path, name: str, url: str) -> None:
+    def __init__(self, store: Path, name: str, identity: str) -> None:
         """Name the file without opening it.
 
         Args:
             store: Folder of the store.
             name: Name of the target.
-            url: Address of the target.
+            identity: What identifies it among targets of this name: its address and project.
         """
-        digest = blake2b(url.encode(), digest_size=6).hexdigest()
+        digest = blake2b(identity.encode(), digest_size=6).hexdigest()
         self.path = store / FOLDER / f"{name}-{digest}.sent"
         self._ids = SpanIdSet()
         self._handle = -1

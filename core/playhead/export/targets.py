@@ -22,6 +22,8 @@ HEADERS_VARIABLE = "PLAYHEAD_EXPORT_HEADERS"
 TRACES_PATH = "/v1/traces"
 
 _Headers = Callable[[Mapping[str, str]], dict[str, str]]
+_SECRET_NAME = re.compile(r"authorization|cookie|key|token|secret|password|team")
+"""Names of headers that hold secrets; `x-honeycomb-team` is a key, too."""
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
@@ -67,6 +69,17 @@ class Target:
         """The address without its query, which may have a key."""
         return urlunsplit((*urlsplit(self.url)[:3], "", ""))
 
+    @property
+    def identity(self) -> str:
+        """The address with the user and the headers that may name a project, without secrets."""
+        found: list[str] = []
+        for name, value in sorted(self.headers.items()):
+            if name == "authorization":
+                found += [f"user={_basic_user(value)}"] if _basic_user(value) else []
+            elif not _SECRET_NAME.search(name):
+                found.append(f"{name}={value}")
+        return "\n".join([self.url, *found])
+
     def without_secrets(self, text: str) -> str:
         """Return a text, such as an answer of the target, without the values of the headers."""
         secrets = {*self.headers.values(), *(v.rpartition(" ")[2] for v in self.headers.values())}
@@ -79,6 +92,17 @@ class Target:
 
 def _basic(user: str, password: str) -> str:
     return f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"
+
+
+def _basic_user(authorization: str) -> str:
+    """Return the user of a Basic authorization, such as Langfuse's public key; else nothing."""
+    scheme, _, value = authorization.partition(" ")
+    if scheme.lower() != "basic":
+        return ""
+    try:
+        return base64.b64decode(value).decode().partition(":")[0]
+    except ValueError:
+        return ""
 
 
 def _langfuse(environ: Mapping[str, str]) -> dict[str, str]:

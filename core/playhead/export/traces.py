@@ -21,6 +21,8 @@ __all__ = ["send_traces"]
 Prepare = Callable[[Part, list[StoredSpan]], Awaitable[None]]
 REQUESTS = 3
 """Requests that are on their way at a time."""
+ANSWER_SECONDS = 5.0
+"""Time for which the end of an interrupted export waits for answers to these requests."""
 
 
 async def send_traces(
@@ -47,31 +49,34 @@ async def send_traces(
     Raises:
         ExportError: The target does not accept any more spans.
     """
-    running: set[asyncio.Task[list[Result]]] = set()
+    running: dict[asyncio.Task[None], list[Result]] = {}
     oldest = 0
     if kind.longest_age is not None:
         oldest = time.time_ns() - int(kind.longest_age.total_seconds()) * 1_000_000_000
 
-    def settle(finished: set[asyncio.Task[list[Result]]]) -> None:
+    def settle(finished: set[asyncio.Task[None]]) -> list[BaseException]:
         errors: list[BaseException] = []
         for task in finished:
-            if error := task.exception():
-                errors.append(error)
-                continue
-            for result in task.result():
+            for result in running.pop(task):
                 sent.add(result.keys)
                 report.add(result)
-            report.requests += 1
+            if error := task.exception():
+                errors.append(error)
+            else:
+                report.requests += 1
         progress(report)
-        if errors:
+        return errors
+
+    async def answer() -> None:
+        finished, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+        if errors := settle(finished):
             raise errors[0]
 
     async def start(batch: list[EncodedSpan]) -> None:
-        nonlocal running
-        running.add(asyncio.create_task(delivery.send(batch)))
+        results: list[Result] = []
+        running[asyncio.create_task(delivery.send(batch, results))] = results
         if len(running) >= REQUESTS:
-            finished, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-            settle(finished)
+            await answer()
 
     pending: list[EncodedSpan] = []
     try:
@@ -84,12 +89,16 @@ async def send_traces(
         if pending:
             await start(pending)
         while running:
-            finished, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-            settle(finished)
+            await answer()
     finally:
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        if running:
+            # What the target takes without being asked for its answer would be sent again.
+            delivery.stop_repeating()
+            finished, late = await asyncio.wait(running, timeout=ANSWER_SECONDS)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+            settle(finished)
 
 
 async def _encoded(

@@ -159,13 +159,12 @@ def import_spans(
                 report.add_problem(found)
                 progress(report)
             else:
-                for request in _divided(found):
-                    body = request.SerializeToString()
+                for body, spans in _bodies(found):
                     if size + len(body) > REQUEST_BYTES:
                         flush()
                     waiting.append(body)
                     size += len(body)
-                    count += _spans(request)
+                    count += spans
         flush()
         settle(0)
 
@@ -174,11 +173,17 @@ def _spans(request: ExportTraceServiceRequest) -> int:
     return sum(len(s.spans) for group in request.resource_spans for s in group.scope_spans)
 
 
-def _divided(request: ExportTraceServiceRequest) -> Iterator[ExportTraceServiceRequest]:
-    """Yield a request in parts that the recorder takes."""
-    if request.ByteSize() <= LARGEST_REQUEST:
-        yield request
+def _bodies(request: ExportTraceServiceRequest) -> Iterator[tuple[bytes, int]]:
+    """Yield an encoded request, in parts that the recorder takes, with their numbers of spans."""
+    body = request.SerializeToString()
+    if len(body) <= LARGEST_REQUEST:
+        yield body, _spans(request)
         return
+    for part in _parts(request):
+        yield part.SerializeToString(), _spans(part)
+
+
+def _parts(request: ExportTraceServiceRequest) -> Iterator[ExportTraceServiceRequest]:
     for group in request.resource_spans:
         for members in group.scope_spans:
             for start in range(0, len(members.spans), DIVIDED_SPANS):
