@@ -10,6 +10,7 @@ from playhead import conventions as names
 from playhead.conventions import attribute_sql, name_sql, number_sql
 
 __all__ = [
+    "COARSE_MICROS",
     "EXPORT_MICROS",
     "FIRST_MICROS",
     "FULL_EVENTS",
@@ -28,6 +29,9 @@ SAME_MICROS = 20_000
 """Longest time between a change on the server and the attempt's start or end that made it."""
 TICK_MICROS = 1_000
 """Resolution of the server's times."""
+COARSE_MICROS = 10_000
+"""Time by which the server may report a failure before the start of its attempt: it takes it from
+a coarse clock, which is behind by some milliseconds."""
 FULL_EVENTS = 128
 """Events of a span that OpenTelemetry keeps; with as many, some may have been dropped."""
 CURRENT_SECONDS = 10
@@ -108,7 +112,7 @@ def counts_view() -> str:
 
     def first(started: str, until: str) -> str:
         return (
-            f"coalesce(first_failure > {started} - {TICK_MICROS}, {started} IS NOT NULL)"
+            f"coalesce(first_failure > {started} - {COARSE_MICROS}, {started} IS NOT NULL)"
             " AND coalesce("
             f"{started} - running_at <= {FIRST_MICROS} OR {covers('running_at', until)}, false)"
         )
@@ -187,7 +191,10 @@ lower AS (
       WHEN unseen > before + running::BIGINT THEN NULL
       WHEN len(known) = 0 THEN
         CASE WHEN running
-          AND coalesce(list_max(list_transform(others, lambda a: a.number)), 0) <= 1
+          AND CASE WHEN len(others) > 0
+            THEN coalesce(list_bool_and(list_transform(others, lambda a:
+              coalesce(a.number = 1, false) AND a.started >= last_start_at - {TICK_MICROS})), false)
+            ELSE commands = 1 OR {covers("running_at", f"last_start_at + {EXPORT_MICROS}")} END
           AND {first("last_start_at", f"last_start_at + {EXPORT_MICROS}")} THEN 1
         END
       WHEN anchor IS NULL AND NOT ({first("known[1].started", arrived("known[1]"))}) THEN NULL

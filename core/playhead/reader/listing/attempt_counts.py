@@ -15,6 +15,7 @@ from typing import Any
 from playhead.model import Invocation, Status
 from playhead.restate.rows import parse_time
 from playhead.store.attempt_counts import (
+    COARSE_MICROS,
     EXPORT_MICROS,
     FIRST_MICROS,
     FULL_EVENTS,
@@ -119,8 +120,9 @@ def count_attempts(facts: AttemptFacts) -> AttemptCount:
     The number is certain in these cases:
 
     - The invocation never ran: no attempt.
-    - It runs, its latest attempt began when the server says that it first ran, and nothing failed
-      before: one attempt.
+    - It runs, its latest attempt began when the server says that it first ran, nothing failed
+      before, and nothing was suspended: its journal has no command, or the spans of agents
+      name it as the first one, or the recorder would have the span of an earlier one. One attempt.
     - The first attempt with a span is the first one; between any two of them no attempt is
       missing; the last one is the last one; and no other source has more.
 
@@ -136,7 +138,8 @@ def count_attempts(facts: AttemptFacts) -> AttemptCount:
     number 1 began within 250 ms of `running_at`. (A process that takes over an invocation whose
     journal has only its input, after a pause, counts from 1 again.)
 
-    Times of server and agents are only compared for that number, so clocks that differ do no harm.
+    Times of server and agents are only compared for these numbers. Clocks that differ make them
+    uncertain, never wrong.
     """
     known = sorted((a for a in facts.attempts if a.ended is not None), key=lambda a: a.started)
     others = [a for a in facts.attempts if a.ended is None]
@@ -232,8 +235,7 @@ def _exact(
     if unseen > before + running:
         return None
     if not known:
-        is_only = running and _highest_number(others) <= 1
-        return 1 if is_only and _is_first(facts, facts.last_start_at, None) else None
+        return 1 if running and _is_only(facts, others) else None
     if anchor is None and not _is_first(facts, known[0].started, known[0].ended):
         return None
     start = anchor or 0
@@ -243,11 +245,22 @@ def _exact(
     return None
 
 
+def _is_only(facts: AttemptFacts, others: Sequence[KnownAttempt]) -> bool:
+    """Return whether the running attempt, whose span comes later, is the first one."""
+    at, started = facts.running_at, facts.last_start_at
+    if at is None or started is None or not _is_first(facts, started, None):
+        return False
+    if others:
+        return all(a.number == 1 and a.started >= started - TICK_MICROS for a in others)
+    # An attempt that was suspended at once, whose span is on its way, left a command.
+    return facts.commands == 1 or facts.covers(at, started + EXPORT_MICROS)
+
+
 def _is_first(facts: AttemptFacts, started: int | None, ended: int | None) -> bool:
     at, failed = facts.running_at, facts.first_failure
     if at is None or started is None:
         return False
-    if failed is not None and failed + TICK_MICROS <= started:
+    if failed is not None and failed + COARSE_MICROS <= started:
         return False
     return started - at <= FIRST_MICROS or facts.covers(at, _arrived(started, ended))
 
