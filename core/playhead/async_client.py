@@ -18,6 +18,7 @@ from playhead.settings import Settings, load
 if TYPE_CHECKING:
     from playhead.journal.recording import Recording
     from playhead.model import (
+        Activity,
         AgentReport,
         FailureGroups,
         FigureKind,
@@ -194,6 +195,15 @@ class AsyncClient:
     async def totals(self, *, filter: str | None = None) -> Totals:  # noqa: A002
         """Return the sums over all invocations that match. See `Client.totals`."""
         return await (await self._open()).totals(filter=filter)
+
+    async def activity(
+        self,
+        *,
+        filter: str | None = None,  # noqa: A002
+        minutes: int = 60,
+    ) -> Activity:
+        """Return started and failed invocations by minute. See `Client.activity`."""
+        return await (await self._open()).activity(filter=filter, minutes=minutes)
 
     async def sql(self, query: str) -> list[dict[str, Any]]:
         """Return the rows of one SELECT over the store. See `Client.sql`."""

@@ -17,6 +17,7 @@ from playhead.settings import Settings
 if TYPE_CHECKING:
     from playhead.journal.recording import Recording
     from playhead.model import (
+        Activity,
         AgentReport,
         FailureGroups,
         FigureKind,
@@ -294,6 +295,30 @@ class Client:
             RecorderError: The store cannot be read, and is needed.
         """
         return self._run(self._client.totals(filter=filter))
+
+    def activity(
+        self,
+        *,
+        filter: str | None = None,  # noqa: A002
+        minutes: int = 60,
+    ) -> Activity:
+        """Return the numbers of invocations that were started, and that failed, by minute.
+
+        Counts everything that matches, from the store; without a recorder, from the server.
+
+        Args:
+            filter: Only invocations that match, in the filter language.
+            minutes: Number of minutes, up to the current one.
+
+        Returns:
+            A `playhead.model.Activity`: `started` and `failed`, one number a minute from `since`.
+
+        Raises:
+            FilterError: The filter is wrong, or has conditions that are not stored.
+            UnreachableError: Neither the server nor the store can be read.
+            RecorderError: The store cannot be read, and is needed.
+        """
+        return self._run(self._client.activity(filter=filter, minutes=minutes))
 
     def failures(
         self,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import random
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+from journal_fixtures import Handlers
 from playhead.errors import FilterError
 from playhead.model import GROUP_KEYS, SORTS, Cost, Order, SortKey, Tokens
 from playhead.reader.reader import Reader
@@ -131,3 +132,50 @@ async def test_live_and_stored_rows_have_one_order(
         ours = {one.name: one.totals.invocations for one in (await live.groups(by)).groups}
         stored = {one.name: one.totals.invocations for one in (await reader.groups(by)).groups}
         assert ours == stored, by
+
+
+async def test_activity_counts_starts_and_failures_by_minute(tmp_path: Path) -> None:
+    this_minute = datetime.now(UTC).replace(second=0, microsecond=0)
+    store = RecordedStore(tmp_path)
+
+    def ran(id_: str, target: str, minutes: int, took: int, *, failed: bool) -> None:
+        created = this_minute - timedelta(minutes=minutes)
+        ended = created + timedelta(minutes=took)
+        more: dict[str, Any] = {}
+        if failed:
+            more = {"completion_result": "failure", "completion_failure": "[500] no"}
+        end: dict[str, Any] = {"completed_at": ended.isoformat(), "modified_at": ended.isoformat()}
+        store.invocation(id_, target, created_at=created.isoformat(), **end, **more)
+
+    ran("inv_1", "Shop/run", 3, 0, failed=True)
+    ran("inv_2", "Shop/run", 3, 2, failed=True)
+    ran("inv_3", "Desk/run", 3, 1, failed=False)
+    ran("inv_4", "Desk/run", 70, 66, failed=True)  # started before the first minute
+    ran("inv_5", "Desk/run", 200, 1, failed=True)
+    reader = store.write()
+    found = await reader.activity(minutes=10)
+    late = int((found.since - this_minute) / timedelta(minutes=1)) + 9  # 1 if a minute passed
+    assert found.started[6 - late] == sum(found.started) == 3
+    assert [found.failed[6 - late], found.failed[8 - late], found.failed[5 - late]] == [1, 1, 1]
+    assert sum(found.failed) == 3
+    shop = await reader.activity(filter="service:Shop", minutes=10)
+    assert (sum(shop.started), sum(shop.failed)) == (2, 2)
+    with pytest.raises(FilterError):
+        await reader.activity(filter="wait:approval")
+
+
+async def test_the_server_counts_activity_without_a_recorder(handlers: Handlers) -> None:
+    before = datetime.now(UTC)
+    for code in (500, 418):
+        handlers.finish("every/raises", {"text": "counted", "code": code})
+    handlers.call("box/counted/put", {"value": 1})
+    async with RestateClient(handlers.server.admin_url) as server:
+        reader = Reader(server, None)
+        everything = (await reader.invocations(limit=1000)).rows
+        found = await reader.activity(minutes=600)
+        raised = await reader.activity(filter="handler:raises error:counted", minutes=600)
+    assert sum(found.started) == len(everything)
+    assert sum(found.failed) == sum(row.status == "failed" for row in everything)
+    assert (sum(raised.started), sum(raised.failed)) == (2, 2)
+    first = (before - raised.since) // timedelta(minutes=1)
+    assert sum(raised.started[first:]) == sum(raised.failed[first:]) == 2

@@ -15,6 +15,7 @@ from playhead.kept_values import KeptValues
 from playhead.saved_views import SavedView, SavedViews
 from playhead_tui.screens.invocation_groups import InvocationGroupsScreen
 from playhead_tui.screens.invocations import InvocationsScreen
+from playhead_tui.widgets.activity_line import ActivityLine
 from playhead_tui.widgets.invocation_list import InvocationList
 from recorded_store import RecordedStore
 from tui_fakes import NOW, FakeReader
@@ -205,3 +206,26 @@ def test_open_opens_a_saved_view(run, monkeypatch: pytest.MonkeyPatch) -> None:
     assert found[0]["view"] == SavedView(group_by="key")
     assert json.loads(run("open", "--view", "chats", "--json"))["newest"] == ID + "1"
     assert "leave out --filter" in run("open", "--view", "chats", "--filter", "x", code=2)
+
+
+async def test_tall_terminals_show_the_activity_of_what_matches(stage) -> None:
+    async with stage(FakeReader(), size=(120, 40)) as s:
+        await s.until(lambda: "started a minute" in s.text)
+        assert " 10  failed " in s.text.splitlines()[1]
+        await s.press("5")
+        await s.until(lambda: " 0  failed " in s.text.splitlines()[1])
+        await s.pilot.resize_terminal(120, 29)
+        await s.until(lambda: "started a minute" not in s.text)
+    async with stage(FakeReader(), size=(60, 40), ascii_only=True) as s:
+        await s.until(lambda: s.app.screen.listing.rows)
+        await s.until(lambda: s.app.screen.query_one(ActivityLine).activity)
+        assert "started a minute" not in s.text  # no room for ten minutes
+        await s.pilot.resize_terminal(80, 40)
+        await s.shows("in 15 min")
+        assert s.text.splitlines()[1].isascii()
+
+
+def test_stats_have_the_activity(run) -> None:
+    activity = json.loads(run("stats", "--json", "--minutes", "3"))["activity"]
+    assert (len(activity["started"]), len(activity["failed"])) == (3, 3)
+    assert json.loads(run("stats", "--json", "--filter", "wait:approval"))["activity"] is None

@@ -10,6 +10,7 @@ from typing import Any
 from playhead.filters.language import parse
 from playhead.filters.rows import matches
 from playhead.model import (
+    Activity,
     Cost,
     GroupKey,
     Invocation,
@@ -204,6 +205,25 @@ class FakeReader:
         wanted = parse(filter or "")
         rows = [r for r in self.rows if matches(wanted, r, NOW, [False] * len(wanted.texts))]
         return totals_of(rows, recorded=self.recorded)
+
+    async def activity(
+        self,
+        *,
+        filter: str | None = None,  # noqa: A002
+        minutes: int = 60,
+    ) -> Activity:
+        if self.error:
+            raise self.error
+        wanted = parse(filter or "")
+        rows = [r for r in self.rows if matches(wanted, r, NOW, [False] * len(wanted.texts))]
+        since = NOW.replace(second=0, microsecond=0) - timedelta(minutes=minutes - 1)
+        ends = [r.completed_at for r in rows if r.status == "failed" and r.completed_at]
+
+        def by_minute(times: list[datetime]) -> tuple[int, ...]:
+            found = Counter((at - since) // timedelta(minutes=1) for at in times)
+            return tuple(found[minute] for minute in range(minutes))
+
+        return Activity(since, by_minute([r.created_at for r in rows]), by_minute(ends))
 
     async def groups(
         self,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from playhead.kept_values import KeptValues
 from playhead.model import (
+    Activity,
     AgentReport,
     FailureGroups,
     GroupKey,
@@ -110,6 +111,15 @@ class InvocationReader(Protocol):
 
     async def totals(self, *, filter: str | None = None) -> Totals:  # noqa: A002
         """Return the sums over all invocations that match."""
+        ...
+
+    async def activity(
+        self,
+        *,
+        filter: str | None = None,  # noqa: A002
+        minutes: int = 60,
+    ) -> Activity:
+        """Return the numbers of invocations that were started, and that failed, by minute."""
         ...
 
     async def failures(

@@ -132,7 +132,7 @@ def _difference(before: bytes | None, after: bytes | None) -> Iterator[str]:
     from playhead.formatting import payload_text
 
     texts = ["" if raw is None else payload_text(raw) for raw in (before, after)]
-    lines = unified_diff(*(text.splitlines() for text in texts), lineterm="", n=1)
+    lines = unified_diff(texts[0].splitlines(), texts[1].splitlines(), lineterm="", n=1)
     found = [line for line in lines if not line.startswith(("--- ", "+++ ", "@@"))]
     yield from found[:LINES]
     if len(found) > LINES:

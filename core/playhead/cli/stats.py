@@ -21,7 +21,8 @@ from playhead.model import Cost
 from playhead.percentiles import percentile
 
 if TYPE_CHECKING:
-    from playhead.model import Invocation
+    from playhead.client import Client
+    from playhead.model import Activity, Invocation
 
 COLUMNS = ("service", "invocations", "attempts", "llm_calls", "tokens", "cost")
 
@@ -57,6 +58,13 @@ class ServiceStats:
     show_default=True,
     help="Maximum number of invocations to count, newest first.",
 )
+@click.option(
+    "--minutes",
+    type=click.IntRange(1, 1440),
+    default=60,
+    show_default=True,
+    help="Number of minutes whose starts and failures are counted one by one.",
+)
 @archived_option
 @json_option
 @click.pass_context
@@ -66,24 +74,30 @@ def command(
     expression: str | None,
     since: datetime | None,
     limit: int,
+    minutes: int,
     archived: bool,
     as_json: bool,
 ) -> None:
     """Count invocations, attempts, LLM calls, tokens, cost and failures by service.
 
     TOKENS are input/output. COST is in US dollars; ? means that the price is unknown. P50 and P95
-    are durations of the invocations that ended, by nearest rank. - means not recorded.
+    are durations of the invocations that ended, by nearest rank. - means not recorded. The
+    last line has the invocations that were started and that failed in the last minutes, of all that
+    match; in JSON, `activity` has one number a minute, from `since`.
     """
     from playhead.cli.output import echo_json, note
     from playhead.client import Client
-    from playhead.formatting import calls_of
+    from playhead.filters.language import all_of, parse
+    from playhead.formatting import calls_of, whole
 
     with Client(settings=ctx.obj, archived=archived) as client:
         page = client.invocations(limit=limit, service=service, since=since, filter=expression)
+        wanted = all_of(service=service, since=since) & parse(expression or "")
+        activity = _activity(client, str(wanted), minutes)
     services = stats(page.rows)
     if as_json:
         echo_json({"services": services, "invocations": len(page.rows), "more": page.more,
-                   "missing": page.missing})  # fmt: skip
+                   "activity": activity, "missing": page.missing})  # fmt: skip
         return
     if services:
         _write(services)
@@ -97,8 +111,21 @@ def command(
         note(f"The number of attempts is not certain for {uncertain} of {len(page.rows)}.")
     if unpriced := sum(row.cost.unpriced_calls for row in page.rows if row.cost):
         note(f"The cost leaves out {calls_of(unpriced)} of unknown price.")
+    if activity and services:
+        started, failed = sum(activity.started), sum(activity.failed)
+        note(f"In the last {minutes} min: {whole(started)} started, {whole(failed)} failed.")
     for sentence in page.missing:
         note(sentence)
+
+
+def _activity(client: Client, wanted: str, minutes: int) -> Activity | None:
+    """Return the activity; None if it cannot be known, such as of what invocations wait for."""
+    from playhead.errors import FilterError, RecorderError, RestateError
+
+    try:
+        return client.activity(filter=wanted, minutes=minutes)
+    except (FilterError, RecorderError, RestateError):
+        return None
 
 
 def stats(rows: Sequence[Invocation]) -> list[ServiceStats]:

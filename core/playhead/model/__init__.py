@@ -10,6 +10,7 @@ from playhead.model.invocation import Invocation, InvocationDetail, InvocationPa
 from playhead.model.listing import (
     GROUP_KEYS,
     SORTS,
+    Activity,
     GroupKey,
     InvocationGroup,
     InvocationGroups,
@@ -47,6 +48,7 @@ __all__ = [
     "GROUP_KEYS",
     "SORTS",
     "STATUSES",
+    "Activity",
     "AgentFigures",
     "AgentReport",
     "Attempt",

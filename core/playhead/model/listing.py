@@ -14,6 +14,7 @@ from playhead.model.status import Status
 __all__ = [
     "GROUP_KEYS",
     "SORTS",
+    "Activity",
     "GroupKey",
     "InvocationGroup",
     "InvocationGroups",
@@ -114,5 +115,19 @@ class InvocationGroups:
     groups: tuple[InvocationGroup, ...]
     total: int
     """Number of groups, also of those that were left out."""
+    missing: tuple[str, ...] = ()
+    """Sentences about data that could not be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """Invocations that were started, and that failed, in each of the last minutes."""
+
+    since: datetime
+    """Start of the first minute."""
+    started: tuple[int, ...]
+    """Number of invocations that were created, by minute; the last minute has not ended."""
+    failed: tuple[int, ...]
+    """Number of invocations that ended as `failed`, by minute."""
     missing: tuple[str, ...] = ()
     """Sentences about data that could not be read."""

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from playhead.filters.language import Filter, all_of
 from playhead.model import (
+    Activity,
     AgentReport,
     FailureGroups,
     FigureKind,
@@ -158,6 +159,22 @@ class Reader:
         Raises the same errors as `groups`.
         """
         return await self._groups.totals(filter_of(filter))
+
+    async def activity(
+        self,
+        *,
+        filter: str | Filter | None = None,  # noqa: A002
+        minutes: int = 60,
+    ) -> Activity:
+        """Return the numbers of invocations that were started, and that failed, by minute.
+
+        Args:
+            filter: Only invocations that match.
+            minutes: Number of minutes, up to the current one.
+
+        Raises the same errors as `groups`.
+        """
+        return await self._groups.activity(filter_of(filter), minutes)
 
     async def active(self) -> list[dict[str, Any]]:
         """Return the invocations that are running or being retried; empty without a server.

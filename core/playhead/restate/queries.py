@@ -128,6 +128,34 @@ def grouped(name: str, status: str, where: str) -> str:
     )
 
 
+def by_minute(status: str, where: str, since: datetime) -> str:
+    """Count started and failed invocations by minute. Scans the status of all stored ones.
+
+    Args:
+        status: Expression of the status, over sys_invocation_status `ss` and sys_invocation_state
+            `sis`.
+        where: Condition; empty for none.
+        since: Earliest time of a start or a failure.
+    """
+    recent = f"(ss.created_at >= {_time(since)} OR ss.completed_at >= {_time(since)})"
+    condition = " AND ".join(filter(None, (recent, f"({where})" if where else "")))
+
+    def minute(column: str) -> str:
+        return f"CAST(floor(date_part('epoch', {column}) / 60) AS BIGINT)"
+
+    found = (
+        f"SELECT ss.created_at AS created_at, ss.completed_at AS completed_at, {status} AS status"
+        " FROM sys_invocation_status ss LEFT JOIN sys_invocation_state sis ON ss.id = sis.id"
+        f" WHERE {condition}"
+    )
+    return (
+        f"SELECT minute, sum(started) AS started, sum(failed) AS failed FROM ("
+        f"SELECT {minute('created_at')} AS minute, 1 AS started, 0 AS failed FROM ({found})"
+        f" UNION ALL SELECT {minute('completed_at')} AS minute, 0 AS started, 1 AS failed"
+        f" FROM ({found}) WHERE status = 'failed' AND completed_at IS NOT NULL) GROUP BY minute"
+    )
+
+
 def modified(since: datetime | None, limit: int) -> str:
     """Select ids and times of the last modified invocations. Scans the status of all of them."""
     where = f" WHERE ss.modified_at >= {_time(since)}" if since else ""

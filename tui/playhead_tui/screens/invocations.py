@@ -13,6 +13,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.widgets import Footer, Static
 
+from playhead_tui.drawing.glyphs import ASCII
 from playhead_tui.interfaces import Dashboard
 from playhead_tui.screens.filtering import (
     FILTER_HINT,
@@ -24,6 +25,7 @@ from playhead_tui.screens.filtering import (
 from playhead_tui.screens.list_state import ListState
 from playhead_tui.screens.list_views import ListViews
 from playhead_tui.sources.list_query import is_failing
+from playhead_tui.widgets.activity_line import ActivityLine
 from playhead_tui.widgets.chips import Chips
 from playhead_tui.widgets.invocation_list import InvocationList
 from playhead_tui.widgets.list_header import ListHeader
@@ -104,6 +106,7 @@ class InvocationsScreen(ListViews):
         """Lay out the header, the chips, the rows, the notes and the keys."""
         glyphs = self.dashboard.glyphs
         yield ListHeader(glyphs=glyphs)
+        yield ActivityLine(ascii_only=glyphs is ASCII)
         yield Chips()
         with Container(id="rows"):
             yield InvocationList(now=self.dashboard.now, glyphs=glyphs)

@@ -9,14 +9,14 @@ from playhead.model import GroupKey
 from playhead.saved_views import SavedView
 from textual.binding import Binding, BindingType
 
-from playhead_tui.screens.list_preview import ListPreview
+from playhead_tui.screens.list_activity import ListActivity
 from playhead_tui.sources.list_query import ListQuery
 from playhead_tui.widgets.invocation_list import USUAL, InvocationList
 
 __all__ = ["ListViews"]
 
 
-class ListViews(ListPreview):
+class ListViews(ListActivity):
     """A list whose columns are chosen, and whose views have names."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

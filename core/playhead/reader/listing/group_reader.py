@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 
 from playhead.errors import FilterError, UnreachableError
 from playhead.filters.language import Filter
-from playhead.model import GroupKey, InvocationGroups, Totals
+from playhead.model import Activity, GroupKey, InvocationGroups, Totals
 from playhead.reader.listing.live import LiveInvocations
 from playhead.reader.listing.matching import unanswerable
+from playhead.reader.listing.minutes import live_activity, stored_activity
 from playhead.reader.listing.totals import live_groups, stored_groups, totals_of
 from playhead.reader.sources import Sources, readable, try_read
 from playhead.restate import queries
@@ -41,15 +42,37 @@ class GroupReader:
         copying = await self._sources.copy_problems() if from_store else ()
         return replace(totals_of(found, recorded=from_store), complete=not copying, missing=missing)
 
+    async def activity(self, wanted: Filter, minutes: int) -> Activity:
+        """Return started and failed invocations by minute; see `Reader.activity`."""
+        now = datetime.now(UTC)
+        live, missing = await self._source(wanted)
+        if live:
+            found = await live_activity(live, wanted, now, minutes)
+            return replace(found, missing=missing)
+        store = self._sources.required_store()
+        found = await readable(stored_activity(store, wanted, now, minutes))
+        return replace(found, missing=self._sources.after_read([*missing]))
+
     async def _grouped(
         self, by: GroupKey | None, wanted: Filter, limit: int
     ) -> tuple[InvocationGroups, tuple[str, ...], bool]:
         """Return groups, sentences about missing data, and whether the store was read."""
+        now = datetime.now(UTC)
+        live, missing = await self._source(wanted)
+        if live:
+            return await live_groups(live, wanted, now, by, limit), missing, False
+        found = await readable(
+            stored_groups(self._sources.required_store(), wanted, now, by, limit)
+        )
+        return found, self._sources.after_read([*missing]), True
+
+    async def _source(self, wanted: Filter) -> tuple[LiveInvocations | None, tuple[str, ...]]:
+        """Return the server if it is to be read, else None for the store; and what is missing."""
         if wanted.has_wait:
             raise FilterError(
                 "wait cannot be used here", "What an invocation waits for is not stored."
             )
-        now, missing = datetime.now(UTC), self._sources.absent()
+        missing = self._sources.absent()
         copying = await self._sources.copy_problems()
         # The store has the figures; whether the server answers is known beforehand.
         active = self._live.client.query(queries.ACTIVE) if self._live else None
@@ -57,13 +80,9 @@ class GroupReader:
         store = self._sources.store
         recording = store is not None and store.recording
         if self._live and answers and not recording and not wanted.needs_store:
-            found = await live_groups(self._live, wanted, now, by, limit)
-            return found, (NOT_ADDED_UP, *unanswerable(wanted, stored=False)), False
+            return self._live, (NOT_ADDED_UP, *unanswerable(wanted, stored=False))
         if store is None and not answers:
             raise UnreachableError(
                 "Neither a Restate server nor a store can be read", "\n".join(missing)
             )
-        found = await readable(
-            stored_groups(self._sources.required_store(), wanted, now, by, limit)
-        )
-        return found, self._sources.after_read([*missing, *copying]), True
+        return None, (*missing, *copying)

@@ -76,6 +76,15 @@ class LiveInvocations:
         name = server_group(by) if by else "''"
         return await self.client.query(queries.grouped(name, server_status_name(), condition.sql))
 
+    async def by_minute(
+        self, wanted: Filter, now: datetime, since: datetime
+    ) -> list[dict[str, Any]]:
+        """Return the numbers of started and failed invocations by minute since 1970."""
+        condition = server_condition(wanted, now)
+        return await self.client.query(
+            queries.by_minute(server_status_name(), condition.sql, since)
+        )
+
     async def rows(self, ids: Sequence[str]) -> list[dict[str, Any]]:
         """Return the rows of these invocations in any order; unknown ids are left out."""
         found: list[dict[str, Any]] = []

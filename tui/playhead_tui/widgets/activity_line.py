@@ -1,0 +1,59 @@
+"""Invocations that were started and that failed a minute, as one line of bars."""
+
+from __future__ import annotations
+
+from playhead.formatting import count, sparkline
+from playhead.model import Activity
+from rich.segment import Segment
+from textual.strip import Strip
+from textual.widget import Widget
+
+from playhead_tui.drawing.palette import Palette, palette_of
+
+__all__ = ["ActivityLine"]
+
+LEAST = 10
+"""Least number of minutes that are drawn."""
+
+
+class ActivityLine(Widget):
+    """One bar a minute, the current one last; both kinds have their own scale."""
+
+    DEFAULT_CSS = """
+    ActivityLine { height: 1; display: none; }
+    """
+
+    def __init__(self, *, ascii_only: bool) -> None:
+        super().__init__()
+        self.ascii_only = ascii_only
+        self.activity: Activity | None = None
+
+    def show_activity(self, activity: Activity | None) -> None:
+        """Show these numbers; None if they are not known."""
+        if activity != self.activity:
+            self.activity = activity
+            self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        """Draw the line."""
+        palette, width = palette_of(self), self.size.width
+        return Strip(self._segments(palette)).adjust_cell_length(width).apply_style(self.rich_style)
+
+    def _segments(self, palette: Palette) -> list[Segment]:
+        found = self.activity
+        if found is None:
+            return []
+        # Labels, the numbers and the spaces around two rows of bars take 50 cells at most.
+        minutes = min(len(found.started), (self.size.width - 50) // 2)
+        if minutes < LEAST:
+            return []
+        started, failed = found.started[-minutes:], found.failed[-minutes:]
+        return [
+            Segment("  started a minute ", palette.dim),
+            Segment(sparkline(started, ascii_only=self.ascii_only), palette.accent),
+            Segment(f" {count(sum(started))}", palette.text),
+            Segment("  failed ", palette.dim),
+            Segment(sparkline(failed, ascii_only=self.ascii_only), palette.bad),
+            Segment(f" {count(sum(failed))}", palette.bad if sum(failed) else palette.text),
+            Segment(f"  in {minutes} min", palette.dim),
+        ]
