@@ -16,7 +16,7 @@ from playhead.restate.protocol import FIRST_AWAKEABLE_SIGNAL
 from playhead.restate.rows import EventRow, JournalRow
 from playhead.values import as_dict, as_int, as_text
 
-__all__ = ["steps", "unrelated_events"]
+__all__ = ["awakeable", "steps", "unrelated_events"]
 
 _KINDS: Mapping[str, StepKind] = {
     "Input": "input", "Output": "output", "Run": "run", "Sleep": "sleep", "Call": "call",
@@ -71,7 +71,7 @@ def steps(
     found.sort(key=lambda step: step.index)
     received = {entries.signal_id(row) for row in signals}
     found += [
-        _awaited_step(invocation_id, index, _waiting_state((), active))
+        awakeable(_awakeable_id(invocation_id, index), _waiting_state((), active))
         for index in waiting_signals
         if index >= FIRST_AWAKEABLE_SIGNAL and index not in received
     ]
@@ -267,7 +267,14 @@ def _signal_step(invocation_id: str, row: JournalRow, payloads: Mapping[int, byt
     )
 
 
-def _awaited_step(invocation_id: str, number: int, state: StepState) -> Step:
+def awakeable(id_: str | None, state: StepState, *, asked: datetime | None = None) -> Step:
+    """Return the step of an awakeable that has no journal entry, because it has no answer.
+
+    Args:
+        id_: Its id; None when it is not known.
+        state: `pending`, or `unfinished` in an invocation that has ended.
+        asked: When the handler created it.
+    """
     return Step(
         index=-1,
         command_index=None,
@@ -275,9 +282,9 @@ def _awaited_step(invocation_id: str, number: int, state: StepState) -> Step:
         type="Awakeable",
         name="awakeable",
         state=state,
-        started_at=None,
+        started_at=asked,
         ended_at=None,
-        awakeable_id=_awakeable_id(invocation_id, number),
+        awakeable_id=id_,
     )
 
 

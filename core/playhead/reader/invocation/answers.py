@@ -1,4 +1,4 @@
-"""Waiting for an answer: when each awakeable was asked for."""
+"""Waiting for an answer: when each awakeable was asked for, and those that were not answered."""
 
 from __future__ import annotations
 
@@ -7,20 +7,24 @@ from dataclasses import replace
 from datetime import datetime
 
 from playhead.conventions import AWAKEABLE_EVENT, AWAKEABLE_ID
+from playhead.journal.steps import awakeable
 from playhead.model import Span, Step
 
-__all__ = ["add_asking_times"]
+__all__ = ["add_awakeables"]
 
 
-def add_asking_times(steps: Sequence[Step], spans: Sequence[Span]) -> list[Step]:
-    """Add to each awakeable the time at which the handler created it.
+def add_awakeables(steps: Sequence[Step], spans: Sequence[Span], *, ended: bool) -> list[Step]:
+    """Add to each awakeable the time at which the handler created it, and add unanswered ones.
 
-    The journal does not have it. It comes from the event that the bridge sets on the current span,
-    or else from the last entry before the answer, when the handler did nothing but wait.
+    The journal does not have the time. It comes from the event that the bridge sets on the current
+    span, or else from the last entry before the answer, when the handler did nothing but wait. An
+    awakeable has an entry when it is answered, and the server names it while the invocation is
+    suspended on it; at other times, its event is the only trace of it.
 
     Args:
         steps: The journal's steps, awaited awakeables last.
         spans: The invocation's spans.
+        ended: Whether the invocation has ended.
     """
     asked: dict[str, datetime] = {}
     for span in spans:
@@ -28,11 +32,19 @@ def add_asking_times(steps: Sequence[Step], spans: Sequence[Span]) -> list[Step]
             if event.name == AWAKEABLE_EVENT:
                 id_ = str(event.attributes.get(AWAKEABLE_ID))
                 asked[id_] = min(event.at, asked.get(id_, event.at))
+    known = {step.awakeable_id for step in steps if step.kind == "awakeable"}
     return [
-        _with_start(step, asked.get(step.awakeable_id or ""), steps)
-        if step.kind == "awakeable" and step.started_at is None
-        else step
-        for step in steps
+        *(
+            _with_start(step, asked.get(step.awakeable_id or ""), steps)
+            if step.kind == "awakeable" and step.started_at is None
+            else step
+            for step in steps
+        ),
+        *(
+            awakeable(id_, "unfinished" if ended else "pending", asked=at)
+            for id_, at in asked.items()
+            if id_ not in known
+        ),
     ]
 
 

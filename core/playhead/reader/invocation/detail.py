@@ -16,7 +16,7 @@ from playhead.model import (
     Status,
     Step,
 )
-from playhead.reader.invocation.answers import add_asking_times
+from playhead.reader.invocation.answers import add_awakeables
 from playhead.reader.invocation.attempts import attempt_at, attempts
 from playhead.reader.invocation.clocks import clock_offsets, shifted
 from playhead.reader.invocation.executions import add_prompts, step_executions
@@ -86,7 +86,7 @@ def build_detail(
         else step
         for step in add_prompts(steps, executions, spans)
     ]
-    steps = add_asking_times(steps, spans)
+    steps = add_awakeables(steps, spans, ended=head.ended)
     steps = [_unfinished(s, head, over) if s.state == "unfinished" else s for s in steps]
     steps = add_tries(steps, executions, numbered, head, over)
     return InvocationDetail(

@@ -70,8 +70,8 @@ SCENARIOS = (
         failure="The reviewer does not answer within one second.",
         behavior="Runs a durable timer next to the awakeable. The first of the two to complete "
         "wins.",
-        look_at="The awakeable and the timer side by side: the timer completes, the awakeable "
-        "stays open.",
+        look_at="The awakeable and the timer side by side: the timer completes, and the "
+        "awakeable gets no answer.",
         actions=(
             Send("TimedApprovalAgent/run", {"message": CLAIM, "within_seconds": 1.0}),
             *completed(),
