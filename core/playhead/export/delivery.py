@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import gzip
 from collections.abc import Callable, Sequence
-from types import TracebackType
 from typing import Self
 
 import httpx
@@ -71,12 +70,7 @@ class Delivery:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *exc: object) -> None:
         await self._http.aclose()
 
     def stop_repeating(self) -> None:

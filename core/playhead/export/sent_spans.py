@@ -11,13 +11,9 @@ from array import array
 from collections.abc import Iterable
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from playhead.errors import ExportError
 from playhead.store.span_ids import SpanIdSet
-
-if TYPE_CHECKING:
-    from types import TracebackType
 
 __all__ = ["SentSpans"]
 
@@ -68,12 +64,7 @@ class SentSpans:
         self._ids = SpanIdSet(pa.chunked_array([numbers], pa.uint64()))
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exc: object) -> None:
         os.close(self._handle)
 
     def known(self, keys: Iterable[int]) -> set[int]:

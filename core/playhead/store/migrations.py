@@ -5,14 +5,13 @@ A version is raised with a step here when existing tables change. New tables and
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import duckdb
 
 from playhead.errors import StoreError
+from playhead.store.durable_copy import copy_durably
 
 __all__ = ["SCHEMA_VERSION", "copy_path", "migration", "require_known", "stored_version"]
 
@@ -117,19 +116,10 @@ def _has(connection: duckdb.DuckDBPyConnection, sql: str, *names: str) -> bool:
 
 def _copy(connection: duckdb.DuckDBPyConnection, path: Path, copy: Path) -> None:
     """Copy the file, which has every commit and does not change meanwhile."""
-    writing = copy.with_name(copy.name + ".writing")
     try:
         connection.execute("CHECKPOINT")
-        shutil.copyfile(path, writing)
-        writing.chmod(0o600)
-        handle = os.open(writing, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-        writing.rename(copy)
+        copy_durably(path, copy)
     except (OSError, duckdb.Error) as error:
-        writing.unlink(missing_ok=True)
         raise StoreError(
             f"{path} cannot be copied before its tables are changed: {error}",
             "Free some space and try again. The store is unchanged.",

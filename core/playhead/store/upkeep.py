@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import shutil
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
@@ -15,6 +13,7 @@ import duckdb
 from playhead.errors import StoreError
 from playhead.store.archive import move_to_archive
 from playhead.store.database import DATABASE, Store, exclusive
+from playhead.store.durable_copy import copy_durably
 from playhead.store.schema import TABLES, archive_statements, create_statements
 
 __all__ = ["perform", "vacuum"]
@@ -103,19 +102,10 @@ def _back_up(store: Store, target: Path) -> dict[str, Any]:
     """Copy the database to a new file. Spans are acknowledged meanwhile, and committed later."""
     if target.exists():
         raise StoreError(f"{target} already exists", "Choose a new name for the backup.")
-    writing = target.with_name(target.name + ".writing")
     try:
         with store.quiet() as path:
-            shutil.copyfile(path, writing)
-        writing.chmod(0o600)
-        handle = os.open(writing, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-        writing.rename(target)
+            copy_durably(path, target)
     except OSError as error:
-        writing.unlink(missing_ok=True)
         raise StoreError(
             f"The backup {target} cannot be written: {error}", "Choose another folder."
         ) from error

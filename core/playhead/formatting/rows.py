@@ -1,67 +1,54 @@
-"""Formats of durations, counts, sizes, times and payloads, and column headings."""
+"""What lines say about invocations, steps, tries and groups; headings of columns."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, cast
 
+from playhead.formatting.figures import (
+    UNKNOWN,
+    at_least,
+    calls_of,
+    clock,
+    cost,
+    count,
+    duration,
+    seconds_between,
+    tokens,
+    whole,
+)
+from playhead.formatting.texts import failure_line, one_line, pretty
 from playhead.model import (
     ClockOffset,
-    Cost,
     FailureGroup,
     Invocation,
     PinnedCount,
     Step,
-    Tokens,
     Totals,
 )
-from playhead.text import clean, escape_json
 from playhead.values import as_json
 
 __all__ = [
     "HEADINGS",
-    "UNKNOWN",
-    "age",
-    "at_least",
     "attempts",
     "attempts_line",
-    "calls_of",
-    "clock",
     "clock_line",
-    "cost",
-    "cost_line",
-    "count",
-    "date_time",
-    "dollars",
-    "duration",
     "elapsed",
-    "failure_line",
-    "moment",
-    "one_line",
     "origin_line",
-    "payload_text",
     "pinned_line",
     "place",
-    "pretty",
     "reason",
     "result_line",
-    "seconds_between",
-    "size",
-    "sparkline",
     "step_label",
     "times",
-    "tokens",
     "totals_line",
     "tries_line",
     "try_lines",
     "unexplained_line",
 ]
-
-UNKNOWN = "-"
-"""Placeholder for a figure that was not recorded."""
 
 HEADINGS: Mapping[str, str] = MappingProxyType(
     {
@@ -85,9 +72,6 @@ HEADINGS: Mapping[str, str] = MappingProxyType(
 leave columns out, but does not rename them.
 """
 
-_STACK_TRACE = "Traceback (most recent call last):"
-_UNITS = (("d", 86400), ("h", 3600), ("m", 60))
-
 
 def attempts(row: Invocation, *, suspensions: bool = False) -> str:
     """Format the number of attempts: `4` when it is certain, else `≥ 3`, or `?` without any.
@@ -108,54 +92,6 @@ def _attempts(row: Invocation, unit: str, *, suspensions: bool) -> str:
     text = at_least(row.attempts, row.attempts_at_least)
     suspended = f" ({row.suspensions} suspended)" if suspensions and row.suspensions else ""
     return f"{text}{unit}{suspended}"
-
-
-def at_least(number: int | None, known: int) -> str:
-    """Format a number that may not be certain: `4`, or `≥ 3` from the known part, or `?`."""
-    if number is not None:
-        return count(number)
-    return f"≥ {count(known)}" if known else "?"
-
-
-def duration(seconds: float | None, *, coarse: bool = False) -> str:
-    """Format a length of time: `12ms`, `4.2s`, `1m 03s`, `2h 05m`, `3d 04h`; empty for None.
-
-    Args:
-        seconds: The length; it may be negative if the clocks of two machines differ.
-        coarse: Use one unit only, such as for ages: `4s`, `1m`, `2h`, `3d`.
-    """
-    if seconds is None:
-        return ""
-    if seconds < 0:
-        return f"-{duration(-seconds, coarse=coarse)}"
-    if coarse:
-        for unit, length in _UNITS:
-            if seconds >= length:
-                return f"{int(seconds // length)}{unit}"
-        return f"{int(seconds)}s"
-    if seconds < 0.9995:
-        return f"{seconds * 1000:.0f}ms"
-    if seconds < 59.95:
-        return f"{seconds:.1f}s"
-    whole = round(seconds)
-    if whole < 3600:
-        return f"{whole // 60}m {whole % 60:02d}s"
-    if whole < 86400:
-        return f"{whole // 3600}h {whole % 3600 // 60:02d}m"
-    return f"{whole // 86400}d {whole % 86400 // 3600:02d}h"
-
-
-def age(at: datetime, now: datetime | None = None) -> str:
-    """Format how long ago a moment was, in one unit: `5s`, `3m`, `2h`, `4d`."""
-    seconds = ((now or datetime.now(UTC)) - at).total_seconds()
-    return duration(max(0.0, seconds), coarse=True)
-
-
-def seconds_between(start: datetime | None, end: datetime | None) -> float | None:
-    """Return the seconds from start to end, never negative; None when either is unknown."""
-    if start is None or end is None:
-        return None
-    return max(0.0, (end - start).total_seconds())
 
 
 def elapsed(row: Invocation, now: datetime | None = None) -> str:
@@ -190,59 +126,6 @@ def times(row: Invocation) -> str:
     )
 
 
-def count(number: int | None, *, unknown: str = UNKNOWN) -> str:
-    """Format a number in at most four characters: `412`, `1.2k`, `34k`, `1.2M`."""
-    if number is None:
-        return unknown
-    for unit, size_ in (("M", 1_000_000), ("k", 1_000)):
-        if number >= size_:
-            value = number / size_
-            return f"{value:.1f}{unit}" if value < 9.95 else f"{value:.0f}{unit}"
-    return str(number)
-
-
-def whole(number: int) -> str:
-    """Format a number with all its digits: `36,000`."""
-    return f"{number:,}"
-
-
-def tokens(value: Tokens | None, *, unknown: str = UNKNOWN) -> str:
-    """Format input and output tokens: `412/38`, `12k/900`."""
-    return unknown if value is None else f"{count(value.input)}/{count(value.output)}"
-
-
-def dollars(amount: float) -> str:
-    """Format US dollars: `$0`, `<$0.0001`, `$0.0042`, `$1.23`, `$340`, `$1.2k`."""
-    if amount == 0:
-        return "$0"
-    if amount < 0.0001:
-        return "<$0.0001"
-    if amount < 0.01:
-        return f"${amount:.4f}"
-    if amount < 99.995:
-        return f"${amount:.2f}"
-    return f"${count(round(amount))}"
-
-
-def cost(value: Cost | None, *, unknown: str = UNKNOWN) -> str:
-    """Format a cost: `$1.23`, `≥ $1.23` if some prices are unknown, `?` if all are."""
-    if value is None:
-        return unknown
-    if value.usd is None or (value.unpriced_calls and not value.usd):
-        return "?"
-    return f"≥ {dollars(value.usd)}" if value.unpriced_calls else dollars(value.usd)
-
-
-def cost_line(value: Cost | None) -> str:
-    """Format a cost with what it leaves out: `≥ $1.23 (2 calls of unknown price)`; may be empty."""
-    if value is None:
-        return ""
-    number = value.unpriced_calls
-    if value.usd is None or (number and not value.usd):
-        return f"unknown ({calls_of(number)} of unknown price)"
-    return f"{cost(value)} ({calls_of(number)} of unknown price)" if number else cost(value)
-
-
 def pinned_line(counts: Sequence[PinnedCount]) -> str:
     """Format invocations by status: `2 suspended, 1,400 ended`; empty without any."""
     numbers: dict[str, int] = {}
@@ -258,20 +141,6 @@ def place(group: FailureGroup) -> str:
         return ""
     line = f":{group.line}" if group.line else ""
     return one_line(f"{file}{line} in {function}" if function else f"{file}{line}")
-
-
-def sparkline(values: Sequence[int], *, ascii_only: bool = False) -> str:
-    """Draw numbers as bars of equal width, one character each; a space for 0."""
-    bars = ".:-=+*#@" if ascii_only else "▁▂▃▄▅▆▇█"
-    most = max(values, default=0)
-    return "".join(
-        bars[max(0, -(-value * len(bars) // most) - 1)] if value else " " for value in values
-    )
-
-
-def calls_of(number: int, noun: str = "call") -> str:
-    """Format a number of calls: `1 call`, `2 calls`."""
-    return f"{count(number)} {noun}{'' if number == 1 else 's'}"
 
 
 def totals_line(totals: Totals) -> str:
@@ -299,37 +168,6 @@ def origin_line(row: Invocation, id_length: int | None = None) -> str:
     if not copied:
         return origin
     return f"{origin}, {count(copied)} answer{'' if copied == 1 else 's'} copied"
-
-
-def size(octets: int) -> str:
-    """Format a number of bytes: `812 B`, `1.4 KB`, `2.0 MB`, `48.1 GB`."""
-    for unit, length in (("GB", 1_000_000_000), ("MB", 1_000_000), ("KB", 1000)):
-        if octets >= length:
-            return f"{octets / length:.1f} {unit}"
-    return f"{octets} B"
-
-
-def clock(moment: datetime | None) -> str:
-    """Format the time of day in the local time zone, with milliseconds; empty for None."""
-    return "" if moment is None else moment.astimezone().strftime("%H:%M:%S.%f")[:-3]
-
-
-def moment(at: datetime, now: datetime) -> str:
-    """Format a time in the local time zone as briefly as it is clear.
-
-    `14:05:03` within an hour of now, `14:05` on the same day, else `Nov 22 14:05`, with the year
-    where it is another one.
-    """
-    local, today = at.astimezone(), now.astimezone()
-    if local.date() != today.date() and abs(at - now) > timedelta(hours=1):
-        year = f"{local.year} " if local.year != today.year else ""
-        return f"{year}{local:%b} {local.day} {local:%H:%M}"
-    return f"{local:%H:%M:%S}" if abs(at - now) <= timedelta(hours=1) else f"{local:%H:%M}"
-
-
-def date_time(moment: datetime | None) -> str:
-    """Format date and time in the local time zone, with its name; empty for None."""
-    return "" if moment is None else moment.astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
 
 
 def step_label(step: Step) -> str:
@@ -363,14 +201,6 @@ def _arguments(arguments: Any) -> str:
         return "" if value is None else _compact(value)
     pairs = cast("Mapping[str, Any]", value)
     return ", ".join(map(_compact, pairs.values()))
-
-
-def _compact(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bytes):
-        return pretty(value)
-    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def tries_line(step: Step) -> str:
@@ -423,18 +253,6 @@ def clock_line(offset: ClockOffset) -> str:
     )
 
 
-def one_line(text: str, limit: int | None = None) -> str:
-    """Return text on one line, safe for a terminal, cut with `…` beyond the limit."""
-    flat = " ".join(clean(text).split())
-    return flat if limit is None or len(flat) <= limit else flat[: max(limit - 1, 0)] + "…"
-
-
-def failure_line(text: str | None, limit: int | None = None) -> str:
-    """Return a failure on one line, without its Python stack trace; empty for None."""
-    flat = one_line(text or "")
-    return one_line(flat.partition(f" {_STACK_TRACE}")[0], limit)
-
-
 def reason(row: Invocation, limit: int | None = None) -> str:
     """Return why the invocation makes no progress, or else its last failure; may be empty."""
     if row.waiting:
@@ -451,30 +269,9 @@ def unexplained_line(keys: Sequence[str]) -> str:
     )
 
 
-def payload_text(raw: bytes) -> str:
-    """Format the bytes of a payload: indented JSON, plain text, or hex digits if they are neither.
-
-    Unlike `pretty` of a decoded payload, it tells a JSON string from plain text by its quotes, and
-    loses no character of JSON: those that a terminal would obey are escaped.
-    """
-    try:
-        text = raw.decode()
-    except UnicodeDecodeError:
-        return raw.hex()
-    try:
-        return escape_json(json.dumps(json.loads(text), ensure_ascii=False, indent=2))
-    except (ValueError, RecursionError):
-        return clean(text, lines=True)
-
-
-def pretty(value: Any) -> str:
-    """Format a decoded payload for a terminal: text unchanged, bytes as hex, else indented JSON."""
+def _compact(value: Any) -> str:
     if isinstance(value, str):
-        return clean(value, lines=True)
+        return value
     if isinstance(value, bytes):
-        return f"{len(value)} bytes: {value[:64].hex(' ')}{' …' if len(value) > 64 else ''}"
-    try:
-        text = json.dumps(value, ensure_ascii=False, indent=2, default=str)
-    except (ValueError, RecursionError):
-        text = repr(value)
-    return clean(text, lines=True)
+        return pretty(value)
+    return json.dumps(value, ensure_ascii=False, default=str)
