@@ -364,3 +364,16 @@ async def test_a_wide_list_previews_the_selected_row(stage) -> None:
         await s.until(lambda: "Nice to meet you" not in s.text)
         await s.pilot.resize_terminal(100, 40)
         await s.until(lambda: not screen.preview.display and screen.preview.shown is None)
+
+
+async def test_no_key_does_nothing_unseen(stage) -> None:
+    async with stage(FakeReader([])) as s:
+        await s.until(lambda: s.app.screen.reads)
+        for key in ("space", "ctrl+@", "x", "a", "y", "n", "N", "escape"):
+            texts = {"n": "No row is failing.", "N": "No row is failing.", "escape": "Nothing to"}
+            text = texts.get(key, "No row is selected.")
+            assert text not in s.text
+            await s.press(key)
+            await s.shows(text)
+            s.app.clear_notifications()
+            await s.until(lambda text=text: text not in s.text)

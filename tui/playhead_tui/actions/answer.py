@@ -30,6 +30,7 @@ async def answer(dashboard: Dashboard, invocation_id: str) -> None:
     """Show what the invocation waits for, ask for the answer, and send it."""
     detail = await dashboard.reader.invocation(invocation_id)
     if detail is None:
+        dashboard.notify("The invocation cannot be found.", severity="warning")
         return
     pending = pending_answers(detail)
     if not pending:

@@ -72,5 +72,5 @@ class FailuresScreen(GroupScreen[FailureGroup]):
 
     def action_open_example(self) -> None:
         """Open the invocation that failed last."""
-        if self.listing.current:
-            self.dashboard.open_invocation(self.listing.current.example)
+        if group := self.selected(self.listing.current):
+            self.dashboard.open_invocation(group.example)

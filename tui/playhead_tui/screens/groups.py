@@ -240,8 +240,8 @@ class GroupScreen(PollingScreen, Generic[Group]):
 
     def action_copy(self) -> None:
         """Copy the group as JSON."""
-        if self.listing.current is not None:
-            self.dashboard.copy_text(as_json(self.listing.current))
+        if (group := self.selected(self.listing.current)) is not None:
+            self.dashboard.copy_text(as_json(group))
 
     def action_back(self) -> None:
         """Undo one layer: the filter, or the screen."""

@@ -288,6 +288,7 @@ class InvocationScreen(InvocationReads):
                 self.waterfall.follow = 0
                 self.waterfall.go_to(row.row.key)
                 return
+        self.notify("No match." if filtering else "No row has failed.")
 
     def action_tab(self, step: int) -> None:
         """Show the next or previous tab of the inspector."""
@@ -296,6 +297,8 @@ class InvocationScreen(InvocationReads):
     def action_all_messages(self) -> None:
         """Fold the messages that an earlier call had, or show them."""
         self.inspector.action_all_messages()
+        shown = "shown" if self.inspector.all_messages else "folded"
+        self.notify(f"Messages that an earlier call had are {shown}.")
 
     def action_pane(self, name: Pane) -> None:
         """Focus a pane; if another one is zoomed, zoom this one instead."""
@@ -349,8 +352,8 @@ class InvocationScreen(InvocationReads):
         """Show the whole conversation, the changes of state, or the calls."""
         from playhead_tui.screens.invocation_views import InvocationViews
 
-        if self.detail:
-            self.dashboard.push_screen(InvocationViews(self.dashboard, self.detail))
+        if detail := self.selected(self.detail):
+            self.dashboard.push_screen(InvocationViews(self.dashboard, detail))
 
     def action_replay(self) -> None:
         """Replay the invocation that the row belongs to, with the current code."""
@@ -362,8 +365,7 @@ class InvocationScreen(InvocationReads):
 
     def action_act(self) -> None:
         """Show the possible actions on the invocation that the row belongs to."""
-        detail = self.detail_of(self.current)
-        if detail:
+        if detail := self.selected(self.detail_of(self.current)):
             self.choose_action(detail.summary, self.current.step if self.current else None)
 
     def action_answer(self) -> None:
@@ -373,8 +375,7 @@ class InvocationScreen(InvocationReads):
 
     def action_copy(self) -> None:
         """Show the texts to copy, of the invocation that the row belongs to."""
-        detail = self.detail_of(self.current)
-        if detail:
+        if detail := self.selected(self.detail_of(self.current)):
             more: dict[str, tuple[tuple[str, str], Callable[[], str]]] = {
                 "t": (("Tab", "The text of this tab"), lambda: self.inspector.text)
             }

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from playhead.model import SORTS, GroupKey, Invocation, SortKey
+from playhead.model import SORTS, GroupKey, Invocation
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
@@ -41,28 +41,6 @@ if TYPE_CHECKING:
 __all__ = ["InvocationsScreen"]
 
 
-class Preset(NamedTuple):
-    """A filter or an order that a number key sets."""
-
-    description: str
-    filter: str = ""
-    sort: SortKey | None = None
-
-
-PRESETS = (
-    Preset("Running", "status:running"),
-    Preset("Retrying", "status:retrying"),
-    Preset("Paused", "status:paused"),
-    Preset("Stuck", "status:stuck"),
-    Preset("Failed", "status:failed"),
-    Preset("Had failures", "failures>0"),
-    Preset("Waiting for a person", "wait:approval"),
-    Preset("Slowest", sort="duration"),
-    Preset("Dearest", sort="cost"),
-)
-"""The number keys, from 1."""
-
-
 class InvocationsScreen(ListViews):
     """A live list below counters; Enter opens an invocation."""
 
@@ -85,10 +63,6 @@ class InvocationsScreen(ListViews):
         Binding("ctrl+@,ctrl+space", "mark_range", "Mark up to here", show=False),
         Binding("X", "act_on_all", "Actions on all that match", show=False),
         Binding("p", "hold_view", "Hold view", show=False),
-        *(
-            Binding(str(number), f"preset({number})", description, show=False)
-            for number, (description, *_) in enumerate(PRESETS, 1)
-        ),
         Binding("F", "failures", "Failures", show=False),
         Binding("A", "agents", "Agents", show=False),
         Binding("b", "group", "Group by service, status, error, key", show=False),
@@ -278,8 +252,8 @@ class InvocationsScreen(ListViews):
 
     def action_open(self) -> None:
         """Open the invocation under the cursor."""
-        if self.current:
-            self.dashboard.open_invocation(self.current.id)
+        if row := self.selected(self.current):
+            self.dashboard.open_invocation(row.id)
 
     def action_filter(self) -> None:
         """Open the filter line."""
@@ -288,15 +262,6 @@ class InvocationsScreen(ListViews):
     def action_errors(self) -> None:
         """Show only invocations that failed or are failing, or all again."""
         self.change_query(errors_only=not self.list_query.errors_only)
-
-    def action_preset(self, number: int) -> None:
-        """Set the filter or the order of a number key; the same key again removes it."""
-        _, wanted, sort = PRESETS[number - 1]
-        if sort is not None:
-            is_set = self.list_query.sort == sort and not self.list_query.reverse
-            self.change_query(sort="age" if is_set else sort, reverse=False)
-            return
-        self.set_filter("" if self.list_query.text == wanted else wanted)
 
     def action_failures(self) -> None:
         """Show groups of equal failures, among the invocations that match the filter."""
@@ -355,6 +320,7 @@ class InvocationsScreen(ListViews):
                 self.listing.follow = 0
                 self.listing.go_to(row.id)
                 return
+        self.dashboard.notify("No match." if self.list_query.text else "No row is failing.")
 
     def action_back(self) -> None:
         """Undo one layer: the marks, the filter, errors only, the hold, following. Never quit."""
@@ -369,16 +335,20 @@ class InvocationsScreen(ListViews):
             self.action_hold_view()
         elif self.listing.follow:
             self.action_follow()
+        else:
+            self.dashboard.notify("Nothing to undo. Press q to quit.")
 
     def action_mark(self) -> None:
         """Mark the invocation for an action on many, or remove its mark."""
-        self.listing.toggle_mark()
-        self._show_chips()
+        if self.selected(self.current):
+            self.listing.toggle_mark()
+            self._show_chips()
 
     def action_mark_range(self) -> None:
         """Mark all invocations from the last mark to the cursor."""
-        self.listing.mark_range()
-        self._show_chips()
+        if self.selected(self.current):
+            self.listing.mark_range()
+            self._show_chips()
 
     def action_act(self) -> None:
         """Show the possible actions, on the marked invocations if any are."""
@@ -387,8 +357,8 @@ class InvocationsScreen(ListViews):
         if self.listing.marked:
             rows = tuple(self.listing.marked.values())
             self.dashboard.run_dialog(change_marked(self.dashboard, rows, "Marked"))
-        elif self.current:
-            self.choose_action(self.current)
+        elif row := self.selected(self.current):
+            self.choose_action(row)
 
     def action_act_on_all(self) -> None:
         """Show the possible actions on all invocations that match the filter."""
@@ -398,10 +368,10 @@ class InvocationsScreen(ListViews):
 
     def action_answer(self) -> None:
         """Answer the awakeable or the promise that it waits for."""
-        if self.current:
-            self.answer(self.current.id)
+        if row := self.selected(self.current):
+            self.answer(row.id)
 
     def action_copy(self) -> None:
         """Show the texts to copy."""
-        if self.current:
-            self.choose_copy(self.current)
+        if row := self.selected(self.current):
+            self.choose_copy(row)

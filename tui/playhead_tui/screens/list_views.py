@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from playhead.columns import COLUMNS, known_columns
-from playhead.model import GroupKey
+from playhead.model import GroupKey, SortKey
 from playhead.saved_views import SavedView
 from textual.binding import Binding, BindingType
 
@@ -16,10 +16,36 @@ from playhead_tui.widgets.invocation_list import USUAL, InvocationList
 __all__ = ["ListViews"]
 
 
+class Preset(NamedTuple):
+    """A filter or an order that a number key sets."""
+
+    description: str
+    filter: str = ""
+    sort: SortKey | None = None
+
+
+PRESETS = (
+    Preset("Running", "status:running"),
+    Preset("Retrying", "status:retrying"),
+    Preset("Paused", "status:paused"),
+    Preset("Stuck", "status:stuck"),
+    Preset("Failed", "status:failed"),
+    Preset("Had failures", "failures>0"),
+    Preset("Waiting for a person", "wait:approval"),
+    Preset("Slowest", sort="duration"),
+    Preset("Dearest", sort="cost"),
+)
+"""The number keys, from 1."""
+
+
 class ListViews(ListActivity):
     """A list whose columns are chosen, and whose views have names."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
+        *(
+            Binding(str(number), f"preset({number})", description, show=False)
+            for number, (description, *_) in enumerate(PRESETS, 1)
+        ),
         Binding("c", "columns", "Columns", show=False),
         Binding("v", "views", "Saved views", show=False),
         Binding("V", "save_view", "Save this view", show=False),
@@ -111,3 +137,12 @@ class ListViews(ListActivity):
         from playhead_tui.actions.views import save_view
 
         self.dashboard.run_dialog(save_view(self.dashboard, self.view))
+
+    def action_preset(self, number: int) -> None:
+        """Set the filter or the order of a number key; the same key again removes it."""
+        _, wanted, sort = PRESETS[number - 1]
+        if sort is not None:
+            is_set = self.list_query.sort == sort and not self.list_query.reverse
+            self.change_query(sort="age" if is_set else sort, reverse=False)
+            return
+        self.set_filter("" if self.list_query.text == wanted else wanted)

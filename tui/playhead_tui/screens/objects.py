@@ -88,7 +88,7 @@ class ObjectsScreen(NamedScreen[ObjectSummary]):
 
     def action_invocations(self) -> None:
         """Show the invocations of the object."""
-        if (row := self.listing.current) is not None:
+        if (row := self.selected(self.listing.current)) is not None:
             self.dashboard.show_invocations(_filter_of(row.service, row.key))
 
 
@@ -215,7 +215,7 @@ class ObjectScreen(DetailScreen[Part]):
 
     def action_copy(self) -> None:
         """Copy the value."""
-        row = self.listing.current
+        row = self.selected(self.listing.current)
         if row and row.value is not None:
             self.dashboard.copy_text(payload_text(row.value.raw))
         elif row:

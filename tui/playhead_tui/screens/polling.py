@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from playhead.model import Invocation, Step
 from textual import work
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from playhead_tui.widgets.filter_bar import FilterBar
 
 __all__ = ["PollingScreen", "ReadFailed"]
+
+Row = TypeVar("Row")
 
 
 class ReadFailed(Message):
@@ -173,6 +175,12 @@ class PollingScreen(Screen[None]):
     def on_read_failed(self, message: ReadFailed) -> None:
         """Keep the rows on screen and show why they are not updated."""
         self.query_one(Notes).show_notes((*self.dashboard.notes, message.text))
+
+    def selected(self, row: Row | None) -> Row | None:
+        """Return the row under the cursor; without one, say so: no key does nothing unseen."""
+        if row is None:
+            self.dashboard.notify("No row is selected.")
+        return row
 
     # The filter line.
 

@@ -122,12 +122,12 @@ class ServicesScreen(DetailScreen[ServiceInfo]):
         """Show the invocations of the service."""
         from playhead.filters.language import quote
 
-        if (row := self.listing.current) is not None:
+        if (row := self.selected(self.listing.current)) is not None:
             self.dashboard.show_invocations(f"service={quote(row.name)}")
 
     def action_check(self) -> None:
         """Check which journals of the service today's code would refuse."""
-        if (row := self.listing.current) is not None:
+        if (row := self.selected(self.listing.current)) is not None:
             self.dashboard.push_screen(JournalCheckScreen(self.dashboard, row))
 
 
@@ -241,7 +241,7 @@ class JournalCheckScreen(DetailScreen[Checked]):
 
     def action_replay(self) -> None:
         """Replay the invocation, with every difference."""
-        if (one := self.listing.current) is not None:
+        if (one := self.selected(self.listing.current)) is not None:
             self.dashboard.open_replay(one.row.id, one.row.target)
 
 

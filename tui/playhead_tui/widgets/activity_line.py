@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from playhead.formatting import count, sparkline
 from playhead.model import Activity
 from rich.segment import Segment
+from rich.style import Style
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -50,10 +53,16 @@ class ActivityLine(Widget):
         started, failed = found.started[-minutes:], found.failed[-minutes:]
         return [
             Segment("  started a minute ", palette.dim),
-            Segment(sparkline(started, ascii_only=self.ascii_only), palette.accent),
+            *self._bars(started, palette.accent, palette),
             Segment(f" {count(sum(started))}", palette.text),
             Segment("  failed ", palette.dim),
-            Segment(sparkline(failed, ascii_only=self.ascii_only), palette.bad),
+            *self._bars(failed, palette.bad, palette),
             Segment(f" {count(sum(failed))}", palette.bad if sum(failed) else palette.text),
             Segment(f"  in {minutes} min", palette.dim),
         ]
+
+    def _bars(self, numbers: Sequence[int], style: Style, palette: Palette) -> Iterator[Segment]:
+        """Yield one bar a number, and a faint mark for 0."""
+        for bar in sparkline(numbers, ascii_only=self.ascii_only):
+            zero = "_" if self.ascii_only else "·"
+            yield Segment(zero, palette.faint) if bar == " " else Segment(bar, style)
