@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 
 import pytest
-from playhead.model import Message, Tokens
+from playhead.model import Cost, Message, Tokens
 from playhead_tui.screens.invocation import InvocationScreen
 from playhead_tui.widgets.chips import Chips
 from tui_fakes import FakeReader, ago
@@ -39,6 +39,17 @@ async def test_header_and_bars(stage, source) -> None:
         assert "┄" in retried
         assert "▸" in retried
         assert all(f"✗ attempt {number}" in text for number in (1, 2, 3))
+
+
+@pytest.mark.parametrize(
+    ("cost", "shown"), [(Cost(None, 1), "· cost unknown"), (Cost(0.5, 0), "· $0.50")]
+)
+async def test_the_header_says_what_the_calls_cost(stage, source, cost: Cost, shown: str) -> None:
+    row = replace(source.rows[0], cost=cost)
+    source.details[row.id] = replace(source.details[row.id], summary=row)
+    async with stage(source, size=(160, 24)) as s:
+        await opened(s, row.id)
+        assert shown in s.text.splitlines()[1]
 
 
 async def test_the_header_shows_only_what_has_happened(stage, source) -> None:

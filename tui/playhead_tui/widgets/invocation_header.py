@@ -151,7 +151,8 @@ class InvocationHeader(Widget):
             )
             figures.append((count(summary.tokens.total), split))
         if summary.cost and summary.llm_calls:
-            figures.append((cost(summary.cost), ""))
+            price = cost(summary.cost)
+            figures.append(("", "cost unknown") if price == "?" else (price, ""))
         if summary.restarted_from:
             figures.append(("", f"restart of {origin_line(summary, ORIGIN_LENGTH)}"))
         figures.append((clock(summary.created_at)[:8], " started"))
