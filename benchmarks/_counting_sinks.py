@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import socket
 import threading
+from abc import ABC, abstractmethod
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -27,7 +28,7 @@ LARGEST = 4 * 1024 * 1024
 """Size up to which gRPC servers take a request unless they are configured otherwise."""
 
 
-class Sink:
+class Sink(ABC):
     """A receiver; counts what it has answered with success."""
 
     def __init__(self, name: str) -> None:
@@ -52,13 +53,13 @@ class Sink:
             self.counts.update(int.from_bytes(span.span_id, "big") for span in spans)
         return True
 
+    @abstractmethod
     def up(self) -> None:
         """Accept requests."""
-        raise NotImplementedError
 
+    @abstractmethod
     def down(self) -> None:
         """Accept no connections, and close the open ones."""
-        raise NotImplementedError
 
 
 class HttpSink(Sink):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from collector_process import Collector, Recorder, send
+from collector_process import Recorder, Running, send
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.trace.export import SpanExportResult
 from otlp_sink import Answer, OtlpSink, spans_of
@@ -28,27 +28,16 @@ def jaeger(tmp_path: Path) -> Iterator[Jaeger]:
         target.child.stop()
 
 
-def to_recorder(recorder: Recorder) -> dict[str, str]:
-    return {"PLAYHEAD_RECORDER_ENDPOINT": f"http://127.0.0.1:{recorder.settings.otlp_http_port}"}
-
-
 async def test_large_spans_reach_a_grpc_target(
-    collector_binary: Path, recorder: Recorder, jaeger: Jaeger, tmp_path: Path
+    running: Running, recorder: Recorder, jaeger: Jaeger
 ) -> None:
     jaeger.start()
-    recorder.start()
-    collector = Collector(
-        collector_binary,
-        tmp_path,
-        {
-            **to_recorder(recorder),
-            "PLAYHEAD_COLLECTOR_EXPORTERS": "[otlp_grpc/jaeger]",
-            "JAEGER_OTLP_ENDPOINT": jaeger.grpc,
-        },
-    )
     names = [f"span {n}" for n in range(2000)]
-    try:
-        collector.start()
+    env = {
+        "PLAYHEAD_COLLECTOR_EXPORTERS": "[otlp_grpc/jaeger]",
+        "JAEGER_OTLP_ENDPOINT": jaeger.grpc,
+    }
+    with running(env) as collector:
         with collector.http_exporter() as http:
             for start in range(0, 2000, 200):
                 sent = send(http, names[start : start + 200], {"text": "x" * 10_000})
@@ -71,27 +60,18 @@ async def test_large_spans_reach_a_grpc_target(
         # The recorder has long values whole; for targets, they are cut to what gRPC takes.
         size = "length(attributes->>'$.text') AS size"
         assert await recorder.rows(size, "name = 'one of 4 MB'") == [{"size": 3_600_000}]
-    finally:
-        collector.child.stop()
 
 
 async def test_a_target_that_is_down_with_a_full_queue_hurts_no_other(
-    collector_binary: Path, recorder: Recorder, tmp_path: Path
+    running: Running, recorder: Recorder
 ) -> None:
-    recorder.start()
-    collector = Collector(
-        collector_binary,
-        tmp_path,
-        {
-            **to_recorder(recorder),
-            "PLAYHEAD_COLLECTOR_EXPORTERS": "[file/archive, otlp_grpc/jaeger]",
-            "JAEGER_OTLP_ENDPOINT": f"127.0.0.1:{free_port()}",
-            "PLAYHEAD_COLLECTOR_QUEUE_BYTES": "4000000",
-        },
-    )
     names = sorted(f"span {n:04}" for n in range(2000))
-    try:
-        collector.start()
+    env = {
+        "PLAYHEAD_COLLECTOR_EXPORTERS": "[file/archive, otlp_grpc/jaeger]",
+        "JAEGER_OTLP_ENDPOINT": f"127.0.0.1:{free_port()}",
+        "PLAYHEAD_COLLECTOR_QUEUE_BYTES": "4000000",
+    }
+    with running(env) as collector:
         with collector.http_exporter() as http:
             for start in range(0, 2000, 50):
                 sent = send(http, names[start : start + 50], {"text": "x" * 10_000})
@@ -104,28 +84,19 @@ async def test_a_target_that_is_down_with_a_full_queue_hurts_no_other(
         assert 1000 < lost < 2000
         for well in ("otlp_http/recorder", "file/archive"):
             assert collector.counted("otelcol_exporter_enqueue_failed_spans", well) == 0
-    finally:
-        collector.child.stop()
 
 
 async def test_a_target_that_comes_back_gets_everything_once(
-    collector_binary: Path, recorder: Recorder, tmp_path: Path
+    running: Running, recorder: Recorder
 ) -> None:
-    recorder.start()
     with OtlpSink(lambda request: Answer(503)) as sink:
-        collector = Collector(
-            collector_binary,
-            tmp_path,
-            {
-                **to_recorder(recorder),
-                "PLAYHEAD_COLLECTOR_EXPORTERS": "[otlp_http/phoenix]",
-                "PHOENIX_COLLECTOR_ENDPOINT": sink.url,
-                "PHOENIX_API_KEY": "the-key",
-            },
-        )
         names = sorted(f"span {n:03}" for n in range(300))
-        try:
-            collector.start()
+        env = {
+            "PLAYHEAD_COLLECTOR_EXPORTERS": "[otlp_http/phoenix]",
+            "PHOENIX_COLLECTOR_ENDPOINT": sink.url,
+            "PHOENIX_API_KEY": "the-key",
+        }
+        with running(env) as collector:
             with collector.http_exporter() as http:
                 for start in range(0, 300, 50):
                     assert send(http, names[start : start + 50]) is SpanExportResult.SUCCESS
@@ -134,32 +105,21 @@ async def test_a_target_that_comes_back_gets_everything_once(
             assert sink.spans == []
             sink.answer = lambda request: Answer()
             until(lambda: len(sink.spans) >= 300, "all spans have arrived", seconds=60)
-        finally:
-            collector.child.stop()
     assert sorted(span.name for span in sink.spans) == names
     assert {headers["authorization"] for headers in sink.headers} == {"Bearer the-key"}
 
 
-async def test_a_refused_span_is_dropped_and_counted(
-    collector_binary: Path, recorder: Recorder, tmp_path: Path
-) -> None:
+async def test_a_refused_span_is_dropped_and_counted(running: Running, recorder: Recorder) -> None:
     def answer(request: ExportTraceServiceRequest) -> Answer:
         poison = any(span.name == "poison" for span in spans_of(request))
         return Answer(400 if poison else 200)
 
-    recorder.start()
     with OtlpSink(answer) as sink:
-        collector = Collector(
-            collector_binary,
-            tmp_path,
-            {
-                **to_recorder(recorder),
-                "PLAYHEAD_COLLECTOR_EXPORTERS": "[otlp_http/phoenix]",
-                "PHOENIX_COLLECTOR_ENDPOINT": sink.url,
-            },
-        )
-        try:
-            collector.start()
+        env = {
+            "PLAYHEAD_COLLECTOR_EXPORTERS": "[otlp_http/phoenix]",
+            "PHOENIX_COLLECTOR_ENDPOINT": sink.url,
+        }
+        with running(env) as collector:
             with collector.http_exporter() as http:
                 assert send(http, ["poison"]) is SpanExportResult.SUCCESS
                 until(lambda: len(sink.headers) == 1, "the span was refused")
@@ -174,8 +134,6 @@ async def test_a_refused_span_is_dropped_and_counted(
                 "the refused span is counted",
             )
             [check] = await doctor({METRICS_PORT: str(collector.metrics_port)})
-        finally:
-            collector.child.stop()
     assert len(sink.headers) == 2  # It was not sent again.
     assert check.problem == "collector-loses-spans"
     lost = "the Collector lost spans since its start"
@@ -184,24 +142,16 @@ async def test_a_refused_span_is_dropped_and_counted(
 
 
 async def test_doctor_says_that_a_target_refuses_the_key(
-    collector_binary: Path, recorder: Recorder, tmp_path: Path
+    running: Running, recorder: Recorder
 ) -> None:
-    recorder.start()
     with OtlpSink(lambda request: Answer(401)) as sink:
-        collector = Collector(
-            collector_binary,
-            tmp_path,
-            {
-                **to_recorder(recorder),
-                "PLAYHEAD_COLLECTOR_EXPORTERS": "[otlp_http/langfuse, otlp_http/phoenix]",
-                "LANGFUSE_HOST": sink.url,
-                "LANGFUSE_AUTH": "cGstbGYtcGxhbnRlZDpzay1sZi1wbGFudGVk",
-                "PHOENIX_COLLECTOR_ENDPOINT": f"http://127.0.0.1:{free_port()}",
-            },
-            ["langfuse"],
-        )
-        try:
-            collector.start()
+        env = {
+            "PLAYHEAD_COLLECTOR_EXPORTERS": "[otlp_http/langfuse, otlp_http/phoenix]",
+            "LANGFUSE_HOST": sink.url,
+            "LANGFUSE_AUTH": "cGstbGYtcGxhbnRlZDpzay1sZi1wbGFudGVk",
+            "PHOENIX_COLLECTOR_ENDPOINT": f"http://127.0.0.1:{free_port()}",
+        }
+        with running(env, ["langfuse"]) as collector:
             with collector.http_exporter() as http:
                 assert send(http, ["one", "two"]) is SpanExportResult.SUCCESS
             until(
@@ -212,30 +162,19 @@ async def test_doctor_says_that_a_target_refuses_the_key(
                 "the refused spans are counted",
             )
             [check] = await doctor({METRICS_PORT: str(collector.metrics_port)})
-        finally:
-            collector.child.stop()
     lost = "the Collector lost spans since its start"
     assert check.finding == f"{lost}: 2 for otlp_http/langfuse (it refuses the key)"
     assert sink.headers[0]["authorization"] == "Basic cGstbGYtcGxhbnRlZDpzay1sZi1wbGFudGVk"
     assert "cGstbGYtcGxhbnRlZDpzay1sZi1wbGFudGVk" not in collector.log.read_text()
 
 
-async def test_open_spans_reach_the_recorder_only(
-    collector_binary: Path, recorder: Recorder, tmp_path: Path
-) -> None:
-    recorder.start()
+async def test_open_spans_reach_the_recorder_only(running: Running, recorder: Recorder) -> None:
     with OtlpSink() as sink:
-        collector = Collector(
-            collector_binary,
-            tmp_path,
-            {
-                **to_recorder(recorder),
-                "PLAYHEAD_COLLECTOR_EXPORTERS": "[file/archive, otlp_http/phoenix]",
-                "PHOENIX_COLLECTOR_ENDPOINT": sink.url,
-            },
-        )
-        try:
-            collector.start()
+        env = {
+            "PLAYHEAD_COLLECTOR_EXPORTERS": "[file/archive, otlp_http/phoenix]",
+            "PHOENIX_COLLECTOR_ENDPOINT": sink.url,
+        }
+        with running(env) as collector:
             with collector.http_exporter() as http:
                 assert send(http, ["open"], {"playhead.pending": True}) is SpanExportResult.SUCCESS
                 assert send(http, ["finished"]) is SpanExportResult.SUCCESS
@@ -244,8 +183,6 @@ async def test_open_spans_reach_the_recorder_only(
             until(lambda: collector.archived() != [], "the archive has a span")
             [row] = await recorder.rows("end_unix_nano", "name = 'open'")
             [check] = await doctor({METRICS_PORT: str(collector.metrics_port)})
-        finally:
-            collector.child.stop()
     assert row["end_unix_nano"] is None
     assert check.state == "passed"
     assert [span.name for span in sink.spans] == ["finished"]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as GrpcExporter
@@ -37,6 +37,16 @@ def send(
     for name in names:
         tracer.start_span(name, attributes=attributes or {"text": "héllo [red]"}).end()
     return exporter.export(memory.get_finished_spans())
+
+
+class Running(Protocol):
+    """Runs a Collector for a block."""
+
+    def __call__(
+        self, env: Mapping[str, str], keyed_targets: Sequence[str] = ()
+    ) -> AbstractContextManager[Collector]:
+        """Start it with these variables, and files of targets."""
+        ...
 
 
 class Recorder:

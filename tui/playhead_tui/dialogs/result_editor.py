@@ -13,9 +13,9 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Footer, Input, Static, TextArea
 
+from playhead_tui.dialogs.text_editor import TextEditor
 from playhead_tui.drawing.cells import clip
 
 __all__ = ["ResultEditor", "editable"]
@@ -31,21 +31,10 @@ def _escaped(character: str) -> str:
     return f"\\u{ord(character):04x}"
 
 
-class ResultEditor(ModalScreen[WhatIfQuestion | None]):
+class ResultEditor(TextEditor[WhatIfQuestion]):
     """JSON to edit, and the source of the results after it: the recording, none, or real code."""
 
     DEFAULT_CSS = """
-    ResultEditor { align: center middle; background: $background 60%; }
-    ResultEditor > Vertical {
-        width: 96; max-width: 98%; height: 90%; padding: 0 1; background: $surface;
-        border: round $primary 60%; border-title-color: $foreground; border-title-style: bold;
-    }
-    ResultEditor TextArea { height: 1fr; border: none; padding: 0; background: $background; }
-    ResultEditor TextArea:focus { border: none; }
-    .ascii ResultEditor > Vertical { border: ascii $primary 60%; }
-    ResultEditor .hint { height: auto; color: $foreground 60%; }
-    ResultEditor .error { color: $text-error; height: auto; max-height: 3; display: none; }
-    ResultEditor .error.some { display: block; }
     ResultEditor Input, ResultEditor Input:focus { height: 1; border: none; padding: 0; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -97,9 +86,8 @@ class ResultEditor(ModalScreen[WhatIfQuestion | None]):
             yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
-        """Show the choices and focus the text."""
+        """Show the choices."""
         self._show_choices()
-        self.query_one(TextArea).focus()
 
     def _show_choices(self) -> None:
         value = "a model's answer, as text or JSON" if self.of_model else "a value, as JSON"
@@ -139,13 +127,7 @@ class ResultEditor(ModalScreen[WhatIfQuestion | None]):
         self.dismiss(replace(self.question, changes=changes, live=names))
 
     def _show_error(self, error: ValueError) -> None:
-        line = self.query_one(".error", Static)
-        line.update(f"Not valid JSON: {error}. Put text in quotes.")
-        line.add_class("some")
+        self.show_error(f"Not valid JSON: {error}. Put text in quotes.")
         if isinstance(error, json.JSONDecodeError):
             self.query_one(TextArea).move_cursor((error.lineno - 1, error.colno - 1))
         self.query_one(TextArea).focus()
-
-    def action_close(self) -> None:
-        """Close without a change."""
-        self.dismiss(None)

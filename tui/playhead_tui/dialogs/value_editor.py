@@ -9,28 +9,16 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Footer, Static, TextArea
+
+from playhead_tui.dialogs.text_editor import TextEditor
 
 __all__ = ["ValueEditor"]
 
 
-class ValueEditor(ModalScreen[str | None]):
+class ValueEditor(TextEditor[str]):
     """A text to edit; returns it once it is valid, or None."""
 
-    DEFAULT_CSS = """
-    ValueEditor { align: center middle; background: $background 60%; }
-    ValueEditor > Vertical {
-        width: 96; max-width: 98%; height: 90%; padding: 0 1; background: $surface;
-        border: round $primary 60%; border-title-color: $foreground; border-title-style: bold;
-    }
-    ValueEditor TextArea { height: 1fr; border: none; padding: 0; background: $background; }
-    ValueEditor TextArea:focus { border: none; }
-    .ascii ValueEditor > Vertical { border: ascii $primary 60%; }
-    ValueEditor .hint { height: auto; color: $foreground 60%; }
-    ValueEditor .error { color: $text-error; height: auto; max-height: 3; display: none; }
-    ValueEditor .error.some { display: block; }
-    """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "close", "Close"),
         Binding("ctrl+s,f5", "submit", "Continue", priority=True),
@@ -63,10 +51,6 @@ class ValueEditor(ModalScreen[str | None]):
             yield Static("", classes="error", markup=False)
             yield Footer(show_command_palette=False)
 
-    def on_mount(self) -> None:
-        """Focus the text."""
-        self.query_one(TextArea).focus()
-
     def action_submit(self) -> None:
         """Return a valid text, or show the error."""
         text = self.query_one(TextArea).text
@@ -74,10 +58,4 @@ class ValueEditor(ModalScreen[str | None]):
         if error is None:
             self.dismiss(text)
             return
-        line = self.query_one(".error", Static)
-        line.update(error)
-        line.add_class("some")
-
-    def action_close(self) -> None:
-        """Close without a change."""
-        self.dismiss(None)
+        self.show_error(error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from playhead_samples.scenarios.testbed.scenario_run import ScenarioRun
@@ -9,7 +10,7 @@ from playhead_samples.scenarios.testbed.scenario_run import ScenarioRun
 SECONDS = 30.0
 
 
-class _Wait:
+class _Wait(ABC):
     """A wait until `_met` is true; errors name the condition by the action's text."""
 
     __slots__ = ()
@@ -19,8 +20,8 @@ class _Wait:
         """Wait. Raises ScenarioError on a timeout."""
         run.wait(lambda: self._met(run), seconds=self.seconds, what=str(self))
 
-    def _met(self, run: ScenarioRun) -> bool:
-        raise NotImplementedError
+    @abstractmethod
+    def _met(self, run: ScenarioRun) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
