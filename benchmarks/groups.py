@@ -2,8 +2,9 @@
 
     python -m benchmarks.groups [--invocations 100000]
 
-Writes invocations with two LLM calls each, and a failure in every twentieth, into a store. Prints
-the shortest of three times of each query, and its ratio to the floor: a count of calls by model.
+Writes invocations into a store: two LLM calls each, in durable steps that have spans and journal
+entries, and a failure in every twentieth. Prints the shortest of three times of each query, its
+processor time, and its ratio to the floor: a count of calls by model.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from playhead.reader.reader import Reader
 from playhead.record.text_indexer import IndexerPace, TextIndexer
 from playhead.store.call_table import rebuild_calls
 from playhead.store.database import Store
+from playhead.store.figures import begin_figures, update_figures
 from playhead.store.query import to_rows
 from playhead.store.text_index import FOLDER, Found
 
@@ -66,6 +68,32 @@ SELECT md5((i // 2)::VARCHAR) AS trace_id, lpad(printf('%x', i), 16, '0') AS spa
     'gen_ai.input.messages',
     '[{"role":"user","parts":[{"type":"text","content":"Question ' || i || ' ' || ? || '"}]}]')
     AS attributes
+FROM range(?) rows(i)
+"""
+STEPS = """
+INSERT INTO spans BY NAME
+SELECT md5((i // 2)::VARCHAR) AS trace_id,
+  lpad(printf('%x', 1099511627776 + i), 16, '0') AS span_id,
+  'run Model call' AS name, 'internal' AS kind, 'agents' AS service_name, 'bridge' AS scope_name,
+  (1773446400000000000 + (i // 2) * 20000000)::UBIGINT AS start_unix_nano,
+  (start_unix_nano + 500000000)::UBIGINT AS end_unix_nano, 'unset' AS status_code,
+  '' AS status_message, '{}' AS resource, '[]' AS events, '[]' AS links,
+  'inv_' || lpad((i // 2)::VARCHAR, 12, '0') AS invocation_id,
+  json_object('restate.journal.command.type', 'Run',
+    'restate.journal.command.name', 'Step ' || (i % 9), 'playhead.journal.command_index', 1 + i % 2)
+    AS attributes
+FROM range(?) rows(i)
+"""
+JOURNAL = """
+INSERT INTO journal BY NAME
+SELECT 'inv_' || lpad((i // 4)::VARCHAR, 12, '0') AS id, 1 + i % 4 AS "index",
+  CASE WHEN i % 2 = 0 THEN 'Command: Run' ELSE 'Notification: Run' END AS entry_type,
+  CASE WHEN i % 2 = 0 THEN 'Step ' || (i // 2 % 9) END AS name, '' AS raw,
+  CASE WHEN i % 2 = 0 THEN '{"Command":{"Run":{"completion_id":' || (1 + i % 4 // 2) || '}}}'
+    ELSE '{"Notification":{"ty":"Run","id":{"CompletionId":' || (1 + i % 4 // 2)
+      || '},"result":"Success"}}' END AS entry_lite_json,
+  TIMESTAMPTZ '2026-03-14 00:00:00+00' + INTERVAL 1 SECOND * (i // 200)
+    + INTERVAL 1 MILLISECOND * (i % 2 * (i % 997)) AS appended_at
 FROM range(?) rows(i)
 """
 TRACE = (
@@ -113,19 +141,39 @@ def fill(store: Store, invocations: int) -> None:
         connection.execute(INVOCATIONS, [invocations])
         connection.execute(FAILURES, [TRACE, invocations])
         connection.execute(SPANS, ["lorem ipsum dolor sit amet " * 12, 2 * invocations])
+        connection.execute(STEPS, [2 * invocations])
+        connection.execute(JOURNAL, [4 * invocations])
     rebuild_calls(store, threading.Event())
+    store.checkpoint()
+
+
+def derive(store: Store) -> None:
+    """Compute the figures of the invocations, and print what it took."""
+    begin_figures(store)
+    begun, used = time.perf_counter(), time.process_time()
+    updated = 0
+    while some := update_figures(store):
+        updated += some
+    seconds, cpu = time.perf_counter() - begun, time.process_time() - used
+    print(
+        f"figures: {cpu:.1f} s CPU, {seconds:.0f} s, {cpu / max(updated, 1) * 1e6:.0f} us CPU each"
+    )
     store.checkpoint()
 
 
 async def measure(what: str, query: Callable[[], Awaitable[Any]], floor: float = 0.0) -> float:
     """Print and return the shortest time."""
     times: list[float] = []
+    used: list[float] = []
     for _ in range(ROUNDS):
-        begun = time.perf_counter()
+        begun, cpu = time.perf_counter(), time.process_time()
         await query()
         times.append(time.perf_counter() - begun)
+        used.append(time.process_time() - cpu)
     ratio = f"{min(times) / floor:8.1f} x" if floor else ""
-    print(f"{what:<28} {min(times) * 1000:8.0f} ms {ratio}", flush=True)
+    print(
+        f"{what:<28} {min(times) * 1000:8.0f} ms {min(used) * 1000:8.0f} ms CPU {ratio}", flush=True
+    )
     return min(times)
 
 
@@ -160,6 +208,9 @@ async def run(store: Store) -> None:
     await measure("list, newest 100", lambda: reader.invocations(limit=100), floor)
     for text in FILTERS:
         await measure(text, lambda text=text: reader.invocations(filter=text, limit=100), floor)
+    await measure("failures, from all rows", reader.failures, floor)
+    await measure("agents, from all rows", reader.agents, floor)
+    derive(store)
     await measure("failures", reader.failures, floor)
     await measure("agents", reader.agents, floor)
 

@@ -101,7 +101,7 @@ async def test_agents_are_sums_of_their_calls(tmp_path: Path, built: bool) -> No
                "gen_ai.usage.details.reasoning_tokens": 4}  # fmt: skip
     store.chat("inv_a", "gpt-4o-mini", (1000, 10), agent="shop", attributes=details)
     details |= {"playhead.logical_span_id": "second"}
-    store.chat("inv_a", "gpt-4o-mini", (9, 9), agent="shop", attributes=details, status="error")
+    store.chat("inv_b", "gpt-4o-mini", (9, 9), agent="shop", attributes=details, status="error")
     store.chat("inv_b", "gpt-4o-mini", (3000, 30), agent="shop", attributes=details, seconds=3)
     store.chat("inv_b", "own", (5, 5), agent="shop", seconds=2)
     store.chat("inv_b", "own", (5, 5), attributes={"playhead.replayed": True})

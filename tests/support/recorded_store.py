@@ -15,6 +15,7 @@ from playhead.record.file_client import FileClient
 from playhead.store.arrow import pa
 from playhead.store.call_table import rebuild_calls
 from playhead.store.database import DATABASE, Store
+from playhead.store.figures import begin_figures, update_figures
 from playhead.store.schema import SPAN_COLUMNS, TABLES
 from playhead.store.span_writer import SpanWriter
 
@@ -120,7 +121,7 @@ class RecordedStore:
         """Write the rows and return a reader of the file, without a server.
 
         Args:
-            built: Whether the recorder has built its table of calls.
+            built: Whether the recorder has built its tables of calls and figures.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         store = Store(self.folder)
@@ -134,6 +135,9 @@ class RecordedStore:
                 _insert(connection, "state", self.state)
             if built:
                 rebuild_calls(store, threading.Event())
+                begin_figures(store)
+                while update_figures(store):
+                    pass
         finally:
             store.close()
         return Reader(None, ClosedStore(self.folder / DATABASE))

@@ -26,9 +26,9 @@ def used_models(calls: str) -> str:
         calls: SELECT of all calls; see `playhead.store.call_table`.
     """
     return (
-        "SELECT DISTINCT provider, name AS model, strftime(make_timestamp("
-        f"started_us // 86400000000 * 86400000000), '%Y-%m-%d') AS day FROM ({calls})"
-        " WHERE kind = 'model' AND succeeded"
+        "SELECT provider, model, strftime(make_timestamp(day * 86400000000), '%Y-%m-%d') AS day"
+        " FROM (SELECT DISTINCT provider, name AS model, started_us // 86400000000 AS day"
+        f" FROM ({calls}) WHERE kind = 'model' AND succeeded)"
     )
 
 

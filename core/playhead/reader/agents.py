@@ -7,84 +7,67 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from playhead import conventions as names
 from playhead.filters.language import Filter
 from playhead.filters.prices import PRICES_CTE, price_join
 from playhead.model import AgentFigures, Cost, FigureKind
 from playhead.prices import COST_SQL
-from playhead.reader.listing.matching import matching
+from playhead.reader.listing.matching import figures_built, matching
 from playhead.record.client import StoreClient
+from playhead.store.figures import figure_rows
 from playhead.values import as_int, as_text
 
 __all__ = ["read_agents"]
 
-_FIGURES = """count(DISTINCT invocation_id) AS invocations,
-  quantile_disc(duration, 0.5) FILTER (succeeded) AS p50,
-  quantile_disc(duration, 0.95) FILTER (succeeded) AS p95"""
+_MATCHING = "SELECT id FROM matching"
+
+# The sums of calls and steps know what has to be counted per invocation. Counting distinct ids of a
+# million calls would take longer than everything else.
+_SUMS = """
+sums AS (
+  SELECT kind, agent, name, sum(invocations)::BIGINT AS invocations,
+    sum(repeated)::BIGINT AS repeated FROM ({figures}) GROUP BY ALL
+)"""
+_QUANTILES = """quantile_disc(duration, [0.5, 0.95]) FILTER (succeeded) AS quantiles"""
+_COUNTS = f"""
+SELECT kind, coalesce(agent, '') AS agent, coalesce(name, '') AS name,
+  count(*) FILTER (succeeded) AS calls, count(*) FILTER (failed) AS errors, {_QUANTILES}"""
+_TOTALS = """SELECT agent, name, calls, errors, repeated AS retries, invocations,
+  quantiles[1] AS p50, quantiles[2] AS p95"""
 
 _MODELS = f"""
-SELECT coalesce(agent, '') AS agent, coalesce(name, '') AS name,
-  count(*) FILTER (succeeded) AS calls, count(*) FILTER (failed) AS errors,
-  count(logical_id) - count(DISTINCT logical_id) AS retries,
+, {_SUMS}, counts AS ({_COUNTS},
   coalesce(sum(input_tokens) FILTER (succeeded), 0)::BIGINT AS input,
   coalesce(sum(output_tokens) FILTER (succeeded), 0)::BIGINT AS output,
   coalesce(sum(cache_read_tokens) FILTER (succeeded), 0)::BIGINT AS cached,
   coalesce(sum(reasoning_tokens) FILTER (succeeded), 0)::BIGINT AS reasoning,
-  sum(usd) FILTER (succeeded) AS usd, count(*) FILTER (succeeded AND usd IS NULL) AS unpriced,
-  {_FIGURES}
+  sum(usd) FILTER (succeeded) AS usd, count(*) FILTER (succeeded AND usd IS NULL) AS unpriced
 FROM (
   SELECT call.*, {COST_SQL} AS usd FROM ({{calls}}) AS call {price_join("call")}
   WHERE call.kind = 'model' AND {{chosen}}
-) GROUP BY ALL
+) GROUP BY kind, coalesce(agent, ''), coalesce(name, ''))
+{_TOTALS}, input, output, cached, reasoning, usd, unpriced
+FROM counts JOIN sums USING (kind, agent, name)
 """
 _TOOLS = f"""
-SELECT coalesce(agent, '') AS agent, coalesce(name, '') AS name,
-  count(*) FILTER (succeeded) AS calls, count(*) FILTER (failed) AS errors,
-  count(*) - count(DISTINCT logical_id) AS retries, {_FIGURES}
-FROM ({{calls}}) WHERE kind = 'tool' AND {{chosen}} GROUP BY ALL
+, {_SUMS}, counts AS ({_COUNTS}
+FROM ({{calls}}) WHERE kind = 'tool' AND {{chosen}}
+GROUP BY kind, coalesce(agent, ''), coalesce(name, ''))
+{_TOTALS} FROM counts JOIN sums USING (kind, agent, name)
 """
-_STEPS = f"""
-, commands AS (
-  SELECT id, name, appended_at, TRY_CAST(entry_lite_json->>'$.Command.Run.completion_id' AS BIGINT)
-    AS completion
-  FROM journal WHERE entry_type = 'Command: Run' AND id IN (SELECT id FROM matching)
-), results AS (
-  SELECT id, appended_at,
-    TRY_CAST(entry_lite_json->>'$.Notification.id.CompletionId' AS BIGINT) AS completion,
-    coalesce(entry_lite_json->>'$.Notification.result', 'Success') AS outcome
-  FROM journal WHERE entry_type = 'Notification: Run' AND id IN (SELECT id FROM matching)
-), tried AS (
-  SELECT invocations.target_service_name AS agent, event_json->>'$.related_command_name' AS name,
-    count(*) AS failures
-  FROM journal_events JOIN invocations USING (id)
-  WHERE event_type = 'TransientError' AND id IN (SELECT id FROM matching)
-    AND event_json->>'$.related_command_type' = 'Run'
-  GROUP BY ALL
-), executed AS (
-  SELECT invocations.target_service_name AS agent,
-    {names.attribute_sql(names.COMMAND_NAME)} AS name,
-    count(*) FILTER (status_code = 'error') AS failures,
-    count(*) - count(DISTINCT (invocation_id, {names.number_sql(names.COMMAND_INDEX)})) AS repeated
-  FROM spans JOIN invocations ON invocations.id = invocation_id
-  WHERE starts_with(spans.name, 'run ') AND invocation_id IN (SELECT id FROM matching)
-    AND {names.attribute_sql(names.COMMAND_TYPE)} = 'Run'
-    AND coalesce({names.attribute_sql(names.REPLAYED)}, '') <> 'true'
-  GROUP BY ALL
-), steps AS (
-  SELECT coalesce(target_service_name, '') AS agent, coalesce(commands.name, '') AS name,
-    commands.id AS invocation_id, coalesce(outcome = 'Failure', false) AS failed,
-    coalesce(outcome <> 'Failure', false) AS succeeded,
-    (epoch_us(results.appended_at) - epoch_us(commands.appended_at)) / 1e6 AS duration
-  FROM commands JOIN invocations USING (id)
-  LEFT JOIN results ON results.id = commands.id AND results.completion = commands.completion
+_STEPS = """
+, steps AS {materialized} ({figures}), times AS (
+  SELECT agent, name, quantile_disc(duration, [0.5, 0.95]) AS quantiles
+  FROM (SELECT agent, name, unnest(durations) AS duration FROM steps) GROUP BY ALL
+), sums AS (
+  SELECT agent, name, sum(succeeded)::BIGINT AS calls,
+    greatest(sum(failed) + sum(tried), sum(executed))::BIGINT AS errors,
+    greatest(sum(tried), sum(repeated))::BIGINT AS retries,
+    sum(invocations)::BIGINT AS invocations
+  FROM steps GROUP BY ALL HAVING sum(counted) > 0
 )
-SELECT steps.agent, steps.name, count(*) FILTER (succeeded) AS calls,
-  greatest(count(*) FILTER (failed) + coalesce(any_value(tried.failures), 0),
-    coalesce(any_value(executed.failures), 0)) AS errors,
-  greatest(any_value(tried.failures), any_value(repeated), 0) AS retries, {_FIGURES}
-FROM steps LEFT JOIN tried ON tried.agent = steps.agent AND tried.name = steps.name
-  LEFT JOIN executed ON executed.agent = steps.agent AND executed.name = steps.name
-GROUP BY steps.agent, steps.name
+SELECT agent, name, calls, errors, retries, invocations,
+  quantiles[1] AS p50, quantiles[2] AS p95
+FROM sums LEFT JOIN times USING (agent, name)
 """
 
 
@@ -104,18 +87,28 @@ async def read_agents(
         RecorderError: The store cannot be read.
         QueryError: The store was written by an older recorder.
     """
-    found = await matching(client, wanted, now, priced="model" in kinds)
+    found = await matching(client, wanted, now, priced="model" in kinds, counted="tool" in kinds)
     selected, params = found.condition.select("i.id AS id")
     # Without conditions, calls of invocations that were not copied count, too.
-    chosen_calls = "invocation_id IN (SELECT id FROM matching)" if wanted else "true"
+    chosen_calls = f"invocation_id IN ({_MATCHING})" if wanted else "true"
     head = f"matching AS MATERIALIZED ({selected})"
+    built = await figures_built(client)
+    ids = _MATCHING if wanted else ""
+    sums = figure_rows("call", built=built, ids=ids, calls=found.calls)
+    steps = figure_rows("step", built=built, ids=ids)
+    # Reading the narrow table twice takes less than a copy of its rows.
+    materialized = "NOT MATERIALIZED" if built else "MATERIALIZED"
     queries: dict[FigureKind, tuple[str, list[Any]]] = {
         "model": (
-            f"WITH {PRICES_CTE}, {head}{_MODELS.format(calls=found.calls, chosen=chosen_calls)}",
+            f"WITH {PRICES_CTE}, {head}"
+            f"{_MODELS.format(calls=found.calls, figures=sums, chosen=chosen_calls)}",
             [found.prices, *params],
         ),
-        "tool": (f"WITH {head}{_TOOLS.format(calls=found.calls, chosen=chosen_calls)}", params),
-        "step": (f"WITH {head}{_STEPS}", params),
+        "tool": (
+            f"WITH {head}{_TOOLS.format(calls=found.calls, figures=sums, chosen=chosen_calls)}",
+            params,
+        ),
+        "step": (f"WITH {head}{_STEPS.format(figures=steps, materialized=materialized)}", params),
     }
     chosen: list[FigureKind] = [kind for kind in queries if kind in kinds]
     answers = await asyncio.gather(*(client.rows(*queries[kind]) for kind in chosen))

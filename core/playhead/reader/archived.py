@@ -10,6 +10,7 @@ from playhead.record.change_feed import Changes
 from playhead.record.client import StoreClient
 from playhead.store.archive import with_archive
 from playhead.store.call_table import IS_BUILT
+from playhead.store.figures import FIGURES_BUILT
 
 if TYPE_CHECKING:
     from playhead.store.arrow import ArrowTable
@@ -80,7 +81,10 @@ async def archive_note(client: StoreClient) -> tuple[str, ...]:
 def _with_archive(sql: str) -> str:
     """Return a query on the tables as a query on the views that span the archive, too.
 
-    The table `calls` has no archived rows, so that calls are read from the spans.
+    The table `calls` and the figures of invocations have no archived rows, so that these are read
+    from the spans, journals and events.
     """
     sql = sql.replace("FROM invocation_attempts", "FROM all_invocation_attempts")
-    return with_archive(sql.replace(IS_BUILT, "SELECT 1 WHERE false"))
+    for built in (IS_BUILT, FIGURES_BUILT):
+        sql = sql.replace(built, "SELECT 1 WHERE false")
+    return with_archive(sql)

@@ -22,6 +22,7 @@ from playhead.record.endpoint import (
     remove_endpoint,
     write_endpoint,
 )
+from playhead.record.figure_keeper import FigureKeeper
 from playhead.record.http_server import HttpServer, listen
 from playhead.record.ingest import Ingest
 from playhead.record.journal_copier import JournalCopier
@@ -34,6 +35,7 @@ from playhead.restate.client import RestateClient
 from playhead.settings import Settings
 from playhead.store.call_table import rebuild_calls
 from playhead.store.database import Store
+from playhead.store.figures import begin_figures
 from playhead.store.llm_calls import rebuild_llm_calls
 from playhead.store.query import Limits
 from playhead.store.retention import Keep
@@ -164,6 +166,10 @@ async def open_recorder(settings: Settings, options: RecorderOptions) -> AsyncGe
         committing = asyncio.create_task(ingest.run())
         stack.push_async_callback(_finish, ingest.stop, committing)
         stack.push_async_callback(_finish, indexer.stop, asyncio.create_task(indexer.run()))
+        keeper = FigureKeeper(
+            store, busy=lambda: ingest.busy, failed=lambda reason: ingest.note_error(reason)
+        )
+        stack.push_async_callback(_finish, keeper.stop, asyncio.create_task(keeper.run()))
         try:
             grpc_server, grpc_port = await otlp_grpc.serve(
                 ingest,
@@ -290,6 +296,7 @@ def _rebuild(store: Store, stop: threading.Event) -> None:
     """Rebuild the derived tables whose rules have changed."""
     rebuild_llm_calls(store, stop)
     rebuild_calls(store, stop)
+    begin_figures(store)
 
 
 async def _finish(stop: Callable[[], None], task: asyncio.Task[None]) -> None:

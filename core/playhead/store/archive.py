@@ -18,6 +18,7 @@ from typing import Any
 import duckdb
 
 from playhead.errors import StoreError
+from playhead.store.stale_figures import note_stale
 
 __all__ = [
     "ARCHIVE",
@@ -89,6 +90,10 @@ def move_to_archive(
         " AND (to_timestamp(started_us / 1e6) AT TIME ZONE 'UTC')::DATE < ?",
         [before],
     )
+    for table in ("invocation_figures", "invocation_failures"):
+        connection.execute(f"DELETE FROM {table} WHERE invocation_id IN (SELECT id FROM ended)")
+    ended: list[tuple[str]] = connection.execute("SELECT id FROM ended").fetchall()
+    note_stale(connection, (id_ for (id_,) in ended))
     connection.execute("DROP TABLE ended")
     if keep and days:
         connection.execute("INSERT INTO archives VALUES (?, now(), ?)", [run, before])

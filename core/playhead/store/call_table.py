@@ -20,6 +20,7 @@ __all__ = [
     "CALL_TABLE",
     "IS_BUILT",
     "add_calls",
+    "counted",
     "delete_calls",
     "inherit_calls",
     "rebuild_calls",
@@ -116,7 +117,13 @@ FROM (
 """
 
 
-def _counted(calls: str) -> str:
+def counted(calls: str, answers: str = "true") -> str:
+    """Return the SELECT of calls, each once, with the answers that no span shows.
+
+    Args:
+        calls: SELECT of rows of `calls`.
+        answers: Condition on `journal_llm_calls`.
+    """
     return f"""
 SELECT * FROM ({calls})
 WHERE (trace_id, span_id) NOT IN (SELECT (trace_id, span_id) FROM duplicate_spans)
@@ -124,13 +131,13 @@ UNION ALL BY NAME
 SELECT invocation_id, 'model' AS kind, provider, model AS name, answered_us AS started_us,
   true AS succeeded, false AS failed, input_tokens, output_tokens, cache_read_tokens,
   cache_write_tokens
-FROM journal_llm_calls WHERE NOT copied
+FROM journal_llm_calls WHERE NOT copied AND {answers}
 """
 
 
-CALLS = _counted(_select("spans"))
+CALLS = counted(_select("spans"))
 """SELECT of all calls, each once, as in the views `llm_calls` and `tool_calls`; from `spans`."""
-CALL_TABLE = _counted("SELECT * FROM calls")
+CALL_TABLE = counted("SELECT * FROM calls")
 """The same from the table `calls`, if it `IS_BUILT`."""
 
 

@@ -26,8 +26,18 @@ _VARIABLE = (
 )
 
 
-def failures_view() -> str:
-    """Return the SELECT of the view `failures`."""
+def failures_view(ids: str = "") -> str:
+    """Return the SELECT of the view `failures`.
+
+    Args:
+        ids: SELECT of the invocations whose failures are wanted; empty for all.
+    """
+    events = invocations = failed = ""
+    if ids:
+        # As in `SPANS_OF`: the long columns of other events are not read.
+        events = f"rowid IN (SELECT rowid FROM journal_events WHERE id IN ({ids})) AND"
+        failed = f"id IN ({ids}) AND"
+        invocations = f"WHERE id IN ({ids})"
 
     def text(value: str) -> str:
         return "'" + value.replace("'", "''") + "'"
@@ -41,12 +51,12 @@ WITH failed AS (
     {field("error_stacktrace")} AS trace, ({field("error_code")})::INTEGER AS code,
     coalesce({field("related_command_name")}, '') AS name,
     coalesce({field("related_command_type")}, '') AS type
-  FROM journal_events WHERE event_type = 'TransientError'
+  FROM journal_events WHERE {events} event_type = 'TransientError'
   UNION ALL
   SELECT id, completed_at, 'end', completion_failure, NULL,
     TRY_CAST(regexp_extract(completion_failure, '^\\[([0-9]+)', 1) AS INTEGER), '', ''
   FROM invocations
-  WHERE completion_result = 'failure' AND status = 'completed'
+  WHERE {failed} completion_result = 'failure' AND status = 'completed'
     AND completion_failure NOT IN ('[409] killed', '[409] cancelled')
 ),
 framed AS (
@@ -75,15 +85,17 @@ named AS (
 placed AS (
   SELECT named.*, left(regexp_extract(full_error, '([^.]*)$|^.*\\s.*$', 0), 200) AS error,
     CASE WHEN name <> '' THEN name ELSE type END AS step,
-    coalesce(invocations.target_service_name, '') AS service,
-    coalesce(invocations.pinned_deployment_id, invocations.last_attempt_deployment_id)
-      AS deployment_id,
+    coalesce(target_service_name, '') AS service,
+    coalesce(pinned_deployment_id, last_attempt_deployment_id) AS deployment_id,
     CASE WHEN frame.file <> '' THEN frame.file || ' in ' || frame.function
       ELSE regexp_replace(regexp_extract(script_frame, '^at (.*?):[0-9]+:[0-9]+\\)?$', 1),
         '^(?:(.*?) )?\\(?(?:.*/)?([^/]*)$', '\\2 in \\1') END AS place,
     CASE WHEN frame.file <> '' THEN TRY_CAST(frame.line AS INTEGER)
       ELSE TRY_CAST(regexp_extract(script_frame, ':([0-9]+):[0-9]+\\)?$', 1) AS INTEGER) END AS line
-  FROM named LEFT JOIN invocations USING (id)
+  FROM named LEFT JOIN (
+    SELECT id, target_service_name, pinned_deployment_id, last_attempt_deployment_id
+    FROM invocations {invocations}
+  ) AS owner USING (id)
 )
 SELECT id AS invocation_id, failed_at, kind, error, coalesce(message, '') AS message, code, step,
   service,

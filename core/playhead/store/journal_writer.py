@@ -13,6 +13,7 @@ from playhead.store.arrow import ArrowTable
 from playhead.store.database import Store
 from playhead.store.llm_calls import update_llm_calls
 from playhead.store.schema import TABLES
+from playhead.store.stale_figures import note_stale
 
 __all__ = ["CopyProgress", "JournalCopy", "copy_progress", "write_copy"]
 
@@ -89,6 +90,7 @@ def write_copy(store: Store, copy: JournalCopy) -> None:
                 [GONE, copy.gone],
             )
         _write_progress(connection, copy.progress)
+        note_stale(connection, copy.progress)
         update_llm_calls(connection, copy.progress)
 
 

@@ -22,6 +22,7 @@ from playhead.model import LlmCall
 from playhead.store.arrow import pa
 from playhead.store.database import Store
 from playhead.store.span_selection import SPANS_OF
+from playhead.store.stale_figures import note_stale
 
 __all__ = ["rebuild_llm_calls", "update_llm_calls"]
 
@@ -299,6 +300,7 @@ def _replace(
     rows: Sequence[tuple[Any, ...]],
 ) -> None:
     """Replace the rows of these invocations."""
+    note_stale(connection, ids)
     connection.execute(
         f"DELETE FROM {table} WHERE invocation_id IN (SELECT unnest(?::VARCHAR[]))", [list(ids)]
     )

@@ -17,6 +17,7 @@ import duckdb
 from playhead.model.status import GONE
 from playhead.store.database import Store
 from playhead.store.llm_calls import update_llm_calls
+from playhead.store.stale_figures import note_stale
 
 __all__ = ["KEPT_TABLES", "Keep", "delete_expired", "parse_keep"]
 
@@ -133,6 +134,7 @@ def _delete(connection: duckdb.DuckDBPyConnection, table: str, before: datetime)
     ]
     wanted = f"{id_} IN (SELECT unnest(?::VARCHAR[]))"
     [(count,)] = connection.execute(f"DELETE FROM {table} WHERE {wanted}", [ids]).fetchall()
+    note_stale(connection, ids)
     if table == "spans":
         count += _delete_calls(connection, ids, before)
     return int(count)

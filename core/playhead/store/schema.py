@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from playhead.store.archive import ARCHIVED_TABLES, archive_views, with_archive
-from playhead.store.views import VIEWS
+from playhead.store.views import FAILURES, VIEWS
 
 __all__ = [
     "INVOCATION_COLUMNS",
@@ -293,6 +293,42 @@ CALLS = Table(
     },
 )
 
+INVOCATION_FIGURES = Table(
+    "Sums of the calls and steps of each invocation, from `llm_calls`, `tool_calls` and `journal`. "
+    "Those of invocations in `stale_figures` are outdated.",
+    {
+        "invocation_id": ("VARCHAR", "Invocation id."),
+        "kind": ("VARCHAR", "`model`, `tool` or `step`."),
+        "agent": ("VARCHAR", "Name of the agent; of a step, the service. Empty if not known."),
+        "name": ("VARCHAR", "Name of the model, tool or step. Empty if not known."),
+        "counted": ("BIGINT", "Calls, or steps in the journal."),
+        "repeated": ("BIGINT", "Calls or executions of a step after the first one."),
+        "succeeded": ("BIGINT", "Steps with a result."),
+        "failed": ("BIGINT", "Steps whose result is a failure."),
+        "tried": ("BIGINT", "Failed attempts that the server relates to the step."),
+        "executed": ("BIGINT", "Executions of the step that failed, by their spans."),
+        "durations": ("DOUBLE[]", "Seconds from each step to its result."),
+    },
+)
+
+INVOCATION_FAILURES = Table(
+    "Rows of the view `failures`, without messages and stack traces. Those of invocations in "
+    "`stale_figures` are outdated.",
+    {
+        column.name: (column.type, column.description)
+        for column in FAILURES.columns
+        if column.name not in ("message", "stacktrace")
+    },
+)
+
+STALE_FIGURES = Table(
+    "Invocations that changed since the recorder computed their figures.",
+    {
+        "id": ("VARCHAR", "Invocation id."),
+        "mark": ("BIGINT", "Number of the change, by chance."),
+    },
+)
+
 DERIVED = Table(
     "Versions of what the recorder derives from the tables; it rebuilds what is older.",
     {
@@ -334,6 +370,9 @@ TABLES: Mapping[str, Table] = {
     "duplicate_spans": DUPLICATE_SPANS,
     "journal_llm_calls": JOURNAL_LLM_CALLS,
     "calls": CALLS,
+    "invocation_figures": INVOCATION_FIGURES,
+    "invocation_failures": INVOCATION_FAILURES,
+    "stale_figures": STALE_FIGURES,
     "derived": DERIVED,
     "indexed_texts": INDEXED_TEXTS,
     "schema_version": VERSION,

@@ -10,6 +10,7 @@ from playhead.store.call_table import inherit_calls
 from playhead.store.database import Store
 from playhead.store.llm_calls import update_llm_calls
 from playhead.store.span_ids import SpanIdSet
+from playhead.store.stale_figures import note_stale
 
 __all__ = ["OpenTraces", "inherit_invocations", "inherit_within"]
 
@@ -55,7 +56,9 @@ def inherit_invocations(store: Store, traces: Collection[str]) -> Counter[str]:
         rows: list[tuple[str]] = connection.execute(_INHERIT, {"traces": list(traces)}).fetchall()
         if rows:
             inherit_calls(connection, list(traces))
-        update_llm_calls(connection, {id_ for (id_,) in rows})
+        changed = {id_ for (id_,) in rows}
+        note_stale(connection, changed)
+        update_llm_calls(connection, changed)
     return Counter(id_ for (id_,) in rows)
 
 

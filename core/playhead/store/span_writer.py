@@ -17,6 +17,7 @@ from playhead.store.schema import SPAN_COLUMNS
 from playhead.store.span_calls import SpanCalls
 from playhead.store.span_ids import SpanIdSet
 from playhead.store.span_marks import MARKS, marks_of
+from playhead.store.stale_figures import note_stale
 
 __all__ = ["UNSET", "SpanRow", "SpanWriter", "Written", "span_table"]
 
@@ -138,6 +139,7 @@ class SpanWriter:
                 fresh = pa.concat_tables([fresh, self._unique(connection, rest, written)])
             if fresh.num_rows:
                 _insert(connection, fresh)
+                note_stale(connection, fresh.column("invocation_id").unique().to_pylist())
                 update_llm_calls(connection, self._calls.changed(connection, fresh))
         written.new = fresh.num_rows - written.finished
         written.invocations = set(fresh.column("invocation_id").unique().to_pylist()) - {None}
@@ -175,11 +177,12 @@ class SpanWriter:
                 del unique[key]
                 written.repeated += 1
         if pending:
-            connection.execute(
+            replaced: list[tuple[str | None]] = connection.execute(
                 "DELETE FROM spans WHERE (trace_id, span_id) IN "
-                "(SELECT unnest(?::VARCHAR[]), unnest(?::VARCHAR[]))",
+                "(SELECT unnest(?::VARCHAR[]), unnest(?::VARCHAR[])) RETURNING invocation_id",
                 [[trace for trace, _ in pending], [span for _, span in pending]],
-            )
+            ).fetchall()
+            note_stale(connection, (id_ for (id_,) in replaced))
             delete_calls(connection, [trace for trace, _ in pending], [span for _, span in pending])
         return span_table(list(unique.values()))
 

@@ -17,6 +17,7 @@ from playhead.filters.store import (
 )
 from playhead.record.client import StoreClient
 from playhead.store.call_table import CALL_TABLE, CALLS, IS_BUILT
+from playhead.store.figures import FIGURES_BUILT
 
 __all__ = ["Matching", "filter_of", "matching", "unanswerable"]
 
@@ -102,3 +103,15 @@ def unanswerable(wanted: Filter, *, stored: bool) -> list[str]:
     if wanted.texts:
         return ["Without a recorder, text is searched in id, target, status and last failure only."]
     return []
+
+
+async def figures_built(client: StoreClient) -> bool:
+    """Return whether the store has figures of invocations; see `playhead.store.figures`.
+
+    Raises:
+        RecorderError: The store cannot be read.
+    """
+    try:
+        return bool(await client.rows(FIGURES_BUILT))
+    except QueryError:  # a store that an older recorder wrote
+        return False
