@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,12 +26,15 @@ from playhead.model import (
     Times,
     Tokens,
 )
+from playhead.reader import invocation_reader
 from playhead.reader.invocation.descendants import read_tree
+from playhead.reader.invocation.detail import build_detail
 from playhead.reader.invocation.lanes import with_phases
 from playhead.reader.invocation.nested import CalledInvocation, with_called
 from playhead.reader.invocation.time_axis import Axis, extent, idle
 from playhead.reader.invocation.times import Spell, phases_of, times_of
 from playhead.reader.reader import Reader
+from recorded_store import RecordedStore
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -162,6 +167,12 @@ def test_show_marks_what_it_cut() -> None:
     assert "━━━" in lines[2]
 
 
+def test_a_cut_without_room_for_its_length_is_only_marked() -> None:
+    [marks, *_] = waterfall(rows_between(*[600.0] * 8), START)
+    assert set(marks.plain) == {" ", "⋯"}
+    assert marks.plain.count("⋯") == 8
+
+
 def test_a_called_invocation_is_in_place_and_never_below_itself() -> None:
     root, b, c = called("a", "b", "x"), called("b", "c"), called("c", "a")
     known = {"b": CalledInvocation(b), "c": CalledInvocation(c),
@@ -228,3 +239,24 @@ async def test_lanes_and_children_of_real_agents(reader: Reader, ran: Any) -> No
     found = json.loads((await show("--children", "--json")).stdout)
     assert found["phases"] == plain(detail.phases)
     assert (found["called"], found["llm_calls"]) == ([], detail.summary.llm_calls)
+
+
+@pytest.mark.parametrize("limit", [0, 1000])
+async def test_a_large_invocation_is_assembled_beside_the_event_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: int
+) -> None:
+    threads: list[bool] = []
+
+    def build(*args: Any, **more: Any) -> InvocationDetail:
+        threads.append(threading.current_thread() is threading.main_thread())
+        return build_detail(*args, **more)
+
+    monkeypatch.setattr(invocation_reader, "LARGE", limit)
+    monkeypatch.setattr(invocation_reader, "build_detail", build)
+    store = RecordedStore(tmp_path)
+    store.invocation("inv_a")
+    store.chat("inv_a", "m", (1, 1), start=1)
+    detail = await store.write().invocation("inv_a")
+    assert detail is not None
+    assert len(detail.spans) == 1
+    assert threads == [limit > 0]

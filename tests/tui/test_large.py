@@ -11,7 +11,7 @@ from textual.strip import Strip
 from tui_fakes import FakeReader
 from tui_stories import long_journal, step, step_row
 
-# benchmarks/long_journal.py compares the time of keys on 20,000 rows with that on 200 rows.
+# benchmarks/invocation_screen.py compares the time of keys on 20,000 rows with that on 40 rows.
 
 
 async def test_20_000_entries_open_scroll_and_refresh(

@@ -92,7 +92,8 @@ def _cut_marks(axis: Axis, mark: str) -> str:
     for begin, end in axis.cuts:
         left, right = int(axis.at(begin)), max(int(axis.at(begin)) + 1, int(axis.at(end)))
         text = f"{mark}{formatting.duration(end - begin, coarse=True)}"
-        cells[left:right] = list(text[: right - left].ljust(right - left))
+        shown = text if len(text) <= right - left else mark
+        cells[left:right] = list(shown.ljust(right - left))
     return "".join(cells)[: axis.width]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from playhead.errors import PlayheadError, RestateError
@@ -24,6 +25,9 @@ from playhead.reader.sources import NO_SERVER, Sources, try_read
 from playhead.values import decode_value
 
 __all__ = ["InvocationReader"]
+
+LARGE = 1000
+"""Entries and spans above which an invocation is assembled in a thread: screens stay responsive."""
 
 
 class InvocationReader:
@@ -64,7 +68,8 @@ class InvocationReader:
         payloads = await try_read(
             self._payloads.read(source, invocation_id, journal or ()), missing
         )
-        detail = build_detail(
+        build = partial(
+            build_detail,
             with_attempts(head, row, counted),
             row,
             journal=journal or [],
@@ -74,6 +79,8 @@ class InvocationReader:
             state={key: decode_value(value) for key, value in (state or {}).items()},
             missing=(),
         )
+        large = len(journal or ()) + len(spans or ()) > LARGE
+        detail = await asyncio.to_thread(build) if large else build()
         now = datetime.now(UTC)
         [summary] = await self._figures.explained(
             [detail.summary], {invocation_id: row}, missing, counted, now

@@ -198,7 +198,7 @@ class InvocationScreen(InvocationReads):
         text, errors_only = self.filter_text, self.errors_only
 
         def keep(row: TimelineRow) -> bool:
-            return row_matches(row, text) and (not errors_only or row_fails(row))
+            return (not errors_only or row_fails(row)) and (not text or row_matches(row, text))
 
         return keep
 

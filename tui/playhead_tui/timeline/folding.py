@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence, Set
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from playhead.model import TimelineRow
 from playhead.reader.invocation.nested import called_id
 
-__all__ = ["FoldedRow", "fold", "opening_row", "row_fails", "row_matches"]
+__all__ = ["FoldedRow", "fold", "hide", "opening_row", "row_fails", "row_matches", "unfolded"]
 
 
-@dataclass(frozen=True, slots=True)
-class FoldedRow:
+class FoldedRow(NamedTuple):
     """One visible row."""
 
     row: TimelineRow
@@ -68,28 +67,50 @@ def fold(
         folded: keys of rows whose descendants are hidden; ignored while filtering.
         keep: whether a row matches the filter; None without a filter.
     """
-    matching = [keep is None or keep(row) for row in rows]
+    if keep is None:
+        return hide(unfolded(rows), folded)
+    matching = [keep(row) for row in rows]
     shown = list(matching)
-    if keep is not None:
-        needed = 0
-        for place in range(len(rows) - 1, -1, -1):
-            depth = rows[place].depth
-            if depth < needed:
-                shown[place] = True
-            if shown[place]:
-                needed = depth
+    needed = 0
+    for place in range(len(rows) - 1, -1, -1):
+        depth = rows[place].depth
+        if depth < needed:
+            shown[place] = True
+        if shown[place]:
+            needed = depth
     visible: list[FoldedRow] = []
-    hidden_below: int | None = None
     for place, row in enumerate(rows):
-        if hidden_below is not None and row.depth > hidden_below:
+        if shown[place]:
+            children = place + 1 < len(rows) and rows[place + 1].depth > row.depth
+            unread = not children and called_id(row) is not None
+            visible.append(FoldedRow(row, children or unread, unread, matching[place]))
+    return visible
+
+
+def unfolded(rows: Sequence[TimelineRow]) -> list[FoldedRow]:
+    """Return all rows; only those of calls are folded whose invocation is not shown."""
+    visible: list[FoldedRow] = []
+    below = [*(row.depth for row in rows[1:]), -1]
+    for row, next_depth in zip(rows, below, strict=False):
+        children = next_depth > row.depth
+        unread = not children and row.step is not None and called_id(row) is not None
+        visible.append(FoldedRow(row, children or unread, unread, True))
+    return visible
+
+
+def hide(rows: list[FoldedRow], folded: Set[str]) -> list[FoldedRow]:
+    """Return the rows without those below folded ones; the others are not made again."""
+    if not folded:
+        return rows
+    visible: list[FoldedRow] = []
+    start = 0
+    for place, row in enumerate(rows):
+        if place < start or row.folded or not row.has_children or row.row.key not in folded:
             continue
-        hidden_below = None
-        if not shown[place]:
-            continue
-        children = place + 1 < len(rows) and rows[place + 1].depth > row.depth
-        is_folded = keep is None and children and row.key in folded
-        if is_folded:
-            hidden_below = row.depth
-        unread = not children and called_id(row) is not None
-        visible.append(FoldedRow(row, children or unread, is_folded or unread, matching[place]))
+        visible += rows[start:place]
+        visible.append(row._replace(folded=True))
+        start = place + 1
+        while start < len(rows) and rows[start].row.depth > row.row.depth:
+            start += 1
+    visible += rows[start:]
     return visible

@@ -23,6 +23,7 @@ class Chips(Static):
     def __init__(self) -> None:
         super().__init__(markup=False)
         self.texts: tuple[str, ...] = ()
+        self._shown: tuple[tuple[tuple[str, str], ...], str] = ((), "")
 
     def show_chips(self, chips: Sequence[tuple[str, str]], tail: str = "") -> None:
         """Replace the chips.
@@ -31,6 +32,10 @@ class Chips(Static):
             chips: text and theme color (`primary`, `error`, …) of each.
             tail: plain text after them.
         """
+        shown = (tuple(chips), tail)
+        if shown == self._shown:
+            return  # an update lays out the whole screen
+        self._shown = shown
         self.texts = tuple(clip(text) for text, _ in chips) + ((tail,) if tail else ())
         self.set_class(bool(self.texts), "some")
         pieces: list[tuple[str, str] | str] = []

@@ -88,6 +88,10 @@ class RowsView(ScrollView, Generic[Row], can_focus=True):
         """Return the identity of a row."""
         raise NotImplementedError
 
+    def keys_of(self, rows: Sequence[Row]) -> Iterable[str]:
+        """Return the identities of all rows."""
+        return map(self.key_of, rows)
+
     def draw_row(self, row: Row, width: int, palette: Palette) -> Iterable[Segment]:
         """Draw a row in `width` cells, without the cursor."""
         raise NotImplementedError
@@ -139,7 +143,7 @@ class RowsView(ScrollView, Generic[Row], can_focus=True):
         offset = self.place - round(self.scroll_y)
         before = self.place
         self._rows = rows
-        self._places = {self.key_of(row): place for place, row in enumerate(rows)}
+        self._places = dict(zip(self.keys_of(rows), range(len(rows)), strict=True))
         self.virtual_size = Size(1, len(rows) + self.HEAD)
         if not rows:
             self._cursor = None
@@ -173,10 +177,15 @@ class RowsView(ScrollView, Generic[Row], can_focus=True):
         return max(1, self.size.height - self.HEAD)
 
     def _go(self, place: int) -> None:
+        before, top = self.place, self.scroll_y
         place = max(0, min(place, len(self._rows) - 1))
         self._cursor = self._wanted = self.key_of(self._rows[place])
         self._scroll(round(self.scroll_y))
-        self.refresh()
+        if self.scroll_y == top:
+            self.refresh_line(before + self.HEAD)
+            self.refresh_line(place + self.HEAD)
+        else:
+            self.refresh()
         if place >= len(self._rows) - self._page:
             self.post_message(self.NearEnd())
 

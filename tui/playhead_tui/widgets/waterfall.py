@@ -11,7 +11,7 @@ from playhead.conventions import MODEL_OPERATIONS, OPERATION, TOOL_OPERATION
 from playhead.formatting import duration, result_line, seconds_between
 from playhead.model import Attempt, PhaseKind, TimelineRow
 from playhead.reader.invocation.nested import called_id
-from playhead.reader.invocation.time_axis import Axis, executing, extent, idle, is_waiting
+from playhead.reader.invocation.time_axis import Activity, Axis, executing, extent, is_waiting
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
@@ -22,7 +22,7 @@ from playhead_tui.drawing.cells import cell, clip, fit
 from playhead_tui.drawing.glyphs import UNICODE, Glyphs
 from playhead_tui.drawing.palette import Palette
 from playhead_tui.timeline.bar_canvas import BarCanvas
-from playhead_tui.timeline.folding import FoldedRow, fold
+from playhead_tui.timeline.folding import FoldedRow, fold, hide, unfolded
 from playhead_tui.widgets.rows import RowsView
 
 __all__ = ["Waterfall"]
@@ -70,6 +70,8 @@ class Waterfall(RowsView[FoldedRow]):
         """Keys of the rows below which the called invocation is shown."""
         self.cut_idle = True
         self._timeline: Sequence[TimelineRow] = ()
+        self._activity = Activity(())
+        self._unfolded: list[FoldedRow] = []
         self._attempts: Mapping[str | None, Sequence[Attempt]] = {}
         self._keep: Callable[[TimelineRow], bool] | None = None
         self._live = False
@@ -86,6 +88,10 @@ class Waterfall(RowsView[FoldedRow]):
     def key_of(self, row: FoldedRow) -> str:
         """Return the key of the timeline row."""
         return row.row.key
+
+    def keys_of(self, rows: Sequence[FoldedRow]) -> Iterable[str]:
+        """Return the keys of the timeline rows."""
+        return [row.row.key for row in rows]
 
     @property
     def timeline(self) -> Sequence[TimelineRow]:
@@ -111,9 +117,19 @@ class Waterfall(RowsView[FoldedRow]):
             over: the end of the invocation; None while it has not ended.
             keep: whether a row matches the filter; None without a filter.
         """
-        self._timeline, self._attempts, self._live, self._keep = timeline, attempts, live, keep
+        self._attempts, self._live, self._keep = attempts, live, keep
         self._over = over
         self._axis_for = None
+        if timeline is not self._timeline:
+            self._measure(timeline)
+        self._set_end()
+        self._fold()
+
+    def _measure(self, timeline: Sequence[TimelineRow]) -> None:
+        """Compute what depends on the rows alone."""
+        self._timeline = timeline
+        self._activity = Activity(timeline)
+        self._unfolded = unfolded(timeline)
         self._first, self._last = extent(timeline)
         called = [row for row in timeline if row.invocation_id]
         self._last_called = extent(called)[1]
@@ -121,11 +137,12 @@ class Waterfall(RowsView[FoldedRow]):
             row.ended_at is None and row.started_at and row.state in ("pending", "retrying")
             for row in called
         )
-        self._set_end()
-        self._fold()
 
     def _fold(self) -> None:
-        self.show_rows(fold(self._timeline, self.folded, self._keep))
+        if self._keep is None:
+            self.show_rows(hide(self._unfolded, self.folded))
+        else:
+            self.show_rows(fold(self._timeline, self.folded, self._keep))
 
     # The scale.
 
@@ -143,7 +160,7 @@ class Waterfall(RowsView[FoldedRow]):
     def _scale(self, width: int) -> Axis:
         if self._axis_for != (width, self._end):
             start = self._first or self._end
-            gaps = idle(self._timeline, start, self._end) if self.cut_idle else []
+            gaps = self._activity.idle(start, self._end) if self.cut_idle else []
             self._axis = Axis(start, self._end, width, gaps)
             self._axis_for = (width, self._end)
         return self._axis
@@ -170,7 +187,8 @@ class Waterfall(RowsView[FoldedRow]):
         for (begin, end), (left, right) in zip(axis.cuts, cuts, strict=True):
             text = f"{self.glyphs.cut}{duration(end - begin, coarse=True)}"
             canvas.put(left, " " * (right - left + 1), palette.dim)
-            canvas.put(left, fit(text, right - left), palette.wait)
+            shown = text if len(text) <= right - left else self.glyphs.cut
+            canvas.put(left, fit(shown, right - left), palette.wait)
         yield from canvas.segments()
         yield Segment(fit("TIME", TIME_WIDTH + 1, right=True), palette.dim)
 

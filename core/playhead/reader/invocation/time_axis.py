@@ -10,7 +10,7 @@ from math import ceil
 from playhead.model import TimelineRow
 from playhead.reader.invocation.timeline import WAITING
 
-__all__ = ["Axis", "executing", "extent", "idle", "is_waiting"]
+__all__ = ["Activity", "Axis", "executing", "extent", "idle", "is_waiting"]
 
 CUT_CELLS = 4.0
 """Width of a cut interval, if there are few."""
@@ -65,25 +65,48 @@ def executing(row: TimelineRow, end: datetime) -> list[Interval]:
     return found
 
 
+class Activity:
+    """The intervals in which a leaf row of a timeline is active."""
+
+    def __init__(self, rows: Sequence[TimelineRow]) -> None:
+        """Find the active rows, and join the intervals of those that have ended."""
+        self._open: list[TimelineRow] = []
+        ended: list[Interval] = []
+        below = [*(row.depth for row in rows[1:]), -1]
+        for row, next_depth in zip(rows, below, strict=False):
+            if next_depth > row.depth or row.started_at is None or is_waiting(row):
+                continue
+            if row.kind in ("attempt", "notice"):
+                continue
+            if row.gaps or (row.ended_at is None and row.state != "done"):
+                self._open.append(row)
+            else:
+                ended.append((row.started_at, row.ended_at or row.started_at))
+        self._ended: list[Interval] = []
+        for begin, finish in sorted(ended):
+            if self._ended and begin <= self._ended[-1][1]:
+                last = self._ended[-1]
+                self._ended[-1] = (last[0], max(last[1], finish))
+            else:
+                self._ended.append((begin, finish))
+
+    def idle(self, start: datetime, end: datetime) -> list[Interval]:
+        """Return the intervals without an active row: backoff, sleeps, waiting."""
+        busy = [*self._ended, *(part for row in self._open for part in executing(row, end))]
+        found: list[Interval] = []
+        reached = start
+        for begin, finish in sorted(busy):
+            if begin > reached:
+                found.append((reached, begin))
+            reached = max(reached, finish)
+        if end > reached:
+            found.append((reached, end))
+        return found
+
+
 def idle(rows: Sequence[TimelineRow], start: datetime, end: datetime) -> list[Interval]:
     """Return the intervals in which no leaf row is active: backoff, sleeps, waiting."""
-    busy: list[Interval] = []
-    for place, row in enumerate(rows):
-        leaf = place + 1 == len(rows) or rows[place + 1].depth <= row.depth
-        if row.started_at is None or row.kind in ("attempt", "notice") or not leaf:
-            continue
-        if is_waiting(row):
-            continue
-        busy += executing(row, end)
-    found: list[Interval] = []
-    reached = start
-    for begin, finish in sorted(busy):
-        if begin > reached:
-            found.append((reached, begin))
-        reached = max(reached, finish)
-    if end > reached:
-        found.append((reached, end))
-    return found
+    return Activity(rows).idle(start, end)
 
 
 class Axis:

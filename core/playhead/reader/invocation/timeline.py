@@ -109,7 +109,8 @@ class _Builder:
         roots = list(tops.values())
         for id_, span in self.spans.items():
             self._place(span, nodes[id_], nodes, tops, roots)
-        without_span = [s for i, s in self.steps.items() if i not in set(self.merged.values())]
+        merged = set(self.merged.values())
+        without_span = [step for index, step in self.steps.items() if index not in merged]
         for step in [*self.other_steps, *without_span]:
             node = _Node(self._step_row(step, None), step.started_at or step.ended_at or _NEVER)
             # Input and signals come from outside, between attempts or before them.
