@@ -32,10 +32,18 @@ def test_bad_lines_are_told_with_their_numbers(tmp_path: Path) -> None:
     assert "\x1b" not in result.output
     assert len(result.stderr.splitlines()) == 20
     assert "Imported 1 span." in result.stdout
-    assert "1 were rejected: a trace id is not 16 bytes long" in result.stdout
+    assert "1 was rejected: a trace id is not 16 bytes long" in result.stdout
     assert "30 unreadable lines or messages were skipped, 10 of them not shown." in result.stdout
     document = json.loads(playhead(tmp_path / "store", "import", str(file), "--json").stdout)
     assert (document["spans"], document["rejected"], document["skipped"]) == (1, 1, 30)
+
+
+def test_a_single_bad_line(tmp_path: Path) -> None:
+    file = tmp_path / "a.jsonl"
+    file.write_text(line(1) + line(2).replace("ab" * 16, "zz" * 16))
+    result = playhead(tmp_path / "store", "import", str(file))
+    assert result.stderr.endswith("the line is not OTLP/JSON: an id is not hexadecimal\n")
+    assert "1 unreadable line or message was skipped." in result.stdout
 
 
 def test_wrong_usage(tmp_path: Path) -> None:

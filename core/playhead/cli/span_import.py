@@ -117,8 +117,10 @@ def _write(report: ImportReport, as_json: bool) -> None:
         return
     click.echo(f"Imported {whole(report.spans)} {'span' if report.spans == 1 else 'spans'}.")
     for reason, count in report.reasons.most_common():
-        click.echo(clean(f"  {whole(count)} were rejected: {reason}"))
+        were = "was" if count == 1 else "were"
+        click.echo(clean(f"  {whole(count)} {were} rejected: {reason}"))
     if report.skipped:
         more = report.skipped - len(report.problems)
         rest = f", {whole(more)} of them not shown" if more else ""
-        click.echo(f"  {whole(report.skipped)} unreadable lines or messages were skipped{rest}.")
+        parts = "line or message was" if report.skipped == 1 else "lines or messages were"
+        click.echo(f"  {whole(report.skipped)} unreadable {parts} skipped{rest}.")

@@ -150,7 +150,8 @@ def fill_request(document: TracesDocument) -> ExportTraceServiceRequest:
         for resource in document.resource_spans:
             _add_resource(request, resource)
     except (ValueError, TypeError, OverflowError) as error:
-        raise MalformedRequestError(f"the body is not OTLP/JSON: {error}") from error
+        reason = "an id is not hexadecimal" if "fromhex" in str(error) else str(error)
+        raise MalformedRequestError(f"the body is not OTLP/JSON: {reason}") from error
     except RecursionError as error:
         raise MalformedRequestError("the JSON document is nested too deeply") from error
     return request
