@@ -292,6 +292,7 @@ CALLS = (
     Call("stats", fixed("--limit", "50000"), counted(50_000)),
     Call("show", of("ask"), shown, by_id=True),
     Call("show", of("ask", then=("--step", "0")), step_shown, by_id=True),
+    Call("show", of("ask", then=("--children",)), shown, by_id=True, sizes=(10,)),
     Call("show", of("ask", then=("--view", "conversation")), talked, by_id=True, sizes=(10,)),
     Call("diff", of("trivial", "again"), compared, by_id=True, finding=True),
     Call("tail", fixed(), followed),

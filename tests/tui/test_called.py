@@ -20,8 +20,9 @@ from playhead.model import InvocationDetail
 from playhead.reader.reader import Reader
 from playhead.restate.client import RestateClient
 from playhead_tui.inspector.tabs import tabs_of
+from playhead_tui.widgets.chips import Chips
 from tui_fakes import FakeReader, summary
-from tui_stories import details, step, step_row
+from tui_stories import details, long_journal, step, step_row
 from waiting import until
 
 SERVICE = """
@@ -201,6 +202,21 @@ async def test_a_list_that_was_empty_has_the_keys(stage) -> None:
         await s.until(lambda: s.app.screen.listing.rows)
         await s.press("j")
         assert s.app.screen.listing.cursor == "inv_1"
+
+
+async def test_a_move_draws_no_chips_again(stage, monkeypatch) -> None:
+    source = FakeReader()
+    row = source.rows[0]
+    source.details[row.id] = long_journal(row, 20)
+    async with stage(source) as s:
+        s.app.open_invocation(row.id)
+        await s.until(lambda: getattr(s.app.screen, "detail", None))
+        drawn: list[object] = []
+        monkeypatch.setattr(Chips, "update", lambda _, content: drawn.append(content))
+        await s.press("j", "k", "G")
+        assert drawn == []
+        await s.press("f")
+        assert len(drawn) == 1
 
 
 def test_tabs_never_have_the_same_name() -> None:
