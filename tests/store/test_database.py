@@ -22,7 +22,9 @@ def test_it_opens_again_after_it_was_closed(tmp_path: Path) -> None:
     for number in range(3):
         store = Store(tmp_path)
         with store.transaction() as connection:
-            connection.execute("INSERT INTO journal_copies VALUES (?, 1, 1, true)", [str(number)])
+            connection.execute(
+                "INSERT INTO journal_copies VALUES (?, 1, 1, true, NULL)", [str(number)]
+            )
         store.close()
         store.close()
     store = Store(tmp_path)
@@ -73,20 +75,20 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
 def test_a_failed_transaction_leaves_nothing(store: Store) -> None:
     def fail() -> None:
         with store.transaction() as connection:
-            connection.execute("INSERT INTO journal_copies VALUES ('a', 1, 1, true)")
+            connection.execute("INSERT INTO journal_copies VALUES ('a', 1, 1, true, NULL)")
             raise RuntimeError("stop")
 
     with pytest.raises(RuntimeError, match="stop"):
         fail()
     with store.transaction() as connection:
-        connection.execute("INSERT INTO journal_copies VALUES ('b', 1, 1, true)")
+        connection.execute("INSERT INTO journal_copies VALUES ('b', 1, 1, true, NULL)")
     assert store.cursor().execute("SELECT id FROM journal_copies").fetchall() == [("b",)]
 
 
 def test_a_checkpoint_empties_the_log(store: Store) -> None:
     with store.transaction() as connection:
         connection.execute(
-            "INSERT INTO journal_copies SELECT 'inv' || range, 1, 1, true FROM range(100000)"
+            "INSERT INTO journal_copies SELECT 'inv' || range, 1, 1, true, NULL FROM range(100000)"
         )
     assert store.log_bytes() > 100_000
     assert store.checkpoint(least_bytes=1)

@@ -67,6 +67,8 @@ NEW = (
     "dropped_links_count", "attribute_types", "scope", "resource_details",
 )  # fmt: skip
 """Columns of spans that version 1 did not have."""
+WITH_CLUSTER = ("invocations", "state", "journal_copies")
+"""Tables with a column that versions 1 and 2 did not have."""
 
 
 def of_version_1(path: Path, *, archived: bool = False) -> None:
@@ -74,6 +76,7 @@ def of_version_1(path: Path, *, archived: bool = False) -> None:
     execute(
         path,
         *(f"ALTER TABLE spans DROP COLUMN {name}" for name in NEW),
+        *(f"ALTER TABLE {table} DROP COLUMN cluster" for table in WITH_CLUSTER),
         "UPDATE schema_version SET version = 1",
         "INSERT INTO spans (trace_id, span_id, name, scope_name, start_unix_nano, end_unix_nano,"
         " kind, status_code, status_message, attributes, resource, events, links)"

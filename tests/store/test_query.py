@@ -45,7 +45,7 @@ ESCAPES = [
     "SELECT 1; DROP TABLE spans",
     "DROP TABLE spans",
     "INSERT INTO spans SELECT * FROM spans",
-    "WITH x AS (INSERT INTO journal_copies VALUES ('a', 1, 1, true) RETURNING id) SELECT * FROM x",
+    "WITH x AS (INSERT INTO journal_copies (id) VALUES ('a') RETURNING id) SELECT * FROM x",
     "WITH x AS (DELETE FROM spans RETURNING name) SELECT * FROM x",
     "UPDATE spans SET name = 'x'",
     "DELETE FROM spans",
@@ -192,7 +192,7 @@ def test_readers_do_not_see_what_is_not_committed(
     seen: list[int] = []
     cursor = store.cursor()
     with store.transaction() as connection:
-        connection.execute("INSERT INTO journal_copies VALUES ('a', 1, 1, true)")
+        connection.execute("INSERT INTO journal_copies VALUES ('a', 1, 1, true, NULL)")
         reader = threading.Thread(
             target=lambda: seen.append(len(to_rows(cursor, "FROM journal_copies")))
         )

@@ -41,7 +41,7 @@ def copy_journal(store: Store, name: str, id_: str) -> None:
                 "VALUES (?, ?, ?, ?, ?, ?)",
                 [id_, entry.index, entry.type, entry.name, lite(entry.type, entry.raw), entry.raw],
             )
-        connection.execute("INSERT INTO journal_copies VALUES (?, 0, 1, true)", [id_])
+        connection.execute("INSERT INTO journal_copies VALUES (?, 0, 1, true, NULL)", [id_])
         update_llm_calls(connection, [id_])
 
 

@@ -34,8 +34,9 @@ TEXT_COLUMNS: Mapping[str, str] = {
     "deployment": "pinned_deployment_id",
     "parent": "invoked_by_id",
     "restarted": "restarted_from",
+    "cluster": "cluster",
 }
-"""Column of sys_invocation and of the store's copy, by field."""
+"""Column of sys_invocation, if the row has it, and of the store's copy, by field."""
 
 MUTABLE = frozenset({"status", "error", "wait", "duration", "deployment"})
 """Fields whose value can change until an invocation has ended."""

@@ -85,6 +85,7 @@ FIELDS: Mapping[str, Field] = {
               "parent:inv_1x"),
         Field("restarted", "prefix", "Beginning of the id of the original of a restart.",
               "restarted:inv_1x"),
+        Field("cluster", "name", "Name of the server's cluster.", "cluster:production", "store"),
         Field("attempts", "number", "Number of attempts that are known.", "attempts>=3", "store"),
         Field("failures", "number", "Number of failed attempts that are recorded.", "failures>0",
               "store"),

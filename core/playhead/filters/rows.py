@@ -21,6 +21,7 @@ _TEXTS: Mapping[str, Callable[[Invocation], str | None]] = {
     "deployment": lambda row: row.deployment_id,
     "parent": lambda row: row.invoked_by,
     "restarted": lambda row: row.restarted_from,
+    "cluster": lambda row: row.cluster,
 }
 
 

@@ -216,7 +216,7 @@ def store_condition(
     for term in wanted.terms:
         if term.field is None:
             _add_text(made, term, live=live and wanted.needs_store, within=chosen)
-        elif term.field.source == "store":
+        elif term.field.source == "store" and term.field.name not in TEXT_COLUMNS:
             _add_recorded(made, term, prices, f"counted AS ({calls})")
         else:
             sql, params = _row(term, now)

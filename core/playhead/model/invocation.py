@@ -68,6 +68,8 @@ class Invocation:
     """Why it makes no progress; None while it runs, after its end, or when unknown."""
     trace_id: str | None = None
     deployment_id: str | None = None
+    cluster: str | None = None
+    """Cluster of its server; None if it was recorded before this was kept."""
     origin: Origin = "live"
     """`stored` when the server has purged it or does not answer."""
 

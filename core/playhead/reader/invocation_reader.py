@@ -56,12 +56,15 @@ class InvocationReader:
         source = self._live if live and self._live else self._stored
         assert source is not None
         head = invocation_of(row, "live" if source is self._live else "stored")
-        if live is not None and source is self._stored:
-            head = gone(head)
+        if live is not None and self._live and source is self._stored:
+            head = gone(head, self._live.cluster)
         journal, events, state, spans, counted = await asyncio.gather(
             try_read(source.journal(invocation_id), missing),
             try_read(source.events(invocation_id), missing),
-            try_read(source.object_state(head.service, head.key) if head.key else None, missing),
+            try_read(
+                source.object_state(head.service, head.key, head.cluster) if head.key else None,
+                missing,
+            ),
             try_read(self._stored.spans(invocation_id) if self._stored else None, missing),
             try_read(self._stored.attempts([invocation_id]) if self._stored else None, missing),
         )

@@ -115,9 +115,10 @@ class PageReader:
         stored = await try_read(
             self._stored.rows(deleted) if self._stored and deleted else None, missing
         )
+        cluster = self._live.cluster if self._live else ""
         for row in stored or ():
             raw[str(row["id"])] = row
-            rows[str(row["id"])] = gone(invocation_of(row, "stored"))
+            rows[str(row["id"])] = gone(invocation_of(row, "stored"), cluster)
         found = list(rows.values())
         if figures:
             found = await self._figures.add(found, raw, missing)

@@ -58,6 +58,8 @@ class ChangedInvocations:
         self._query: Callable[[str], Awaitable[ArrowTable]] = client.query_arrow  # pyright: ignore[reportUnknownMemberType]
         self._copied = copied
         self._clock = clock
+        self.cluster = ""
+        """Cluster of the server."""
         self._newest_ms = 0
         self._active: dict[str, tuple[Any, ...]] = {}
         self._second_copies: dict[str, float] = {}
@@ -72,6 +74,13 @@ class ChangedInvocations:
         """Compare all invocations in the next round, after a failed one."""
         self._next_scan = self._next_full = 0.0
         self._active = {}
+
+    def switch(self, cluster: str) -> None:
+        """Compare all invocations in the next round, of another cluster."""
+        self.cluster = cluster
+        self._newest_ms = 0
+        self._second_copies = {}
+        self.scan_now()
 
     def hint(self, invocation_ids: Iterable[str]) -> None:
         """Include these in the next search: something else shows that they have changed."""
@@ -148,6 +157,7 @@ class ChangedInvocations:
             known = self._copied.get(id_)
             if (
                 known is None
+                or not known.is_of(self.cluster)
                 or known.modified_ms != (modified or 0)
                 or (status == "completed" and not known.final)
                 or (entries or 0) > known.entries
@@ -159,6 +169,6 @@ class ChangedInvocations:
             changed |= {
                 id_: known.modified_ms
                 for id_, known in self._copied.items()
-                if not known.final and id_ not in have
+                if not known.final and id_ not in have and known.is_of(self.cluster)
             }
         return changed

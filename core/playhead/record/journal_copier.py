@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from playhead.errors import RestateError
+from playhead.errors import QueryFailedError, RestateError
 from playhead.formatting import duration
 from playhead.record.changed_invocations import ChangedInvocations
 from playhead.restate.client import RestateClient
@@ -55,7 +55,8 @@ class JournalCopier:
     """A copier that keeps the store's copy of one server up to date.
 
     Invocations that the server purges stay in the store; one that had not ended when it was copied
-    gets the status `gone`. A server that does not answer is retried.
+    gets the status `gone`, unless it was copied from another cluster. A server that does not answer
+    is retried.
     """
 
     def __init__(
@@ -150,7 +151,11 @@ class JournalCopier:
             self._copied.clear()
             self._copied.update(stored)
             self._uncertain = uncertain
+        if not self._changes.cluster:
+            await self._has_switched()
         ids = await self._changes.find()
+        if ids and await self._has_switched():
+            ids = await self._changes.find()
         self.behind = len(ids)
         self.total = len(self._copied.keys() | ids)
         looked = self._clock()
@@ -167,6 +172,14 @@ class JournalCopier:
         self._problem = None
         return len(ids)
 
+    async def _has_switched(self) -> bool:
+        """Return whether the server is of another cluster than before; note which."""
+        cluster = await self._client.cluster(fresh=True)
+        if cluster == self._changes.cluster:
+            return False
+        self._changes.switch(cluster)
+        return True
+
     def hint(self, invocation_ids: Iterable[str]) -> None:
         """Copy these in the next round: spans have arrived, so they have changed."""
         self._changes.hint(invocation_ids)
@@ -180,6 +193,8 @@ class JournalCopier:
         while invocations.num_rows or missing:
             count = self._fitting(invocations)
             copy = await self._read(invocations.slice(0, count), missing)
+            if await self._has_switched():
+                raise QueryFailedError(f"The server at {self.admin_url} is of another cluster now")
             await asyncio.to_thread(write_copy, self._store, copy)
             self._copied.update(copy.progress)
             self._changed(copy.progress)
@@ -205,6 +220,7 @@ class JournalCopier:
 
     async def _read(self, invocations: ArrowTable, missing: set[str]) -> JournalCopy:
         """Return what belongs to these rows; the server does not have the missing ids."""
+        cluster = self._changes.cluster
         found: list[str] = invocations.column("id").to_pylist()
         long = [id_ for id_ in found if self._entries(id_) > LONG_JOURNAL]
         short = [id_ for id_ in found if self._entries(id_) <= LONG_JOURNAL]
@@ -230,8 +246,11 @@ class JournalCopier:
         gone = {
             id_: replace(known, modified_ms=GONE_MS, final=True)
             for id_ in missing
-            if (known := self._copied.get(id_)) and not known.final
+            if (known := self._copied.get(id_)) and not known.final and known.is_of(cluster)
         }
+        replaced = [
+            id_ for id_ in found if (known := self._copied.get(id_)) and not known.is_of(cluster)
+        ]
         return JournalCopy(
             invocations=invocations,
             journal=journal,
@@ -241,11 +260,13 @@ class JournalCopier:
             updated=[*(id_ for id_ in found if id_ in self._copied), *gone],
             gone=list(gone),
             progress=self._progress(invocations, journal) | gone,
+            cluster=cluster,
+            replaced=replaced,
         )
 
     def _entries(self, id_: str) -> int:
         known = self._copied.get(id_)
-        return known.entries if known else 0
+        return known.entries if known and known.is_of(self._changes.cluster) else 0
 
     def _progress(self, invocations: ArrowTable, journal: ArrowTable) -> dict[str, CopyProgress]:
         ends: dict[str, int] = {}
@@ -264,7 +285,10 @@ class JournalCopier:
         )
         return {
             id_: CopyProgress(
-                at or 0, max(ends.get(id_, 0), self._entries(id_)), completed is not None
+                at or 0,
+                max(ends.get(id_, 0), self._entries(id_)),
+                completed is not None,
+                self._changes.cluster,
             )
             for id_, at, completed in zip(*columns, strict=True)
         }

@@ -33,6 +33,9 @@ PROBE_TIMEOUT = 1.5
 LOST_PROBES = 2
 """Questions without an answer after which the server counts as gone."""
 RETRIES = 5
+DEFAULT_CLUSTER = "localcluster"
+"""Name of a cluster that has not been given one."""
+CLUSTER_SECONDS = 5.0
 FIRST_BACKOFF = 0.1
 MAX_BACKOFF = 1.0
 
@@ -70,6 +73,7 @@ class RestateClient:
         self._sleep = sleep
         self._timeout = timeout
         self._waiting: dict[object, float] = {}
+        self._cluster: tuple[str, float] | None = None
         self._gone = False
         """Whether the server has not answered for a while."""
         if auth_token:
@@ -137,6 +141,27 @@ class RestateClient:
             raise QueryFailedError(
                 f"The answer of {self.admin_url} to a query is not an Arrow stream: {error}"
             ) from error
+
+    async def cluster(self, *, fresh: bool = False) -> str:
+        """Return the name of the server's cluster, as of some seconds ago.
+
+        The name is unique among the clusters of one store: Restate's default name is followed by
+        the server's address, and a server without `/cluster-health` has its address.
+
+        Args:
+            fresh: Whether to ask now: another server may answer at the same address.
+
+        Raises:
+            RestateError: UnreachableError.
+        """
+        now = time.monotonic()
+        if self._cluster is None or fresh or now - self._cluster[1] > CLUSTER_SECONDS:
+            try:
+                name = (await self.get("/cluster-health"))["cluster_name"]
+            except (NotFoundError, RefusedError, UnauthorizedError, LookupError, TypeError):
+                name = ""
+            self._cluster = (_cluster(name if isinstance(name, str) else "", self.admin_url), now)
+        return self._cluster[0]
 
     async def get(self, path: str) -> Any:
         """Return the JSON document at a path of the admin API. Raises RestateError."""
@@ -262,6 +287,16 @@ class RestateClient:
             raise QueryFailedError(
                 f"Restate could not run a query: {error.title}", error.hint
             ) from error
+
+
+def _cluster(name: str, url: str) -> str:
+    """Return the name of a cluster, with its address if the name does not tell it from others."""
+    if name not in ("", DEFAULT_CLUSTER):
+        return name
+    parts = httpx.URL(url)
+    host = "localhost" if parts.host in ("127.0.0.1", "::1") else parts.host
+    address = host if parts.port is None else f"{host}:{parts.port}"
+    return f"{name}@{address}" if name else address
 
 
 def connection_error(url: str, error: Exception) -> UnreachableError:

@@ -54,7 +54,8 @@ async def read_tables(
         service, key = (
             quote(str(rows[0][name])) for name in ("target_service_name", "target_service_key")
         )
-        values = await query(
-            f"SELECT key, value FROM {state} WHERE service_name = {service} AND service_key = {key}"
-        )
+        where = f"service_name = {service} AND service_key = {key}"
+        if cluster := rows[0].get("cluster"):
+            where += f" AND coalesce(cluster = {quote(str(cluster))}, true)"
+        values = await query(f"SELECT key, value FROM {state} WHERE {where}")
     return InvocationTables(rows, entries, event_rows, values)

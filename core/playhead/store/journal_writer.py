@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 
 from playhead.model.status import GONE
-from playhead.store.arrow import ArrowTable
+from playhead.store.arrow import ArrowTable, pa
 from playhead.store.database import Store
 from playhead.store.llm_calls import update_llm_calls
 from playhead.store.schema import TABLES
@@ -30,6 +30,12 @@ class CopyProgress:
     """Journal entries copied."""
     final: bool
     """Whether the invocation had ended when it was copied."""
+    cluster: str | None = None
+    """Cluster that it was copied from; None if it was copied before this was kept."""
+
+    def is_of(self, cluster: str) -> bool:
+        """Return whether it was copied from this cluster, as far as is known."""
+        return self.cluster is None or self.cluster == cluster
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +55,10 @@ class JournalCopy:
     progress: Mapping[str, CopyProgress] = field(default_factory=dict[str, CopyProgress])
     gone: list[str] = field(default_factory=list[str])
     """Ids of the invocations that had not ended, and that the server no longer has."""
+    cluster: str | None = None
+    """Cluster of the server."""
+    replaced: list[str] = field(default_factory=list[str])
+    """Ids of invocations that were copied from another cluster, which has the same ids."""
 
 
 def copy_progress(store: Store) -> dict[str, CopyProgress]:
@@ -56,16 +66,20 @@ def copy_progress(store: Store) -> dict[str, CopyProgress]:
     cursor = store.cursor()
     try:
         rows: list[tuple[Any, ...]] = cursor.execute(
-            "SELECT id, modified_ms, entries, final FROM journal_copies"
+            "SELECT id, modified_ms, entries, final, cluster FROM journal_copies"
         ).fetchall()
     finally:
         cursor.close()
-    return {id_: CopyProgress(at, entries, final) for id_, at, entries, final in rows}
+    return {id_: CopyProgress(*progress) for id_, *progress in rows}
 
 
 def write_copy(store: Store, copy: JournalCopy) -> None:
     """Write one round in one transaction. Rows that the server has purged stay in the store."""
     with store.transaction() as connection:
+        for table in ("invocations", "journal", "journal_events") if copy.replaced else ():
+            connection.execute(
+                f"DELETE FROM {table} WHERE id IN (SELECT unnest(?::VARCHAR[]))", [copy.replaced]
+            )
         if copy.updated:
             _delete(connection, "invocations", copy.updated, copy.invocations, "id")
             _delete(connection, "journal", copy.updated, copy.journal, "id", "index")
@@ -74,7 +88,7 @@ def write_copy(store: Store, copy: JournalCopy) -> None:
                 "DELETE FROM journal_copies WHERE id IN (SELECT unnest(?::VARCHAR[]))",
                 [copy.updated],
             )
-        _insert(connection, "invocations", copy.invocations)
+        _insert(connection, "invocations", _of(copy.cluster, copy.invocations))
         _insert(connection, "journal", copy.journal)
         _insert(connection, "journal_events", copy.events)
         if copy.state is not None:
@@ -83,7 +97,7 @@ def write_copy(store: Store, copy: JournalCopy) -> None:
                 "(SELECT unnest(?::VARCHAR[]), unnest(?::VARCHAR[]))",
                 [[service for service, _ in copy.state_of], [key for _, key in copy.state_of]],
             )
-            _insert(connection, "state", copy.state)
+            _insert(connection, "state", _of(copy.cluster, copy.state))
         if copy.gone:
             connection.execute(
                 "UPDATE invocations SET status = ? WHERE id IN (SELECT unnest(?::VARCHAR[]))",
@@ -101,9 +115,22 @@ def _write_progress(
     done = list(progress.values())
     connection.execute(
         "INSERT INTO journal_copies SELECT unnest(?::VARCHAR[]), unnest(?::BIGINT[]), "
-        "unnest(?::UINTEGER[]), unnest(?::BOOLEAN[])",
-        [ids, [d.modified_ms for d in done], [d.entries for d in done], [d.final for d in done]],
+        "unnest(?::UINTEGER[]), unnest(?::BOOLEAN[]), unnest(?::VARCHAR[])",
+        [
+            ids,
+            [d.modified_ms for d in done],
+            [d.entries for d in done],
+            [d.final for d in done],
+            [d.cluster for d in done],
+        ],
     )
+
+
+def _of(cluster: str | None, rows: ArrowTable) -> ArrowTable:
+    """Return the rows with the name of the cluster, which the server's tables do not have."""
+    if not rows.num_columns:
+        return rows
+    return rows.append_column("cluster", pa.array([cluster] * rows.num_rows, pa.string()))
 
 
 def _delete(

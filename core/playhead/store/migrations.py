@@ -5,7 +5,7 @@ A version is raised with a step here when existing tables change. New tables and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import duckdb
@@ -15,7 +15,7 @@ from playhead.store.durable_copy import copy_durably
 
 __all__ = ["SCHEMA_VERSION", "copy_path", "migration", "require_known", "stored_version"]
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Version of the tables that this Playhead writes."""
 
 _EXISTS = "SELECT count(*) FROM duckdb_tables() WHERE table_name = ? AND NOT internal"
@@ -50,16 +50,31 @@ def _cache_tokens(connection: duckdb.DuckDBPyConnection) -> Sequence[str]:
 
 
 def _exact_spans(connection: duckdb.DuckDBPyConnection) -> Sequence[str]:
-    if not _has(connection, _EXISTS, "spans"):
-        return ()
+    return _added(connection, "spans", _EXACT_SPANS)
+
+
+def _clusters(connection: duckdb.DuckDBPyConnection) -> Sequence[str]:
     return [
-        f"ALTER TABLE spans ADD COLUMN {name} {kind}"
-        for name, kind in _EXACT_SPANS.items()
-        if not _has(connection, _COLUMN, "spans", name)
+        statement
+        for table in ("invocations", "state", "journal_copies")
+        for statement in _added(connection, table, {"cluster": "VARCHAR"})
     ]
 
 
-STEPS: dict[int, Step] = {1: _cache_tokens, 2: _exact_spans}
+def _added(
+    connection: duckdb.DuckDBPyConnection, table: str, columns: Mapping[str, str]
+) -> Sequence[str]:
+    """Return the statements that add missing columns to a table, if it exists."""
+    if not _has(connection, _EXISTS, table):
+        return ()
+    return [
+        f"ALTER TABLE {table} ADD COLUMN {name} {kind}"
+        for name, kind in columns.items()
+        if not _has(connection, _COLUMN, table, name)
+    ]
+
+
+STEPS: dict[int, Step] = {1: _cache_tokens, 2: _exact_spans, 3: _clusters}
 """Step to each version from the one before."""
 
 

@@ -165,6 +165,11 @@ INVOCATIONS = Table(
         ),
         "completion_result": ("VARCHAR", "`success` or `failure` once completed."),
         "completion_failure": ("VARCHAR", "Error that ended the invocation."),
+        "cluster": (
+            "VARCHAR",
+            "Name of the cluster that it was copied from, with the server's address if the name is "
+            "Restate's default; NULL if it was copied before this was kept.",
+        ),
     },
 )
 
@@ -202,7 +207,8 @@ JOURNAL_EVENTS = Table(
 )
 
 STATE = Table(
-    "Copy of Restate's state table: one row per key of a virtual object or workflow.",
+    "Copy of Restate's state table: one row per key of a virtual object or workflow. One that two "
+    "clusters have is copied from the one that was looked at last.",
     {
         "partition_key": ("UBIGINT", "Restate's partition key."),
         "scope": ("VARCHAR", "Scope of the virtual object or workflow."),
@@ -213,6 +219,7 @@ STATE = Table(
         "value_utf8": ("VARCHAR", "The value as text; NULL when it is not UTF-8."),
         "value": ("BLOB", "The value's bytes."),
         "value_length": ("UBIGINT", "Length of the value in bytes."),
+        "cluster": ("VARCHAR", "Cluster that it was copied from; see `invocations`."),
     },
 )
 
@@ -223,6 +230,7 @@ JOURNAL_COPIES = Table(
         "modified_ms": ("BIGINT", "`modified_at` of the copied row, in milliseconds since 1970."),
         "entries": ("UINTEGER", "Number of journal entries copied."),
         "final": ("BOOLEAN", "Whether the invocation had ended when it was copied, or is gone."),
+        "cluster": ("VARCHAR", "Cluster that it was copied from; see `invocations`."),
     },
 )
 
@@ -380,7 +388,8 @@ TABLES: Mapping[str, Table] = {
 }
 
 SPAN_COLUMNS = SPANS.types
-INVOCATION_COLUMNS = INVOCATIONS.types
+INVOCATION_COLUMNS = {name: kind for name, kind in INVOCATIONS.types.items() if name != "cluster"}
+"""Columns of `invocations` that the server has."""
 JOURNAL_COLUMNS = JOURNAL.types
 
 

@@ -41,6 +41,8 @@ class LiveInvocations:
 
     def __init__(self, client: RestateClient) -> None:
         self.client = client
+        self.cluster = ""
+        """Cluster of the server that returned the last rows."""
         self._endings = Endings("sys_journal")
 
     async def places(
@@ -91,6 +93,10 @@ class LiveInvocations:
         for start in range(0, len(ids), IDS):
             found += await self.client.query(queries.invocations(ids[start : start + IDS]))
         await self._endings.name(found, self.client.query)
+        if ids:
+            self.cluster = await self.client.cluster()
+        for row in found:
+            row["cluster"] = self.cluster
         return found
 
     async def modified(self, since: datetime | None, limit: int) -> dict[str, datetime]:
@@ -118,8 +124,10 @@ class LiveInvocations:
         rows = await self.client.query(queries.journal_payloads(invocation_id, indexes))
         return {int(row["index"]): parse_bytes(row.get("raw")) for row in rows}
 
-    async def object_state(self, service: str, key: str) -> Mapping[str, bytes]:
-        """Return the state of a virtual object or workflow, by key."""
+    async def object_state(
+        self, service: str, key: str, cluster: str | None
+    ) -> Mapping[str, bytes]:
+        """Return the state of a virtual object or workflow of this server, by key."""
         rows = await self.client.query(queries.object_state(service, key))
         return {str(row["key"]): parse_bytes(row.get("value")) for row in rows}
 

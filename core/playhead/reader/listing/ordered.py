@@ -83,7 +83,7 @@ async def _read(
         row = fresh.get(id_)
         if row is None and copy is not None:
             row = invocation_of(copy, "stored")
-            row = gone(row) if current is not None else row
+            row = gone(row, live.cluster) if live and current is not None else row
         if row is not None:
             texts = (copy or {}).get(RECORDED_TEXTS) or [False] * len(wanted.texts)
             rows.append((row, texts))

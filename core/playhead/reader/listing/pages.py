@@ -109,8 +109,9 @@ class Merge:
             end = min(map(_place, rows.values())) if full else None
             only_stored = [id_ for id_ in rows if id_ not in live]
             current = await self._current(only_stored)
-            if current is not None and (fresh is not None or by_store):
-                rows |= {id_: gone(rows[id_]) for id_ in only_stored if id_ not in current}
+            if current is not None and self.live and (fresh is not None or by_store):
+                cluster = self.live.cluster
+                rows |= {id_: gone(rows[id_], cluster) for id_ in only_stored if id_ not in current}
                 rows |= current
             rows |= live
             # Above this place, both sources have been read to the end.
@@ -179,9 +180,16 @@ class _Listed:
         return rows, block[-1] if block and older else None
 
 
-def gone(stored: Invocation) -> Invocation:
-    """Return the stored copy of an invocation that the server no longer has."""
-    return stored if stored.ended else replace(stored, status="gone")
+def gone(stored: Invocation, cluster: str) -> Invocation:
+    """Return the stored copy of an invocation that the server does not have.
+
+    Args:
+        stored: The copy.
+        cluster: Cluster of the server; what was copied from another one may still be there.
+    """
+    if stored.ended or stored.cluster not in (None, cluster):
+        return stored
+    return replace(stored, status="gone")
 
 
 def _place(row: Invocation) -> Place:

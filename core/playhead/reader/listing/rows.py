@@ -45,6 +45,7 @@ def invocation_of(row: Mapping[str, Any], origin: Origin) -> Invocation:
         trace_id=as_text(row.get("trace_id")),
         deployment_id=as_text(row.get("pinned_deployment_id"))
         or as_text(row.get("last_attempt_deployment_id")),
+        cluster=as_text(row.get("cluster")),
         origin=origin,
     )
 

@@ -308,12 +308,20 @@ class StoredInvocations:
         )
         return {int(row["index"]): parse_bytes(row["raw"]) for row in rows}
 
-    async def object_state(self, service: str, key: str) -> Mapping[str, bytes]:
-        """Return the state of a virtual object or workflow at its last copy, by key."""
+    async def object_state(
+        self, service: str, key: str, cluster: str | None
+    ) -> Mapping[str, bytes]:
+        """Return the state of a virtual object or workflow at its last copy, by key.
+
+        Args:
+            service: Name of the service.
+            key: Its key.
+            cluster: Its cluster; another one may have the same object. None if it is not known.
+        """
         rows = await self.client.rows(
             "SELECT key, hex(value) AS value FROM state WHERE service_name = ?"
-            " AND service_key = ? ORDER BY key",
-            [service, key],
+            " AND service_key = ? AND coalesce(cluster = ?, true) ORDER BY key",
+            [service, key, cluster],
         )
         return {str(row["key"]): parse_bytes(row["value"]) for row in rows}
 
