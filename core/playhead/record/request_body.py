@@ -1,4 +1,4 @@
-"""Bodies of requests: gzip, and limits on their size while they are read and unpacked."""
+"""Bodies of requests: gzip and deflate, and limits on sizes while they are read and unpacked."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ __all__ = ["Budget", "read_body", "request_body"]
 
 BODY_SECONDS = 30.0
 """Longest time to receive a body."""
-_GZIP = 16 + zlib.MAX_WBITS
+_FORMATS = {"gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
+"""Parameter of zlib for each content encoding; `deflate` is zlib's own format (RFC 9110)."""
 CHUNK_BYTES = 4 * 1024
 """Size of the pieces to unpack: after each gzip member, zlib copies the rest of its piece."""
 LARGEST_RATIO = 1032
@@ -82,14 +83,14 @@ async def read_body(request: Request, limit: int) -> bytes:
 
     Raises:
         RequestBodyError: The body is too large (413), has an unsupported encoding (415), or is not
-            valid gzip (400), or arrives too slowly (408).
+            valid in it (400), or arrives too slowly (408).
     """
     return await _read(request, limit, _Reservation(_NoBudget()))
 
 
 async def _read(request: Request, limit: int, reservation: _Reservation) -> bytes:
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
-    if encoding not in ("identity", "gzip", ""):
+    if encoding not in ("identity", "", *_FORMATS):
         raise RequestBodyError(415, f"content encoding {encoding!r}: send gzip or identity")
     length = request.headers.get("content-length", "")
     if length.isdigit() and int(length) > limit:
@@ -107,20 +108,20 @@ async def _read(request: Request, limit: int, reservation: _Reservation) -> byte
     except TimeoutError as error:
         raise RequestBodyError(408, f"the body took longer than {BODY_SECONDS:g} s") from error
     body = b"".join(parts)
-    if encoding != "gzip":
+    if encoding not in _FORMATS:
         return body
     reservation.resize(size + min(limit, size * LARGEST_RATIO))
-    unpacked = await asyncio.to_thread(_unzip, body, limit)
+    unpacked = await asyncio.to_thread(_unzip, body, limit, encoding)
     if unpacked is None:
         raise RequestBodyError(413, f"the unpacked body is larger than {limit} bytes")
     reservation.resize(len(unpacked))
     return unpacked
 
 
-def _unzip(body: bytes, limit: int) -> bytes | None:
-    """Return the unpacked members of a gzip body; None when they are larger than `limit`."""
+def _unzip(body: bytes, limit: int, encoding: str) -> bytes | None:
+    """Return the unpacked members of a body; None when they are larger than `limit`."""
     unpacked = bytearray()
-    stream = zlib.decompressobj(_GZIP)
+    stream = zlib.decompressobj(_FORMATS[encoding])
     started = False
     try:
         for start in range(0, len(body), CHUNK_BYTES):
@@ -133,9 +134,9 @@ def _unzip(body: bytes, limit: int) -> bytes | None:
                 left = stream.unconsumed_tail
                 if stream.eof:
                     left = stream.unused_data
-                    stream, started = zlib.decompressobj(_GZIP), False
+                    stream, started = zlib.decompressobj(_FORMATS[encoding]), False
     except zlib.error as error:
-        raise RequestBodyError(400, f"the body is not valid gzip: {error}") from error
+        raise RequestBodyError(400, f"the body is not valid {encoding}: {error}") from error
     if started:
-        raise RequestBodyError(400, "the gzip stream is incomplete")
+        raise RequestBodyError(400, f"the {encoding} stream is incomplete")
     return bytes(unpacked)
