@@ -18,6 +18,7 @@ SLOW = {
     "faults",
     "freshness",
     "ingest",
+    "list_screen",
     "overload",
     "recovery",
     "scale",

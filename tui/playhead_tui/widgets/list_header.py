@@ -61,10 +61,13 @@ class ListHeader(Widget):
             more: whether there are older ones than the rows.
         """
         whole = totals if more else None  # rows that were all read are a moment newer
-        self._counts = Counter(whole.by_status if whole else (row.status for row in rows))
-        self._more = more and whole is None
-        self._totals = totals
-        self.refresh()
+        counts: Counter[Status] = Counter(
+            whole.by_status if whole else (row.status for row in rows)
+        )
+        shown = (counts, more and whole is None, totals)
+        if shown != (self._counts, self._more, self._totals):
+            self._counts, self._more, self._totals = shown
+            self.refresh()
 
     def _counters(self, palette: Palette, words: bool) -> list[Segment]:
         segments: list[Segment] = []
