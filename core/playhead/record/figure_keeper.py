@@ -8,8 +8,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import duckdb
-
 from playhead.store.database import Store
 from playhead.store.figures import stale_count, update_figures
 
@@ -72,7 +70,7 @@ class FigureKeeper:
                     count = await asyncio.to_thread(stale_count, self._store)
                 before = count
                 await self._pause(self._pace.quiet)
-            except (duckdb.Error, MemoryError) as error:
+            except Exception as error:
                 self._failed(f"the figures of invocations cannot be computed: {error}")
                 await self._pause(RETRY_SECONDS)
 
