@@ -10,6 +10,7 @@ import zlib
 from typing import Any
 
 import pytest
+import zstandard
 from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.http import Compression
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -174,6 +175,11 @@ async def test_a_request_without_rejected_spans_gets_an_empty_answer(recorder: R
     assert (await post(recorder, request(3).SerializeToString())).content == b""
 
 
+_WIDE = zstandard.ZstdCompressionParameters.from_level(1, window_log=27)
+_STREAM = zstandard.ZstdCompressor(compression_params=_WIDE).compressobj()
+WIDE_WINDOW = _STREAM.compress(b"x") + _STREAM.flush()
+"""A frame for which a receiver has to keep 128 MiB."""
+
 MALFORMED: list[tuple[bytes, str, dict[str, str], int]] = [
     (b"\xff\xff\xff", PROTOBUF, {}, 400),
     (b"hello", PROTOBUF, {}, 400),
@@ -194,6 +200,8 @@ MALFORMED: list[tuple[bytes, str, dict[str, str], int]] = [
     (json.dumps(document(startTimeUnixNano=2**70)).encode(), JSON, {}, 400),
     (json.dumps(document(name={"a": 1})).encode(), JSON, {}, 400),
     (json.dumps(document(name="\ud800")).encode(), JSON, {}, 400),
+    (json.dumps({"\ud800": None}).encode(), JSON, {}, 400),
+    (json.dumps({"resourceSpans": [{"\ud800": 1}]}).encode(), JSON, {}, 400),
     (json.dumps(document(attributes=[{"key": "a", "value": 1}])).encode(), JSON, {}, 400),
     (b'{"a":' * 5000 + b"1" + b"}" * 5000, JSON, {}, 400),
     (b'{"resourceSpans":' + b"[" * 100_000, JSON, {}, 400),
@@ -203,6 +211,11 @@ MALFORMED: list[tuple[bytes, str, dict[str, str], int]] = [
     (b"x", PROTOBUF, {"content_encoding": "br"}, 415),
     (b"x", PROTOBUF, {"content_encoding": "deflate"}, 400),
     (zlib.compress(b"x" * 100)[:-4], PROTOBUF, {"content_encoding": "deflate"}, 400),
+    (b"x" * 100, PROTOBUF, {"content_encoding": "zstd"}, 400),
+    (zstandard.compress(b"x" * 100)[:-4], PROTOBUF, {"content_encoding": "zstd"}, 400),
+    (zstandard.compress(b"\xff\xff"), PROTOBUF, {"content_encoding": "zstd"}, 400),
+    (zstandard.compress(b"\0" * (65 * 1024 * 1024)), PROTOBUF, {"content_encoding": "zstd"}, 413),
+    (WIDE_WINDOW, PROTOBUF, {"content_encoding": "zstd"}, 400),
     (b"x", "text/plain", {}, 415),
     (b"x", "", {}, 415),
     (b"x" * (65 * 1024 * 1024), PROTOBUF, {}, 413),
@@ -312,12 +325,25 @@ async def test_requests_in_memory_are_limited(
     monkeypatch.setattr(recorder.ingest, "_limits", IngestLimits(memory=100_000))
     recorder.ingest.reserve(90_000)
     body = request(100, padding=1000).SerializeToString()
-    for content, headers in ((body, {}), (gzip.compress(body), {"content_encoding": "gzip"})):
+    for content, headers in (
+        (body, {}),
+        (gzip.compress(body), {"content_encoding": "gzip"}),
+        (zstandard.compress(body), {"content_encoding": "zstd"}),
+    ):
         response = await post(recorder, content, **headers)
         assert (response.status_code, response.headers["retry-after"]) == (503, "1")
     recorder.ingest.release(90_000)
     answer(await post(recorder, body))
     assert recorder.ingest._memory == 0
+
+
+async def test_zstd_bodies_are_unpacked(recorder: Recorder) -> None:
+    body = request(500, padding=1000).SerializeToString()
+    frames = [zstandard.compress(body[at : at + 70_000]) for at in range(0, len(body), 70_000)]
+    skipped = b"\x50\x2a\x4d\x18" + (5).to_bytes(4, "little") + b"notes"
+    for content in (zstandard.compress(body), b"".join(frames), skipped + zstandard.compress(body)):
+        answer(await post(recorder, content, content_encoding="zstd"))
+        assert len(await spans(recorder)) == 500
 
 
 async def test_a_resource_that_is_copied_to_many_spans_is_too_large(recorder: Recorder) -> None:

@@ -147,7 +147,8 @@ class Wire(httpx.AsyncHTTPTransport):
         self.sql: list[str] = []
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        self.sql.append(json.loads(request.content)["query"])
+        if request.url.path == "/query":
+            self.sql.append(json.loads(request.content)["query"])
         return await super().handle_async_request(request)
 
 

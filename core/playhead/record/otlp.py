@@ -158,6 +158,8 @@ def request_from_json(body: bytes) -> ExportTraceServiceRequest:
         return fill_request(parse_traces(body))
     try:
         document: Any = json.loads(body)
+        # Protobuf's library ends with a SystemError at half a surrogate pair.
+        json.dumps(document, ensure_ascii=False).encode()
         if not isinstance(document, dict):
             raise MalformedRequestError("the JSON document is not an object")
         _hex_to_base64(cast("dict[str, Any]", document))

@@ -1,4 +1,4 @@
-"""Bodies of requests: gzip and deflate, and limits on sizes while they are read and unpacked."""
+"""Bodies of requests: gzip, deflate and zstd, with limits while they are read and unpacked."""
 
 from __future__ import annotations
 
@@ -22,6 +22,10 @@ CHUNK_BYTES = 4 * 1024
 """Size of the pieces to unpack: after each gzip member, zlib copies the rest of its piece."""
 LARGEST_RATIO = 1032
 """Deflate's largest ratio of unpacked to packed bytes (zlib's technical details)."""
+ZSTD_CHUNK_BYTES = 256
+"""The same for zstd, whose blocks of 4 bytes may unpack to 128 KiB each."""
+ZSTD_WINDOW_BYTES = 8 * 1024 * 1024
+"""Largest window that a sender may use (RFC 9659)."""
 
 
 class Budget(Protocol):
@@ -90,8 +94,8 @@ async def read_body(request: Request, limit: int) -> bytes:
 
 async def _read(request: Request, limit: int, reservation: _Reservation) -> bytes:
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
-    if encoding not in ("identity", "", *_FORMATS):
-        raise RequestBodyError(415, f"content encoding {encoding!r}: send gzip or identity")
+    if encoding not in ("identity", "", "zstd", *_FORMATS):
+        raise RequestBodyError(415, f"content encoding {encoding!r}: send gzip, zstd or identity")
     length = request.headers.get("content-length", "")
     if length.isdigit() and int(length) > limit:
         raise RequestBodyError(413, f"the body is larger than {limit} bytes")
@@ -108,10 +112,14 @@ async def _read(request: Request, limit: int, reservation: _Reservation) -> byte
     except TimeoutError as error:
         raise RequestBodyError(408, f"the body took longer than {BODY_SECONDS:g} s") from error
     body = b"".join(parts)
-    if encoding not in _FORMATS:
+    if encoding in ("identity", ""):
         return body
-    reservation.resize(size + min(limit, size * LARGEST_RATIO))
-    unpacked = await asyncio.to_thread(_unzip, body, limit, encoding)
+    if encoding == "zstd":
+        reservation.resize(size + limit)
+        unpacked = await asyncio.to_thread(_unpack_zstd, body, limit)
+    else:
+        reservation.resize(size + min(limit, size * LARGEST_RATIO))
+        unpacked = await asyncio.to_thread(_unzip, body, limit, encoding)
     if unpacked is None:
         raise RequestBodyError(413, f"the unpacked body is larger than {limit} bytes")
     reservation.resize(len(unpacked))
@@ -139,4 +147,31 @@ def _unzip(body: bytes, limit: int, encoding: str) -> bytes | None:
         raise RequestBodyError(400, f"the body is not valid {encoding}: {error}") from error
     if started:
         raise RequestBodyError(400, f"the {encoding} stream is incomplete")
+    return bytes(unpacked)
+
+
+def _unpack_zstd(body: bytes, limit: int) -> bytes | None:
+    """Return the unpacked frames of a body; None when they are larger than `limit`."""
+    import zstandard
+
+    unpacked = bytearray()
+    unpacker = zstandard.ZstdDecompressor(max_window_size=ZSTD_WINDOW_BYTES)
+    stream = unpacker.decompressobj()
+    started = False
+    try:
+        for start in range(0, len(body), ZSTD_CHUNK_BYTES):
+            left = body[start : start + ZSTD_CHUNK_BYTES]
+            while left:
+                started = True
+                unpacked += stream.decompress(left)
+                if len(unpacked) > limit:
+                    return None
+                left = b""
+                if stream.eof:
+                    left = stream.unused_data
+                    stream, started = unpacker.decompressobj(), False
+    except zstandard.ZstdError as error:
+        raise RequestBodyError(400, f"the body is not valid zstd: {error}") from error
+    if started:
+        raise RequestBodyError(400, "the zstd stream is incomplete")
     return bytes(unpacked)
