@@ -13,10 +13,12 @@ import termios
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hostile_store import FORBIDDEN, hostile_store
+from playhead_tui.terminal_driver import LostTerminal
+from textual.drivers._writer_thread import WriterThread
 from waiting import until
 
 ROWS, COLUMNS = 40, 120
@@ -136,3 +138,23 @@ def test_ctrl_c_names_the_key_that_quits_without_markup(terminal: Terminal) -> N
     terminal.press("q")
     assert terminal.process.wait(20) == 0
     assert termios.tcgetattr(terminal.side) == terminal.before
+
+
+def test_the_thread_that_writes_outlives_the_terminal() -> None:
+    main, side = pty.openpty()
+    with os.fdopen(side, "w") as file:
+        writer = WriterThread(cast("Any", LostTerminal(file)))
+        writer.start()
+        os.close(main)
+        for _ in range(100):  # more than its queue holds
+            writer.write("x" * 10_000)
+        writer.stop()
+        assert not writer.is_alive()
+
+
+def test_a_closed_terminal_ends_the_dashboard(terminal: Terminal) -> None:
+    for file in (terminal.main, terminal.side):
+        os.close(file)
+    terminal.main, terminal.side = pty.openpty()  # which `close` closes
+    os.kill(terminal.process.pid, signal.SIGHUP)
+    assert terminal.process.wait(20) == 128 + signal.SIGHUP

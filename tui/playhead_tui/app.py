@@ -20,6 +20,7 @@ from playhead.text import clean
 from textual import work
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
+from textual.driver import Driver
 from textual.message import Message
 from textual.notifications import SeverityLevel
 from textual.screen import ModalScreen, Screen
@@ -35,6 +36,7 @@ from playhead_tui.interfaces import (
 )
 from playhead_tui.screens.invocations import InvocationsScreen
 from playhead_tui.screens.polling import PollingScreen
+from playhead_tui.terminal_driver import lasting
 from playhead_tui.widgets.notes import Notes
 
 __all__ = ["PlayheadApp"]
@@ -150,6 +152,10 @@ class PlayheadApp(App[None]):
         self.register_theme(DARK)
         self.register_theme(LIGHT)
         self.theme = LIGHT.name if _light_terminal() else DARK.name
+
+    def get_driver_class(self) -> type[Driver]:
+        """Return the driver of this platform."""
+        return lasting(super().get_driver_class())
 
     def get_default_screen(self) -> Screen[None]:
         """Return the list of invocations."""
