@@ -59,7 +59,7 @@ def detail(text: str = "text") -> InvocationDetail:
         Attempt(2, "b", at(4), None, "running"),
     )
     return InvocationDetail(
-        summary, steps, attempts, (), timeline, {text: text}, (event,), at(10), (), (text,)
+        summary, steps, attempts, (), timeline, {text: text}, (event,), at(10), missing=(text,)
     )
 
 

@@ -87,7 +87,7 @@ async def test_answers_of_a_killed_agent_are_counted(tmp_path: Path) -> None:
     SpanWriter(store).write(
         ("a" * 32, f"{number:016x}", f"{parent:016x}" if parent else None, name, "internal",
          "agents", "scope", number, number + 1, "unset", "", json.dumps(attributes), "{}", "[]",
-         "[]", id_)
+         "[]", id_, None, None, None, None, None, None, None, None)
         for number, (name, parent, attributes) in enumerate(spans, 1)
     )  # fmt: skip
     store.close()

@@ -130,10 +130,9 @@ async def test_journals_equal_the_servers_byte_for_byte(
 async def test_state_of_virtual_objects(copying: Recorder, restate: RestateServer) -> None:
     async def same(key: str) -> bool:
         where = f"service_name = 'counter' AND service_key = '{key}'"
-        theirs = await on_server(restate, "state", TABLES["state"].types, where)
-        return comparable(stored(copying, "state", TABLES["state"].types, where)) == comparable(
-            theirs
-        )
+        columns = {name: kind for name, kind in TABLES["state"].types.items() if name != "cluster"}
+        theirs = await on_server(restate, "state", columns, where)
+        return comparable(stored(copying, "state", columns, where)) == comparable(theirs)
 
     await copied(copying, await call(restate, "counter/one/add", 3))
     await copied(copying, await call(restate, "counter/two/add", 1))

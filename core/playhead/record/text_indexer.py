@@ -233,6 +233,8 @@ class TextIndexer:
             await self._pause(self._pace.quiet / 2)
             return
         self._wake.clear()
+        if self._stopping.is_set():  # since the loop looked, while it opened the index
+            return
         try:
             await asyncio.wait_for(self._wake.wait(), IDLE_SECONDS)
         except TimeoutError:

@@ -232,7 +232,8 @@ class Store:
         if self._closed:
             return
         try:
-            self.check()
+            with contextlib.closing(self.cursor()) as cursor:
+                cursor.execute("FROM spans LIMIT 0")
             return
         except (duckdb.FatalException, duckdb.ConnectionException):
             pass
