@@ -11,11 +11,11 @@ from anyio import CapacityLimiter, WouldBlock
 
 __all__ = ["QuerySlots"]
 
-QUICK = 4
+QUICK = 6
 """Queries that run at the same time, without the slow ones."""
 SLOW = 4
 """Slow queries that leave their place to the quick ones."""
-SLOW_SECONDS = 0.5
+SLOW_SECONDS = 0.1
 """Time after which a query is slow."""
 OF_A_CLIENT = 3
 """Queries of one client that run at the same time, so that the others can run theirs."""
