@@ -104,7 +104,7 @@ async def show(settings: Settings, ids: dict[str, str]) -> None:
         await camera.take("list")
     async with dashboard(settings, ids["Denver"]) as camera:
         await camera.until("attempt 3", "Get weather")
-        await camera.pilot.press("G", "k")
+        await camera.pilot.press("g", *"jjjj")  # to the first model call
         await camera.until("You are a weather agent", press="right_square_bracket")
         await camera.take("invocation")
     async with dashboard(settings, ids["Oslo"]) as camera:
