@@ -181,7 +181,7 @@ def page(counts: Sequence[Count], now: datetime) -> str:
 
 # Attacks
 
-`make attacks` runs the attacks of the tests and writes this page. {total} cases ran on
+`make attacks` runs the attacks of the tests and writes this page. {total:,} cases ran on
 {now:%-d %B %Y}. [Security](security.md) describes what Playhead protects, and what it does not.
 
 | Attack | What holds | Cases | Got through |
