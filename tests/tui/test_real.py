@@ -207,6 +207,41 @@ async def test_an_existing_recorder_keeps_running(desk, there, tmp_path) -> None
         child.stop()
 
 
+async def test_the_header_follows_a_recorder_that_ends_and_comes_back(
+    desk, there, tmp_path
+) -> None:
+    child = start_recorder(there, tmp_path / "recorder.log")
+    try:
+        app = PlayheadApp(connector(there))
+        async with app.run_test(size=(120, 40), notifications=True) as pilot:
+            await wait_until(pilot, lambda: app.connection, 30)
+            assert app.connection.labels[1] == "recorder"
+            child.kill()
+            await wait_until(pilot, lambda: "stored data only" in screen_text(app), 30)
+            assert "The recorder has ended or does not answer" in screen_text(app)
+            child.start()
+            await wait_until(pilot, lambda: app.connection.labels[1] == "recorder", 30)
+            assert app.notes == ()
+    finally:
+        child.stop()
+
+
+async def test_a_recorder_that_ends_is_started_again_as_its_owner_says(
+    desk, there, tmp_path
+) -> None:
+    child = start_recorder(there, tmp_path / "recorder.log")
+    try:
+        app = PlayheadApp(connector(there, restart=child.start))
+        async with app.run_test(size=(120, 40), notifications=True) as pilot:
+            await wait_until(pilot, lambda: app.connection, 30)
+            child.kill()
+            await wait_until(pilot, lambda: "A recorder is running." in screen_text(app), 30)
+            assert app.connection.labels[1] == "recorder"
+        assert child.running
+    finally:
+        child.stop()
+
+
 async def test_without_a_recorder_the_reason_and_live_data_are_shown(desk, there) -> None:
     """The store's folder is a file, so no recorder can start."""
     there.store.write_text("not a folder")

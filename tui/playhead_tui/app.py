@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import sys
 from collections.abc import Callable, Coroutine, Iterable
 from datetime import UTC, datetime
 from functools import partial
@@ -43,6 +44,8 @@ __all__ = ["PlayheadApp"]
 
 FIRST_FRAME_SECONDS = 0.15
 """Delay before the connections open: their imports would slow down the first frame."""
+TERMINAL_SECONDS = 1.0
+"""Time between two looks at whether the terminal still exists."""
 OPENING = ("objects", "services", "compare", "sql")
 """Actions of the app that open a screen."""
 _END_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
@@ -172,6 +175,8 @@ class PlayheadApp(App[None]):
                 with contextlib.suppress(RuntimeError, ValueError):
                     loop = asyncio.get_running_loop()
                     loop.add_signal_handler(number, self.end_by_signal, number)
+        if sys.__stderr__ is not None and sys.__stderr__.isatty():
+            self.set_interval(TERMINAL_SECONDS, self._end_without_terminal)
         self.call_after_refresh(self.set_timer, FIRST_FRAME_SECONDS, self._open_connections)
 
     @work(group="connections")
@@ -208,6 +213,15 @@ class PlayheadApp(App[None]):
         """Quit like a user does, which restores the terminal and ends a recorder of this app."""
         self.ended_by = number
         self.exit()
+
+    def _end_without_terminal(self) -> None:
+        """Quit when the terminal is gone, as SIGHUP would say.
+
+        The signal reaches the process that leads the terminal. If this is `make`, it waits for its
+        child, and passes nothing on.
+        """
+        if sys.__stderr__ is not None and not sys.__stderr__.isatty():
+            self.end_by_signal(signal.SIGHUP)
 
     async def on_unmount(self) -> None:
         """Close the connections, and end a recorder that was started for this app."""

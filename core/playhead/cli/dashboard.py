@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 
 from playhead.cli.errors import CliError, Exit
 from playhead.saved_views import SavedView, kept_file
@@ -20,6 +21,7 @@ def open_dashboard(
     index: int | None = None,
     filter_: str = "",
     view: SavedView | None = None,
+    restart: Callable[[], object] | None = None,
 ) -> None:
     """Run the dashboard until the user quits it.
 
@@ -31,6 +33,7 @@ def open_dashboard(
         index: Journal index of a step of it to open it at.
         filter_: Filter of the list.
         view: Saved view of the list.
+        restart: Starts the running recorder again when it ends; by default, nobody does.
 
     Raises:
         CliError: Standard input or output is not a terminal, or the dashboard crashed.
@@ -45,7 +48,7 @@ def open_dashboard(
     from playhead_tui.sources.connector import connector
 
     app = PlayheadApp(
-        connector(settings, record=not read_only),
+        connector(settings, record=not read_only, restart=restart),
         read_only=read_only,
         ascii_only=ascii_only,
         invocation=invocation,

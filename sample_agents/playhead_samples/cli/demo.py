@@ -205,6 +205,7 @@ def _run_dashboard(stack: Stack, ctx: click.Context) -> None:
         stack.settings,
         read_only=ctx.meta["playhead.read_only"],
         ascii_only=ctx.meta["playhead.ascii"],
+        restart=stack.start_recorder,
     )
     for error in errors:
         _report(error)

@@ -23,27 +23,34 @@ __all__ = ["connector"]
 HEAVY = ("lark", "playhead.reader.reader", "playhead.record.client", "playhead.record.process")
 
 
-def connector(settings: Settings, *, record: bool = True) -> Connect:
+def connector(
+    settings: Settings, *, record: bool = True, restart: Callable[[], object] | None = None
+) -> Connect:
     """Return a function that opens the connections named by the settings.
 
     Args:
         settings: addresses of the server and the recorder.
         record: start a recorder when none is running, as a child that ends with the dashboard.
+        restart: starts the recorder that is running now again when it ends. By default, the
+            dashboard only says that it ended: whoever started it may start it again.
     """
 
     async def connect(publish: Callable[[Connection], object]) -> None:
         # The imports take longer than the first paint; in a thread they do not delay it.
         for module in HEAVY:
             await asyncio.to_thread(importlib.import_module, module)
-        await _Connector(settings, publish).open(record=record)
+        await _Connector(settings, publish, restart).open(record=record)
 
     return connect
 
 
 WATCH_SECONDS = 0.5
+SEARCH_SECONDS = 2.0
+"""Time between two looks for a recorder that somebody else has started."""
 FIRST_PAUSE = 1.0
 """Pause after a recorder that could not be started again; it doubles with each one."""
 LONGEST_PAUSE = 30.0
+_SILENT = "The recorder has ended or does not answer: only stored data is shown."
 
 
 @dataclass
@@ -52,15 +59,17 @@ class _Connector:
 
     settings: Settings
     publish: Callable[[Connection], object]
+    restart: Callable[[], object] | None = None
     client: RestateClient | None = None
     store: StoreClient | None = None
     child: ManagedProcess | None = None
     closed: bool = False
     _starting: asyncio.Future[ManagedProcess] | None = field(default=None, repr=False)
+    _restarting: asyncio.Future[object] | None = field(default=None, repr=False)
     _watch: asyncio.Task[None] | None = field(default=None, repr=False)
 
     async def open(self, *, record: bool) -> None:
-        """Publish the open connections at once, and again when a recorder has started."""
+        """Publish the open connections at once, and again when a recorder starts or ends."""
         from playhead.record.client import connect
         from playhead.restate.client import RestateClient
 
@@ -72,13 +81,14 @@ class _Connector:
         running = await self._recorder_is_running()
         if running or not record:
             self._publish("" if running else _no_recorder("", stored=self.store is not None))
-            return
-        self._publish("", starting=True)
-        await self._start_recorder(
-            f"Started a recorder on {settings.store}; it ends with the dashboard."
-        )
-        if self.child and not self.closed:
-            self._watch = asyncio.create_task(self._keep_recorder())
+        else:
+            self._publish("", starting=True)
+            await self._start_recorder(
+                f"Started a recorder on {settings.store}; it ends with the dashboard."
+            )
+        if not self.closed:
+            watch = self._keep_recorder() if self.child else self._follow_recorder(running)
+            self._watch = asyncio.create_task(watch)
 
     async def _recorder_is_running(self) -> bool:
         from playhead.errors import RecorderError
@@ -88,8 +98,31 @@ class _Connector:
         except RecorderError:
             return False
 
+    async def _follow_recorder(self, running: bool) -> None:
+        """Publish when a recorder of somebody else ends, and when one has started."""
+        from playhead.errors import ProcessError
+        from playhead.record.client import connect
+
+        while not self.closed:
+            await asyncio.sleep(WATCH_SECONDS if running else SEARCH_SECONDS)
+            if running and self.store is not None and self.store.recording:
+                continue  # its last answer was the recorder's
+            self.store = self.store or await connect(self.settings)
+            before, running = running, await self._recorder_is_running()
+            if running and not before:
+                self._publish("", announcement="A recorder is running.")
+            if running or not before:
+                continue
+            self._publish(_SILENT, starting=self.restart is not None)
+            if self.restart:
+                self._restarting = asyncio.ensure_future(asyncio.to_thread(self.restart))
+                try:
+                    await asyncio.shield(self._restarting)
+                except (ProcessError, OSError) as error:
+                    self._publish(f"{_SILENT} It cannot be started again: {_reason(error)}")
+
     async def _keep_recorder(self) -> None:
-        """Start the recorder again whenever it ends before the dashboard."""
+        """Start the recorder of the dashboard again whenever it ends before that."""
         pause = FIRST_PAUSE
         while not self.closed:
             await asyncio.sleep(WATCH_SECONDS)
@@ -101,6 +134,7 @@ class _Connector:
                 self._publish(_no_recorder(ended, stored=self.store is not None), starting=True)
                 if await self._recorder_is_running():  # somebody else has started one
                     self._publish("")
+                    await self._follow_recorder(running=True)
                     return
                 await self._start_recorder(f"{ended}. Started it again.")
                 if self.child is None:
@@ -167,6 +201,8 @@ class _Connector:
         if self._watch:
             self._watch.cancel()
             await asyncio.wait({self._watch})
+        if self._restarting:
+            await asyncio.wait({self._restarting})
         if self._starting and not self.child:
             results = await asyncio.gather(self._starting, return_exceptions=True)
             self.child = results[0] if not isinstance(results[0], BaseException) else None
