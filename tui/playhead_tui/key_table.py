@@ -119,5 +119,6 @@ def _described(
 ) -> Iterable[tuple[str, str]]:
     for binding in bindings:
         if isinstance(binding, Binding) and binding.action not in removed:
-            names = binding.key.split(",")
+            # Terminals send ctrl+@ for ctrl+space.
+            names = [name for name in binding.key.split(",") if name.strip() != "ctrl+@"]
             yield " ".join(format_key(name.strip()) for name in names), binding.description
