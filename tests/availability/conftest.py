@@ -24,13 +24,14 @@ from playhead.settings import Settings
 from playhead.store.database import DATABASE, Store
 from playhead.store.journal_writer import JournalCopy, write_copy
 from playhead.store.schema import INVOCATION_COLUMNS
+from tui_idle import wait_for_the_loop
 from waiting import until
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 from situations import Situation, sql
 
-__all__ = ["handlers", "restate"]
+__all__ = ["handlers", "restate", "wait_for_the_loop"]
 
 
 @dataclass(frozen=True)
