@@ -32,8 +32,9 @@ demo: .venv/.run node_modules/.installed ## run sample agents with failures, and
 targets: ## obtain the Collector, Jaeger, Phoenix and Spark for the tests, outside the checkout (needs Go, Java)
 	@PYTHON="$(PYTHON)" sh scripts/targets.sh
 
+# The tests start hundreds of processes, which are to find compiled modules, also where an environment forbids them.
 test: install ## run the tests in two processes
-	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 check: install ## check format, lint, types, imports, generated files and documentation
 	@$(BIN)/ruff format --check .

@@ -41,6 +41,21 @@ async def closed(streams: list[Stream]) -> int:
     return sum(reader.at_eof() for reader, _ in streams)
 
 
+async def test_answers_do_not_wait_for_acknowledgments() -> None:
+    delays: asyncio.Queue[int] = asyncio.Queue()
+
+    def accept(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        sock = writer.get_extra_info("socket")
+        delays.put_nowait(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+        writer.close()
+
+    sock = http_server.listen(0)
+    async with await asyncio.start_server(accept, sock=sock):
+        _, writer = await asyncio.open_connection(*sock.getsockname())
+        assert await delays.get() == 1
+        writer.close()
+
+
 @pytest.mark.parametrize("sent", [b"", HALF_HEAD])
 async def test_silent_connections_keep_nobody_out(recorder: Recorder, sent: bytes) -> None:
     ports = recorder.endpoint.otlp_http_port, recorder.endpoint.api_port

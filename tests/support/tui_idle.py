@@ -1,8 +1,8 @@
-"""Know when an app under test has handled its input: its event loop has nothing left to run.
+"""Wait until an app under test has handled its input: its event loop has nothing left to run.
 
-Textual's pilot asks whether the process computes less than a twentieth of the time. An app that is
-doing something else meanwhile, such as reading a live list, then costs a second for each key; and on
-a busy machine a process that has to wait for the processor looks idle before it has begun.
+Textual's pilot waits until the process uses less than a twentieth of the time. An app that also
+does something else, such as reading a live list, then costs a second for each key; and on a busy
+machine, a process that waits for the processor looks idle before it has begun.
 """
 
 from __future__ import annotations
@@ -22,12 +22,14 @@ PAUSE_SECONDS = 0.005
 
 async def wait_for_idle(min_sleep: float = 0, max_sleep: float = 1) -> None:
     """Wait until no callback is ready, and again after a pause; at most `max_sleep` seconds."""
-    start = time.monotonic()
+    deadline = time.monotonic() + max_sleep
     ready: Any = asyncio.get_running_loop()._ready  # pyright: ignore[reportAttributeAccessIssue]
     for pause in (0, max(min_sleep, PAUSE_SECONDS)):
         await asyncio.sleep(pause)
-        while ready and time.monotonic() - start < max_sleep:
+        while True:
             await asyncio.sleep(0)
+            if not ready or time.monotonic() > deadline:
+                break
 
 
 @pytest.fixture(scope="session", autouse=True)

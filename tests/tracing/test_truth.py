@@ -82,8 +82,8 @@ def test_forty_at_once(bed: Bed) -> None:
         outcomes = list(
             pool.map(lambda i: mix[i].run(bed, f"E18-{i}-{mix[i].id}"), range(len(mix)))
         )
-    for case, expected in zip(mix, outcomes, strict=True):
-        rows = bed.trace(expected.invocation_id)
+    traces = bed.traces(expected.invocation_id for expected in outcomes)
+    for case, expected, rows in zip(mix, outcomes, traces, strict=True):
         check(bed, expected, rows, attempts=as_planned(case, rows, expected))
 
 

@@ -6,8 +6,9 @@ import asyncio
 import sys
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -196,8 +197,12 @@ class Bed:
 
     def trace(self, invocation_id: str) -> list[Row]:
         """Return all spans of an invocation's trace when the last has arrived."""
+        return self.traces([invocation_id])[0]
 
-        def ended(rows: list[Row]) -> str | None:
+    def traces(self, invocation_ids: Iterable[str]) -> list[list[Row]]:
+        """Return all spans of each invocation's trace when the last of all have arrived."""
+
+        def ended(invocation_id: str, rows: list[Row]) -> str | None:
             return next(
                 (
                     r.trace_id
@@ -208,8 +213,12 @@ class Bed:
                 None,
             )
 
-        trace_id = self.receiver.wait(ended, what=f"the end of {invocation_id}")
-        return [r for r in self.settled() if r.trace_id == trace_id]
+        trace_ids = [
+            self.receiver.wait(partial(ended, id_), what=f"the end of {id_}")
+            for id_ in invocation_ids
+        ]
+        settled = self.settled()
+        return [[r for r in settled if r.trace_id == trace_id] for trace_id in trace_ids]
 
     def settled(self, quiet: float = 0.4) -> list[Row]:
         """Return all spans after a quiet time (they are sent every 0.05 and 0.2 s)."""

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from journal_fixtures import handlers
 from tui_idle import wait_for_the_loop
 
-__all__ = ["wait_for_the_loop"]
+__all__ = ["handlers", "wait_for_the_loop"]
 
 sys.path.insert(0, str(Path(__file__).parent))
 os.environ["TZ"] = "UTC"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from journal_fixtures import Handlers, handlers
+from journal_fixtures import Handlers
 from playhead.reader.reader import Reader
 from playhead.restate.client import RestateClient
 from playhead.restate.control import Control
@@ -19,8 +19,6 @@ from playhead_tui.screens.objects import HistoryScreen, ObjectScreen, ObjectsScr
 from playhead_tui.widgets.text_pane import TextPane
 from recorded_store import RecordedStore
 from textual.widgets import TextArea
-
-__all__ = ["handlers"]
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from journal_fixtures import SERVICE_FOLDER, Handlers, handlers
+from journal_fixtures import SERVICE_FOLDER, Handlers
 from playhead.cli import cli
 from playhead.local import RestateServer
 from playhead.reader.reader import Reader
@@ -23,8 +23,6 @@ from playhead_tui.screens.services import JournalCheckScreen, ServicesScreen
 from playhead_tui.widgets.text_pane import TextPane
 from recorded_store import RecordedStore
 from waiting import until
-
-__all__ = ["handlers"]
 
 CHANGED = """
 import restate
