@@ -140,3 +140,18 @@ async def test_a_body_that_does_not_arrive_is_answered(
     head = HALF_HEAD + f"content-type: {PROTOBUF}\r\ncontent-length: 100\r\n\r\n".encode()
     async with connections(recorder.endpoint.otlp_http_port, 1, head + b"\n") as [(reader, _)]:
         assert b" 408 " in await asyncio.wait_for(reader.readline(), 20)
+
+
+async def test_answers_are_sent_without_waiting_for_the_client() -> None:
+    accepted = asyncio.get_running_loop().create_future()
+
+    def accept(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        sock = writer.get_extra_info("socket")
+        accepted.set_result(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+        writer.close()
+
+    with http_server.listen(0) as sock:
+        async with await asyncio.start_server(accept, sock=sock):
+            _, writer = await asyncio.open_connection(*sock.getsockname())
+            assert await accepted
+            writer.close()

@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 STATUS_SECONDS = 10.0
+SWITCH_SECONDS = 0.0005
+"""Time that a thread which computes in Python keeps the interpreter while others wait for it.
+
+A query changes threads some ten times, and waits as often when spans are being decoded.
+"""
 STOP_SECONDS = 8.0
 """Longest time to stop. What was acknowledged is in the request log, so nothing is lost then."""
 
@@ -187,6 +192,7 @@ async def _record(settings: Settings, options: RecorderOptions, as_json: bool) -
     from playhead.record.ownership import exposure
     from playhead.record.recorder import open_recorder
 
+    sys.setswitchinterval(SWITCH_SECONDS)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
 

@@ -43,7 +43,10 @@ from playhead.record.metrics import CONTENT_TYPE
 from playhead.record.query_slots import QuerySlots
 from playhead.record.request_body import read_body
 from playhead.store.arrow import pa
+from playhead.store.attempt_counts import ATTEMPTS_OF
+from playhead.store.call_counts import COUNTS_OF
 from playhead.store.database import Store
+from playhead.store.kept_rows import to_json
 from playhead.store.query import Limits, to_arrow, to_rows
 from playhead.store.text_index import Found
 from playhead.store.upkeep import perform
@@ -52,6 +55,8 @@ __all__ = ["app"]
 
 ARROW = "application/vnd.apache.arrow.stream"
 BODY_LIMIT = 8 * 1024 * 1024
+KEPT = frozenset({ATTEMPTS_OF, COUNTS_OF})
+"""Queries whose rows are kept; see `KeptRows`."""
 MEMORY_TRIES = 4
 """Times that a query is tried again because there was no memory for it."""
 MEMORY_SECONDS = 0.5
@@ -282,11 +287,13 @@ def _parse_search(body: bytes) -> tuple[list[str], int | None, int]:
 def _rows(
     store: Store, sql: str, params: list[Any], limits: Limits, gone: threading.Event
 ) -> bytes:
-    with store.reading() as cursor:
-        rows = to_rows(cursor, sql, params, limits, gone)
-    return json.dumps({"rows": rows}, ensure_ascii=False, separators=(",", ":")).encode(
-        errors="replace"
-    )
+    def read(params: list[Any]) -> list[dict[str, Any]]:
+        with store.reading() as cursor:
+            return to_rows(cursor, sql, params, limits, gone)
+
+    kept = store.kept.answer(sql, params, read) if sql in KEPT else None
+    rows = to_json(read(params)) if kept is None else kept
+    return f'{{"rows":{rows}}}'.encode(errors="replace")
 
 
 def _arrow(

@@ -105,7 +105,7 @@ class Uptime:
                 self._written, self._written_spans = now, spans
 
     def _write(self, started: datetime, now: datetime, *, first: bool) -> None:
-        with self._store.transaction() as connection:
+        with self._store.transaction(noted=True) as connection:
             if first:
                 connection.execute("INSERT INTO recordings VALUES (?, ?)", [started, now])
             else:

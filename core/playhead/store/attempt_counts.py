@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from playhead import conventions as names
 from playhead.conventions import attribute_sql, name_sql, number_sql
+from playhead.store.span_selection import SPANS_OF
 
 __all__ = [
+    "ATTEMPTS_OF",
     "COARSE_MICROS",
     "EXPORT_MICROS",
     "FIRST_MICROS",
@@ -93,6 +95,10 @@ FROM (
   GROUP BY id
 ) failed ON failed.id = spanned.id
 """
+
+
+ATTEMPTS_OF = attempt_facts("{id} IN (SELECT unnest(?::VARCHAR[]))", SPANS_OF)
+"""The facts about a few invocations, with a list of their ids as parameter, twice."""
 
 
 def counts_view() -> str:

@@ -17,7 +17,9 @@ from filelock import FileLock, Timeout
 from playhead.errors import StoreError, StoreLockedError
 from playhead.store import schema
 from playhead.store.archive import ARCHIVE, remove_incomplete
+from playhead.store.kept_rows import KeptRows
 from playhead.store.migrations import migration
+from playhead.store.stale_figures import noted_in
 
 __all__ = ["DATABASE", "SETTINGS", "Store", "exclusive", "restrict"]
 
@@ -70,6 +72,8 @@ class Store:
         self._turn = threading.Lock()
         self._dirty = False
         self._closed = False
+        self.kept = KeptRows()
+        """Rows of earlier queries that are still right."""
         self._cursors: weakref.WeakSet[duckdb.DuckDBPyConnection] = weakref.WeakSet()
         self.reopened = 0
         """Number of times that the database was opened again because it had failed."""
@@ -139,10 +143,14 @@ class Store:
         return connection
 
     @contextlib.contextmanager
-    def transaction(self) -> Generator[duckdb.DuckDBPyConnection]:
+    def transaction(self, *, noted: bool = False) -> Generator[duckdb.DuckDBPyConnection]:
         """Yield the writer's connection in a transaction, which is durable after the block.
 
         A database that failed earlier, for example on a full disk, is opened again.
+
+        Args:
+            noted: Whether `note_stale` takes note of all invocations about which something is
+                written; else it may be any.
 
         Raises:
             duckdb.Error: A statement or the commit failed; see `uncertain`.
@@ -151,12 +159,15 @@ class Store:
             self._reopen_failed()
             connection = self._connection
             try:
-                connection.execute("BEGIN TRANSACTION")
-                yield connection
-                self._commit(connection)
+                with noted_in(connection) as ids:
+                    connection.execute("BEGIN TRANSACTION")
+                    yield connection
+                    self._commit(connection)
             except BaseException:
                 self._roll_back(connection)
+                self.kept.forget(None)  # a commit that failed may be in the file nevertheless
                 raise
+            self.kept.forget(ids if noted else None)
             self._dirty = True
 
     def _commit(self, connection: duckdb.DuckDBPyConnection) -> None:
@@ -245,6 +256,7 @@ class Store:
         with contextlib.suppress(duckdb.Error):
             self._connection.close()
         self._connection = self._open()
+        self.kept.forget(None)
         self.reopened += 1
 
     def checkpoint(self, *, least_bytes: int = CHECKPOINT_BYTES) -> bool:

@@ -75,7 +75,7 @@ def copy_progress(store: Store) -> dict[str, CopyProgress]:
 
 def write_copy(store: Store, copy: JournalCopy) -> None:
     """Write one round in one transaction. Rows that the server has purged stay in the store."""
-    with store.transaction() as connection:
+    with store.transaction(noted=True) as connection:
         for table in ("invocations", "journal", "journal_events") if copy.replaced else ():
             connection.execute(
                 f"DELETE FROM {table} WHERE id IN (SELECT unnest(?::VARCHAR[]))", [copy.replaced]
@@ -104,7 +104,7 @@ def write_copy(store: Store, copy: JournalCopy) -> None:
                 [GONE, copy.gone],
             )
         _write_progress(connection, copy.progress)
-        note_stale(connection, copy.progress)
+        note_stale(connection, {*copy.progress, *copy.updated, *copy.replaced, *copy.gone})
         update_llm_calls(connection, copy.progress)
 
 

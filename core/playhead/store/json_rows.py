@@ -7,36 +7,100 @@ base64, decimals and floats numbers (NaN and infinities null), integers of any s
 from __future__ import annotations
 
 import base64
-import contextlib
-import itertools
 import math
-from collections.abc import Generator
+import threading
+from collections.abc import Generator, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, cast
 
 import duckdb
 
-__all__ = ["json_rows"]
+__all__ = ["OtherColumnsError", "json_rows"]
 
 _ZONED = "TIMESTAMP WITH TIME ZONE"
+_CONVERTED_TEXTS = 200
+_converted: dict[str, str] = {}
+"""The last queries with such times, and the queries that convert them."""
+_converted_lock = threading.Lock()
 
 
-def json_rows(relation: duckdb.DuckDBPyRelation, size: int) -> Generator[list[dict[str, Any]]]:
-    """Yield the rows of a result in lists of at most `size`."""
-    names = _unique(relation.columns)
-    # DuckDB needs pytz to convert times with a zone.
-    if any(str(kind) == _ZONED for kind in relation.types):
-        relation = relation.project(
-            ", ".join(
-                f"(#{n} AT TIME ZONE 'UTC') AS c{n}" if str(kind) == _ZONED else f"#{n} AS c{n}"
-                for n, kind in enumerate(relation.types, 1)
-            )
-        )
-    opened = cast("Generator[tuple[Any, ...]]", relation.iter_rows(size))
-    with contextlib.closing(opened) as rows:
-        while batch := list(itertools.islice(rows, size)):
+class OtherColumnsError(Exception):
+    """A table has other columns than when the query ran last; run it again, in a transaction."""
+
+
+def json_rows(
+    connection: duckdb.DuckDBPyConnection, sql: str, params: Sequence[Any], size: int
+) -> Generator[list[dict[str, Any]]]:
+    """Run a query, and yield its rows in lists of at most `size`.
+
+    Raises:
+        OtherColumnsError: It has to be run again.
+    """
+    names = _start(connection, sql, params)
+    try:
+        while batch := connection.fetchmany(size):
             yield [dict(zip(names, map(json_value, row), strict=True)) for row in batch]
+    except GeneratorExit:
+        connection.abort()
+        raise
+
+
+def _start(connection: duckdb.DuckDBPyConnection, sql: str, params: Sequence[Any]) -> list[str]:
+    """Start a query, and return the unique names of its columns.
+
+    DuckDB needs pytz to convert times with a zone, so the query is started again with times
+    without one. The text of the second query is remembered: a relation, which could be changed
+    without another query, takes milliseconds longer than either.
+    """
+    with _converted_lock:
+        converted = _converted.get(sql)
+    if converted is not None:
+        try:
+            names, zoned = _execute(connection, converted, params)
+        except duckdb.BinderException as error:
+            with _converted_lock:
+                _converted.pop(sql, None)
+            raise OtherColumnsError from error
+        if not zoned:
+            return names
+        connection.abort()
+    names, zoned = _execute(connection, sql, params)
+    if not zoned:
+        return names
+    connection.abort()
+    if len({name.lower() for name in names}) < len(names):
+        converted = f"SELECT {_positions(len(names), zoned)} FROM ({sql}\n) AS answer"
+        _execute(connection, converted, params)
+        return names
+    columns = (f"{_quoted(names[n])} AT TIME ZONE 'UTC' AS {_quoted(names[n])}" for n in zoned)
+    converted = f"SELECT * REPLACE ({', '.join(columns)}) FROM ({sql}\n) AS answer"
+    with _converted_lock:
+        _converted[sql] = converted
+        if len(_converted) > _CONVERTED_TEXTS:
+            del _converted[next(iter(_converted))]
+    return _execute(connection, converted, params)[0]
+
+
+def _execute(
+    connection: duckdb.DuckDBPyConnection, sql: str, params: Sequence[Any]
+) -> tuple[list[str], list[int]]:
+    """Start a query; return the names of its columns, and the places of times with a zone."""
+    connection.execute(sql, list(params)) if params else connection.execute(sql)
+    columns = connection.description or []
+    zoned = [n for n, column in enumerate(columns) if str(column[1]) == _ZONED]
+    return _unique([str(column[0]) for column in columns]), zoned
+
+
+def _positions(count: int, zoned: Sequence[int]) -> str:
+    return ", ".join(
+        f"(#{n + 1} AT TIME ZONE 'UTC') AS c{n}" if n in zoned else f"#{n + 1} AS c{n}"
+        for n in range(count)
+    )
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 def json_value(value: Any) -> Any:

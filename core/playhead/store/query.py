@@ -16,7 +16,7 @@ import duckdb
 import psutil
 
 from playhead.errors import QueryError, QueryLimitError, QueryMemoryError, StoreError
-from playhead.store.json_rows import json_rows
+from playhead.store.json_rows import OtherColumnsError, json_rows
 from playhead.values import as_dict, as_list
 
 if TYPE_CHECKING:
@@ -217,10 +217,24 @@ def to_rows(
         QueryLimitError: The query exceeds a limit.
         StoreError: The database has failed.
     """
-    with _Reading(connection, limits, gone) as reading:
+    try:
+        return _rows(connection, sql, params, limits, gone)
+    except OtherColumnsError:
+        return _rows(connection, sql, params, limits, gone)
+
+
+def _rows(
+    connection: duckdb.DuckDBPyConnection,
+    sql: str,
+    params: Sequence[Any],
+    limits: Limits,
+    gone: threading.Event | None,
+) -> list[dict[str, Any]]:
+    with _Reading(connection, limits, gone):
         rows: list[dict[str, Any]] = []
         size = 0
-        with contextlib.closing(json_rows(reading.start(sql, params), _BATCH_ROWS)) as batches:
+        check(connection, sql)
+        with contextlib.closing(json_rows(connection, sql, params, _BATCH_ROWS)) as batches:
             for batch in batches:
                 rows.extend(batch)
                 size += sum(len(v) for row in batch for v in row.values() if isinstance(v, str))

@@ -134,7 +134,7 @@ class SpanWriter:
             schema=_SCHEMA,
         )
         fresh, rest = _split(spans, numbers, repeated)
-        with self._store.transaction() as connection:
+        with self._store.transaction(noted=True) as connection:
             if rest:
                 fresh = pa.concat_tables([fresh, self._unique(connection, rest, written)])
             if fresh.num_rows:

@@ -27,8 +27,8 @@ from playhead.reader.listing.text_search import search_parts
 from playhead.reader.listing.waiting import Queue
 from playhead.record.client import StoreClient
 from playhead.restate.rows import EventRow, JournalRow, event_row, journal_row, parse_bytes
-from playhead.store.attempt_counts import PERIODS, attempt_facts
-from playhead.store.call_table import IS_BUILT
+from playhead.store.attempt_counts import ATTEMPTS_OF, PERIODS
+from playhead.store.call_counts import COUNTS_OF
 from playhead.store.span_selection import SPANS_OF
 from playhead.store.views import LLM_CALLS
 from playhead.values import as_dict, as_int, as_json, as_list, as_text
@@ -69,37 +69,6 @@ FROM calls FULL JOIN copies USING (id) FULL JOIN journals USING (id)
 # Without the column `seconds`, whose join with attempts would cost more than all the rest.
 _COUNTED = ("invocation_id", "input_tokens", "output_tokens", "answered", "provider", "model",
             "started_at", "cache_read_tokens", "cache_write_tokens", "agent")  # fmt: skip
-_TABLE_COUNTS = f"""
-WITH wanted AS (SELECT unnest(?::VARCHAR[]) AS id), found AS (
-  SELECT invocation_id AS id, true AS requested, succeeded AS answered, provider, name AS model,
-    started_us, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens,
-    agent, false AS copied, false AS journaled
-  FROM calls WHERE rowid IN (SELECT rowid FROM calls WHERE invocation_id IN (FROM wanted))
-    AND kind = 'model'
-    AND (trace_id, span_id) NOT IN (SELECT (trace_id, span_id) FROM duplicate_spans)
-  UNION ALL
-  SELECT invocation_id, NOT copied, NOT copied, provider, model, answered_us, input_tokens,
-    output_tokens, cache_read_tokens, cache_write_tokens, NULL, copied, false
-  FROM journal_llm_calls WHERE invocation_id IN (FROM wanted)
-  UNION ALL
-  SELECT id, false, false, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, false, true
-  FROM journal WHERE "index" = 0 AND id IN (FROM wanted)
-)
-SELECT id, count(*) FILTER (requested) AS requests, count(*) FILTER (answered) AS answers,
-  sum(input_tokens) FILTER (answered) AS input_tokens,
-  sum(output_tokens) FILTER (answered) AS output_tokens,
-  count(*) FILTER (copied) AS copied, bool_or(journaled) AS journaled,
-  list({{'provider': provider, 'model': model, 'at': started_us, 'input': input_tokens,
-    'output': output_tokens, 'read': cache_read_tokens, 'write': cache_write_tokens,
-    'agent': agent}})
-    FILTER (answered) AS priced
-FROM found GROUP BY id
-UNION ALL BY NAME SELECT NULL AS id WHERE NOT EXISTS ({IS_BUILT})
-"""
-"""The same counts from the table `calls`; a row without an id if the table is not complete.
-
-It takes a fifth of the time.
-"""
 # Materialized, so that the conditions on attributes are not checked for all other spans too.
 _COUNTS = _counts_sql(
     f"({LLM_CALLS.rows_sql(_COUNTED, source='own')})",
@@ -111,8 +80,6 @@ _OLDER_COUNTS = _counts_sql(
     " FROM llm_calls)",
     "(SELECT NULL AS invocation_id, false AS copied)",
 )
-
-_ATTEMPTS = attempt_facts("{id} IN (SELECT unnest(?::VARCHAR[]))", SPANS_OF)
 
 _QUEUES = """
 WITH wanted AS (
@@ -247,7 +214,7 @@ class StoredInvocations:
         if not ids:
             return StoredAttempts({}, ())
         rows, periods = await asyncio.gather(
-            self.client.rows(_ATTEMPTS, [list(ids), list(ids)]), self._periods()
+            self.client.rows(ATTEMPTS_OF, [list(ids), list(ids)]), self._periods()
         )
         return StoredAttempts(
             {str(row["id"]): row for row in rows},
@@ -272,7 +239,7 @@ class StoredInvocations:
 
     async def _counted(self, ids: list[str]) -> list[dict[str, Any]]:
         try:
-            rows = await self.client.rows(_TABLE_COUNTS, [ids])
+            rows = await self.client.rows(COUNTS_OF, [ids])
             if all(row["id"] is not None for row in rows):
                 return rows
             return await self.client.rows(_COUNTS, [ids] * 4)

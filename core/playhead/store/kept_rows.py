@@ -1,0 +1,149 @@
+"""Rows of lists that are kept in memory, by invocation, until something about it is written.
+
+What a list shows beside the rows of invocations takes tens of milliseconds of processor time to
+read with a million spans, for any number of invocations. Lists repeat such queries for the same
+invocations several times a second.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+from typing import Any
+
+from playhead.values import as_list
+
+__all__ = ["KeptRows", "to_json"]
+
+MOST_BYTES = 16 * 1024 * 1024
+LARGEST_ROW = 64 * 1024
+ROW_OVERHEAD = 300
+"""Bytes that a row takes beside its text."""
+
+
+class _Reading:
+    """A read under way."""
+
+    def __init__(self) -> None:
+        self.written: set[str] = set()
+        """Ids that were written since it began."""
+        self.is_void = False
+        """Whether any may have been."""
+
+
+class KeptRows:
+    """Rows of queries as JSON texts. Any thread may use it.
+
+    A query takes one or several lists of ids, all the same, and has one row for each invocation, or
+    none, with its id in the column `id`. The row depends on nothing but what
+    `playhead.store.stale_figures.note_stale` takes note of.
+    """
+
+    def __init__(self) -> None:
+        """Start without any."""
+        self._lock = threading.Lock()
+        self._rows: OrderedDict[str, dict[str, str]] = OrderedDict()
+        """Rows by invocation, the last used ones last, and by query; empty texts for none."""
+        self._size = 0
+        self._readings: set[_Reading] = set()
+
+    def answer(
+        self,
+        sql: str,
+        params: Sequence[Any],
+        read: Callable[[list[Any]], list[dict[str, Any]]],
+    ) -> str | None:
+        """Return the rows of a query as a JSON list; None if its parameters are others.
+
+        Args:
+            sql: The query. If it has a row without an id, nothing is kept.
+            params: Its parameters.
+            read: Runs it with other parameters, in a transaction that begins when it is called.
+        """
+        ids = _ids(params)
+        if ids is None:
+            return None
+        found = self._find(sql, ids)
+        missing = [id_ for id_ in ids if id_ not in found]
+        if missing:
+            with self._reading() as reading:
+                rows = read([missing] * len(params))
+                if any(row["id"] is None for row in rows):
+                    return to_json(rows if not found else read(list(params)))
+                texts = dict.fromkeys(missing, "") | {row["id"]: to_json(row) for row in rows}
+                self._keep(sql, texts, reading)
+            found |= texts
+        return f"[{','.join(filter(None, found.values()))}]"
+
+    def forget(self, ids: Collection[str] | None) -> None:
+        """Forget the rows of invocations that were written; None for all.
+
+        Call it after the commit.
+        """
+        with self._lock:
+            for reading in self._readings:
+                reading.written.update(ids or ())
+                reading.is_void |= ids is None
+            if ids is None:
+                self._rows.clear()
+                self._size = 0
+            for id_ in ids or ():
+                self._remove(id_)
+
+    def _find(self, sql: str, ids: Sequence[str]) -> dict[str, str]:
+        found: dict[str, str] = {}
+        with self._lock:
+            for id_ in ids:
+                if (rows := self._rows.get(id_)) is not None and sql in rows:
+                    found[id_] = rows[sql]
+                    self._rows.move_to_end(id_)
+        return found
+
+    @contextlib.contextmanager
+    def _reading(self) -> Generator[_Reading]:
+        reading = _Reading()
+        with self._lock:
+            self._readings.add(reading)
+        try:
+            yield reading
+        finally:
+            with self._lock:
+                self._readings.discard(reading)
+
+    def _keep(self, sql: str, texts: Mapping[str, str], reading: _Reading) -> None:
+        """Keep rows, without those that may have been written after they were read."""
+        with self._lock:
+            if reading.is_void:
+                return
+            for id_, text in texts.items():
+                if id_ not in reading.written and len(text) <= LARGEST_ROW:
+                    rows = self._rows.setdefault(id_, {})
+                    self._size += _size(text) - _size(rows.get(sql))
+                    rows[sql] = text
+            while self._size > MOST_BYTES:
+                self._remove(next(iter(self._rows)))
+
+    def _remove(self, id_: str) -> None:
+        self._size -= sum(map(_size, self._rows.pop(id_, {}).values()))
+
+
+def _size(text: str | None) -> int:
+    return 0 if text is None else len(text) + ROW_OVERHEAD
+
+
+def to_json(value: Any) -> str:
+    """Return rows as JSON."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _ids(params: Sequence[Any]) -> list[str] | None:
+    """Return the ids, each once, if these are parameters of such a query."""
+    if not params or any(param != params[0] for param in params):
+        return None
+    ids = as_list(params[0])
+    if not ids or not all(isinstance(id_, str) for id_ in ids):
+        return None
+    return list(dict.fromkeys(ids))
