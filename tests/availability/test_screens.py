@@ -71,8 +71,8 @@ async def test_screens(
     async with dashboard(there, terminal) as pilot:
         app = pilot.app
         screen = app.screen
-        await wait_until(pilot, lambda: getattr(screen, "reads", 0) > 0, 30)
-        await wait_until(pilot, lambda: len(screen.listing.rows) == min(rows, 200), 30)
+        await wait_until(pilot, lambda: getattr(screen, "reads", 0) > 0)
+        await wait_until(pilot, lambda: len(screen.listing.rows) == min(rows, 200))
         await says_what_is_missing(pilot, there)
         if not rows:
             assert "No invocations" in screen_text(app)
@@ -80,12 +80,12 @@ async def test_screens(
             await search(pilot, there)
         await pilot.press("question_mark")
         await wait_until(
-            pilot, lambda: isinstance(app.screen, HelpScreen) and "Errors" in screen_text(app), 30
+            pilot, lambda: isinstance(app.screen, HelpScreen) and "Errors" in screen_text(app)
         )
         await pilot.press("escape", "colon")
-        await wait_until(pilot, lambda: isinstance(app.screen, CommandPalette), 30)
+        await wait_until(pilot, lambda: isinstance(app.screen, CommandPalette))
         await pilot.press("escape")
-        await wait_until(pilot, lambda: app.screen is screen, 30)
+        await wait_until(pilot, lambda: app.screen is screen)
         if rows:
             await one_invocation(pilot, there, replays=rows == 10 and terminal == (80, 24))
             assert app.screen is screen
@@ -96,39 +96,35 @@ async def search(pilot: Any, there: Situation) -> None:
     """Find one of the oldest invocations by the words of its failure, and nothing by others."""
     screen = pilot.app.screen
     await pilot.press("slash", *"terminally EVERY/")
-    await wait_until(
-        pilot, lambda: [row.id for row in screen.listing.rows] == [there.ids["fails"]], 30
-    )
+    await wait_until(pilot, lambda: [row.id for row in screen.listing.rows] == [there.ids["fails"]])
     await pilot.press("escape", "slash", *"nowhere")
     nothing = "No invocation matches the filter"
-    await wait_until(pilot, lambda: nothing in " ".join(screen_text(pilot.app).split()), 30)
+    await wait_until(pilot, lambda: nothing in " ".join(screen_text(pilot.app).split()))
     assert not screen.cache.more or screen.search.done
     await pilot.press("escape", "e")
-    await wait_until(
-        pilot, lambda: {row.id for row in screen.listing.rows} == {there.ids["fails"]}, 30
-    )
+    await wait_until(pilot, lambda: {row.id for row in screen.listing.rows} == {there.ids["fails"]})
     await pilot.press("escape")
-    await wait_until(pilot, lambda: len(screen.listing.rows) == min(there.rows, 200), 30)
+    await wait_until(pilot, lambda: len(screen.listing.rows) == min(there.rows, 200))
 
 
 async def one_invocation(pilot: Any, there: Situation, *, replays: bool) -> None:
     app = pilot.app
     app.open_invocation(there.ids["ask"])
-    await wait_until(pilot, lambda: getattr(app.screen, "detail", None), 30)
+    await wait_until(pilot, lambda: getattr(app.screen, "detail", None))
     screen = app.screen
     assert [step.kind for step in screen.detail.steps].count("llm") == 2
     await says_what_is_missing(pilot, there)
     for key in ("x", "y"):
         await pilot.press(key)
-        await wait_until(pilot, lambda: app.screen is not screen, 30)
+        await wait_until(pilot, lambda: app.screen is not screen)
         await pilot.press("escape")
-        await wait_until(pilot, lambda: app.screen is screen, 30)
+        await wait_until(pilot, lambda: app.screen is screen)
     if replays:
         await pilot.press("r")
-        await wait_until(pilot, lambda: getattr(app.screen, "report", None), 60)
+        await wait_until(pilot, lambda: getattr(app.screen, "report", None))
         assert app.screen.report.verdict == "same"
         await pilot.press("escape")
-        await wait_until(pilot, lambda: app.screen is screen, 30)
+        await wait_until(pilot, lambda: app.screen is screen)
     await pilot.press("escape")
 
 
@@ -145,4 +141,4 @@ async def says_what_is_missing(pilot: Any, there: Situation) -> None:
             and ("No recorder is running" in screen_text(pilot.app)) == (not there.recorder)
         )
 
-    await wait_until(pilot, said, 30)
+    await wait_until(pilot, said)

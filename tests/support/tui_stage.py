@@ -8,7 +8,7 @@ from typing import Any
 from waiting import until_async
 
 
-async def wait_until(pilot: Any, predicate: Callable[[], object], seconds: float = 10.0) -> None:
+async def wait_until(pilot: Any, predicate: Callable[[], object], seconds: float = 60.0) -> None:
     """Let the app run until the predicate is true; a failure shows the screen."""
 
     async def condition() -> object:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -15,12 +14,13 @@ import httpx
 import pytest
 from click.testing import CliRunner
 from playhead.cli import cli
-from playhead.local import ManagedProcess, RestateServer, free_port
+from playhead.local import RestateServer
 from playhead.model import InvocationDetail
 from playhead.reader.reader import Reader
 from playhead.restate.client import RestateClient
 from playhead_tui.inspector.tabs import tabs_of
 from playhead_tui.widgets.chips import Chips
+from python_service import python_service
 from tui_fakes import FakeReader, summary
 from tui_stories import details, long_journal, step, step_row
 from waiting import until
@@ -55,20 +55,8 @@ asyncio.run(hypercorn.asyncio.serve(app, config))
 @pytest.fixture(scope="module")
 def claims(restate: RestateServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """A server with three services that call each other."""
-    folder, port = tmp_path_factory.mktemp("claims"), free_port()
-    (folder / "claims.py").write_text(SERVICE)
-    command = [sys.executable, folder / "claims.py", str(port)]
-    with ManagedProcess("claims", command, log=Path(folder, "log")) as child:
-        child.wait_until(lambda: answers(port), seconds=30, what="it answered")
-        restate.register(f"http://127.0.0.1:{port}")
+    with python_service(restate, tmp_path_factory.mktemp("claims") / "claims.py", SERVICE):
         yield restate
-
-
-def answers(port: int) -> bool:
-    try:
-        return httpx.get(f"http://127.0.0.1:{port}/restate/health", timeout=1).is_success
-    except httpx.HTTPError:
-        return False
 
 
 def post(url: str, body: Any) -> httpx.Response:

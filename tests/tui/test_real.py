@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,11 +14,12 @@ import pytest
 from click.testing import CliRunner
 from playhead import settings
 from playhead.cli import cli
-from playhead.local import ManagedProcess, RestateServer, free_port
+from playhead.local import RestateServer, free_port
 from playhead.record.endpoint import read_endpoint
 from playhead.record.process import start_recorder
 from playhead_tui.app import PlayheadApp
 from playhead_tui.sources.connector import connector
+from python_service import python_service
 from tui_stage import screen_text, wait_until
 from waiting import until, until_async
 
@@ -67,19 +67,8 @@ def code(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def desk(restate: RestateServer, code: Path) -> Iterator[Any]:
-    port = free_port()
-    command = [sys.executable, code / "desk.py", str(port)]
-    with ManagedProcess("desk", command, log=code / "desk.log") as child:
-        child.wait_until(lambda: answers(port), seconds=30, what="it answered")
-        restate.register(f"http://127.0.0.1:{port}")
+    with python_service(restate, code / "desk.py"):
         yield restate
-
-
-def answers(port: int) -> bool:
-    try:
-        return httpx.get(f"http://127.0.0.1:{port}/restate/health", timeout=1).is_success
-    except httpx.HTTPError:
-        return False
 
 
 def send(server: RestateServer, handler: str, body: Any) -> str:
@@ -116,17 +105,17 @@ async def test_a_claim_fails_twice_waits_and_is_answered_from_the_screen(desk, t
     app = PlayheadApp(connector(there))
     async with app.run_test(size=(120, 40), notifications=True) as pilot:
         screen: Any = app.screen
-        await wait_until(pilot, lambda: screen.listing.rows, 30)
+        await wait_until(pilot, lambda: screen.listing.rows)
         assert screen.listing.go_to(greeted)
         assert "succeeded" in screen_text(app)
         screen.listing.go_to(ident)
-        await wait_until(pilot, lambda: screen.current.status == "suspended", 30)
-        await wait_until(pilot, lambda: "own recorder" in screen_text(app), 30)
+        await wait_until(pilot, lambda: screen.current.status == "suspended")
+        await wait_until(pilot, lambda: "own recorder" in screen_text(app))
         recorders = [p for p in psutil.Process().children(recursive=True)
                      if "record" in p.cmdline() and str(there.store) in p.cmdline()]  # fmt: skip
         assert recorders
         await pilot.press("enter")
-        await wait_until(pilot, lambda: "Waiting for an answer" in screen_text(app), 30)
+        await wait_until(pilot, lambda: "Waiting for an answer" in screen_text(app))
         detail: Any = app.screen
         checked = next(r.row for r in detail.waterfall.rows if "ledger" in r.row.label)
         detail.waterfall.go_to(checked.key)
@@ -134,10 +123,10 @@ async def test_a_claim_fails_twice_waits_and_is_answered_from_the_screen(desk, t
         await pilot.press("a")
         await wait_until(pilot, lambda: "Resolve it with true" in screen_text(app))
         await pilot.press("y")
-        await wait_until(pilot, lambda: detail.detail.summary.status == "succeeded", 30)
+        await wait_until(pilot, lambda: detail.detail.summary.status == "succeeded")
         last = detail.waterfall.rows[-1].row
         detail.waterfall.go_to(last.key)
-        await wait_until(pilot, lambda: "paid" in screen_text(app), 30)
+        await wait_until(pilot, lambda: "paid" in screen_text(app))
     assert not any(p.is_running() and p.status() != psutil.STATUS_ZOMBIE for p in recorders)
 
 
@@ -147,9 +136,9 @@ async def test_a_claim_that_waits_is_restarted_and_keeps_its_checked_ledger(
     ident = send(desk, "claim", 7)
     app = PlayheadApp(connector(replace(there, app="desk:app", app_dir=str(code))))
     async with app.run_test(size=(120, 40), notifications=True) as pilot:
-        await wait_until(pilot, lambda: app.connection, 30)
+        await wait_until(pilot, lambda: app.connection)
         app.open_invocation(ident)
-        await wait_until(pilot, lambda: "Waiting for an answer" in screen_text(app), 30)
+        await wait_until(pilot, lambda: "Waiting for an answer" in screen_text(app))
         old: Any = app.screen
         old.waterfall.go_to(next(r.row.key for r in old.waterfall.rows if "ledger" in r.row.label))
         for key, shown in (
@@ -158,12 +147,12 @@ async def test_a_claim_that_waits_is_restarted_and_keeps_its_checked_ledger(
             ("s", "The invocation is killed first"),
         ):
             await pilot.press(key)
-            await wait_until(pilot, lambda shown=shown: shown in screen_text(app), 30)
-        await wait_until(pilot, lambda: "accepts the journal: 1 of 1" in screen_text(app), 60)
+            await wait_until(pilot, lambda shown=shown: shown in screen_text(app))
+        await wait_until(pilot, lambda: "accepts the journal: 1 of 1" in screen_text(app))
         await pilot.press("y")
-        await wait_until(pilot, lambda: getattr(app.screen, "invocation_id", ident) != ident, 30)
+        await wait_until(pilot, lambda: getattr(app.screen, "invocation_id", ident) != ident)
         new: Any = app.screen
-        await wait_until(pilot, lambda: "Waiting for an answer" in screen_text(app), 30)
+        await wait_until(pilot, lambda: "Waiting for an answer" in screen_text(app))
         assert new.detail.summary.target == "Desk/claim"
     found = on_server(desk)
     assert found[ident]["completion_failure"] == "[409] killed"
@@ -176,18 +165,18 @@ async def test_a_claim_that_waits_is_restarted_and_keeps_its_checked_ledger(
 async def test_a_recorder_of_the_dashboard_that_dies_is_started_again(desk, there) -> None:
     app = PlayheadApp(connector(there))
     async with app.run_test(size=(120, 40), notifications=True) as pilot:
-        await wait_until(pilot, lambda: "own recorder" in screen_text(app), 30)
+        await wait_until(pilot, lambda: "own recorder" in screen_text(app))
         first = read_endpoint(there.store)
         assert first is not None
         psutil.Process(first.pid).kill()
-        await wait_until(pilot, lambda: "The recorder ended (exit code -9)" in screen_text(app), 30)
+        await wait_until(pilot, lambda: "The recorder ended (exit code -9)" in screen_text(app))
 
         def again() -> bool:
             found = read_endpoint(there.store)
             return found is not None and found.pid != first.pid and app.notes == ()
 
-        await wait_until(pilot, again, 30)
-        await wait_until(pilot, lambda: "own recorder" in screen_text(app), 30)
+        await wait_until(pilot, again)
+        await wait_until(pilot, lambda: "own recorder" in screen_text(app))
         second = read_endpoint(there.store)
         assert second is not None
         assert psutil.pid_exists(second.pid)
@@ -199,7 +188,7 @@ async def test_an_existing_recorder_keeps_running(desk, there, tmp_path) -> None
     try:
         app = PlayheadApp(connector(there))
         async with app.run_test(size=(120, 40)) as pilot:
-            await wait_until(pilot, lambda: app.connection, 30)
+            await wait_until(pilot, lambda: app.connection)
             assert "own recorder" not in screen_text(app)
             assert app.notes == ()
         assert child.running
@@ -214,13 +203,13 @@ async def test_the_header_follows_a_recorder_that_ends_and_comes_back(
     try:
         app = PlayheadApp(connector(there))
         async with app.run_test(size=(120, 40), notifications=True) as pilot:
-            await wait_until(pilot, lambda: app.connection, 30)
+            await wait_until(pilot, lambda: app.connection)
             assert app.connection.labels[1] == "recorder"
             child.kill()
-            await wait_until(pilot, lambda: "stored data only" in screen_text(app), 30)
+            await wait_until(pilot, lambda: "stored data only" in screen_text(app))
             assert "The recorder has ended or does not answer" in screen_text(app)
             child.start()
-            await wait_until(pilot, lambda: app.connection.labels[1] == "recorder", 30)
+            await wait_until(pilot, lambda: app.connection.labels[1] == "recorder")
             assert app.notes == ()
     finally:
         child.stop()
@@ -233,9 +222,9 @@ async def test_a_recorder_that_ends_is_started_again_as_its_owner_says(
     try:
         app = PlayheadApp(connector(there, restart=child.start))
         async with app.run_test(size=(120, 40), notifications=True) as pilot:
-            await wait_until(pilot, lambda: app.connection, 30)
+            await wait_until(pilot, lambda: app.connection)
             child.kill()
-            await wait_until(pilot, lambda: "A recorder is running." in screen_text(app), 30)
+            await wait_until(pilot, lambda: "A recorder is running." in screen_text(app))
             assert app.connection.labels[1] == "recorder"
         assert child.running
     finally:
@@ -249,8 +238,8 @@ async def test_without_a_recorder_the_reason_and_live_data_are_shown(desk, there
     app = PlayheadApp(connector(there))
     async with app.run_test(size=(120, 40)) as pilot:
         screen: Any = app.screen
-        await wait_until(pilot, lambda: screen.listing.rows, 30)
-        await wait_until(pilot, lambda: "No recorder is running" in screen_text(app), 30)
+        await wait_until(pilot, lambda: screen.listing.rows)
+        await wait_until(pilot, lambda: "No recorder is running" in screen_text(app))
         assert screen.listing.rows
 
 
@@ -261,7 +250,7 @@ async def test_without_a_server_stored_data_can_be_replayed(desk, code, there, t
         app = PlayheadApp(connector(there))
         async with app.run_test(size=(120, 40)) as pilot:
             screen: Any = app.screen
-            await wait_until(pilot, lambda: screen.listing.go_to(ident), 30)
+            await wait_until(pilot, lambda: screen.listing.go_to(ident))
 
         from playhead.record.client import connect
 
@@ -276,15 +265,15 @@ async def test_without_a_server_stored_data_can_be_replayed(desk, code, there, t
         app = PlayheadApp(connector(away))
         async with app.run_test(size=(120, 40)) as pilot:
             screen = app.screen
-            await wait_until(pilot, lambda: screen.listing.go_to(ident), 30)
-            await wait_until(pilot, lambda: "No Restate server answers" in screen_text(app), 30)
+            await wait_until(pilot, lambda: screen.listing.go_to(ident))
+            await wait_until(pilot, lambda: "No Restate server answers" in screen_text(app))
             await pilot.press("enter")
-            await wait_until(pilot, lambda: getattr(app.screen, "detail", None), 30)
+            await wait_until(pilot, lambda: getattr(app.screen, "detail", None))
             await pilot.press("r")
-            await wait_until(pilot, lambda: getattr(app.screen, "report", None), 60)
+            await wait_until(pilot, lambda: getattr(app.screen, "report", None))
             replay: Any = app.screen
             assert replay.report.verdict == "same"
-            await wait_until(pilot, lambda: 'return f"Hello {name}"' in screen_text(app), 30)
+            await wait_until(pilot, lambda: 'return f"Hello {name}"' in screen_text(app))
     finally:
         child.stop()
 
@@ -294,8 +283,8 @@ async def test_without_both_the_dashboard_shows_both_reasons(there) -> None:
     away = replace(there, admin_url=f"http://127.0.0.1:{free_port()}")
     app = PlayheadApp(connector(away))
     async with app.run_test(size=(100, 60)) as pilot:
-        await wait_until(pilot, lambda: "No Restate server answers" in screen_text(app), 30)
-        await wait_until(pilot, lambda: "No recorder is running" in screen_text(app), 30)
+        await wait_until(pilot, lambda: "No Restate server answers" in screen_text(app))
+        await wait_until(pilot, lambda: "No recorder is running" in screen_text(app))
         await pilot.press("question_mark")
         await wait_until(pilot, lambda: "Statuses" in screen_text(app))
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import itertools
-import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
-from playhead.local import ManagedProcess, RestateServer, free_port
+from playhead.local import RestateServer
+from python_service import python_service
 
 SERVICE = """
 import asyncio, sys
@@ -90,17 +90,5 @@ class DeskService:
 @contextmanager
 def desk_service(server: RestateServer, folder: Path) -> Generator[DeskService]:
     """Run the service and register it at the server."""
-    file, port = folder / "desk_service.py", free_port()
-    file.write_text(SERVICE)
-    command = [sys.executable, file, str(port)]
-    with ManagedProcess("desk", command, log=folder / "desk.log") as child:
-        child.wait_until(lambda: _answers(port), seconds=30, what="it answered")
-        server.register(f"http://127.0.0.1:{port}")
+    with python_service(server, folder / "desk_service.py", SERVICE):
         yield DeskService(server)
-
-
-def _answers(port: int) -> bool:
-    try:
-        return httpx.get(f"http://127.0.0.1:{port}/restate/health", timeout=1).is_success
-    except httpx.HTTPError:
-        return False
