@@ -34,7 +34,7 @@ targets: ## obtain the Collector, Jaeger, Phoenix and Spark for the tests, outsi
 
 # The tests start hundreds of processes, which are to find compiled modules, also where an environment forbids them.
 test: install ## run the tests in two processes
-	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: install ## check format, lint, types, imports, generated files and documentation
 	@$(BIN)/ruff format --check .

@@ -5,12 +5,26 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from distribution import FilesTogether, rank
 from playhead.local import RestateServer
 
 for _name in [n for n in os.environ if n.startswith(("RESTATE_", "PLAYHEAD_", "OTEL_"))]:
     del os.environ[_name]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FilesTogether:
+    """Distribute the tests among the processes of `make test`."""
+    return FilesTogether(config, log)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run first what takes longest."""
+    items.sort(key=lambda item: rank(item.nodeid))
 
 
 @pytest.fixture(scope="session")
