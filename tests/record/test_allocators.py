@@ -7,7 +7,7 @@ import sys
 
 SCRIPT = """
 import psutil
-from playhead.record.allocators import return_freed_memory
+from playhead.record.allocators import release_freed_memory, return_freed_memory
 from playhead.store.arrow import pa
 
 return_freed_memory()
@@ -20,6 +20,7 @@ blocks = [bytearray(b"x") * (1 << 20) for _ in range(100)]
 last = bytearray(b"x") * 100
 assert psutil.Process().memory_info().rss - before > 90 << 20
 del blocks[:]
+release_freed_memory()
 assert psutil.Process().memory_info().rss - before < 10 << 20
 """
 

@@ -16,6 +16,7 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 
 from playhead.errors import CommitError, QueueFullError, StoreError
+from playhead.record.allocators import release_freed_memory
 from playhead.record.committer import Committer
 from playhead.record.ingest_progress import BusyShare, IngestProgress
 from playhead.record.otlp import Inspection
@@ -317,6 +318,7 @@ class Ingest:
         try:
             await asyncio.to_thread(self._store.recover)
             await asyncio.to_thread(self._store.checkpoint)
+            await asyncio.to_thread(release_freed_memory)
             self._log.trim()
         except Exception as error:
             self.note_error(str(error))

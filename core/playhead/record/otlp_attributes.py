@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -48,37 +49,44 @@ class AttributeLists:
 
     def marks(self) -> Any:
         """Return the marks for each list; see `playhead.store.span_marks`."""
-        marks = bytearray(len(self.lists))
+        marks: dict[int, list[Any]] = {}
         for name, mark in MARKING_NAMES.items():
-            for owner in self._owners(self._members(name)):
-                marks[owner] |= mark
+            if (members := self._members(name)) is not None:
+                marks.setdefault(mark, []).append(members)
         for name, kinds in CALL_VALUES.items():
-            members = self._members(name)
-            if members is not None:
+            if (members := self._members(name)) is not None:
                 accepted = pc.is_in(self.columns["text"], pa.array(sorted(kinds), pa.string()))
-                for owner in self._owners(pc.and_(members, accepted)):
-                    marks[owner] |= CALL
-        return pa.Array.from_buffers(pa.uint8(), len(marks), [None, pa.py_buffer(marks)])
+                marks.setdefault(CALL, []).append(pc.and_(members, accepted))
+        found: Any = pa.repeat(pa.scalar(0, pa.uint8()), len(self.lists))
+        for mark, members in marks.items():
+            owners = pc.list_parent_indices(self.lists).filter(functools.reduce(pc.or_, members))
+            values = pa.repeat(pa.scalar(mark, pa.uint8()), len(owners))
+            found = pc.bit_wise_or(found, pc.fill_null(self._placed(values, owners), 0))
+        return found
 
     def _members(self, name: str) -> Any:
         """Return which members have this name; None if none has."""
         place = self.names.get(name)
-        return None if place is None else pc.equal(self.keys, place)
-
-    def _owners(self, members: Any) -> list[int]:
-        """Return the list that each of these members is in."""
-        if members is None:
-            return []
-        return pc.list_parent_indices(self.lists).filter(members).to_pylist()
+        return None if place is None else pc.equal(self.keys, pa.scalar(place, pa.int32()))
 
     def _values(self, name: str, column: str, kind: Any, default: Any) -> Any:
-        found: list[Any] = [default] * len(self.lists)
         chosen = self._members(name)
-        if chosen is not None:
-            values = self.columns[column].filter(chosen).to_pylist()
-            for owner, value in zip(self._owners(chosen), values, strict=True):
-                found[owner] = default if value is None else value
-        return pa.array(found, kind)
+        if chosen is None:
+            found = pa.nulls(len(self.lists), kind)
+        else:
+            owners = pc.list_parent_indices(self.lists).filter(chosen)
+            found = self._placed(self.columns[column].filter(chosen), owners)
+        return found if default is None else pc.fill_null(found, default)
+
+    def _placed(self, values: Any, owners: Any) -> Any:
+        """Return a column with these values at the places of their lists; the last one counts."""
+        if len(owners) > 1:
+            repeated = pc.equal(owners.slice(1), owners.slice(0, len(owners) - 1))
+            last = pa.concat_arrays([pc.invert(repeated), pa.array([True])])
+            values, owners = values.filter(last), owners.filter(last)
+        if not len(owners):
+            return pa.nulls(len(self.lists), values.type)
+        return pc.scatter(values, owners, max_index=len(self.lists) - 1)
 
 
 def joined(lists: Any, texts: Any, opening: str, closing: str) -> Any:

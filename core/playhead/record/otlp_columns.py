@@ -1,6 +1,6 @@
 """Rows of `spans` from many binary OTLP requests, decoded column by column.
 
-ptars converts the requests to Arrow, and DuckDB writes the attributes as JSON. AnyValue is
+ptars converts the requests to Arrow, and DuckDB writes the attributes of spans as JSON. AnyValue is
 recursive, which columns cannot be: its arrays and maps stay bytes here, and each distinct one is
 decoded by protobuf.
 """
@@ -31,7 +31,18 @@ from playhead.record.otlp_attributes import (
     types_of,
 )
 from playhead.record.otlp_rows import KINDS, STATUSES
+from playhead.record.otlp_text import (
+    details,
+    enumerated,
+    hex_text,
+    is_default,
+    json_number,
+    json_text,
+    members,
+    unless,
+)
 from playhead.store.arrow import ArrowTable, pa, pc
+from playhead.store.arrow_source import ArrowSource
 from playhead.store.database import SETTINGS
 from playhead.store.schema import SPAN_COLUMNS
 from playhead.store.span_marks import MARKS
@@ -39,11 +50,14 @@ from playhead.store.span_marks import MARKS
 __all__ = ["SpanDecoder"]
 
 _REQUEST = "opentelemetry.proto.collector.trace.v1.ExportTraceServiceRequest"
-_SCALARS = (
-    "trace_id", "span_id", "parent_span_id", "name", "kind", "trace_state", "flags",
-    "dropped_attributes_count", "dropped_events_count", "dropped_links_count",
+_COUNTS = (
+    "flags", "dropped_attributes_count", "dropped_events_count", "dropped_links_count",
 )  # fmt: skip
-"""Fields of spans that become columns of the same names."""
+"""Fields of spans that become columns of the same names, null for 0."""
+_NO_TRACE = "0" * 32
+_NO_SPAN = "0" * 16
+FEW_MEMBERS = 500
+"""Attributes below which Python writes them faster than DuckDB plans a query."""
 _RECURSIVE = ("array_value", "kvlist_value")
 
 _MEMBER = """
@@ -55,65 +69,6 @@ SELECT quoted || CASE
   ELSE coalesce(other, 'null') END AS member
 FROM members
 """
-_SET = {
-    "version": ("<> ''", "to_json({})::VARCHAR"),
-    "attributes": ("<> '{{}}'", "{}"),
-    "schema_url": ("<> ''", "to_json({})::VARCHAR"),
-    "trace_state": ("<> ''", "to_json({})::VARCHAR"),
-    "flags": ("> 0", "{}::VARCHAR"),
-    "dropped_attributes_count": ("> 0", "{}::VARCHAR"),
-    "attribute_types": ("IS NOT NULL", "{}"),
-    "entity_refs": ("IS NOT NULL", "{}"),
-}
-"""Members of JSON objects that are left out unless they are set: the condition, and the JSON."""
-
-
-def _members(*names: str) -> str:
-    """Return the SQL for members that are left out unless they are set, each after a comma."""
-    members = [(name, *_SET[name]) for name in names]
-    return " || ".join(
-        f"CASE WHEN {name} {condition.format()} THEN ',\"{name}\":' || {text.format(name)}"
-        " ELSE '' END"
-        for name, condition, text in members
-    )
-
-
-_EVENT_SET = ("dropped_attributes_count", "attribute_types")
-_EVENT = f"""
-SELECT '{{"name":' || to_json(name)::VARCHAR || ',"time_unix_nano":' || time_unix_nano::VARCHAR
-  || ',"attributes":' || attributes || {_members(*_EVENT_SET)} || '}}' AS item FROM items
-"""
-_LINK_SET = ("trace_state", "flags", "dropped_attributes_count", "attribute_types")
-_LINK = f"""
-SELECT '{{"trace_id":"' || lower(hex(trace_id)) || '","span_id":"' || lower(hex(span_id))
-  || '","attributes":' || attributes || {_members(*_LINK_SET)} || '}}' AS item FROM items
-"""
-
-
-def _names(value: str, names: Sequence[str]) -> str:
-    """Return the SQL for the name of an enumeration's value; a number without one is kept."""
-    cases = " ".join(f"WHEN {number} THEN '{name}'" for number, name in enumerate(names))
-    return f"CASE {value} {cases} ELSE {value}::VARCHAR END"
-
-
-_SPANS = f"""
-SELECT lower(hex(trace_id)) AS trace_id, lower(hex(span_id)) AS span_id,
-  CASE WHEN octet_length(parent_span_id) = 8 AND hex(parent_span_id) <> '0000000000000000'
-    THEN lower(hex(parent_span_id)) END AS parent_span_id,
-  name, {_names("kind", KINDS)} AS kind, service_name, scope_name, start_unix_nano,
-  CASE WHEN end_unix_nano > 0 AND NOT pending THEN end_unix_nano END AS end_unix_nano,
-  {_names("status_code", STATUSES)} AS status_code, status_message,
-  attributes, resource, events, links, nullif(invocation_id, '') AS invocation_id,
-  nullif(trace_state, '') AS trace_state, nullif(flags, 0) AS flags,
-  nullif(dropped_attributes_count, 0) AS dropped_attributes_count,
-  nullif(dropped_events_count, 0) AS dropped_events_count,
-  nullif(dropped_links_count, 0) AS dropped_links_count,
-  attribute_types, scope, resource_details, {MARKS}
-FROM decoded
-WHERE octet_length(trace_id) = 16 AND octet_length(span_id) = 8
-  AND octet_length(parent_span_id) IN (0, 8)
-  AND hex(trace_id) <> '{"0" * 32}' AND hex(span_id) <> '{"0" * 16}'
-"""
 
 
 class SpanDecoder:
@@ -122,6 +77,7 @@ class SpanDecoder:
     def __init__(self) -> None:
         self._handler: Any = _handler()
         self._connection = duckdb.connect(config={**SETTINGS, "threads": 1})
+        self._members = ArrowSource("members")
 
     def decode(self, bodies: Sequence[bytes]) -> ArrowTable:
         """Return the spans of binary requests with valid ids, as rows of `spans` with marks.
@@ -141,42 +97,56 @@ class SpanDecoder:
         resource = self._attributes(list_field(resources, "attributes"))
         scopes = field(scope_spans, "scope")
         status = field(spans, "status")
-        table = pa.table({
-            **{name: field(spans, name) for name in _SCALARS},
-            "start_unix_nano": field(spans, "start_time_unix_nano"),
-            "end_unix_nano": field(spans, "end_time_unix_nano"),
+        trace_id, span_id = hex_text(field(spans, "trace_id")), hex_text(field(spans, "span_id"))
+        parent = hex_text(field(spans, "parent_span_id"))
+        parent_length = pc.binary_length(parent)
+        trace_state = field(spans, "trace_state")
+        end = field(spans, "end_time_unix_nano")
+        invocation = attributes.text(INVOCATION_ID, None)
+        counts = {name: field(spans, name) for name in _COUNTS}
+        columns = {
+            "trace_id": trace_id,
+            "span_id": span_id,
+            "parent_span_id": unless(
+                pc.or_(pc.equal(parent_length, 0), pc.equal(parent, _NO_SPAN)), parent
+            ),
+            "name": field(spans, "name"),
+            "kind": enumerated(field(spans, "kind"), KINDS),
             "service_name": resource.text("service.name", "").take(own_resource),
             "scope_name": pc.fill_null(field(scopes, "name"), "").take(own_scope),
-            "pending": attributes.true(PENDING),
-            "status_code": pc.fill_null(field(status, "code"), 0),
+            "start_unix_nano": field(spans, "start_time_unix_nano"),
+            "end_unix_nano": unless(pc.or_(is_default(end), attributes.true(PENDING)), end),
+            "status_code": enumerated(pc.fill_null(field(status, "code"), 0), STATUSES),
             "status_message": pc.fill_null(field(status, "message"), ""),
             "attributes": attributes.json,
-            "attribute_types": attributes.types,
             "resource": resource.json.take(own_resource),
-            "resource_details": self._details(
-                attribute_types=resource.types,
+            "events": self._events(list_field(spans, "events")),
+            "links": self._links(list_field(spans, "links")),
+            "invocation_id": unless(is_default(invocation), invocation),
+            "trace_state": unless(is_default(trace_state), trace_state),
+            **{name: unless(is_default(count), count) for name, count in counts.items()},
+            "attribute_types": attributes.types,
+            "scope": self._scopes(scope_spans, scopes).take(own_scope),
+            "resource_details": details(
                 schema_url=field(resource_spans, "schema_url"),
                 dropped_attributes_count=field(resources, "dropped_attributes_count"),
+                attribute_types=resource.types,
                 entity_refs=entities(list_field(resources, "entity_refs")),
             ).take(own_resource),
-            "scope": self._scopes(scope_spans, scopes).take(own_scope),
-            "events": self._items(
-                list_field(spans, "events"), _EVENT, "name", "time_unix_nano",
-                "dropped_attributes_count",
-            ),
-            "links": self._items(
-                list_field(spans, "links"), _LINK, "trace_id", "span_id", "trace_state", "flags",
-                "dropped_attributes_count",
-            ),
-            "invocation_id": attributes.text(INVOCATION_ID, None),
             MARKS: attributes.marks(),
-        })  # fmt: skip
-        return self._run(_SPANS, decoded=table).select([*SPAN_COLUMNS, MARKS])
+        }  # fmt: skip
+        table = pa.table(columns).select([*SPAN_COLUMNS, MARKS])
+        is_valid = functools.reduce(pc.and_, (
+            pc.equal(pc.binary_length(trace_id), 32), pc.not_equal(trace_id, _NO_TRACE),
+            pc.equal(pc.binary_length(span_id), 16), pc.not_equal(span_id, _NO_SPAN),
+            pc.is_in(parent_length, pa.array([0, 16], parent_length.type)),
+        ))  # fmt: skip
+        return table if pc.all(is_valid).as_py() else table.filter(is_valid)
 
     def _scopes(self, scope_spans: Any, scopes: Any) -> Any:
         """Return the details of scopes as JSON; null for those without any."""
         attributes = self._attributes(list_field(scopes, "attributes"))
-        return self._details(
+        return details(
             version=field(scopes, "version"),
             attributes=attributes.json,
             schema_url=field(scope_spans, "schema_url"),
@@ -184,18 +154,11 @@ class SpanDecoder:
             attribute_types=attributes.types,
         )
 
-    def _details(self, **columns: Any) -> Any:
-        """Return JSON objects of the members that are set; null where none is."""
-        sql = f"SELECT {_members(*columns)} AS members FROM items"
-        sql = f"SELECT CASE WHEN members <> '' THEN '{{' || members[2:] || '}}' END FROM ({sql})"
-        return self._run(sql, items=pa.table(columns)).column(0).combine_chunks()
-
     def _attributes(self, pairs: Any) -> AttributeLists:
         """Return the attributes of each item of a list of KeyValue lists."""
-        members = pairs.values
-        value = field(members, "value")
+        value = field(pairs.values, "value")
         number = field(value, "double_value")
-        keys = field(members, "key").dictionary_encode()
+        keys = field(pairs.values, "key").dictionary_encode()
         names: list[str] = keys.dictionary.to_pylist()
         # Few distinct keys stand for all: each is written as JSON once.
         quoted = pa.array(
@@ -210,35 +173,65 @@ class SpanDecoder:
             "number": pc.if_else(pc.is_finite(number), number, pa.scalar(None, pa.float64())),
             "other": other,
         }
-        if len(members):
-            text = self._run(_MEMBER, members=pa.table(columns)).column(0).combine_chunks()
+        if len(pairs.values) < FEW_MEMBERS:
+            text = _member_texts(columns)
         else:
-            text = pa.array([], pa.string())
+            with self._members.rows(self._connection, pa.table(columns)):
+                rows = self._connection.sql(self._members.prepared(_MEMBER)).to_arrow_table()
+            text = rows.column(0).combine_chunks()
         places = {name: place for place, name in enumerate(names)}
         return AttributeLists(
             pairs, keys.indices, places, columns, joined(pairs, text, "{", "}"),
             types_of(pairs, columns["quoted"], types),
         )  # fmt: skip
 
-    def _items(self, lists: Any, sql: str, *names: str) -> Any:
-        """Return the events or links of each span as JSON."""
+    def _events(self, lists: Any) -> Any:
+        """Return the events of each span as JSON."""
         items = lists.values
         if not len(items):
-            return pa.array(["[]"] * len(lists), pa.string())
-        columns = {name: field(items, name) for name in names}
+            return pa.repeat("[]", len(lists))
         attributes = self._attributes(list_field(items, "attributes"))
-        columns |= {"attributes": attributes.json, "attribute_types": attributes.types}
-        text = self._run(sql, items=pa.table(columns)).column(0).combine_chunks()
+        optional = members(
+            dropped_attributes_count=field(items, "dropped_attributes_count"),
+            attribute_types=attributes.types,
+        )
+        text = pc.binary_join_element_wise(
+            '{"name":', json_text(field(items, "name")),
+            ',"time_unix_nano":', json_number(field(items, "time_unix_nano")),
+            ',"attributes":', attributes.json, optional, "}", "",
+        )  # fmt: skip
         return joined(lists, text, "[", "]")
 
-    def _run(self, sql: str, **tables: ArrowTable) -> ArrowTable:
-        for name, table in tables.items():
-            self._connection.register(name, table)
-        try:
-            return self._connection.sql(sql).to_arrow_table()
-        finally:
-            for name in tables:
-                self._connection.unregister(name)
+    def _links(self, lists: Any) -> Any:
+        """Return the links of each span as JSON."""
+        items = lists.values
+        if not len(items):
+            return pa.repeat("[]", len(lists))
+        attributes = self._attributes(list_field(items, "attributes"))
+        optional = members(
+            trace_state=field(items, "trace_state"),
+            flags=field(items, "flags"),
+            dropped_attributes_count=field(items, "dropped_attributes_count"),
+            attribute_types=attributes.types,
+        )
+        text = pc.binary_join_element_wise(
+            '{"trace_id":"', hex_text(field(items, "trace_id")),
+            '","span_id":"', hex_text(field(items, "span_id")),
+            '","attributes":', attributes.json, optional, "}", "",
+        )  # fmt: skip
+        return joined(lists, text, "[", "]")
+
+
+def _member_texts(columns: dict[str, Any]) -> Any:
+    """Return a few members of JSON objects, as `_MEMBER` does."""
+    texts: list[str] = []
+    for name, text, whole, truth, number, other in zip(
+        *(column.to_pylist() for column in columns.values()), strict=True
+    ):
+        first = next((one for one in (text, whole, truth, number) if one is not None), None)
+        value = other or "null" if first is None else json.dumps(first, ensure_ascii=False)
+        texts.append(f"{name}{value}")
+    return pa.array(texts, pa.string())
 
 
 @functools.cache

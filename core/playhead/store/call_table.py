@@ -141,15 +141,14 @@ CALL_TABLE = counted("SELECT * FROM calls")
 """The same from the table `calls`, if it `IS_BUILT`."""
 
 
-def add_calls(connection: duckdb.DuckDBPyConnection, source: str) -> None:
-    """Add the calls of new spans, in the transaction that adds the spans.
+def add_calls(source: str) -> str:
+    """Return the statement that adds the calls of new spans, in the transaction that adds these.
 
     Args:
-        connection: The writer's connection.
         source: Name of the new rows, with the columns of `spans` and their marks.
     """
     called = _select(source, once=True, where=f"{MARKS} & {CALL} <> 0")
-    connection.execute(f"INSERT INTO calls BY NAME {called}")
+    return f"INSERT INTO calls BY NAME {called}"
 
 
 def delete_calls(

@@ -6,16 +6,38 @@ costs more with every stored span.
 
 from __future__ import annotations
 
+import binascii
+import sys
+from array import array
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from playhead.store.arrow import pa, pc
 
-__all__ = ["SpanIdSet"]
+__all__ = ["SpanIdSet", "id_numbers"]
 
 MERGE_AT = 100_000
 """Number of new ids, or an eighth of the sorted ones if these are more, that are sorted at once."""
+DIGITS = 16
+"""Hexadecimal digits of a span id."""
+
+
+def id_numbers(ids: Any) -> Sequence[int]:
+    """Return span ids (a chunked Arrow array of hex text) as numbers."""
+    numbers = array("Q")
+    for chunk in ids.chunks:
+        _, offsets, text = chunk.buffers()
+        if not len(chunk):
+            continue
+        places: Any = memoryview(offsets).cast("i")
+        first, last = places[chunk.offset], places[chunk.offset + len(chunk)]
+        if last - first != DIGITS * len(chunk):
+            return [int(id_, 16) for id_ in ids.to_pylist()]
+        numbers.frombytes(binascii.unhexlify(memoryview(text)[first:last]))
+    if sys.byteorder == "little":
+        numbers.byteswap()
+    return numbers
 
 
 class SpanIdSet:

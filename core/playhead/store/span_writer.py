@@ -10,12 +10,13 @@ from typing import Any
 import duckdb
 
 from playhead.store.arrow import ArrowTable, pa
+from playhead.store.arrow_source import ArrowSource
 from playhead.store.call_table import add_calls, delete_calls
 from playhead.store.database import Store
 from playhead.store.llm_calls import update_llm_calls
 from playhead.store.schema import SPAN_COLUMNS
 from playhead.store.span_calls import SpanCalls
-from playhead.store.span_ids import SpanIdSet
+from playhead.store.span_ids import SpanIdSet, id_numbers
 from playhead.store.span_marks import MARKS, marks_of
 from playhead.store.stale_figures import note_stale
 
@@ -46,7 +47,8 @@ _STORED_TYPES: Any = [
 ]
 _END = list(SPAN_COLUMNS).index("end_unix_nano")
 _ATTRIBUTES = list(SPAN_COLUMNS).index("attributes")
-_BATCH = "incoming_spans"
+_SOURCE = "incoming_spans"
+_INSERTS = (f"INSERT INTO spans SELECT * EXCLUDE ({MARKS}) FROM {_SOURCE}", add_calls(_SOURCE))
 
 
 @dataclass
@@ -103,6 +105,7 @@ class SpanWriter:
         finally:
             cursor.close()
         self._ids = SpanIdSet(ids.column("id"))
+        self._source = ArrowSource(_SOURCE)
 
     def __len__(self) -> int:
         """Return the number of spans in the store."""
@@ -121,7 +124,7 @@ class SpanWriter:
         written = Written()
         if not spans.num_rows:
             return written
-        numbers = [int(id_, 16) for id_ in spans.column("span_id").to_pylist()]
+        numbers = id_numbers(spans.column("span_id"))
         stored = self._ids.known(numbers)
         repeated = set(stored)
         if len(set(numbers)) != len(numbers):
@@ -134,16 +137,20 @@ class SpanWriter:
             schema=_SCHEMA,
         )
         fresh, rest = _split(spans, numbers, repeated)
-        with self._store.transaction(noted=True) as connection:
-            if rest:
-                fresh = pa.concat_tables([fresh, self._unique(connection, rest, written)])
-            if fresh.num_rows:
-                _insert(connection, fresh)
-                note_stale(connection, fresh.column("invocation_id").unique().to_pylist())
-                update_llm_calls(connection, self._calls.changed(connection, fresh))
+        try:
+            with self._store.transaction(noted=True) as connection:
+                if rest:
+                    fresh = pa.concat_tables([fresh, self._unique(connection, rest, written)])
+                if fresh.num_rows:
+                    _insert(connection, self._source, fresh)
+                    note_stale(connection, fresh.column("invocation_id").unique().to_pylist())
+                    update_llm_calls(connection, self._calls.changed(connection, fresh))
+        except BaseException:
+            self._source.forget()
+            raise
         written.new = fresh.num_rows - written.finished
         written.invocations = set(fresh.column("invocation_id").unique().to_pylist()) - {None}
-        self._ids.add(number for number in numbers if number not in stored)
+        self._ids.add([number for number in numbers if number not in stored] if stored else numbers)
         return written
 
     @staticmethod
@@ -206,10 +213,7 @@ def _plain(spans: ArrowTable) -> Iterable[Any]:
         yield column if column.type == kind else column.cast(kind)
 
 
-def _insert(connection: duckdb.DuckDBPyConnection, spans: ArrowTable) -> None:
-    connection.register(_BATCH, spans)
-    try:
-        connection.execute(f"INSERT INTO spans SELECT * EXCLUDE ({MARKS}) FROM {_BATCH}")
-        add_calls(connection, _BATCH)
-    finally:
-        connection.unregister(_BATCH)
+def _insert(connection: duckdb.DuckDBPyConnection, source: ArrowSource, spans: ArrowTable) -> None:
+    with source.rows(connection, spans):
+        for statement in _INSERTS:
+            connection.execute(source.prepared(statement))
