@@ -15,6 +15,8 @@ from playhead.export.otlp_lines import otlp_json
 from playhead.export.stored_spans import spans_of
 from playhead.record.otlp import inspect_json
 from playhead.record.otlp_columns import SpanDecoder
+from playhead.record.otlp_json import parse_traces
+from playhead.record.otlp_json_encoding import encoded_request
 from playhead.record.otlp_rows import span_rows
 from playhead.store.database import Store
 from playhead.store.schema import SPAN_COLUMNS
@@ -143,7 +145,9 @@ def test_every_value_comes_back_equal(tmp_path: Path, record_property: Any) -> N
         assert decoded(encode(encoded_spans(table))) == sent
         assert decoded(encode(encoded_spans(by_rows))) == sent
         assert decoded(encode(map(encoded_span, spans_of(table)))) == sent
-        assert decoded(inspect_json(otlp_json(spans_of(table)).encode()).body) == sent
+        line = otlp_json(spans_of(table)).encode()
+        assert decoded(inspect_json(line).body) == sent
+        assert decoded(encoded_request(parse_traces(line)).body) == sent
         all_sent.update(sent)
         bodies.append(body)
 

@@ -11,6 +11,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from playhead.errors import ImportFileError
 from playhead.imports.jaeger_json import jaeger_request
 from playhead.imports.span_files import Problem, follow, read_file
+from playhead.record.otlp_json_encoding import EncodedRequest
 
 
 def line(name: str, **more: object) -> str:
@@ -24,8 +25,11 @@ def names(found: Iterator[object]) -> list[str]:
     for item in found:
         if isinstance(item, Problem):
             out.append(f"[{item.place.rpartition('/')[2]}]")
-        elif isinstance(item, ExportTraceServiceRequest):
-            out += [s.name for r in item.resource_spans for c in r.scope_spans for s in c.spans]
+        elif isinstance(item, EncodedRequest):
+            request = ExportTraceServiceRequest.FromString(item.body)
+            names = [s.name for r in request.resource_spans for c in r.scope_spans for s in c.spans]
+            assert item.spans == len(names)
+            out += names
     return out
 
 
@@ -208,8 +212,10 @@ JAEGER = {
 def test_jaeger_json(tmp_path: Path) -> None:
     file = tmp_path / "trace.json"
     file.write_text(json.dumps(JAEGER, indent=2))
-    (request,) = read_file(file)
-    assert isinstance(request, ExportTraceServiceRequest)
+    (found,) = read_file(file)
+    assert isinstance(found, EncodedRequest)
+    assert found.spans == 2
+    request = ExportTraceServiceRequest.FromString(found.body)
     web, agents = request.resource_spans
     assert {a.key: a.value.string_value for a in web.resource.attributes} == {
         "service.name": "web", "host.name": "h",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from playhead.cli.collection import rare_collection
 from playhead.cli.errors import CliError, Exit
 from playhead.cli.options import filter_option, json_option, parse_since
 from playhead.settings import Settings
@@ -115,7 +116,7 @@ def traces(
                 raise click.BadParameter("Write NAME=VALUE.", param_hint="--header")
             given |= parse_headers(f"{key}={value.replace(',', '%2C')}", "--header")
         target = find_target(name, endpoint, given, os.environ)
-    with _progress() as progress:
+    with rare_collection(), _progress() as progress:
         report = asyncio.run(
             _export(
                 settings,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from playhead.cli.collection import rare_collection
 from playhead.cli.errors import CliError, Exit
 from playhead.cli.options import json_option
 from playhead.cli.signals import interruptible
@@ -47,7 +48,12 @@ def command(settings: Settings, files: tuple[Path, ...], follow: bool, as_json: 
             if not path.is_file():
                 raise CliError(f"{path} is not a file", "Check the path.", Exit.USAGE)
     report = ImportReport()
-    with interruptible(), _receiver(settings) as port, Recorder(port) as recorder:
+    with (
+        interruptible(),
+        rare_collection(),
+        _receiver(settings) as port,
+        Recorder(port) as recorder,
+    ):
         shown = 0
 
         def progress(report: ImportReport) -> None:
@@ -56,11 +62,13 @@ def command(settings: Settings, files: tuple[Path, ...], follow: bool, as_json: 
 
         sources: Iterator[Source] = map(read_file, files)
         if follow:
+            recorder.wait()
             sources = iter([follow_file(files[0])])
             _note(f"Following {files[0]}. Press Ctrl+C to stop.")
         with contextlib.suppress(KeyboardInterrupt) if follow else contextlib.nullcontext():
             for source in sources:
                 import_spans(source, recorder, report, progress=progress)
+        recorder.wait()  # which has not started if there was nothing to send
         _write_problems(report, shown)
     _write(report, as_json)
     if report.skipped or report.rejected:
@@ -68,21 +76,30 @@ def command(settings: Settings, files: tuple[Path, ...], follow: bool, as_json: 
 
 
 @contextlib.contextmanager
-def _receiver(settings: Settings) -> Generator[int]:
-    """Yield the port of the store's recorder; start one for the time of the block if needed."""
+def _receiver(settings: Settings) -> Generator[Callable[[], int]]:
+    """Yield what returns the port of the store's recorder, when it answers.
+
+    If none is running, one is started for the time of the block.
+    """
     from playhead.record.endpoint import read_endpoint
-    from playhead.record.process import recorder_answers, start_recorder
+    from playhead.record.process import recorder_answers, recorder_process, wait_for_recorder
 
     endpoint = read_endpoint(settings.store)
     if endpoint is not None and recorder_answers(settings.store, endpoint.pid):
-        yield endpoint.otlp_http_port
+        port = endpoint.otlp_http_port
+        yield lambda: port
         return
     log = settings.store / "logs" / "import.log"
-    child = start_recorder(settings, log, free_ports=True, journals=False)
-    try:
+    child = recorder_process(settings, log, free_ports=True, journals=False).start()
+
+    def started() -> int:
+        wait_for_recorder(child, settings.store)
         found = read_endpoint(settings.store)
         assert found is not None  # it answers
-        yield found.otlp_http_port
+        return found.otlp_http_port
+
+    try:
+        yield started
     finally:
         child.stop(grace=120)
 

@@ -92,10 +92,13 @@ class SpanRule:
             ended: Whether the span has an end time.
             status: `unset`, `ok` or `error`.
         """
-        return (
-            any(attributes.get(name) in values for name, values in self.kinds.items())
-            and not any(is_set(attributes.get(name)) for name in self.unset)
-            and (not self.succeeded or (ended and status != "error"))
+        for name, values in self.kinds.items():
+            if attributes.get(name) in values:
+                break
+        else:
+            return False
+        return not any(is_set(attributes.get(name)) for name in self.unset) and (
+            not self.succeeded or (ended and status != "error")
         )
 
     def sql(self, *, span: str = "") -> str:

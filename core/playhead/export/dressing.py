@@ -147,6 +147,7 @@ _KINDS: tuple[tuple[SpanRule, str], ...] = (
 _OPERATIONS = {
     value: kind for rule, kind in _KINDS for value in rule.kinds.get(names.OPERATION, ())
 }
+_KIND_NAMES = frozenset(name for rule, _ in _KINDS for name in rule.kinds)
 
 
 def _kind(span: StoredSpan) -> str:
@@ -154,6 +155,8 @@ def _kind(span: StoredSpan) -> str:
     operation = span.attributes.get(names.OPERATION)
     if isinstance(operation, str) and (kind := _OPERATIONS.get(operation)):
         return kind
+    if _KIND_NAMES.isdisjoint(span.attributes):
+        return ""
     for rule, kind in _KINDS:
         if rule.matches(span.attributes, ended=True, status=span.status_code):
             return kind

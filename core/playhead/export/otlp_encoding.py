@@ -1,8 +1,7 @@
 """OTLP requests from spans of the store.
 
-Requests are written in protobuf's wire format directly, because objects of the protobuf library for
-each span take half of the time of an export; https://protobuf.dev/programming-guides/encoding. The
-library encodes what is rare: events, links, lists and maps.
+Requests are written in protobuf's wire format directly. The library encodes what is rare: events,
+links, lists and maps.
 
 The store keeps attributes as JSON, with the types that JSON cannot express in columns of their own.
 """
@@ -19,6 +18,8 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from playhead.export.exact_values import restored, with_types
 from playhead.export.otlp_messages import (
+    LEAST,
+    MOST,
     add_attributes,
     events_and_links,
     resource_of,
@@ -26,7 +27,22 @@ from playhead.export.otlp_messages import (
     shared_resource,
     shared_scope,
 )
-from playhead.export.stored_spans import StoredSpan, span_key
+from playhead.export.stored_spans import BY_TRACE, StoredSpan, span_key
+from playhead.record.wire_format import (
+    PARENT_ID,
+    RESOURCE_SPANS,
+    SCOPE_SPANS,
+    SPAN_ID,
+    SPANS,
+    TRACE_ID,
+    field,
+    name_and_kind,
+    number_field,
+    status_field,
+    text_attribute,
+    times,
+    whole_number_attribute,
+)
 
 if TYPE_CHECKING:
     from playhead.store.arrow import ArrowTable
@@ -48,43 +64,12 @@ KIND_NUMBERS: Mapping[str, int] = {
     "unspecified": 0, "internal": 1, "server": 2, "client": 3, "producer": 4, "consumer": 5,
 }  # fmt: skip
 STATUS_NUMBERS: Mapping[str, int] = {"unset": 0, "ok": 1, "error": 2}
-_CACHED_BYTES = 200
-_CACHED_ATTRIBUTES = 20_000
-_attributes: dict[tuple[str, Any, type], bytes] = {}
-_raws: dict[tuple[str, bytes], bytes] = {}
-"""Short attributes as bytes, because most of them repeat: by their value, and by its JSON."""
-
-_SPANS, _SCOPE_SPANS, _RESOURCE_SPANS = 0x12, 0x12, 0x0A
-"""First bytes of the fields of a request: their numbers and types."""
-_NAME, _KIND, _ATTRIBUTE, _STATUS, _MESSAGE, _CODE = 0x2A, 0x30, 0x4A, 0x7A, 0x12, 0x18
-"""First bytes of the fields of a span and its status."""
 _TRACE_STATE, _DROPPED = 0x1A, (0x50, 0x60, 0x70)
 """First bytes of fields of a span that are seldom set."""
 _FLAGS = struct.Struct("<2sI")
 _FLAGS_FIELD = b"\x85\x01"
-_KEY, _VALUE, _STRING = 0x0A, 0x12, 0x0A
-"""First bytes of the fields of an attribute, and of a value that is text."""
-_TRACE_ID, _SPAN_ID, _PARENT_ID = b"\x0a\x10", b"\x12\x08", b"\x22\x08"
-"""First bytes of the ids, with their lengths."""
-_TIMES = struct.Struct("<BQBQ")
-_START, _END = 0x39, 0x41
-_QUOTE, _BACKSLASH = 0x22, b"\\"
 
-_values_of = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode = msgspec.json.Decoder().decode
-
-
-def _long_varint(value: int) -> bytes:
-    found = bytearray()
-    while value > 127:
-        found.append(value & 127 | 128)
-        value >>= 7
-    found.append(value)
-    return bytes(found)
-
-
-_VARINTS = tuple(map(_long_varint, range(4096)))
-"""Small numbers in the encoding of protobuf."""
 
 
 class EncodedSpan(NamedTuple):
@@ -129,12 +114,12 @@ def encode(spans: Iterable[EncodedSpan]) -> bytes:
     for span in spans:
         groups.setdefault(span.resource, {}).setdefault(span.scope, []).append(span.body)
     return b"".join(
-        _field(
-            _RESOURCE_SPANS,
+        field(
+            RESOURCE_SPANS,
             b"".join([
                 resource,
                 *(
-                    _field(_SCOPE_SPANS, b"".join([scope, *members]))
+                    field(SCOPE_SPANS, b"".join([scope, *members]))
                     for scope, members in scopes.items()
                 ),
             ]),
@@ -146,8 +131,7 @@ def encode(spans: Iterable[EncodedSpan]) -> bytes:
 def encoded_spans(table: ArrowTable) -> list[EncodedSpan]:
     """Encode rows of `spans` as they are, by trace and start."""
     columns = [column.to_pylist() for column in table.columns]
-    rows = sorted(zip(*columns, strict=True), key=lambda row: (row[0], row[7], row[1]))
-    return [_encoded_row(*row) for row in rows]
+    return [_encoded_row(*row) for row in sorted(zip(*columns, strict=True), key=BY_TRACE)]
 
 
 def _encoded_row(*row: Any) -> EncodedSpan:
@@ -156,11 +140,8 @@ def _encoded_row(*row: Any) -> EncodedSpan:
         attributes, resource, events, links, _,
         trace_state, flags, dropped_attributes, dropped_events, dropped_links, types, scope, others,
     ) = row  # fmt: skip
-    values = _values_of(attributes)
-    if types is not None:
-        parts = _typed_parts(values, _decode(types))
-    else:
-        parts = [_raw(key, bytes(raw)) for key, raw in values.items()]
+    values = _decode(attributes)
+    parts = _attributes(restored(values, _decode(types)) if types else values)
     if events != "[]" or links != "[]":
         parts.append(
             events_and_links(map(with_types, _decode(events)), map(with_types, _decode(links)))
@@ -179,7 +160,7 @@ def _encoded_row(*row: Any) -> EncodedSpan:
 
 def encoded_span(span: StoredSpan) -> EncodedSpan:
     """Encode one span."""
-    parts = [_attribute(name, value) for name, value in span.attributes.items()]
+    parts = _attributes(span.attributes)
     if span.events or span.links:
         parts.append(events_and_links(span.events, span.links))
     if span.trace_state or span.flags or any(span.dropped):
@@ -210,17 +191,15 @@ def _body(
     code = b""
     if status != "unset" or message:
         value = STATUS_NUMBERS.get(status)
-        text = _field(_MESSAGE, message.encode()) if message else b""
-        code = _field(_STATUS, text + _number(_CODE, int(status) if value is None else value))
-    return _field(
-        _SPANS,
+        code = status_field(int(status) if value is None else value, message)
+    return field(
+        SPANS,
         b"".join([
-            _TRACE_ID, bytes.fromhex(trace_id),
-            _SPAN_ID, bytes.fromhex(span_id),
-            _PARENT_ID + bytes.fromhex(parent_span_id) if parent_span_id else b"",
-            _field(_NAME, name.encode()),
-            _number(_KIND, int(kind) if number is None else number),
-            _TIMES.pack(_START, start, _END, end),
+            TRACE_ID, bytes.fromhex(trace_id),
+            SPAN_ID, bytes.fromhex(span_id),
+            PARENT_ID + bytes.fromhex(parent_span_id) if parent_span_id else b"",
+            name_and_kind(name, int(kind) if number is None else number),
+            times(start, end),
             *parts,
             code,
         ]),
@@ -231,84 +210,33 @@ def _rest(trace_state: str, flags: int, dropped: Sequence[int | None]) -> bytes:
     """Return the fields of a span that are seldom set."""
     counts = zip(_DROPPED, dropped, strict=True)
     return b"".join([
-        _field(_TRACE_STATE, trace_state.encode()) if trace_state else b"",
-        *(_number(first, count) for first, count in counts if count),
+        field(_TRACE_STATE, trace_state.encode()) if trace_state else b"",
+        *(number_field(first, count) for first, count in counts if count),
         _FLAGS.pack(_FLAGS_FIELD, flags) if flags else b"",
     ])  # fmt: skip
 
 
-def _field(first: int, content: bytes) -> bytes:
-    """Return a field with a length."""
-    return _VARINTS[first] + _varint(len(content)) + content
-
-
-def _number(first: int, value: int) -> bytes:
-    """Return a field with a number."""
-    return _VARINTS[first] + _varint(value & 0xFFFF_FFFF_FFFF_FFFF)
-
-
-def _varint(value: int) -> bytes:
-    return _VARINTS[value] if value < len(_VARINTS) else _long_varint(value)
-
-
-def _raw(name: str, raw: bytes) -> bytes:
-    """Encode an attribute whose value is JSON."""
-    if len(raw) > _CACHED_BYTES:
-        return _raw_value(name, raw)
-    found = _raws.get((name, raw))
-    if found is None:
-        if len(_raws) >= _CACHED_ATTRIBUTES:
-            _raws.clear()
-        found = _raws[name, raw] = _raw_value(name, raw)
-    return found
-
-
-def _raw_value(name: str, raw: bytes) -> bytes:
-    if raw[0] == _QUOTE and _BACKSLASH not in raw:
-        return _text(name, raw[1:-1])
-    value = _decode(raw)
-    return _text(name, value.encode()) if isinstance(value, str) else _any(name, value)
-
-
-def _typed_parts(values: Mapping[str, msgspec.Raw], types: Mapping[str, Any]) -> list[bytes]:
-    """Encode attributes, some of which have types that JSON cannot express."""
+def _attributes(attributes: Mapping[str, Any]) -> list[bytes]:
+    """Encode the attributes of a span."""
     return [
-        _any(key, restored({key: _decode(raw)}, types)[key])
-        if key in types
-        else _raw(key, bytes(raw))
-        for key, raw in values.items()
+        text_attribute(name, value.encode()) if value.__class__ is str else _attribute(name, value)
+        for name, value in attributes.items()
     ]
 
 
 def _attribute(name: str, value: Any) -> bytes:
-    """Encode an attribute."""
+    """Encode an attribute that is not text."""
     kind: type = value.__class__
-    if kind is list or kind is dict:
-        return _any(name, value)
-    if isinstance(value, str) and len(value) > _CACHED_BYTES:
-        return _text(name, value.encode()) if kind is str else _any(name, value)
-    if kind is float and not value:
-        return _any(name, value)  # 0.0 and -0.0 are equal
-    # True, 1 and 1.0 are equal keys of a dict.
-    key = (name, value, kind)
-    found = _attributes.get(key)
-    if found is None:
-        if len(_attributes) >= _CACHED_ATTRIBUTES:
-            _attributes.clear()
-        found = _text(name, value.encode()) if kind is str else _any(name, value)
-        _attributes[key] = found
-    return found
+    if kind is int and LEAST <= value < MOST:
+        return whole_number_attribute(name, value)
+    if kind is bool:
+        return _boolean(name, value)
+    return _any(name, value)
 
 
-def _text(name: str, value: bytes) -> bytes:
-    """Return a text attribute of a span."""
-    return _field(_ATTRIBUTE, _key(name) + _field(_VALUE, _field(_STRING, value)))
-
-
-@lru_cache(maxsize=4096)
-def _key(name: str) -> bytes:
-    """Return the field with the name of an attribute."""
-    return _field(_KEY, name.encode())
+@lru_cache(maxsize=1024)
+def _boolean(name: str, value: bool) -> bytes:
+    return _any(name, value)
 
 
 def _any(name: str, value: Any) -> bytes:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
+from json.encoder import encode_basestring as quoted
 from typing import Any, cast
 
 from playhead.export.exact_values import Base64, Endless
@@ -13,24 +15,24 @@ from playhead.export.stored_spans import StoredSpan
 
 __all__ = ["otlp_json"]
 
+_text = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _ENDLESS = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
 
 
 def otlp_json(spans: Iterable[StoredSpan]) -> str:
     """Return the request as one line of OTLP/JSON, as the Collector's file exporter writes it."""
-    document = {
-        "resourceSpans": [
-            {
-                **_json_resource(scopes[0][0]),
-                "scopeSpans": [
-                    {**_json_scope(members[0]), "spans": [_json_span(span) for span in members]}
-                    for members in scopes
-                ],
-            }
-            for scopes in _grouped(spans)
-        ]
-    }
-    return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+    resources = ",".join(map(_resource_spans, _grouped(spans)))
+    return f'{{"resourceSpans":[{resources}]}}'
+
+
+def _resource_spans(scopes: list[list[StoredSpan]]) -> str:
+    resource = _text(_json_resource(scopes[0][0]))[1:-1]
+    return f'{{{resource},"scopeSpans":[{",".join(map(_scope_spans, scopes))}]}}'
+
+
+def _scope_spans(members: list[StoredSpan]) -> str:
+    scope = _text(_json_scope(members[0]))[1:-1]
+    return f'{{{scope},"spans":[{",".join(map(_span, members))}]}}'
 
 
 def _grouped(spans: Iterable[StoredSpan]) -> Iterator[list[list[StoredSpan]]]:
@@ -95,55 +97,74 @@ def _named(names: Mapping[str, int], name: str) -> int:
     return int(name) if number is None else number
 
 
-def _json_span(span: StoredSpan) -> dict[str, Any]:
-    found: dict[str, Any] = {
-        "traceId": span.trace_id,
-        "spanId": span.span_id,
-        "parentSpanId": span.parent_span_id or "",
-        "name": span.name,
-        "kind": _named(KIND_NUMBERS, span.kind),
-        "startTimeUnixNano": str(span.start_unix_nano),
-        "endTimeUnixNano": str(span.end_unix_nano),
-        "attributes": _json_attributes(span.attributes),
+def _span(span: StoredSpan) -> str:
+    """Return a span as text: to make a document of each span would take four times as long."""
+    rest = _set(
+        traceState=span.trace_state,
+        flags=span.flags,
+        droppedAttributesCount=span.dropped[0],
+        droppedEventsCount=span.dropped[1],
+        droppedLinksCount=span.dropped[2],
+        events=[_json_event(event) for event in span.events],
+        links=[_json_link(link) for link in span.links],
+    )
+    attributes = ",".join(
+        [
+            f'{_key(name)}{{"stringValue":{quoted(value)}}}}}'
+            if value.__class__ is str
+            else f"{_key(name)}{_other(value)}}}"
+            for name, value in span.attributes.items()
+        ]
+    )
+    return (
+        f'{{"traceId":{quoted(span.trace_id)},"spanId":{quoted(span.span_id)},'
+        f'"parentSpanId":{quoted(span.parent_span_id or "")},"name":{quoted(span.name)},'
+        f'"kind":{_named(KIND_NUMBERS, span.kind)},'
+        f'"startTimeUnixNano":"{span.start_unix_nano}","endTimeUnixNano":"{span.end_unix_nano}",'
+        f'"attributes":[{attributes}]{"," + _text(rest)[1:-1] if rest else ""},'
+        f'"status":{_status(span.status_code, span.status_message)}}}'
+    )  # fmt: skip
+
+
+def _other(value: Any) -> str:
+    """Return a value that is not plain text."""
+    if value.__class__ is int and LEAST <= value < MOST:
+        return f'{{"intValue":"{value}"}}'
+    return _text(_json_value(value))
+
+
+def _status(code: str, message: str) -> str:
+    if code == "unset" and not message:
+        return "{}"
+    return f'{{"message":{quoted(message)},"code":{_named(STATUS_NUMBERS, code)}}}'
+
+
+@lru_cache(maxsize=4096)
+def _key(name: str) -> str:
+    """Return the first part of an attribute, up to its value."""
+    return f'{{"key":{quoted(name)},"value":'
+
+
+def _json_event(event: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "timeUnixNano": str(event["time_unix_nano"]),
+        "name": event["name"],
+        "attributes": _json_attributes(event["attributes"]),
+        **_set(droppedAttributesCount=event.get("dropped_attributes_count")),
+    }
+
+
+def _json_link(link: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "traceId": link["trace_id"],
+        "spanId": link["span_id"],
+        "attributes": _json_attributes(link["attributes"]),
         **_set(
-            traceState=span.trace_state,
-            flags=span.flags,
-            droppedAttributesCount=span.dropped[0],
-            droppedEventsCount=span.dropped[1],
-            droppedLinksCount=span.dropped[2],
+            traceState=link.get("trace_state"),
+            flags=link.get("flags"),
+            droppedAttributesCount=link.get("dropped_attributes_count"),
         ),
     }
-    if span.events:
-        found["events"] = [
-            {
-                "timeUnixNano": str(event["time_unix_nano"]),
-                "name": event["name"],
-                "attributes": _json_attributes(event["attributes"]),
-                **_set(droppedAttributesCount=event.get("dropped_attributes_count")),
-            }
-            for event in span.events
-        ]
-    if span.links:
-        found["links"] = [
-            {
-                "traceId": link["trace_id"],
-                "spanId": link["span_id"],
-                "attributes": _json_attributes(link["attributes"]),
-                **_set(
-                    traceState=link.get("trace_state"),
-                    flags=link.get("flags"),
-                    droppedAttributesCount=link.get("dropped_attributes_count"),
-                ),
-            }
-            for link in span.links
-        ]
-    found["status"] = {}
-    if span.status_code != "unset" or span.status_message:
-        found["status"] = {
-            "message": span.status_message,
-            "code": _named(STATUS_NUMBERS, span.status_code),
-        }
-    return found
 
 
 def _json_attributes(attributes: Mapping[str, Any]) -> list[dict[str, Any]]:

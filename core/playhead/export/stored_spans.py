@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
+from operator import itemgetter
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from playhead.store.arrow import ArrowTable
 
 __all__ = [
+    "BY_TRACE",
     "Part",
     "Selection",
     "SpanReader",
@@ -41,6 +43,8 @@ _SIZE = "strlen(attributes::VARCHAR) + strlen(events::VARCHAR) + strlen(links::V
 _COLUMNS = ", ".join(SPAN_COLUMNS)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
+BY_TRACE = itemgetter(0, 7, 1)
+"""Key that sorts rows of `spans` by trace and start."""
 _decode = msgspec.json.Decoder().decode
 
 
@@ -350,36 +354,32 @@ def _whole(group: _Group) -> Part:
 def spans_of(table: ArrowTable) -> list[StoredSpan]:
     """Return the rows of `spans` by trace and start."""
     columns = [column.to_pylist() for column in table.columns]
-    found = [_span(*row) for row in zip(*columns, strict=True)]
-    found.sort(key=lambda span: (span.trace_id, span.start_unix_nano, span.span_id))
-    return found
+    return [_span(*row) for row in sorted(zip(*columns, strict=True), key=BY_TRACE)]
 
 
 def _span(*row: Any) -> StoredSpan:
     """Return the span of a row of `spans`."""
-    attributes, resource, events, links, invocation_id, trace_state, flags, *dropped = row[11:21]
-    types, scope, resource_details = row[21:]
+    (
+        trace_id, span_id, parent_span_id, name, kind, service_name, scope_name, start, end,
+        status, message, attributes, resource, events, links, invocation_id,
+        trace_state, flags, dropped_attributes, dropped_events, dropped_links, types, scope, others,
+    ) = row  # fmt: skip
     values = _decode(attributes)
-    make: Any = StoredSpan
-    return make(
-        *row[:11],
+    return StoredSpan(
+        trace_id, span_id, parent_span_id, name, kind, service_name, scope_name, start, end,
+        status, message,
         restored(values, _decode(types)) if types else values,
-        _resource(resource, resource_details or "{}"),
-        _items(events),
-        _items(links),
+        _resource(resource, others or "{}"),
+        [] if events == "[]" else list(map(with_types, _decode(events))),
+        [] if links == "[]" else list(map(with_types, _decode(links))),
         invocation_id,
         trace_state or "",
         flags or 0,
-        tuple(count or 0 for count in dropped),
+        (dropped_attributes or 0, dropped_events or 0, dropped_links or 0),
         details(scope or "{}"),
-        details(resource_details or "{}"),
+        details(others or "{}"),
         len(attributes) + len(events) + len(links) + 100,
-    )
-
-
-def _items(text: str) -> list[dict[str, Any]]:
-    """Return events or links."""
-    return [with_types(item) for item in _decode(text)] if text != "[]" else []
+    )  # fmt: skip
 
 
 @lru_cache(maxsize=4096)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 
 from playhead.errors import RecorderError
 from playhead.imports.span_files import Problem, Source
+from playhead.record.otlp_json_encoding import EncodedRequest
 from playhead.retries import TEMPORARY, Pauses
 
 __all__ = ["ImportReport", "Recorder", "import_spans"]
@@ -26,8 +28,10 @@ REQUEST_BYTES = 2_000_000
 LARGEST_REQUEST = 8_000_000
 """Size from which on a request is divided."""
 DIVIDED_SPANS = 500
-REQUESTS = 2
+CONNECTIONS = 2
 """Requests that are on their way at a time."""
+REQUESTS = 12
+"""The same, with those that wait: some are read while the recorder starts."""
 PATIENCE_SECONDS = 60.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 0.5
 SHOWN_PROBLEMS = 20
@@ -57,14 +61,16 @@ class ImportReport:
 class Recorder:
     """The OTLP receiver of a recorder."""
 
-    def __init__(self, port: int, *, patience: float = PATIENCE_SECONDS) -> None:
+    def __init__(self, port: Callable[[], int], *, patience: float = PATIENCE_SECONDS) -> None:
         """Create the connection.
 
         Args:
-            port: Port of OTLP over HTTP.
+            port: Waits until the recorder answers, and returns its port of OTLP over HTTP.
             patience: Seconds for which a request is repeated while the recorder is busy.
         """
-        self._url = f"http://127.0.0.1:{port}/v1/traces"
+        self._port = port
+        self._url = ""
+        self._starting = threading.Lock()
         self._patience = patience
         self._http = httpx.Client(timeout=60.0, trust_env=False)
 
@@ -74,14 +80,26 @@ class Recorder:
     def __exit__(self, *exc: object) -> None:
         self._http.close()
 
+    def wait(self) -> str:
+        """Wait until the recorder answers; return its address. Raises ProcessError."""
+        with self._starting:
+            self._url = self._url or f"http://127.0.0.1:{self._port()}/v1/traces"
+            return self._url
+
     def send(self, body: bytes) -> ExportTraceServiceResponse:
-        """Send a request; its spans are durable when this returns. Raises RecorderError."""
+        """Send a request; its spans are durable when this returns.
+
+        Raises:
+            ProcessError: The recorder does not start.
+            RecorderError: It does not accept the spans.
+        """
+        url = self.wait()
         # It is on this machine, so it is asked sooner than it advises.
         pauses = Pauses(self._patience, first=FIRST_PAUSE, longest=LONGEST_PAUSE)
         headers = {"content-type": "application/x-protobuf"}
         while True:
             try:
-                response = self._http.post(self._url, content=body, headers=headers)
+                response = self._http.post(url, content=body, headers=headers)
             except httpx.TransportError as error:
                 problem = str(error) or type(error).__name__
             else:
@@ -115,7 +133,8 @@ def import_spans(
         progress: Called after each request.
 
     Raises:
-        RecorderError: The recorder does not accept spans.
+        ProcessError: The recorder does not start.
+        RecorderError: It does not accept spans.
         ImportFileError: A file cannot be read.
     """
     waiting: list[bytes] = []
@@ -134,7 +153,7 @@ def import_spans(
             progress(report)
 
     # The recorder works on a request while the next one is read.
-    with ThreadPoolExecutor(REQUESTS) as sending:
+    with ThreadPoolExecutor(CONNECTIONS) as sending:
 
         def flush() -> None:
             nonlocal size, count
@@ -163,18 +182,13 @@ def import_spans(
         settle(0)
 
 
-def _spans(request: ExportTraceServiceRequest) -> int:
-    return sum(len(s.spans) for group in request.resource_spans for s in group.scope_spans)
-
-
-def _bodies(request: ExportTraceServiceRequest) -> Iterator[tuple[bytes, int]]:
-    """Yield an encoded request, in parts that the recorder takes, with their numbers of spans."""
-    body = request.SerializeToString()
-    if len(body) <= LARGEST_REQUEST:
-        yield body, _spans(request)
+def _bodies(request: EncodedRequest) -> Iterator[tuple[bytes, int]]:
+    """Yield a request in parts that the recorder takes, with their numbers of spans."""
+    if len(request.body) <= LARGEST_REQUEST:
+        yield request.body, request.spans
         return
-    for part in _parts(request):
-        yield part.SerializeToString(), _spans(part)
+    for part in _parts(ExportTraceServiceRequest.FromString(request.body)):
+        yield part.SerializeToString(), len(part.resource_spans[0].scope_spans[0].spans)
 
 
 def _parts(request: ExportTraceServiceRequest) -> Iterator[ExportTraceServiceRequest]:

@@ -18,7 +18,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from playhead.errors import ImportFileError, MalformedRequestError
 from playhead.imports.jaeger_json import jaeger_request
 from playhead.record.otlp import request_from_json
-from playhead.record.otlp_json import TracesDocument, fill_request, parse_traces
+from playhead.record.otlp_json import TracesDocument, parse_traces
+from playhead.record.otlp_json_encoding import EncodedRequest, encoded_request
 
 __all__ = ["Problem", "Source", "follow", "read_file"]
 
@@ -41,7 +42,7 @@ class Problem:
     reason: str
 
 
-Source = Iterator[ExportTraceServiceRequest | Problem | None]
+Source = Iterator[EncodedRequest | Problem | None]
 """Spans and problems of a file in its order; None when there is nothing new at the moment."""
 
 
@@ -109,7 +110,7 @@ def _line(line: bytes, place: str) -> Source:
         document = parse_traces(line)
     except MalformedRequestError:
         try:
-            yield request_from_json(line)
+            yield _encoded(request_from_json(line))
         except MalformedRequestError as error:
             yield Problem(place, error.title.replace("the body", "the line"))
         return
@@ -119,15 +120,28 @@ def _line(line: bytes, place: str) -> Source:
 def _spans(document: TracesDocument, place: str) -> Source:
     try:
         if bytes(document.data):
-            yield jaeger_request(document.data)
+            yield _encoded(jaeger_request(document.data))
         elif document.result is not None:
-            yield fill_request(document.result)
+            yield encoded_request(document.result)
         elif document.resource_spans:
-            yield fill_request(document)
+            yield encoded_request(document)
         else:
             yield Problem(place, "no spans: neither resourceSpans nor Jaeger's data")
     except MalformedRequestError as error:
         yield Problem(place, error.title.replace("the body", "the line"))
+
+
+def _protobuf_request(body: bytes) -> EncodedRequest:
+    """Check an encoded request, and count its spans. Raises DecodeError."""
+    return EncodedRequest(body, _count(ExportTraceServiceRequest.FromString(body)))
+
+
+def _encoded(request: ExportTraceServiceRequest) -> EncodedRequest:
+    return EncodedRequest(request.SerializeToString(), _count(request))
+
+
+def _count(request: ExportTraceServiceRequest) -> int:
+    return sum(len(scope.spans) for group in request.resource_spans for scope in group.scope_spans)
 
 
 def _is_framed(start: bytes, file: IO[bytes]) -> bool:
@@ -145,7 +159,7 @@ def _protobuf(path: Path, file: IO[bytes]) -> Source:
         return
     body = file.read()
     try:
-        yield ExportTraceServiceRequest.FromString(body)
+        yield _protobuf_request(body)
     except DecodeError:
         # Text may begin with a line break, which is also the first byte of a message.
         file.seek(0)
@@ -168,7 +182,7 @@ def _messages(path: Path, file: IO[bytes]) -> Source:
             yield Problem(place, "the file ends in the middle of a message")
             return
         try:
-            yield ExportTraceServiceRequest.FromString(body)
+            yield _protobuf_request(body)
         except DecodeError as error:
             yield Problem(place, f"not an ExportTraceServiceRequest: {error}")
 

@@ -13,12 +13,27 @@ from typing import Any, cast
 import msgspec
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
+from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanMessage
 from opentelemetry.proto.trace.v1.trace_pb2 import Status as StatusMessage
 
 from playhead.errors import MalformedRequestError
 
-__all__ = ["TracesDocument", "fill_request", "parse_traces"]
+__all__ = [
+    "JsonEvent",
+    "JsonPair",
+    "JsonResourceSpans",
+    "JsonScopeSpans",
+    "JsonSpan",
+    "TracesDocument",
+    "add_attributes",
+    "fill_event",
+    "fill_request",
+    "fill_resource",
+    "fill_scope",
+    "fill_span",
+    "parse_traces",
+]
 
 
 class _Json(msgspec.Struct, rename="camel", gc=False):
@@ -39,19 +54,23 @@ class _Values(_Json):
     values: list[_Value] = []
 
 
-class _Pair(_Json):
+class JsonPair(_Json):
+    """An attribute."""
+
     key: str = ""
     value: _Value | None = None
 
 
 class _Pairs(_Json):
-    values: list[_Pair] = []
+    values: list[JsonPair] = []
 
 
-class _Event(_Json):
+class JsonEvent(_Json):
+    """An event."""
+
     time_unix_nano: int | str = 0
     name: str = ""
-    attributes: list[_Pair] = []
+    attributes: list[JsonPair] = []
     dropped_attributes_count: int = 0
 
 
@@ -59,7 +78,7 @@ class _Link(_Json):
     trace_id: str = ""
     span_id: str = ""
     trace_state: str = ""
-    attributes: list[_Pair] = []
+    attributes: list[JsonPair] = []
     dropped_attributes_count: int = 0
     flags: int = 0
 
@@ -69,7 +88,9 @@ class _Status(_Json):
     code: int | str = 0
 
 
-class _Span(_Json):
+class JsonSpan(_Json):
+    """A span."""
+
     trace_id: str = ""
     span_id: str = ""
     trace_state: str = ""
@@ -78,9 +99,9 @@ class _Span(_Json):
     kind: int | str = 0
     start_time_unix_nano: int | str = 0
     end_time_unix_nano: int | str = 0
-    attributes: list[_Pair] = []
+    attributes: list[JsonPair] = []
     dropped_attributes_count: int = 0
-    events: list[_Event] = []
+    events: list[JsonEvent] = []
     dropped_events_count: int = 0
     links: list[_Link] = []
     dropped_links_count: int = 0
@@ -91,13 +112,15 @@ class _Span(_Json):
 class _Scope(_Json):
     name: str = ""
     version: str = ""
-    attributes: list[_Pair] = []
+    attributes: list[JsonPair] = []
     dropped_attributes_count: int = 0
 
 
-class _ScopeSpans(_Json):
+class JsonScopeSpans(_Json):
+    """Spans of a scope."""
+
     scope: _Scope | None = None
-    spans: list[_Span] = []
+    spans: list[JsonSpan] = []
     schema_url: str = ""
 
 
@@ -109,21 +132,23 @@ class _Entity(_Json):
 
 
 class _Resource(_Json):
-    attributes: list[_Pair] = []
+    attributes: list[JsonPair] = []
     dropped_attributes_count: int = 0
     entity_refs: list[_Entity] = []
 
 
-class _ResourceSpans(_Json):
+class JsonResourceSpans(_Json):
+    """Spans of a resource."""
+
     resource: _Resource | None = None
-    scope_spans: list[_ScopeSpans] = []
+    scope_spans: list[JsonScopeSpans] = []
     schema_url: str = ""
 
 
 class TracesDocument(_Json):
     """A document of spans: a request, or what Jaeger's API answers."""
 
-    resource_spans: list[_ResourceSpans] = []
+    resource_spans: list[JsonResourceSpans] = []
     result: TracesDocument | None = None
     """The request in an answer of Jaeger's API, version 3."""
     data: msgspec.Raw = msgspec.Raw()
@@ -157,33 +182,45 @@ def fill_request(document: TracesDocument) -> ExportTraceServiceRequest:
     return request
 
 
-def _add_resource(request: ExportTraceServiceRequest, source: _ResourceSpans) -> None:
+def _add_resource(request: ExportTraceServiceRequest, source: JsonResourceSpans) -> None:
     group = request.resource_spans.add()
-    group.schema_url = source.schema_url
-    if source.resource is not None:
-        resource = source.resource
-        _add_attributes(group.resource.attributes, resource.attributes)
-        group.resource.dropped_attributes_count = resource.dropped_attributes_count
-        for entity in resource.entity_refs:
-            group.resource.entity_refs.add(
-                schema_url=entity.schema_url,
-                type=entity.type,
-                id_keys=entity.id_keys,
-                description_keys=entity.description_keys,
-            )
+    fill_resource(group, source)
     for members in source.scope_spans:
         target = group.scope_spans.add()
-        target.schema_url = members.schema_url
-        if members.scope is not None:
-            target.scope.name = members.scope.name
-            target.scope.version = members.scope.version
-            _add_attributes(target.scope.attributes, members.scope.attributes)
-            target.scope.dropped_attributes_count = members.scope.dropped_attributes_count
+        fill_scope(target, members)
         for span in members.spans:
-            _fill(target.spans.add(), span)
+            fill_span(target.spans.add(), span)
 
 
-def _fill(message: SpanMessage, span: _Span) -> None:
+def fill_resource(group: ResourceSpans, source: JsonResourceSpans) -> None:
+    """Set the resource of a group of spans. Raises what `fill_request` converts, as all below."""
+    group.schema_url = source.schema_url
+    if source.resource is None:
+        return
+    resource = source.resource
+    add_attributes(group.resource.attributes, resource.attributes)
+    group.resource.dropped_attributes_count = resource.dropped_attributes_count
+    for entity in resource.entity_refs:
+        group.resource.entity_refs.add(
+            schema_url=entity.schema_url,
+            type=entity.type,
+            id_keys=entity.id_keys,
+            description_keys=entity.description_keys,
+        )
+
+
+def fill_scope(target: ScopeSpans, members: JsonScopeSpans) -> None:
+    """Set the scope of a group of spans."""
+    target.schema_url = members.schema_url
+    if members.scope is not None:
+        target.scope.name = members.scope.name
+        target.scope.version = members.scope.version
+        add_attributes(target.scope.attributes, members.scope.attributes)
+        target.scope.dropped_attributes_count = members.scope.dropped_attributes_count
+
+
+def fill_span(message: SpanMessage, span: JsonSpan) -> None:
+    """Set the fields of a span."""
     message.trace_id = bytes.fromhex(span.trace_id)
     message.span_id = bytes.fromhex(span.span_id)
     if span.parent_span_id:
@@ -192,13 +229,9 @@ def _fill(message: SpanMessage, span: _Span) -> None:
     message.kind = cast("Any", _number(span.kind, SpanMessage.SpanKind))
     message.start_time_unix_nano = int(span.start_time_unix_nano)
     message.end_time_unix_nano = int(span.end_time_unix_nano)
-    _add_attributes(message.attributes, span.attributes)
+    add_attributes(message.attributes, span.attributes)
     for event in span.events:
-        added = message.events.add()
-        added.time_unix_nano = int(event.time_unix_nano)
-        added.name = event.name
-        added.dropped_attributes_count = event.dropped_attributes_count
-        _add_attributes(added.attributes, event.attributes)
+        fill_event(message.events.add(), event)
     for link in span.links:
         linked = message.links.add()
         linked.trace_id = bytes.fromhex(link.trace_id)
@@ -206,7 +239,7 @@ def _fill(message: SpanMessage, span: _Span) -> None:
         linked.trace_state = link.trace_state
         linked.flags = link.flags
         linked.dropped_attributes_count = link.dropped_attributes_count
-        _add_attributes(linked.attributes, link.attributes)
+        add_attributes(linked.attributes, link.attributes)
     if span.status is not None:
         message.status.message = span.status.message
         message.status.code = cast("Any", _number(span.status.code, StatusMessage.StatusCode))
@@ -219,6 +252,14 @@ def _fill(message: SpanMessage, span: _Span) -> None:
     message.dropped_links_count = span.dropped_links_count
 
 
+def fill_event(added: SpanMessage.Event, event: JsonEvent) -> None:
+    """Set the fields of an event."""
+    added.time_unix_nano = int(event.time_unix_nano)
+    added.name = event.name
+    added.dropped_attributes_count = event.dropped_attributes_count
+    add_attributes(added.attributes, event.attributes)
+
+
 def _number(value: int | str, enumeration: Any) -> int:
     """Return the number of an enumeration's value; some producers write its name."""
     if isinstance(value, int):
@@ -226,7 +267,8 @@ def _number(value: int | str, enumeration: Any) -> int:
     return int(value) if value.isdigit() else int(enumeration.Value(value))
 
 
-def _add_attributes(pairs: Any, attributes: Sequence[_Pair]) -> None:
+def add_attributes(pairs: Any, attributes: Sequence[JsonPair]) -> None:
+    """Add attributes to a list of KeyValue messages."""
     for attribute in attributes:
         pair = pairs.add()
         pair.key = attribute.key
@@ -254,6 +296,6 @@ def _set_value(message: AnyValue, value: _Value) -> None:
             _set_value(message.array_value.values.add(), item)
     elif value.kvlist_value is not None:
         message.kvlist_value.SetInParent()
-        _add_attributes(message.kvlist_value.values, value.kvlist_value.values)
+        add_attributes(message.kvlist_value.values, value.kvlist_value.values)
     elif value.bytes_value is not None:
         message.bytes_value = base64.b64decode(value.bytes_value)
