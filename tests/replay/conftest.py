@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from playhead.replay.engine.app import App, load_app
+from playhead.replay.worker import Worker
 
 sys.path.append(str(Path(__file__).parent))
 RECORDINGS = Path(__file__).parents[1] / "recordings"
@@ -26,3 +27,11 @@ def executed(handlers_app: App) -> Iterator[list[str]]:
     found.clear()
     yield found
     found.clear()
+
+
+@pytest.fixture(scope="session")
+def samples() -> Iterator[Worker]:
+    """A warm process with all sample agents, whose import takes seconds."""
+    with Worker("playhead_samples.app:create_app()") as worker:
+        worker.start()
+        yield worker

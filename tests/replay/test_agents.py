@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,27 +13,19 @@ PATHS = sorted(AGENTS.glob("*.journal.json"))
 APP = "playhead_samples.app:create_app()"
 
 
-@pytest.fixture(scope="module")
-def worker() -> Iterator[Worker]:
-    """A warm process with all sample agents."""
-    with Worker(APP) as found:
-        found.start()
-        yield found
-
-
-def session(worker: Worker, name: str) -> Session:
+def session(samples: Worker, name: str) -> Session:
     recording = Recording.load(AGENTS / f"{name}.journal.json")
-    return Session.within(worker, recording)
+    return Session.within(samples, recording)
 
 
 @pytest.mark.parametrize("path", PATHS, ids=[p.name.partition(".")[0] for p in PATHS])
-def test_an_agent_replays_whole_and_cut_at_every_entry(path: Path, worker: Worker):
+def test_an_agent_replays_whole_and_cut_at_every_entry(path: Path, samples: Worker):
     recording = Recording.load(path)
-    report = worker.report(recording)
+    report = samples.report(recording)
     assert (report.verdict, report.divergences, report.notes) == ("same", (), ())
     assert {item.what for item in report.not_compared} <= {"model"}  # saved without its name
     for length in range(1, len(recording.entries)):
-        cut = worker.report(recording.prefix(length), explain=False)
+        cut = samples.report(recording.prefix(length), explain=False)
         assert (cut.verdict, cut.blocked) == ("incomplete", ()), (length, cut)
     # No step's closure ran.
     assert report.blocked == ()
@@ -45,8 +36,8 @@ def test_recordings_include_the_openai_agents_sdk():
     assert "call LLM" in {c.name for c in recording.journal().commands}
 
 
-def test_stepping_shows_source_variables_and_the_conversation_so_far(worker: Worker):
-    travel = session(worker, "weather")
+def test_stepping_shows_source_variables_and_the_conversation_so_far(samples: Worker):
+    travel = session(samples, "weather")
     assert [s.title for s in travel.stops] == [
         "Run Model call", "Run Get weather", "Run Model call", "Output",
     ]  # fmt: skip
@@ -72,21 +63,21 @@ def test_stepping_shows_source_variables_and_the_conversation_so_far(worker: Wor
     assert travel.next_divergence() is None
 
 
-def test_the_conversation_of_the_openai_agents_sdk_is_shown_too(worker: Worker):
-    travel = session(worker, "airline")
+def test_the_conversation_of_the_openai_agents_sdk_is_shown_too(samples: Worker):
+    travel = session(samples, "airline")
     last = [s for s in travel.stops if s.asks_model][-1]
     assert {"system", "user"} <= {m["role"] for m in last.conversation}
 
 
-def test_parallel_tools_show_the_stack_of_each_task(worker: Worker):
-    travel = session(worker, "parallel-tools")
+def test_parallel_tools_show_the_stack_of_each_task(samples: Worker):
+    travel = session(samples, "parallel-tools")
     widest = max(travel.stops, key=lambda s: len(s.stacks))
     assert len(widest.stacks) >= 2
     assert len({stack.task for stack in widest.stacks}) == len(widest.stacks)
 
 
-def test_breakpoints_on_a_name_a_journal_index_and_an_expression(worker: Worker):
-    travel = session(worker, "weather")
+def test_breakpoints_on_a_name_a_journal_index_and_an_expression(samples: Worker):
+    travel = session(samples, "weather")
     assert travel.breakpoints(name="Get weather") == [2]
     tool = travel.stops[1]
     assert travel.breakpoints(journal_index=tool.journal_index) == [2]
@@ -97,8 +88,8 @@ def test_breakpoints_on_a_name_a_journal_index_and_an_expression(worker: Worker)
         travel.breakpoints(expression="city ==")
 
 
-def test_what_if_the_weather_agent_had_answered_at_once(worker: Worker):
-    outcome = session(worker, "weather").what_if({1: "I do not know Denver."})
+def test_what_if_the_weather_agent_had_answered_at_once(samples: Worker):
+    outcome = session(samples, "weather").what_if({1: "I do not know Denver."})
     assert outcome.ended
     assert outcome.output == "I do not know Denver."
     assert outcome.original_output != outcome.output
@@ -109,8 +100,8 @@ def test_what_if_the_weather_agent_had_answered_at_once(worker: Worker):
     ]
 
 
-def test_what_if_the_weather_had_been_different(worker: Worker):
-    travel = session(worker, "weather")
+def test_what_if_the_weather_had_been_different(samples: Worker):
+    travel = session(samples, "weather")
     report = {"city": "Denver", "temperature_c": -20, "sky": "snow"}
     dry = travel.what_if({3: report})
     # The model then gets another prompt, for which the recording has no answer.
@@ -134,8 +125,8 @@ def test_what_if_the_weather_had_been_different(worker: Worker):
 @pytest.mark.parametrize(
     ("decision", "tool"), [(True, "approved"), (False, "rejected")], ids=["yes", "no"]
 )
-def test_what_if_the_person_had_decided_otherwise(worker: Worker, decision: bool, tool: str):
-    travel = session(worker, "approval")
+def test_what_if_the_person_had_decided_otherwise(samples: Worker, decision: bool, tool: str):
+    travel = session(samples, "approval")
     outcome = travel.what_if({"awakeable:1": decision})
     if decision:  # as recorded
         assert outcome.ended
@@ -147,8 +138,8 @@ def test_what_if_the_person_had_decided_otherwise(worker: Worker, decision: bool
     assert (unknown.new, unknown.source) == ("Run Model call", "none")
 
 
-def test_what_if_a_tool_had_failed_for_good(worker: Worker):
-    outcome = session(worker, "weather").what_if({3: Failure("no such city", 404)})
+def test_what_if_a_tool_had_failed_for_good(samples: Worker):
+    outcome = session(samples, "weather").what_if({3: Failure("no such city", 404)})
     assert (outcome.ended, outcome.failure) == (True, "404: no such city")
 
 
@@ -165,10 +156,10 @@ def test_what_if_a_tool_had_failed_for_good(worker: Worker):
     ],
 )
 def test_a_change_that_names_no_result_is_an_error(
-    worker: Worker, change: dict[int | str, int], words: str
+    samples: Worker, change: dict[int | str, int], words: str
 ):
     with pytest.raises(ReplayError, match=words):
-        session(worker, "weather").what_if(change)
+        session(samples, "weather").what_if(change)
 
 
 def test_a_changed_prompt_is_shown_although_restate_does_not_notice(tmp_path: Path):

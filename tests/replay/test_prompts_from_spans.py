@@ -55,13 +55,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 
 @pytest.fixture(scope="module")
-def samples() -> Iterator[Worker]:
-    """A warm process with the unchanged sample agents."""
-    with Worker(SAMPLES) as worker:
-        yield worker
-
-
-@pytest.fixture(scope="module")
 def weather(world: World) -> Recording:
     """An invocation of the weather agent, with prompts."""
     return world.found(world.ended("/WeatherAgent/run", example("weather").body))

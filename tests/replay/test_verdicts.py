@@ -11,6 +11,7 @@ from playhead.cli import cli
 from playhead.replay import Divergence, Recording, Report, groups_of, replay, report_lines
 from playhead.replay.differences.prompts import argument_differences
 from playhead.replay.replays import annotate
+from playhead.replay.worker import Worker
 from playhead_samples import agents
 
 RECORDINGS = Path(__file__).parents[1] / "recordings"
@@ -203,15 +204,14 @@ def test_different_changes_are_different_groups():
 # --- not compared
 
 
-def test_same_names_what_was_not_compared(weather: Recording):
-    app = "playhead_samples.app:create_app()"
-    bare = replay(app, WEATHER)
+def test_same_names_what_was_not_compared(weather: Recording, samples: Worker):
+    bare = samples.report(WEATHER)
     assert bare.verdict == "same"
     assert bare.not_compared
     steps = {c.index: c for c in weather.journal().commands if c.type == "Run"}
     models = tuple(f"#{i}" for i, c in steps.items() if c.name == "Model call")
     plain = Recording.load(WEATHER)
-    lacking = replay(app, Recording.from_json({**plain.to_json(), "steps": {}}))
+    lacking = samples.report(Recording.from_json({**plain.to_json(), "steps": {}}))
     found = {item.what: item.places for item in lacking.not_compared}
     tools = tuple(f"#{i}" for i, c in steps.items() if c.name != "Model call")
     assert found == {
@@ -222,10 +222,10 @@ def test_same_names_what_was_not_compared(weather: Recording):
     models_text = ", ".join(models)
     assert f"prompt, tools, settings, output schema, model of {models_text} (not in" in text
     assert lacking.to_json()["not_compared"][0]["places"] == models
-    assert replay(app, weather).not_compared == ()
+    assert samples.report(weather).not_compared == ()
 
 
-def test_strict_says_that_only_the_sdk_was_asked(weather: Recording):
-    report = replay("playhead_samples.app:create_app()", weather, explain=False)
+def test_strict_says_that_only_the_sdk_was_asked(weather: Recording, samples: Worker):
+    report = samples.report(weather, explain=False)
     assert {item.reason for item in report.not_compared} == {"only the SDK was asked"}
     assert {"prompt", "arguments"} <= {item.what for item in report.not_compared}

@@ -65,7 +65,7 @@ class Terminal:
             nonlocal size, since
             if len(self.read()) != size:
                 size, since = len(self.raw), time.monotonic()
-            return time.monotonic() - since > 0.3 or time.monotonic() - sent > 1.5
+            return time.monotonic() - since > 0.15 or time.monotonic() - sent > 0.75
 
         until(quiet, "the screen is still")
 
