@@ -94,6 +94,18 @@ time.sleep(600)
     wait_until_gone(child_pid)
 
 
+def test_the_helper_has_ended_when_its_parent_has(tmp_path: Path) -> None:
+    script = f"""
+import pathlib
+from playhead.local import ManagedProcess
+with ManagedProcess("c", ["true"], log=pathlib.Path({str(tmp_path / "log")!r})):
+    pass
+"""
+    command = [sys.executable, "-W", "error", "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_an_interrupt_during_the_start_waits_until_the_child_is_registered(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

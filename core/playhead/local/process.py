@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import signal
@@ -62,11 +63,18 @@ class _Reaper:
                     start_new_session=True,
                 )
                 self._owner = os.getpid()
+                atexit.register(self._wait)
             stdin = self._process.stdin
             assert stdin is not None
             with contextlib.suppress(BrokenPipeError):
                 stdin.write(f"{sign}{group}\n")
                 stdin.flush()
+
+    def _wait(self) -> None:
+        """Wait at the exit for the helper, which has ended what was left running."""
+        if self._process is not None and self._owner == os.getpid():
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.communicate(timeout=2 * reaper.GRACE_SECONDS)
 
 
 _reaper = _Reaper()
