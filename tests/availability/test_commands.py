@@ -117,14 +117,14 @@ def widths(call: Call, words: list[str], rows: int, sources: str) -> tuple[int |
         return (80,)  # the file must not exist
     if "--limit" in words or call.needs == "the server":
         return ()  # long lists take seconds
-    if call.command == "replay" and (rows, sources) != (10, "server and recorder"):
-        return (80,)  # each call starts a process, and reports look alike
-    if rows != 10:
-        return (40,)
-    if sources in ("server and recorder", "file"):
+    if rows == 10 and sources == "server and recorder":
         return WIDTHS
-    # The others have the same reports with other notes: each has every width, for some commands.
-    return (WIDTHS[(CALLS.index(call) + SOURCES.index(sources)) % len(WIDTHS)],)
+    if rows == 10:
+        # The same reports with other notes: each source has every width, with some commands.
+        return (WIDTHS[(CALLS.index(call) + SOURCES.index(sources)) % len(WIDTHS)],)
+    if rows > 10 and call.json and sources != "server and recorder":
+        return ()  # the text looks as with 10 rows
+    return (40,)
 
 
 def expected(situation: Situation, call: Call) -> tuple[int | None, str]:
