@@ -20,6 +20,7 @@ SLOW = {
     "ingest",
     "list_screen",
     "overload",
+    "peers",
     "recovery",
     "scale",
     "scenarios",

@@ -1,12 +1,13 @@
 #!/bin/sh
 # Obtains the programs that the tests send spans to, outside the checkout: a Collector, Jaeger, Phoenix, Spark.
-# usage: targets.sh [collector] [jaeger] [phoenix] [spark]     without names: all
+# usage: targets.sh [collector] [jaeger] [phoenix] [spark] [viewer]     without names: all but viewer
 # Prints the path of each program. PLAYHEAD_TARGETS is the folder; versions are pinned here.
 set -eu
 cd "$(dirname "$0")/.."
 folder=${PLAYHEAD_TARGETS:-${XDG_CACHE_HOME:-$HOME/.cache}/playhead-targets}
 builder=go.opentelemetry.io/collector/cmd/builder@v0.156.0
 jaeger=github.com/jaegertracing/jaeger/cmd/jaeger@v1.65.0
+viewer=github.com/CtrlSpice/otel-desktop-viewer@v0.2.2
 manifest=tests/collector/builder.yaml
 phoenix=requirements/targets.txt
 spark=requirements/spark.txt
@@ -51,6 +52,13 @@ build_jaeger() {
   go build -o program "${jaeger%@*}"
 }
 
+build_viewer() {
+  export CGO_ENABLED=1 # for DuckDB
+  go mod init targets
+  go get "$viewer"
+  go build -o program "${viewer%@*}"
+}
+
 # install_python NAME REQUIREMENTS: install pinned packages into a virtual environment of their own.
 install_python() {
   required=$PWD/$2
@@ -92,6 +100,14 @@ jaeger() {
   echo "$program"
 }
 
+# Of the benchmark of peers alone.
+viewer() {
+  program=$folder/otel-desktop-viewer-${viewer##*@}
+  [ -x "$program" ] || need_go "otel-desktop-viewer"
+  build "$program" build_viewer
+  echo "$program"
+}
+
 phoenix() {
   install_python phoenix "$phoenix"
   echo "$venv/venv/bin/phoenix"
@@ -106,7 +122,7 @@ spark() {
 mkdir -p "$folder"
 for name in ${*:-collector jaeger phoenix spark}; do
   case $name in
-    collector | jaeger | phoenix | spark) "$name" ;;
+    collector | jaeger | phoenix | spark | viewer) "$name" ;;
     *) fail "unknown target $name" ;;
   esac
 done
