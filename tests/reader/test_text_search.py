@@ -105,6 +105,7 @@ class OpenStore:
     """A client of a store in this process."""
 
     recording = True
+    keeps_rows = True
 
     def __init__(self, store: Store, index: TextIndex | None = None) -> None:
         self.store = store
@@ -299,3 +300,23 @@ async def test_a_lost_and_a_damaged_index_and_one_that_is_behind_are_made_whole(
         assert found() == {"inv_2"}
     finally:
         store.close()
+
+
+async def test_a_page_is_read_again_when_rows_are_deleted_meanwhile(tmp_path: Path) -> None:
+    recorded = RecordedStore(tmp_path)
+    for number in range(4):
+        recorded.invocation(f"inv_{number}", created=number)
+    recorded.write()
+    store = Store(tmp_path)
+
+    class Deleting(OpenStore):
+        async def rows(self, sql: str, params: Sequence[Any] = ()) -> list[dict[str, Any]]:
+            found = await super().rows(sql, params)
+            with store.transaction() as connection:
+                connection.execute("DELETE FROM invocations WHERE id = 'inv_3'")
+            return found
+
+    for client in (Deleting(store), OpenStore(store)):
+        found = await StoredInvocations(client).newest(2, Filter(), NOW, None, live=False)  # type: ignore[arg-type]
+        assert [row["id"] for row in found] == ["inv_2", "inv_1"]
+    store.close()

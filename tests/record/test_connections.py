@@ -142,16 +142,18 @@ async def test_a_body_that_does_not_arrive_is_answered(
         assert b" 408 " in await asyncio.wait_for(reader.readline(), 20)
 
 
-async def test_answers_are_sent_without_waiting_for_the_client() -> None:
-    accepted = asyncio.get_running_loop().create_future()
-
-    def accept(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        sock = writer.get_extra_info("socket")
-        accepted.set_result(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
-        writer.close()
-
-    with http_server.listen(0) as sock:
-        async with await asyncio.start_server(accept, sock=sock):
-            _, writer = await asyncio.open_connection(*sock.getsockname())
-            assert await accepted
-            writer.close()
+async def test_bodies_of_answered_requests_are_read_slowly(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = http_server._Connection
+    monkeypatch.setattr(connection, "_unread_until", 0.0)
+    monkeypatch.setattr(http_server, "UNREAD_BYTES", 1)
+    reader, writer = await asyncio.open_connection("127.0.0.1", recorder.endpoint.otlp_http_port)
+    writer.write(HALF_HEAD)
+    writer.write(f"content-type: {PROTOBUF}\r\ncontent-length: 60000000\r\n\r\n".encode())
+    assert b" 413 " in await reader.readline()
+    writer.write(bytes(30_000_000))
+    now = asyncio.get_running_loop().time()
+    await until_async(lambda: connection._unread_until > now + 1000)
+    assert (await post(recorder, request(1).SerializeToString())).status_code == 200
+    writer.transport.abort()

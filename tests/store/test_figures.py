@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import random
 import threading
@@ -13,6 +14,8 @@ import pytest
 from playhead.store import figures
 from playhead.store.archive import move_to_archive
 from playhead.store.arrow import pa
+from playhead.store.attempt_counts import ATTEMPTS_OF
+from playhead.store.call_counts import COUNTS_OF
 from playhead.store.call_table import rebuild_calls
 from playhead.store.database import Store
 from playhead.store.figures import (
@@ -24,7 +27,9 @@ from playhead.store.figures import (
     update_figures,
 )
 from playhead.store.journal_writer import CopyProgress, JournalCopy, write_copy
+from playhead.store.kept_rows import INVOCATIONS_OF
 from playhead.store.llm_calls import rebuild_llm_calls
+from playhead.store.query import to_rows
 from playhead.store.retention import Keep, delete_expired
 from playhead.store.schema import JOURNAL_COLUMNS
 from playhead.store.span_invocations import inherit_invocations
@@ -41,6 +46,7 @@ SELECT kind, agent, name, sum(invocations)::BIGINT AS invocations, sum(counted):
 _OF_STEPS = """, sum(succeeded)::BIGINT AS succeeded,
   sum(failed)::BIGINT AS failed, sum(tried)::BIGINT AS tried, sum(executed)::BIGINT AS executed,
   list_sort(flatten(list(durations))) AS durations"""
+IDS = [f"inv_{number}" for number in range(7)]
 FEW = "SELECT id FROM invocations WHERE id < 'inv_3'"
 
 
@@ -165,6 +171,25 @@ def check(select: Select, chosen: Sequence[str] = ("",)) -> None:
             assert fast == slow
 
 
+def check_kept(store: Store, ids: Sequence[str]) -> None:
+    """Check that rows that are kept in memory are those of the tables."""
+    for sql, count in ((ATTEMPTS_OF, 2), (COUNTS_OF, 1), (INVOCATIONS_OF, 1)):
+        with store.reading() as cursor:
+            params = [list(ids)] * count
+            read = functools.partial(to_rows, cursor, sql)
+            kept = store.kept.answer(sql, params, read)
+            assert kept is not None
+            rows = read(params)
+            assert _sorted(json.loads(kept)) == _sorted(rows)
+
+
+def _sorted(rows: list[dict[str, Any]]) -> list[str]:
+    """Return rows in an order, with the calls of a row in order too."""
+    for row in rows:
+        row["priced"] = sorted(row.get("priced") or [], key=str)
+    return sorted(json.dumps(row, sort_keys=True) for row in rows)
+
+
 @pytest.mark.parametrize("seed", range(2))
 def test_figures_equal_what_all_rows_say(store: Store, select: Select, seed: int) -> None:
     rebuild_calls(store, _never())
@@ -174,6 +199,7 @@ def test_figures_equal_what_all_rows_say(store: Store, select: Select, seed: int
     choices = [events.spans, events.copy, events.copy, events.update]
     for _ in range(16):
         events.chance.choice(choices)()
+        check_kept(store, IDS)
     check(select, ("", FEW))
     while update_figures(store):
         pass
@@ -185,6 +211,7 @@ def test_figures_equal_what_all_rows_say(store: Store, select: Select, seed: int
     for _ in range(4):
         for _ in range(3):
             events.chance.choice(choices)()
+            check_kept(store, IDS)
         check(select, ("", FEW))
     while update_figures(store):
         pass

@@ -26,6 +26,7 @@ class ClosedStore(FileClient):
     """A client of the file, without looking for a recorder."""
 
     recording = False
+    keeps_rows = False
 
 
 def at(seconds: float) -> datetime:

@@ -38,6 +38,11 @@ class ArchiveClient:
         """Whether a recorder answered last."""
         return self.client.recording
 
+    @property
+    def keeps_rows(self) -> bool:
+        """Return False: the views that span the archive are read each time."""
+        return False
+
     async def rows(self, sql: str, params: Sequence[Any] = ()) -> list[dict[str, Any]]:
         """Return the rows of one SELECT."""
         return await self.client.rows(_with_archive(sql), params)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -38,8 +38,8 @@ class Figures:
             try_read(self.stored.counts(ids) if self.stored else None, missing),
         )
         counted = [
-            _add_counts(
-                with_attempts(row, raw[row.id], attempts), (counts or {}).get(row.id, Counts())
+            with_attempts(
+                row, raw[row.id], attempts, **_figures((counts or {}).get(row.id, Counts()))
             )
             for row in block
         ]
@@ -81,13 +81,6 @@ class Figures:
         return [found[row.id] for row in page]
 
 
-def _add_counts(row: Invocation, counts: Counts) -> Invocation:
-    return replace(
-        row,
-        llm_calls=counts.llm_calls,
-        tokens=counts.tokens,
-        cost=counts.cost,
-        models=counts.models,
-        agents=counts.agents,
-        copied_llm_calls=counts.copied_llm_calls,
-    )
+def _figures(counts: Counts) -> dict[str, Any]:
+    """Return counts as attributes of an invocation."""
+    return {field.name: getattr(counts, field.name) for field in fields(counts)}

@@ -46,7 +46,7 @@ from playhead.store.arrow import pa
 from playhead.store.attempt_counts import ATTEMPTS_OF
 from playhead.store.call_counts import COUNTS_OF
 from playhead.store.database import Store
-from playhead.store.kept_rows import to_json
+from playhead.store.kept_rows import INVOCATIONS_OF, to_json
 from playhead.store.query import Limits, to_arrow, to_rows
 from playhead.store.text_index import Found
 from playhead.store.upkeep import perform
@@ -55,13 +55,14 @@ __all__ = ["app"]
 
 ARROW = "application/vnd.apache.arrow.stream"
 BODY_LIMIT = 8 * 1024 * 1024
-KEPT = frozenset({ATTEMPTS_OF, COUNTS_OF})
+LARGE_BODY = 64 * 1024
+"""Size from which a query is parsed beside the event loop."""
+KEPT = frozenset({ATTEMPTS_OF, COUNTS_OF, INVOCATIONS_OF})
 """Queries whose rows are kept; see `KeptRows`."""
-MEMORY_TRIES = 4
-"""Times that a query is tried again because there was no memory for it."""
+MEMORY_PAUSES = (0.02, 0.05, 0.1, 0.2, 0.4, 0.4)
+"""Pauses before a query is tried again because there was no memory for it."""
 MEMORY_SECONDS = 0.5
 """Time after which a query that needs more memory than there is has needed it itself."""
-MEMORY_PAUSE = 0.3
 MOST_FOUND = 10_000
 """Invocations that a search returns at most."""
 LONGEST_WAIT = 30.0
@@ -102,7 +103,9 @@ def app(
 
     async def query(request: Request) -> Response:
         try:
-            sql, params = _parse(await read_body(request, BODY_LIMIT))
+            body = await read_body(request, BODY_LIMIT)
+            is_large = len(body) > LARGE_BODY
+            sql, params = await asyncio.to_thread(_parse, body) if is_large else _parse(body)
         except RequestBodyError as error:
             return _error(error.status, error.title)
         wait = request.headers.get("playhead-wait")
@@ -200,14 +203,14 @@ def app(
 
 async def _again_without_memory(read: Callable[[], Awaitable[bytes]]) -> bytes:
     """Run a query; try it again when it ended early because others took the memory."""
-    for _ in range(MEMORY_TRIES):
+    for pause in MEMORY_PAUSES:
         began = time.monotonic()
         try:
             return await read()
         except QueryMemoryError:
             if time.monotonic() - began > MEMORY_SECONDS:
                 raise
-        await asyncio.sleep(MEMORY_PAUSE)
+        await asyncio.sleep(pause)
     return await read()
 
 

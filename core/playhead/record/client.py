@@ -51,6 +51,11 @@ class StoreClient(Protocol):
         """Whether a recorder answered last; else the file is read, and nothing new is stored."""
         ...
 
+    @property
+    def keeps_rows(self) -> bool:
+        """Whether rows of invocations are kept in memory; see `playhead.store.kept_rows`."""
+        ...
+
     async def rows(self, sql: str, params: Sequence[Any] = ()) -> list[dict[str, Any]]:
         """Return the rows of one SELECT, as JSON-compatible values.
 
@@ -158,6 +163,10 @@ class _FollowingClient:
     @property
     def recording(self) -> bool:
         return isinstance(self._source, _RecorderClient)
+
+    @property
+    def keeps_rows(self) -> bool:
+        return self.recording
 
     async def rows(self, sql: str, params: Sequence[Any] = ()) -> list[dict[str, Any]]:
         return await self._ask(lambda source: source.rows(sql, params))

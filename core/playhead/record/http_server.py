@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Generator
-from typing import cast
+from typing import ClassVar, cast
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -21,6 +21,11 @@ HEAD_SECONDS = 20.0
 """Longest time from the start of a connection, or of a request, to the end of its head."""
 CONNECTIONS = 200
 """Connections of a server; one more closes the one that has been idle for longest."""
+UNREAD_BYTES = 32 * 1024 * 1024
+"""Bytes a second, of all connections, that are read although their request is answered already.
+
+A client that sends a body which is too large reads the answer when it has sent everything.
+"""
 BUSY_CONNECTIONS = 256
 """Connections with a request under way. One more request is answered with 503."""
 
@@ -48,6 +53,8 @@ class _Connection(H11Protocol):
 
     _deadline: asyncio.TimerHandle | None = None
     _active_at = 0.0
+    _unread_until: ClassVar[float] = 0.0
+    """Time until which the bytes that were read so far are enough."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -69,6 +76,8 @@ class _Connection(H11Protocol):
     def data_received(self, data: bytes) -> None:
         self._active_at = self.loop.time()
         super().data_received(data)
+        if self.is_idle and str(self.conn.their_state) == "SEND_BODY":
+            self._read_slowly(len(data))
         if not self.is_idle:
             self._forget_deadline()
         elif self.conn.trailing_data[0] and self._deadline is None:
@@ -88,6 +97,19 @@ class _Connection(H11Protocol):
         """Close the connection."""
         if not self.transport.is_closing():
             self.transport.close()
+
+    def _read_slowly(self, size: int) -> None:
+        """Read on when all connections together have not read too much, so that others get on."""
+        if self.transport.is_closing():
+            return
+        now = self.loop.time()
+        _Connection._unread_until = max(_Connection._unread_until, now) + size / UNREAD_BYTES
+        self.transport.pause_reading()
+        self.loop.call_at(_Connection._unread_until, self._resume)
+
+    def _resume(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.resume_reading()
 
     def _expect_head(self) -> None:
         self._deadline = self.loop.call_later(HEAD_SECONDS, self.close)

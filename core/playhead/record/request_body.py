@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import zlib
 from collections.abc import AsyncGenerator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 from starlette.requests import Request
@@ -26,6 +27,8 @@ ZSTD_CHUNK_BYTES = 256
 """The same for zstd, whose blocks of 4 bytes may unpack to 128 KiB each."""
 ZSTD_WINDOW_BYTES = 8 * 1024 * 1024
 """Largest window that a sender may use (RFC 9659)."""
+_unpacking = ThreadPoolExecutor(1, "unpacking")
+"""One thread, which unpacks hundreds of MB a second, so that others have a processor meanwhile."""
 
 
 class Budget(Protocol):
@@ -116,10 +119,14 @@ async def _read(request: Request, limit: int, reservation: _Reservation) -> byte
         return body
     if encoding == "zstd":
         reservation.resize(size + limit)
-        unpacked = await asyncio.to_thread(_unpack_zstd, body, limit)
+        unpacked = await asyncio.get_running_loop().run_in_executor(
+            _unpacking, _unpack_zstd, body, limit
+        )
     else:
         reservation.resize(size + min(limit, size * LARGEST_RATIO))
-        unpacked = await asyncio.to_thread(_unzip, body, limit, encoding)
+        unpacked = await asyncio.get_running_loop().run_in_executor(
+            _unpacking, _unzip, body, limit, encoding
+        )
     if unpacked is None:
         raise RequestBodyError(413, f"the unpacked body is larger than {limit} bytes")
     reservation.resize(len(unpacked))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -104,8 +105,15 @@ def write_copy(store: Store, copy: JournalCopy) -> None:
                 [GONE, copy.gone],
             )
         _write_progress(connection, copy.progress)
-        note_stale(connection, {*copy.progress, *copy.updated, *copy.replaced, *copy.gone})
+        note_stale(connection, _changed(copy))
         update_llm_calls(connection, copy.progress)
+
+
+def _changed(copy: JournalCopy) -> set[str]:
+    """Return the invocations about which something is written."""
+    written = (copy.invocations, copy.journal, copy.events)
+    rows = (table.column("id").unique().to_pylist() for table in written if table.num_rows)
+    return {*copy.progress, *copy.replaced, *copy.gone, *itertools.chain(*rows)}
 
 
 def _write_progress(

@@ -16,8 +16,10 @@ from typing import Any
 
 from playhead.values import as_list
 
-__all__ = ["KeptRows", "to_json"]
+__all__ = ["INVOCATIONS_OF", "KeptRows", "to_json"]
 
+INVOCATIONS_OF = "SELECT * FROM invocations WHERE id IN (SELECT unnest(?::VARCHAR[]))"
+"""The rows of a few invocations, with a list of their ids as parameter."""
 MOST_BYTES = 16 * 1024 * 1024
 LARGEST_ROW = 64 * 1024
 ROW_OVERHEAD = 300

@@ -356,7 +356,10 @@ def attempt_facts(
 
 
 def with_attempts(
-    invocation: Invocation, row: Mapping[str, Any], stored: StoredAttempts | None
+    invocation: Invocation,
+    row: Mapping[str, Any],
+    stored: StoredAttempts | None,
+    **figures: Any,
 ) -> Invocation:
     """Return the invocation with its number of attempts.
 
@@ -364,6 +367,7 @@ def with_attempts(
         invocation: The invocation.
         row: Its row of sys_invocation, or of the store's copy.
         stored: The store's facts about it; None without a store.
+        figures: Further attributes of the invocation.
     """
     facts = attempt_facts(
         row,
@@ -378,6 +382,7 @@ def with_attempts(
         attempts=count.attempts,
         attempts_at_least=count.at_least,
         suspensions=count.suspensions,
+        **figures,
     )
 
 

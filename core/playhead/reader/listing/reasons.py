@@ -97,19 +97,13 @@ class Reasons:
         )
         others = await _others(steps, source)
         now = self._now()
-        return [
-            replace(
-                row,
-                waiting=waiting_of(
-                    row,
-                    Evidence(
-                        steps.get(row.id), queues.get(row.id), failures.get(row.id), others
-                    ),
-                    now,
-                ),
-            )
-            for row in rows
-        ]  # fmt: skip
+        found: list[Invocation] = []
+        for row in rows:
+            evidence = Evidence(steps.get(row.id), queues.get(row.id), failures.get(row.id), others)
+            waiting = waiting_of(row, evidence, now)
+            # A copy of an invocation costs more than all the rest.
+            found.append(row if waiting == row.waiting else replace(row, waiting=waiting))
+        return found
 
     async def _awaited(
         self,

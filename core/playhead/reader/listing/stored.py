@@ -10,6 +10,7 @@ from typing import Any
 
 from playhead.errors import QueryError
 from playhead.filters.language import Filter
+from playhead.filters.store import StoreCondition
 from playhead.model import Cost, Invocation, Order, Span, Tokens
 from playhead.reader.costs import PricedCall, total_cost
 from playhead.reader.listing.attempt_counts import StoredAttempts
@@ -29,6 +30,7 @@ from playhead.record.client import StoreClient
 from playhead.restate.rows import EventRow, JournalRow, event_row, journal_row, parse_bytes
 from playhead.store.attempt_counts import ATTEMPTS_OF, PERIODS
 from playhead.store.call_counts import COUNTS_OF
+from playhead.store.kept_rows import INVOCATIONS_OF
 from playhead.store.span_selection import SPANS_OF
 from playhead.store.views import LLM_CALLS
 from playhead.values import as_dict, as_int, as_json, as_list, as_text
@@ -155,16 +157,32 @@ class StoredInvocations:
             if part is not None and part.ids is not None and not part.ids:
                 continue
             made = await matching(self.client, wanted, now, live=live, within=part)
-            sql, params = made.condition.select(
-                f"i.*{made.condition.columns}",
+            found += await self._selected(
+                made.condition,
                 f"ORDER BY i.created_at DESC, i.id DESC LIMIT {int(limit) - len(found)}",
                 more,
             )
-            found += await self.client.rows(sql, params)
             if len(found) >= limit:
                 break
         await self._endings.name(found, self.client.rows)
         return found
+
+    async def _selected(
+        self, condition: StoreCondition, order: str, more: tuple[str, list[Any]]
+    ) -> list[dict[str, Any]]:
+        """Return the rows of the first invocations that match, in an order.
+
+        A recorder keeps rows in memory, so their ids are read first, which takes half of the time.
+        """
+        if self.client.keeps_rows:
+            sql, params = condition.select(f"i.id{condition.columns}", order, more)
+            heads = await self.client.rows(sql, params)
+            rows = await self.client.rows(INVOCATIONS_OF, [[head["id"] for head in heads]])
+            by_id = {row["id"]: row for row in rows}
+            if len(by_id) == len(heads):
+                return [by_id[head["id"]] | head for head in heads]
+            # Some were deleted in between.
+        return await self.client.rows(*condition.select(f"i.*{condition.columns}", order, more))
 
     async def ordered(
         self, limit: int, wanted: Filter, now: datetime, order: Order
@@ -203,9 +221,7 @@ class StoredInvocations:
         """Return the rows of these invocations in any order; unknown ids are left out."""
         if not ids:
             return []
-        found = await self.client.rows(
-            "SELECT * FROM invocations WHERE id IN (SELECT unnest(?::VARCHAR[]))", [list(ids)]
-        )
+        found = await self.client.rows(INVOCATIONS_OF, [list(ids)])
         await self._endings.name(found, self.client.rows)
         return found
 
