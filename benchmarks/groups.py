@@ -35,7 +35,7 @@ FILTERS = ("status:failed", *TEXTS, "tokens>1500", "cost>0.005",
 
 INVOCATIONS = """
 INSERT INTO invocations BY NAME
-SELECT 'inv_' || lpad(i::VARCHAR, 12, '0') AS id, 'Agent' || (i % 7) || '/run' AS target,
+SELECT 'inv_1' || lpad(i::VARCHAR, 33, '0') AS id, 'Agent' || (i % 7) || '/run' AS target,
   'Agent' || (i % 7) AS target_service_name, 'run' AS target_handler_name, 'completed' AS status,
   CASE WHEN i % 50 = 0 THEN 'failure' ELSE 'success' END AS completion_result,
   CASE WHEN i % 50 = 0 THEN '[500] ValueError: bad ' || i END AS completion_failure,
@@ -46,7 +46,7 @@ FROM range(?) rows(i)
 """
 FAILURES = """
 INSERT INTO journal_events BY NAME
-SELECT 'inv_' || lpad(i::VARCHAR, 12, '0') AS id, 0 AS after_journal_entry_index,
+SELECT 'inv_1' || lpad(i::VARCHAR, 33, '0') AS id, 0 AS after_journal_entry_index,
   TIMESTAMPTZ '2026-03-14 00:00:00+00' + INTERVAL 1 SECOND * (i // 50) AS appended_at,
   'TransientError' AS event_type, json_object('ty', 'TransientError', 'error_code', 500,
     'error_message', 'ConnectError(' || i || ')', 'error_stacktrace', ? || i,
@@ -60,7 +60,7 @@ SELECT md5((i // 2)::VARCHAR) AS trace_id, lpad(printf('%x', i), 16, '0') AS spa
   (1773446400000000000 + (i // 2) * 20000000)::UBIGINT AS start_unix_nano,
   (start_unix_nano + 500000000 + (i % 997) * 1000000)::UBIGINT AS end_unix_nano,
   'unset' AS status_code, '' AS status_message, '{}' AS resource, '[]' AS events, '[]' AS links,
-  'inv_' || lpad((i // 2)::VARCHAR, 12, '0') AS invocation_id,
+  'inv_1' || lpad((i // 2)::VARCHAR, 33, '0') AS invocation_id,
   json_object('gen_ai.operation.name', 'chat', 'gen_ai.agent.name', 'agent' || (i % 14),
     'gen_ai.provider.name', 'openai', 'gen_ai.usage.input_tokens', i % 1000,
     'gen_ai.response.model', CASE WHEN i % 3 = 0 THEN 'gpt-4o' ELSE 'gpt-4o-mini' END,
@@ -78,7 +78,7 @@ SELECT md5((i // 2)::VARCHAR) AS trace_id,
   (1773446400000000000 + (i // 2) * 20000000)::UBIGINT AS start_unix_nano,
   (start_unix_nano + 500000000)::UBIGINT AS end_unix_nano, 'unset' AS status_code,
   '' AS status_message, '{}' AS resource, '[]' AS events, '[]' AS links,
-  'inv_' || lpad((i // 2)::VARCHAR, 12, '0') AS invocation_id,
+  'inv_1' || lpad((i // 2)::VARCHAR, 33, '0') AS invocation_id,
   json_object('restate.journal.command.type', 'Run',
     'restate.journal.command.name', 'Step ' || (i % 9), 'playhead.journal.command_index', 1 + i % 2)
     AS attributes
@@ -86,7 +86,7 @@ FROM range(?) rows(i)
 """
 JOURNAL = """
 INSERT INTO journal BY NAME
-SELECT 'inv_' || lpad((i // 4)::VARCHAR, 12, '0') AS id, 1 + i % 4 AS "index",
+SELECT 'inv_1' || lpad((i // 4)::VARCHAR, 33, '0') AS id, 1 + i % 4 AS "index",
   CASE WHEN i % 2 = 0 THEN 'Command: Run' ELSE 'Notification: Run' END AS entry_type,
   CASE WHEN i % 2 = 0 THEN 'Step ' || (i // 2 % 9) END AS name, '' AS raw,
   CASE WHEN i % 2 = 0 THEN '{"Command":{"Run":{"completion_id":' || (1 + i % 4 // 2) || '}}}'

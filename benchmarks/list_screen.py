@@ -17,6 +17,7 @@ import fcntl
 import os
 import pty
 import select
+import signal
 import statistics
 import struct
 import subprocess
@@ -77,6 +78,18 @@ class Terminal:
         """Return the output that is there within this time; empty for none."""
         ready, _, _ = select.select([self.master], [], [], seconds)
         return os.read(self.master, 1 << 16) if ready else b""
+
+    def screen(self) -> bytes:
+        """Return everything on screen, by a change of its size."""
+        output = b""
+        for rows in (39, 40):
+            fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, 120, 0, 0))
+            self.process.send_signal(signal.SIGWINCH)
+            while piece := self.read(0.5):
+                output += piece
+                if len(output) > 1 << 20:
+                    break
+        return output
 
     def settle(self, quiet: float = QUIET) -> None:
         """Read until there was no output for a while, or for some seconds: ages change."""
@@ -164,6 +177,8 @@ def measure(invocations: int, idle: float) -> Figures:
             terminal.settle(0.3)
             times = sorted(terminal.press(key) for key in KEYS)
             share = idle_share(terminal, url, idle)
+            if b"not answering" in terminal.screen():
+                raise RuntimeError("the dashboard does not reach the server")
             memory = terminal.process.memory_info().rss / 1e6
         finally:
             terminal.stop()

@@ -53,7 +53,11 @@ async def test_the_list_reads_no_payload(handlers: Any, reader: Reader, wire: Wi
         page = await reader.invocations(limit=2, status=status, service="every", text="every")
         if page.rows:
             await reader.invocations(before=page.rows[-1], status=status)
-    await reader.active()
+    known = [row.id for row in (await reader.invocations(limit=3)).rows]
+    changes = await reader.server_changes([*known, "inv_1" + "0" * 33], newest=5)
+    assert changes is not None
+    assert changes.modified.keys() == set(known), "deleted ones are left out"
+    assert 0 < len(changes.newest) <= 5
     assert len(wire.sql) > 13
     for sql in wire.sql:
         assert not PAYLOAD.search(sql), sql

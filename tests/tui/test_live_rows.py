@@ -152,36 +152,51 @@ class Wire(httpx.AsyncHTTPTransport):
         return await super().handle_async_request(request)
 
 
-async def test_the_frequent_reads_never_scan_and_an_unchanged_row_is_not_read(
+async def test_the_frequent_reads_scan_when_that_is_due_and_read_no_unchanged_row(
     desk: DeskService, restate: RestateServer
 ) -> None:
     done = [desk.call(n) for n in range(3)]
     wire = Wire()
     reader = Reader(RestateClient(restate.admin_url, transport=wire), None)
     cache = InvocationCache()
-    live = LiveRows(cache)
+    now = [0.0]
+    live = LiveRows(cache, lambda: now[0])
     cache.update(await cache.read(reader))
+    await live.read_changed(reader, done)
     waiting = desk.wait()
     wire.sql.clear()
     for _ in range(3):
         update = await live.read_changed(reader, done)
+        assert not update.scanned
         cache.refresh(update.rows, update.gone, update.started)
-    by_id = re.compile(r" WHERE id IN \(")
-    assert all("FROM sys_invocation_state" in sql or by_id.search(sql) for sql in wire.sql)
+    assert not any("ORDER BY" in sql for sql in wire.sql), "no scan is due"
+    assert all(re.search(r" WHERE id IN \(", sql) for sql in wire.sql)
     rows = [sql for sql in wire.sql if "FROM sys_invocation WHERE" in sql]
     assert not any(id_ in sql for sql in rows for id_ in done), "they have not changed"
     # One scan finds what was never seen active, and reads it by id.
+    now[0] += 10.0
     wire.sql.clear()
-    update = await live.scan(reader)
+    update = await live.read_changed(reader, done)
+    assert update.scanned
     cache.refresh(update.rows, update.gone, update.started)
     found = cache.get(waiting)
     assert found
     assert (found.service, found.handler) == ("Reception", "wait")
+    now[0] += 10.0
     wire.sql.clear()
-    update = await live.scan(reader)
+    update = await live.read_changed(reader, done)
     assert len(wire.sql) == 1, "the same answer again leads to no reads"
     assert not update.rows
     await reader.close()
+
+
+def test_the_pause_between_searches_meets_the_next_scan() -> None:
+    now = [100.0]
+    live = LiveRows(InvocationCache(), lambda: now[0])
+    assert live.pause(0.6) == 0.6, "a scan is due at the next search"
+    for left, expected in ((0.65, 0.6), (0.75, 0.375), (1.3, 0.6), (1.4, 1.4 / 3)):
+        live._next_scan = now[0] + left
+        assert live.pause(0.6) == pytest.approx(expected)
 
 
 async def test_one_read_sees_a_change_of_a_row_in_view(

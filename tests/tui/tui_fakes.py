@@ -23,6 +23,7 @@ from playhead.model import (
 )
 from playhead.model.groups import AgentReport, FailureGroups
 from playhead.reader.invocation.call_tree import CallTree, read_calls
+from playhead.reader.listing.live import ServerChanges
 from playhead.record.change_feed import ChangeFeed, Changes
 from playhead_tui.interfaces import Connection
 
@@ -139,25 +140,24 @@ class FakeReader:
             tuple(rows[:limit]), len(rows) > limit, (*self.missing, *self.copying), self.copying
         )
 
-    async def active(self) -> list[dict[str, Any]]:
+    async def server_changes(
+        self, ids: Any, *, newest: int = 0, since: Any = None
+    ) -> ServerChanges | None:
+        if newest:
+            self.scans += 1
         if self.error:
             raise self.error
-        return [
-            {"id": row.id, "retry_count": row.retry_count}
-            for row in self.rows
-            if row.status in ("running", "backing-off")
-        ]
-
-    async def modified_of(self, ids: Any) -> dict[str, datetime]:
         wanted = set(ids)
-        return {row.id: modified(row) for row in self.rows if row.id in wanted}
-
-    async def modified(self, since: Any, limit: int) -> dict[str, datetime]:
-        self.scans += 1
-        if self.error:
-            raise self.error
-        last = sorted(self.rows, key=modified, reverse=True)[:limit]
-        return {row.id: modified(row) for row in last if since is None or modified(row) >= since}
+        last = sorted(self.rows, key=modified, reverse=True)[:newest]
+        return ServerChanges(
+            {
+                row.id: {"id": row.id, "retry_count": row.retry_count}
+                for row in self.rows
+                if row.status in ("running", "backing-off")
+            },
+            {row.id: modified(row) for row in self.rows if row.id in wanted},
+            {row.id: modified(row) for row in last if since is None or modified(row) >= since},
+        )
 
     async def refresh(self, ids: Any, *, figures: bool = False) -> InvocationPage:
         if self.error:

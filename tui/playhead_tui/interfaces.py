@@ -29,6 +29,7 @@ from playhead_tui.drawing.glyphs import Glyphs
 if TYPE_CHECKING:
     from playhead.reader.console import SqlConsole
     from playhead.reader.invocation.call_tree import CallTree
+    from playhead.reader.listing.live import ServerChanges
     from playhead.reader.objects import ObjectReader
     from playhead.record.change_feed import Changes
     from playhead.replay import Recording
@@ -70,16 +71,16 @@ class InvocationReader(Protocol):
         """
         ...
 
-    async def active(self) -> list[dict[str, Any]]:
-        """Return the invocations that run or are being retried, with `id` and retry columns."""
-        ...
+    async def server_changes(
+        self, ids: Sequence[str], *, newest: int = 0, since: datetime | None = None
+    ) -> ServerChanges | None:
+        """Return what shows which invocations have changed; None without a server.
 
-    async def modified_of(self, ids: Sequence[str]) -> Mapping[str, datetime]:
-        """Return when the server last modified these invocations; unknown ids are left out."""
-        ...
-
-    async def modified(self, since: datetime | None, limit: int) -> Mapping[str, datetime] | None:
-        """Return the last modified invocations, by a scan; None without a server."""
+        Args:
+            ids: invocations whose times of modification are wanted.
+            newest: number of the last modified of all invocations to return, by a scan.
+            since: only last modified ones that were modified at this time or later.
+        """
         ...
 
     async def refresh(self, ids: Sequence[str], *, figures: bool = False) -> InvocationPage:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from datetime import UTC, datetime
@@ -33,14 +32,10 @@ class Figures:
     ) -> list[Invocation]:
         """Return the invocations with their figures, the parts of their time, and why they wait."""
         ids = [row.id for row in block]
-        attempts, counts = await asyncio.gather(
-            self.attempts(block, missing),
-            try_read(self.stored.counts(ids) if self.stored else None, missing),
-        )
+        found = await try_read(self.stored.figures(ids) if self.stored else None, missing)
+        attempts, counts = found or (None, {})
         counted = [
-            with_attempts(
-                row, raw[row.id], attempts, **_figures((counts or {}).get(row.id, Counts()))
-            )
+            with_attempts(row, raw[row.id], attempts, **_figures(counts.get(row.id, Counts())))
             for row in block
         ]
         return await self.explained(counted, raw, missing, attempts)

@@ -30,7 +30,7 @@ from playhead.reader.figures import Figures
 from playhead.reader.invocation.call_tree import MOST_CALLS, CallTree, read_calls
 from playhead.reader.invocation_reader import InvocationReader
 from playhead.reader.listing.group_reader import GroupReader
-from playhead.reader.listing.live import LiveInvocations
+from playhead.reader.listing.live import LiveInvocations, ServerChanges
 from playhead.reader.listing.matching import filter_of
 from playhead.reader.listing.stored import StoredInvocations
 from playhead.reader.objects import ObjectReader
@@ -40,7 +40,6 @@ from playhead.reader.sources import Sources, readable, try_read
 from playhead.reader.state_history import read_state_history
 from playhead.record.change_feed import Changes
 from playhead.record.client import StoreClient
-from playhead.restate import queries
 from playhead.restate.client import RestateClient
 
 __all__ = ["Reader"]
@@ -176,18 +175,6 @@ class Reader:
         """
         return await self._groups.activity(filter_of(filter), minutes)
 
-    async def active(self) -> list[dict[str, Any]]:
-        """Return the invocations that are running or being retried; empty without a server.
-
-        Each row has id, in_flight, retry_count, next_retry_at and last_failure. The query takes
-        about a millisecond, so it can be repeated often. Suspended and waiting invocations are not
-        included.
-
-        Raises:
-            RestateError: The server does not answer.
-        """
-        return await self._live.client.query(queries.ACTIVE) if self._live else []
-
     async def refresh(self, ids: Sequence[str], *, figures: bool = False) -> InvocationPage:
         """Return the current rows of these invocations, in any order.
 
@@ -203,34 +190,24 @@ class Reader:
         """
         return await self._pages.rows(ids, figures=figures)
 
-    async def modified_of(self, ids: Sequence[str]) -> dict[str, datetime]:
-        """Return when the server last modified these invocations, by id.
+    async def server_changes(
+        self, ids: Sequence[str], *, newest: int = 0, since: datetime | None = None
+    ) -> ServerChanges | None:
+        """Return what shows which invocations have changed on the server; None without a server.
 
-        The cheapest question about known invocations; those that the server has deleted are left
-        out. A failed attempt does not count as a modification; see `active`.
-
-        Raises:
-            RestateError: The server does not answer.
-        """
-        return await self._live.modified_of(ids) if self._live else {}
-
-    async def modified(self, since: datetime | None, limit: int) -> dict[str, datetime] | None:
-        """Return the ids of the invocations that the server modified last, with the time.
-
-        The server scans the status of all its invocations: about a millisecond of CPU time for
-        each 1,000.
+        One request. It takes a few milliseconds, so it can be repeated often, unless `newest` is
+        given: then the server scans the status of all its invocations, about a millisecond of CPU
+        time for each 1,000.
 
         Args:
-            since: Only invocations that were modified at this time or later.
-            limit: Maximum number of invocations; the last modified ones are returned.
-
-        Returns:
-            The times of modification by id; None without a server.
+            ids: Complete ids of invocations whose times of modification are wanted.
+            newest: Number of the last modified of all invocations to return.
+            since: Only last modified ones that were modified at this time or later.
 
         Raises:
             RestateError: The server does not answer.
         """
-        return await self._live.modified(since, limit) if self._live else None
+        return await self._live.changes(ids, newest, since) if self._live else None
 
     async def changes(self, since: str | None, wait: float) -> Changes | None:
         """Wait for changes in the store. See `StoreClient.changes`; None without a recorder."""

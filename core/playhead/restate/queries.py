@@ -15,6 +15,7 @@ from playhead.restate.ids import partition_key
 __all__ = [
     "ACTIVE",
     "awaited_commands",
+    "changes",
     "deployments",
     "events",
     "grouped",
@@ -23,8 +24,6 @@ __all__ = [
     "invocations_of_object",
     "journal",
     "journal_payloads",
-    "modified",
-    "modified_of",
     "object_state",
     "pauses",
     "queues",
@@ -156,21 +155,33 @@ def by_minute(status: str, where: str, since: datetime) -> str:
     )
 
 
-def modified(since: datetime | None, limit: int) -> str:
-    """Select ids and times of the last modified invocations. Scans the status of all of them."""
-    where = f" WHERE ss.modified_at >= {_time(since)}" if since else ""
-    return (
-        f"SELECT ss.id AS id, ss.modified_at AS modified_at FROM sys_invocation_status ss{where}"
-        f" ORDER BY ss.modified_at DESC LIMIT {int(limit)}"
-    )
+def changes(ids: Sequence[str], newest: int = 0, since: datetime | None = None) -> str:
+    """Select what shows that invocations have changed, in one query.
 
+    The column `kind` is `active` for the rows of `ACTIVE`, `given` for the times at which these
+    invocations were last modified, and `newest` for those of the last modified ones.
 
-def modified_of(ids: Sequence[str]) -> str:
-    """Select the times at which these invocations were last modified."""
-    return (
-        "SELECT id, modified_at FROM sys_invocation_status"
-        f" WHERE id IN ({', '.join(map(quote, ids))})"
-    )
+    Args:
+        ids: Complete ids.
+        newest: Number of the last modified invocations; more than 0 scans the status of all.
+        since: Only last modified ones that were modified at this time or later.
+    """
+    active = ACTIVE.replace("SELECT ", "SELECT 'active' AS kind, CAST(NULL AS TIMESTAMP)"
+                            " AS modified_at, ")  # fmt: skip
+    columns = "modified_at, id, NULL, NULL, NULL, NULL, NULL"
+    found = [active]
+    if ids:
+        found.append(
+            f"SELECT 'given', {columns} FROM sys_invocation_status"
+            f" WHERE id IN ({', '.join(map(quote, ids))})"
+        )
+    if newest:
+        where = f" WHERE modified_at >= {_time(since)}" if since else ""
+        found.append(
+            f"SELECT 'newest', {columns} FROM (SELECT id, modified_at FROM sys_invocation_status"
+            f"{where} ORDER BY modified_at DESC LIMIT {int(newest)})"
+        )
+    return " UNION ALL ".join(found)
 
 
 def invocations(ids: Sequence[str]) -> str:

@@ -27,7 +27,7 @@ ENDED_SECONDS = 5.0
 """Seconds between two reads of an invocation that has ended: late spans still arrive."""
 
 
-class DetailRead(Message):
+class DetailRead(Message, bubble=False):
     """Posted when the invocation was read; `detail` is None when no source has it."""
 
     def __init__(self, detail: InvocationDetail | None, started: float) -> None:
@@ -41,7 +41,7 @@ class DetailRead(Message):
         return isinstance(message, DetailRead)
 
 
-class RowRead(Message):
+class RowRead(Message, bubble=False):
     """Posted when the server's row of the invocation was read."""
 
     def __init__(self, page: InvocationPage, started: float) -> None:
@@ -55,7 +55,7 @@ class RowRead(Message):
         return isinstance(message, RowRead)
 
 
-class RawEntryRead(Message):
+class RawEntryRead(Message, bubble=False):
     """Posted when a raw journal entry was read; `content` is the entry or the error."""
 
     def __init__(self, entry: tuple[str, int], content: Any) -> None:
@@ -65,7 +65,7 @@ class RawEntryRead(Message):
         self.content = content
 
 
-class CalledRead(Message):
+class CalledRead(Message, bubble=False):
     """Posted when invocations that are shown in place were read."""
 
     def __init__(self, found: Mapping[str, CalledInvocation]) -> None:

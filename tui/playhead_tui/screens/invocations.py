@@ -104,7 +104,8 @@ class InvocationsScreen(ListViews):
         self.show_age()
         if not self.reads:
             self.show()
-        self.listing.refresh()
+        if self.in_sight():
+            self.listing.refresh_changed()
 
     def show_age(self) -> None:
         """Show how old the rows are."""

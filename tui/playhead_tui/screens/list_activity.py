@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import time
+from typing import Any, NamedTuple
 
 from playhead.errors import PlayheadError
 from playhead.model import Activity
@@ -21,7 +22,7 @@ TALL = 30
 MINUTES = 60
 
 
-class ActivityRead(Message):
+class ActivityRead(Message, bubble=False):
     """Posted when the activity was read; None if it cannot be known."""
 
     def __init__(self, activity: Activity | None) -> None:
@@ -31,6 +32,16 @@ class ActivityRead(Message):
     def can_replace(self, message: Message) -> bool:
         """Keep only the newest one."""
         return isinstance(message, ActivityRead)
+
+
+class _Read(NamedTuple):
+    """What was read last, and when."""
+
+    activity: Activity | None
+    conditions: str
+    minute: int
+    changes: int
+    at: float
 
 
 class ListActivity(ListPreview):
@@ -45,6 +56,7 @@ class ListActivity(ListPreview):
     def __init__(self, dashboard: Dashboard) -> None:
         super().__init__(dashboard)
         self._activities: Poller[Activity | None] | None = None
+        self._activity: _Read | None = None
 
     def on_resize(self, event: events.Resize) -> None:
         """Show the activity where there is room for it."""
@@ -66,11 +78,21 @@ class ListActivity(ListPreview):
         return [*super().make_pollers(), self._activities]
 
     async def _read_activity(self) -> Activity | None:
-        conditions = self.list_query.conditions
+        conditions, minute = self.list_query.conditions, self.dashboard.now().minute
+        before = self._activity
+        if (
+            before
+            and (before.conditions, before.minute) == (conditions, minute)
+            and not self.changed_since(before.changes, before.at)
+        ):
+            return before.activity
+        changes, at = self.changes, time.monotonic()
         try:
-            return await self.dashboard.reader.activity(filter=conditions or None, minutes=MINUTES)
+            found = await self.dashboard.reader.activity(filter=conditions or None, minutes=MINUTES)
         except PlayheadError:  # no source, or a condition that is not stored
-            return None
+            found = None
+        self._activity = _Read(found, conditions, minute, changes, at)
+        return found
 
     def on_activity_read(self, message: ActivityRead) -> None:
         """Show the activity."""

@@ -24,7 +24,7 @@ RESTING_SECONDS = 0.15
 """Time for which the cursor rests on a row before it is read."""
 
 
-class PreviewRead(Message):
+class PreviewRead(Message, bubble=False):
     """Posted when the selected invocation was read."""
 
     def __init__(self, detail: InvocationDetail | None) -> None:
@@ -43,6 +43,8 @@ class ListPreview(ListReads):
         super().__init__(dashboard)
         self._previews: Poller[InvocationDetail | None] | None = None
         self._resting: Timer | None = None
+        self._previewed: tuple[str | None, Invocation | None, int] | None = None
+        """Id and row of what was read last, and the number of changes until then."""
 
     @property
     def current(self) -> Invocation | None:
@@ -67,7 +69,12 @@ class ListPreview(ListReads):
 
     async def _read_preview(self) -> InvocationDetail | None:
         id_ = self.preview.shown
-        return await self.dashboard.reader.invocation(id_) if id_ else None
+        row = self.cache.get(id_) if id_ else None
+        read = (id_, row, self.changes)
+        if not id_ or (self.fed and row and row.ended and read == self._previewed):
+            return None
+        self._previewed = read
+        return await self.dashboard.reader.invocation(id_)
 
     def on_preview_read(self, message: PreviewRead) -> None:
         """Show the invocation if it is still the selected one."""
@@ -86,6 +93,7 @@ class ListPreview(ListReads):
             self.preview.shown = None
         elif self.preview.shown != row.id:
             self.preview.show_row(row)
+            self._previewed = None
             if self._resting:
                 self._resting.stop()
             self._resting = self.set_timer(RESTING_SECONDS, self._wake_preview)

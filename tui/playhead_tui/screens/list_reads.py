@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -26,7 +28,7 @@ FEW = 20
 """Number of unknown invocations in one report up to which they are read: they may be new."""
 
 
-class InvocationsRead(Message):
+class InvocationsRead(Message, bubble=False):
     """Posted when a round of reads has finished."""
 
     def __init__(self, update: CacheUpdate) -> None:
@@ -38,20 +40,19 @@ class InvocationsRead(Message):
         return False
 
 
-class RowsRead(Message):
-    """Posted when rows were read by id, after a scan or without one."""
+class RowsRead(Message, bubble=False):
+    """Posted when changed rows were searched for, and read by id."""
 
-    def __init__(self, update: RowsUpdate, *, scan: bool = False) -> None:
+    def __init__(self, update: RowsUpdate) -> None:
         super().__init__()
         self.update = update
-        self.scan = scan
 
     def can_replace(self, message: Message) -> bool:
         """Keep every read: each contains other rows."""
         return False
 
 
-class FiguresRead(Message):
+class FiguresRead(Message, bubble=False):
     """Posted when figures of some rows were read."""
 
     def __init__(self, update: FiguresUpdate) -> None:
@@ -63,7 +64,7 @@ class FiguresRead(Message):
         return False
 
 
-class CopyProblemsRead(Message):
+class CopyProblemsRead(Message, bubble=False):
     """Posted when the recorder's progress was read."""
 
     def __init__(self, problems: tuple[str, ...]) -> None:
@@ -75,7 +76,7 @@ class CopyProblemsRead(Message):
         return isinstance(message, CopyProblemsRead)
 
 
-class SearchRead(Message):
+class SearchRead(Message, bubble=False):
     """Posted when a search has answered."""
 
     def __init__(self, update: SearchUpdate) -> None:
@@ -95,9 +96,13 @@ class ListTotals:
     matching: Totals | None = None
     conditions: str = ""
     """The conditions of `matching`."""
+    changes: int = 0
+    """Number of changes that were known before the read."""
+    at: float = -math.inf
+    """When it began, monotonic."""
 
 
-class TotalsRead(Message):
+class TotalsRead(Message, bubble=False):
     """Posted when totals were read."""
 
     def __init__(self, totals: ListTotals) -> None:
@@ -116,12 +121,22 @@ class ListReads(PollingScreen):
     SHARE = 50.0
     """A round reads whole pages, also of what is not in view, and takes 0.1 s of the server's time
     with 100,000 invocations."""
+    FED_PAGES_SECONDS = 15.0
+    """Pause between two rounds while the recorder reports changes."""
     CHANGED_SECONDS = 0.3
-    """Pause between two reads of what changed among the rows in view and the active ones."""
+    """Pause between two searches for changed rows."""
+    FED_CHANGED_SECONDS = 0.5
+    """The same while the recorder reports changes. It may be late, so the search continues."""
     PROGRESS_SECONDS = 1.0
     """Pause between two reads of the recorder's progress."""
+    FED_PROGRESS_SECONDS = 5.0
+    """The same while the recorder reports changes, and its copy was complete."""
     FIGURES_SECONDS = 5.0
     """Pause between two reads of the figures in view while no change is known."""
+    FED_FIGURES_SECONDS = 1.0
+    """Time for which a changed row waits for the recorder's report, to be read with its figures."""
+    UNCHANGED_SECONDS = 15.0
+    """Time after which totals are read again although no change is known."""
     SEARCH_SECONDS = 3.0
     """Pause between two searches for the same query: the server scans all its invocations."""
     TOTALS_SECONDS = 3.0
@@ -138,6 +153,8 @@ class ListReads(PollingScreen):
         """What the recorder has not copied, as sentences."""
         self.search = Search()
         self.totals = ListTotals()
+        self.changes = 0
+        """Number of changes that were reported or read."""
         self.reads = 0
         """Number of rounds so far."""
         self._searches: Poller[SearchUpdate] | None = None
@@ -160,26 +177,19 @@ class ListReads(PollingScreen):
     # Pollers.
 
     def make_pollers(self) -> list[Poller[Any]]:
-        """Return the pollers of pages, changed rows, scans, figures, searches and totals."""
+        """Return the pollers of pages, changed rows, figures, searches and totals."""
         (rounds,) = super().make_pollers()
+        rounds.slower = lambda: self.FED_PAGES_SECONDS if self.fed else 0.0
         self._changed = Poller(
             lambda: self.live.read_changed(self.dashboard.reader, self._in_view()),
             lambda update: self.post_message(RowsRead(update)),
             self.fail,
             seconds=self.CHANGED_SECONDS,
-            share=1,
-            needed=self._wants_rows,
-        )
-        scans = Poller(
-            lambda: self.live.scan(self.dashboard.reader),
-            lambda update: self.post_message(RowsRead(update, scan=True)),
-            self.fail,
-            seconds=0.0,
-            pause=self.live.pause_after_scan,
+            pause=self._pause_after_changes,
             needed=self._wants_rows,
         )
         self._figures = Poller(
-            lambda: self.live.read_figures(self.dashboard.reader, self._in_view()),
+            lambda: self.live.read_figures(self.dashboard.reader, self._growing()),
             lambda update: self.post_message(FiguresRead(update)),
             self.fail,
             seconds=self.FIGURES_SECONDS,
@@ -191,6 +201,7 @@ class ListReads(PollingScreen):
             lambda problems: self.post_message(CopyProblemsRead(problems)),
             self.fail,
             seconds=self.PROGRESS_SECONDS,
+            slower=lambda: self.FED_PROGRESS_SECONDS if self.fed and not self.copying else 0.0,
             needed=self._wants_rows,
         )
         self._searches = Poller(
@@ -210,7 +221,7 @@ class ListReads(PollingScreen):
             needed=self._wants_rows,
         )
         return [
-            rounds, self._changed, scans, self._figures, progress, self._searches, self._totals,
+            rounds, self._changed, self._figures, progress, self._searches, self._totals,
             self.feed_poller(),
         ]  # fmt: skip
 
@@ -218,6 +229,10 @@ class ListReads(PollingScreen):
     def must_search(self) -> bool:
         """Whether rows that were not read may match the query, or come before those that were."""
         return self.search.active and (self.cache.more or self.list_query.needs_search)
+
+    def _pause_after_changes(self, took: float) -> float:
+        seconds = self.FED_CHANGED_SECONDS if self.fed else self.CHANGED_SECONDS
+        return self.live.pause(max(seconds, took))
 
     def _wants_rows(self) -> bool:
         return self.cache.loaded and self.in_sight()
@@ -227,15 +242,33 @@ class ListReads(PollingScreen):
         rows = sorted(self.rows_in_view(), key=lambda row: row.ended)
         return [row.id for row in rows]
 
+    def _growing(self) -> list[str]:
+        """Return the ids of the rows in view whose figures may have changed without a report."""
+        return [row.id for row in self.rows_in_view() if not (self.fed and row.ended)]
+
     async def read(self) -> CacheUpdate:
         """Read the newest page, and each older page in turn."""
         return await self.cache.read(self.dashboard.reader)
 
+    def changed_since(self, changes: int, at: float) -> bool:
+        """Return whether something has changed since a read, as far as that is known.
+
+        Args:
+            changes: Number of changes before the read.
+            at: Monotonic time of the read.
+        """
+        late = time.monotonic() - at > self.UNCHANGED_SECONDS
+        return late or not self.fed or changes != self.changes
+
     async def _read_totals(self) -> ListTotals:
         conditions = self.list_query.conditions
+        before = self.totals
+        if conditions == before.conditions and not self.changed_since(before.changes, before.at):
+            return before
+        changes, at = self.changes, time.monotonic()
         everything = await self._totals_of("")
         matching = await self._totals_of(conditions) if conditions else everything
-        return ListTotals(everything, matching, conditions)
+        return ListTotals(everything, matching, conditions, changes, at)
 
     async def _totals_of(self, conditions: str) -> Totals | None:
         try:
@@ -265,6 +298,7 @@ class ListReads(PollingScreen):
         first = not self.cache.loaded
         self.cache.update(message.update)
         self.reads += 1
+        self.changes += 1
         self.copying = message.update.newest.copying
         self._show_notes()
         self.show_new()
@@ -283,36 +317,45 @@ class ListReads(PollingScreen):
 
     def on_totals_read(self, message: TotalsRead) -> None:
         """Show the totals."""
-        self.totals = message.totals
-        self.show_new()
+        if message.totals is not self.totals:
+            self.totals = message.totals
+            self.show_new()
 
     def on_rows_read(self, message: RowsRead) -> None:
         """Show the rows that were read by id, and request their figures."""
         update = message.update
-        age = self.scan_age if message.scan else self.age
-        if update.answered:
-            age.answered(update.asked)
-        else:
-            age.failed()
+        for age in (self.age, self.scan_age) if update.scanned else (self.age,):
+            if update.answered:
+                age.answered(update.asked)
+            else:
+                age.failed()
         self.show_age()
         changed = self.cache.refresh(update.rows, update.gone, update.started)
         if changed:
+            self.changes += 1
             self.live.want_figures(changed)
-            self._figures.wake()
+            if self.fed:
+                self.set_timer(self.FED_FIGURES_SECONDS, self._read_stale_figures)
+            else:
+                self._figures.wake()
             self.show_new()
+
+    def _read_stale_figures(self) -> None:
+        """Read the figures of changed rows that the recorder has not reported meanwhile."""
+        if self.live.figures_wanted:
+            self._figures.wake()
 
     def on_store_changed(self, message: StoreChanged) -> None:
         """Read the rows and figures that the recorder reports as changed."""
         if message.changes.missed:
             self.refresh_now()
             return
+        self.changes += 1
         ids = [change.invocation_id for change in message.changes.changes]
         known = [id_ for id_ in ids if self.cache.get(id_)]
         unknown = [id_ for id_ in ids if self.cache.is_new(id_)]
         # A recorder that catches up reports thousands of old invocations.
-        self.live.want([*known, *(unknown if len(unknown) <= FEW else ())])
-        self.live.want_figures(known)
-        self._changed.wake()
+        self.live.want_figures([*known, *(unknown if len(unknown) <= FEW else ())])
         self._figures.wake()
 
     def on_copy_problems_read(self, message: CopyProblemsRead) -> None:
@@ -326,8 +369,10 @@ class ListReads(PollingScreen):
         self.query_one(Notes).show_notes(notes)
 
     def on_figures_read(self, message: FiguresRead) -> None:
-        """Show the figures."""
-        if self.cache.add_figures(message.update.rows, message.update.started):
+        """Show the rows that were read with their figures."""
+        update = message.update
+        changed = self.cache.refresh(update.rows, (), update.started)
+        if self.cache.add_figures(update.rows, update.started) or changed:
             self.show_new()
-        if self.live.figures_wanted:
-            self._figures.wake()
+        if update.rows:
+            self._read_stale_figures()

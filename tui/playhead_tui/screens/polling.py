@@ -28,7 +28,7 @@ __all__ = ["PollingScreen", "ReadFailed"]
 Row = TypeVar("Row")
 
 
-class ReadFailed(Message):
+class ReadFailed(Message, bubble=False):
     """Posted when a read failed; `text` is a message for the user."""
 
     def __init__(self, text: str) -> None:
@@ -40,7 +40,7 @@ class ReadFailed(Message):
         return isinstance(message, ReadFailed)
 
 
-class StoreChanged(Message):
+class StoreChanged(Message, bubble=False):
     """Posted when the recorder reports changes."""
 
     def __init__(self, changes: Changes) -> None:
@@ -83,8 +83,8 @@ class PollingScreen(Screen[None]):
         self.age = SourceAge(dashboard.now)
         """When the server answered last."""
         self._position: str | None = None
-        self._fed = False
-        """Whether a recorder answered the last request for changes."""
+        self.fed = False
+        """Whether a recorder reports changes: it answered the last request for them."""
         self.pollers: list[Poller[Any]] = []
         """The pollers that run; `poller` is the first of them."""
 
@@ -125,15 +125,20 @@ class PollingScreen(Screen[None]):
             self._deliver_changes,
             lambda error: None,  # the reads of the screen show what is wrong with the recorder
             seconds=0.0,
-            pause=lambda took: self.FEED_PAUSE if self._fed else self.NO_FEED_PAUSE,
+            pause=lambda took: self.FEED_PAUSE if self.fed else self.NO_FEED_PAUSE,
             needed=self.in_sight,
         )
 
     async def _read_changes(self) -> Changes | None:
-        self._fed = False
-        found = await self.dashboard.reader.changes(self._position, self.FEED_WAIT)
+        found = None
+        try:
+            found = await self.dashboard.reader.changes(self._position, self.FEED_WAIT)
+        finally:
+            lost, self.fed = self.fed and found is None, found is not None
+            if lost:
+                self.refresh_now()
         if found:
-            self._fed, self._position = True, found.position
+            self._position = found.position
         return found
 
     def _deliver_changes(self, found: Changes | None) -> None:

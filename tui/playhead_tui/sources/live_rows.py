@@ -1,16 +1,16 @@
 """Reads that keep the list close to the server, at a cost that does not depend on what is stored.
 
-Three kinds of reads, each with its own pace: active rows and rows in view by id, a few times a
-second; the ids of the last modified invocations, which the server has to scan for, about once a
-second; figures from the store, for rows that have changed.
+Two kinds of reads, each with its own pace: what has changed on the server, in one request, a few
+times a second; figures from the store, for rows that have changed. The request for changes names
+the rows in view, and includes the last modified invocations as often as the scan for these permits.
 """
 
 from __future__ import annotations
 
-import asyncio
+import math
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -31,6 +31,8 @@ OVERLAP = timedelta(seconds=10)
 SCAN_PERIOD = 0.75
 """Seconds from one scan to the next while a scan takes at most a quarter of that."""
 LEAST_PAUSE = 0.3
+SLACK = 0.1
+"""Seconds by which a scan may be early, to share a request."""
 RECENT = 20
 """Number of scans whose shortest duration stands for the cost of one."""
 
@@ -58,6 +60,8 @@ class RowsUpdate:
     """When the read of the rows started, monotonic."""
     answered: bool
     """Whether the server answered every query."""
+    scanned: bool = False
+    """Whether the last modified invocations were searched for."""
     rows: tuple[Invocation, ...] = ()
     gone: tuple[str, ...] = ()
     """Ids that neither source has any more."""
@@ -68,6 +72,7 @@ class FiguresUpdate:
     """Rows with figures from the store."""
 
     started: float
+    """When the read started, monotonic."""
     rows: tuple[Invocation, ...] = ()
 
 
@@ -77,12 +82,13 @@ class LiveRows:
     def __init__(self, cache: InvocationCache, clock: Callable[[], float] = time.monotonic) -> None:
         self._cache = cache
         self._clock = clock
-        self._active: dict[str, dict[str, Any]] = {}
+        self._active: Mapping[str, Mapping[str, Any]] = {}
         self._wanted: dict[str, None] = {}
         """Ids to read that did not fit into a round, or were named by a hint."""
         self._stale_figures: dict[str, None] = {}
         self._newest: datetime | None = None
         self._took: deque[float] = deque(maxlen=RECENT)
+        self._next_scan = 0.0
 
     def want(self, ids: Iterable[str]) -> None:
         """Read these in the next round, because they may have changed."""
@@ -102,20 +108,41 @@ class LiveRows:
         self._took.append(took)
         return scan_pause(took, min(self._took))
 
+    def pause(self, seconds: float) -> float:
+        """Return the pause before the next read of changes: a scan that is due is not late.
+
+        Args:
+            seconds: The longest pause.
+        """
+        left = self._next_scan - self._clock()
+        reads = max(1, math.ceil((left - SLACK) / seconds))
+        return min(seconds, left / reads) if left > seconds else seconds
+
     async def read_changed(self, reader: InvocationReader, in_view: Sequence[str]) -> RowsUpdate:
-        """Read the rows that changed among the active ones and those in view. Never scans.
+        """Read the rows that changed: active ones, those in view, and the last modified ones.
+
+        The last modified ones are left out while a scan for them is not due.
 
         Args:
             reader: The source.
             in_view: Ids of the rows on screen, most important first.
         """
         asked = self._clock()
+        scans = asked >= self._next_scan - SLACK
+        since = self._newest - OVERLAP if self._newest else None
         watched = list(dict.fromkeys([*in_view, *self._cache.least_recent(self._active)]))[:ROWS]
         try:
-            rows, modified = await asyncio.gather(reader.active(), reader.modified_of(watched))
+            found = await reader.server_changes(
+                watched, newest=SCANNED if scans else 0, since=since
+            )
         except Exception:
-            return RowsUpdate(asked, asked, answered=False)
-        active = {str(row["id"]): dict(row) for row in rows}
+            found = None
+        if scans:
+            now = self._clock()
+            self._next_scan = now + self.pause_after_scan(now - asked)
+        if found is None:
+            return RowsUpdate(asked, asked, answered=False, scanned=scans)
+        active, modified = found.active, found.modified
         # An invocation that left the invoker has ended, or is suspended or paused.
         moved = [
             id_
@@ -131,48 +158,39 @@ class LiveRows:
             if (row := self._cache.get(id_)) and (row.origin == "live") != (id_ in modified)
         )
         self.want(id_ for id_, at in modified.items() if self._cache.is_new(id_, at))
-        return await self._read_wanted(reader, asked, first=in_view)
-
-    async def scan(self, reader: InvocationReader) -> RowsUpdate:
-        """Read the rows that were created or modified since the last scan."""
-        asked = self._clock()
-        since = self._newest - OVERLAP if self._newest else None
-        try:
-            modified = await reader.modified(since, SCANNED)
-        except Exception:
-            return RowsUpdate(asked, asked, answered=False)
-        if modified is None:
-            return RowsUpdate(asked, asked, answered=False)
-        if modified:
-            self._newest = max(modified.values())
-        self.want(id_ for id_, at in modified.items() if self._cache.is_new(id_, at))
-        return await self._read_wanted(reader, asked)
+        if found.newest:
+            self._newest = max(found.newest.values())
+        self.want(id_ for id_, at in found.newest.items() if self._cache.is_new(id_, at))
+        return await self._read_wanted(reader, asked, in_view, scanned=scans)
 
     async def read_figures(self, reader: InvocationReader, in_view: Sequence[str]) -> FiguresUpdate:
-        """Read the figures that are out of date; without any, those of the rows in view."""
+        """Read the rows whose figures are out of date; without any, those in view."""
         wanted = list(self._stale_figures)[:ROWS] or list(in_view)
         started = self._clock()
-        known = [id_ for id_ in wanted if self._cache.get(id_)]
         for id_ in wanted:
             self._stale_figures.pop(id_, None)
-        if not known:
+        ids = [id_ for id_ in wanted if self._cache.get(id_) or self._cache.is_new(id_)]
+        if not ids:
             return FiguresUpdate(started)
-        return FiguresUpdate(started, (await reader.refresh(known, figures=True)).rows)
+        page = await reader.refresh(ids, figures=True)
+        if not page.sources:
+            self.want_figures(ids)
+        return FiguresUpdate(started, page.rows)
 
     async def _read_wanted(
-        self, reader: InvocationReader, asked: float, first: Sequence[str] = ()
+        self, reader: InvocationReader, asked: float, first: Sequence[str], *, scanned: bool
     ) -> RowsUpdate:
         ids = [id_ for id_ in first if id_ in self._wanted]
         ids = list(dict.fromkeys([*ids, *self._wanted]))[:ROWS]
         started = self._clock()
         if not ids:
-            return RowsUpdate(asked, started, answered=True)
+            return RowsUpdate(asked, started, answered=True, scanned=scanned)
         for id_ in ids:
             del self._wanted[id_]
         page = await reader.refresh(ids)
         if not page.sources:
             self.want(ids)
-            return RowsUpdate(asked, started, answered=False)
+            return RowsUpdate(asked, started, answered=False, scanned=scanned)
         read = {row.id for row in page.rows}
         gone = tuple(id_ for id_ in ids if id_ not in read)
-        return RowsUpdate(asked, started, True, page.rows, gone)
+        return RowsUpdate(asked, started, True, scanned, page.rows, gone)

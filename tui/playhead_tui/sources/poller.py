@@ -18,6 +18,10 @@ def _always() -> bool:
     return True
 
 
+def _not_slower() -> float:
+    return 0.0
+
+
 class Poller(Generic[Result]):
     """A loop that calls `read` and delivers the results until it is cancelled."""
 
@@ -30,6 +34,7 @@ class Poller(Generic[Result]):
         seconds: float,
         share: float = 10,
         pause: Callable[[float], float] | None = None,
+        slower: Callable[[], float] = _not_slower,
         needed: Callable[[], bool] = _always,
     ) -> None:
         """Create the poller.
@@ -42,6 +47,8 @@ class Poller(Generic[Result]):
             share: minimum pause as a multiple of the time that the last read took.
             pause: returns the pause after a read of that many seconds, in place of `seconds`
                 and `share`.
+            slower: returns another minimum pause, which is longer while something else reports
+                changes.
             needed: returns whether to read; if not, the poller waits until it is woken.
         """
         self._read = read
@@ -50,6 +57,7 @@ class Poller(Generic[Result]):
         self.seconds = seconds
         self.share = share
         self._pause = pause
+        self.slower = slower
         self._needed = needed
         self._wake = asyncio.Event()
 
@@ -83,4 +91,4 @@ class Poller(Generic[Result]):
     def _pause_after(self, took: float) -> float:
         if self._pause:
             return self._pause(took)
-        return max(self.seconds, min(self.share * took, LONGEST_PAUSE))
+        return max(self.seconds, self.slower(), min(self.share * took, LONGEST_PAUSE))

@@ -13,7 +13,7 @@ from rich.style import Style
 
 from playhead_tui.drawing.cells import cell, fit
 from playhead_tui.drawing.glyphs import UNICODE, Glyphs
-from playhead_tui.drawing.palette import Palette
+from playhead_tui.drawing.palette import Palette, palette_of
 from playhead_tui.sources.list_query import ListQuery
 from playhead_tui.widgets.rows import RowsView
 
@@ -96,6 +96,17 @@ class InvocationList(RowsView[Invocation]):
         self.marked.clear()
         self._last_mark = None
         self.refresh()
+
+    def look_of(self, row: Invocation) -> object:
+        """Return the texts of a row that change with the time."""
+        now = self.now()
+        running = "" if row.ended else self._duration(row, now)
+        return COLUMNS["age"].text(row, now), running
+
+    def common_look(self) -> object:
+        """Return the columns, their widths and the order."""
+        width = self.scrollable_content_region.width - 2
+        return palette_of(self), self.list_query.order, tuple(self.layout_for(width).items())
 
     def key_of(self, row: Invocation) -> str:
         """Return the invocation id."""
@@ -239,8 +250,7 @@ class InvocationList(RowsView[Invocation]):
         text = COLUMNS[name].text(row, now)
         match name:
             case "duration" if not row.ended:
-                took = seconds_between(row.created_at, row.completed_at or self.as_of or now)
-                return duration(took), palette.text
+                return self._duration(row, now), palette.text
             case "attempts":
                 repeated = row.attempts_at_least - (row.suspensions or 0) > 1
                 return text, palette.warn if repeated else palette.dim
@@ -250,6 +260,11 @@ class InvocationList(RowsView[Invocation]):
                 return text, palette.text
             case _:
                 return text, palette.dim
+
+    def _duration(self, row: Invocation, now: datetime) -> str:
+        """Return how long an invocation has been running, as far as the server answered."""
+        took = seconds_between(row.created_at, row.completed_at or self.as_of or now)
+        return duration(took)
 
 
 def _gap(name: str, place: int) -> str:

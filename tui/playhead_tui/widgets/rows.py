@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -9,9 +10,10 @@ from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
+from textual.scrollbar import ScrollBar
 from textual.strip import Strip
 
 from playhead_tui.drawing.glyphs import UNICODE, Glyphs
@@ -20,6 +22,9 @@ from playhead_tui.drawing.palette import Palette, palette_of
 __all__ = ["MOVES", "RowsView"]
 
 Row = TypeVar("Row")
+# The type of a reactive attribute of a class is not known to pyright.
+_HEIGHT: Any = ScrollView.virtual_size
+_BAR_HEIGHT: Any = ScrollBar.window_virtual_size
 
 MOVES: list[BindingType] = [
     Binding("j,down", "move(1)", "Down", show=False),
@@ -81,6 +86,13 @@ class RowsView(ScrollView, Generic[Row], can_focus=True):
         self._places: dict[str, int] = {}
         self._cursor: str | None = None
         self._wanted: str | None = None
+        self._base = Style()
+        """Colors of the list where a row sets none."""
+        self._looks: dict[int, object] = {}
+        """What the lines on screen were drawn from, by their place on screen."""
+        self._strips: dict[str, tuple[object, Strip]] = {}
+        """The rows that were drawn last, by identity, with what they were drawn from."""
+        self._common: object = None
 
     # For subclasses.
 
@@ -103,6 +115,14 @@ class RowsView(ScrollView, Generic[Row], can_focus=True):
     def mark_of(self, row: Row) -> str:
         """Return one character before the row, such as that of a marked row."""
         return " "
+
+    def look_of(self, row: Row) -> object:
+        """Return all that the drawing of a row depends on; None to draw it again each time."""
+        return None
+
+    def common_look(self) -> object:
+        """Return what the drawing of all lines, also of the heading, depends on."""
+        return None
 
     # For screens.
 
@@ -141,10 +161,10 @@ class RowsView(ScrollView, Generic[Row], can_focus=True):
         """
         at_top = stay_at_top and self._cursor == self._wanted and not self.place
         offset = self.place - round(self.scroll_y)
-        before = self.place
+        before, current = self.place, self.current
         self._rows = rows
         self._places = dict(zip(self.keys_of(rows), range(len(rows)), strict=True))
-        self.virtual_size = Size(1, len(rows) + self.HEAD)
+        self._resize_content()
         if not rows:
             self._cursor = None
         elif at_top:
@@ -158,8 +178,21 @@ class RowsView(ScrollView, Generic[Row], can_focus=True):
             self._cursor = self.key_of(rows[min(before, len(rows) - 1)])
             self._wanted = self._wanted or self._cursor
             self._scroll(self.place - offset)
-        self.refresh()
-        self.post_message(self.Moved(self))
+        self.refresh_changed()
+        if self.current != current:
+            self.post_message(self.Moved(self))
+
+    def refresh_changed(self) -> None:
+        """Draw the lines again that look different, such as those whose age has changed."""
+        common = self.common_look()
+        if common is None or common != self._common:
+            self.refresh()
+            return
+        top, width = round(self.scroll_y), self.size.width
+        lines = range(min(self._page, max(len(self._rows) - top, len(self._looks))))
+        changed = [line for line in lines if self._looks.get(line) != self._look(line + top)]
+        if changed:
+            self.refresh(*(Region(0, line + self.HEAD, width, 1) for line in changed))
 
     def go_to(self, key: str) -> bool:
         """Move the cursor to a row; return False when it is not shown."""
@@ -172,6 +205,35 @@ class RowsView(ScrollView, Generic[Row], can_focus=True):
 
     # Inside.
 
+    def _look(self, place: int) -> object:
+        """Return what a line is drawn from; None if there is no row."""
+        if place >= len(self._rows):
+            return None
+        row = self._rows[place]
+        is_current = self.key_of(row) == self._cursor
+        return row, self.look_of(row), self.mark_of(row), is_current, is_current and self.has_focus
+
+    def _resize_content(self) -> None:
+        """Make room for the rows; without a new layout if the scroll bar is there and stays."""
+        size = Size(1, len(self._rows) + self.HEAD)
+        needed = size.height > self.size.height
+        if self.is_mounted and needed and self.show_vertical_scrollbar:
+            bar = self.vertical_scrollbar
+            before = self._bar_ends(bar.window_virtual_size)
+            self.set_reactive(_HEIGHT, size)
+            bar.set_reactive(_BAR_HEIGHT, size.height)
+            if self._bar_ends(size.height) != before:
+                bar.refresh()
+        else:
+            self.virtual_size = size
+
+    def _bar_ends(self, height: int) -> tuple[int, int]:
+        """Return the ends of the scroll bar over this many lines, in eighths of a cell."""
+        page = self.size.height
+        length = max(1.0, page * page / max(1, height))
+        start = int(8 * (page - length) * self.scroll_y / max(1, height - page))
+        return start, start + math.ceil(8 * length)
+
     @property
     def _page(self) -> int:
         return max(1, self.size.height - self.HEAD)
@@ -182,8 +244,9 @@ class RowsView(ScrollView, Generic[Row], can_focus=True):
         self._cursor = self._wanted = self.key_of(self._rows[place])
         self._scroll(round(self.scroll_y))
         if self.scroll_y == top:
-            self.refresh_line(before + self.HEAD)
-            self.refresh_line(place + self.HEAD)
+            if before != place:
+                self.refresh_line(before + self.HEAD)
+                self.refresh_line(place + self.HEAD)
         else:
             self.refresh()
         if place >= len(self._rows) - self._page:
@@ -218,6 +281,7 @@ class RowsView(ScrollView, Generic[Row], can_focus=True):
 
     def on_resize(self, event: events.Resize) -> None:
         """Keep the cursor visible."""
+        self._looks.clear()
         self.virtual_size = Size(1, len(self._rows) + self.HEAD)
         if self._rows:
             self._scroll(round(self.scroll_y))
@@ -238,18 +302,47 @@ class RowsView(ScrollView, Generic[Row], can_focus=True):
         """Redraw the cursor."""
         self.refresh()
 
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Draw lines; those that are known only move.
+
+        Textual's own cache is by the place on screen, so it forgets all lines that move.
+        """
+        self._base = self.rich_style
+        self._common = self.common_look()
+        if self._common is None:
+            return super().render_lines(crop)
+        filters, background = self.get_line_filters(), self.background_colors[1]
+        strips = [self.render_line(y) for y in crop.line_range]
+        for one in filters:
+            strips = [strip.apply_filter(one, background) for strip in strips]
+        return [strip.crop(crop.x, crop.right) for strip in strips]
+
     def render_line(self, y: int) -> Strip:
         """Draw one visible line."""
         palette = palette_of(self)
         width = self.scrollable_content_region.width
-        base = self.rich_style
+        base = self._base
         if y < self.HEAD:
             strip = Strip([Segment("  ", palette.dim), *self.draw_head(width - 2, palette)])
             return strip.adjust_cell_length(width, base).apply_style(base)
         place = y - self.HEAD + round(self.scroll_y)
+        look = self._looks[y - self.HEAD] = self._look(place)
         if place >= len(self._rows):
             return Strip.blank(width, base)
         row = self._rows[place]
+        if self._common is None:
+            return self._draw(row, width, palette)
+        key, seen = self.key_of(row), (look, width, base, self._common)
+        known = self._strips.get(key)
+        if known is None or known[0] != seen:
+            if len(self._strips) > 4 * self._page:
+                self._strips.clear()
+            known = self._strips[key] = seen, self._draw(row, width, palette)
+        return known[1]
+
+    def _draw(self, row: Row, width: int, palette: Palette) -> Strip:
+        """Draw a row with the cursor if it is there."""
+        base = self._base
         segments = list(self.draw_row(row, width - 2, palette))
         sign = self.mark_of(row)
         if self.key_of(row) != self._cursor:

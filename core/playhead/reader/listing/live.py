@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,7 +26,7 @@ from playhead.restate.rows import (
     parse_time,
 )
 
-__all__ = ["LiveInvocations", "Place"]
+__all__ = ["LiveInvocations", "Place", "ServerChanges"]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 IDS = 2000
@@ -34,6 +35,20 @@ IDS = 2000
 
 Place = tuple[datetime, str]
 """Creation time and id: the order of the list. No two invocations share a place."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerChanges:
+    """What shows which invocations have changed on the server."""
+
+    active: Mapping[str, Mapping[str, Any]]
+    """The invocations that are running or being retried, by id, with in_flight, retry_count,
+    last_start_at, next_retry_at and last_failure; not the suspended and waiting ones."""
+    modified: Mapping[str, datetime]
+    """When the given invocations were last modified, by id, without those that were deleted. A
+    failed attempt is no modification."""
+    newest: Mapping[str, datetime]
+    """When the last modified of all invocations were modified, by id; empty without a scan."""
 
 
 class LiveInvocations:
@@ -99,13 +114,18 @@ class LiveInvocations:
             row["cluster"] = self.cluster
         return found
 
-    async def modified(self, since: datetime | None, limit: int) -> dict[str, datetime]:
-        """Return the last modified invocations, with the time of their modification, by id."""
-        return _times(await self.client.query(queries.modified(since, limit)))
-
-    async def modified_of(self, ids: Sequence[str]) -> dict[str, datetime]:
-        """Return when these invocations were last modified, by id; unknown ids are left out."""
-        return _times(await self.client.query(queries.modified_of(ids))) if ids else {}
+    async def changes(
+        self, ids: Sequence[str], newest: int, since: datetime | None
+    ) -> ServerChanges:
+        """Return what shows that invocations have changed; see `queries.changes`."""
+        found: dict[str, list[dict[str, Any]]] = {"active": [], "given": [], "newest": []}
+        for row in await self.client.query(queries.changes(ids, newest, since)):
+            found[row.pop("kind")].append(row)
+        return ServerChanges(
+            {str(row["id"]): row for row in found["active"]},
+            _times(found["given"]),
+            _times(found["newest"]),
+        )
 
     async def journal(self, invocation_id: str) -> list[JournalRow]:
         """Return the journal without payloads."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -82,6 +83,15 @@ _OLDER_COUNTS = _counts_sql(
     " FROM llm_calls)",
     "(SELECT NULL AS invocation_id, false AS copied)",
 )
+
+_FIGURES = f"""
+SELECT 'attempts' AS part, * FROM ({ATTEMPTS_OF})
+UNION ALL BY NAME SELECT 'period' AS part, * FROM ({PERIODS})
+UNION ALL BY NAME SELECT 'counts' AS part, * FROM ({COUNTS_OF})
+"""
+"""All of these in one request."""
+FEW = 10
+"""Number of invocations up to which that takes less: a recorder keeps the answers to the parts."""
 
 _QUEUES = """
 WITH wanted AS (
@@ -225,6 +235,24 @@ class StoredInvocations:
         await self._endings.name(found, self.client.rows)
         return found
 
+    async def figures(self, ids: Sequence[str]) -> tuple[StoredAttempts, dict[str, Counts]]:
+        """Return attempts and counts of these invocations, of a few in one request."""
+        if not ids:
+            return StoredAttempts({}, ()), {}
+        rows: list[dict[str, Any]] = []
+        with contextlib.suppress(QueryError):  # a store that an older recorder wrote
+            rows = await self.client.rows(_FIGURES, [list(ids)] * 3) if len(ids) <= FEW else []
+        parts: dict[str, list[dict[str, Any]]] = {"attempts": [], "period": [], "counts": []}
+        for row in rows:
+            parts[str(row["part"])].append(row)
+        if not rows or any(row["id"] is None for row in parts["counts"]):
+            attempts, counts = await asyncio.gather(self.attempts(ids), self.counts(ids))
+            return attempts, counts
+        return (
+            StoredAttempts(_by_id(parts["attempts"]), _periods(parts["period"])),
+            {str(row["id"]): _counts(row) for row in parts["counts"]},
+        )
+
     async def attempts(self, ids: Sequence[str]) -> StoredAttempts:
         """Return what the store knows about the attempts of these invocations."""
         if not ids:
@@ -232,17 +260,14 @@ class StoredInvocations:
         rows, periods = await asyncio.gather(
             self.client.rows(ATTEMPTS_OF, [list(ids), list(ids)]), self._periods()
         )
-        return StoredAttempts(
-            {str(row["id"]): row for row in rows},
-            periods,
-        )
+        return StoredAttempts(_by_id(rows), periods)
 
     async def _periods(self) -> tuple[tuple[int, int], ...]:
         try:
             rows = await self.client.rows(PERIODS)
         except QueryError:  # a store that an older recorder wrote
             return ()
-        return tuple((int(row["started"]), int(row["seen"])) for row in rows)
+        return _periods(rows)
 
     async def counts(self, ids: Sequence[str]) -> dict[str, Counts]:
         """Count LLM calls and tokens of these invocations, by id.
@@ -346,6 +371,14 @@ class StoredInvocations:
             [invocation_id],
         )
         return [span_of(row) for row in rows]
+
+
+def _by_id(rows: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    return {str(row["id"]): row for row in rows}
+
+
+def _periods(rows: Iterable[Mapping[str, Any]]) -> tuple[tuple[int, int], ...]:
+    return tuple((int(row["started"]), int(row["seen"])) for row in rows)
 
 
 def _counts(row: Mapping[str, Any]) -> Counts:

@@ -1,0 +1,104 @@
+"""A list draws only the lines that look different, and reads less while changes are reported."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from playhead.record.change_feed import ChangeFeed
+from playhead_tui.widgets.invocation_list import InvocationList
+from tui_fakes import NOW, FakeReader, ago, summary
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Ids of the rows that were drawn, in order."""
+    ids: list[str] = []
+    draw = InvocationList.draw_row
+
+    def note(self: Any, row: Any, width: int, palette: Any) -> Any:
+        ids.append(row.id)
+        return draw(self, row, width, palette)
+
+    monkeypatch.setattr(InvocationList, "draw_row", note)
+    return ids
+
+
+def hours_old(number: int) -> FakeReader:
+    """Return a reader of rows whose ages do not change within a test."""
+    return FakeReader([
+        summary(f"inv_{n:03}", f"S{n:03}/run", "succeeded", 7200 + n, modified_at=ago(7200 + n))
+        for n in range(number)
+    ])  # fmt: skip
+
+
+async def test_only_the_lines_that_changed_are_drawn(stage, drawn: list[str]) -> None:
+    source = hours_old(100)
+    async with stage(source, size=(120, 20)) as s:
+        screen = s.app.screen
+        await s.shows("S000/run")
+        await s.until(lambda: screen.totals.everything)
+        await s.pilot.pause()
+        drawn.clear()
+        screen.show_new()
+        screen.listing.refresh_changed()
+        await s.pilot.pause()
+        assert not drawn, "nothing has changed"
+        source.rows[4] = replace(source.rows[4], llm_calls=77, modified_at=NOW)
+        await s.shows("77")
+        assert set(drawn) == {"inv_004"}
+        drawn.clear()
+        source.rows.append(summary("inv_new", "New/run", "succeeded", 60, modified_at=ago(60)))
+        await s.shows("New/run")
+        assert set(drawn) == {"inv_new", "inv_000"}, "the others only move; the cursor left one"
+        shown = s.text
+        screen.listing._strips.clear()
+        screen.listing.refresh()
+        await s.pilot.pause()
+        assert s.text == shown
+
+
+async def test_an_age_is_drawn_when_its_text_changes(stage, drawn: list[str]) -> None:
+    now = [NOW]
+    source = hours_old(5)
+    source.rows.append(summary("inv_new", "New/run", "succeeded", 5))
+    async with stage(source, size=(120, 20), now=lambda: now[0]) as s:
+        screen = s.app.screen
+        await s.shows("New/run")
+        await s.until(lambda: screen.totals.everything)
+        await s.pilot.pause()
+        drawn.clear()
+        now[0] += timedelta(seconds=3)
+        await s.shows(" 8s ")
+        assert set(drawn) == {"inv_new"}
+
+
+async def test_pages_are_read_less_often_while_the_recorder_reports_changes(stage) -> None:
+    source = FakeReader()
+    feed = source.feed = ChangeFeed()
+    async with stage(source) as s:
+        screen = s.app.screen
+        await s.until(lambda: screen.fed and screen.reads)
+        assert screen.poller.slower() == screen.FED_PAGES_SECONDS
+        # Everything is read at once when the recorder ends.
+        reads = screen.reads
+        source.feed = None
+        feed.close()
+        await s.until(lambda: not screen.fed)
+        assert screen.poller.slower() == 0.0
+        await s.until(lambda: screen.reads > reads)
+
+
+async def test_totals_are_not_read_again_while_nothing_has_changed(stage) -> None:
+    source = FakeReader()
+    source.feed = ChangeFeed()
+    async with stage(source) as s:
+        screen = s.app.screen
+        await s.until(lambda: screen.fed and screen.totals.everything)
+        before = screen.totals = replace(screen.totals, changes=screen.changes)
+        assert await screen._read_totals() is before
+        source.feed.add(["inv_1eLegal"], "spans")
+        await s.until(lambda: screen.changes > before.changes)
+        assert await screen._read_totals() is not before
