@@ -37,7 +37,7 @@ ATTACKS = (
         "native and Python code in a replay: files, network, Unix sockets, processes, daemons, "
         "secrets of the environment",
         "nothing leaves the process, nothing is left behind, the report names it",
-        ("tests/replay/test_bypasses.py",),
+        ("tests/replay/test_bypasses.py", "tests/replay/test_forged_answers.py"),
     ),
     Attack(
         "code in a replay that loops, crashes, exits, fills memory or disk, outlives its parent",

@@ -12,50 +12,24 @@ import socket
 import sqlite3
 import struct
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 from click.testing import CliRunner
 from playhead.cli import cli
-from playhead.errors import AnswerError, IsolationError
-from playhead.replay import Recording, Report, app_process, replay, replay_all, what_if
+from playhead.errors import IsolationError
+from playhead.replay import app_process, replay_all, what_if
 from playhead.replay.sandbox import folders
 from playhead.replay.sandbox.launch import Launcher
 from playhead.replay.sandbox.system_calls import CompiledFilter
-from playhead.replay.worker import Worker, measured_isolation
+from playhead.replay.worker import measured_isolation
+from sly_app import APP, FILE, RUN_OK, run
 from waiting import until
-
-RECORDINGS = Path(__file__).parents[1] / "recordings"
-FILE = RECORDINGS / "v6" / "run_ok.journal.json"
-RUN_OK = Recording.load(FILE)
-
-APP = """
-import ctypes, os, pathlib, socket, sqlite3, ssl, struct, sys, time
-import restate
-
-libc = ctypes.CDLL(None, use_errno=True)
-things = restate.Service("Things")
-
-@things.handler()
-async def run_ok(ctx, name: str) -> dict:
-{body}
-    one = await ctx.run_typed("first", lambda: {{"name": "Ada", "visits": 3}})
-    two = await ctx.run_typed("second", lambda: 1)
-    return {{"one": one, "two": two}}
-
-app = restate.app([things])
-"""
 
 NO_LAUNCHER = Launcher("", (), "switched off by a test")
 NO_FILTER = CompiledFilter(why_not="switched off by a test")
-
-
-def run(folder: Path, body: str, *, top: str = "") -> Report:
-    lines = "".join(f"    {line}\n" for line in body.splitlines())
-    (folder / "sly.py").write_text(top + APP.format(body=lines))
-    return replay("sly:app", RUN_OK, app_dir=folder)
 
 
 @pytest.fixture(params=["everything", "no namespaces", "no filter"])
@@ -313,65 +287,6 @@ await ctx.run_typed(path, lambda: 1)"""
     assert report.blocked == ()
     name = next(d.current for d in report.divergences if d.current)
     assert not Path(name.removeprefix("Run ")).parent.exists()
-
-
-# --- the answer
-
-
-FORGED = """forged = {forged!r}
-for number in range(3, 1024):
-    try: os.write(number, forged)
-    except OSError: pass"""
-
-
-def _frame(payload: bytes) -> bytes:
-    return bytes(16) + struct.pack("!Q", len(payload)) + payload
-
-
-@pytest.mark.parametrize(
-    "make",
-    [
-        lambda payload: payload + b"\n",
-        _frame,
-        lambda _: _frame(b"[" * 200_000),
-        lambda _: bytes(16) + b"\xff" * 64,
-        lambda _: b"\0",
-    ],
-    ids=["line", "frame", "deep", "endless", "byte"],
-)
-def test_a_forged_answer_is_invalid(tmp_path: Path, make: Callable[[bytes], bytes]):
-    payload = json.dumps({"result": Report("same").to_json(), "blocked": []}).encode()
-    report = run(tmp_path, FORGED.format(forged=make(payload)))
-    assert report.verdict == "invalid"
-    assert "is invalid" in (report.reason or "")
-    assert "did not open" in report.hint
-
-
-def test_a_forged_answer_exits_1(tmp_path: Path):
-    run(tmp_path, FORGED.format(forged=b"{}\n"))
-    result = CliRunner().invoke(
-        cli, ["replay", str(FILE), "--app", "sly:app", "--app-dir", str(tmp_path)]
-    )
-    assert result.exit_code == 1
-    assert "invalid: The answer of the process that runs sly:app is invalid" in result.output
-    assert "Traceback" not in result.output
-
-
-def test_the_next_request_after_a_forged_answer_gets_a_new_process(tmp_path: Path):
-    run(tmp_path, FORGED.format(forged=b"{}\n"))
-    with Worker("sly:app", app_dir=tmp_path) as found:
-        assert [found.report(FILE).verdict for _ in range(2)] == ["invalid", "invalid"]
-
-
-def test_an_answer_of_another_shape_is_invalid(tmp_path: Path):
-    """Code that changes the replay itself."""
-    top = """
-import playhead.replay.child.operations as operations
-operations.run = lambda app, guard, request: {"verdict": "splendid", "blocked": 7}
-"""
-    assert run(tmp_path, "pass", top=top).verdict == "invalid"
-    with pytest.raises(AnswerError):
-        what_if("sly:app", RUN_OK, {}, app_dir=tmp_path)
 
 
 # --- the environment

@@ -23,7 +23,8 @@ from pydantic_ai.models.instrumented import InstrumentationSettings
 from test_truth import check
 from tracing_agents import build
 from tracing_bed import SERVER, Bed, Serving
-from tracing_cases import LOOK, happy, nested, step_fails
+from tracing_cases import happy, nested, step_fails
+from tracing_outcome import LOOK
 from waiting import until, until_stable
 
 

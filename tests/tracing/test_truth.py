@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 from tracing_bed import SERVER, Bed
-from tracing_cases import CASES, FORTY, Case, Outcome
+from tracing_cases import CASES, FORTY
 from tracing_otlp import Row
+from tracing_outcome import Case, Outcome
 
 MCP_SPANS = ("MCP send", "tools/", "server/")
 """Spans of the MCP library, whose number depends on its protocol."""

@@ -3,63 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import replace
 
 from tracing_bed import Bed
-
-LOOK = [["look", {"name": "a"}]]
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """The expected content of a trace, from the counts of model, tools and steps."""
-
-    invocation_id: str
-    spans: Counter[str]
-    """Number of the agent's spans by name."""
-    errors: Counter[str] = field(default_factory=Counter[str])
-    """Number of the spans with status ERROR, by name."""
-    journal: list[dict[str, Any]] | None = None
-    """The journal's entries when the server is gone; else the bed's server has them."""
-    orphans: int = 0
-    """Number of spans whose parent was open in a killed process."""
-    sent: Counter[str] = field(default_factory=Counter[str])
-    """Spans of one-way sends, for which Restate starts separate traces."""
-
-
-@dataclass(frozen=True)
-class Case:
-    id: str
-    title: str
-    run: Callable[[Bed, str], Outcome]
-    attempts: int | None = None
-    """Planned number of attempts; None if further ones are possible."""
-
-
-def outcome(
-    bed: Bed,
-    invocation_id: str,
-    keys: list[str],
-    others: dict[str, int],
-    errors: dict[str, int] | None = None,
-) -> Outcome:
-    """Return the outcome from the counts of model calls and steps; `others`: agents and tools."""
-    spans: Counter[str] = Counter(others)
-    for key in keys:
-        for what, count in bed.world.counts(key).items():
-            kind, _, name = what.partition(" ")
-            if kind == "chat":
-                spans["chat scripted"] += count
-                spans["run Model call"] += count
-            elif kind == "step":
-                spans[f"run {name}"] += count
-            elif kind == "work":
-                spans["run Calling work"] += count
-            elif kind == "plain":
-                spans["execute_tool plain"] += count
-    return Outcome(invocation_id, +spans, Counter(errors or {}))
+from tracing_outcome import LOOK, Case, Outcome, outcome
+from tracing_parallel import (
+    first_of_two_fails,
+    gathered,
+    one_of_two_fails,
+    other_still_runs,
+    parallel,
+    parallel_suspended,
+)
 
 
 def happy(bed: Bed, key: str) -> Outcome:
@@ -152,36 +107,6 @@ def nested(bed: Bed, key: str) -> Outcome:
     )
 
 
-def parallel(bed: Bed, key: str) -> Outcome:
-    bed.world.plan(key, [[["look", {"name": "a"}], ["look", {"name": "b"}]], "done"])
-    return outcome(
-        bed, bed.call("Agents/ask", key), [key], {"invoke_agent main": 1, "execute_tool look": 2}
-    )
-
-
-def gathered(bed: Bed, key: str) -> Outcome:
-    bed.world.plan(key, [])
-    invocation = bed.call("Agents/gather", key)
-    counts = bed.world.counts(key)
-    users = {f"user {n}": counts[f"step {n}"] for n in ("left", "right")}
-    return outcome(bed, invocation, [key], {"user gather": 1, **users})
-
-
-def parallel_suspended(bed: Bed, key: str) -> Outcome:
-    bed.world.plan(key, [[["look", {"name": "a"}], ["approve", {}]], "done"])
-    invocation = bed.start("Agents/ask", key)
-    awakeable = bed.world.published(key)
-    bed.until(invocation, "suspended")
-    bed.resolve(awakeable)
-    bed.result(invocation)
-    return outcome(
-        bed,
-        invocation,
-        [key],
-        {"invoke_agent main": 2, "execute_tool look": 1, "execute_tool approve": 2},
-    )
-
-
 def object_state(bed: Bed, key: str) -> Outcome:
     """State before and after the agent; then the handler fails once."""
     bed.world.plan(key, [LOOK, "done"], handler=1)
@@ -267,58 +192,6 @@ def wrapped_tools(bed: Bed, key: str) -> Outcome:
         [key],
         {"invoke_agent auto": 2, "execute_tool work": bed.world.total(key, "work")},
         {"invoke_agent auto": 1, "execute_tool work": 1, "run Calling work": 1},
-    )
-
-
-def one_of_two_fails(bed: Bed, key: str) -> Outcome:
-    tools = [["look", {"name": "a"}], ["look", {"name": "b", "seconds": 0.1}]]
-    bed.world.plan(key, [tools, "done"], step_b=2)
-    counts = bed.world.counts
-    invocation = bed.call("Agents/ask", key)
-    return outcome(
-        bed,
-        invocation,
-        [key],
-        {
-            "invoke_agent main": 3,
-            "execute_tool look": counts(key)["step a"] + counts(key)["step b"],
-        },
-        {"invoke_agent main": 2, "execute_tool look": 2, "run b": 2},
-    )
-
-
-def first_of_two_fails(bed: Bed, key: str) -> Outcome:
-    """The other order: the completed step was requested last."""
-    tools = [["look", {"name": "b", "seconds": 0.1}], ["look", {"name": "a"}]]
-    bed.world.plan(key, [tools, "done"], step_b=2)
-    counts = bed.world.counts
-    invocation = bed.call("Agents/ask", key)
-    return outcome(
-        bed,
-        invocation,
-        [key],
-        {
-            "invoke_agent main": 3,
-            "execute_tool look": counts(key)["step a"] + counts(key)["step b"],
-        },
-        {"invoke_agent main": 2, "execute_tool look": 2, "run b": 2},
-    )
-
-
-def other_still_runs(bed: Bed, key: str) -> Outcome:
-    tools = [["look", {"name": "a", "seconds": 0.3}], ["look", {"name": "b"}]]
-    bed.world.plan(key, [tools, "done"], step_b=2)
-    counts = bed.world.counts
-    invocation = bed.call("Agents/ask", key)
-    return outcome(
-        bed,
-        invocation,
-        [key],
-        {
-            "invoke_agent main": 3,
-            "execute_tool look": counts(key)["step a"] + counts(key)["step b"],
-        },
-        {"invoke_agent main": 2, "execute_tool look": 2, "run b": 2},
     )
 
 
