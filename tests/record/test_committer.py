@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import resource
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -178,6 +180,34 @@ async def test_requests_decoded_ahead_of_a_failed_commit_are_committed_in_order(
     async with open_recorder(settings, FREE) as recorder:
         assert len(await spans(recorder)) == 10
     assert sizes == [1, 2, 2, 2, 3, 4]
+
+
+async def test_queries_do_not_wait_for_commits_that_fail(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, ingest = Committer._write, recorder.ingest
+    fails, fixed = asyncio.Event(), threading.Event()
+
+    def fail(self: Committer, decoded: ArrowTable) -> Any:
+        if not fixed.is_set():
+            loop.call_soon_threadsafe(fails.set)
+            raise OSError("the disk is full")
+        return write(self, decoded)
+
+    loop = asyncio.get_running_loop()
+    monkeypatch.setattr("playhead.record.ingest.RETRY_SECONDS", 0.05)
+    monkeypatch.setattr("playhead.record.ingest.SETTLE_SECONDS", 600.0)
+    monkeypatch.setattr(Committer, "_write", fail)
+    body = request(3).SerializeToString()
+    await ingest.submit(len(body), lambda: inspect_protobuf(body))
+    assert not await ingest.settled(), "the commit fails meanwhile"
+    await fails.wait()
+    await until_async(lambda: ingest.busy)
+    assert not await ingest.settled(), "the last commit has failed"
+    patient = asyncio.create_task(ingest.settled(60))
+    fixed.set()
+    assert await patient
+    assert not ingest._is_failing
 
 
 async def test_commits_wait_for_queries_but_not_for_long_ones(

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from playhead.errors import CommitError, QueueFullError, StoreError
 from playhead.record.allocators import release_freed_memory
 from playhead.record.committer import Committer
-from playhead.record.ingest_progress import BusyShare, IngestProgress
+from playhead.record.ingest_progress import BusyShare, IngestProgress, Waiter
 from playhead.record.otlp import Inspection
 from playhead.record.request_log import FOLDER, LogEntry, RequestLog
 from playhead.record.span_delays import SpanDelays
@@ -131,6 +131,8 @@ class Ingest:
         self._large = asyncio.Semaphore(1)
         """A message of many tiny parts takes 30 times its size once parsed."""
         self._stopping = False
+        self._is_failing = False
+        """Whether the last commit failed, for example for lack of memory or disk."""
         self._changed_traces = self._committer.open_traces if self._log.interrupted else set[str]()
         """Traces in which spans may inherit invocations."""
         self.delays = SpanDelays()
@@ -229,28 +231,28 @@ class Ingest:
 
         Args:
             timeout: Maximum time to wait, in seconds; None waits shortly unless the recorder is
-                busy.
+                busy, or its commits fail.
         """
         progress = self._progress
+        is_patient = timeout is not None
         if timeout is None:
             timeout = 0.0 if self.busy else SETTLE_SECONDS
         if progress.settled >= progress.logged:
             return True
         if timeout <= 0:
             return False
-        future = asyncio.get_running_loop().create_future()
-        progress.waiters.append((progress.logged, future))
+        future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        progress.waiters.append(Waiter(progress.logged, future, is_patient))
         try:
             async with asyncio.timeout(timeout):
-                await future
+                return await future
         except TimeoutError:
             return False
-        return True
 
     @property
     def busy(self) -> bool:
-        """Return whether commits have taken most of the last seconds, or are behind."""
-        if self._load.share(self._clock()) > BUSY_SHARE:
+        """Return whether commits have taken most of the last seconds, are behind, or fail."""
+        if self._is_failing or self._load.share(self._clock()) > BUSY_SHARE:
             return True
         return self._queued_bytes > COMMIT_WEIGHT
 
@@ -362,6 +364,8 @@ class Ingest:
             committed = await asyncio.to_thread(self._committer.commit, group.entries, decoded)
         except Exception as error:  # the log keeps the requests until they are committed
             self.note_error(str(error))
+            self._is_failing = True
+            self._progress.give_up()
             ahead, self._ahead = self._ahead, None
             await self._put_back(group, ahead)
             self._weight = max(self._weight // 4, 1)
@@ -369,6 +373,7 @@ class Ingest:
                 await asyncio.sleep(RETRY_SECONDS)
             return
         ended = self._clock()
+        self._is_failing = False
         self._load.add(began, ended)
         self._committed_in(ended - began)
         self._weight = min(self._weight * 2, COMMIT_WEIGHT)

@@ -4,12 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-__all__ = ["BusyShare", "IngestProgress"]
+__all__ = ["BusyShare", "IngestProgress", "Waiter"]
 
 BUSY_SECONDS = 5.0
 """Time over which the share of commits is averaged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiter:
+    """Someone who waits until requests are visible."""
+
+    target: int
+    """Number of requests since the start."""
+    future: asyncio.Future[bool]
+    """Receives whether they are visible."""
+    is_patient: bool
+    """Whether to wait although commits fail."""
 
 
 @dataclass(slots=True)
@@ -19,16 +32,21 @@ class IngestProgress:
     logged: int = 0
     committed: int = 0
     settled: int = 0
-    waiters: list[tuple[int, asyncio.Future[None]]] = field(
-        default_factory=lambda: list[tuple[int, asyncio.Future[None]]]()
-    )
+    waiters: list[Waiter] = field(default_factory=lambda: list[Waiter]())
 
     def wake(self) -> None:
         """Resolve the waiters whose requests are visible."""
-        for target, future in self.waiters:
-            if target <= self.settled and not future.done():
-                future.set_result(None)
-        self.waiters = [(target, future) for target, future in self.waiters if not future.done()]
+        self._resolve([one for one in self.waiters if one.target <= self.settled], settled=True)
+
+    def give_up(self) -> None:
+        """Resolve the waiters that do not wait for commits that fail."""
+        self._resolve([one for one in self.waiters if not one.is_patient], settled=False)
+
+    def _resolve(self, waiters: Sequence[Waiter], *, settled: bool) -> None:
+        for waiter in waiters:
+            if not waiter.future.done():
+                waiter.future.set_result(settled)
+        self.waiters = [waiter for waiter in self.waiters if not waiter.future.done()]
 
 
 class BusyShare:
