@@ -300,6 +300,17 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
     assert int(peak) < 1_000_000, "kB"
 
 
+def test_one_thread_watches_all_queries(store: Store) -> None:
+    limits = Limits(seconds=0.2)
+    endless = "SELECT count(*) FROM range(1000000000000)"
+    for _ in range(2):
+        with store.reading() as cursor, store.reading() as other:
+            with pytest.raises(QueryLimitError, match=r"longer than 0\.2 s"):
+                to_rows(cursor, endless, limits=limits)
+            assert to_rows(other, "SELECT 1 AS one") == [{"one": 1}]
+    assert [thread.name for thread in threading.enumerate()].count("watch") == 1
+
+
 def test_a_query_ends_with_its_client(store: Store) -> None:
     endless = (
         "WITH RECURSIVE t AS (SELECT 1 AS x UNION ALL SELECT x + 1 FROM t) SELECT max(x) FROM t"

@@ -60,6 +60,8 @@ The check depends on the text alone: values come as parameters.
 _accepted_lock = threading.Lock()
 _BATCH_ROWS = 2048
 _WATCH_SECONDS = 0.05
+_IDLE_LOOKS = 40
+"""Looks without a query before the watching thread sleeps."""
 _STUCK_SECONDS = 10.0
 _LESS = "Select fewer rows or columns, or try again when the other queries have ended."
 
@@ -274,34 +276,36 @@ class _Reading:
         self._connection = connection
         self._limits = limits
         self._gone = gone
-        self._over = threading.Event()
-        self._watch = threading.Thread(target=self._run_watch, daemon=True)
         self._reason: QueryLimitError | None = None
+        self._interrupted: float | None = None
+        self._before = 0
+        self._deadline = 0.0
 
-    def _run_watch(self) -> None:
-        process = psutil.Process()
-        before = process.memory_info().rss
-        interrupted: float | None = None
-        deadline = time.monotonic() + self._limits.seconds
-        while not self._over.wait(_WATCH_SECONDS):
-            if self._gone is not None and self._gone.is_set():
-                self._reason = QueryLimitError("The client closed the connection")
-            elif time.monotonic() > deadline:
-                self._reason = self._reason or QueryLimitError(
-                    f"The query took longer than {self._limits.seconds:g} s",
-                    "Select fewer rows, or filter by invocation_id or trace_id.",
-                )
-            elif process.memory_info().rss - before > self._limits.memory:
-                self._reason = self._reason or QueryMemoryError(
-                    f"The query needs more than {self._limits.memory >> 20} MB of memory", _LESS
-                )
-            if self._reason is not None:
-                # Again and again: an interrupt between two statements has no effect.
+    def look(self, memory: int) -> None:
+        """Interrupt the query if it exceeds a limit, or if its client is gone.
+
+        Args:
+            memory: Memory of this process.
+        """
+        if self._gone is not None and self._gone.is_set():
+            self._reason = QueryLimitError("The client closed the connection")
+        elif time.monotonic() > self._deadline:
+            self._reason = self._reason or QueryLimitError(
+                f"The query took longer than {self._limits.seconds:g} s",
+                "Select fewer rows, or filter by invocation_id or trace_id.",
+            )
+        elif memory - self._before > self._limits.memory:
+            self._reason = self._reason or QueryMemoryError(
+                f"The query needs more than {self._limits.memory >> 20} MB of memory", _LESS
+            )
+        if self._reason is not None:
+            # Again and again: an interrupt between two statements has no effect.
+            with contextlib.suppress(duckdb.Error):  # the database was closed meanwhile
                 self._connection.interrupt()
-                interrupted = interrupted or time.monotonic()
-                is_stuck = time.monotonic() - interrupted > _STUCK_SECONDS
-                if is_stuck and self._limits.end_process is not None:
-                    self._limits.end_process()
+            self._interrupted = self._interrupted or time.monotonic()
+            is_stuck = time.monotonic() - self._interrupted > _STUCK_SECONDS
+            if is_stuck and self._limits.end_process is not None:
+                self._limits.end_process()
 
     def start(self, sql: str, params: Sequence[Any]) -> duckdb.DuckDBPyRelation:
         check(self._connection, sql)
@@ -314,12 +318,13 @@ class _Reading:
             self._connection.execute("BEGIN TRANSACTION READ ONLY")
         except duckdb.Error as error:
             raise _query_error(error) from error
-        self._watch.start()
+        self._before = _memory()
+        self._deadline = time.monotonic() + self._limits.seconds
+        _watch.add(self)
         return self
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        self._over.set()
-        self._watch.join()
+        _watch.remove(self)
         with contextlib.suppress(duckdb.Error):  # the memory is used up; closing ends it too
             self._connection.execute("ROLLBACK")
         if isinstance(error, QueryError) or error is None:
@@ -328,6 +333,55 @@ class _Reading:
             raise self._reason from error
         if isinstance(error, (duckdb.Error, ValueError, OverflowError, RecursionError)):
             raise _query_error(error) from error
+
+
+class _Watch:
+    """A thread that looks after all queries: to start one for each would delay short queries."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._readings: set[_Reading] = set()
+        self._thread: threading.Thread | None = None
+        self._is_asleep = False
+
+    def add(self, reading: _Reading) -> None:
+        with self._changed:
+            self._readings.add(reading)
+            if self._thread is None or not self._thread.is_alive():  # or this is a forked process
+                self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
+                self._thread.start()
+            elif self._is_asleep:
+                self._changed.notify()
+
+    def remove(self, reading: _Reading) -> None:
+        """Forget a query; it is not interrupted when this has returned."""
+        with self._changed:
+            self._readings.discard(reading)
+
+    def _run(self) -> None:
+        idle = 0
+        while True:
+            with self._changed:
+                if not self._readings and idle > _IDLE_LOOKS:
+                    self._is_asleep = True
+                    self._changed.wait()
+                    self._is_asleep = False
+                idle = 0 if self._readings else idle + 1
+                self._look()
+            time.sleep(_WATCH_SECONDS)
+
+    def _look(self) -> None:
+        """Look at each query. This thread refers to none afterwards, so that they can be freed."""
+        memory = _memory() if self._readings else 0
+        for reading in self._readings:
+            reading.look(memory)
+
+
+_watch = _Watch()
+
+
+def _memory() -> int:
+    return psutil.Process().memory_info().rss
 
 
 def _query_error(error: Exception) -> QueryError | StoreError:
