@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
+import psutil
 import pytest
-from collector_process import CONFIG, ROOT, Collector, Recorder, send
+from collector_process import CONFIG, ROOT, Collector, Recorder, Running, send
 from opentelemetry.sdk.trace.export import SpanExportResult
+from otlp_sink import OtlpSink
 from waiting import until
 
 pytestmark = pytest.mark.timeout(120, func_only=True)
@@ -49,6 +52,52 @@ def test_several_targets_with_keys(collector_binary: Path) -> None:
     assert validate(collector_binary, environ, *KEYED) == ""
     # Without its file, a target with a key cannot be switched on.
     assert '"otlp_http/langfuse" which is not configured' in validate(collector_binary, environ)
+
+
+TARGETS = {
+    "otlp_grpc/tempo": ("", "", ""),
+    "otlp_http/phoenix": ("/v1/traces", "authorization", "Bearer a-key"),
+    "otlp_http/other": ("/v1/traces", "authorization", "a-key"),
+    "otlp_http/langfuse": ("/api/public/otel/v1/traces", "authorization", "Basic a-key"),
+    "otlp_http/logfire": ("/v1/traces", "authorization", "a-key"),
+    "otlp_http/datadog": ("/v1/traces", "dd-api-key", "a-key"),
+    "otlp_http/honeycomb": ("/v1/traces", "x-honeycomb-team", "a-key"),
+}
+"""Path, header and key of each target; the others are tested with the real ones."""
+ADDRESSES = {
+    "phoenix": ("PHOENIX_COLLECTOR_ENDPOINT", "PHOENIX_API_KEY"),
+    "other": ("PLAYHEAD_COLLECTOR_OTHER_ENDPOINT", "PLAYHEAD_COLLECTOR_OTHER_AUTHORIZATION"),
+    "langfuse": ("LANGFUSE_HOST", "LANGFUSE_AUTH"),
+    "logfire": ("LOGFIRE_BASE_URL", "LOGFIRE_TOKEN"),
+    "datadog": ("DD_OTLP_ENDPOINT", "DD_API_KEY"),
+    "honeycomb": ("HONEYCOMB_API_ENDPOINT", "HONEYCOMB_API_KEY"),
+}
+"""Variables with the address and the key of each target over HTTP."""
+
+
+async def test_each_target_gets_the_spans_with_its_key(running: Running, tmp_path: Path) -> None:
+    tempo = Recorder(tmp_path / "second")  # which takes OTLP over gRPC, too
+    with contextlib.ExitStack() as stack:
+        tempo.start()
+        stack.callback(tempo.stop)
+        sinks = {name: stack.enter_context(OtlpSink()) for name in ADDRESSES}
+        env = {"PLAYHEAD_COLLECTOR_EXPORTERS": f"[{', '.join(TARGETS)}]"}
+        for name, (address, key) in ADDRESSES.items():
+            env |= {address: sinks[name].url, key: "a-key"}
+        env["TEMPO_OTLP_ENDPOINT"] = f"127.0.0.1:{tempo.settings.otlp_grpc_port}"
+        collector = stack.enter_context(running(env, list(KEYED)))
+        with collector.http_exporter() as http:
+            assert send(http, ["to all"]) is SpanExportResult.SUCCESS
+        await tempo.wait_for_names(["to all"])
+        for name, sink in sinks.items():
+            until(lambda sink=sink: len(sink.spans) > 0, f"{name} has the span")
+            assert [span.name for span in sink.spans] == ["to all"]
+            path, header, key = TARGETS[f"otlp_http/{name}"]
+            assert (sink.paths, sink.headers[0][header]) == ([path], key)
+        assert sinks["langfuse"].headers[0]["x-langfuse-ingestion-version"] == "4"
+        command = " ".join(psutil.Process(collector.child.pid).cmdline())
+        assert "a-key" not in command
+        assert "a-key" not in collector.child.log.read_text()
 
 
 async def test_spans_reach_recorder_and_archive(

@@ -8,8 +8,8 @@ from collections.abc import Generator
 
 __all__ = ["rare_collection"]
 
-OBJECTS = 200_000
-"""New objects after which cyclic garbage is looked for."""
+OBJECTS = 20_000
+"""New objects after which cyclic garbage is looked for. It keeps the bodies of past requests."""
 
 
 @contextlib.contextmanager

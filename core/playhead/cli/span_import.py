@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from playhead.cli.collection import rare_collection
 from playhead.cli.errors import CliError, Exit
 from playhead.cli.options import json_option
 from playhead.cli.signals import interruptible
@@ -48,12 +47,7 @@ def command(settings: Settings, files: tuple[Path, ...], follow: bool, as_json: 
             if not path.is_file():
                 raise CliError(f"{path} is not a file", "Check the path.", Exit.USAGE)
     report = ImportReport()
-    with (
-        interruptible(),
-        rare_collection(),
-        _receiver(settings) as port,
-        Recorder(port) as recorder,
-    ):
+    with interruptible(), _receiver(settings) as port, Recorder(port) as recorder:
         shown = 0
 
         def progress(report: ImportReport) -> None:
