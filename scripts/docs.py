@@ -219,7 +219,8 @@ def agents_page() -> str:
     text = (
         "# Sample agents\n\nThis page lists the sample agents, with requests to send. Each agent "
         "is one file in `sample_agents/playhead_samples/agents/`.\n\n"
-        "- `playhead demo` starts four of them: approval, chat, intake and weather.\n"
+        "- `playhead demo` starts five of them: approval, chat, intake, remote-agents and "
+        "weather.\n"
         "- `python -m playhead_samples --port N` serves all of them. Register its address with a "
         "restate-server.\n\n"
         "The agents use a local LLM server. To use a real model, set `PLAYHEAD_MODEL` to any "

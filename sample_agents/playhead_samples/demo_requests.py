@@ -69,9 +69,16 @@ REQUESTS = (
         "ClaimIntake/ada/run",
         "Collision: my car needs 4000 USD of repairs and I had surgery for 9000 USD.",
     ),
+    Request(
+        "an agent that calls two other services",
+        "ClaimsDesk/run",
+        "Collision: my car needs 4000 USD of repairs and I had surgery for 9000 USD.",
+    ),
 )
+CALLED = 2
+"""Invocations that the last request leads to, besides its own."""
 
-AGENTS = ("approval", "chat", "intake", "weather")
+AGENTS = ("approval", "chat", "intake", "remote_agents", "weather")
 """Files of the agents that receive the requests."""
 
 TOOL_FAULTS = [
@@ -94,13 +101,17 @@ def inject_faults(stack: Stack) -> None:
     ).raise_for_status()
 
 
-def send(stack: Stack) -> Iterator[SentRequest]:
-    """Send the requests in order, without waiting for their answers.
+def send(stack: Stack, requests: Sequence[Request] = REQUESTS) -> Iterator[SentRequest]:
+    """Send requests in order, without waiting for their answers.
+
+    Args:
+        stack: The servers.
+        requests: By default, all of the demo.
 
     Raises:
         UnreachableError: the ingress does not answer, or rejects a request.
     """
-    for request in REQUESTS:
+    for request in requests:
         answer = _post(stack, f"{request.path}/send", {"message": request.message}).json()
         yield SentRequest(request, answer["invocationId"])
 

@@ -39,11 +39,15 @@ class Cli:
         return done
 
 
+ALONE = demo.REQUESTS[:-1]
+"""The requests that lead to one invocation each."""
+
+
 @pytest.fixture(scope="session")
 def cli(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cli]:
     with Stack(tmp_path_factory.mktemp("stack"), only=demo.AGENTS) as stack:
         demo.inject_faults(stack)
-        ids = {sent.request.title: sent.invocation_id for sent in demo.send(stack)}
+        ids = {sent.request.title: sent.invocation_id for sent in demo.send(stack, ALONE)}
         run = Cli(stack, ids)
         waiting = ids["an approval that waits for you"]
         want = {id_: "suspended" if id_ == waiting else "completed" for id_ in ids.values()}

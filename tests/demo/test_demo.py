@@ -14,7 +14,7 @@ from pathlib import Path
 import duckdb
 import psutil
 import pytest
-from playhead_samples.demo_requests import REQUESTS
+from playhead_samples.demo_requests import CALLED, REQUESTS
 from waiting import until
 
 DEMO = [sys.executable, "-m", "playhead", "demo"]
@@ -78,14 +78,18 @@ def test_headless_demo_lists_what_happened(tmp_path: Path) -> None:
         out, err = process.communicate(timeout=100)
     assert process.returncode == 0, err
     rows = json.loads(out)["invocations"]
-    assert len(rows) == len(REQUESTS)
+    assert len(rows) == len(REQUESTS) + CALLED
     assert {row["status"] for row in rows} == {"succeeded"}
     # The tool fails twice for Denver, the LLM rejects Berlin once. The approval suspends once for
     # the decision, and again when an LLM call takes longer than the inactivity timeout.
     expected = {"Denver": 3, "Berlin": 2}
     by_id = {row["id"]: row for row in rows}
     sent = {line.split()[1]: line for line in err.splitlines() if line.startswith("demo: inv_")}
-    assert set(sent) == set(by_id)
+    desk = next(id_ for id_ in sent if by_id[id_]["service"] == "ClaimsDesk")
+    called = {row["id"]: row for row in rows if row["invoked_by"] == desk}
+    assert {row["service"] for row in called.values()} == {"HealthDesk", "MotorDesk"}
+    assert {row["attempts"] for row in called.values()} == {1}
+    assert {*sent, *called} == set(by_id)
     for request, id_ in zip(REQUESTS, sent, strict=True):
         attempts = by_id[id_]["attempts"]
         if "roof" in request.message:
@@ -93,14 +97,15 @@ def test_headless_demo_lists_what_happened(tmp_path: Path) -> None:
             continue
         word = next((w for w in expected if w in request.message), "")
         assert attempts == expected.get(word, 1), request.title
-    # Two LLM calls per answer with a tool, one without, five for the intake and its specialists.
-    assert sum(row["llm_calls"] for row in rows) == 2 * 4 + 3 + 5
+    # Two LLM calls per answer with a tool, one without, five for the intake and its specialists,
+    # and for the claims desk and the services that it calls.
+    assert sum(row["llm_calls"] for row in rows) == 2 * 4 + 3 + 5 + 5
     assert all(row["tokens"]["input"] > 0 for row in rows)
     # The store contains all spans and can be opened with DuckDB alone.
     folder = tmp_path / "demo"
-    assert stored(folder, "SELECT count(*) FROM invocations") == [(len(REQUESTS),)]
+    assert stored(folder, "SELECT count(*) FROM invocations") == [(len(rows),)]
     (journal,) = stored(folder, "SELECT count(*), count(DISTINCT id) FROM journal")
-    assert journal[1] == len(REQUESTS)
+    assert journal[1] == len(rows)
     (spans,) = stored(folder, "SELECT count(*), count(DISTINCT span_id) FROM spans")
     assert spans[0] == spans[1]
     assert related(folder) == []

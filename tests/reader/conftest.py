@@ -20,6 +20,10 @@ __all__ = ["handlers", "restate"]
 SECONDS = 60.0
 
 
+ALONE = demo.REQUESTS[:-1]
+"""The requests that lead to one invocation each."""
+
+
 @dataclass(frozen=True)
 class Ran:
     """The stack after the demo's requests. Only the approval has not ended."""
@@ -33,7 +37,7 @@ class Ran:
 def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ran]:
     with Stack(tmp_path_factory.mktemp("stack"), only=demo.AGENTS) as stack:
         demo.inject_faults(stack)
-        ids = {sent.request.title: sent.invocation_id for sent in demo.send(stack)}
+        ids = {sent.request.title: sent.invocation_id for sent in demo.send(stack, ALONE)}
         waiting = ids["an approval that waits for you"]
         demo.wait_for_status(stack, [id_ for id_ in ids.values() if id_ != waiting], "completed")
         demo.wait_for_status(stack, [waiting], "suspended")

@@ -12,6 +12,7 @@ import duckdb
 import pytest
 from otlp_sink import OtlpSink
 from playhead_samples.collector import web_address
+from playhead_samples.demo_requests import CALLED, REQUESTS
 from target_programs import Jaeger, program
 
 pytestmark = pytest.mark.timeout(180, func_only=True)
@@ -42,7 +43,7 @@ def test_every_span_reaches_recorder_archive_and_jaeger(tmp_path: Path, jaeger: 
     folder = tmp_path / "demo"
     done = run("--dir", str(folder), "--to", "jaeger", JAEGER_OTLP_ENDPOINT=jaeger.grpc)
     assert done.returncode == 0, done.stderr
-    assert len(json.loads(done.stdout)["invocations"]) == 8
+    assert len(json.loads(done.stdout)["invocations"]) == len(REQUESTS) + CALLED
     assert "all spans go through the Collector" in done.stderr
     assert "jaeger: http://localhost:16686" in done.stderr
     stored = ids(folder)

@@ -231,6 +231,44 @@ async def test_a_recorder_that_ends_is_started_again_as_its_owner_says(
         child.stop()
 
 
+async def test_columns_and_a_saved_view_hold_in_the_next_run(desk, there, tmp_path) -> None:
+    """Chosen with `c`, saved with `V` and opened with `v`, on rows of the server."""
+    greeted = send(desk, "greet", "Grace")
+    failing = send(desk, "claim", 7)
+    kept = tmp_path / "dashboard.json"
+    app = PlayheadApp(connector(there, record=False), keep_in=kept)
+    async with app.run_test(size=(140, 30), notifications=True) as pilot:
+        screen: Any = app.screen
+        await wait_until(pilot, lambda: screen.listing.go_to(failing))
+        await pilot.press("c")
+        await wait_until(pilot, lambda: "Why it makes no progress" in screen_text(app))
+        # The status after the target, and no age.
+        await pilot.press("J", "j", "space", "enter")
+        await wait_until(pilot, lambda: screen.columns[:2] == ("target", "status"))
+        await pilot.press("slash", *"handler:greet", "enter", "V")
+        await wait_until(pilot, lambda: "Save this view as" in screen_text(app))
+        await pilot.press(*"greetings", "enter")
+        await wait_until(pilot, lambda: "Saved the view greetings" in screen_text(app))
+        await pilot.press("escape")
+        await wait_until(pilot, lambda: screen.listing.go_to(failing))
+    app = PlayheadApp(connector(there, record=False), keep_in=kept)
+    async with app.run_test(size=(140, 30), notifications=True) as pilot:
+        again: Any = app.screen
+        await wait_until(pilot, lambda: again.listing.go_to(failing))
+        assert again.columns[:2] == ("target", "status")
+        await pilot.press("v")
+        await wait_until(pilot, lambda: "handler:greet" in screen_text(app))
+        await pilot.press("1")
+        await wait_until(pilot, lambda: again.list_query.text == "handler:greet")
+        await wait_until(pilot, lambda: again.listing.go_to(greeted))
+        assert {row.handler for row in again.listing.rows} == {"greet"}
+        head = next(line for line in screen_text(app).splitlines() if "STATUS" in line)
+        assert head.split()[:3] == ["TARGET", "STATUS", "DURATION"]
+        late = send(desk, "greet", "Alan")
+        await wait_until(pilot, lambda: again.listing.go_to(late))
+        await wait_until(pilot, lambda: again.current.status == "succeeded")
+
+
 async def test_without_a_recorder_the_reason_and_live_data_are_shown(desk, there) -> None:
     """The store's folder is a file, so no recorder can start."""
     there.store.write_text("not a folder")

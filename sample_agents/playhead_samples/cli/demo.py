@@ -233,7 +233,7 @@ def _run_headless(stack: Stack, as_json: bool) -> None:
     # At their end, the agents export the spans that are still queued.
     stack.agents.stop()
     if stack.restate is not None and (stack.collector or stack.otlp_url == stack.recorder_url):
-        _wait_for_spans(stack, len(ids))
+        _wait_for_spans(stack, len(ids) + demo.CALLED)
     ls.main(["--json"] if as_json else [], "ls", standalone_mode=False, obj=stack.settings)
 
 
