@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import stat
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -14,6 +15,8 @@ from playhead.record import endpoint
 from playhead.record.client import StoreClient, connect
 from playhead.record.recorder import Recorder, open_recorder
 from playhead.settings import Settings
+from playhead.store.call_counts import COUNTS_OF
+from playhead.store.call_table import IS_BUILT
 from prometheus_client.parser import text_string_to_metric_families
 from waiting import until_async
 
@@ -287,3 +290,20 @@ async def test_texts_are_found_when_they_are_acknowledged_and_when_they_are_inde
             url = f"{recorder.endpoint.api_url}/search"
             response = await http.post(url, content=body, headers=headers)
             assert response.status_code == 400, body
+
+
+async def test_rows_that_are_kept_are_read_again_after_a_change(recorder: Recorder) -> None:
+    content = json.dumps({"sql": COUNTS_OF, "params": [["inv_1"]]}).encode()
+
+    async def rows() -> Any:
+        return (await ask(recorder, content)).raise_for_status().json()["rows"]
+
+    with recorder.store.reading() as cursor:
+        await until_async(lambda: cursor.execute(IS_BUILT).fetchall())
+    for _ in range(3):
+        assert await rows() == []
+    with recorder.store.transaction() as connection:
+        connection.execute("INSERT INTO journal (id, \"index\") VALUES ('inv_1', 0)")
+    for _ in range(3):
+        [row] = await rows()
+        assert (row["id"], row["journaled"]) == ("inv_1", True)

@@ -50,8 +50,12 @@ class Kept:
         """Compare all rows with those of the tables; only those of changed ones were read again."""
         for sql, count in PARAMETERS.items():
             self.read.clear()
+            assert (self.store.kept.whole_answer(sql, [IDS] * count) is None) == bool(changed)
             assert _by_id(self.rows(sql, IDS)) == _by_id(self.stored(sql, [IDS] * count))
             assert self.read == list(changed)
+            whole = self.store.kept.whole_answer(sql, [IDS] * count)
+            assert whole is not None
+            assert _by_id(json.loads(whole)) == _by_id(self.rows(sql, IDS))
 
 
 def _by_id(rows: list[dict[str, Any]]) -> list[str]:
@@ -132,6 +136,7 @@ def test_other_queries_and_parameters_are_left_to_the_database() -> None:
         (ATTEMPTS_OF, [["inv_1"], ["inv_2"]]),
     ):
         assert kept.answer(sql, params, read) is None
+        assert kept.whole_answer(sql, params) is None
 
 
 def test_memory_is_bounded() -> None:

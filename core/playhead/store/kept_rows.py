@@ -78,7 +78,15 @@ class KeptRows:
                 texts = dict.fromkeys(missing, "") | {row["id"]: to_json(row) for row in rows}
                 self._keep(sql, texts, reading)
             found |= texts
-        return f"[{','.join(filter(None, found.values()))}]"
+        return _list(found)
+
+    def whole_answer(self, sql: str, params: Sequence[Any]) -> str | None:
+        """Return the rows of a query as a JSON list; None if not all of them are kept."""
+        ids = _ids(params)
+        if ids is None:
+            return None
+        found = self._find(sql, ids)
+        return _list(found) if len(found) == len(ids) else None
 
     def forget(self, ids: Collection[str] | None) -> None:
         """Forget the rows of invocations that were written; None for all.
@@ -130,6 +138,10 @@ class KeptRows:
 
     def _remove(self, id_: str) -> None:
         self._size -= sum(map(_size, self._rows.pop(id_, {}).values()))
+
+
+def _list(texts: Mapping[str, str]) -> str:
+    return f"[{','.join(filter(None, texts.values()))}]"
 
 
 def _size(text: str | None) -> int:
