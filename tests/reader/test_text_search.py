@@ -204,6 +204,40 @@ async def test_what_is_not_indexed_yet_is_in_every_answer(tmp_path: Path) -> Non
         store.close()
 
 
+async def test_a_busy_recorder_is_left_alone_for_a_while(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(text_indexer, "BUSY_SECONDS", 0.0)
+    recorded_store = RecordedStore(tmp_path)
+    recorded_store.invocation("inv_0")
+    recorded_store.write()
+    store = Store(tmp_path)
+    now = looks = 0
+
+    def busy() -> bool:
+        nonlocal looks
+        looks += 1
+        return True
+
+    try:
+        pace = IndexerPace(quiet=0.0, rest=0.0, busy_rest=0.0)
+        indexer = TextIndexer(
+            store, busy=busy, pace=pace, failed=pytest.fail, clock=lambda: float(now)
+        )
+        running = asyncio.create_task(indexer.run())
+        await until_async(lambda: looks > 3)
+        assert indexer.behind == 1
+        found = indexer.search(["refund"], None, 10)
+        assert found is not None
+        assert found.ids == ("inv_0",)
+        now = 61
+        await until_async(lambda: indexer.behind == 0)
+        indexer.stop()
+        await running
+    finally:
+        store.close()
+
+
 async def test_more_changes_than_are_remembered_are_found_by_comparing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

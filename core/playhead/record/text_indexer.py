@@ -31,6 +31,8 @@ MOST_ROWS = 10_000
 LARGEST_ANSWER = 5000
 """Changed invocations up to which an answer is of use: all of them are in it."""
 IDLE_SECONDS = 10.0
+BUSY_SECONDS = 0.5
+"""Time between two looks at whether the recorder is still busy."""
 RETRY_SECONDS = 5.0
 LONGEST_RETRY_SECONDS = 300.0
 _NAME = "text_index"
@@ -63,6 +65,8 @@ class IndexerPace:
     """Pause after a batch, as a multiple of its time."""
     busy_rest: float = 9.0
     """The same while the recorder is busy."""
+    patience: float = 60.0
+    """Time that a busy recorder is left alone before something is indexed nevertheless."""
 
 
 @dataclass(slots=True)
@@ -110,6 +114,7 @@ class TextIndexer:
         self._is_comparing = False
         self._batch = BATCH
         self._is_damaged = False
+        self._busy_since: float | None = None
         self._wake = asyncio.Event()
         self._stopping = asyncio.Event()
 
@@ -159,7 +164,10 @@ class TextIndexer:
                 if self._index is None:
                     self._is_incomplete = False
                     self._index, self._backlog = await asyncio.to_thread(self._open)
-                elif self._is_incomplete and not self._changes and not self._backlog:
+                if self._leaves_alone():
+                    await self._pause(BUSY_SECONDS)
+                    continue
+                if self._is_incomplete and not self._changes and not self._backlog:
                     await self._compare()
                 if ids := self._due():
                     try:
@@ -180,6 +188,16 @@ class TextIndexer:
                 self._fail(f"the text index cannot be written: {error}")
                 await self._pause(pause)
                 pause = min(2 * pause, LONGEST_RETRY_SECONDS)
+
+    def _leaves_alone(self) -> bool:
+        """Return whether the recorder is busy, and has not been for long."""
+        now = self._clock()
+        if not self._busy():
+            self._busy_since = None
+            return False
+        if self._busy_since is None:
+            self._busy_since = now
+        return now - self._busy_since < self._pace.patience
 
     def _put_off(self, ids: Sequence[str]) -> None:
         """Index less at a time from now on, and an invocation that fails alone after the others."""
