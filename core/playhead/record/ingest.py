@@ -40,6 +40,8 @@ CHECKPOINT_BYTES = 256 * 1024 * 1024
 """Size of the store's write-ahead log from which it is checkpointed while requests arrive."""
 IDLE_SECONDS = 2.0
 """Time without requests after which the store is checkpointed."""
+RELEASE_WEIGHT = 128 * 1024 * 1024
+"""Weight of committed requests after which freed memory is returned to the system."""
 BUSY_SHARE = 0.3
 """Share of time above which queries do not wait for commits, which would double their time."""
 READ_WEIGHT = COMMIT_WEIGHT // 4
@@ -115,6 +117,8 @@ class Ingest:
         self._clock = clock
         self._memory = 0
         self._weight = COMMIT_WEIGHT
+        self._unreleased = 0
+        """Weight of the requests that were committed since freed memory was returned."""
         self._load = BusyShare()
         self._readers = 0
         self._last_read = -math.inf
@@ -320,10 +324,14 @@ class Ingest:
         try:
             await asyncio.to_thread(self._store.recover)
             await asyncio.to_thread(self._store.checkpoint)
-            await asyncio.to_thread(release_freed_memory)
+            await self._release()
             self._log.trim()
         except Exception as error:
             self.note_error(str(error))
+
+    async def _release(self) -> None:
+        self._unreleased = 0
+        await asyncio.to_thread(release_freed_memory)
 
     async def _yield_to_queries(self) -> bool:
         """Wait while queries run that started a moment ago; return whether clients read."""
@@ -382,10 +390,13 @@ class Ingest:
         self._log.cut(group.entries)
         self._queued_bytes -= sum(entry.length for entry in group.entries)
         self._progress.committed += len(group.entries)
+        self._unreleased += sum(entry.weight for entry in group.entries)
         self._changed_traces |= committed.traces
         self._changed(committed.invocations)
         if self._store.log_bytes() > CHECKPOINT_BYTES:
             await self._checkpoint()
+        elif self._unreleased > RELEASE_WEIGHT:
+            await self._release()
 
     def _settle(self) -> None:
         if not self._changed_traces:
