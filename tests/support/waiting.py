@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, TypeVar
 
 __all__ = ["until", "until_async", "until_stable"]
@@ -14,6 +14,8 @@ _T = TypeVar("_T")
 
 SECONDS = 30.0
 PAUSE_SECONDS = 0.02
+LONGEST_PAUSE_SECONDS = 0.1
+"""Conditions that take long are checked less often: many ask a server, which has other work."""
 
 
 def until(condition: Callable[[], _T], what: str | None = None, *, seconds: float = SECONDS) -> _T:
@@ -25,9 +27,10 @@ def until(condition: Callable[[], _T], what: str | None = None, *, seconds: floa
         seconds: time limit.
     """
     deadline = time.monotonic() + seconds
+    pauses = _pauses()
     while not (value := condition()):
         _check(deadline, condition, what, value)
-        time.sleep(PAUSE_SECONDS)
+        time.sleep(next(pauses))
     return value
 
 
@@ -39,13 +42,14 @@ async def until_async(
 ) -> _T:
     """Wait in an event loop until the condition or its awaited result is true; return the value."""
     deadline = time.monotonic() + seconds
+    pauses = _pauses()
     while True:
         found: Any = condition()
         value = await found if inspect.isawaitable(found) else found
         if value:
             return value
         _check(deadline, condition, what, value)
-        await asyncio.sleep(PAUSE_SECONDS)
+        await asyncio.sleep(next(pauses))
 
 
 def until_stable(
@@ -63,6 +67,13 @@ def until_stable(
         if (latest := read()) != value:
             value, since = latest, time.monotonic()
     return value
+
+
+def _pauses() -> Iterator[float]:
+    pause = PAUSE_SECONDS
+    while True:
+        yield pause
+        pause = min(1.2 * pause, LONGEST_PAUSE_SECONDS)
 
 
 def _check(deadline: float, condition: object, what: str | None, value: object) -> None:
