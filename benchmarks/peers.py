@@ -245,7 +245,8 @@ def measure(name: str, peer: Peer, requests: int, connections: int) -> Mapping[s
         print("go", file=sender.stdin, flush=True)
         line = sender.stdout.readline()
         if not line:
-            raise OSError("it does not accept all requests")
+            ended = "" if peer.child.running else ", and ended"
+            raise OSError(f"it does not accept all requests{ended}")
         left = dict(wanted)
         while left and time.perf_counter() - began < PATIENCE_SECONDS:
             left = {trace: spans for trace, spans in left.items() if peer.spans(trace) < spans}
