@@ -354,3 +354,22 @@ async def test_a_page_is_read_again_when_rows_are_deleted_meanwhile(tmp_path: Pa
         found = await StoredInvocations(client).newest(2, Filter(), NOW, None, live=False)  # type: ignore[arg-type]
         assert [row["id"] for row in found] == ["inv_2", "inv_1"]
     store.close()
+
+
+async def test_the_newest_rows_without_a_filter(tmp_path: Path) -> None:
+    recorded = RecordedStore(tmp_path)
+    for number in range(12):
+        recorded.invocation(f"inv_{number:02d}", created=number // 4)
+    recorded.write()
+    store = Store(tmp_path)
+    with store.transaction() as connection:
+        connection.execute("UPDATE invocations SET created_at = NULL WHERE id IN ('inv_00')")
+    source: Any = OpenStore(store)
+    sql = "SELECT id FROM invocations ORDER BY created_at DESC, id DESC"
+    ids = [row["id"] for row in await source.rows(sql)]
+    assert ids[0] == "inv_11"
+    assert ids[-1] == "inv_00"
+    for limit in range(1, 15):
+        found = await StoredInvocations(source).newest(limit, Filter(), NOW, None, live=False)
+        assert [row["id"] for row in found] == ids[:limit]
+    store.close()

@@ -93,6 +93,14 @@ UNION ALL BY NAME SELECT 'counts' AS part, * FROM ({COUNTS_OF})
 FEW = 10
 """Number of invocations up to which that takes less: a recorder keeps the answers to the parts."""
 
+_NEWEST = """
+coalesce(i.created_at, '-infinity') >= coalesce((
+  SELECT CASE WHEN count(created_at) = {limit} THEN min(created_at) END
+  FROM (SELECT created_at FROM invocations ORDER BY created_at DESC LIMIT {limit})
+), '-infinity')
+"""
+"""Condition that the newest rows meet. Fewer ids are read then, to order rows of the same time."""
+
 _QUEUES = """
 WITH wanted AS (
   SELECT id, target_service_name AS service, target_service_key AS key
@@ -167,10 +175,12 @@ class StoredInvocations:
             if part is not None and part.ids is not None and not part.ids:
                 continue
             made = await matching(self.client, wanted, now, live=live, within=part)
+            left = int(limit) - len(found)
+            everything = not (made.condition.where or made.condition.ctes or before)
             found += await self._selected(
                 made.condition,
-                f"ORDER BY i.created_at DESC, i.id DESC LIMIT {int(limit) - len(found)}",
-                more,
+                f"ORDER BY i.created_at DESC, i.id DESC LIMIT {left}",
+                (_NEWEST.format(limit=left), []) if everything else more,
             )
             if len(found) >= limit:
                 break
