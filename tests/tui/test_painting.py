@@ -75,6 +75,26 @@ async def test_an_age_is_drawn_when_its_text_changes(stage, drawn: list[str]) ->
         assert set(drawn) == {"inv_new"}
 
 
+async def test_all_ages_are_counted_from_one_time(stage) -> None:
+    """Moving the cursor draws two lines again; their ages agree with those of the others."""
+    now = [NOW]
+    source = FakeReader([
+        summary(f"inv_{n}", f"S{n}/run", "succeeded", 20 + n / 10, modified_at=ago(20 + n / 10))
+        for n in range(5)
+    ])  # fmt: skip
+    async with stage(source, size=(120, 20), now=lambda: now[0]) as s:
+        listing = s.app.screen.listing
+        await s.shows("S4/run")
+        await s.shows(" 20s ")
+        listing.refresh_changed = lambda: None  # no tick
+        now[0] += timedelta(seconds=7)
+        await s.press("j", "j")
+        await s.until(lambda: listing.place == 2)
+        await s.pilot.pause()
+        ages = {line.split("/run")[1].split()[0] for line in s.text.splitlines() if "/run" in line}
+        assert ages == {"20s"}
+
+
 async def test_pages_are_read_less_often_while_the_recorder_reports_changes(stage) -> None:
     source = FakeReader()
     feed = source.feed = ChangeFeed()

@@ -47,6 +47,8 @@ class InvocationList(RowsView[Invocation]):
     ) -> None:
         super().__init__(widget_id=widget_id, glyphs=glyphs)
         self.now = now
+        self._at = now()
+        """Time from which all ages on screen are counted, whichever lines are drawn again."""
         self.list_query = ListQuery()
         self.as_of: datetime | None = None
         """Time up to which durations grow, when the rows are older than the clock; else None."""
@@ -97,9 +99,14 @@ class InvocationList(RowsView[Invocation]):
         self._last_mark = None
         self.refresh()
 
+    def refresh_changed(self) -> None:
+        """Draw the lines again that look different now."""
+        self._at = self.now()
+        super().refresh_changed()
+
     def look_of(self, row: Invocation) -> object:
         """Return the texts of a row that change with the time."""
-        now = self.now()
+        now = self._at
         running = "" if row.ended else self._duration(row, now)
         return COLUMNS["age"].text(row, now), running
 
@@ -207,7 +214,7 @@ class InvocationList(RowsView[Invocation]):
             case "reason":
                 yield self._reason(row, cells, palette)
             case _ if not COLUMNS[name].figure:
-                text = COLUMNS[name].text(row, self.now())
+                text = COLUMNS[name].text(row, self._at)
                 style = palette.text if text else palette.faint
                 text = text or self.glyphs.none
                 yield cell(text, cells, style, ellipsis=self.glyphs.ellipsis)
@@ -246,7 +253,7 @@ class InvocationList(RowsView[Invocation]):
 
     def _figure(self, row: Invocation, name: str, palette: Palette) -> tuple[str, Style]:
         """Return one figure as text, empty when it is unknown, and its style."""
-        now = self.now()
+        now = self._at
         text = COLUMNS[name].text(row, now)
         match name:
             case "duration" if not row.ended:
