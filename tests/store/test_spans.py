@@ -137,5 +137,8 @@ def test_the_set_of_ids_is_exact_across_merges(monkeypatch: pytest.MonkeyPatch) 
     for at in range(0, len(rest), 37):
         keys.add(rest[at : at + 37])
     assert all(key in keys for key in truth)
+    others = {rng.randrange(2**64) for _ in range(2000)}
+    assert keys.known([*others, *truth]) == truth
+    assert SpanIdSet().known(others) == keys.known([]) == set()
     assert not any(rng.randrange(2**64) in keys for _ in range(2000))
     assert len(keys) == len(truth)

@@ -62,22 +62,31 @@ class SpanIdSet:
 
     def known(self, ids: Iterable[int]) -> set[int]:
         """Return those of these ids that are in the set."""
-        newest, ordered, end = self._new, self._sorted, len(self._sorted)
-        return {
-            id_
-            for id_ in ids
-            if id_ in newest or ((at := bisect_left(ordered, id_)) < end and ordered[at] == id_)
-        }
+        numbers = ids if isinstance(ids, array) else array("Q", ids)
+        found = self._new.intersection(numbers)
+        if numbers and len(self._array):
+            content = [None, pa.py_buffer(numbers)]
+            wanted = pa.Array.from_buffers(pa.uint64(), len(numbers), content)
+            places = pc.search_sorted(self._array, wanted)
+            last = pa.scalar(len(self._array) - 1, places.type)
+            nearest = self._array.take(pc.min_element_wise(places, last))
+            found.update(wanted.filter(pc.equal(nearest, wanted)).to_pylist())
+        return found
 
     def add(self, ids: Iterable[int]) -> None:
         """Add ids to the set."""
         self._new.update(ids)
         if len(self._new) >= max(MERGE_AT, len(self._sorted) // 8):
-            self._replace(pa.chunked_array([self._array, pa.array(self._new, pa.uint64())]))
+            newest = array("Q", self._new)
+            content = [None, pa.py_buffer(newest)]
+            self._replace(pa.chunked_array([
+                self._array, pa.Array.from_buffers(pa.uint64(), len(newest), content)
+            ]))  # fmt: skip
             self._new = set()
 
     def _replace(self, numbers: Any) -> None:
         if len(numbers):
-            self._array = pa.concat_arrays(numbers.take(pc.sort_indices(numbers)).chunks)
+            together = pa.concat_arrays(numbers.chunks)
+            self._array = together.take(pc.sort_indices(together))
             # A view of Arrow's memory: Python numbers would take five times as much.
             self._sorted = memoryview(self._array.buffers()[1]).cast("Q")
