@@ -55,8 +55,20 @@ def test_one_document_over_several_lines(tmp_path: Path) -> None:
     file = tmp_path / "a.json"
     file.write_text(json.dumps(json.loads(line("one")), indent=2))
     assert names(read_file(file)) == ["one"]
+    file.write_text(json.dumps(json.loads(line("nulls", attributes=None)), indent=2))
+    assert names(read_file(file)) == ["nulls"]
+    file.write_text(json.dumps({"resourceLogs": [{}]}, indent=2))
+    assert names(read_file(file)) == ["[a.json]"]
     file.write_text(json.dumps({"result": json.loads(line("of jaeger"))}))
     assert names(read_file(file)) == ["of jaeger"]
+
+
+def test_a_single_line_is_read_as_one_of_many(tmp_path: Path) -> None:
+    file = tmp_path / "a.json"
+    file.write_text(line("nulls", attributes=None))
+    assert names(read_file(file)) == ["nulls"]
+    file.write_text("\n")
+    assert names(read_file(file)) == []
 
 
 def test_an_empty_file_and_an_unknown_format(tmp_path: Path) -> None:

@@ -84,18 +84,16 @@ def _json(path: Path, file: IO[bytes], start: bytes) -> Source:
     first = file.readline(LARGEST_LINE)
     try:
         parse_traces(first)
-    except MalformedRequestError as error:
+    except MalformedRequestError:
         rest = file.read()
-        if rest.strip():
-            try:
-                document = parse_traces(first + rest)
-            except MalformedRequestError:
-                file.seek(0)  # lines, of which the first one is bad
-            else:
-                yield from _spans(document, str(path))
-                return
+        if not rest.strip():
+            yield from _line(first, f"{path}:1")
+            return
+        try:
+            yield from _document(first + rest, str(path))
+        except MalformedRequestError:
+            file.seek(0)  # lines, of which the first one is bad
         else:
-            yield Problem(f"{path}:1", error.title.replace("the body", "the line"))
             return
     else:
         file.seek(0)
@@ -107,14 +105,19 @@ def _line(line: bytes, place: str) -> Source:
     if not line.strip():
         return
     try:
-        document = parse_traces(line)
+        yield from _document(line, place)
+    except MalformedRequestError as error:
+        yield Problem(place, error.title.replace("the body", "the line"))
+
+
+def _document(text: bytes, place: str) -> Source:
+    """Yield the spans of a document. Raises MalformedRequestError if it is none."""
+    try:
+        document = parse_traces(text)
     except MalformedRequestError:
-        try:
-            yield _encoded(request_from_json(line))
-        except MalformedRequestError as error:
-            yield Problem(place, error.title.replace("the body", "the line"))
-        return
-    yield from _spans(document, place)
+        yield _encoded(request_from_json(text))
+    else:
+        yield from _spans(document, place)
 
 
 def _spans(document: TracesDocument, place: str) -> Source:
