@@ -60,6 +60,8 @@ LARGE_BODY = 64 * 1024
 """Size from which a query is parsed beside the event loop."""
 KEPT = frozenset({ATTEMPTS_OF, COUNTS_OF, INVOCATIONS_OF})
 """Queries whose rows are kept; see `KeptRows`."""
+FOLLOWING = frozenset({ATTEMPTS_OF, COUNTS_OF})
+"""Queries about invocations that another query has just found, which has waited for commits."""
 MEMORY_PAUSES = (0.02, 0.05, 0.1, 0.2, 0.4, 0.4)
 """Pauses before a query is tried again because there was no memory for it."""
 MEMORY_SECONDS = 0.5
@@ -111,7 +113,8 @@ def app(
             return _error(error.status, error.title)
         wait = request.headers.get("playhead-wait")
         try:
-            complete = await settled(_seconds(wait) if wait else None)
+            default = 0.0 if sql in FOLLOWING else None
+            complete = await settled(_seconds(wait) if wait else default)
         except ValueError:
             return _error(400, "playhead-wait must be a number of seconds")
         as_json = JSON in request.headers.get("accept", "")
