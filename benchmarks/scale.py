@@ -71,8 +71,8 @@ async def run(server: RestateServer, count: int) -> None:
         base = await measure("one row by id", lambda: client.query(
             f"SELECT id, status FROM sys_invocation_status WHERE id = '{one}'"))  # fmt: skip
         found = {
-            "poll of active invocations": await measure(
-                "poll of active invocations", reader.active
+            "search for changes": await measure(
+                "search for changes", lambda: reader.server_changes([one])
             ),
             "detail": await measure("detail (6 queries)", lambda: reader.invocation(one)),
             "list": await measure("list, newest 100", lambda: reader.invocations(limit=100)),

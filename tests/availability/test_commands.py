@@ -1,7 +1,12 @@
-"""Every command, whichever of server, recorder and store are available."""
+"""Every command, whichever of server, recorder and store are available.
+
+With `WHOLE_MATRIX=1`, texts are read at every width in every cell, and thousands of rows from every
+source, which takes several times as long.
+"""
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,8 +24,9 @@ START_SERVER = "Start restate-server, or set RESTATE_ADMIN_URL"
 NO_RECORDER = "No recorder is running"
 START_RECORDER = "`playhead record`"
 WIDTHS = (None, 40, 80)
-LONG_LISTS = ("server and recorder", "file")
-"""Where thousands of rows are printed. test_pages.py reads them all from the other sources."""
+WHOLE_MATRIX = bool(os.environ.get("WHOLE_MATRIX"))
+LONG_LISTS = SOURCES if WHOLE_MATRIX else ("server and recorder", "file")
+"""Where thousands of rows are printed. test_pages.py also reads them all from the server."""
 
 
 def test_every_command_has_a_call() -> None:
@@ -117,7 +123,7 @@ def widths(call: Call, words: list[str], rows: int, sources: str) -> tuple[int |
         return (80,)  # the file must not exist
     if "--limit" in words or call.needs == "the server":
         return ()  # long lists take seconds
-    if rows == 10 and sources == "server and recorder":
+    if WHOLE_MATRIX or (rows == 10 and sources == "server and recorder"):
         return WIDTHS
     if rows == 10:
         # The same reports with other notes: each source has every width, with some commands.
