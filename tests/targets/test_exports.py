@@ -136,7 +136,7 @@ def test_langfuse_gets_its_attributes(demo_store: Path, stored: Stored) -> None:
         [root] = [s for s in spans if s["root"]]
         assert root["langfuse.trace.input"] == root["langfuse.observation.input"]
         assert root["langfuse.trace.output"]
-    assert names == {"weather", "approval", "chat", "intake"}
+    assert names == {"weather", "approval", "chat", "intake", "claims_desk"}
 
 
 def test_what_is_stored_stays_untouched(demo_store: Path, stored: Stored) -> None:

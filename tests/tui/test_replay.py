@@ -177,8 +177,13 @@ async def test_leaving_ends_the_process_at_once(stage, tmp_path: Path) -> None:
         return [
             p
             for p in below
-            if p.status() != psutil.STATUS_ZOMBIE and "playhead.replay.child" in p.cmdline()
+            if p.status() != psutil.STATUS_ZOMBIE
+            and "playhead.replay.child" in p.cmdline()
+            and p not in of_other_tests
         ]
+
+    of_other_tests: list[psutil.Process] = []
+    of_other_tests += children()
 
     async with stage(None, connect=connecting("trip", code)) as s:
         s.app.open_replay("inv_1", "Counter/trips/trip")
