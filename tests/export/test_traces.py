@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import psutil
 import pytest
 from exported_rows import Run, Write, recording, rich_rows, row
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -213,6 +216,28 @@ def test_secrets_are_sent_and_never_shown(
     kept = [file for file in store.rglob("*") if file.is_file()]
     assert not any(b"top-secret" in f.read_bytes() or "pass" in f.name for f in kept)
     assert all(file.stat().st_mode & 0o077 == 0 for file in kept if file.suffix == ".sent")
+
+
+def test_secrets_leave_the_process_list(write: Write, hundred: list[SpanRow], store: Path) -> None:
+    """The target reads the command line of the process that sends the spans."""
+    lines: list[str] = []
+
+    def answer(request: ExportTraceServiceRequest) -> Answer:
+        lines.extend(" ".join(child.cmdline()) for child in psutil.Process().children())
+        return Answer()
+
+    with OtlpSink(answer) as sink:
+        url = sink.url.replace("http://", "http://user:pass-word@")
+        options = ["--header", "X-Key=top-secret", "--header=X-Team=a-secret", "--endpoint", url]
+        command = [sys.executable, "-m", "playhead", "--store", str(store), *TRACES]
+        subprocess.run([*command, "--to", "otlp", *options], check=True, capture_output=True)
+    [line] = {line for line in lines if "--store" in line}
+    assert sink.headers[0]["x-key"] == "top-secret"
+    assert sink.headers[0]["x-team"] == "a-secret"
+    assert "X-Key=… --header=X-Team=… " in line
+    assert "top-secret" not in line
+    assert "a-secret" not in line
+    assert "pass-word" not in line
 
 
 def test_targets_get_their_own_headers_and_paths(

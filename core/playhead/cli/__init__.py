@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -143,7 +144,9 @@ def cli(ctx: click.Context, **flags: Any) -> None:
 
 def main() -> None:
     """Run the `playhead` command: the entry point of the console script."""
+    from playhead.cli.process_title import hide_secrets
     from playhead.cli.streams import clean_streams
 
+    hide_secrets(sys.argv[1:])
     with clean_streams():
         cli(prog_name="playhead")

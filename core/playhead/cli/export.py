@@ -44,8 +44,8 @@ def command() -> None:
     "headers",
     metavar="NAME=VALUE",
     multiple=True,
-    help="Header of every request. Others can read it in the process list: put keys in "
-    "PLAYHEAD_EXPORT_HEADERS, or in the variables of the target.",
+    help="Header of every request. Put keys in PLAYHEAD_EXPORT_HEADERS or in the variables of the "
+    "target: the history of a shell keeps commands.",
 )
 @click.option(
     "--since",

@@ -109,10 +109,10 @@ _VERDICTS = ("same", "incomplete", "diverged", "blocked", "refused", "invalid")
 def command(ctx: click.Context, target: str, **options: Any) -> None:
     """Run today's code against a recorded journal, without side effects.
 
-    TARGET is an invocation id or a unique prefix of one, a recording, or a folder of recordings.
-    The code runs in a separate process, without network, file writes, subprocesses or secrets from
-    the environment; no step is executed. With --set, --answer or --live, the code runs with other
-    results, and both runs are compared.
+    The argument is an invocation id or a unique prefix of one, a recording, or a folder of
+    recordings. The code runs in a separate process, without network, file writes, subprocesses or
+    secrets from the environment; no step is executed. With --set, --answer or --live, the code runs
+    with other results, and both runs are compared.
 
     Exits with 0 when the code accepts the journal, 1 when it does not or when code outside a step
     tried a side effect or spoiled the answer, and 3 when the replay is not possible.
