@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-import struct
 from typing import Any
+
+from google.protobuf.message import Message
+from playhead.restate.protocol import ENTRY_TYPES
+from playhead.restate.protocol import service_protocol_pb2 as pb
+from playhead.restate.protocol.framing import frame
 
 CONTENT = b"application/vnd.restate.invocation.v6"
 INVOCATION = "inv_1g1QM7NENw4y3flf8NVfu2LImfbpQvq8Ya"
 TRACEPARENT = b"00-eeb480d5a69642baf09cdd6ec1ad5a6c-5cc09a3e25da924f-01"
+START = 0
+"""Wire type of the first message."""
 
 
 def journal(steps: int, value: bytes = b'"done"') -> bytes:
     """Return a request body: the input, then a number of steps named `step` with results."""
-    entries = [_frame(0x400, _field(14, _field(1, b'"x"')))]
+    entries = [_entry("Command: Input", pb.InputCommandMessage(value=pb.Value(content=b'"x"')))]
+    result = pb.Value(content=value)
     for number in range(1, steps + 1):
-        entries.append(_frame(0x411, _number(11, number) + _field(12, b"step")))
-        entries.append(_frame(0x8011, _number(1, number) + _field(5, _field(1, value))))
-    start = (
-        _field(1, bytes(range(24)))
-        + _field(2, INVOCATION.encode())
-        + _number(3, len(entries))
-        + _number(9, 7)
+        step = pb.RunCommandMessage(result_completion_id=number, name="step")
+        entries.append(_entry("Command: Run", step))
+        ended = pb.CompletionNotificationMessage(completion_id=number, value=result)
+        entries.append(_entry("Notification: Run", ended))
+    start = pb.StartMessage(
+        id=bytes(range(24)), debug_id=INVOCATION, known_entries=len(entries), random_seed=7
     )
-    return _frame(0, start) + b"".join(entries)
+    return frame(START, start.SerializeToString()) + b"".join(entries)
 
 
 async def drive(app: Any, service: str, handler: str, body: bytes) -> bytes:
@@ -56,22 +62,5 @@ async def drive(app: Any, service: str, handler: str, body: bytes) -> bytes:
     return output
 
 
-def _frame(kind: int, message: bytes) -> bytes:
-    return struct.pack(">HHI", kind, 0, len(message)) + message
-
-
-def _varint(number: int) -> bytes:
-    out = bytearray()
-    while number > 0x7F:
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    out.append(number)
-    return bytes(out)
-
-
-def _number(field: int, number: int) -> bytes:
-    return _varint(field << 3) + _varint(number)
-
-
-def _field(field: int, value: bytes) -> bytes:
-    return _varint(field << 3 | 2) + _varint(len(value)) + value
+def _entry(kind: str, message: Message) -> bytes:
+    return frame(ENTRY_TYPES[kind], message.SerializeToString())

@@ -35,6 +35,10 @@ from playhead.settings import Settings
 
 from benchmarks._agent_spans import SPANS, Load
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
+
+from target_programs import JAEGER, answers
+
 TARGETS = Path(__file__).parents[1] / "scripts" / "targets.sh"
 LAST = 8
 """Last requests whose traces are asked for: several connections send them in any order."""
@@ -42,24 +46,6 @@ TRACES = 3
 """Traces of each of them."""
 POLL_SECONDS = 0.1
 PATIENCE_SECONDS = 600
-
-JAEGER = """
-service:
-  extensions: [jaeger_storage, jaeger_query]
-  pipelines:
-    traces: {{receivers: [otlp], exporters: [jaeger_storage_exporter]}}
-  telemetry: {{metrics: {{level: none}}}}
-extensions:
-  jaeger_storage: {{backends: {{main: {{{storage}}}}}}}
-  jaeger_query:
-    storage: {{traces: main}}
-    http: {{endpoint: "127.0.0.1:{api}"}}
-    grpc: {{endpoint: "127.0.0.1:{other}"}}
-receivers:
-  otlp: {{protocols: {{http: {{endpoint: "127.0.0.1:{otlp}"}}}}}}
-exporters:
-  jaeger_storage_exporter: {{trace_storage: main}}
-"""
 
 
 class Peer(Protocol):
@@ -109,9 +95,8 @@ class Jaeger:
         self._url = f"http://127.0.0.1:{api}/api"
         config = folder / "jaeger.yaml"
         storage = self.storage.replace("FOLDER", str(folder))
-        config.write_text(
-            JAEGER.format(storage=storage, api=api, other=free_port(), otlp=self.port)
-        )
+        others = {"api_grpc": free_port(), "grpc": free_port()}
+        config.write_text(JAEGER.format(storage=storage, api=api, http=self.port, **others))
         command = [target("jaeger"), "--config", config]
         self.child = started(command, folder, f"{self._url}/services")
 
@@ -169,16 +154,9 @@ def target(name: str) -> Path:
 
 def started(command: Sequence[str | Path], folder: Path, url: str) -> ManagedProcess:
     """Start a program, and wait until it answers."""
-
-    def answers() -> bool:
-        try:
-            return httpx.get(url, trust_env=False, timeout=5).is_success
-        except httpx.HTTPError:
-            return False
-
     child = ManagedProcess(Path(command[0]).name, command, log=folder / "peer.log").start()
     try:
-        child.wait_until(answers, seconds=30, what="it answered")
+        child.wait_until(answers(url), seconds=30, what="it answered")
     except BaseException:
         child.stop()
         raise

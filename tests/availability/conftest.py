@@ -23,7 +23,7 @@ from playhead.restate.client import RestateClient
 from playhead.settings import Settings
 from playhead.store.database import DATABASE, Store
 from playhead.store.journal_writer import JournalCopy, write_copy
-from playhead.store.schema import INVOCATION_COLUMNS
+from playhead.store.tables import INVOCATION_COLUMNS
 from tui_idle import wait_for_the_loop
 from waiting import until
 

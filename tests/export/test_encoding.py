@@ -11,8 +11,8 @@ from playhead.export.otlp_lines import otlp_json
 from playhead.export.stored_spans import spans_of
 from playhead.record.otlp_json import fill_request, parse_traces
 from playhead.store.arrow import pa
-from playhead.store.schema import SPAN_COLUMNS
 from playhead.store.span_writer import SpanRow
+from playhead.store.tables import SPAN_COLUMNS
 
 TYPES: dict[str, Any] = {"UBIGINT": pa.uint64(), "UINTEGER": pa.uint32()}
 

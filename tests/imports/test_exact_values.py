@@ -19,9 +19,9 @@ from playhead.record.otlp_json import parse_traces
 from playhead.record.otlp_json_encoding import encoded_request
 from playhead.record.otlp_rows import span_rows
 from playhead.store.database import Store
-from playhead.store.schema import SPAN_COLUMNS
 from playhead.store.span_marks import MARKS
 from playhead.store.span_writer import SpanWriter, span_table
+from playhead.store.tables import SPAN_COLUMNS
 
 texts = st.text(max_size=8) | st.sampled_from(["nan", "inf", "AA==", "1", "bytes"])
 counts = st.sampled_from([0, 1, 2**32 - 1])

@@ -9,7 +9,7 @@ from pathlib import Path
 from playhead.model import Attempt, Span
 from playhead.reader.invocation.executed_time import executed, total
 from playhead.store.database import Store
-from playhead.store.schema import SPAN_COLUMNS
+from playhead.store.tables import SPAN_COLUMNS
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -19,7 +19,7 @@ from playhead.settings import Settings
 from playhead.store.database import Store
 from playhead.store.journal_writer import JournalCopy, write_copy
 from playhead.store.query import to_arrow
-from playhead.store.schema import INVOCATION_COLUMNS, JOURNAL_COLUMNS, TABLES
+from playhead.store.tables import INVOCATION_COLUMNS, JOURNAL_COLUMNS, TABLES
 from waiting import until_async
 
 from helpers import FREE, serve  # isort: skip

@@ -12,8 +12,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from playhead.record.otlp_columns import SpanDecoder
 from playhead.record.otlp_rows import span_rows
-from playhead.store.schema import SPAN_COLUMNS
 from playhead.store.span_marks import MARKING_NAMES, MARKS, marks_of
+from playhead.store.tables import SPAN_COLUMNS
 
 from otlp import request  # isort: skip
 

@@ -31,9 +31,9 @@ from playhead.store.kept_rows import INVOCATIONS_OF
 from playhead.store.llm_calls import rebuild_llm_calls
 from playhead.store.query import to_rows
 from playhead.store.retention import Keep, delete_expired
-from playhead.store.schema import JOURNAL_COLUMNS
 from playhead.store.span_invocations import inherit_invocations
 from playhead.store.span_writer import UNSET, SpanRow, SpanWriter
+from playhead.store.tables import JOURNAL_COLUMNS
 from playhead.store.upkeep import vacuum
 
 Select = Callable[..., list[dict[str, Any]]]

@@ -14,9 +14,9 @@ from playhead.store.call_table import rebuild_calls
 from playhead.store.database import Store
 from playhead.store.kept_rows import MOST_BYTES, KeptRows
 from playhead.store.query import to_rows
-from playhead.store.schema import SPAN_COLUMNS
 from playhead.store.span_invocations import inherit_invocations
 from playhead.store.span_writer import SpanRow, SpanWriter
+from playhead.store.tables import SPAN_COLUMNS
 
 PARAMETERS = {ATTEMPTS_OF: 2, COUNTS_OF: 1}
 TRACE = "a" * 32

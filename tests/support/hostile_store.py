@@ -8,8 +8,8 @@ from typing import Any
 
 from playhead.replay import Recording
 from playhead.store.database import Store
-from playhead.store.schema import SPAN_COLUMNS
 from playhead.store.span_writer import SpanWriter
+from playhead.store.tables import SPAN_COLUMNS
 
 __all__ = ["FORBIDDEN", "HOSTILE", "hostile_store"]
 

@@ -16,8 +16,8 @@ from playhead.store.arrow import pa
 from playhead.store.call_table import rebuild_calls
 from playhead.store.database import DATABASE, Store
 from playhead.store.figures import begin_figures, update_figures
-from playhead.store.schema import SPAN_COLUMNS, TABLES
 from playhead.store.span_writer import SpanWriter
+from playhead.store.tables import SPAN_COLUMNS, TABLES
 
 START = datetime(2026, 3, 14, 15, tzinfo=UTC)
 

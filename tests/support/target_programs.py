@@ -43,7 +43,7 @@ def answers(url: str) -> Callable[[], bool]:
 
     def check() -> bool:
         try:
-            return httpx.get(url, timeout=1).is_success
+            return httpx.get(url, timeout=1, trust_env=False).is_success
         except httpx.HTTPError:
             return False
 
@@ -57,7 +57,7 @@ service:
     traces: {{receivers: [otlp], exporters: [jaeger_storage_exporter]}}
   telemetry: {{metrics: {{level: none}}}}
 extensions:
-  jaeger_storage: {{backends: {{main: {{memory: {{max_traces: 100000}}}}}}}}
+  jaeger_storage: {{backends: {{main: {{{storage}}}}}}}
   jaeger_query:
     storage: {{traces: main}}
     http: {{endpoint: "127.0.0.1:{api}"}}
@@ -70,6 +70,7 @@ receivers:
 exporters:
   jaeger_storage_exporter: {{trace_storage: main}}
 """
+"""Configuration of Jaeger v2, with its storage and ports."""
 
 
 class Jaeger:
@@ -82,7 +83,7 @@ class Jaeger:
         self.http = f"http://127.0.0.1:{ports['http']}"
         self.grpc = f"127.0.0.1:{ports['grpc']}"
         config = folder / "jaeger.yaml"
-        config.write_text(JAEGER.format(**ports))
+        config.write_text(JAEGER.format(storage="memory: {max_traces: 100000}", **ports))
         self.child = ManagedProcess(
             "jaeger", [program("jaeger"), "--config", config], log=folder / "jaeger.log"
         )

@@ -159,6 +159,15 @@ class Bed:
         self.result(invocation_id)
         return invocation_id
 
+    def call_and_approve(self, target: str, key: str) -> str:
+        """Run an invocation that waits for an approval to its end, and return its id."""
+        invocation_id = self.start(target, key)
+        awakeable = self.world.published(key)
+        self.until(invocation_id, "suspended")
+        self.resolve(awakeable)
+        self.result(invocation_id)
+        return invocation_id
+
     def resolve(self, awakeable: str, value: Any = "yes") -> None:
         response = self._client.post(
             f"{self.server.ingress_url}/restate/awakeables/{awakeable}/resolve", json=value

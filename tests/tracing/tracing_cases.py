@@ -48,22 +48,14 @@ def model_fails(bed: Bed, key: str) -> Outcome:
 
 def suspended(bed: Bed, key: str) -> Outcome:
     bed.world.plan(key, [[["approve", {}]], "done"])
-    invocation = bed.start("Agents/ask", key)
-    awakeable = bed.world.published(key)
-    bed.until(invocation, "suspended")
-    bed.resolve(awakeable)
-    bed.result(invocation)
+    invocation = bed.call_and_approve("Agents/ask", key)
     return outcome(bed, invocation, [key], {"invoke_agent main": 2, "execute_tool approve": 2})
 
 
 def suspended_after_step(bed: Bed, key: str) -> Outcome:
     """The same with a step in the tool, and a model that fails after the wait."""
     bed.world.plan(key, [[["notify_then_approve", {}]], "done"], chat_2=1)
-    invocation = bed.start("Agents/ask", key)
-    awakeable = bed.world.published(key)
-    bed.until(invocation, "suspended")
-    bed.resolve(awakeable)
-    bed.result(invocation)
+    invocation = bed.call_and_approve("Agents/ask", key)
     return outcome(
         bed,
         invocation,

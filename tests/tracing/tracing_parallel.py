@@ -23,57 +23,30 @@ def gathered(bed: Bed, key: str) -> Outcome:
 
 def parallel_suspended(bed: Bed, key: str) -> Outcome:
     bed.world.plan(key, [[["look", {"name": "a"}], ["approve", {}]], "done"])
-    invocation = bed.start("Agents/ask", key)
-    awakeable = bed.world.published(key)
-    bed.until(invocation, "suspended")
-    bed.resolve(awakeable)
-    bed.result(invocation)
     return outcome(
         bed,
-        invocation,
+        bed.call_and_approve("Agents/ask", key),
         [key],
         {"invoke_agent main": 2, "execute_tool look": 1, "execute_tool approve": 2},
     )
 
 
 def one_of_two_fails(bed: Bed, key: str) -> Outcome:
-    tools = [["look", {"name": "a"}], ["look", {"name": "b", "seconds": 0.1}]]
-    bed.world.plan(key, [tools, "done"], step_b=2)
-    counts = bed.world.counts
-    invocation = bed.call("Agents/ask", key)
-    return outcome(
-        bed,
-        invocation,
-        [key],
-        {
-            "invoke_agent main": 3,
-            "execute_tool look": counts(key)["step a"] + counts(key)["step b"],
-        },
-        {"invoke_agent main": 2, "execute_tool look": 2, "run b": 2},
-    )
+    return _step_b_fails(bed, key, {"name": "a"}, {"name": "b", "seconds": 0.1})
 
 
 def first_of_two_fails(bed: Bed, key: str) -> Outcome:
     """The other order: the completed step was requested last."""
-    tools = [["look", {"name": "b", "seconds": 0.1}], ["look", {"name": "a"}]]
-    bed.world.plan(key, [tools, "done"], step_b=2)
-    counts = bed.world.counts
-    invocation = bed.call("Agents/ask", key)
-    return outcome(
-        bed,
-        invocation,
-        [key],
-        {
-            "invoke_agent main": 3,
-            "execute_tool look": counts(key)["step a"] + counts(key)["step b"],
-        },
-        {"invoke_agent main": 2, "execute_tool look": 2, "run b": 2},
-    )
+    return _step_b_fails(bed, key, {"name": "b", "seconds": 0.1}, {"name": "a"})
 
 
 def other_still_runs(bed: Bed, key: str) -> Outcome:
-    tools = [["look", {"name": "a", "seconds": 0.3}], ["look", {"name": "b"}]]
-    bed.world.plan(key, [tools, "done"], step_b=2)
+    return _step_b_fails(bed, key, {"name": "a", "seconds": 0.3}, {"name": "b"})
+
+
+def _step_b_fails(bed: Bed, key: str, *arguments: dict[str, object]) -> Outcome:
+    """Call a tool with each of these arguments at once; the step `b` fails twice."""
+    bed.world.plan(key, [[["look", one] for one in arguments], "done"], step_b=2)
     counts = bed.world.counts
     invocation = bed.call("Agents/ask", key)
     return outcome(

@@ -111,7 +111,7 @@ class FakeReader:
         self.copying: tuple[str, ...] = ()
         self.error: Exception | None = None
         self.recorded = False
-        """Whether totals have figures, as they have with a recorder."""
+        """Whether totals include the figures that a recorder provides."""
 
     async def invocations(
         self,

@@ -63,7 +63,7 @@ class SpanRecord:
         self.handled_exception = id(sys.exc_info()[1])
         """Id of the exception that was being handled when the span began."""
         self.live = False
-        """Whether work under this span happened in this attempt for the first time."""
+        """Whether this attempt did new work under this span."""
         self.replayed = False
         """Whether work under this span was found in the journal."""
         self.received_before = False

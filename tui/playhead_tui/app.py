@@ -151,7 +151,7 @@ class PlayheadApp(App[None]):
         self._compared: Invocation | None = None
         """Invocation that was chosen for a comparison."""
         self._warned = False
-        """Whether quitting was asked for while changes were being sent."""
+        """Whether the user quit while changes were being sent."""
         self.register_theme(DARK)
         self.register_theme(LIGHT)
         self.theme = LIGHT.name if _light_terminal() else DARK.name

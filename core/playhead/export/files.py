@@ -13,8 +13,8 @@ from playhead.export.otlp_encoding import batches
 from playhead.export.otlp_lines import otlp_json
 from playhead.export.stored_spans import SpanReader, span_key
 from playhead.store.arrow import pa, pc
-from playhead.store.schema import SPAN_COLUMNS
 from playhead.store.span_ids import SpanIdSet
+from playhead.store.tables import SPAN_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -15,7 +15,7 @@ import msgspec.json
 
 from playhead.errors import QueryLimitError
 from playhead.export.exact_values import details, restored, with_types
-from playhead.store.schema import SPAN_COLUMNS
+from playhead.store.tables import SPAN_COLUMNS
 
 if TYPE_CHECKING:
     from playhead.record.client import StoreClient
@@ -99,7 +99,7 @@ class Selection:
     parameters: tuple[Any, ...] = ()
     """Its parameters."""
     archived: bool = False
-    """Whether spans of the archive match, too."""
+    """Whether the archive has spans that match."""
 
     @property
     def prefix(self) -> str:

@@ -93,7 +93,7 @@ class CallSpan(NamedTuple):
 
     @property
     def needs_content(self) -> bool:
-        """Whether only its content can tell that a replay repeated it."""
+        """Whether only its content shows that a replay repeated it."""
         return self.kind == "llm" and self.succeeded and self.attempt_id is None
 
 

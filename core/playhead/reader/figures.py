@@ -12,7 +12,8 @@ from playhead.reader.invocation.times import spells_of, times_of
 from playhead.reader.listing.attempt_counts import StoredAttempts, with_attempts
 from playhead.reader.listing.live import LiveInvocations
 from playhead.reader.listing.reasons import Reasons
-from playhead.reader.listing.stored import Counts, StoredInvocations
+from playhead.reader.listing.stored import StoredInvocations
+from playhead.reader.listing.stored_counts import Counts
 from playhead.reader.sources import try_read
 
 __all__ = ["Figures"]

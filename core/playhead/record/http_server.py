@@ -89,7 +89,7 @@ class _Connection(H11Protocol):
 
     @property
     def is_idle(self) -> bool:
-        """Whether no request is under way; the head of the next one may have begun."""
+        """Whether no request is in progress; the head of the next one may have begun to arrive."""
         cycle = cast("RequestResponseCycle | None", self.cycle)
         return cycle is None or cycle.response_complete
 

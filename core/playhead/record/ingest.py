@@ -136,7 +136,7 @@ class Ingest:
         """A message of many tiny parts takes 30 times its size once parsed."""
         self._stopping = False
         self._is_failing = False
-        """Whether the last commit failed, for example for lack of memory or disk."""
+        """Whether the last commit failed, for example because the disk was full."""
         self._changed_traces = self._committer.open_traces if self._log.interrupted else set[str]()
         """Traces in which spans may inherit invocations."""
         self.delays = SpanDelays()

@@ -22,7 +22,7 @@ class Waiter:
     future: asyncio.Future[bool]
     """Receives whether they are visible."""
     is_patient: bool
-    """Whether to wait although commits fail."""
+    """Whether to continue to wait while commits fail."""
 
 
 @dataclass(slots=True)

@@ -22,7 +22,7 @@ from playhead.store.journal_writer import (
     copy_progress,
     write_copy,
 )
-from playhead.store.schema import INVOCATION_COLUMNS, JOURNAL_COLUMNS
+from playhead.store.tables import INVOCATION_COLUMNS, JOURNAL_COLUMNS
 from playhead.text import without_password
 
 __all__ = ["JournalCopier"]

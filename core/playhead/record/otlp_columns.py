@@ -44,8 +44,8 @@ from playhead.record.otlp_text import (
 from playhead.store.arrow import ArrowTable, pa, pc
 from playhead.store.arrow_source import ArrowSource
 from playhead.store.database import SETTINGS
-from playhead.store.schema import SPAN_COLUMNS
 from playhead.store.span_marks import MARKS
+from playhead.store.tables import SPAN_COLUMNS
 
 __all__ = ["SpanDecoder"]
 
@@ -188,37 +188,42 @@ class SpanDecoder:
     def _events(self, lists: Any) -> Any:
         """Return the events of each span as JSON."""
         items = lists.values
-        if not len(items):
-            return pa.repeat("[]", len(lists))
-        attributes = self._attributes(list_field(items, "attributes"))
-        optional = members(
-            dropped_attributes_count=field(items, "dropped_attributes_count"),
-            attribute_types=attributes.types,
-        )
-        text = pc.binary_join_element_wise(
-            '{"name":', json_text(field(items, "name")),
+        return self._objects(
+            lists,
+            '"name":', json_text(field(items, "name")),
             ',"time_unix_nano":', json_number(field(items, "time_unix_nano")),
-            ',"attributes":', attributes.json, optional, "}", "",
         )  # fmt: skip
-        return joined(lists, text, "[", "]")
 
     def _links(self, lists: Any) -> Any:
         """Return the links of each span as JSON."""
         items = lists.values
+        return self._objects(
+            lists,
+            '"trace_id":"', hex_text(field(items, "trace_id")),
+            '","span_id":"', hex_text(field(items, "span_id")), '"',
+            trace_state=field(items, "trace_state"), flags=field(items, "flags"),
+        )  # fmt: skip
+
+    def _objects(self, lists: Any, *first: Any, **optional: Any) -> Any:
+        """Return the events or links of each span as JSON.
+
+        Args:
+            lists: The lists of them.
+            first: The texts of their first members.
+            optional: Members that are left out where they are not set.
+        """
+        items = lists.values
         if not len(items):
             return pa.repeat("[]", len(lists))
         attributes = self._attributes(list_field(items, "attributes"))
-        optional = members(
-            trace_state=field(items, "trace_state"),
-            flags=field(items, "flags"),
+        others = members(
+            **optional,
             dropped_attributes_count=field(items, "dropped_attributes_count"),
             attribute_types=attributes.types,
         )
         text = pc.binary_join_element_wise(
-            '{"trace_id":"', hex_text(field(items, "trace_id")),
-            '","span_id":"', hex_text(field(items, "span_id")),
-            '","attributes":', attributes.json, optional, "}", "",
-        )  # fmt: skip
+            "{", *first, ',"attributes":', attributes.json, others, "}", ""
+        )
         return joined(lists, text, "[", "]")
 
 

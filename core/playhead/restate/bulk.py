@@ -59,7 +59,7 @@ class Change:
     done: str
     """Description of a success."""
     destroys: bool = False
-    """Whether it cannot be undone and asks for more than a key."""
+    """Whether it cannot be undone, so that a single key does not confirm it."""
 
     def refusal(self, row: Invocation) -> str:
         """Return why an invocation is left alone; empty if it can be changed."""

@@ -13,8 +13,8 @@ from playhead.model.status import GONE
 from playhead.store.arrow import ArrowTable, pa
 from playhead.store.database import Store
 from playhead.store.llm_calls import update_llm_calls
-from playhead.store.schema import TABLES
 from playhead.store.stale_figures import note_stale
+from playhead.store.tables import TABLES
 
 __all__ = ["CopyProgress", "JournalCopy", "copy_progress", "write_copy"]
 

@@ -27,13 +27,13 @@ ROW_OVERHEAD = 300
 
 
 class _Reading:
-    """A read under way."""
+    """A read in progress."""
 
     def __init__(self) -> None:
         self.written: set[str] = set()
         """Ids that were written since it began."""
         self.is_void = False
-        """Whether any may have been."""
+        """Whether rows of any invocation may have been written since."""
 
 
 class KeptRows:

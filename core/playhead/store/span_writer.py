@@ -14,11 +14,11 @@ from playhead.store.arrow_source import ArrowSource
 from playhead.store.call_table import add_calls, delete_calls
 from playhead.store.database import Store
 from playhead.store.llm_calls import update_llm_calls
-from playhead.store.schema import SPAN_COLUMNS
 from playhead.store.span_calls import SpanCalls
 from playhead.store.span_ids import SpanIdSet, id_numbers
 from playhead.store.span_marks import MARKS, marks_of
 from playhead.store.stale_figures import note_stale
+from playhead.store.tables import SPAN_COLUMNS
 
 __all__ = ["UNSET", "SpanRow", "SpanWriter", "Written", "span_table"]
 

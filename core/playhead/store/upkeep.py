@@ -14,7 +14,8 @@ from playhead.errors import StoreError
 from playhead.store.archive import move_to_archive
 from playhead.store.database import DATABASE, Store, exclusive
 from playhead.store.durable_copy import copy_durably
-from playhead.store.schema import TABLES, archive_statements, create_statements
+from playhead.store.schema import archive_statements, create_statements
+from playhead.store.tables import TABLES
 
 __all__ = ["perform", "vacuum"]
 

@@ -9,13 +9,13 @@ from playhead.model import AgentFigures, Cost
 from rich.style import Style
 
 from playhead_tui.drawing.palette import Palette
-from playhead_tui.screens.groups import Groups, GroupScreen
+from playhead_tui.screens.groups import CountedInvocations, Groups
 from playhead_tui.widgets.group_list import Column
 
 __all__ = ["AgentsScreen"]
 
 
-class AgentsScreen(GroupScreen[AgentFigures]):
+class AgentsScreen(CountedInvocations[AgentFigures]):
     """Figures of models, tools and steps, by agent."""
 
     NAME = "Agents"

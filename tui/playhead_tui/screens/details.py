@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar, Generic, TypeVar
 
@@ -12,7 +13,6 @@ from textual.containers import Container
 from textual.widgets import Footer, Static
 
 from playhead_tui.drawing.document import Line
-from playhead_tui.interfaces import Dashboard
 from playhead_tui.screens.groups import GroupScreen
 from playhead_tui.widgets.chips import Chips
 from playhead_tui.widgets.group_list import GroupList
@@ -31,9 +31,6 @@ class NamedScreen(GroupScreen[Group], Generic[Group]):
     """A list that is filtered by a part of a name instead of the filter language."""
 
     FILTER_HINT = "Part of a name"
-
-    def __init__(self, dashboard: Dashboard, filter_: str = "") -> None:
-        super().__init__(dashboard, filter_, lambda _: None)
 
     def filter_problem(self, text: str) -> str | None:
         """Return None: every text can be part of a name."""
@@ -69,6 +66,7 @@ class DetailScreen(NamedScreen[Group], Generic[Group]):
     _shown: tuple[str | None, Sequence[Line]] = (None, ())
     """Row and lines in the pane."""
 
+    @abstractmethod
     def details(self, row: Group) -> Sequence[Line]:
         """Return the details of a row."""
         raise NotImplementedError

@@ -10,7 +10,7 @@ from playhead.model import FailureGroup
 from textual.binding import Binding, BindingType
 
 from playhead_tui.drawing.glyphs import ASCII
-from playhead_tui.screens.groups import Groups, GroupScreen
+from playhead_tui.screens.groups import CountedInvocations, Groups
 from playhead_tui.widgets.group_list import Column
 
 __all__ = ["FailuresScreen"]
@@ -19,7 +19,7 @@ LIMIT = 500
 """Groups that are read."""
 
 
-class FailuresScreen(GroupScreen[FailureGroup]):
+class FailuresScreen(CountedInvocations[FailureGroup]):
     """Groups of equal failures, the most frequent first."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

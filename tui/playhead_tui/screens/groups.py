@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, TypeVar
@@ -21,7 +22,7 @@ from playhead_tui.widgets.group_list import Column, GroupList
 from playhead_tui.widgets.notes import Notes
 from playhead_tui.widgets.rows import RowsView
 
-__all__ = ["GroupScreen", "Groups"]
+__all__ = ["CountedInvocations", "GroupScreen", "Groups"]
 
 Group = TypeVar("Group")
 UNUSED = ("hold_view", "follow", "match", "answer")
@@ -52,7 +53,7 @@ class GroupsRead(Message):
 
 
 class GroupScreen(PollingScreen, Generic[Group]):
-    """A list of groups; Enter shows the invocations of one in the list of invocations."""
+    """A list of groups from the store, with a filter."""
 
     DEFAULT_CSS = """
     GroupScreen #title { height: 1; background: $panel; padding: 0 1; }
@@ -71,46 +72,40 @@ class GroupScreen(PollingScreen, Generic[Group]):
     NAME: ClassVar[str]
     EMPTY: ClassVar[str]
 
-    def __init__(
-        self, dashboard: Dashboard, filter_: str, show_invocations: Callable[[str], None]
-    ) -> None:
+    def __init__(self, dashboard: Dashboard, filter_: str = "") -> None:
         """Create the screen.
 
         Args:
             dashboard: the app.
-            filter_: only invocations that match are counted.
-            show_invocations: shows the invocations that match a filter.
+            filter_: only groups that match are shown.
         """
         super().__init__(dashboard)
         self.filter = filter_
-        self._show_invocations = show_invocations
         self._loaded = False
         self._left: str | None = None
         """The row under the cursor."""
 
     # For subclasses.
 
+    @abstractmethod
     def columns(self) -> Sequence[Column[Group]]:
         """Return the columns."""
         raise NotImplementedError
 
+    @abstractmethod
     def key_of(self, group: Group) -> str:
         """Return the identity of a group."""
         raise NotImplementedError
 
-    def filter_of(self, group: Group) -> str:
-        """Return the filter that selects the invocations of a group."""
-        raise NotImplementedError
-
+    @abstractmethod
     async def read_groups(self, filter_: str) -> Groups[Group]:
         """Read the groups."""
         raise NotImplementedError
 
+    @abstractmethod
     def open_group(self, group: Group) -> None:
-        """Show the invocations of the group."""
-        wanted = self.filter_of(group)
-        self.dismiss()
-        self._show_invocations(f"{wanted} {self.filter}".strip())
+        """Show what is in a group; called when it is chosen."""
+        raise NotImplementedError
 
     def shown(self) -> None:
         """Follow up on new rows."""
@@ -249,3 +244,31 @@ class GroupScreen(PollingScreen, Generic[Group]):
             self.set_filter("")
         else:
             self.dismiss()
+
+
+class CountedInvocations(GroupScreen[Group], Generic[Group]):
+    """Groups of invocations; Enter shows those of one group in the list of invocations."""
+
+    def __init__(
+        self, dashboard: Dashboard, filter_: str, show_invocations: Callable[[str], None]
+    ) -> None:
+        """Create the screen.
+
+        Args:
+            dashboard: the app.
+            filter_: only invocations that match are counted.
+            show_invocations: shows the invocations that match a filter.
+        """
+        super().__init__(dashboard, filter_)
+        self._show_invocations = show_invocations
+
+    @abstractmethod
+    def filter_of(self, group: Group) -> str:
+        """Return the filter that selects the invocations of a group."""
+        raise NotImplementedError
+
+    def open_group(self, group: Group) -> None:
+        """Show the invocations of the group."""
+        wanted = self.filter_of(group)
+        self.dismiss()
+        self._show_invocations(f"{wanted} {self.filter}".strip())

@@ -14,7 +14,7 @@ from textual.binding import Binding, BindingType
 
 from playhead_tui.drawing.palette import Palette
 from playhead_tui.interfaces import Dashboard
-from playhead_tui.screens.groups import Groups, GroupScreen
+from playhead_tui.screens.groups import CountedInvocations, Groups
 from playhead_tui.widgets.group_list import Column
 
 __all__ = ["InvocationGroupsScreen"]
@@ -23,7 +23,7 @@ LIMIT = 500
 """Groups that are read."""
 
 
-class InvocationGroupsScreen(GroupScreen[InvocationGroup]):
+class InvocationGroupsScreen(CountedInvocations[InvocationGroup]):
     """Invocations with the same service, status, error or key, the largest group first."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

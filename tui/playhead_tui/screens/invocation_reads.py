@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -95,10 +96,12 @@ class InvocationReads(PollingScreen):
 
     # For the subclass.
 
+    @abstractmethod
     def show(self) -> None:
         """Show the newest state, or the one at which the view was held."""
         raise NotImplementedError
 
+    @abstractmethod
     def go_to_what_matters(self) -> None:
         """Move the cursor of a timeline that is shown for the first time."""
         raise NotImplementedError

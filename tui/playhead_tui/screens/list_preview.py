@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Any
 
 from playhead.model import Invocation, InvocationDetail
@@ -47,6 +48,7 @@ class ListPreview(ListReads):
         """Id and row of what was read last, and the number of changes until then."""
 
     @property
+    @abstractmethod
     def current(self) -> Invocation | None:
         """The invocation under the cursor."""
         raise NotImplementedError

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from abc import abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -162,14 +163,17 @@ class ListReads(PollingScreen):
 
     # For the subclass.
 
+    @abstractmethod
     def rows_in_view(self) -> Iterable[Invocation]:
         """Return the rows in view."""
         raise NotImplementedError
 
+    @abstractmethod
     def show_new(self) -> None:
         """Show what was read."""
         raise NotImplementedError
 
+    @abstractmethod
     def show_age(self) -> None:
         """Show how old the rows are."""
         raise NotImplementedError

@@ -26,7 +26,7 @@ class ListState:
     more: bool
     """Whether older rows were not read."""
     local: bool
-    """Whether the rows that were read are all that is to be shown."""
+    """Whether all rows to show have been read."""
     everything: int | None = None
     """Number of all invocations; None if it is not known."""
     matching: Totals | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Any, ClassVar, NamedTuple
 
 from playhead.columns import COLUMNS, known_columns
@@ -58,10 +59,12 @@ class ListViews(ListActivity):
 
     # For the subclass.
 
+    @abstractmethod
     def change_query(self, **changes: Any) -> None:
         """Change the query, and show what matches."""
         raise NotImplementedError
 
+    @abstractmethod
     def open_groups_by(self, by: GroupKey) -> None:
         """Show groups of the invocations that match."""
         raise NotImplementedError

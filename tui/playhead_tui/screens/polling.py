@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
@@ -165,10 +166,12 @@ class PollingScreen(Screen[None]):
     async def _poll(self, poller: Poller[Any]) -> None:
         await poller.run()
 
+    @abstractmethod
     async def read(self) -> Any:
         """Read once. Runs in a worker and must not change widgets."""
         raise NotImplementedError
 
+    @abstractmethod
     def deliver(self, result: Any) -> None:
         """Post a message with the result. Runs in a worker."""
         raise NotImplementedError
@@ -225,9 +228,9 @@ class PollingScreen(Screen[None]):
         return None
 
     def set_filter(self, text: str) -> None:
-        """Filter by this text."""
-        raise NotImplementedError
+        """Filter by this text; does nothing on a screen without a filter."""
 
+    @abstractmethod
     def focus_rows(self) -> None:
         """Move the focus back to the rows."""
         raise NotImplementedError

@@ -31,7 +31,7 @@ class Column(Generic[Group]):
     style: Callable[[Group, Palette], Style]
     right: bool = False
     flexible: bool = False
-    """Whether it takes the cells that are left over."""
+    """Whether it takes the remaining width."""
     importance: int = 0
     """The least important columns are left out first."""
 

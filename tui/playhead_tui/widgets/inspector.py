@@ -40,7 +40,7 @@ class Inspector(TextPane):
         self._wanted_tab = "Overview"
         self._raw: dict[tuple[str, int], object] = {}
         self.all_messages = False
-        """Whether messages that an earlier call had are shown, too."""
+        """Whether messages of earlier calls are shown again."""
         self._detail: InvocationDetail | None = None
 
     def inspect(self, row: TimelineRow | None, detail: InvocationDetail) -> None:

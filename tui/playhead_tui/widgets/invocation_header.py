@@ -51,7 +51,7 @@ class InvocationHeader(Widget):
     ) -> None:
         super().__init__()
         self.can_answer = can_answer
-        """Whether a key answers here."""
+        """Whether a key resolves the awakeable or promise here."""
         self.crumbs = tuple(crumbs)
         self.now = now
         self.glyphs = glyphs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -96,6 +97,7 @@ class RowsView(ScrollView, Generic[Row], can_focus=True):
 
     # For subclasses.
 
+    @abstractmethod
     def key_of(self, row: Row) -> str:
         """Return the identity of a row."""
         raise NotImplementedError
@@ -104,6 +106,7 @@ class RowsView(ScrollView, Generic[Row], can_focus=True):
         """Return the identities of all rows."""
         return map(self.key_of, rows)
 
+    @abstractmethod
     def draw_row(self, row: Row, width: int, palette: Palette) -> Iterable[Segment]:
         """Draw a row in `width` cells, without the cursor."""
         raise NotImplementedError

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from playhead.errors import QueryError
 from playhead.filters.language import Filter
 from playhead.filters.store import StoreCondition
-from playhead.model import Cost, Invocation, Order, Span, Tokens
-from playhead.reader.costs import PricedCall, total_cost
+from playhead.model import Invocation, Order, Span
 from playhead.reader.listing.attempt_counts import StoredAttempts
 from playhead.reader.listing.endings import Endings
 from playhead.reader.listing.matching import matching
@@ -25,6 +23,7 @@ from playhead.reader.listing.order_sql import (
 )
 from playhead.reader.listing.reasons import commands_by_id, pause_failure
 from playhead.reader.listing.rows import SPAN_COLUMNS, span_of
+from playhead.reader.listing.stored_counts import COUNTS, OLDER_COUNTS, Counts, counts_of
 from playhead.reader.listing.text_search import search_parts
 from playhead.reader.listing.waiting import Queue
 from playhead.record.client import StoreClient
@@ -32,57 +31,9 @@ from playhead.restate.rows import EventRow, JournalRow, event_row, journal_row, 
 from playhead.store.attempt_counts import ATTEMPTS_OF, PERIODS
 from playhead.store.call_counts import COUNTS_OF
 from playhead.store.kept_rows import INVOCATIONS_OF
-from playhead.store.span_selection import SPANS_OF
-from playhead.store.views import LLM_CALLS
-from playhead.values import as_dict, as_int, as_json, as_list, as_text
+from playhead.values import as_int, as_text
 
-__all__ = ["Counts", "StoredInvocations"]
-
-_WANTED = "(SELECT unnest(?::VARCHAR[]))"
-
-
-def _counts_sql(calls: str, copies: str, *, before: str = "") -> str:
-    """Return the query of counts.
-
-    Args:
-        calls: The rows of the view `llm_calls`, or the view.
-        copies: Table or subquery with the rows of `journal_llm_calls`.
-        before: Common table expressions that `calls` reads.
-    """
-    return f"""
-WITH {before}calls AS (
-  SELECT invocation_id AS id, count(*) AS requests, count(*) FILTER (answered) AS answers,
-    sum(input_tokens) FILTER (answered) AS input_tokens,
-    sum(output_tokens) FILTER (answered) AS output_tokens,
-    list({{'provider': provider, 'model': model, 'at': epoch_us(started_at),
-      'input': input_tokens, 'output': output_tokens, 'read': cache_read_tokens,
-      'write': cache_write_tokens, 'agent': agent}}) FILTER (answered) AS priced
-  FROM {calls} AS calls WHERE invocation_id IN {_WANTED} GROUP BY id
-), copies AS (
-  SELECT invocation_id AS id, count(*) AS copied FROM {copies} AS copies
-  WHERE copied AND invocation_id IN {_WANTED} GROUP BY id
-), journals AS (
-  SELECT id, true AS journaled FROM journal WHERE "index" = 0 AND id IN {_WANTED}
-)
-SELECT id, requests, answers, input_tokens, output_tokens, copied, journaled, priced
-FROM calls FULL JOIN copies USING (id) FULL JOIN journals USING (id)
-"""
-
-
-# Without the column `seconds`, whose join with attempts would cost more than all the rest.
-_COUNTED = ("invocation_id", "input_tokens", "output_tokens", "answered", "provider", "model",
-            "started_at", "cache_read_tokens", "cache_write_tokens", "agent")  # fmt: skip
-# Materialized, so that the conditions on attributes are not checked for all other spans too.
-_COUNTS = _counts_sql(
-    f"({LLM_CALLS.rows_sql(_COUNTED, source='own')})",
-    "journal_llm_calls",
-    before=f"own AS MATERIALIZED (SELECT * EXCLUDE (resource) FROM spans WHERE {SPANS_OF}), ",
-)
-_OLDER_COUNTS = _counts_sql(
-    "(SELECT *, NULL AS cache_read_tokens, NULL AS cache_write_tokens, NULL AS agent"
-    " FROM llm_calls)",
-    "(SELECT NULL AS invocation_id, false AS copied)",
-)
+__all__ = ["StoredInvocations"]
 
 _FIGURES = f"""
 SELECT 'attempts' AS part, * FROM ({ATTEMPTS_OF})
@@ -124,19 +75,6 @@ FROM wanted LEFT JOIN queued USING (id) LEFT JOIN holders USING (service, key)
 """
 """Places in the queues. A running shared handler is indistinguishable from the holder of the lock,
 so that the holder is named only where it is the one invocation that has started."""
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """Counts of one invocation; None if neither its journal nor a span of a call was recorded."""
-
-    llm_calls: int | None = None
-    tokens: Tokens | None = None
-    cost: Cost | None = None
-    models: tuple[str, ...] = ()
-    agents: tuple[str, ...] = ()
-    copied_llm_calls: int = 0
-    """Answers that a restart copied from the original invocation, which counts them."""
 
 
 class StoredInvocations:
@@ -260,7 +198,7 @@ class StoredInvocations:
             return attempts, counts
         return (
             StoredAttempts(_by_id(parts["attempts"]), _periods(parts["period"])),
-            {str(row["id"]): _counts(row) for row in parts["counts"]},
+            {str(row["id"]): counts_of(row) for row in parts["counts"]},
         )
 
     async def attempts(self, ids: Sequence[str]) -> StoredAttempts:
@@ -286,20 +224,20 @@ class StoredInvocations:
         """
         if not ids:
             return {}
-        return {str(row["id"]): _counts(row) for row in await self._counted(list(ids))}
+        return {str(row["id"]): counts_of(row) for row in await self._counted(list(ids))}
 
     async def _counted(self, ids: list[str]) -> list[dict[str, Any]]:
         try:
             rows = await self.client.rows(COUNTS_OF, [ids])
             if all(row["id"] is not None for row in rows):
                 return rows
-            return await self.client.rows(_COUNTS, [ids] * 4)
+            return await self.client.rows(COUNTS, [ids] * 4)
         except QueryError:  # a store that an older recorder wrote
             pass
         try:
-            return await self.client.rows(_COUNTS, [ids] * 4)
+            return await self.client.rows(COUNTS, [ids] * 4)
         except QueryError:
-            return await self.client.rows(_OLDER_COUNTS, [ids] * 3)
+            return await self.client.rows(OLDER_COUNTS, [ids] * 3)
 
     async def journal(self, invocation_id: str) -> list[JournalRow]:
         """Return the journal without payloads."""
@@ -389,36 +327,3 @@ def _by_id(rows: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
 
 def _periods(rows: Iterable[Mapping[str, Any]]) -> tuple[tuple[int, int], ...]:
     return tuple((int(row["started"]), int(row["seen"])) for row in rows)
-
-
-def _counts(row: Mapping[str, Any]) -> Counts:
-    tokens = Tokens(int(row["input_tokens"] or 0), int(row["output_tokens"] or 0))
-    is_known = bool(row["requests"] or row["copied"] or row["journaled"])
-    return Counts(
-        llm_calls=int(row["answers"] or 0) if is_known else None,
-        tokens=tokens if is_known else None,
-        cost=total_cost(_priced(row.get("priced"))) if is_known else None,
-        models=_names(row.get("priced"), "model"),
-        agents=_names(row.get("priced"), "agent"),
-        copied_llm_calls=int(row["copied"] or 0),
-    )
-
-
-def _names(calls: object, of: str) -> tuple[str, ...]:
-    """Return the names in the column `priced`, each once, in order of time."""
-    found = sorted(map(as_dict, as_list(as_json(calls))), key=lambda call: as_int(call.get("at")))
-    return tuple(dict.fromkeys(name for call in found if (name := as_text(call.get(of)))))
-
-
-def _priced(calls: object) -> Iterator[PricedCall]:
-    """Yield the calls in the column `priced`, which is a list, or a list as JSON text."""
-    for call in map(as_dict, as_list(as_json(calls))):
-        yield PricedCall(
-            provider=as_text(call.get("provider")),
-            model=as_text(call.get("model")),
-            at=datetime.fromtimestamp(as_int(call.get("at")) / 1e6, UTC),
-            input_tokens=call.get("input"),
-            output_tokens=call.get("output"),
-            cache_read_tokens=as_int(call.get("read")),
-            cache_write_tokens=as_int(call.get("write")),
-        )

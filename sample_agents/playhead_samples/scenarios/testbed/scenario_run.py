@@ -213,7 +213,7 @@ class ScenarioRun:
 
     @property
     def settled(self) -> bool:
-        """Whether the server had the time to send all spans, so that figures are certain."""
+        """Whether the server had enough time to send all spans, so that figures are exact."""
         return self.ended_at is not None and time.time() > self.ended_at + SETTLED_SECONDS
 
     def stop_counting(self) -> None:

@@ -5,14 +5,11 @@ from __future__ import annotations
 from playhead.replay import Report, Session, WhatIfQuestion, WhatIfResult
 from textual.message import Message
 
-from playhead_tui.drawing.python_source import SourceFile
-
 __all__ = [
     "BreakpointsFound",
     "ReplayFailed",
     "ReportReady",
     "SessionReady",
-    "SourceFileRead",
     "StageStarted",
     "WhatIfFinished",
 ]
@@ -58,14 +55,6 @@ class BreakpointsFound(Message, bubble=False):
         super().__init__()
         self.search = search
         self.hits = hits
-
-
-class SourceFileRead(Message, bubble=False):
-    """Posted when a source file was read, or could not be read."""
-
-    def __init__(self, file: SourceFile) -> None:
-        super().__init__()
-        self.file = file
 
 
 class WhatIfFinished(Message, bubble=False):

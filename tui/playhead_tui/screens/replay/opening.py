@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from abc import abstractmethod
 
 from playhead.replay import Recording, Replayer, Report, Session
 from textual import work
@@ -39,6 +40,7 @@ class ReplayOpeningScreen(Screen[None]):
         """Position of the playhead after opening."""
         self._stages: list[tuple[str, float]] = []
 
+    @abstractmethod
     def show_header(self) -> None:
         """Show the position of the playhead, and the verdict or the current activity."""
         raise NotImplementedError

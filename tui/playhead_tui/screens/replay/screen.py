@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, ClassVar
 
 from playhead.replay import Stop, WhatIfQuestion
@@ -11,7 +10,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import Footer
 
-from playhead_tui.drawing.python_source import SourceFile, read_source, short_path
+from playhead_tui.drawing.python_source import SourceFile, short_path
 from playhead_tui.inspector.stop import frames
 from playhead_tui.interfaces import Dashboard
 from playhead_tui.screens.replay.messages import (
@@ -19,7 +18,6 @@ from playhead_tui.screens.replay.messages import (
     ReplayFailed,
     ReportReady,
     SessionReady,
-    SourceFileRead,
     WhatIfFinished,
 )
 from playhead_tui.screens.replay.opening import ReplayOpeningScreen
@@ -78,8 +76,6 @@ class ReplayScreen(ReplayOpeningScreen):
         self.search = ""
         self.hits: frozenset[int] = frozenset()
         """Positions of the stops that match the search."""
-        self._files: dict[str, SourceFile] = {}
-        self._reading: set[str] = set()
         self._activity = ""
 
     def compose(self) -> ComposeResult:
@@ -103,7 +99,7 @@ class ReplayScreen(ReplayOpeningScreen):
         """Show the stops; after a new run the playhead returns to its place."""
         self.session = session = message.session
         session.position = max(0, min(self.resume_at, len(session.stops) - 1))
-        self._files.clear()
+        self.panes.source.forget_files()
         self.add_class("ready")
         self.panes.steps.show_rows(session.stops)
         if not isinstance(self.focused, FilterBar):
@@ -175,30 +171,10 @@ class ReplayScreen(ReplayOpeningScreen):
             pane.show_source(SourceFile("", unreadable=reason), 0, "Source")
             return
         _, frame = shown[min(self.level, len(shown) - 1)]
-        title = (
-            f"{short_path(frame.file, self.app_location.app_dir)}:{frame.line}  {frame.function}"
-        )
+        folder = self.app_location.app_dir
+        title = f"{short_path(frame.file, folder)}:{frame.line}  {frame.function}"
         others = {f.line for _, f in shown if f.file == frame.file and f is not frame}
-        file = self._files.get(frame.file)
-        if file is None:
-            reading = SourceFile(frame.file, unreadable="Reading ...")
-            pane.show_source(reading, frame.line, title)
-            if frame.file not in self._reading:
-                self._reading.add(frame.file)
-                self._read(frame.file)
-            return
-        pane.show_source(file, frame.line, title, others)
-
-    @work(group="source")
-    async def _read(self, path: str) -> None:
-        file = await asyncio.to_thread(read_source, path, self.app_location.app_dir)
-        self.post_message(SourceFileRead(file))
-
-    def on_source_file_read(self, message: SourceFileRead) -> None:
-        """Show the file if the playhead is still in it."""
-        self._reading.discard(message.file.path)
-        self._files[message.file.path] = message.file
-        self._show_source()
+        pane.show_file(frame.file, folder, frame.line, title, others)
 
     # Moving.
 

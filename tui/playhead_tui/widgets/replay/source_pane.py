@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Iterator
 from typing import ClassVar
 
 from rich.segment import Segment
-from textual import events
+from textual import events, work
 from textual.binding import BindingType
 from textual.geometry import Size
+from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from playhead_tui.drawing.cells import clip, fit
 from playhead_tui.drawing.glyphs import UNICODE, Glyphs
 from playhead_tui.drawing.palette import Palette, palette_of
-from playhead_tui.drawing.python_source import SourceFile
+from playhead_tui.drawing.python_source import SourceFile, read_source
 from playhead_tui.widgets.replay.stop_pane import SCROLLING
 
 __all__ = ["SourcePane"]
+
+
+class SourceFileRead(Message, bubble=False):
+    """Posted when a source file was read, or could not be read."""
+
+    def __init__(self, file: SourceFile) -> None:
+        super().__init__()
+        self.file = file
 
 
 class SourcePane(ScrollView, can_focus=True, inherit_bindings=False):
@@ -38,6 +48,10 @@ class SourcePane(ScrollView, can_focus=True, inherit_bindings=False):
         self._title = ""
         self._line = 0
         self._others: frozenset[int] = frozenset()
+        self._files: dict[str, SourceFile] = {}
+        """The files that were read, by path."""
+        self._unread: set[str] = set()
+        """Paths of the files that are being read."""
 
     @property
     def line(self) -> int:
@@ -60,6 +74,40 @@ class SourcePane(ScrollView, can_focus=True, inherit_bindings=False):
         self.virtual_size = Size(1, len(file.lines) + 1)
         self._reveal()
         self.refresh()
+
+    def show_file(
+        self, path: str, folder: str, line: int, title: str, others: Collection[int]
+    ) -> None:
+        """Show a file, once it has been read.
+
+        Args:
+            path: path of the file, as a frame names it.
+            folder: folder that a relative path starts from.
+            line: the current line, from 1.
+            title: title above the source.
+            others: lines where other tasks wait.
+        """
+        file = self._files.get(path)
+        if file is None and path not in self._unread:
+            self._unread.add(path)
+            self._read(path, folder)
+        self.show_source(file or SourceFile(path, unreadable="Reading ..."), line, title, others)
+
+    def forget_files(self) -> None:
+        """Read the files again when they are shown next: they may have changed."""
+        self._files.clear()
+
+    @work(group="source")
+    async def _read(self, path: str, folder: str) -> None:
+        self.post_message(SourceFileRead(await asyncio.to_thread(read_source, path, folder)))
+
+    def on_source_file_read(self, message: SourceFileRead) -> None:
+        """Show the file, if it is still wanted."""
+        file = message.file
+        self._unread.discard(file.path)
+        self._files[file.path] = file
+        if file.path == self._file.path:
+            self.show_source(file, self._line, self._title, self._others)
 
     def _reveal(self) -> None:
         """Scroll the current line to the middle unless it is well inside the pane."""
