@@ -29,7 +29,7 @@ from playhead.replay.child.stops import stops_of
 from playhead.replay.differences.explain import all_differences
 from playhead.replay.engine.app import App, load_app
 from playhead.replay.engine.handler_run import HandlerRun, request_body
-from playhead.replay.engine.strict import strict
+from playhead.replay.verdict import strict
 from playhead.replay.worker import Worker
 from playhead.restate.protocol import service_protocol_pb2 as messages
 from restate.vm import VMWrapper

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from changes import CHANGES, Change
 from playhead.replay import Recording
-from playhead.replay.child.operations import report as replay_report
 from playhead.replay.engine.app import App, load_app
+from playhead.replay.verdict import replay_here as replay_report
 
 RECORDINGS = Path(__file__).parents[1] / "recordings"
 _numbers = itertools.count()

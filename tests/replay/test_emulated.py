@@ -9,7 +9,7 @@ from playhead.replay import Recording
 from playhead.replay.differences.explain import all_differences
 from playhead.replay.engine.app import App
 from playhead.replay.engine.playback import Dry, play
-from playhead.replay.engine.strict import strict
+from playhead.replay.verdict import strict
 from playhead.values import readable
 
 RECORDINGS = sorted((Path(__file__).parents[1] / "recordings").glob("v[67]/*.journal.json"))
@@ -24,11 +24,11 @@ def test_it_ends_as_the_sdk_does_and_finds_no_difference(
     sdk = strict(handlers_app, recording)
     found = all_differences(handlers_app, recording)
     assert (found.divergences, found.notes) == ((), ())
-    assert len(found.playback.pairs) == len(list(recording.journal().steps()))
-    ended = found.playback.ended
+    assert len(found.paired.pairs) == len(list(recording.journal().steps()))
+    ended = found.paired.run.ended
     if sdk.verdict == "incomplete":
         assert ended is None
-        assert found.playback.waiting_at == sdk.waiting_at
+        assert found.paired.run.waiting_at == sdk.waiting_at
     else:
         assert ended is not None
         assert readable(ended.fields["value"]) == sdk.output

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from playhead.replay import Recording, Report
-from playhead.replay.child.operations import report as replay_report
 from playhead.replay.engine.app import load_app
+from playhead.replay.verdict import replay_here as replay_report
 
 RECORDED = Path(__file__).parents[1] / "recordings" / "v6" / "run_ok.journal.json"
 RUN_OK = replace(Recording.load(RECORDED), steps={})
@@ -63,9 +63,12 @@ def test_a_handler_that_waits_elsewhere_replays(body: str, tmp_path: Path):
     assert (report.verdict, report.divergences) == ("same", ()), report.sdk_message
 
 
-def test_a_handler_that_never_continues_is_incomplete_and_shows_where(tmp_path: Path):
+def test_a_handler_that_never_continues_differs_and_shows_where(tmp_path: Path):
     report = run(tmp_path, "await asyncio.Event().wait()")
-    assert report.verdict == "incomplete"
+    assert report.verdict == "diverged"
+    assert [d.current for d in report.divergences] == [
+        "the handler waits, and writes no further command"
+    ]
     assert (report.waiting_at or "").endswith(".py:10")
 
 

@@ -27,7 +27,7 @@ from playhead.replay.engine.handler_run import HandlerRun, request_body
 from playhead.replay.engine.playback import Assume, Playback, play
 from playhead.replay.engine.shortcuts import REPLACED, shortcuts
 from playhead.replay.engine.stack import UserCode
-from playhead.replay.engine.strict import strict
+from playhead.replay.verdict import strict
 from playhead.restate.protocol import service_protocol_pb2 as messages
 from restate import server_context
 from restate.serde import JsonSerde

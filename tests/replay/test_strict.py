@@ -9,7 +9,7 @@ from playhead.journal.commands import result_value
 from playhead.replay import Recording
 from playhead.replay.engine.app import App
 from playhead.replay.engine.handler_run import HandlerRun, request_body
-from playhead.replay.engine.strict import strict
+from playhead.replay.verdict import strict
 from playhead.values import readable
 from restate.vm import VMWrapper
 

@@ -118,7 +118,7 @@ class AppProcess:
             "guarded": self.options.guarded,
             "files": self.options.isolated,
         }
-        self.send(setup, None, START_TIMEOUT)
+        self.send(setup, START_TIMEOUT)
         self.isolation = self._isolation(compiled, folders)
         if self.options.require_isolation and not self.isolation.complete:
             isolation = self.isolation
@@ -232,8 +232,8 @@ class AppProcess:
                 continue
         process.kill()
 
-    def send(self, document: dict[str, Any], data: bytes | None, timeout: float) -> None:
-        """Send a request, and bytes that belong to it.
+    def send(self, document: dict[str, Any], timeout: float) -> None:
+        """Send a request.
 
         Raises:
             WorkerError: The process ended.
@@ -241,11 +241,7 @@ class AppProcess:
         assert self._channel is not None
         self._token = new_token()
         try:
-            self._channel.send(
-                self._token, {**document, "has_data": data is not None}, timeout=timeout
-            )
-            if data is not None:
-                self._channel.send_bytes(self._token, data, timeout=timeout)
+            self._channel.send(self._token, document, timeout=timeout)
         except OSError:
             self._fail(_ENDED)
 
@@ -283,7 +279,14 @@ class AppProcess:
         """Convert a document of the process, which the user's code could have changed."""
         try:
             return convert(document)
-        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+        except (
+            ArithmeticError,
+            AttributeError,
+            LookupError,
+            RecursionError,
+            TypeError,
+            ValueError,
+        ):
             raise self.garbage() from None
 
     def garbage(self) -> errors.AnswerError:

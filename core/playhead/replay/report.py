@@ -15,11 +15,11 @@ Verdict = Literal["same", "diverged", "blocked", "incomplete", "refused", "inval
 """Whether today's code accepts the journal.
 
 `same`: it does, and ends the same way. `diverged`: the SDK refuses the journal (error 570), or the
-handler raises an exception that it did not raise before. `blocked`: code outside a step tried a
-side effect, which the replay blocked, so the run from there on can differ from a real one.
-`incomplete`: the code accepts all of the journal, which ends before the handler does. `refused`:
-the journal cannot be replayed; `Report.reason` has the reason. `invalid`: the code interfered with
-the replay's answer, so nothing is known.
+handler raises an exception that it did not raise before, or waits before the end of the journal.
+`blocked`: code outside a step tried a side effect, which the replay blocked, so the run from there
+on can differ from a real one. `incomplete`: the code accepts all of the journal, which ends before
+the handler does. `refused`: the journal cannot be replayed; `Report.reason` has the reason.
+`invalid`: the code interfered with the replay's answer, so nothing is known.
 """
 
 

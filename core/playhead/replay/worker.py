@@ -6,8 +6,11 @@ frame of its channel and answers each with one frame; see `playhead.replay.child
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import importlib.util
 import os
+import time
 from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +26,7 @@ from playhead.replay.stop import Stop
 
 if TYPE_CHECKING:
     from playhead.journal.recording import Recording
+    from playhead.replay.engine.calls import Plan
 
 __all__ = ["TIMEOUT", "Worker", "measured_isolation"]
 
@@ -117,12 +121,12 @@ class Worker:
         """Replay a recording, or its file; an error makes the verdict `refused`.
 
         Args:
-            recording: The recording, or its path, which the child process reads itself.
+            recording: The recording, or its path.
             explain: List all differences, not only the first one that the SDK refuses.
         """
+        blocked: list[str] = []
         try:
-            document, blocked = self.request("report", recording, explain=explain)
-            report = self.process.validated(Report.from_json, document)
+            report = self._judged(recording, blocked, explain=explain)
         except errors.ReplayError as error:
             id_, target = (
                 ("", "") if isinstance(recording, Path) else (recording.id, recording.target)
@@ -138,9 +142,33 @@ class Worker:
         return replace(
             report,
             verdict="blocked" if is_native and passes else report.verdict,
-            blocked=tuple(blocked),
+            blocked=tuple(dict.fromkeys(blocked)),
             notes=(*report.notes, *notes),
             isolation=self.isolation,
+        )
+
+    def _judged(self, recording: Recording | Path, blocked: list[str], *, explain: bool) -> Report:
+        """Run the code, and compute the report here, where the user's code cannot change it."""
+        self.start()
+        from playhead.journal.recording import Recording as RecordingType
+        from playhead.replay import verdict
+        from playhead.replay.engine.transcript import Playthrough, Transcript
+
+        source = RecordingType.load(recording) if isinstance(recording, Path) else recording
+        verdict.require_replayable(source)
+        deadline = time.monotonic() + self.timeout
+
+        def run(op: str, source: Recording | None, **fields: Any) -> Any:
+            document, refused = self.request(op, source, deadline=deadline, **fields)
+            blocked.extend(refused)
+            return document
+
+        def play(plan: Plan) -> Playthrough:
+            return self.process.validated(Playthrough.from_json, run("play", None, plan=plan))
+
+        transcript = self.process.validated(Transcript.from_json, run("strict", source))
+        return self.process.validated(
+            lambda _: verdict.report(source, transcript, play if explain else None), None
         )
 
     def stops(self, recording: Recording) -> tuple[tuple[Stop, ...], tuple[str, ...]]:
@@ -196,12 +224,15 @@ class Worker:
         document, _ = self.request("annotate", recording)
         return type(recording).from_json(document)
 
-    def request(self, op: str, recording: Recording | Path, **fields: Any) -> tuple[Any, list[str]]:
+    def request(
+        self, op: str, recording: Recording | None, *, deadline: float | None = None, **fields: Any
+    ) -> tuple[Any, list[str]]:
         """Send one request; return its result and the side effects that were blocked meanwhile.
 
         Args:
             op: An operation of `playhead.replay.child.operations`.
-            recording: The recording, or the path of its file.
+            recording: The recording; None for the one of the last request.
+            deadline: Time of the monotonic clock at which to give up; by default, after `timeout`.
             fields: Further members of the request.
 
         Raises:
@@ -209,19 +240,12 @@ class Worker:
                 new one.
             ReplayError: The operation failed.
         """
-        data = None
-        source: dict[str, Any] = {}
-        if isinstance(recording, Path):
-            from playhead.journal import file_format
-
-            source["source"], data = str(recording), file_format.read(recording)
-        else:
-            source["recording"] = recording.to_json()
-        self.start()
-        self.process.send(
-            {"op": op, **source, **fields, "timeout": self.timeout}, data, self.timeout
-        )
-        answer = self.process.answer(self.timeout, f"it did not finish within {self.timeout:g} s")
+        if recording is not None:
+            fields["recording"] = recording.to_json()
+            self.start()
+        left = self.timeout if deadline is None else max(0.0, deadline - time.monotonic())
+        self.process.send({"op": op, **fields, "timeout": left}, self.timeout)
+        answer = self.process.answer(left, f"it did not finish within {self.timeout:g} s")
         blocked = self.process.validated(lambda a: [str(what) for what in a["blocked"]], answer)
         return self._unpack(answer), [*blocked, *self.process.blocked()]
 
@@ -243,6 +267,9 @@ class Worker:
                 "app to Playhead's: `uvx --with . playhead replay …`.",
             )
         self.process.launch()
+        # While the process imports the app, import what computes its verdicts.
+        with contextlib.suppress(errors.AppError):
+            importlib.import_module("playhead.replay.verdict")
         answer = self.process.answer(START_TIMEOUT, f"importing it took over {START_TIMEOUT:g} s")
         if "error" in answer:
             self.close()

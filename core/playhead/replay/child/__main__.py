@@ -68,6 +68,7 @@ def main() -> None:
         return
     # The imported modules stay, so the garbage collector can skip them.
     gc.freeze()
+    served = operations.Operations(app, guard)
     channel.send(token, {"ready": spec, "blocked": guard.take()})
     while True:
         try:
@@ -76,7 +77,7 @@ def main() -> None:
             return
         faulthandler.dump_traceback_later(request["timeout"] + _GRACE_SECONDS, exit=True)
         try:
-            answer = {"result": operations.run(app, guard, request)}
+            answer = {"result": served.run(request)}
         except ReplayError as error:
             answer = _error(error)
         except Exception as error:
@@ -117,12 +118,8 @@ def _channel(number: int) -> Channel:
 
 
 def _request(channel: Channel) -> tuple[bytes, dict[str, Any]]:
-    """Return the next request; the bytes of a recording follow in a frame of their own."""
     token, payload = channel.receive()
-    request: dict[str, Any] = json.loads(payload)
-    if request.pop("has_data", False):
-        _, request["data"] = channel.receive()
-    return token, request
+    return token, json.loads(payload)
 
 
 def _isolate(channel: Channel, token: bytes, setup: dict[str, Any]) -> None:

@@ -22,7 +22,7 @@ from playhead.restate.ids import decode_invocation_id
 from playhead.restate.protocol import ENTRY_TYPES
 from playhead.restate.protocol.framing import CONTENT_TYPE, START, frame, frames
 
-__all__ = ["Ending", "HandlerResult", "HandlerRun", "request_body"]
+__all__ = ["Ending", "HandlerResult", "HandlerRun", "content_type", "request_body"]
 
 _OLDEST, _DEFAULT, _NEWEST = 5, 6, 7
 """Versions of the service protocol that handlers can run with."""
@@ -44,6 +44,12 @@ class HandlerResult:
     def first(self, code: int) -> bytes | None:
         """Return the first message of a wire type; None if none was sent."""
         return next((message for sent, message in self.sent if sent == code), None)
+
+
+def content_type(recording: Recording) -> str:
+    """Return the content type of that request: the version of the protocol that the run uses."""
+    pinned = int(recording.invocation.get("pinned_service_protocol_version") or _DEFAULT)
+    return CONTENT_TYPE.format(version=max(_OLDEST, min(pinned, _NEWEST)))
 
 
 def request_body(recording: Recording) -> bytes:
@@ -126,8 +132,6 @@ class HandlerRun:
         return self.result
 
     async def _serve(self, body: bytes) -> None:
-        pinned = int(self.recording.invocation.get("pinned_service_protocol_version") or _DEFAULT)
-        content_type = CONTENT_TYPE.format(version=max(_OLDEST, min(pinned, _NEWEST)))
         path = f"/invoke/{self.recording.service}/{self.recording.handler}"
         scope = {
             "type": "http",
@@ -139,7 +143,7 @@ class HandlerRun:
             "raw_path": path.encode(),
             "root_path": "",
             "query_string": b"",
-            "headers": [(b"content-type", content_type.encode())],
+            "headers": [(b"content-type", content_type(self.recording).encode())],
             "client": None,
             "server": None,
         }

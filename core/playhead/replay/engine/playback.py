@@ -47,9 +47,10 @@ class Dry:
 class Assume:
     """A policy that answers every call, if necessary with `None`, to keep the handler running."""
 
-    def __init__(self) -> None:
-        self.assumed: list[Call] = []
-        """Calls with the result `None` that the handler may have used."""
+    @staticmethod
+    def assumes(call: Call) -> bool:
+        """Return whether the handler may have used the result `None` of a call."""
+        return call.type != "GetPromise" and call.type not in _WITHOUT_RESULT
 
     def answer(self, call: Call, playback: Playback) -> Answer:
         """Answer with a known state value, else `None`; a promise is never resolved."""
@@ -60,8 +61,6 @@ class Assume:
             value = playback.state.get(call.name)
         elif call.type == "GetStateKeys":
             value = playback.state_keys()
-        if call.type not in _WITHOUT_RESULT:
-            self.assumed.append(call)
         playback.results.show(call.new_result, value)
         playback.results.show(call.new_invocation_id, f"(no invocation: {call.title} is new)")
         return Answer(call.new_result, call.new_invocation_id)

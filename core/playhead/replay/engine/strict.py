@@ -1,88 +1,134 @@
-"""The strict verdict: whether the SDK accepts a journal with today's code."""
+"""The run of a handler under the SDK's own state machine, and the transcript of it."""
+
+# ruff: noqa: D102 - some methods are those of the SDK's VMWrapper
 
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Callable
-from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
-from playhead.journal.commands import Journal, result_kind, result_value
 from playhead.journal.recording import Recording
-from playhead.replay.divergence import Divergence
 from playhead.replay.engine.app import App
 from playhead.replay.engine.handler_run import HandlerRun, request_body
 from playhead.replay.engine.sdk import (
     COMMANDS,
+    AllCompletedUnresolvedFuture,
     DoProgressExecuteRun,
     DoProgressWaitExternalProgress,
+    FirstCompletedUnresolvedFuture,
+    SingleUnresolvedFuture,
     VMException,  # pyright: ignore[reportUnknownVariableType]
     VMWrapper,
 )
 from playhead.replay.engine.stack import raised_at, where
-from playhead.replay.report import Report
-from playhead.restate.protocol.framing import ERROR
-from playhead.values import readable
+from playhead.replay.engine.transcript import OperationCall, Transcript
 
-__all__ = ["StrictRun", "strict"]
+__all__ = ["FUTURES", "JOURNAL_MISMATCH", "Observer", "StrictRun", "WatchedVM"]
 
 JOURNAL_MISMATCH = 570
 """The SDK's error code for code that does not match its journal."""
 
-_SPACE = re.compile(r"\s+")
+FUTURES = {"first": FirstCompletedUnresolvedFuture, "all": AllCompletedUnresolvedFuture}
+"""What a handler waits for, by its name in a transcript; a handle stands for itself."""
+
+_ALSO_NOTED = ("sys_awakeable", "sys_end", "sys_input", "sys_signal", "take_notification")
+"""Methods that write no command, and change what the state machine does next."""
 
 
-def strict(
-    app: App, recording: Recording, *, blocked: Callable[[], bool] = lambda: False
-) -> Report:
-    """Feed the journal to the SDK and report its verdict; no closure is executed.
+class Observer(Protocol):
+    """The receiver of what happens on a `WatchedVM`."""
 
-    Args:
-        app: App that serves the handler.
-        recording: Recording to replay.
-        blocked: Returns whether a side effect of the handler was blocked so far.
+    def called(self, call: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Record a call before the state machine carries it out."""
+        ...
 
-    Raises:
-        AppError: The app does not serve this handler.
-        RecordingError: An entry's bytes do not match its type.
-    """
-    return StrictRun(app, recording, blocked).report()
+    def command(self, type_: str, call: str, args: tuple[Any, ...]) -> None:
+        """Record a command that the handler is about to write."""
+        ...
+
+    def refused(self) -> None:
+        """Record that the state machine refused its last command."""
+        ...
+
+    def parked(self, waiting: bool) -> None:
+        """Record whether the handler awaits a result that does not exist."""
+        ...
+
+    def missing_result(self, step: str) -> None:
+        """Record a step without a result that the handler awaits; its closure does not run."""
+        ...
+
+    def failed(self, message: str, stacktrace: str) -> None:
+        """Record an exception of the handler, after which the server would retry."""
+        ...
 
 
 class StrictRun:
-    """One watched run of a handler under the SDK's own state machine."""
+    """One run of a handler in this process, with a journal; no closure is executed."""
 
     def __init__(
         self, app: App, recording: Recording, blocked: Callable[[], bool] = lambda: False
     ) -> None:
+        """Prepare the run.
+
+        Args:
+            app: App that serves the handler.
+            recording: Recording to replay.
+            blocked: Returns whether a side effect of the handler was blocked so far.
+        """
         self.app = app
         self.recording = recording
-        self.journal: Journal = recording.journal()
-        self.written = 1  # Input
-        self.raised: tuple[str, str] | None = None
-        """Message and stack trace of the handler's exception, if the server would retry."""
-        self.output: tuple[str, Any] | None = None
-        """Kind (`value` or `failure`) and content of the Output command."""
+        self._written = 1  # Input
+        self._commands = len(recording.journal().commands)
+        self._calls: list[OperationCall] = []
+        self._checks = True
+        self._raised_at: str | None = None
         self._last_where: str | None = None
         self._blocked = blocked
         self._certain: bool | None = None
         """Whether nothing was blocked before the state machine refused a command."""
-        self._steps_without_result: list[str] = []
         self._run = HandlerRun(
-            app,
-            recording,
-            functools.partial(_WatchedVM, self),
-            replaying=lambda: self.written < len(self.journal.commands),
+            app, recording, self._vm, replaying=lambda: self._written < self._commands
         )
+
+    def transcript(self) -> Transcript:
+        """Run the handler and return what it did.
+
+        Raises:
+            AppError: The app does not serve this handler.
+        """
+        self._run.run(request_body(self.recording))
+        return Transcript(
+            self._calls,
+            self._checks,
+            self._last_where,
+            self._raised_at,
+            self._run.waiting_at,
+            self._blocked(),
+            bool(self._certain),
+        )
+
+    def _vm(
+        self,
+        headers: list[tuple[str, str]],
+        disable_payload_checks: bool = False,
+        explicit_recovery: bool = False,
+    ) -> WatchedVM:
+        self._checks = not disable_payload_checks
+        return WatchedVM(self, headers, disable_payload_checks)
 
     # --- called by the state machine
 
+    def called(self, call: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Add a call to the transcript."""
+        if call == "do_progress":
+            args = (_handles(args[0]),)
+        self._calls.append((call, list(args), kwargs))
+
     def command(self, type_: str, call: str, args: tuple[Any, ...]) -> None:
-        """Record a command that the handler is about to write."""
-        self.written += 1
-        if type_ == "Output":
-            self.output = ("failure" if call.endswith("failure") else "value", args[0])
+        """Count a command that the handler is about to write."""
+        self._written += 1
 
     def refused(self) -> None:
         """Record the place in the code: the state machine refused its last command."""
@@ -91,101 +137,19 @@ class StrictRun:
             self._certain = not self._blocked()
 
     def parked(self, waiting: bool) -> None:
-        """Record whether the handler awaits a result that does not exist."""
+        """Let timers wait while a result is missing."""
         self._run.parked = waiting
 
     def missing_result(self, step: str) -> None:
-        """Record a step without a result that the handler awaits; its closure does not run."""
-        self._steps_without_result.append(step)
+        """Ignore the step: only the verdict names it."""
 
     def failed(self, message: str, stacktrace: str) -> None:
-        """Record an exception of the handler."""
-        self.raised = (message, stacktrace)
-
-    # --- the verdict
-
-    def report(self) -> Report:
-        """Run the handler and return the SDK's verdict.
-
-        A command that was refused before anything was blocked is refused by Restate, too. Every
-        other run with a blocked side effect could have been different without the block.
-        """
-        report = self._report()
-        return (
-            replace(report, verdict="blocked") if self._blocked() and not self._certain else report
-        )
-
-    def _report(self) -> Report:
-        error = self._run.run(request_body(self.recording)).first(ERROR)
-        total = len(self.journal.commands) - 1
-        common: dict[str, Any] = {
-            "invocation_id": self.recording.id,
-            "target": self.recording.target,
-            "commands": total,
-            "replayed": min(self.written - 1, total),
-        }
-        if error is not None:
-            return self._from_error(error, common)
-        if self.output is None:
-            reason, at = self._why_waiting(), self._run.waiting_at
-            return Report("incomplete", **common, reason=reason, waiting_at=at)
-        kind, value = self.output
-        ended: dict[str, Any] = (
-            {"failure": f"{value.code}: {value.message}"}
-            if kind == "failure"
-            else {"output": readable(value)}
-        )
-        if self.journal.output is None:
-            return Report("incomplete", **common, **ended, reason="the code ends the handler")
-        return Report("same", **common, **ended)
-
-    def _from_error(self, error: bytes, common: dict[str, Any]) -> Report:
-        from playhead.restate.protocol.service_protocol_pb2 import ErrorMessage
-
-        message = ErrorMessage.FromString(error)
-        sdk_message = f"{message.message}\n{message.stacktrace}".strip()
-        if self.raised is not None and message.code != JOURNAL_MISMATCH:
-            if self.written >= len(self.journal.commands) and self.journal.output is None:
-                reason = f"after the end of the journal, the handler raises {self.raised[0]}"
-                return Report("incomplete", **common, reason=reason, sdk_message=sdk_message)
-            index, kind, current = self.written, "error", self.raised[0]
-            at = raised_at(self.app.user, self.raised[1]) or self._last_where
-        else:
-            related = message.HasField("related_command_index")
-            index = message.related_command_index if related else self.written - 1
-            kind, current = "mismatch", _SPACE.sub(" ", message.message)
-            at = self._last_where
-        divergence = Divergence(
-            index,
-            kind,
-            self._recorded(index),
-            current,
-            at,
-            journal_index=self.journal.commands[index].index
-            if 0 <= index < len(self.journal.commands)
-            else None,
-        )
-        common["replayed"] = max(0, min(index - 1, common["commands"]))
-        return Report("diverged", **common, divergences=(divergence,), sdk_message=sdk_message)
-
-    def _recorded(self, index: int) -> str | None:
-        if not 0 <= index < len(self.journal.commands):
-            return None
-        command = self.journal.commands[index]
-        text = f"{command.type} {command.name}".strip()
-        if command.type == "Output" and result_kind(command.message) == "failure":
-            return f"{text}: {result_value(command.message).message}"
-        return text
-
-    def _why_waiting(self) -> str:
-        if self._steps_without_result:
-            names = ", ".join(dict.fromkeys(self._steps_without_result))
-            return f"the journal has no result of step {names}"
-        return "the journal has no result for the operation that the handler awaits"
+        """Record where the handler raised an exception."""
+        self._raised_at = raised_at(self.app.user, stacktrace)
 
 
-class _WatchedVM(VMWrapper):
-    """The SDK's own state machine; notifies a StrictRun of each command before it is written.
+class WatchedVM(VMWrapper):
+    """The SDK's own state machine; notifies an observer of each command before it is written.
 
     A step without a result stays without one: its closure is never handed out. Handlers with
     explicit recovery are replayed, too; the SDK would run them from the start.
@@ -193,10 +157,9 @@ class _WatchedVM(VMWrapper):
 
     def __init__(
         self,
-        observer: StrictRun,
+        observer: Observer,
         headers: list[tuple[str, str]],
         disable_payload_checks: bool = False,
-        explicit_recovery: bool = False,
     ) -> None:
         super().__init__(headers, disable_payload_checks, explicit_recovery=False)
         self._observer = observer
@@ -205,6 +168,8 @@ class _WatchedVM(VMWrapper):
         self._parked = False
         for call, type_ in COMMANDS.items():
             setattr(self, call, self._watched(call, type_))
+        for call in _ALSO_NOTED:
+            setattr(self, call, self._noted(call))
 
     def __setattr__(self, name: str, value: Any) -> None:
         # Another class could execute closures.
@@ -213,6 +178,7 @@ class _WatchedVM(VMWrapper):
         super().__setattr__(name, value)
 
     def do_progress(self, unresolved_future: Any) -> Any:
+        self._observer.called("do_progress", (unresolved_future,), {})
         progress = super().do_progress(unresolved_future)
         while isinstance(progress, DoProgressExecuteRun):
             self._observer.missing_result(self._run_names.get(progress.handle, "?"))
@@ -224,15 +190,17 @@ class _WatchedVM(VMWrapper):
         return progress
 
     def notify_error(self, error: str, stacktrace: str, delay_override: Any = None) -> None:
+        self._observer.called("notify_error", (error, stacktrace), {})
         self._observer.failed(error, stacktrace)
         super().notify_error(error, stacktrace, delay_override)
 
     def _watched(self, call: str, type_: str) -> Callable[..., Any]:
         original = getattr(super(), call)
-        command, is_run = self._observer.command, type_ == "Run"
+        called, command, is_run = self._observer.called, self._observer.command, type_ == "Run"
 
         @functools.wraps(original)
         def watched(*args: Any, **kwargs: Any) -> Any:
+            called(call, args, kwargs)
             command(type_, call, args)
             try:
                 result = original(*args, **kwargs)
@@ -244,3 +212,21 @@ class _WatchedVM(VMWrapper):
             return result
 
         return watched
+
+    def _noted(self, call: str) -> Callable[..., Any]:
+        original, called = getattr(super(), call), self._observer.called
+
+        @functools.wraps(original)
+        def noted(*args: Any, **kwargs: Any) -> Any:
+            called(call, args, kwargs)
+            return original(*args, **kwargs)
+
+        return noted
+
+
+def _handles(future: Any) -> Any:
+    """Return what a handler waits for as JSON data."""
+    if isinstance(future, SingleUnresolvedFuture):
+        return future.handle
+    name = next(name for name, kind in FUTURES.items() if isinstance(future, kind))
+    return [name, *map(_handles, future.children)]

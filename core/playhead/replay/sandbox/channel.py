@@ -55,10 +55,7 @@ class Channel:
         Raises:
             OSError: The other end is closed, or does not read in time.
         """
-        self.send_bytes(token, json.dumps(document, default=str).encode(), timeout=timeout)
-
-    def send_bytes(self, token: bytes, payload: bytes, *, timeout: float | None = None) -> None:
-        """Write one frame; raises as `send` does."""
+        payload = json.dumps(document, default=str).encode()
         self.socket.settimeout(timeout)
         self.socket.sendall(_HEAD.pack(token, len(payload)) + payload)
 
