@@ -21,6 +21,7 @@ from playhead.settings import Settings
 from playhead.store import database
 from playhead.store.arrow import ArrowTable
 from playhead.store.database import Store
+from playhead.store.row_groups import FULL_GROUP, rows_of_last_group
 from playhead.store.span_writer import SpanWriter
 from waiting import until_async
 
@@ -246,3 +247,38 @@ async def test_spans_are_stored_once_when_their_commit_raises_an_error(
     answer(await post(recorder, request(5, seed=2).SerializeToString()))
     assert len(await spans(recorder)) == 35
     assert recorder.health()["spans"] == 35
+
+
+async def test_a_full_row_group_is_checkpointed_while_requests_arrive(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("playhead.record.ingest.LEAST_CHECKPOINT_BYTES", 1)
+    monkeypatch.setattr("playhead.record.ingest.IDLE_SECONDS", 600.0)
+    store = Store(settings.store)
+    with store.transaction() as connection:
+        connection.execute(
+            "INSERT INTO spans (trace_id, span_id, name) "
+            f"SELECT repeat('e', 32), format('{{:016x}}', range), '' FROM range({FULL_GROUP - 2})"
+        )
+    store.close()
+    async with open_recorder(settings, FREE) as recorder:
+        answer(await post(recorder, request(1, seed=1).SerializeToString()))
+        await until_async(lambda: recorder.ingest.spans == FULL_GROUP - 1)
+        assert recorder.store.log_bytes() > 0
+        answer(await post(recorder, request(1, seed=2).SerializeToString()))
+        await until_async(lambda: recorder.store.log_bytes() == 0)
+        assert recorder.ingest.spans == FULL_GROUP
+
+
+def test_the_last_row_group_is_counted_again_after_a_checkpoint(settings: Settings) -> None:
+    store = Store(settings.store)
+    with store.transaction() as connection:
+        connection.execute(
+            "INSERT INTO spans (trace_id, span_id, name) "
+            f"SELECT repeat('e', 32), format('{{:016x}}', range), '' FROM range({FULL_GROUP + 7})"
+        )
+    assert rows_of_last_group(store.cursor(), "spans") == 7
+    store.checkpoint(least_bytes=0)
+    assert rows_of_last_group(store.cursor(), "spans") == 7
+    assert rows_of_last_group(store.cursor(), "calls") == 0
+    store.close()

@@ -83,6 +83,15 @@ class Committer:
         """Return the number of spans in the store."""
         return len(self._writer)
 
+    @property
+    def has_full_group(self) -> bool:
+        """Return whether a checkpoint would compress many spans and few of them again."""
+        return self._writer.has_full_group
+
+    def note_checkpoint(self) -> None:
+        """Note that the store was checkpointed."""
+        self._writer.note_checkpoint()
+
     def decode(self, group: Sequence[LogEntry]) -> ArrowTable | None:
         """Return the spans of these requests, or None if `commit` has to find out what is wrong.
 

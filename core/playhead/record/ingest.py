@@ -37,7 +37,12 @@ INHERIT_TRACES = 5000
 LARGE_BYTES = 2 * 1024 * 1024
 """Size from which requests are parsed one at a time."""
 CHECKPOINT_BYTES = 256 * 1024 * 1024
-"""Size of the store's write-ahead log from which it is checkpointed while requests arrive."""
+"""Size of the store's write-ahead log from which it is checkpointed while requests arrive.
+
+It is checkpointed earlier when a row group has become full; see `playhead.store.row_groups`.
+"""
+LEAST_CHECKPOINT_BYTES = 32 * 1024 * 1024
+"""Size below which it is not checkpointed, because 100,000 older spans may be written again."""
 IDLE_SECONDS = 2.0
 """Time without requests after which the store is checkpointed."""
 RELEASE_WEIGHT = 128 * 1024 * 1024
@@ -323,7 +328,9 @@ class Ingest:
     async def _checkpoint(self) -> None:
         try:
             await asyncio.to_thread(self._store.recover)
-            await asyncio.to_thread(self._store.checkpoint)
+            least = LEAST_CHECKPOINT_BYTES
+            await asyncio.to_thread(self._store.checkpoint, least_bytes=least)
+            await asyncio.to_thread(self._committer.note_checkpoint)
             await self._release()
             self._log.trim()
         except Exception as error:
@@ -393,7 +400,7 @@ class Ingest:
         self._unreleased += sum(entry.weight for entry in group.entries)
         self._changed_traces |= committed.traces
         self._changed(committed.invocations)
-        if self._store.log_bytes() > CHECKPOINT_BYTES:
+        if self._committer.has_full_group or self._store.log_bytes() > CHECKPOINT_BYTES:
             await self._checkpoint()
         elif self._unreleased > RELEASE_WEIGHT:
             await self._release()

@@ -14,6 +14,7 @@ from playhead.store.arrow_source import ArrowSource
 from playhead.store.call_table import add_calls, delete_calls
 from playhead.store.database import Store
 from playhead.store.llm_calls import update_llm_calls
+from playhead.store.row_groups import FULL_GROUP, rows_of_last_group
 from playhead.store.span_calls import SpanCalls
 from playhead.store.span_ids import SpanIdSet, id_numbers
 from playhead.store.span_marks import MARKS, marks_of
@@ -102,6 +103,7 @@ class SpanWriter:
                 "SELECT ('0x' || span_id)::UBIGINT AS id FROM spans"
             ).to_arrow_table()
             self._calls = SpanCalls(cursor)
+            self._open_rows = rows_of_last_group(cursor, "spans")
         finally:
             cursor.close()
         self._ids = SpanIdSet(ids.column("id"))
@@ -110,6 +112,16 @@ class SpanWriter:
     def __len__(self) -> int:
         """Return the number of spans in the store."""
         return len(self._ids)
+
+    @property
+    def has_full_group(self) -> bool:
+        """Return whether a row group has become full since the last checkpoint."""
+        return self._open_rows >= FULL_GROUP
+
+    def note_checkpoint(self) -> None:
+        """Count the rows of the last row group, which a checkpoint has changed."""
+        with self._store.reading() as cursor:
+            self._open_rows = rows_of_last_group(cursor, "spans")
 
     def forget_invocations(self, ids: Iterable[str]) -> None:
         """Note that stored spans have been changed to belong to these invocations."""
@@ -149,6 +161,7 @@ class SpanWriter:
             self._source.forget()
             raise
         written.new = fresh.num_rows - written.finished
+        self._open_rows += fresh.num_rows
         written.invocations = set(fresh.column("invocation_id").unique().to_pylist()) - {None}
         self._ids.add([number for number in numbers if number not in stored] if stored else numbers)
         return written
