@@ -285,6 +285,35 @@ async def test_journals_that_are_too_long_for_one_answer_are_read_in_parts(
     assert max(read) == 1
 
 
+async def test_a_copy_of_most_invocations_reads_the_events_of_those_that_have_any(
+    restate: RestateServer, service: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flaky = await call(restate, "plain/flaky", "copied late")
+    calm = [await call(restate, "plain/steps", 1) for _ in range(3)]
+    monkeypatch.setattr(journal_copier, "BULK_IDS", 2)
+    asked: list[str] = []
+
+    class Noting(RestateClient):
+        async def query_arrow(self, sql: str) -> Any:
+            asked.append(sql)
+            return await super().query_arrow(sql)
+
+    store = Store(tmp_path)
+    async with Noting(restate.admin_url) as live:
+        await journal_copier.JournalCopier(store, live).copy_changes()
+    sql = "SELECT * FROM {} WHERE id = '" + flaky + "' ORDER BY appended_at"
+    cursor = store.cursor()
+    events = to_arrow(cursor, sql.format("journal_events")).to_pylist()
+    cursor.close()
+    store.close()
+    async with RestateClient(restate.admin_url) as live:
+        assert events == (await live.query_arrow(sql.format("sys_journal_events"))).to_pylist()
+    assert len(events) >= 1
+    read = " ".join(sql for sql in asked if "sys_journal_events WHERE" in sql)
+    assert flaky in read
+    assert not [id_ for id_ in calm if id_ in read]
+
+
 async def test_journals_are_stored_once_when_their_commit_raises_an_error(
     copying: Recorder, restate: RestateServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

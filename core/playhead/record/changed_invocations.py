@@ -21,7 +21,7 @@ FULL_SECONDS = 300.0
 """Interval between comparisons of all invocations, instead of only the recently modified ones."""
 SECOND_COPY_SECONDS = 1.0
 """Delay of a second copy: a failure is visible here before its journal event exists."""
-NEWEST = 1000
+NEWEST = 500
 """Number of changed invocations that are copied before all others."""
 OVERLAP_MS = 10_000
 """Tolerated difference between the clocks of a cluster's nodes."""
@@ -61,6 +61,10 @@ class ChangedInvocations:
         self.cluster = ""
         """Cluster of the server."""
         self._newest_ms = 0
+        self.ended: dict[str, int] = {}
+        """Times of change of those found that have ended, which have all their events."""
+        self.compared = 0
+        """Number of invocations that the last search compared."""
         self._active: dict[str, tuple[Any, ...]] = {}
         self._second_copies: dict[str, float] = {}
         self._hinted: set[str] = set()
@@ -105,6 +109,7 @@ class ChangedInvocations:
         Raises:
             RestateError: The server does not answer.
         """
+        self.ended, self.compared = {}, 0
         changed = await self._active_changes()
         if self._clock() >= self._next_scan:
             changed |= await self._status_changes()
@@ -163,6 +168,9 @@ class ChangedInvocations:
                 or (entries or 0) > known.entries
             ):
                 changed[id_] = modified or 0
+                if status == "completed":
+                    self.ended[id_] = modified or 0
+        self.compared = table.num_rows
         if full:
             # Copying them finds out whether the server really no longer has them.
             have = set(table.column("id").to_pylist())
