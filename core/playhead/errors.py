@@ -3,6 +3,7 @@
 PlayheadError
 ├── SettingsError                   a setting has an invalid value
 ├── AmbiguousIdError                several invocation ids begin with the given text
+├── AmbiguousObjectError            several clusters have the virtual object
 ├── FilterError                     the text of a filter is wrong
 ├── RestateError                    a request to a Restate server failed
 │   ├── UnreachableError            the server does not answer, or not in time
@@ -46,6 +47,7 @@ from playhead.text import without_password
 
 __all__ = [
     "AmbiguousIdError",
+    "AmbiguousObjectError",
     "AnswerError",
     "AppError",
     "CommitError",
@@ -107,6 +109,10 @@ class SettingsError(PlayheadError):
 
 class AmbiguousIdError(PlayheadError):
     """Several invocation ids begin with the given text; the hint lists some of them."""
+
+
+class AmbiguousObjectError(PlayheadError):
+    """Several clusters have a virtual object or workflow of this name; the hint lists them."""
 
 
 class FilterError(PlayheadError):

@@ -6,6 +6,7 @@ import json
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -23,6 +24,7 @@ from playhead.store.attempt_counts import attempt_facts as facts_sql
 from playhead.store.database import Store
 from playhead.store.query import to_rows
 from playhead.store.span_writer import UNSET, SpanRow, SpanWriter
+from recorded_store import RecordedStore, at
 
 CASES = 3000
 MS = 1_000
@@ -187,7 +189,8 @@ def write(store: Store, histories: Sequence[History], periods: Sequence[tuple[in
         )
         for period in periods:
             connection.execute(
-                "INSERT INTO recordings VALUES (make_timestamptz(?), make_timestamptz(?))", period
+                "INSERT INTO recordings VALUES (make_timestamptz(?), make_timestamptz(?), NULL)",
+                period,
             )
 
 
@@ -278,3 +281,23 @@ def test_the_view_says_the_same(
     }
     for id_, count in counts.items():
         assert viewed[id_] == count, next(found for found in world[1] if found.id == id_)
+
+
+async def test_periods_of_another_cluster_make_no_number_certain(tmp_path: Path) -> None:
+    """Attempts before the first span would be unknown if nobody had listened to this server."""
+    recorded = RecordedStore(tmp_path)
+    for name in ("first", "second", None):
+        id_ = recorded.invocation(f"inv_{name}", cluster=name)
+        recorded.span(id_, {}, name="invocation-attempt Agent/run", start=1.0, status="ok")
+    reader = recorded.write()
+    store = Store(tmp_path)
+    with store.transaction() as connection:
+        connection.execute("INSERT INTO recordings VALUES (?, ?, 'first')", [at(-10.0), at(100.0)])
+    rows = store.cursor().execute(
+        "SELECT invocation_id, attempts, attempts_at_least FROM invocation_attempts ORDER BY ALL"
+    ).fetchall()  # fmt: skip
+    store.close()
+    counts = {"inv_None": (1, 1), "inv_first": (1, 1), "inv_second": (None, 1)}
+    assert {id_: tuple(numbers) for id_, *numbers in rows} == counts
+    page = await reader.invocations()
+    assert {row.id: (row.attempts, row.attempts_at_least) for row in page.rows} == counts

@@ -1,18 +1,23 @@
-"""Two clusters in one store: what one of them does not have is not gone from the other."""
+"""Two clusters in one store: what each of them has is told from what the other has."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
-from playhead.errors import RestateError
+from click.testing import CliRunner
+from playhead.cli import cli
+from playhead.errors import AmbiguousObjectError, RestateError
 from playhead.local import RestateServer
 from playhead.model import Invocation
 from playhead.reader.reader import Reader
 from playhead.record.client import connect
 from playhead.record.journal_copier import JournalCopier
+from playhead.record.uptime import Uptime
 from playhead.restate.client import RestateClient
 from playhead.settings import Settings
 from playhead.store.database import Store
@@ -198,11 +203,106 @@ async def test_an_id_that_two_clusters_have_is_taken_over_whole(
 
 
 async def test_a_server_without_a_name_has_its_address() -> None:
-    import httpx
-
     def answer(request: httpx.Request) -> httpx.Response:
         return httpx.Response(404)
 
     transport = httpx.MockTransport(answer)
     async with RestateClient("https://env.restate.cloud:9070", transport=transport) as cloud:
         assert await cloud.cluster() == "env.restate.cloud:9070"
+
+
+async def add(server: RestateServer, number: int) -> None:
+    async with client() as http:
+        answer = await http.post(f"{server.ingress_url}/counter/shared/add", json=number)
+        answer.raise_for_status()
+
+
+async def test_each_cluster_has_the_state_of_its_objects(
+    production: RestateServer, restate: RestateServer, live: RestateClient, other: RestateClient,
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    address = await other.cluster()
+    for number in (3, 4):
+        await add(production, number)
+    await add(restate, 5)
+    store = Store(tmp_path)
+    with store.transaction() as connection:  # copied before the cluster was kept
+        connection.execute(
+            "INSERT INTO state (service_name, service_key, key, value) "
+            "VALUES ('counter', 'shared', 'older', '1')"
+        )
+    store.close()
+    await copy(tmp_path, live)
+    await copy(tmp_path, other)
+
+    stored = await connect(Settings(store=tmp_path))
+    assert stored is not None
+    for server, cluster, value, sets in (
+        (None, "production", 7, [3, 7]),
+        (None, address, 5, [5]),
+        (other, "production", 7, [3, 7]),
+        (other, "", 5, [5]),
+        (live, "", 7, [3, 7]),
+    ):
+        objects = Reader(server, stored).objects
+        found = await objects.object_state("counter", "shared", cluster=cluster)
+        expected = cluster or (await server.cluster() if server else None)
+        assert found.cluster == expected
+        assert found.origin == ("live" if server and not cluster else "stored")
+        assert {one.key: one.value for one in found.values if one.key in ("value", "older")} == {
+            "value": value
+        }
+        page = await objects.objects(service="counter", text="shared", cluster=cluster)
+        assert [(one.name, one.cluster) for one in page.rows] == [("counter/shared", expected)]
+        history = await Reader(server, stored).state_history("counter", "shared", cluster=cluster)
+        assert [one.value for one in history.changes if one.key == "value"] == sets
+        assert (history.state["value"], history.unexplained) == (value, ())
+        assert history.cluster == expected
+    reader = Reader(None, stored)
+    page = await reader.objects.objects(text="counter/shared")
+    assert page.several_clusters
+    assert {one.cluster for one in page.rows} == {"production", address}
+    for read in (reader.objects.object_state, reader.state_history):
+        with pytest.raises(AmbiguousObjectError, match="2 clusters") as several:
+            await read("counter", "shared")
+        assert f"{address}, production" in several.value.hint
+    for row in (await reader.invocations(filter="service=counter key=shared")).rows:
+        detail = await reader.invocation(row.id)
+        assert detail is not None
+        assert detail.state["value"] == (7 if row.cluster == "production" else 5)
+    await stored.close()
+
+    away = ["--admin-url", "http://127.0.0.1:1", "--store", str(tmp_path), "state"]
+
+    async def run(*arguments: str) -> str:
+        result = await asyncio.to_thread(CliRunner().invoke, cli, [*away, *arguments])
+        return f"{result.exit_code} {result.output}"
+
+    assert "CLUSTER" in await run()
+    assert "CLUSTER" not in await run("--cluster", "production")
+    assert (await run("counter/shared")).startswith("2 ")
+    assert "\n  7\n" in await run("counter/shared", "--cluster", "production")
+    assert (await run("counter/shared", "--history", "--cluster", address)).count("#") == 2
+    assert "leave out --cluster" in await run(
+        "counter/x", "set", "a", "1", "--cluster", "production"
+    )
+
+
+async def test_a_period_of_recording_is_one_clusters(
+    production: RestateServer, restate: RestateServer, tmp_path: Path
+) -> None:
+    """Otherwise it would show that no attempt is missing for invocations of another cluster."""
+    store = Store(tmp_path)
+
+    def clusters() -> list[Any]:
+        rows = store.cursor().execute("SELECT cluster FROM recordings ORDER BY started_at")
+        return [name for (name,) in rows.fetchall()]
+
+    expected = ["production", f"localcluster@localhost:{restate.admin_port}"]
+    for number, server in enumerate((production, restate), 1):
+        running = asyncio.ensure_future(Uptime(store, server.admin_url).run())
+        await until_async(lambda number=number: len(clusters()) == number)
+        running.cancel()
+        await asyncio.wait({running})
+    assert clusters() == expected
+    store.close()

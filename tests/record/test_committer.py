@@ -99,14 +99,14 @@ async def test_a_failed_database_is_opened_again(
         patch.setattr(database, "SETTINGS", broken)
         store = Store(settings.store)
         with store.transaction() as connection:
-            connection.execute("INSERT INTO recordings VALUES (now(), now())")
+            connection.execute("INSERT INTO recordings VALUES (now(), now(), 'production')")
         reader = store.cursor()
         with pytest.raises(duckdb.FatalException):
             store.checkpoint(least_bytes=0)
         with pytest.raises(duckdb.FatalException):
             reader.execute("SELECT 1")
     with store.transaction() as connection:
-        connection.execute("INSERT INTO recordings VALUES (now(), now())")
+        connection.execute("INSERT INTO recordings VALUES (now(), now(), 'production')")
     assert store.reopened == 1
     assert store.cursor().execute("SELECT count(*) FROM recordings").fetchall() == [(2,)]
     store.close()

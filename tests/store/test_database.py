@@ -121,11 +121,11 @@ def test_a_failed_rollback_does_not_stop_later_transactions(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(store, "_connection", _FailingRollback(store._connection))
-    both = "INSERT INTO recordings VALUES (now(), now()); SELECT 'x'::INTEGER"
+    both = "INSERT INTO recordings VALUES (now(), now(), 'production'); SELECT 'x'::INTEGER"
     with pytest.raises(duckdb.ConversionException), store.transaction() as connection:
         connection.execute(both)
     with store.transaction() as connection:
-        connection.execute("INSERT INTO recordings VALUES (now(), now())")
+        connection.execute("INSERT INTO recordings VALUES (now(), now(), 'production')")
     assert store.cursor().execute("SELECT count(*) FROM recordings").fetchall() == [(1,)]
     assert store.uncertain == 0
 

@@ -67,7 +67,7 @@ NEW = (
     "dropped_links_count", "attribute_types", "scope", "resource_details",
 )  # fmt: skip
 """Columns of spans that version 1 did not have."""
-WITH_CLUSTER = ("invocations", "state", "journal_copies")
+WITH_CLUSTER = ("invocations", "state", "journal_copies", "recordings")
 """Tables with a column that versions 1 and 2 did not have."""
 
 
@@ -113,6 +113,23 @@ def test_spans_of_version_1_are_read_and_exported(path: Path, archived: bool) ->
     store.close()
     spans = asyncio.run(exported(path, archived=archived))
     assert [(span.name, span.flags) for span in spans] == [("span 1", 1), ("old", 0)]
+
+
+@pytest.mark.parametrize("clusters", [(), ("a",), ("a", "b")])
+def test_periods_of_version_3_become_those_of_the_only_cluster(
+    path: Path, clusters: tuple[str, ...]
+) -> None:
+    execute(
+        path,
+        "ALTER TABLE recordings DROP COLUMN cluster",
+        "UPDATE schema_version SET version = 3",
+        "INSERT INTO recordings VALUES (now(), now())",
+        *(f"INSERT INTO invocations (id, cluster) VALUES ('{one}', '{one}')" for one in clusters),
+    )
+    Store(path.parent).close()
+    found = [row[0] for row in execute(path, "SELECT cluster FROM recordings")]
+    assert found == {0: [None], 1: ["a"], 2: []}[len(clusters)]
+    assert execute(copy_path(path, 3), "SELECT count(*) FROM recordings") == [(1,)]
 
 
 def test_an_older_store_that_cannot_be_migrated_is_read(path: Path) -> None:

@@ -152,3 +152,22 @@ async def test_without_any_source_the_remedy_is_shown(stage) -> None:
         await s.shows("Neither a Restate server nor a store can be read")
         await s.press("escape")
         assert isinstance(s.app.screen, InvocationsScreen)
+
+
+async def test_objects_of_two_clusters_have_their_own_screens(tmp_path: Path, stage) -> None:
+    recorded = RecordedStore(tmp_path)
+    recorded.state = [
+        {"service_name": "box", "service_key": "a", "key": "k", "value": value,
+         "value_length": 3, "cluster": cluster}
+        for cluster, value in (("east", b"111"), ("west", b"222"))
+    ]  # fmt: skip
+    async with stage(recorded.write()) as s:
+        await open_object(s, "box/a (west)")
+        await s.shows("222")
+        assert "111" not in s.text
+        await s.press("h")
+        await s.until(lambda: isinstance(s.app.screen, HistoryScreen))
+        await s.shows("The current value of k is not")
+        await s.press("escape", "escape")
+        await s.until(lambda: isinstance(s.app.screen, ObjectsScreen))
+        await s.shows("box/a (east)")

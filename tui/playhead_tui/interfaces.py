@@ -158,7 +158,9 @@ class InvocationReader(Protocol):
         """Return the registered services and deployments."""
         ...
 
-    async def state_history(self, service: str, key: str, *, limit: int = 1000) -> StateHistory:
+    async def state_history(
+        self, service: str, key: str, *, limit: int = 1000, cluster: str = ""
+    ) -> StateHistory:
         """Return how invocations changed the state of an object, oldest first."""
         ...
 

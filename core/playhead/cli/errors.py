@@ -11,6 +11,7 @@ import click
 
 from playhead.errors import (
     AmbiguousIdError,
+    AmbiguousObjectError,
     FilterError,
     NotFoundError,
     PlayheadError,
@@ -37,6 +38,7 @@ class Exit(IntEnum):
 EXIT_CODES: Mapping[type[PlayheadError], Exit] = MappingProxyType(
     {
         AmbiguousIdError: Exit.USAGE,
+        AmbiguousObjectError: Exit.USAGE,
         FilterError: Exit.USAGE,
         NotFoundError: Exit.USAGE,
         QueryError: Exit.USAGE,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 COLUMNS = ("OBJECT", "KEYS", "SIZE", "PROMISES", "QUEUE", "LOCK")
 NUMBERS = ("KEYS", "SIZE", "PROMISES", "QUEUE")
-OPTIONAL = ("PROMISES", "LOCK", "QUEUE", "SIZE")
+OPTIONAL = ("PROMISES", "LOCK", "QUEUE", "SIZE", "CLUSTER")
 """Columns that a narrow terminal leaves out, in this order."""
 CHANGES = ("WHEN", "KEY", "CHANGE", "VALUE", "INVOCATION", "STEP")
 CHANGES_OPTIONAL = ("STEP", "INVOCATION", "CHANGE")
@@ -40,6 +40,9 @@ VALUE_LENGTH = 200
     show_default=True,
     help="Maximum number of objects, or of invocations whose journals are read.",
 )
+@click.option(
+    "--cluster", default="", metavar="NAME", help="Cluster, which may be one that is only stored."
+)
 @click.option("--yes", is_flag=True, help="Do not ask. Needed without a terminal.")
 @json_option
 @click.pass_context
@@ -51,6 +54,7 @@ def command(
     history: bool,
     text: str,
     limit: int,
+    cluster: str,
     yes: bool,
     as_json: bool,
 ) -> None:
@@ -58,8 +62,9 @@ def command(
 
     Without KEY, lists them; with SERVICE/KEY, shows the values of one: JSON as JSON, other bytes
     as hex. LOCK is the invocation that holds the lock, and QUEUE the number of those that wait for
-    it. Without a server, shows the state that the recorder copied last. With --history, shows the
-    changes in the journals of its invocations; changes through the admin API are not in them.
+    it. Without a server, shows the state that the recorder copied last; of several clusters, choose
+    one with --cluster. With --history, shows the changes in the journals of its invocations;
+    changes through the admin API are not in them.
 
     With `set NAME JSON` or `delete NAME` after SERVICE/KEY, changes the state of a virtual object:
     shows the difference, asks, and leaves the state alone if it has changed meanwhile. A JSON of -
@@ -75,12 +80,16 @@ def command(
     if change or yes:
         if not is_object or not change or history or state_key is not None:
             raise click.UsageError("A change needs SERVICE/KEY, and set NAME JSON or delete NAME.")
+        if cluster:
+            raise click.UsageError("A change is made at RESTATE_ADMIN_URL: leave out --cluster.")
         forbid_if_read_only(ctx, "changes of state")
         edit = edit_state(settings, service, key, parse_change(change), yes=yes, as_json=as_json)
         asyncio.run(edit)
         return
     found = asyncio.run(
-        _read(settings, service, key if is_object else None, state_key, history, text, limit)
+        _read(
+            settings, service, key if is_object else None, state_key, history, text, limit, cluster
+        )
     )
     from playhead.model import ObjectPage, ObjectState
 
@@ -104,6 +113,7 @@ async def _read(
     history: bool,
     text: str,
     limit: int,
+    cluster: str,
 ) -> ObjectPage | ObjectState | StateHistory:
     from contextlib import suppress
     from dataclasses import replace
@@ -113,14 +123,16 @@ async def _read(
 
     async with open_reader(settings) as reader:
         if key is None:
-            return await reader.objects.objects(service=service, text=text, limit=limit)
+            return await reader.objects.objects(
+                service=service, text=text, limit=limit, cluster=cluster
+            )
         if history:
-            changes = await reader.state_history(service, key, limit=limit)
+            changes = await reader.state_history(service, key, limit=limit, cluster=cluster)
             if not (changes.changes or changes.state):
                 with suppress(NotFoundError):  # but not when no source can be read
-                    await reader.objects.object_state(service, key)
+                    await reader.objects.object_state(service, key, cluster=cluster)
             return _only(changes, state_key)
-        found = await reader.objects.object_state(service, key)
+        found = await reader.objects.object_state(service, key, cluster=cluster)
     if state_key is None:
         return found
     chosen = tuple(value for value in found.values if value.key == state_key)
@@ -167,9 +179,11 @@ def _write_list(page: ObjectPage) -> None:
     from playhead.cli.output import note, table
 
     if page.rows:
+        several = page.several_clusters
         rows = [
             (
                 formatting.one_line(row.name),
+                *((formatting.one_line(row.cluster or ""),) if several else ()),
                 formatting.count(row.keys),
                 formatting.size(row.size),
                 formatting.count(row.promises),
@@ -178,7 +192,8 @@ def _write_list(page: ObjectPage) -> None:
             )
             for row in page.rows
         ]
-        table(COLUMNS, rows, right=NUMBERS, shortest={"OBJECT": 16}, optional=OPTIONAL)
+        columns = (COLUMNS[0], "CLUSTER", *COLUMNS[1:]) if several else COLUMNS
+        table(columns, rows, right=NUMBERS, shortest={"OBJECT": 16}, optional=OPTIONAL)
     else:
         note("No virtual object or workflow has state.")
     if page.total > len(page.rows):

@@ -34,6 +34,8 @@ class ObjectSummary:
     """Id of the invocation that holds its lock."""
     queued: int | None
     """Number of invocations that wait for the lock; None when they are not stored."""
+    cluster: str | None = None
+    """Cluster that has it; None if it was copied before this was kept."""
 
     @property
     def name(self) -> str:
@@ -51,6 +53,11 @@ class ObjectPage:
     origin: Origin
     missing: tuple[str, ...] = ()
     """Sentences about data that could not be read."""
+
+    @property
+    def several_clusters(self) -> bool:
+        """Whether the rows are of more than one cluster."""
+        return len({row.cluster for row in self.rows}) > 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +113,8 @@ class ObjectState:
     origin: Origin
     missing: tuple[str, ...] = ()
     """Sentences about data that could not be read."""
+    cluster: str | None = None
+    """Cluster that has it; None if it was copied before this was kept."""
 
     @property
     def name(self) -> str:

@@ -50,3 +50,5 @@ class StateHistory:
     """Whether older invocations exist that were not read."""
     missing: tuple[str, ...] = ()
     """Sentences about sources that did not answer."""
+    cluster: str | None = None
+    """Cluster that has the object; None if that is not known."""

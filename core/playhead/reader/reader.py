@@ -244,7 +244,9 @@ class Reader:
         """Return the invocations that this one called, newest first."""
         return await self.invocations(invoked_by=invocation_id, limit=1000)
 
-    async def state_history(self, service: str, key: str, *, limit: int = 1000) -> StateHistory:
+    async def state_history(
+        self, service: str, key: str, *, limit: int = 1000, cluster: str = ""
+    ) -> StateHistory:
         """Return how invocations changed the state of a virtual object or workflow, oldest first.
 
         Rebuilt from the commands in the journals of the server and the store, and compared with
@@ -254,6 +256,10 @@ class Reader:
             service: Name of the service.
             key: Key of the object.
             limit: Maximum number of invocations whose journals are read, the newest ones.
+            cluster: Its cluster; empty for the server's, or for the only one that is stored.
+
+        Raises:
+            AmbiguousObjectError: No server answers, and the store has it of several clusters.
         """
         missing = self._sources.absent()
 
@@ -262,7 +268,7 @@ class Reader:
 
         live = self._live.client if self._live else None
         stored = self._stored.client if self._stored else None
-        found = await read_state_history(live, stored, service, key, limit, attempt)
+        found = await read_state_history(live, stored, service, key, limit, attempt, cluster)
         return replace(found, missing=self._sources.after_read(missing))
 
     async def calls(self, invocation_id: str) -> CallTree | None:

@@ -14,6 +14,7 @@ from playhead.journal.state_changes import (
 )
 from playhead.model import StateHistory
 from playhead.reader.listing.pages import Attempt
+from playhead.reader.object_clusters import cluster_of_history
 from playhead.record.client import StoreClient
 from playhead.restate import queries
 from playhead.restate.client import RestateClient
@@ -32,7 +33,7 @@ IDS = 200
 
 _INVOCATIONS = """
 SELECT id, target_handler_name, created_at, restarted_from FROM invocations
-WHERE target_service_name = ? AND target_service_key = ?
+WHERE target_service_name = ? AND target_service_key = ? AND coalesce(cluster = ?, true)
 ORDER BY created_at DESC LIMIT ?
 """
 _COMMANDS = f"""
@@ -41,6 +42,7 @@ WHERE id IN (SELECT unnest(?::VARCHAR[])) AND entry_type IN ({_COLUMNS})
 """
 _STATE = """
 SELECT key, hex(value) AS value FROM state WHERE service_name = ? AND service_key = ?
+  AND coalesce(cluster = ?, true)
 """
 
 
@@ -51,6 +53,7 @@ async def read_state_history(
     key: str,
     limit: int,
     attempt: Attempt,
+    cluster: str = "",
 ) -> StateHistory:
     """Return the changes that the newest invocations of an object made to its state.
 
@@ -63,12 +66,22 @@ async def read_state_history(
         key: Key of the object.
         limit: Maximum number of invocations.
         attempt: Awaits a read, and returns None when its source does not answer.
+        cluster: Its cluster; empty for the server's, or for the only one that is stored.
+
+    Raises:
+        AmbiguousObjectError: No server answers, and the store has it of several clusters.
     """
+    name = await attempt(live.cluster() if live else None)
+    if name is None or cluster not in ("", name):
+        live = None
+    of = cluster or name
+    if of is None and store:
+        of = await attempt(cluster_of_history(store, service, key))
     invocations: dict[str, Mapping[str, Any]] = {}
     commands: dict[tuple[str, int], Mapping[str, Any]] = {}
     current: Mapping[str, bytes] | None = None
     for rows, entries, state in (
-        await attempt(_stored(store, service, key, limit + 1) if store else None) or _NOTHING,
+        await attempt(_stored(store, service, key, of, limit + 1) if store else None) or _NOTHING,
         await attempt(_live(live, service, key, limit + 1) if live else None) or _NOTHING,
     ):
         invocations |= {str(row["id"]): row for row in rows}
@@ -91,13 +104,16 @@ async def read_state_history(
         {name: decode_value(value) for name, value in (current or {}).items()},
         unexplained=() if current is None else tuple(unexplained_keys(rebuilt, current)),
         more=len(ids) > limit,
+        cluster=of,
     )
 
 
-async def _stored(store: StoreClient, service: str, key: str, limit: int) -> _Read:
-    rows = await store.rows(_INVOCATIONS, [service, key, limit])
+async def _stored(
+    store: StoreClient, service: str, key: str, cluster: str | None, limit: int
+) -> _Read:
+    rows = await store.rows(_INVOCATIONS, [service, key, cluster, limit])
     entries = await store.rows(_COMMANDS, [[row["id"] for row in rows]]) if rows else []
-    state = await store.rows(_STATE, [service, key])
+    state = await store.rows(_STATE, [service, key, cluster])
     return rows, entries, _values(state)
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 
+from playhead.restate.client import cluster_name
 from playhead.store.database import Store
 
 __all__ = ["Uptime"]
@@ -53,13 +54,15 @@ class Uptime:
                 because the certainty of their attempt counts depends on it.
         """
         self._store = store
-        self._url = f"{admin_url.rstrip('/')}/query"
+        self._admin_url = admin_url.rstrip("/")
+        self._url = f"{self._admin_url}/query"
         self._headers = {"authorization": f"Bearer {auth_token}"} if auth_token else {}
         self._losses = losses
         self._spans = spans
         self._mark: tuple[Any, ...] | None = None
         self._started: datetime | None = None
         self._latest: datetime | None = None
+        self._cluster: str | None = None
         self._written: datetime | None = None
         self._written_spans = 0
 
@@ -84,18 +87,19 @@ class Uptime:
     async def poll(self, http: httpx.AsyncClient) -> None:
         """Ask the server for its time, and extend the period or begin a new one."""
         try:
-            async with http.stream("POST", self._url, json={"query": _NOW}) as response:
-                stream: Any = response.extensions.get("network_stream")
-                local = stream.get_extra_info("client_addr") if stream is not None else None
-                response.raise_for_status()
-                rows = json.loads(await response.aread())["rows"]
-            now = _EPOCH + timedelta(microseconds=int(rows[0]["nanoseconds"]) // 1000)
+            local, now = await self._time(http)
+            mark = (local, self._losses())
+            if mark != self._mark or self._started is None:
+                self._cluster = await self._cluster_name(http)
+                # Over another connection, another server could have answered.
+                local, now = await self._time(http)
+                if local != mark[0]:
+                    self._mark = None
+                    return
+                self._mark, self._started, self._written = mark, now, None
         except (httpx.HTTPError, OSError, ValueError, LookupError, TypeError):
             self._mark = None
             return
-        mark = (local, self._losses())
-        if mark != self._mark or self._started is None:
-            self._mark, self._started, self._written = mark, now, None
         self._latest, spans = now, self._spans()
         due = self._written is None or now - self._written >= timedelta(seconds=WRITE_SECONDS)
         if due or spans != self._written_spans:
@@ -104,10 +108,29 @@ class Uptime:
                 await asyncio.to_thread(self._write, self._started, now, first=first)
                 self._written, self._written_spans = now, spans
 
+    async def _time(self, http: httpx.AsyncClient) -> tuple[Any, datetime]:
+        """Return the local address of the connection, and the server's time."""
+        async with http.stream("POST", self._url, json={"query": _NOW}) as response:
+            stream: Any = response.extensions.get("network_stream")
+            local = stream.get_extra_info("client_addr") if stream is not None else None
+            response.raise_for_status()
+            rows = json.loads(await response.aread())["rows"]
+        return local, _EPOCH + timedelta(microseconds=int(rows[0]["nanoseconds"]) // 1000)
+
+    async def _cluster_name(self, http: httpx.AsyncClient) -> str:
+        """Return the name of the server's cluster."""
+        response = await http.get(f"{self._admin_url}/cluster-health")
+        refused = response.is_client_error and response.status_code != 429
+        return cluster_name(
+            None if refused else response.raise_for_status().json(), self._admin_url
+        )
+
     def _write(self, started: datetime, now: datetime, *, first: bool) -> None:
         with self._store.transaction(noted=True) as connection:
             if first:
-                connection.execute("INSERT INTO recordings VALUES (?, ?)", [started, now])
+                connection.execute(
+                    "INSERT INTO recordings VALUES (?, ?, ?)", [started, now, self._cluster]
+                )
             else:
                 connection.execute(
                     "UPDATE recordings SET last_seen_at = ? WHERE started_at = ?", [now, started]

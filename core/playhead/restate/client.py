@@ -21,8 +21,9 @@ from playhead.errors import (
 from playhead.http_client import HttpClient
 from playhead.retries import retry_after
 from playhead.settings import require_header_token
+from playhead.values import as_dict
 
-__all__ = ["RestateClient", "answer_error", "connection_error"]
+__all__ = ["RestateClient", "answer_error", "cluster_name", "connection_error"]
 
 TIMEOUT = 10.0
 WHOLE_ANSWERS = 3.0
@@ -157,10 +158,10 @@ class RestateClient:
         now = time.monotonic()
         if self._cluster is None or fresh or now - self._cluster[1] > CLUSTER_SECONDS:
             try:
-                name = (await self.get("/cluster-health"))["cluster_name"]
-            except (NotFoundError, RefusedError, UnauthorizedError, LookupError, TypeError):
-                name = ""
-            self._cluster = (_cluster(name if isinstance(name, str) else "", self.admin_url), now)
+                document = await self.get("/cluster-health")
+            except (NotFoundError, RefusedError, UnauthorizedError):
+                document = None
+            self._cluster = (cluster_name(document, self.admin_url), now)
         return self._cluster[0]
 
     async def get(self, path: str) -> Any:
@@ -289,8 +290,15 @@ class RestateClient:
             ) from error
 
 
-def _cluster(name: str, url: str) -> str:
-    """Return the name of a cluster, with its address if the name does not tell it from others."""
+def cluster_name(document: Any, url: str) -> str:
+    """Return the name of a cluster, with its address if the name does not tell it from others.
+
+    Args:
+        document: Answer to `/cluster-health`; None if the server refused it.
+        url: Base URL of the admin API.
+    """
+    found = as_dict(document).get("cluster_name")
+    name = found if isinstance(found, str) else ""
     if name not in ("", DEFAULT_CLUSTER):
         return name
     parts = httpx.URL(url)

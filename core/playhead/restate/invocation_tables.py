@@ -57,5 +57,7 @@ async def read_tables(
         where = f"service_name = {service} AND service_key = {key}"
         if cluster := rows[0].get("cluster"):
             where += f" AND coalesce(cluster = {quote(str(cluster))}, true)"
+        elif tables == STORE_TABLES:  # which one it changed of several was not kept
+            where += f" AND (SELECT count(DISTINCT cluster) FROM {state} WHERE {where}) < 2"
         values = await query(f"SELECT key, value FROM {state} WHERE {where}")
     return InvocationTables(rows, entries, event_rows, values)

@@ -41,8 +41,8 @@ CURRENT_SECONDS = 10
 
 _EVENT_NAMES = "json_extract_string(events, '$[*].name')"
 PERIODS = (
-    "SELECT epoch_us(started_at) AS started, epoch_us(last_seen_at) AS seen FROM recordings"
-    " ORDER BY started_at"
+    "SELECT epoch_us(started_at) AS started, epoch_us(last_seen_at) AS seen, cluster"
+    " FROM recordings ORDER BY started_at"
 )
 
 
@@ -139,7 +139,9 @@ heads AS (
     coalesce(retry_count, 0)::BIGINT AS retry_count,
     coalesce(journal_commands_size, 0)::BIGINT AS commands,
     coalesce(restarted_from, '') <> '' AS restarted,
-    coalesce(failures, 0) AS failures, first_failure, coalesce(watched, []) AS watched,
+    coalesce(failures, 0) AS failures, first_failure,
+    coalesce(list_filter(watched, lambda period:
+      coalesce(period.cluster = invocations.cluster, true)), []) AS watched,
     coalesce(list_filter(attempts, lambda a: a.ended IS NOT NULL), []) AS known,
     coalesce(list_filter(attempts, lambda a: a.ended IS NULL), []) AS others
   FROM invocations LEFT JOIN facts ON facts.id = invocations.id CROSS JOIN periods

@@ -95,8 +95,13 @@ def write_copy(store: Store, copy: JournalCopy) -> None:
         if copy.state is not None:
             connection.execute(
                 "DELETE FROM state WHERE (service_name, service_key) IN "
-                "(SELECT unnest(?::VARCHAR[]), unnest(?::VARCHAR[]))",
-                [[service for service, _ in copy.state_of], [key for _, key in copy.state_of]],
+                "(SELECT unnest(?::VARCHAR[]), unnest(?::VARCHAR[])) "
+                "AND coalesce(cluster = ?, true)",
+                [
+                    [service for service, _ in copy.state_of],
+                    [key for _, key in copy.state_of],
+                    copy.cluster,
+                ],
             )
             _insert(connection, "state", _of(copy.cluster, copy.state))
         if copy.gone:

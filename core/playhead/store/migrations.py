@@ -15,7 +15,7 @@ from playhead.store.durable_copy import copy_durably
 
 __all__ = ["SCHEMA_VERSION", "copy_path", "migration", "require_known", "stored_version"]
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Version of the tables that this Playhead writes."""
 
 _EXISTS = "SELECT count(*) FROM duckdb_tables() WHERE table_name = ? AND NOT internal"
@@ -61,6 +61,23 @@ def _clusters(connection: duckdb.DuckDBPyConnection) -> Sequence[str]:
     ]
 
 
+def _watched_clusters(connection: duckdb.DuckDBPyConnection) -> Sequence[str]:
+    """Add the cluster to the periods of recording; remove them if it may be one of several.
+
+    They would show that no attempt is missing, also of invocations of the other clusters.
+    """
+    added = _added(connection, "recordings", {"cluster": "VARCHAR"})
+    if not added or not _has(connection, _COLUMN, "invocations", "cluster"):
+        return added
+    several = "(SELECT count(DISTINCT cluster) > 1 FROM invocations)"
+    only = "(SELECT min(cluster) FROM invocations)"
+    return [
+        *added,
+        f"DELETE FROM recordings WHERE {several}",
+        f"UPDATE recordings SET cluster = {only}",
+    ]
+
+
 def _added(
     connection: duckdb.DuckDBPyConnection, table: str, columns: Mapping[str, str]
 ) -> Sequence[str]:
@@ -74,7 +91,7 @@ def _added(
     ]
 
 
-STEPS: dict[int, Step] = {1: _cache_tokens, 2: _exact_spans, 3: _clusters}
+STEPS: dict[int, Step] = {1: _cache_tokens, 2: _exact_spans, 3: _clusters, 4: _watched_clusters}
 """Step to each version from the one before."""
 
 

@@ -196,8 +196,7 @@ JOURNAL_EVENTS = Table(
 )
 
 STATE = Table(
-    "Copy of Restate's state table: one row per key of a virtual object or workflow. One that two "
-    "clusters have is copied from the one that was looked at last.",
+    "Copy of Restate's state table: one row per key of a virtual object or workflow of a cluster.",
     {
         "partition_key": ("UBIGINT", "Restate's partition key."),
         "scope": ("VARCHAR", "Scope of the virtual object or workflow."),
@@ -228,6 +227,10 @@ RECORDINGS = Table(
     {
         "started_at": ("TIMESTAMPTZ", "First answer of the server in this period, by its clock."),
         "last_seen_at": ("TIMESTAMPTZ", "Latest answer, by its clock; updated every 2 s."),
+        "cluster": (
+            "VARCHAR",
+            "Cluster of the server; NULL if it was written before this was kept.",
+        ),
     },
 )
 

@@ -53,11 +53,12 @@ class ObjectsScreen(NamedScreen[ObjectSummary]):
     SECONDS = 5.0
     SHARE = 50.0
     """The server scans its whole state for the list."""
+    _has_several = False
 
     def columns(self) -> Sequence[Column[ObjectSummary]]:
         """Return the columns."""
         return (
-            Column("OBJECT", 16, lambda r: r.name, lambda r, p: p.strong, flexible=True,
+            Column("OBJECT", 16, self._object_name, lambda r, p: p.strong, flexible=True,
                    importance=9),
             Column("KEYS", 4, lambda r: count(r.keys), lambda r, p: p.text, True, importance=6),
             Column("SIZE", 8, lambda r: size(r.size), lambda r, p: p.text, True, importance=5),
@@ -69,12 +70,17 @@ class ObjectsScreen(NamedScreen[ObjectSummary]):
         )  # fmt: skip
 
     def key_of(self, group: ObjectSummary) -> str:
-        """Return `Service/key`."""
-        return group.name
+        """Return `Service/key`, with the cluster if the list has several."""
+        return self._object_name(group)
+
+    def _object_name(self, row: ObjectSummary) -> str:
+        """Return `Service/key`, with the cluster if the list has several."""
+        return f"{row.name} ({row.cluster})" if self._has_several and row.cluster else row.name
 
     async def read_groups(self, filter_: str) -> Groups[ObjectSummary]:
         """Read the objects."""
         page = await self.dashboard.reader.objects.objects(text=filter_, limit=LIMIT)
+        self._has_several = page.several_clusters
         title = f"{count(page.total)} object{'' if page.total == 1 else 's'}"
         if len(page.rows) < page.total:
             title += f", the first {len(page.rows)} shown"
@@ -84,7 +90,8 @@ class ObjectsScreen(NamedScreen[ObjectSummary]):
 
     def open_group(self, group: ObjectSummary) -> None:
         """Show the state of the object."""
-        self.dashboard.push_screen(ObjectScreen(self.dashboard, group.service, group.key))
+        screen = ObjectScreen(self.dashboard, group.service, group.key, group.cluster or "")
+        self.dashboard.push_screen(screen)
 
     def action_invocations(self) -> None:
         """Show the invocations of the object."""
@@ -120,10 +127,11 @@ class ObjectScreen(DetailScreen[Part]):
     SECONDS = 2.0
     SHARE = 20.0
 
-    def __init__(self, dashboard: Dashboard, service: str, key: str) -> None:
+    def __init__(self, dashboard: Dashboard, service: str, key: str, cluster: str = "") -> None:
         super().__init__(dashboard)
         self.service = service
         self.object_key = key
+        self.cluster = cluster
         self.found: ObjectState | None = None
 
     def columns(self) -> Sequence[Column[Part]]:
@@ -151,7 +159,7 @@ class ObjectScreen(DetailScreen[Part]):
         """Read the object."""
         objects = self.dashboard.reader.objects
         try:
-            found = await objects.object_state(self.service, self.object_key)
+            found = await objects.object_state(self.service, self.object_key, cluster=self.cluster)
         except NotFoundError:
             self.found = None
             return Groups((), f"{self.service}/{self.object_key}")
@@ -186,7 +194,7 @@ class ObjectScreen(DetailScreen[Part]):
         """Show how the key changed; without one, how the whole state did."""
         row = self.listing.current
         key = row.name if row and row.kind == "state" else None
-        screen = HistoryScreen(self.dashboard, self.service, self.object_key, key)
+        screen = HistoryScreen(self.dashboard, self.service, self.object_key, key, self.cluster)
         self.dashboard.push_screen(screen)
 
     def action_edit(self) -> None:
@@ -234,10 +242,13 @@ class HistoryScreen(DetailScreen[StateChange]):
     SECONDS = 5.0
     SHARE = 50.0
 
-    def __init__(self, dashboard: Dashboard, service: str, key: str, state_key: str | None) -> None:
+    def __init__(
+        self, dashboard: Dashboard, service: str, key: str, state_key: str | None, cluster: str = ""
+    ) -> None:
         super().__init__(dashboard)
         self.service = service
         self.object_key = key
+        self.cluster = cluster
         self.state_key = state_key
 
     def columns(self) -> Sequence[Column[StateChange]]:
@@ -265,7 +276,7 @@ class HistoryScreen(DetailScreen[StateChange]):
     async def read_groups(self, filter_: str) -> Groups[StateChange]:
         """Read the changes."""
         found = await self.dashboard.reader.state_history(
-            self.service, self.object_key, limit=INVOCATIONS
+            self.service, self.object_key, limit=INVOCATIONS, cluster=self.cluster
         )
         wanted = filter_.lower()
         rows = [

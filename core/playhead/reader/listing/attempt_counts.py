@@ -28,6 +28,7 @@ __all__ = [
     "AttemptCount",
     "AttemptFacts",
     "KnownAttempt",
+    "Period",
     "StoredAttempts",
     "attempt_facts",
     "count_attempts",
@@ -81,11 +82,22 @@ class AttemptFacts:
     """TransientError events of the journal."""
     first_failure: int | None = None
     watched: tuple[tuple[int, int], ...] = ()
-    """Periods in which the recorder and the server ran without interruption, by start."""
+    """Periods in which the recorder and its server ran without interruption, by start."""
 
     def covers(self, since: int, until: int) -> bool:
         """Return whether one period of recording covers this interval."""
         return any(start <= since and until <= end for start, end in self.watched)
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """A period in which the recorder and a server ran without interruption, in microseconds."""
+
+    started: int
+    seen: int
+    """Latest answer of the server."""
+    cluster: str | None = None
+    """Cluster of the server; None if it was written before this was kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +106,16 @@ class StoredAttempts:
 
     found: Mapping[str, Mapping[str, Any]]
     """Rows of `playhead.store.attempt_counts.attempt_facts` by invocation id."""
-    watched: tuple[tuple[int, int], ...]
-    """Periods of recording."""
+    watched: tuple[Period, ...]
+    """Periods of recording, by start."""
+
+    def watching(self, cluster: str | None) -> tuple[tuple[int, int], ...]:
+        """Return start and end of the periods that may be of this cluster."""
+        return tuple(
+            (period.started, period.seen)
+            for period in self.watched
+            if cluster is None or period.cluster in (None, cluster)
+        )
 
     def of(self, invocation_id: str) -> list[Mapping[str, Any]]:
         """Return the list `attempts` of an invocation."""
@@ -372,7 +392,7 @@ def with_attempts(
     facts = attempt_facts(
         row,
         stored.found.get(invocation.id) if stored else None,
-        stored.watched if stored else (),
+        stored.watching(invocation.cluster) if stored else (),
         status=invocation.status,
         current=invocation.origin == "live",
     )

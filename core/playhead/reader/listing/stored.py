@@ -12,7 +12,7 @@ from playhead.errors import QueryError
 from playhead.filters.language import Filter
 from playhead.filters.store import StoreCondition
 from playhead.model import Invocation, Order, Span
-from playhead.reader.listing.attempt_counts import StoredAttempts
+from playhead.reader.listing.attempt_counts import Period, StoredAttempts
 from playhead.reader.listing.endings import Endings
 from playhead.reader.listing.matching import matching
 from playhead.reader.listing.order_sql import (
@@ -210,7 +210,7 @@ class StoredInvocations:
         )
         return StoredAttempts(_by_id(rows), periods)
 
-    async def _periods(self) -> tuple[tuple[int, int], ...]:
+    async def _periods(self) -> tuple[Period, ...]:
         try:
             rows = await self.client.rows(PERIODS)
         except QueryError:  # a store that an older recorder wrote
@@ -275,10 +275,12 @@ class StoredInvocations:
             cluster: Its cluster; another one may have the same object. None if it is not known.
         """
         rows = await self.client.rows(
-            "SELECT key, hex(value) AS value FROM state WHERE service_name = ?"
+            "SELECT key, hex(value) AS value, cluster FROM state WHERE service_name = ?"
             " AND service_key = ? AND coalesce(cluster = ?, true) ORDER BY key",
             [service, key, cluster],
         )
+        if len({row["cluster"] for row in rows}) > 1:
+            return {}  # which one the invocation changed was not kept
         return {str(row["key"]): parse_bytes(row["value"]) for row in rows}
 
     async def awaited_commands(self, ids: Sequence[str]) -> Mapping[str, list[JournalRow]]:
@@ -325,5 +327,7 @@ def _by_id(rows: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
     return {str(row["id"]): row for row in rows}
 
 
-def _periods(rows: Iterable[Mapping[str, Any]]) -> tuple[tuple[int, int], ...]:
-    return tuple((int(row["started"]), int(row["seen"])) for row in rows)
+def _periods(rows: Iterable[Mapping[str, Any]]) -> tuple[Period, ...]:
+    return tuple(
+        Period(int(row["started"]), int(row["seen"]), as_text(row["cluster"])) for row in rows
+    )
