@@ -24,6 +24,7 @@ SLOW = {
     "recovery",
     "scale",
     "scenarios",
+    "soak",
     "truth",
 }
 """Benchmarks that take minutes. They run only if they are named."""

@@ -1,6 +1,6 @@
 """Measure what it costs to copy the journals of many finished invocations, as after an absence.
 
-    python -m benchmarks.catch_up [--invocations 10000] [--stored SPANS]
+    python -m benchmarks catch_up [--invocations 10000] [--stored SPANS]
 
 Starts a restate-server and a trivial handler on free ports, sends one-way calls until all have
 ended, and copies them into an empty store, or into one with spans. The processor times are those of

@@ -5,8 +5,8 @@ span, 512 spans a request (see `benchmarks._agent_spans`). An answer means that 
 durable. A span is queryable when SQL finds it by its invocation. The floor decodes and commits the
 same requests in one process, without a log, duplicates, or invocations.
 
-`--stored 1000000` also measures with as many spans in the store, and `--minutes 10` is a soak at a
-steady rate. `--json FILE` keeps the results.
+`--stored 1000000` also measures with as many spans in the store. `--json FILE` keeps the results.
+`python -m benchmarks soak` sends at a steady rate for minutes.
 """
 
 from __future__ import annotations
@@ -247,7 +247,7 @@ def idle(recorder: Recorder, seconds: float = 20) -> float:
 
 
 def measure(results: Results, requests: int, stored: int, folder: Path) -> None:
-    """Measure everything but the soak."""
+    """Measure everything."""
     results.add("floor: decode and commit", statistics.median(floor(160) for _ in range(3)),
                 "spans/s", 0, 0)  # fmt: skip
     recorder = Recorder(folder)
@@ -273,43 +273,18 @@ def measure(results: Results, requests: int, stored: int, folder: Path) -> None:
         results.add("disk", size / (recorder.sent * SPANS), "B/span", 600, 450)
 
 
-def soak(results: Results, minutes: float, rate: float, folder: Path) -> None:
-    """Send at a steady rate, and check that every acknowledged span is stored once."""
-    recorder = Recorder(folder)
-    with recorder:
-        per_round = int(rate * 30 / SPANS)
-        end = time.perf_counter() + minutes * 60
-        worst = 0.0
-        while time.perf_counter() < end:
-            found = recorder.send(per_round, rate=rate)
-            worst = max(worst, found["worst"])
-            memory = recorder.process.memory_info().rss / 1e6
-            print(f"{recorder.sent * SPANS:12,} spans, p95 {found['p95'] * 1000:.1f} ms, worst "
-                  f"{found['worst'] * 1000:.0f} ms, {memory:.0f} MB", flush=True)  # fmt: skip
-        [row] = recorder.sql("SELECT count(*) AS n, count(DISTINCT span_id) AS ids FROM spans")
-        results.add("soak: spans sent", recorder.sent * SPANS, "", 0, 0)
-        results.add("soak: spans stored", row["n"], "", 0, 0)
-        results.add("soak: worst acknowledgement", worst * 1000, "ms", 250, 100)
-        assert row["n"] == row["ids"] == recorder.sent * SPANS
-
-
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--requests", type=int, default=800, help="of 512 spans, per measurement")
     parser.add_argument("--stored", type=int, default=0)
-    parser.add_argument("--minutes", type=float, default=0)
-    parser.add_argument("--rate", type=float, default=20_000, help="spans a second of the soak")
     parser.add_argument("--json", type=Path)
     chosen = parser.parse_args()
     results = Results()
     load = psutil.getloadavg()[0]
     print(f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {psutil.cpu_count()} cores, load {load:.1f}")
     with tempfile.TemporaryDirectory() as folder:
-        if chosen.minutes:
-            soak(results, chosen.minutes, chosen.rate, Path(folder))
-        else:
-            measure(results, chosen.requests, chosen.stored, Path(folder))
+        measure(results, chosen.requests, chosen.stored, Path(folder))
     if chosen.json:
         chosen.json.write_text(json.dumps(results.rows, indent=1))
 
