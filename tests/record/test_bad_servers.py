@@ -12,6 +12,7 @@ import pytest
 from bad_server import ANSWERS, BadServer
 from playhead.errors import RestateError
 from playhead.local import RestateServer
+from playhead.record import journal_copier
 from playhead.record.recorder import open_recorder
 from playhead.restate import client as restate_client
 from playhead.restate.client import RestateClient
@@ -25,8 +26,16 @@ MODES = ["hang", "drip", "cut", "close", *ANSWERS]
 
 @pytest.mark.parametrize("mode", MODES)
 async def test_the_copier_says_what_is_wrong_and_recovers(
-    restate: RestateServer, service: str, tmp_path: Path, mode: str
+    restate: RestateServer,
+    service: str,
+    tmp_path: Path,
+    mode: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """All limits are shortened together: see `journal_copier.SLOW_SECONDS`."""
+    monkeypatch.setattr(journal_copier, "SLOW_SECONDS", 2.0)
+    monkeypatch.setattr(restate_client, "PROBE_SECONDS", 0.2)
+    monkeypatch.setattr(restate_client, "PROBE_TIMEOUT", 0.5)
     port = int(restate.admin_url.rpartition(":")[2])
     async with BadServer(port) as server:
         settings = Settings(admin_url=server.url, store=tmp_path / "store")

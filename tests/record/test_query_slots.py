@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import httpx
 import pytest
 from playhead.errors import QueryMemoryError
@@ -16,10 +17,12 @@ from playhead.local import ManagedProcess
 from playhead.record import api as api_module
 from playhead.record.endpoint import CLIENT_HEADER, read_endpoint, read_token
 from playhead.record.process import start_recorder
-from playhead.record.recorder import Recorder
+from playhead.record.recorder import Recorder, open_recorder
 from playhead.settings import Settings
+from playhead.store import database
 from waiting import until, until_async
 
+from helpers import FREE  # isort: skip
 from otlp import PROTOBUF, request  # isort: skip
 
 ENDLESS = "WITH RECURSIVE t AS (SELECT 1 AS x UNION ALL SELECT x + 1 FROM t) SELECT max(x) FROM t"
@@ -186,3 +189,63 @@ async def test_a_quick_query_is_tried_again_when_others_have_taken_the_memory(
     assert (response.status_code, response.json()["error"]) == (
         413, "The memory for queries is used up",
     )  # fmt: skip
+
+
+HOLDING = (
+    "WITH held AS MATERIALIZED (SELECT "
+    + ", ".join(f"list(x + {n}) AS l{n}" for n in range(6))
+    + " FROM range(100000) t(x)) SELECT sum(y + "
+    + " + ".join(f"len(l{n})" for n in range(6))
+    + ") FROM held, range(1000000000000) u(y)"
+)
+"""A query without end that holds 15 MB, which DuckDB cannot move to the disk."""
+LARGE = "SELECT len(list(x)) AS n FROM range(1100000) t(x)"
+"""A query that needs most of 40 MB."""
+
+
+@pytest.fixture
+async def holding(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> AsyncGenerator[tuple[Recorder, asyncio.Task[Any]]]:
+    """A recorder whose database has 40 MB, and a query that holds a part of them."""
+    monkeypatch.setattr(database, "MEMORY", "40MB")
+    async with open_recorder(settings, FREE) as running:
+        query = asyncio.create_task(rows(settings, "greedy", HOLDING))
+
+        def taken() -> bool:
+            with running.store.reading() as cursor:
+                used = "SELECT sum(memory_usage_bytes) FROM duckdb_memory()"
+                [(size,)] = cursor.execute(used).fetchall()
+            assert not query.done()
+            return size > 14_000_000
+
+        await until_async(taken, "the query has taken the memory")
+        yield running, query
+        query.cancel()
+        await asyncio.gather(query, return_exceptions=True)
+
+
+async def test_a_long_query_that_holds_the_memory_makes_room(
+    holding: tuple[Recorder, asyncio.Task[Any]], settings: Settings
+) -> None:
+    assert await rows(settings, "honest", LARGE) == [{"n": 1_100_000}]
+
+
+async def test_a_writer_without_memory_ends_the_query_that_holds_it(
+    holding: tuple[Recorder, asyncio.Task[Any]], settings: Settings
+) -> None:
+    recorder, query = holding
+
+    def write() -> bool:
+        """Write as the recorder does, which tries again when a commit fails."""
+        try:
+            with recorder.store.transaction() as connection:
+                connection.execute(LARGE).fetchall()
+        except duckdb.OutOfMemoryException:
+            return False
+        return True
+
+    await until_async(write, "the writer has memory")
+    with pytest.raises(httpx.HTTPStatusError) as caught:
+        await query
+    assert "memory" in caught.value.response.json()["error"]

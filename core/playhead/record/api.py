@@ -47,7 +47,7 @@ from playhead.store.attempt_counts import ATTEMPTS_OF
 from playhead.store.call_counts import COUNTS_OF
 from playhead.store.database import Store
 from playhead.store.kept_rows import INVOCATIONS_OF, to_json
-from playhead.store.query import Limits, to_arrow, to_rows
+from playhead.store.query import Limits, make_room, to_arrow, to_rows
 from playhead.store.text_index import Found
 from playhead.store.upkeep import perform
 
@@ -207,14 +207,19 @@ def app(
 
 
 async def _again_without_memory(read: Callable[[], Awaitable[bytes]]) -> bytes:
-    """Run a query; try it again when it ended early because others took the memory."""
-    for pause in MEMORY_PAUSES:
+    """Run a query; try it again when it ended early because others took the memory.
+
+    From the second time on, a long query is ended for it.
+    """
+    for number, pause in enumerate(MEMORY_PAUSES):
         began = time.monotonic()
         try:
             return await read()
         except QueryMemoryError:
             if time.monotonic() - began > MEMORY_SECONDS:
                 raise
+            if number:
+                make_room()
         await asyncio.sleep(pause)
     return await read()
 

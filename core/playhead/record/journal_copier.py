@@ -30,7 +30,11 @@ __all__ = ["JournalCopier"]
 ROUND_SECONDS = 0.4
 RETRY_SECONDS = 1.0
 SLOW_SECONDS = 5.0
-"""Time without an answer after which the copier reports a problem."""
+"""Time without an answer after which the copier reports a problem.
+
+Longer than a client takes to find that the server is gone (`playhead.restate.client.LOST_PROBES`):
+it gives up the requests of an outage only then. Those of a shorter one wait for their own limit.
+"""
 BULK_IDS = 1000
 """Invocations whose rows are read at a time; with 500, the server needs a fifth longer."""
 FEWEST_ENTRIES, MOST_ENTRIES = 100, 5000

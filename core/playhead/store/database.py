@@ -19,6 +19,7 @@ from playhead.store import schema
 from playhead.store.archive import ARCHIVE, remove_incomplete
 from playhead.store.kept_rows import KeptRows
 from playhead.store.migrations import migration
+from playhead.store.query import make_room
 from playhead.store.stale_figures import noted_in
 
 __all__ = ["DATABASE", "SETTINGS", "Store", "exclusive", "restrict"]
@@ -163,9 +164,11 @@ class Store:
                     connection.execute("BEGIN TRANSACTION")
                     yield connection
                     self._commit(connection)
-            except BaseException:
+            except BaseException as error:
                 self._roll_back(connection)
                 self.kept.forget(None)  # a commit that failed may be in the file nevertheless
+                if isinstance(error, duckdb.OutOfMemoryException):
+                    make_room()  # for the next try
                 raise
             self.kept.forget(ids if noted else None)
             self._dirty = True

@@ -22,7 +22,7 @@ from playhead.values import as_dict, as_list
 if TYPE_CHECKING:
     from playhead.store.arrow import ArrowTable
 
-__all__ = ["Limits", "check", "to_arrow", "to_rows"]
+__all__ = ["Limits", "check", "make_room", "to_arrow", "to_rows"]
 
 TABLE_FUNCTIONS = frozenset({
     "generate_series", "range", "repeat", "unnest", "json_each", "json_tree",
@@ -63,6 +63,10 @@ _WATCH_SECONDS = 0.05
 _IDLE_LOOKS = 40
 """Looks without a query before the watching thread sleeps."""
 _STUCK_SECONDS = 10.0
+_LONG_SECONDS = 0.5
+"""Time after which a query is ended when others have no memory."""
+_ENDING_SECONDS = 0.25
+"""Time in which a query that was interrupted usually returns its memory."""
 _LESS = "Select fewer rows or columns, or try again when the other queries have ended."
 
 
@@ -307,6 +311,24 @@ class _Reading:
             if is_stuck and self._limits.end_process is not None:
                 self._limits.end_process()
 
+    def leave_room(self) -> None:
+        """End the query, because others have no memory."""
+        reason = QueryMemoryError("The query was ended: others needed its memory", _LESS)
+        self._reason = self._reason or reason
+        self._interrupted = self._interrupted or time.monotonic()
+        with contextlib.suppress(duckdb.Error):
+            self._connection.interrupt()
+
+    @property
+    def began(self) -> float:
+        """Time of the monotonic clock at which it began."""
+        return self._deadline - self._limits.seconds
+
+    @property
+    def interrupted(self) -> float | None:
+        """Time of the monotonic clock at which it was first interrupted."""
+        return self._interrupted
+
     def start(self, sql: str, params: Sequence[Any]) -> duckdb.DuckDBPyRelation:
         check(self._connection, sql)
         if params:
@@ -358,6 +380,20 @@ class _Watch:
         with self._changed:
             self._readings.discard(reading)
 
+    def make_room(self) -> bool:
+        """End the query that has run longest, unless one is ending; return whether one does."""
+        now = time.monotonic()
+        with self._changed:
+            ended = [r.interrupted for r in self._readings if r.interrupted is not None]
+            if any(now - at < _ENDING_SECONDS for at in ended):
+                return True
+            running = [r for r in self._readings if r.interrupted is None]
+            longest = min(running, key=lambda r: r.began, default=None)
+            if longest is None or now - longest.began < _LONG_SECONDS:
+                return False
+            longest.leave_room()
+            return True
+
     def _run(self) -> None:
         idle = 0
         while True:
@@ -378,6 +414,18 @@ class _Watch:
 
 
 _watch = _Watch()
+
+
+def make_room() -> bool:
+    """End the query that has run longest, if it is a long one, because there is no memory left.
+
+    DuckDB has one limit for all queries and the writer of an instance, and does not tell how much
+    each of them uses.
+
+    Returns:
+        Whether a query is ending.
+    """
+    return _watch.make_room()
 
 
 def _memory() -> int:
