@@ -11,12 +11,15 @@ import pytest
 from playhead.record import http_server, request_body
 from playhead.record.endpoint import read_token
 from playhead.record.recorder import Recorder
+from starlette.responses import PlainTextResponse
+from starlette.types import Receive, Scope, Send
 from waiting import until_async
 
 from otlp import PROTOBUF, client, post, request  # isort: skip
 
 SILENT = 300
 HALF_HEAD = b"POST /v1/traces HTTP/1.1\r\nhost: 127.0.0.1\r\n"
+GET = b"GET / HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n"
 
 Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -157,3 +160,54 @@ async def test_bodies_of_answered_requests_are_read_slowly(
     await until_async(lambda: connection._unread_until > now + 1000)
     assert (await post(recorder, request(1).SerializeToString())).status_code == 200
     writer.transport.abort()
+
+
+async def test_a_server_without_requests_neither_wakes_up_nor_waits_to_stop(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pauses: list[float] = []
+    sleep = asyncio.sleep
+
+    async def noted(seconds: float) -> None:
+        pauses.append(seconds)
+        await sleep(seconds)
+
+    monkeypatch.setattr(asyncio, "sleep", noted)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await PlainTextResponse("fine")(scope, receive, send)
+
+    sock = http_server.listen(0)
+    async with connections(sock.getsockname()[1], 2, GET) as [one, other]:
+        server = http_server.HttpServer(app, sock)
+        running = asyncio.create_task(server.run_on_socket())
+        assert (await one[0].readuntil(b"fine")).startswith(b"HTTP/1.1 200")
+        await other[0].readuntil(b"fine")
+        server.stop()
+        await running
+        assert not any(pauses)
+        assert await one[0].read() == b""  # the connection was kept open until then
+
+
+async def test_a_server_that_stops_finishes_its_requests() -> None:
+    begun, finish = asyncio.Event(), asyncio.Event()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        begun.set()
+        await finish.wait()
+        await PlainTextResponse("fine")(scope, receive, send)
+
+    sock = http_server.listen(0)
+    async with connections(sock.getsockname()[1], 1, GET) as [(reader, _)]:
+        server = http_server.HttpServer(app, sock)
+        running = asyncio.create_task(server.run_on_socket())
+        await begun.wait()
+        server.stop()
+        await until_async(lambda: refuses(sock), "the server accepts no more connections")
+        finish.set()
+        assert (await reader.read()).endswith(b"fine")
+        await running
+
+
+async def refuses(sock: socket.socket) -> bool:
+    return sock.fileno() == -1

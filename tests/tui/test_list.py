@@ -377,3 +377,19 @@ async def test_no_key_does_nothing_unseen(stage) -> None:
             await s.shows(text)
             s.app.clear_notifications()
             await s.until(lambda text=text: text not in s.text)
+
+
+async def test_the_footer_is_made_again_only_for_other_keys(stage) -> None:
+    async with stage(FakeReader()) as s:
+        await s.shows("WeatherAgent/run")
+        before = list(s.app.screen.query("FooterKey"))
+        assert len(before) > 3
+        screen = s.app.screen
+        for key in ("question_mark", "colon"):
+            await s.press(key)
+            await s.until(lambda: s.app.screen is not screen)
+            await s.press("escape")
+            await s.until(lambda: s.app.screen is screen)
+        assert list(s.app.screen.query("FooterKey")) == before
+        await s.press("slash")
+        await s.until(lambda: list(s.app.screen.query("FooterKey")) != before)

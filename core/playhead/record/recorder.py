@@ -211,7 +211,7 @@ async def open_recorder(settings: Settings, options: RecorderOptions) -> AsyncGe
         for app, sock in ((query_api, api_socket), (receiver, otlp_socket)):
             server = HttpServer(app, sock)  # connections wait in the socket until the server runs
             task = asyncio.create_task(server.run_on_socket())
-            stack.push_async_callback(_finish, _stopper(server), task)
+            stack.push_async_callback(_finish, server.stop, task)
         stack.callback(feed.close)  # before the servers wait for their requests to end
         write_endpoint(store.folder, endpoint)
         stack.callback(remove_endpoint, store.folder)
@@ -277,13 +277,6 @@ def _spans_arrived(
     indexer.changed(ids)
     for copier in copiers:
         copier.hint(ids)
-
-
-def _stopper(server: HttpServer) -> Callable[[], None]:
-    def stop() -> None:
-        server.should_exit = True
-
-    return stop
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:

@@ -13,10 +13,11 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.widgets import Footer, Input, Static, TextArea
+from textual.widgets import Input, Static, TextArea
 
 from playhead_tui.dialogs.text_editor import TextEditor
 from playhead_tui.drawing.cells import clip
+from playhead_tui.widgets.key_footer import KeyFooter
 
 __all__ = ["ResultEditor", "editable"]
 
@@ -83,7 +84,7 @@ class ResultEditor(TextEditor[WhatIfQuestion]):
                          classes="hint", markup=False)  # fmt: skip
             yield Input(", ".join(self.question.live), placeholder="Step names, comma-separated",
                         id="live", select_on_focus=False)  # fmt: skip
-            yield Footer(show_command_palette=False)
+            yield KeyFooter()
 
     def on_mount(self) -> None:
         """Show the choices."""

@@ -9,9 +9,10 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.widgets import Footer, Static, TextArea
+from textual.widgets import Static, TextArea
 
 from playhead_tui.dialogs.text_editor import TextEditor
+from playhead_tui.widgets.key_footer import KeyFooter
 
 __all__ = ["ValueEditor"]
 
@@ -49,7 +50,7 @@ class ValueEditor(TextEditor[str]):
                          classes="hint", markup=False)  # fmt: skip
             yield TextArea(self.text, tab_behavior="focus", soft_wrap=True)
             yield Static("", classes="error", markup=False)
-            yield Footer(show_command_palette=False)
+            yield KeyFooter()
 
     def action_submit(self) -> None:
         """Return a valid text, or show the error."""

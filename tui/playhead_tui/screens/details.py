@@ -10,12 +10,13 @@ from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from playhead_tui.drawing.document import Line
 from playhead_tui.screens.groups import GroupScreen
 from playhead_tui.widgets.chips import Chips
 from playhead_tui.widgets.group_list import GroupList
+from playhead_tui.widgets.key_footer import KeyFooter
 from playhead_tui.widgets.notes import Notes
 from playhead_tui.widgets.rows import RowsView
 from playhead_tui.widgets.text_pane import TextPane
@@ -81,7 +82,7 @@ class DetailScreen(NamedScreen[Group], Generic[Group]):
             yield TextPane(self.DETAILS, glyphs=glyphs, widget_id="details")
         yield Static("Reading ...", id="empty", markup=False)
         yield Notes(glyphs=glyphs)
-        yield Footer(show_command_palette=False)
+        yield KeyFooter()
 
     def on_resize(self, event: events.Resize) -> None:
         """Put the pane beside the list, or below it."""

@@ -11,7 +11,7 @@ from playhead.text import clean
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.message import Message
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from playhead_tui.actions.copy import as_json
 from playhead_tui.interfaces import Dashboard
@@ -19,6 +19,7 @@ from playhead_tui.screens.filtering import FILTER_HINT, complete, problem
 from playhead_tui.screens.polling import PollingScreen, ReadFailed
 from playhead_tui.widgets.chips import Chips
 from playhead_tui.widgets.group_list import Column, GroupList
+from playhead_tui.widgets.key_footer import KeyFooter
 from playhead_tui.widgets.notes import Notes
 from playhead_tui.widgets.rows import RowsView
 
@@ -129,7 +130,7 @@ class GroupScreen(PollingScreen, Generic[Group]):
         yield GroupList(self.columns(), self.key_of, glyphs=glyphs)
         yield Static("Reading ...", id="empty", markup=False)
         yield Notes(glyphs=glyphs)
-        yield Footer(show_command_palette=False)
+        yield KeyFooter()
 
     def on_mount(self) -> None:
         """Focus the list, and read."""

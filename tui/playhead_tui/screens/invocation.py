@@ -12,7 +12,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.widget import Widget
-from textual.widgets import Footer
 
 from playhead_tui.actions.copy import as_json
 from playhead_tui.drawing.document import Line, value_lines
@@ -22,6 +21,7 @@ from playhead_tui.timeline.folding import opening_row, row_fails, row_matches
 from playhead_tui.widgets.chips import Chips
 from playhead_tui.widgets.inspector import Inspector
 from playhead_tui.widgets.invocation_header import InvocationHeader
+from playhead_tui.widgets.key_footer import KeyFooter
 from playhead_tui.widgets.notes import Notes
 from playhead_tui.widgets.rows import RowsView
 from playhead_tui.widgets.text_pane import TextPane
@@ -104,7 +104,7 @@ class InvocationScreen(InvocationReads):
                 yield Inspector(glyphs=glyphs, widget_id="inspector")
                 yield TextPane("State", glyphs=glyphs, widget_id="state")
         yield Notes(glyphs=glyphs)
-        yield Footer(show_command_palette=False)
+        yield KeyFooter()
 
     def on_mount(self) -> None:
         """Show the id at once; the rest appears once it has been read."""

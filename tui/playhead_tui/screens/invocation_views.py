@@ -12,13 +12,13 @@ from playhead.reader.invocation.key_changes import key_changes
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.message import Message
-from textual.widgets import Footer
 
 from playhead_tui.drawing.document import Line
 from playhead_tui.inspector.views import call_lines, change_lines, turn_lines
 from playhead_tui.interfaces import Dashboard
 from playhead_tui.screens.polling import PollingScreen
 from playhead_tui.widgets.invocation_header import InvocationHeader
+from playhead_tui.widgets.key_footer import KeyFooter
 from playhead_tui.widgets.notes import Notes
 from playhead_tui.widgets.text_pane import TextPane
 
@@ -76,7 +76,7 @@ class InvocationViews(PollingScreen):
         pane.tabs = VIEWS
         yield pane
         yield Notes(glyphs=glyphs)
-        yield Footer(show_command_palette=False)
+        yield KeyFooter()
 
     @property
     def pane(self) -> TextPane:

@@ -11,7 +11,7 @@ from playhead.model import SORTS, GroupKey, Invocation
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from playhead_tui.drawing.glyphs import ASCII
 from playhead_tui.interfaces import Dashboard
@@ -28,6 +28,7 @@ from playhead_tui.sources.list_query import is_failing
 from playhead_tui.widgets.activity_line import ActivityLine
 from playhead_tui.widgets.chips import Chips
 from playhead_tui.widgets.invocation_list import InvocationList
+from playhead_tui.widgets.key_footer import KeyFooter
 from playhead_tui.widgets.list_header import ListHeader
 from playhead_tui.widgets.notes import Notes
 from playhead_tui.widgets.preview import Preview
@@ -87,7 +88,7 @@ class InvocationsScreen(ListViews):
             yield Preview(glyphs=glyphs)
         yield Static("", id="empty", markup=False)
         yield Notes(glyphs=glyphs)
-        yield Footer(show_command_palette=False)
+        yield KeyFooter()
 
     def focus_rows(self) -> None:
         """Move the focus back to the list."""

@@ -15,7 +15,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 from textual.worker import Worker
 
 from playhead_tui.actions.copy import as_json
@@ -25,6 +25,7 @@ from playhead_tui.drawing.cells import clip
 from playhead_tui.drawing.document import Line, value_lines
 from playhead_tui.interfaces import Dashboard
 from playhead_tui.widgets.group_list import Column, GroupList
+from playhead_tui.widgets.key_footer import KeyFooter
 from playhead_tui.widgets.rows import RowsView
 from playhead_tui.widgets.sql_editor import SqlEditor
 
@@ -117,7 +118,7 @@ class SqlScreen(Screen[None]):
         yield SqlEditor(self._text)
         yield Static("ctrl+s runs the query.", id="status", markup=False)
         yield GroupList[Row]((), lambda row: str(row.number), glyphs=self.dashboard.glyphs)
-        yield Footer(show_command_palette=False)
+        yield KeyFooter()
 
     def on_mount(self) -> None:
         """Focus the editor, and read the names to suggest."""

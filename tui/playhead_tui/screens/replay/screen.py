@@ -8,7 +8,6 @@ from playhead.replay import Stop, WhatIfQuestion
 from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.widgets import Footer
 
 from playhead_tui.drawing.python_source import SourceFile, short_path
 from playhead_tui.inspector.stop import frames
@@ -23,6 +22,7 @@ from playhead_tui.screens.replay.messages import (
 from playhead_tui.screens.replay.opening import ReplayOpeningScreen
 from playhead_tui.widgets.chips import Chips
 from playhead_tui.widgets.filter_bar import FilterBar
+from playhead_tui.widgets.key_footer import KeyFooter
 from playhead_tui.widgets.notes import Notes
 from playhead_tui.widgets.replay.header import ReplayHeader
 from playhead_tui.widgets.replay.journal_strip import JournalStrip
@@ -86,7 +86,7 @@ class ReplayScreen(ReplayOpeningScreen):
         yield TextPane("Replay", glyphs=self.glyphs, widget_id="progress")
         yield ReplayPanes(glyphs=self.glyphs)
         yield Notes(glyphs=self.glyphs)
-        yield Footer(show_command_palette=False)
+        yield KeyFooter()
 
     @property
     def panes(self) -> ReplayPanes:

@@ -15,7 +15,6 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.screen import Screen
 from textual.widget import Widget
-from textual.widgets import Footer
 
 from playhead_tui.actions.copy import as_json
 from playhead_tui.dialogs.dialog import Prompt
@@ -24,6 +23,7 @@ from playhead_tui.drawing.document import Line
 from playhead_tui.inspector.what_if import ending, row_lines, unanswered
 from playhead_tui.interfaces import Dashboard
 from playhead_tui.widgets.chips import Chips
+from playhead_tui.widgets.key_footer import KeyFooter
 from playhead_tui.widgets.replay.comparison import Comparison
 from playhead_tui.widgets.rows import RowsView
 from playhead_tui.widgets.text_pane import TextPane
@@ -81,7 +81,7 @@ class WhatIfScreen(Screen[NextRun | None]):
             pane = TextPane("Result", glyphs=self.glyphs, widget_id="details")
             pane.tabs = ("Result", "Step")
             yield pane
-        yield Footer(show_command_palette=False)
+        yield KeyFooter()
 
     def on_mount(self) -> None:
         """Fill all panes; the result no longer changes."""
