@@ -12,7 +12,8 @@ import duckdb
 import pytest
 from playhead.errors import QueryError, QueryLimitError, QueryMemoryError
 from playhead.store.database import Store
-from playhead.store.query import Limits, to_arrow, to_rows
+from playhead.store.query import to_arrow, to_rows
+from playhead.store.query_limits import Limits
 from playhead.store.span_writer import SpanRow, SpanWriter
 
 READING = [
@@ -281,7 +282,8 @@ from pathlib import Path
 from typing import Any
 from playhead.errors import QueryError
 from playhead.store.database import Store
-from playhead.store.query import Limits, to_rows
+from playhead.store.query import to_rows
+from playhead.store.query_limits import Limits
 store = Store(Path({str(tmp_path)!r}))
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 try:

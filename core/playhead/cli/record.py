@@ -96,7 +96,7 @@ def command(
         return
     from playhead.record.allocators import return_freed_memory
     from playhead.record.recorder import RecorderOptions
-    from playhead.store.query import Limits
+    from playhead.store.query_limits import Limits
 
     return_freed_memory()
     options = RecorderOptions(

@@ -47,7 +47,8 @@ from playhead.store.attempt_counts import ATTEMPTS_OF
 from playhead.store.call_counts import COUNTS_OF
 from playhead.store.database import Store
 from playhead.store.kept_rows import INVOCATIONS_OF, to_json
-from playhead.store.query import Limits, make_room, to_arrow, to_rows
+from playhead.store.query import to_arrow, to_rows
+from playhead.store.query_limits import Limits, make_room
 from playhead.store.text_index import Found
 from playhead.store.upkeep import perform
 

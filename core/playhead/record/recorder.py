@@ -37,7 +37,7 @@ from playhead.store.call_table import rebuild_calls
 from playhead.store.database import Store
 from playhead.store.figures import begin_figures
 from playhead.store.llm_calls import rebuild_llm_calls
-from playhead.store.query import Limits
+from playhead.store.query_limits import Limits
 from playhead.store.retention import Keep
 
 __all__ = ["Recorder", "RecorderOptions", "open_recorder"]

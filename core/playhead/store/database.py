@@ -19,7 +19,7 @@ from playhead.store import schema
 from playhead.store.archive import ARCHIVE, remove_incomplete
 from playhead.store.kept_rows import KeptRows
 from playhead.store.migrations import migration
-from playhead.store.query import make_room
+from playhead.store.query_limits import make_room
 from playhead.store.stale_figures import noted_in
 
 __all__ = ["DATABASE", "SETTINGS", "Store", "exclusive", "restrict"]
