@@ -12,6 +12,7 @@ from playhead.reader.invocation.times import spells_of, times_of
 from playhead.reader.listing.attempt_counts import StoredAttempts, with_attempts
 from playhead.reader.listing.live import LiveInvocations
 from playhead.reader.listing.reasons import Reasons
+from playhead.reader.listing.recent import Recent
 from playhead.reader.listing.stored import StoredInvocations
 from playhead.reader.listing.stored_counts import Counts
 from playhead.reader.sources import try_read
@@ -27,6 +28,8 @@ class Figures:
         self.live = live
         self.stored = stored
         self._reasons = Reasons()
+        self._ended = Recent[Invocation]()
+        """Invocations that have ended, for what they were made of."""
 
     async def add(
         self, block: Sequence[Invocation], raw: Mapping[str, Mapping[str, Any]], missing: list[str]
@@ -35,11 +38,28 @@ class Figures:
         ids = [row.id for row in block]
         found = await try_read(self.stored.figures(ids) if self.stored else None, missing)
         attempts, counts = found or (None, {})
-        counted = [
-            with_attempts(row, raw[row.id], attempts, **_figures(counts.get(row.id, Counts())))
-            for row in block
-        ]
-        return await self.explained(counted, raw, missing, attempts)
+        added: dict[str, Invocation] = {}
+        changed: list[Invocation] = []
+        versions: dict[str, tuple[object, ...]] = {}
+        watched = attempts.watched if attempts else ()
+        for row in block:
+            of_row = counts.get(row.id, Counts())
+            parts = (row, raw[row.id], attempts and attempts.found.get(row.id), of_row)
+            versions[row.id] = parts
+            earlier = self._ended.get(row.id, parts) or self._ended.get(row.id, (*parts, watched))
+            if earlier is not None:
+                added[row.id] = earlier
+            else:
+                changed.append(with_attempts(row, raw[row.id], attempts, **_figures(of_row)))
+        before = len(missing)
+        for row in await self.explained(changed, raw, missing, attempts):
+            added[row.id] = row
+            if row.ended and len(missing) == before:  # its times no longer grow
+                parts = versions[row.id]
+                # Longer recording changes only numbers that are not certain.
+                version = parts if row.attempts is not None else (*parts, watched)
+                self._ended.put(row.id, version, row)
+        return [added[row.id] for row in block]
 
     async def attempts(
         self, rows: Sequence[Invocation], missing: list[str]

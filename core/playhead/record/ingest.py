@@ -27,7 +27,7 @@ from playhead.store.database import Store
 
 __all__ = ["Ingest", "IngestLimits"]
 
-COMMIT_WEIGHT = 8 * 1024 * 1024
+COMMIT_WEIGHT = 16 * 1024 * 1024
 """Weight up to which logged requests share a commit; see `Inspection.weight`."""
 INHERIT_SECONDS = 0.2
 """Interval at which spans inherit the invocation of their ancestors while more spans arrive."""
@@ -49,7 +49,9 @@ RELEASE_WEIGHT = 128 * 1024 * 1024
 """Weight of committed requests after which freed memory is returned to the system."""
 BUSY_SHARE = 0.3
 """Share of time above which queries do not wait for commits, which would double their time."""
-READ_WEIGHT = COMMIT_WEIGHT // 4
+BUSY_BYTES = 8 * 1024 * 1024
+"""Size of the requests that are not committed from which it is so, too."""
+READ_WEIGHT = 2 * 1024 * 1024
 """The same while clients read, so that the processor is free for them again soon."""
 READ_SECONDS = 2.0
 """Time after a query during which clients are taken to read."""
@@ -263,7 +265,7 @@ class Ingest:
         """Return whether commits have taken most of the last seconds, are behind, or fail."""
         if self._is_failing or self._load.share(self._clock()) > BUSY_SHARE:
             return True
-        return self._queued_bytes > COMMIT_WEIGHT
+        return self._queued_bytes > BUSY_BYTES
 
     @contextlib.contextmanager
     def reading(self) -> Generator[None]:

@@ -103,7 +103,9 @@ class Merge:
             live_end = fresh[1] if fresh else None
             self.raw = {str(row["id"]): row for row in (*(copies or ()), *live_rows)}
             live = {str(row["id"]): invocation_of(row, "live") for row in live_rows}
-            rows = {str(row["id"]): invocation_of(row, "stored") for row in copies or ()}
+            rows = (
+                {str(row["id"]): stored.invocation(row) for row in copies or ()} if stored else {}
+            )
             texts = {str(row["id"]): row.get(RECORDED_TEXTS) or () for row in copies or ()}
             full = copies is not None and len(copies) >= size
             end = min(map(_place, rows.values())) if full else None

@@ -8,13 +8,14 @@ once.
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Protocol
 
 from playhead.model import Invocation, Step, status_of
+from playhead.reader.listing.recent import Recent
 from playhead.reader.listing.waiting import (
     Awaited,
     Evidence,
@@ -28,11 +29,6 @@ from playhead.restate.rows import EventRow, JournalRow, journal_row
 from playhead.values import as_dict, as_text
 
 __all__ = ["ReasonSource", "Reasons", "commands_by_id", "pause_failure"]
-
-REMEMBERED = 2000
-"""Number of invocations whose awaited steps and pauses are kept."""
-
-_T = TypeVar("_T")
 
 
 class ReasonSource(Protocol):
@@ -74,8 +70,8 @@ class Reasons:
 
     def __init__(self, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._now = now
-        self._steps = _Recent[tuple[Step, ...]]()
-        self._failures = _Recent[str]()
+        self._steps = Recent[tuple[Step, ...]]()
+        self._failures = Recent[str]()
 
     async def add(
         self,
@@ -157,22 +153,3 @@ async def _others(steps: Mapping[str, Sequence[Step]], source: ReasonSource) -> 
     ids = {step.child_id for found in steps.values() for step in found if step.child_id}
     rows = await source.statuses(sorted(ids)) if ids else ()
     return {str(row["id"]): Other(status_of(row), str(row.get("target") or "")) for row in rows}
-
-
-class _Recent(Generic[_T]):
-    """The latest value of each id, for one version of its row."""
-
-    def __init__(self) -> None:
-        self._values: OrderedDict[str, tuple[Hashable, _T]] = OrderedDict()
-
-    def get(self, id_: str, version: Hashable) -> _T | None:
-        """Return the value for this version; None when it is not kept."""
-        known = self._values.get(id_)
-        return known[1] if known and known[0] == version else None
-
-    def put(self, id_: str, version: Hashable, value: _T) -> None:
-        """Keep the value instead of one for an earlier version."""
-        self._values[id_] = (version, value)
-        self._values.move_to_end(id_)
-        while len(self._values) > REMEMBERED:
-            self._values.popitem(last=False)

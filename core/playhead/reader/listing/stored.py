@@ -22,7 +22,8 @@ from playhead.reader.listing.order_sql import (
     stored_order,
 )
 from playhead.reader.listing.reasons import commands_by_id, pause_failure
-from playhead.reader.listing.rows import SPAN_COLUMNS, span_of
+from playhead.reader.listing.recent import Recent
+from playhead.reader.listing.rows import SPAN_COLUMNS, invocation_of, span_of
 from playhead.reader.listing.stored_counts import COUNTS, OLDER_COUNTS, Counts, counts_of
 from playhead.reader.listing.text_search import search_parts
 from playhead.reader.listing.waiting import Queue
@@ -83,6 +84,14 @@ class StoredInvocations:
     def __init__(self, client: StoreClient) -> None:
         self.client = client
         self._endings = Endings("journal")
+        self._invocations = Recent[Invocation]()
+        self._counts = Recent[Counts]()
+
+    def invocation(self, row: Mapping[str, Any]) -> Invocation:
+        """Return the invocation in a row, without counts."""
+        id_ = str(row["id"])
+        found = self._invocations.get(id_, row)
+        return found or self._invocations.put(id_, row, invocation_of(row, "stored"))
 
     async def newest(
         self,
@@ -198,7 +207,7 @@ class StoredInvocations:
             return attempts, counts
         return (
             StoredAttempts(_by_id(parts["attempts"]), _periods(parts["period"])),
-            {str(row["id"]): counts_of(row) for row in parts["counts"]},
+            {str(row["id"]): self._counts_of(row) for row in parts["counts"]},
         )
 
     async def attempts(self, ids: Sequence[str]) -> StoredAttempts:
@@ -224,7 +233,11 @@ class StoredInvocations:
         """
         if not ids:
             return {}
-        return {str(row["id"]): counts_of(row) for row in await self._counted(list(ids))}
+        return {str(row["id"]): self._counts_of(row) for row in await self._counted(list(ids))}
+
+    def _counts_of(self, row: Mapping[str, Any]) -> Counts:
+        id_ = str(row["id"])
+        return self._counts.get(id_, row) or self._counts.put(id_, row, counts_of(row))
 
     async def _counted(self, ids: list[str]) -> list[dict[str, Any]]:
         try:
