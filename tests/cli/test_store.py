@@ -54,8 +54,11 @@ def test_sizes(settings: Settings) -> None:
     assert rows["invocations"]["rows"] == 2
     assert rows["invocations"]["oldest"] == "2026-03-10T12:00:00Z"
     shown = run(settings, "store").stdout
-    assert "invocations" in shown
     assert "2026-03-10T12:00:00Z" in shown
+    lines = {line.split("\t")[0]: line.split("\t") for line in shown.splitlines()}
+    assert lines["invocations"][1] == "2"
+    assert lines["spans"][1:3] == ["0", "0 B"]
+    assert lines["invocations"][2] != "0 B"
 
 
 def test_verify(settings: Settings) -> None:
@@ -84,11 +87,19 @@ def test_archive_and_its_views(settings: Settings) -> None:
 
 
 def test_deleting_asks(settings: Settings) -> None:
-    refused = run(settings, "archive", "--before", "2026-04-01", "--delete", answer="n\n")
-    assert refused.exit_code == 1
+    refused = run(settings, "archive", "--before", "2026-04-01", "--delete")
+    assert refused.exit_code == 2
+    assert "Add --yes" in refused.stderr
+    forbidden = run(
+        settings, "--read-only", "archive", "--before", "2026-04-01", "--delete", "--yes"
+    )
+    assert forbidden.exit_code == 2
+    assert "--read-only forbids deletions" in forbidden.stderr
+    forbidden = run(settings, "--read-only", "record", "--keep", "spans=30d")
+    assert "--read-only forbids deletions" in forbidden.stderr
     assert document(settings, "sql", "SELECT count(*) AS n FROM invocations") == [{"n": 2}]
     done = run(settings, "archive", "--before", "2026-04-01", "--delete", "--yes")
-    assert "Deleted 1 days: 1 invocations, 0 spans." in done.stdout
+    assert "Deleted 1 day: 1 invocation, 0 spans." in done.stdout
     assert document(settings, "sql", "SELECT count(*) AS n FROM all_invocations") == [{"n": 1}]
 
 

@@ -120,7 +120,11 @@ def _registered() -> dict[str, EntryPoint]:
 
 @click.group(cls=LazyGroup, invoke_without_command=True)
 @click.version_option(package_name="playhead")
-@click.option("--read-only", is_flag=True, help="Disable every action that changes the server.")
+@click.option(
+    "--read-only",
+    is_flag=True,
+    help="Disable every action that changes the server or deletes stored rows.",
+)
 @click.option("--admin-url", metavar="URL", help="Restate's admin API.  [RESTATE_ADMIN_URL]")
 @click.option("--store", metavar="DIR", help="Folder of the store.  [PLAYHEAD_STORE]")
 @click.option("--ascii", "ascii_only", is_flag=True, help="Draw with ASCII characters only.")

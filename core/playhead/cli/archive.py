@@ -9,6 +9,7 @@ import click
 
 from playhead.cli.options import json_option, parse_since
 from playhead.cli.output import echo_json
+from playhead.cli.questions import confirm, forbid_if_read_only
 from playhead.formatting import whole
 from playhead.settings import Settings
 
@@ -24,10 +25,10 @@ __all__ = ["command"]
     help="Move days before this age (`30d`) or ISO 8601 time.",
 )
 @click.option("--delete", is_flag=True, help="Delete the rows for good instead. Asks first.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask. Needed without a terminal.")
 @json_option
-@click.pass_obj
-def command(settings: Settings, before: datetime, delete: bool, yes: bool, as_json: bool) -> None:
+@click.pass_context
+def command(ctx: click.Context, before: datetime, delete: bool, yes: bool, as_json: bool) -> None:
     """Move old days of the store to Parquet files in its folder `archive`.
 
     An invocation belongs to the day (UTC) on which it ended; invocations that have not ended stay.
@@ -37,8 +38,11 @@ def command(settings: Settings, before: datetime, delete: bool, yes: bool, as_js
     from playhead.record.store_tasks import run_task
 
     day = before.date().isoformat()
-    if delete and not yes:
-        click.confirm(f"Delete everything that ended before {day} (UTC)?", abort=True, err=True)
+    settings: Settings = ctx.obj
+    if delete:
+        forbid_if_read_only(ctx, "deletions")
+        if not yes:
+            confirm(f"Delete everything that ended before {day} (UTC)?")
     task = {"task": "delete" if delete else "archive", "before": day}
     document = asyncio.run(run_task(settings, task))
     if as_json:
@@ -46,6 +50,11 @@ def command(settings: Settings, before: datetime, delete: bool, yes: bool, as_js
         return
     rows = document["rows"]
     click.echo(
-        f"{'Deleted' if delete else 'Archived'} {whole(document['days'])} days:"
-        f" {whole(rows['invocations'])} invocations, {whole(rows['spans'])} spans."
+        f"{'Deleted' if delete else 'Archived'} {counted(document['days'], 'day')}:"
+        f" {counted(rows['invocations'], 'invocation')}, {counted(rows['spans'], 'span')}."
     )
+
+
+def counted(number: int, noun: str) -> str:
+    """Format a number of something exactly: `1 day`, `1,234 spans`."""
+    return f"{whole(number)} {noun}{'' if number == 1 else 's'}"

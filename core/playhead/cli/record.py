@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from playhead.cli.output import echo_json
+from playhead.cli.questions import forbid_if_read_only
 from playhead.formatting import size, whole
 from playhead.settings import Settings
 from playhead.text import clean, escape_json, without_password
@@ -73,9 +74,9 @@ STOP_SECONDS = 8.0
 )
 @click.option("--status", is_flag=True, help="Show the state of the running recorder, and exit.")
 @click.option("--json", "as_json", is_flag=True, help="Write JSON: one line per change of state.")
-@click.pass_obj
+@click.pass_context
 def command(
-    settings: Settings,
+    ctx: click.Context,
     otlp_grpc_port: int | None,
     otlp_http_port: int | None,
     api_port: int | None,
@@ -91,6 +92,7 @@ def command(
     Receives OpenTelemetry traces (OTLP over HTTP and gRPC) and copies journals from the
     Restate server. All ports listen on 127.0.0.1. Stop the recorder with Ctrl+C.
     """
+    settings: Settings = ctx.obj
     if status:
         _show_status(asyncio.run(_health(settings)), as_json)
         return
@@ -98,6 +100,9 @@ def command(
     from playhead.record.recorder import RecorderOptions
     from playhead.store.query_limits import Limits
 
+    limits = _limits(keep, settings)
+    if limits or delete_after:
+        forbid_if_read_only(ctx, "deletions, as by --keep and --delete-after")
     return_freed_memory()
     options = RecorderOptions(
         otlp_grpc_port=_given(otlp_grpc_port, settings.otlp_grpc_port),
@@ -106,7 +111,7 @@ def command(
         journals=not no_journal,
         archive_after=archive_after,
         delete_after=delete_after,
-        keep=_limits(keep, settings),
+        keep=limits,
         limits=Limits(end_process=_start_again),
     )
     # Traces and journals contain conversations, so their files are private to the owner.

@@ -9,12 +9,14 @@ from typing import Any
 import click
 
 from playhead.cli.options import json_option
-from playhead.cli.output import echo_json
+from playhead.cli.output import echo_json, table
 from playhead.formatting import size, whole
 from playhead.settings import Settings
 from playhead.text import clean
 
 __all__ = ["command"]
+
+COLUMNS = ("TABLE", "ROWS", "SIZE", "OLDEST", "NEWEST")
 
 
 @click.group("store", invoke_without_command=True)
@@ -88,16 +90,21 @@ def _run(settings: Settings, task: dict[str, Any]) -> dict[str, Any]:
 
 def _show(document: dict[str, Any]) -> None:
     click.echo(f"{clean(document['store'])}: {size(document['bytes'])}")
-    rows = [("table", "rows", "size", "oldest", "newest")]
-    for row in document["tables"]:
-        rows.append(
-            (row["table"], whole(row["rows"]), size(row["bytes"]), row["oldest"] or "",
-             row["newest"] or "")
-        )  # fmt: skip
-    widths = [max(len(row[n]) for row in rows) for n in range(5)]
-    for row in rows:
-        cells = [row[0].ljust(widths[0]), row[1].rjust(widths[1]), row[2].rjust(widths[2])]
-        click.echo("  ".join([*cells, row[3].ljust(widths[3]), row[4]]).rstrip())
+    rows = [
+        (
+            row["table"],
+            whole(row["rows"]),
+            # Not in the file yet, or in a block of others.
+            size(row["bytes"]) if row["bytes"] or not row["rows"] else "-",
+            row["oldest"] or "",
+            row["newest"] or "",
+        )
+        for row in document["tables"]
+    ]
+    table(COLUMNS, rows, right=("ROWS", "SIZE"), optional=("NEWEST", "OLDEST"))
     archive = document["archive"]
     if archive["files"]:
-        click.echo(f"archive: {whole(archive['files'])} files, {size(archive['bytes'])}")
+        files = archive["files"]
+        click.echo(
+            f"archive: {whole(files)} file{'' if files == 1 else 's'}, {size(archive['bytes'])}"
+        )

@@ -35,7 +35,7 @@ _GAUGES = {
     "bytes": ("playhead_store_bytes", "Size of the database, with its write-ahead log."),
 }
 _JOURNALS = {
-    "invocations": ("playhead_copied_invocations", "Invocations that were copied since the start."),
+    "invocations": ("playhead_copied_invocations", "Invocations that are copied from servers."),
     "behind": ("playhead_behind_invocations", "Invocations that still have to be copied."),
     "lag_seconds": ("playhead_copy_lag_seconds", "Age of the last copy."),
     "scan_seconds": ("playhead_scan_seconds", "Duration of the last scan of all invocations."),
