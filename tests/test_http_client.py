@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
+from typing import Any
 
 import httpx
 import pytest
 from playhead.http_client import HttpClient
 from playhead.local import free_port
+from playhead.plain_http import PlainTransport
 from playhead.restate.client import RestateClient
 
 
@@ -21,14 +24,18 @@ async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 
 @pytest.mark.parametrize("cancelled", [False, True])
 @pytest.mark.parametrize("kept", [0, 5])
-async def test_a_client_that_closes_ends_its_requests(kept: int, cancelled: bool) -> None:
+@pytest.mark.parametrize("plain", [False, True])
+async def test_a_client_that_closes_ends_its_requests(
+    kept: int, cancelled: bool, plain: bool
+) -> None:
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     limits = httpx.Limits(max_keepalive_connections=kept)
     closed = 0
     clients: list[HttpClient] = []
     for moment in range(30):
-        client = HttpClient(limits=limits, trust_env=False, verify=False)
+        transport = PlainTransport(keep=bool(kept)) if plain else None
+        client = HttpClient(limits=limits, trust_env=False, verify=False, transport=transport)
         clients.append(client)
         requests = [asyncio.create_task(client.get(url)) for _ in range(2)]
         for _ in range(moment):
@@ -72,3 +79,98 @@ async def test_failures_of_cancelled_queries_are_not_reported_by_asyncio() -> No
         await close_at(moment)
     gc.collect()
     assert reports == []
+
+
+class Server:
+    """A server of raw answers, which counts connections."""
+
+    def __init__(self, *answers: bytes, closes: bool = False) -> None:
+        self.answers = list(answers)
+        self.closes = closes
+        self.connections = 0
+        self.heads: list[bytes] = []
+        self.served: list[asyncio.Task[Any]] = []
+
+    async def __aenter__(self) -> Server:
+        self.server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.url = f"http://127.0.0.1:{self.server.sockets[0].getsockname()[1]}"
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        self.server.close()
+        await self.server.wait_closed()
+        await asyncio.gather(*self.served)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        task = asyncio.current_task()
+        assert task is not None
+        self.served.append(task)
+        while (head := await reader.read(100_000)) and self.answers:
+            self.heads.append(head)
+            for part in self.answers.pop(0).split(b"|"):
+                writer.write(part)
+                await asyncio.sleep(0.001)
+            if self.closes:
+                break
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n|3\r\nabc\r\n|2\r\nde\r\n0\r\n\r\n"
+SHORT = b"HTTP/1.1 100 Continue\r\n\r\n|HTTP/1.1 503 Busy\r\ncontent-length: 4\r\n\r\nbusy"
+
+
+@pytest.mark.parametrize(("keep", "connections"), [(True, 1), (False, 2)])
+async def test_plain_answers_arrive_whole_on_kept_and_on_new_connections(
+    keep: bool, connections: int
+) -> None:
+    async with Server(CHUNKED, SHORT) as server:
+        client = HttpClient(transport=PlainTransport(keep=keep))
+        first = await client.post(f"{server.url}/query?a=b%20c", content=b"SELECT 1")
+        assert (first.status_code, first.content) == (200, b"abcde")
+        second = await client.get(server.url)
+        assert (second.status_code, second.text) == (503, "busy")
+        await client.aclose()
+        assert server.connections == connections
+        assert server.heads[0].startswith(b"POST /query?a=b%20c HTTP/1.1\r\n")
+        assert server.heads[0].endswith(b"\r\n\r\nSELECT 1")
+
+
+async def test_a_connection_that_the_server_closed_is_not_used_again() -> None:
+    async with Server(CHUNKED, CHUNKED, closes=True) as server:
+        client = HttpClient(transport=PlainTransport())
+        for _ in range(2):
+            assert (await client.get(server.url)).content == b"abcde"
+            await asyncio.sleep(0.05)
+        assert server.connections == 2
+        await client.aclose()
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (b"", httpx.RemoteProtocolError),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nshort", httpx.RemoteProtocolError),
+        (b"\x00\x01garbage\r\n\r\n", httpx.RemoteProtocolError),
+    ],
+)
+async def test_plain_answers_that_are_none_raise_the_errors_of_httpx(
+    answer: bytes, error: type[Exception]
+) -> None:
+    async with Server(answer, closes=True) as server:
+        client = HttpClient(transport=PlainTransport())
+        with pytest.raises(error):
+            await client.get(server.url)
+        await client.aclose()
+
+
+async def test_plain_requests_time_out_and_name_a_refused_connection() -> None:
+    async with Server(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nshort") as server:
+        client = HttpClient(transport=PlainTransport(), timeout=0.05)
+        with pytest.raises(httpx.ReadTimeout):
+            await client.get(server.url)
+        with pytest.raises(httpx.ConnectError, match="Connection refused"):
+            await client.get(f"http://localhost:{free_port()}")
+        await client.aclose()

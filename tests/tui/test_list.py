@@ -22,7 +22,7 @@ async def test_rows_show_status_as_mark_and_word_with_their_numbers(stage) -> No
         await s.shows("WeatherAgent/run")
         line = next(line for line in s.text.splitlines() if "backing-off  Weather" in line)
         assert "↻ backing-off" in line
-        assert line.split()[3:8] == ["14s", "14.2s", "3", "1", "412/38"]
+        assert line.split()[3:8] == ["10s", "14.2s", "3", "1", "412/38"]
         assert "503" in line
         assert "13 total" in s.text.splitlines()[0]
 

@@ -6,7 +6,6 @@ import asyncio
 import hmac
 import json
 import secrets
-import ssl
 import time
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ import httpx
 
 from playhead.errors import QueryError, QueryLimitError, RecorderError
 from playhead.http_client import HttpClient
+from playhead.plain_http import PlainTransport
 from playhead.record.change_feed import Changes, parse_changes
 from playhead.record.endpoint import (
     CLIENT_HEADER,
@@ -349,8 +349,7 @@ def _client(endpoint: RecorderEndpoint, token: str) -> HttpClient:
         auth=RecorderAuth(endpoint, token),
         timeout=QUERY_SECONDS,
         trust_env=False,
-        # Plain HTTP on this machine: loading certificates would take longer than most queries.
-        verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
+        transport=PlainTransport(),
     )
 
 

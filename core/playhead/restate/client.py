@@ -19,6 +19,7 @@ from playhead.errors import (
     UnreachableError,
 )
 from playhead.http_client import HttpClient
+from playhead.plain_http import PlainTransport
 from playhead.retries import retry_after
 from playhead.settings import require_header_token
 from playhead.values import as_dict
@@ -80,14 +81,18 @@ class RestateClient:
         if auth_token:
             require_header_token(auth_token, "auth_token")
         headers = {"authorization": f"Bearer {auth_token}"} if auth_token else {}
+        secure = any(url.startswith("https:") for url in (admin_url, ingress_url or ""))
+        local = self.admin_url.startswith(("http://127.", "http://localhost"))
+        if transport is None and local and not secure:
+            transport = PlainTransport(keep=False)
         self._http = HttpClient(
             headers=headers,
             timeout=timeout,
             transport=transport,
             limits=httpx.Limits(max_keepalive_connections=0),
             # Loading the machine's certificates takes longer than a query.
-            verify=any(url.startswith("https:") for url in (admin_url, ingress_url or "")),
-            trust_env=not self.admin_url.startswith(("http://127.", "http://localhost")),
+            verify=secure,
+            trust_env=not local,
         )
 
     async def __aenter__(self) -> RestateClient:

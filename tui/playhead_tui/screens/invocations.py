@@ -71,6 +71,8 @@ class InvocationsScreen(ListViews):
         Binding("S", "reverse", "Reverse order", show=False),
     ]
     FILTER_HINT = FILTER_HINT
+    FRESH_SECONDS = 0.5
+    """Time after new rows were shown in which ages are not drawn again: they were drawn, too."""
 
     def __init__(self, dashboard: Dashboard) -> None:
         super().__init__(dashboard)
@@ -105,7 +107,7 @@ class InvocationsScreen(ListViews):
         self.show_age()
         if not self.reads:
             self.show()
-        if self.in_sight():
+        if self.in_sight() and self.listing.seconds_since_refresh >= self.FRESH_SECONDS:
             self.listing.refresh_changed()
 
     def show_age(self) -> None:

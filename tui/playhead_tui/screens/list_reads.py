@@ -7,6 +7,7 @@ import time
 from abc import abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from playhead.errors import PlayheadError
@@ -339,14 +340,15 @@ class ListReads(PollingScreen):
             self.changes += 1
             self.live.want_figures(changed)
             if self.fed:
-                self.set_timer(self.FED_FIGURES_SECONDS, self._read_stale_figures)
+                late = partial(self._read_unreported, changed)
+                self.set_timer(self.FED_FIGURES_SECONDS, late)
             else:
                 self._figures.wake()
             self.show_new()
 
-    def _read_stale_figures(self) -> None:
+    def _read_unreported(self, ids: set[str]) -> None:
         """Read the figures of changed rows that the recorder has not reported meanwhile."""
-        if self.live.figures_wanted:
+        if self.live.wants_figures(ids):
             self._figures.wake()
 
     def on_store_changed(self, message: StoreChanged) -> None:
@@ -378,5 +380,5 @@ class ListReads(PollingScreen):
         changed = self.cache.refresh(update.rows, (), update.started)
         if self.cache.add_figures(update.rows, update.started) or changed:
             self.show_new()
-        if update.rows:
-            self._read_stale_figures()
+        if update.more:
+            self._figures.wake()

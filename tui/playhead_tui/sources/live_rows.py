@@ -74,6 +74,8 @@ class FiguresUpdate:
     started: float
     """When the read started, monotonic."""
     rows: tuple[Invocation, ...] = ()
+    more: bool = False
+    """Whether more rows wanted their figures than one round reads."""
 
 
 class LiveRows:
@@ -98,10 +100,9 @@ class LiveRows:
         """Read the figures of these in the next round of figures."""
         self._stale_figures.update(dict.fromkeys(ids))
 
-    @property
-    def figures_wanted(self) -> bool:
-        """Whether figures are known to be out of date."""
-        return bool(self._stale_figures)
+    def wants_figures(self, ids: Iterable[str]) -> bool:
+        """Return whether the figures of any of these are still to be read."""
+        return any(id_ in self._stale_figures for id_ in ids)
 
     def pause_after_scan(self, took: float) -> float:
         """Return the pause after a scan that took this many seconds."""
@@ -166,6 +167,7 @@ class LiveRows:
     async def read_figures(self, reader: InvocationReader, in_view: Sequence[str]) -> FiguresUpdate:
         """Read the rows whose figures are out of date; without any, those in view."""
         wanted = list(self._stale_figures)[:ROWS] or list(in_view)
+        more = len(self._stale_figures) > ROWS
         started = self._clock()
         for id_ in wanted:
             self._stale_figures.pop(id_, None)
@@ -175,7 +177,7 @@ class LiveRows:
         page = await reader.refresh(ids, figures=True)
         if not page.sources:
             self.want_figures(ids)
-        return FiguresUpdate(started, page.rows)
+        return FiguresUpdate(started, page.rows, more and bool(page.sources))
 
     async def _read_wanted(
         self, reader: InvocationReader, asked: float, first: Sequence[str], *, scanned: bool

@@ -26,6 +26,10 @@ USUAL = (
 TARGET_LEAST = 8
 TARGET_MOST = 44
 REASON_LEAST = 8
+EXACT_SECONDS = 10
+"""Age up to which each second is shown."""
+AGE_STEP = 5
+"""Seconds by which older ages, up to a minute, change."""
 _FIGURES = ("cost", "tokens", "llm_calls", "attempts", "duration", "age")
 _LEFT_OUT = (
     "reason", *NARROW_FIRST[: NARROW_FIRST.index("llm_calls")], *_FIGURES,
@@ -104,11 +108,15 @@ class InvocationList(RowsView[Invocation]):
         self._at = self.now()
         super().refresh_changed()
 
+    @property
+    def seconds_since_refresh(self) -> float:
+        """Seconds since the time from which the ages on screen are counted."""
+        return (self.now() - self._at).total_seconds()
+
     def look_of(self, row: Invocation) -> object:
         """Return the texts of a row that change with the time."""
-        now = self._at
-        running = "" if row.ended else self._duration(row, now)
-        return COLUMNS["age"].text(row, now), running
+        running = "" if row.ended else self._duration(row, self._at)
+        return self._age(row), running
 
     def common_look(self) -> object:
         """Return the columns, their widths and the order."""
@@ -258,6 +266,8 @@ class InvocationList(RowsView[Invocation]):
         match name:
             case "duration" if not row.ended:
                 return self._duration(row, now), palette.text
+            case "age":
+                return self._age(row), palette.dim
             case "attempts":
                 repeated = row.attempts_at_least - (row.suspensions or 0) > 1
                 return text, palette.warn if repeated else palette.dim
@@ -267,6 +277,13 @@ class InvocationList(RowsView[Invocation]):
                 return text, palette.text
             case _:
                 return text, palette.dim
+
+    def _age(self, row: Invocation) -> str:
+        """Return the age in steps, so that not every line has to be drawn again each second."""
+        seconds = max(0.0, (self._at - row.created_at).total_seconds())
+        if EXACT_SECONDS <= seconds < 60:
+            seconds -= seconds % AGE_STEP
+        return duration(seconds, coarse=True)
 
     def _duration(self, row: Invocation, now: datetime) -> str:
         """Return how long an invocation has been running, as far as the server answered."""

@@ -91,9 +91,12 @@ class RowsView(ScrollView, Generic[Row], can_focus=True):
         """Colors of the list where a row sets none."""
         self._looks: dict[int, object] = {}
         """What the lines on screen were drawn from, by their place on screen."""
-        self._strips: dict[str, tuple[object, Strip]] = {}
-        """The rows that were drawn last, by identity, with what they were drawn from."""
+        self._strips: dict[str | int, tuple[object, Strip]] = {}
+        """The rows that were drawn last, by identity, with what they were drawn from; the heading
+        has the key 0, and a line below the last row 1."""
         self._common: object = None
+        self._frame: object = None
+        """What all of these were drawn from."""
 
     # For subclasses.
 
@@ -308,40 +311,55 @@ class RowsView(ScrollView, Generic[Row], can_focus=True):
     def render_lines(self, crop: Region) -> list[Strip]:
         """Draw lines; those that are known only move.
 
-        Textual's own cache is by the place on screen, so it forgets all lines that move.
+        Textual's own cache is by the place on screen, so it forgets all lines that move. It asks
+        for all lines of a widget of which one has changed, so a known line must cost little.
         """
         self._base = self.rich_style
         self._common = self.common_look()
         if self._common is None:
             return super().render_lines(crop)
+        palette, width = palette_of(self), self.scrollable_content_region.width
         filters, background = self.get_line_filters(), self.background_colors[1]
-        strips = [self.render_line(y) for y in crop.line_range]
-        for one in filters:
-            strips = [strip.apply_filter(one, background) for strip in strips]
+        frame = self._common, width, self._base, palette, filters, background
+        if frame != self._frame or len(self._strips) > 4 * self._page:
+            self._frame = frame
+            self._strips.clear()
+        top = round(self.scroll_y) - self.HEAD
+        strips: list[Strip] = []
+        for y in crop.line_range:
+            place = y + top
+            look: object = ()
+            key: str | int = 0
+            if y >= self.HEAD:
+                look = self._looks[y - self.HEAD] = self._look(place)
+                key = self.key_of(self._rows[place]) if look is not None else 1
+            known = self._strips.get(key)
+            if known is None or known[0] != look:
+                strip = self._line(y, place, width, palette)
+                for one in filters:
+                    strip = strip.apply_filter(one, background)
+                known = self._strips[key] = look, strip
+            strips.append(known[1])
+        if (crop.x, crop.right) == (0, width):
+            return strips
         return [strip.crop(crop.x, crop.right) for strip in strips]
 
     def render_line(self, y: int) -> Strip:
         """Draw one visible line."""
-        palette = palette_of(self)
-        width = self.scrollable_content_region.width
+        place = y - self.HEAD + round(self.scroll_y)
+        if y >= self.HEAD:
+            self._looks[y - self.HEAD] = self._look(place)
+        return self._line(y, place, self.scrollable_content_region.width, palette_of(self))
+
+    def _line(self, y: int, place: int, width: int, palette: Palette) -> Strip:
+        """Draw the heading, a row, or nothing below the last one."""
         base = self._base
         if y < self.HEAD:
             strip = Strip([Segment("  ", palette.dim), *self.draw_head(width - 2, palette)])
             return strip.adjust_cell_length(width, base).apply_style(base)
-        place = y - self.HEAD + round(self.scroll_y)
-        look = self._looks[y - self.HEAD] = self._look(place)
         if place >= len(self._rows):
             return Strip.blank(width, base)
-        row = self._rows[place]
-        if self._common is None:
-            return self._draw(row, width, palette)
-        key, seen = self.key_of(row), (look, width, base, self._common)
-        known = self._strips.get(key)
-        if known is None or known[0] != seen:
-            if len(self._strips) > 4 * self._page:
-                self._strips.clear()
-            known = self._strips[key] = seen, self._draw(row, width, palette)
-        return known[1]
+        return self._draw(self._rows[place], width, palette)
 
     def _draw(self, row: Row, width: int, palette: Palette) -> Strip:
         """Draw a row with the cursor if it is there."""

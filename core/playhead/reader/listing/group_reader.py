@@ -33,19 +33,18 @@ class GroupReader:
 
     async def groups(self, by: GroupKey, wanted: Filter, limit: int) -> InvocationGroups:
         """Return groups of the invocations that match; see `Reader.groups`."""
-        found, missing, _ = await self._grouped(by, wanted, limit)
+        found, missing, *_ = await self._grouped(by, wanted, limit)
         return replace(found, missing=missing)
 
     async def totals(self, wanted: Filter) -> Totals:
         """Return the sums over all invocations that match; see `Reader.totals`."""
-        found, missing, from_store = await self._grouped(None, wanted, 1)
-        copying = await self._sources.copy_problems() if from_store else ()
+        found, missing, from_store, copying = await self._grouped(None, wanted, 1)
         return replace(totals_of(found, recorded=from_store), complete=not copying, missing=missing)
 
     async def activity(self, wanted: Filter, minutes: int) -> Activity:
         """Return started and failed invocations by minute; see `Reader.activity`."""
         now = datetime.now(UTC)
-        live, missing = await self._source(wanted)
+        live, missing, _ = await self._source(wanted)
         if live:
             found = await live_activity(live, wanted, now, minutes)
             return replace(found, missing=missing)
@@ -55,19 +54,24 @@ class GroupReader:
 
     async def _grouped(
         self, by: GroupKey | None, wanted: Filter, limit: int
-    ) -> tuple[InvocationGroups, tuple[str, ...], bool]:
-        """Return groups, sentences about missing data, and whether the store was read."""
+    ) -> tuple[InvocationGroups, tuple[str, ...], bool, tuple[str, ...]]:
+        """Return groups, what is missing, whether the store was read, and what it does not have."""
         now = datetime.now(UTC)
-        live, missing = await self._source(wanted)
+        live, missing, copying = await self._source(wanted)
         if live:
-            return await live_groups(live, wanted, now, by, limit), missing, False
+            return await live_groups(live, wanted, now, by, limit), missing, False, ()
         found = await readable(
             stored_groups(self._sources.required_store(), wanted, now, by, limit)
         )
-        return found, self._sources.after_read([*missing]), True
+        return found, self._sources.after_read([*missing]), True, copying
 
-    async def _source(self, wanted: Filter) -> tuple[LiveInvocations | None, tuple[str, ...]]:
-        """Return the server if it is to be read, else None for the store; and what is missing."""
+    async def _source(
+        self, wanted: Filter
+    ) -> tuple[LiveInvocations | None, tuple[str, ...], tuple[str, ...]]:
+        """Return the server if it is to be read, else None for the store; and what is missing.
+
+        The last value is what the recorder has not copied, as sentences, which are also missing.
+        """
         if wanted.has_wait:
             raise FilterError(
                 "wait cannot be used here", "What an invocation waits for is not stored."
@@ -80,9 +84,9 @@ class GroupReader:
         store = self._sources.store
         recording = store is not None and store.recording
         if self._live and answers and not recording and not wanted.needs_store:
-            return self._live, (NOT_ADDED_UP, *unanswerable(wanted, stored=False))
+            return self._live, (NOT_ADDED_UP, *unanswerable(wanted, stored=False)), copying
         if store is None and not answers:
             raise UnreachableError(
                 "Neither a Restate server nor a store can be read", "\n".join(missing)
             )
-        return None, (*missing, *copying)
+        return None, (*missing, *copying), copying
