@@ -304,7 +304,7 @@ CALLS = (
     Call("recording save", lambda situation, folder: [
         *of("ask")(situation, folder), str(folder / "one.journal.json")], saved, by_id=True),
     Call("replay", of("trivial", then=(
-        "--app", "journal_service:app", "--app-dir", str(SUPPORT))), replayed, by_id=True,
+        "--app", "trivial_service:app", "--app-dir", str(SUPPORT))), replayed, by_id=True,
         missing=False),
     Call("doctor", fixed(), diagnosed, needs="nothing", missing=False, finding=True),
     Call("scenario list", fixed(), anything, needs="nothing", missing=False),

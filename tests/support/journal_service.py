@@ -24,10 +24,10 @@ from pydantic_ai.usage import RequestUsage
 from restate.exceptions import TerminalError
 from restate.ext.pydantic import RestateAgent
 from restate.extensions import current_context
+from trivial_service import every, trivial
 
 LOG = Path(os.environ.get("HANDLERS_LOG", os.devnull))
 SOON = timedelta(milliseconds=100)
-every = restate.Service("every")
 box = restate.VirtualObject("box")
 flow = restate.Workflow("flow")
 ai = restate.Service("ai")
@@ -115,11 +115,6 @@ async def large(ctx: restate.Context, request: dict[str, Any]) -> int:
     for number in range(request["count"]):
         await ctx.run(f"large {number}", lambda: "x" * request["size"])
     return request["count"]
-
-
-@every.handler()
-async def trivial(ctx: restate.Context, request: Any) -> None:
-    return None
 
 
 @every.handler()
