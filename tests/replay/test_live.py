@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 from click.testing import CliRunner, Result
 from playhead.cli import cli
-from playhead.replay import LivePlan, Recording, WhatIfQuestion, live_plan, what_if
+from playhead.replay import LivePlan, Recording, WhatIfQuestion, app_process, live_plan, what_if
 from playhead.replay.replays import annotate
+from playhead.replay.sandbox.launch import Launcher
 from playhead.replay.targets import result_of_text
 
 RECORDINGS = Path(__file__).parents[1] / "recordings"
@@ -132,6 +136,85 @@ def test_the_limit_blocks_the_run(known: Recording, tmp_path: Path):
     assert len(asked(tmp_path)) == 1
     assert result.stopped == "the limit of 1 live steps is reached"
     assert result.missing == ("second",)
+
+
+# --- what a live step can reach
+
+REACHING = """
+import os, pathlib, socket, subprocess, time
+import restate
+
+things = restate.Service("Things")
+HERE = pathlib.Path(__file__).parent
+
+def tries(*attempts):
+    found = []
+    for attempt in attempts:
+        try:
+            attempt()
+            found.append("done")
+        except OSError as error:
+            found.append(type(error).__name__)
+    return found
+
+def reach():
+    return tries(
+        lambda: (HERE / "report").write_text("written"),
+        lambda: pathlib.Path(os.environ["TMPDIR"], "scratch").write_text("x"),
+        lambda: socket.create_connection(("127.0.0.1", {port}), 5).close(),
+        lambda: subprocess.run(["true"], check=True),
+        lambda: subprocess.Popen(["sleep", "{seconds}"], start_new_session=True),
+        lambda: pathlib.Path("{outside}").write_text("x"),
+        lambda: os.kill({pid}, 0),
+    )
+
+@things.handler()
+async def run_ok(ctx, name: str) -> dict:
+    one = await ctx.run_typed("first", lambda: 1)
+    return {{"one": one, "two": await ctx.run_typed("second", reach)}}
+
+app = restate.app([things])
+"""
+
+
+@pytest.mark.parametrize("system", ["namespaces", "Landlock"])
+def test_a_live_step_has_the_network_its_folder_and_nothing_else(
+    tmp_path: Path, system: str, monkeypatch: pytest.MonkeyPatch
+):
+    if system == "Landlock":
+        switched_off = Launcher("", (), "switched off by a test")
+        monkeypatch.setattr(app_process, "live_launcher", lambda: switched_off)
+    outside = Path.home() / f"playhead-{os.getpid()}.txt"
+    seconds = f"600.{os.getpid()}"
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        values = {
+            "port": server.getsockname()[1],
+            "seconds": seconds,
+            "outside": outside,
+            "pid": os.getpid(),
+        }
+        (tmp_path / "reaching.py").write_text(REACHING.format(**values))
+        result = what_if("reaching:app", RUN_OK, {1: 2}, live=("second",), app_dir=tmp_path)
+    found = result.output["two"]
+    assert found[:5] == ["done"] * 5
+    assert found[5] in ("OSError", "PermissionError")
+    assert found[6] in ("ProcessLookupError", "PermissionError")
+    assert not outside.exists()
+    assert (tmp_path / "report").read_text() == "written"
+    isolation = result.isolation
+    assert isolation is not None
+    assert any(system in mechanism for mechanism in isolation.held["files"])
+    assert isolation.held["network"] == ()
+    assert "app's folder" in isolation.live_sentence
+    left = [p for p in psutil.process_iter(["cmdline"]) if seconds in (p.info["cmdline"] or ())]
+    if system == "namespaces":
+        assert left == []
+    for process in left:
+        process.kill()
+
+
+def test_a_dry_run_names_no_isolation_of_live_steps(known: Recording, tmp_path: Path):
+    assert what_if("asking:app", known, {}, app_dir=tmp_path).isolation is None
 
 
 # --- on the command line

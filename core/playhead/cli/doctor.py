@@ -77,10 +77,11 @@ def _isolation() -> Check:
     from playhead.replay.worker import measured_isolation
 
     try:
-        found = measured_isolation()
+        found, live = measured_isolation(), measured_isolation(live=True)
     except ReplayError as error:
         return skipped("isolation", error.title)
-    return isolation(found.sentence, complete=found.complete, unavailable=found.unavailable)
+    sentence = f"{found.sentence}; {live.live_sentence}"
+    return isolation(sentence, complete=found.complete, unavailable=found.unavailable)
 
 
 def _write(checks: list[Check], *, ascii_only: bool) -> None:

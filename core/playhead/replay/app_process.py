@@ -26,7 +26,7 @@ from playhead.replay.isolation import Isolation
 from playhead.replay.sandbox.channel import Channel, GarbageError, new_token
 from playhead.replay.sandbox.environment import environment
 from playhead.replay.sandbox.folders import Folders, folders_for
-from playhead.replay.sandbox.launch import Launcher, launcher
+from playhead.replay.sandbox.launch import Launcher, launcher, live_launcher
 from playhead.replay.sandbox.system_calls import CompiledFilter, Supervisor, compiled_filter
 from playhead.replay.stop import Stop
 
@@ -39,8 +39,8 @@ MAX_MEMORY_BYTES = 4 << 30
 _STDERR_BYTES = 2000
 _ENDED = "it ended"
 _NAMESPACES = ("net", "pid", "mnt", "ipc", "user")
-_NO_LAUNCHER = Launcher("", (), "steps that are executed for real need the network and files")
-_NO_FILTER = CompiledFilter(why_not=_NO_LAUNCHER.why_not)
+_NO_LAUNCHER = Launcher("", (), "switched off")
+_NO_FILTER = CompiledFilter(why_not="live steps use the network and start programs")
 _Result = TypeVar("_Result")
 
 
@@ -63,7 +63,7 @@ class ProcessOptions:
 
     @property
     def isolated(self) -> bool:
-        """Whether the operating system has to isolate it."""
+        """Whether the operating system has to isolate it completely."""
         return self.guarded and not self.live
 
 
@@ -92,7 +92,8 @@ class AppProcess:
         """
         self.close()
         self._scratch = tempfile.mkdtemp(prefix="playhead-replay-")
-        folders = folders_for(str(self.options.app_dir), self._scratch)
+        live = self.options.live
+        folders = folders_for(str(self.options.app_dir), self._scratch, live=live)
         wall = self._launcher()
         compiled = compiled_filter() if self.options.isolated else _NO_FILTER
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
@@ -116,7 +117,8 @@ class AppProcess:
             "app": self.options.app,
             "app_dir": str(self.options.app_dir),
             "guarded": self.options.guarded,
-            "files": self.options.isolated,
+            "files": self.options.guarded,
+            "live": live,
         }
         self.send(setup, START_TIMEOUT)
         self.isolation = self._isolation(compiled, folders)
@@ -218,7 +220,9 @@ class AppProcess:
         return done.returncode
 
     def _launcher(self) -> Launcher:
-        return launcher() if self.options.isolated else _NO_LAUNCHER
+        if not self.options.guarded:
+            return _NO_LAUNCHER
+        return live_launcher() if self.options.live else launcher()
 
     def _kill(self, process: subprocess.Popen[bytes] | None = None) -> None:
         process = process or self._process

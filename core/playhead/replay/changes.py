@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from playhead.replay.isolation import Isolation
+
 __all__ = [
     "MAX_LIVE",
     "Changes",
@@ -162,10 +164,13 @@ class WhatIfResult:
     original_failure: str | None = None
     blocked: tuple[str, ...] = ()
     """Side effects that the code attempted and the replay blocked."""
+    isolation: Isolation | None = None
+    """How the process was isolated in which live steps ran; None without live steps."""
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON document."""
-        return asdict(self)
+        isolation = None if self.isolation is None else self.isolation.to_json()
+        return {**asdict(self), "isolation": isolation}
 
     @property
     def live_steps(self) -> int:
@@ -178,6 +183,8 @@ class WhatIfResult:
         rows = tuple(WhatIfRow(**row) for row in document["rows"])
         values: dict[str, Any] = {**document, "rows": rows, "blocked": tuple(document["blocked"])}
         values["missing"] = tuple(document["missing"])
+        isolation = document.get("isolation")
+        values["isolation"] = None if isolation is None else Isolation.from_json(isolation)
         return cls(**values)
 
 

@@ -15,6 +15,12 @@ programs, and processes that run on."""
 _BOUNDARIES: tuple[Boundary, ...] = get_args(Boundary)
 
 
+_OF_LIVE: Mapping[Boundary, str] = {
+    "files": "can write only in the app's folder and a scratch folder",
+    "processes": "leave no process behind",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Isolation:
     """The measured isolation of a process that runs the user's code.
@@ -54,6 +60,14 @@ class Isolation:
         if not closed:
             return alone
         return f"no {_listed(closed, 'or')}, also for native code{by}; {alone}"
+
+    @property
+    def live_sentence(self) -> str:
+        """The isolation of a process with live steps, in one line."""
+        held = [what for name, what in _OF_LIVE.items() if self.held.get(name)]
+        if not held:
+            return "live steps are not isolated"
+        return f"live steps {' and '.join(held)} ({', '.join(self.mechanisms)})"
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON document."""

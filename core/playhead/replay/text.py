@@ -158,6 +158,8 @@ def what_if_lines(result: WhatIfResult) -> Iterator[str]:
         yield from _remedies(result)
     for what in result.blocked:
         yield f"blocked: {clean(what)}"
+    if result.isolation is not None:
+        yield f"isolation: {clean(result.isolation.live_sentence)}"
 
 
 def _remedies(result: WhatIfResult) -> Iterator[str]:

@@ -34,13 +34,16 @@ TIMEOUT = 30.0
 """Default time limit of one request, in seconds."""
 
 
-def measured_isolation() -> Isolation:
+def measured_isolation(*, live: bool = False) -> Isolation:
     """Start a process as a replay does, without an app, and return how it is isolated.
+
+    Args:
+        live: Start it as a replay with live steps does.
 
     Raises:
         WorkerError: The process crashed or took too long.
     """
-    with Worker("") as worker:
+    with Worker("", live=live) as worker:
         worker.process.launch()
         return worker.isolation
 
@@ -202,9 +205,10 @@ class Worker:
             WorkerError: The code crashed or exceeded the time limit.
         """
         document, blocked = self.request("what_if", recording, question=question.to_json())
-        return self.process.validated(
+        result = self.process.validated(
             lambda d: WhatIfResult.from_json({**d, "blocked": blocked}), document
         )
+        return replace(result, isolation=self.isolation if self.process.options.live else None)
 
     def live_plan(self, recording: Recording, question: WhatIfQuestion) -> LivePlan:
         """Return the steps that a what-if would execute for real, without executing one.

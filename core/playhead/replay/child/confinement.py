@@ -39,7 +39,7 @@ _WRITE_FILE, _MAKE_AND_REMOVE, _REFER, _TRUNCATE, _IOCTL_DEVICE = (
 )
 _FILE_RIGHTS = _WRITE_FILE | _TRUNCATE | _IOCTL_DEVICE
 _NETWORK_RIGHTS = 3
-_SCOPES = 3
+_SCOPES, _SCOPE_SIGNALS = 3, 2
 
 _SECCOMP_FILTER, _SPEC_ALLOW, _NEW_LISTENER = 1, 4, 8
 
@@ -58,11 +58,12 @@ class Confinement:
         Args:
             setup: `folders` (of `Folders.to_json`), `mount` (mount them here), `launcher` (its
                 name), `namespaces` (inode numbers of the parent's), `filter` (a program or None),
-                `seccomp` (number of the call).
+                `seccomp` (number of the call), `live` (steps are executed for real).
         """
         self._setup = setup
         self._folders: dict[str, Any] = setup["folders"]
         self._libc = ctypes.CDLL(None, use_errno=True)
+        self._live = bool(setup.get("live"))
         self._own_files = False
         self.held: dict[str, list[str]] = {
             "network": [], "files": [], "sockets": [], "processes": []
@@ -116,8 +117,9 @@ class Confinement:
         hidden, visible = folders["hidden"], folders["visible"]
         devices = [f"/dev/{name}" for name in _DEVICES if Path("/dev", name).exists()]
         kept = {path: os.open(path, os.O_PATH) for path in (*visible, *devices)}
+        writable = {path: os.open(path, os.O_PATH) for path in folders["writable"]}
         null = kept["/dev/null"]
-        self._read_only("/", recursive=True)
+        self._set_read_only("/", True)
         for path in (*(p for p in hidden if not p.startswith("/dev/")), "/dev"):
             self._own_folder(path)
         for path in ("/dev/shm", "/dev/pts"):
@@ -133,7 +135,10 @@ class Confinement:
                 self._bind(null, path, writable=True)
         Path(folders["scratch"]).mkdir(parents=True, exist_ok=True)
         self._own_folder(folders["scratch"])
-        for number in kept.values():
+        for path in folders["writable"]:
+            self._bind(writable[path], path, writable=True)
+            self._set_read_only(path, False)
+        for number in (*kept.values(), *writable.values()):
             os.close(number)
         with self._unless("process list"):
             flags = _MS_RDONLY | _MS_NOSUID | _MS_NODEV | _MS_NOEXEC
@@ -150,13 +155,14 @@ class Confinement:
             Path(path).touch()
         self._call_mount(f"/proc/self/fd/{number}", path, "", _MS_BIND | _MS_REC, "")
         if not writable:
-            self._read_only(path, recursive=True)
+            self._set_read_only(path, True)
 
-    def _read_only(self, path: str, *, recursive: bool) -> None:
-        attributes = struct.pack("@QQQQ", _ATTR_RDONLY, 0, 0, 0)
+    def _set_read_only(self, path: str, read_only: bool) -> None:
+        added, removed = (_ATTR_RDONLY, 0) if read_only else (0, _ATTR_RDONLY)
+        attributes = struct.pack("@QQQQ", added, removed, 0, 0)
         self._check(
             self._libc.syscall(
-                _MOUNT_SETATTR, _AT_FDCWD, os.fsencode(path), _AT_RECURSIVE if recursive else 0,
+                _MOUNT_SETATTR, _AT_FDCWD, os.fsencode(path), _AT_RECURSIVE,
                 ctypes.c_char_p(attributes), len(attributes),
             )
         )  # fmt: skip
@@ -182,14 +188,15 @@ class Confinement:
         rights = _WRITE_FILE | _MAKE_AND_REMOVE
         rights |= (_REFER if version >= 2 else 0) | (_TRUNCATE if version >= 3 else 0)
         rights |= _IOCTL_DEVICE if version >= 5 else 0
-        network = _NETWORK_RIGHTS if version >= 4 else 0
-        scopes = _SCOPES if version >= 6 else 0
+        network = _NETWORK_RIGHTS if version >= 4 and not self._live else 0
+        scopes = (_SCOPE_SIGNALS if self._live else _SCOPES) if version >= 6 else 0
         size = 24 if version >= 6 else 16 if version >= 4 else 8
         attributes = struct.pack("=QQQ", rights, network, scopes)[:size]
         rules: int = call(_LANDLOCK_CREATE, ctypes.c_char_p(attributes), size, 0)
         self._check(rules)
         devices = [f"/dev/{name}" for name in (*_DEVICES, "pts", "ptmx")]
-        for path in (self._folders["scratch"], "/dev/shm", *devices):
+        folders = self._folders["scratch"], *self._folders["writable"]
+        for path in (*folders, "/dev/shm", *devices):
             if not Path(path).exists():
                 continue
             number = os.open(path, os.O_PATH)
@@ -232,14 +239,15 @@ class Confinement:
         if "mnt" in own and self._files_are_read_only():
             self._own_files = True
             self.held["files"].append(label)
-            if not any(_is_socket(path) for path in self._folders["sockets"]):
+            if not self._live and not any(map(_is_socket, self._folders["sockets"])):
                 self.held["sockets"].append(label)
 
     def _files_are_read_only(self) -> bool:
         return all(_refused(lambda f=folder: _write_in(f)) for folder in self._tested_folders())
 
     def _tested_folders(self) -> Iterable[str]:
-        return (self._folders["work"], str(Path.home()), "/var", "/")
+        folders = (self._folders["work"], str(Path.home()), "/var", "/")
+        return [path for path in folders if path not in self._folders["writable"]]
 
     def _fork(self) -> None:
         # By the C library: os.fork would run hooks of other modules.

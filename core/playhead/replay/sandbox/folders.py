@@ -13,10 +13,12 @@ from typing import Any
 
 __all__ = ["Folders", "folders_for"]
 
-_TEMPORARY = ("/run", "/var/run", "/tmp", "/var/tmp", "/dev/shm")
+_SERVICES = ("/run", "/var/run")
+_TEMPORARY_FILES = ("/tmp", "/var/tmp", "/dev/shm")
+_KEYS = (".ssh", ".gnupg", ".local/share/keyrings")
 _OF_HOME = (
-    ".ssh", ".gnupg", ".docker/run", ".docker/desktop", ".colima", ".lima", ".orbstack/run", ".rd",
-    ".local/share/containers", ".local/share/keyrings",
+    *_KEYS, ".docker/run", ".docker/desktop", ".colima", ".lima", ".orbstack/run", ".rd",
+    ".local/share/containers",
 )  # fmt: skip
 """Folders of sockets and keys, below the home folder."""
 _SOCKET_VARIABLES = ("SSH_AUTH_SOCK", "DOCKER_HOST", "DBUS_SESSION_BUS_ADDRESS", "XDG_RUNTIME_DIR")
@@ -37,36 +39,45 @@ class Folders:
     """The only folder to write to; in memory where the system has mounts."""
     work: str
     """Working directory."""
+    writable: tuple[str, ...] = ()
+    """Other folders to write to."""
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON document."""
         return asdict(self)
 
 
-def folders_for(app_dir: str, scratch: str) -> Folders:
+def folders_for(app_dir: str, scratch: str, *, live: bool = False) -> Folders:
     """Return the folders for an app.
 
     Args:
         app_dir: Folder to import the app from.
         scratch: Folder for temporary files, which exists and is empty.
+        live: Steps are executed for real: they can write in the app's folder, and reach the sockets
+            of the machine's services, also for names of hosts.
     """
     needed = sorted({os.path.realpath(path) for path in _needed(app_dir)})
     hidden = sorted(
         path
-        for path in {os.path.realpath(path) for path in _hidden()}
+        for path in {os.path.realpath(path) for path in _hidden(live)}
         if Path(path).is_dir() and not any(_within(path, other) for other in needed)
     )
     top = [p for p in hidden if not any(p != other and _within(p, other) for other in hidden)]
     visible = [path for path in needed if _below(path, top)]
     sockets = [path for path in _sockets() if not _below(path, top) or _below(path, visible)]
+    work = os.path.realpath(app_dir)
     return Folders(
-        tuple(top), tuple(visible), tuple(sockets[:_MAX_SOCKETS]), os.path.realpath(scratch),
-        os.path.realpath(app_dir),
+        tuple(top), tuple(visible), () if live else tuple(sockets[:_MAX_SOCKETS]),
+        os.path.realpath(scratch), work, (work,) if live else (),
     )  # fmt: skip
 
 
-def _hidden() -> Iterator[str]:
-    yield from _TEMPORARY
+def _hidden(live: bool) -> Iterator[str]:
+    if live:
+        yield from _TEMPORARY_FILES
+        yield from (str(Path.home() / name) for name in _KEYS)
+        return
+    yield from (*_SERVICES, *_TEMPORARY_FILES)
     home = Path.home()
     yield from (str(home / name) for name in _OF_HOME)
     runtime = os.environ.get("XDG_RUNTIME_DIR")

@@ -16,30 +16,31 @@ from functools import cache
 
 from playhead.replay.sandbox.folders import Folders
 
-__all__ = ["SCRATCH_BYTES", "Launcher", "launcher"]
+__all__ = ["SCRATCH_BYTES", "Launcher", "launcher", "live_launcher", "macos_profile"]
 
 SCRATCH_BYTES = 64 << 20
 """Size of a scratch folder in memory."""
 
-_OWN = ("--net", "--mount", "--pid", "--ipc", "--uts", "--fork", "--kill-child")
+_OWN_OF_LIVE = ("--mount", "--pid", "--ipc", "--fork", "--kill-child")
+_OWN = ("--net", "--uts", *_OWN_OF_LIVE)
 _UNSHARE = (
     ("--user", "--map-root-user", *_OWN),
     _OWN,  # a container can forbid user namespaces and still let root have the others
     ("--user", "--map-root-user", "--net"),
     ("--net",),
 )
+_UNSHARE_OF_LIVE = (("--user", "--map-root-user", *_OWN_OF_LIVE), _OWN_OF_LIVE)
 _BUBBLEWRAP = (
     "--unshare-all", "--cap-drop", "ALL", "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev",
 )  # fmt: skip
 _TRY_SECONDS = 10
 
-# Not tested on macOS by Playhead's own tests, which run on Linux.
 _MACOS_PROFILE = """(version 1)
 (allow default)
 (deny network*)
 (deny process-fork)
 (deny file-write*)
-(allow file-write* (subpath "{scratch}") (literal "/dev/null") (literal "/dev/tty"))
+(allow file-write* (subpath {scratch}) (literal "/dev/null") (literal "/dev/tty"))
 (allow file-write-data (literal "/dev/dtracehelper"))
 """
 
@@ -67,20 +68,41 @@ class Launcher:
             case "unshare":
                 return ["unshare", *self.options, "--"]
             case "sandbox-exec":
-                return ["sandbox-exec", "-p", _MACOS_PROFILE.format(scratch=folders.scratch)]
+                return ["sandbox-exec", "-p", macos_profile(folders)]
             case _:
                 return []
+
+
+def macos_profile(folders: Folders) -> str:
+    """Return the profile for `sandbox-exec`; later rules win over earlier ones.
+
+    Playhead's tests run on Linux: they parse the profile, but no macOS has enforced it there.
+    """
+    escaped = folders.scratch.replace("\\", "\\\\").replace('"', '\\"')
+    return _MACOS_PROFILE.format(scratch=f'"{escaped}"')
 
 
 @cache
 def launcher() -> Launcher:
     """Return the first launcher that works on this system."""
-    if sys.platform == "darwin":
+    if _is_macos():
         works = _starts("sandbox-exec", "-p", "(version 1)(allow default)")
         return Launcher("sandbox-exec") if works else Launcher("", (), "sandbox-exec does not work")
-    if _starts("bwrap", *_BUBBLEWRAP):
-        return Launcher("bubblewrap", _BUBBLEWRAP)
-    for options in _UNSHARE:
+    return _of_linux(_BUBBLEWRAP, _UNSHARE)
+
+
+@cache
+def live_launcher() -> Launcher:
+    """Return the first launcher for steps that are executed for real: they keep the network."""
+    if _is_macos():
+        return Launcher("", (), "live steps are not isolated on macOS")
+    return _of_linux((*_BUBBLEWRAP, "--share-net"), _UNSHARE_OF_LIVE)
+
+
+def _of_linux(bubblewrap: tuple[str, ...], unshare: tuple[tuple[str, ...], ...]) -> Launcher:
+    if _starts("bwrap", *bubblewrap):
+        return Launcher("bubblewrap", bubblewrap)
+    for options in unshare:
         if "--user" not in options and os.geteuid() != 0:
             continue
         if _starts("unshare", *options):
@@ -88,6 +110,10 @@ def launcher() -> Launcher:
     if shutil.which("unshare") is None:
         return Launcher("", (), "neither bubblewrap nor unshare (util-linux) is installed")
     return Launcher("", (), "the system refuses namespaces to this user")
+
+
+def _is_macos() -> bool:
+    return sys.platform == "darwin"
 
 
 def _starts(program: str, *options: str) -> bool:
@@ -110,4 +136,6 @@ def _bind(folders: Folders) -> Iterator[str]:
         yield from ("--ro-bind", path, path)
     for path in folders.sockets:
         yield from ("--ro-bind", "/dev/null", path)
+    for path in folders.writable:
+        yield from ("--bind", path, path)
     yield from ("--size", str(SCRATCH_BYTES), "--tmpfs", folders.scratch)
