@@ -330,3 +330,67 @@ async def test_journals_are_stored_once_when_their_commit_raises_an_error(
     await copied(copying, *ids)
     await until_async(lambda: not failures)
     await assert_same(copying, restate, ids)
+
+
+class Purging(RestateClient):
+    """A client of a server that purges an invocation before its journal is read."""
+
+    purged = ""
+
+    async def query_arrow(self, sql: str) -> Any:
+        if self.purged and "FROM sys_journal WHERE" in sql:
+            await self.change("PATCH", f"/invocations/{self.purged}/purge")
+            where = f"id = '{self.purged}'"
+
+            async def gone() -> bool:
+                return not await self.query(f"SELECT id FROM sys_journal WHERE {where}")
+
+            await until_async(gone)
+            self.purged = ""
+        return await super().query_arrow(sql)
+
+
+async def test_a_purge_between_the_row_and_the_journal(
+    restate: RestateServer, service: str, tmp_path: Path
+) -> None:
+    id_, other = [await call(restate, "plain/steps", 2) for _ in range(2)]
+    store = Store(tmp_path)
+    async with Purging(restate.admin_url) as live:
+        assert isinstance(live, Purging)
+        live.purged = id_
+        copier = journal_copier.JournalCopier(store, live)
+        for _ in range(2):
+            await copier.copy_changes()
+            copier._changes.scan_now()
+        assert copier.problem is None
+    cursor = store.cursor()
+    sql = f"SELECT status, journal_size > 0 FROM invocations WHERE id = '{id_}'"
+    assert cursor.execute(sql).fetchall() == [("completed", True)]
+    sql = f"SELECT id FROM journal WHERE id IN ('{id_}', '{other}') GROUP BY id"
+    assert cursor.execute(sql).fetchall() == [(other,)]
+    cursor.close()
+    store.close()
+
+
+async def test_a_node_with_a_clock_that_is_ahead_hides_no_changes(
+    restate: RestateServer, service: str, tmp_path: Path
+) -> None:
+    """Scans look at what changed since the newest change, whose time may be another node's."""
+    now = 0.0
+    store = Store(tmp_path)
+    async with RestateClient(restate.admin_url) as live:
+        copier = journal_copier.JournalCopier(store, live, clock=lambda: now)
+        await call(restate, "plain/steps", 1)
+        await copier.copy_changes()
+        changes = copier._changes
+        changes._newest_ms += 8_000
+        near = await call(restate, "plain/steps", 1)
+        now += 20
+        await copier.copy_changes()
+        assert near in copier._copied
+        changes._newest_ms += 3_600_000
+        far = await call(restate, "plain/steps", 1)
+        now += 300
+        await copier.copy_changes()
+        assert far in copier._copied
+    store.close()

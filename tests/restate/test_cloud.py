@@ -136,3 +136,9 @@ async def test_a_recorder_copies_journals_from_it(
 
         await until_async(copied)
         await until_async(lambda: recorder.health()["journals"]["problem"] is None)
+
+        def watched() -> bool:
+            with recorder.store.cursor() as cursor:
+                return bool(cursor.execute("SELECT cluster FROM recordings").fetchall())
+
+        await until_async(watched)
