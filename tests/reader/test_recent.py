@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from playhead.reader.figures import Figures
-from playhead.reader.listing.attempt_counts import StoredAttempts
+from playhead.reader.listing.attempt_counts import Period, StoredAttempts
 from playhead.reader.listing.recent import REMEMBERED, Recent
 from playhead.reader.listing.rows import invocation_of
 from playhead.reader.listing.stored import StoredInvocations
@@ -60,13 +60,13 @@ async def test_an_ended_invocation_is_made_again_when_any_of_its_rows_changes() 
     first = await add(ended())
     assert first.attempts is None
     assert await add(ended()) is first
-    stored.found = StoredAttempts({}, ((micros(0), micros(9)),))
+    stored.found = StoredAttempts({}, (Period(micros(0), micros(9)),))
     watched = await add(ended())
     assert watched is not first
-    stored.found = StoredAttempts({"inv_1": {"attempts": [attempt()]}}, ((1, 2),))
+    stored.found = StoredAttempts({"inv_1": {"attempts": [attempt()]}}, (Period(1, 2),))
     known = await add(ended())
     assert (known.attempts, known.times.running) == (1, 4.0)
-    stored.found = StoredAttempts({"inv_1": {"attempts": [attempt()]}}, ((1, 3),))
+    stored.found = StoredAttempts({"inv_1": {"attempts": [attempt()]}}, (Period(1, 3),))
     assert await add(ended()) is known  # its number of attempts is certain
     stored.counted = {"inv_1": Counts(llm_calls=7)}
     assert (await add(ended())).llm_calls == 7

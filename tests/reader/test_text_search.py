@@ -116,6 +116,12 @@ class OpenStore:
         with contextlib.closing(self.store.cursor()) as cursor:
             return to_rows(cursor, sql, params)
 
+    async def rows_of(
+        self, sql: str, params: Sequence[Any], of_ids: str
+    ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        heads = await self.rows(sql, params)
+        return heads, await self.rows(of_ids, [[head["id"] for head in heads]])
+
     async def search(self, texts: Sequence[str], until_us: int | None, limit: int) -> Any:
         self.found.append(self.index and self.index.search(texts, until_us, limit))
         return self.found[-1]

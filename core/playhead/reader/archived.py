@@ -47,6 +47,13 @@ class ArchiveClient:
         """Return the rows of one SELECT."""
         return await self.client.rows(_with_archive(sql), params)
 
+    async def rows_of(
+        self, sql: str, params: Sequence[Any], of_ids: str
+    ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        """Return the rows of a SELECT, and those of another one for the ids in them."""
+        heads = await self.rows(sql, params)
+        return heads, await self.rows(of_ids, [[head["id"] for head in heads]])
+
     async def arrow(self, sql: str, params: Sequence[Any] = ()) -> ArrowTable:
         """Return the rows of one SELECT as an Arrow table."""
         return await self.client.arrow(_with_archive(sql), params)

@@ -16,6 +16,7 @@ from playhead.reader.listing.recent import Recent
 from playhead.reader.listing.stored import StoredInvocations
 from playhead.reader.listing.stored_counts import Counts
 from playhead.reader.sources import try_read
+from playhead.record.shared_requests import together
 
 __all__ = ["Figures"]
 
@@ -36,7 +37,8 @@ class Figures:
     ) -> list[Invocation]:
         """Return the invocations with their figures, the parts of their time, and why they wait."""
         ids = [row.id for row in block]
-        found = await try_read(self.stored.figures(ids) if self.stored else None, missing)
+        with together():
+            found = await try_read(self.stored.figures(ids) if self.stored else None, missing)
         attempts, counts = found or (None, {})
         added: dict[str, Invocation] = {}
         changed: list[Invocation] = []

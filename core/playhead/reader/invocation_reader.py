@@ -22,6 +22,7 @@ from playhead.reader.listing.pages import gone
 from playhead.reader.listing.rows import invocation_of
 from playhead.reader.listing.stored import StoredInvocations
 from playhead.reader.sources import NO_SERVER, Sources, try_read
+from playhead.record.shared_requests import together
 from playhead.values import decode_value
 
 __all__ = ["InvocationReader"]
@@ -44,11 +45,12 @@ class InvocationReader:
     async def detail(self, invocation_id: str) -> InvocationDetail | None:
         """Return everything about one invocation; see `Reader.invocation`."""
         missing = self._sources.absent()
-        live, stored, copying = await asyncio.gather(
-            try_read(self._live.rows([invocation_id]) if self._live else None, missing),
-            try_read(self._stored.rows([invocation_id]) if self._stored else None, missing),
-            self._sources.copy_problems(),
-        )
+        with together():
+            live, stored, copying = await asyncio.gather(
+                try_read(self._live.rows([invocation_id]) if self._live else None, missing),
+                try_read(self._stored.rows([invocation_id]) if self._stored else None, missing),
+                self._sources.copy_problems(),
+            )
         missing.extend(copying)
         row = next(iter(live or stored or ()), None)
         if row is None:
@@ -58,16 +60,17 @@ class InvocationReader:
         head = invocation_of(row, "live" if source is self._live else "stored")
         if live is not None and self._live and source is self._stored:
             head = gone(head, self._live.cluster)
-        journal, events, state, spans, counted = await asyncio.gather(
-            try_read(source.journal(invocation_id), missing),
-            try_read(source.events(invocation_id), missing),
-            try_read(
-                source.object_state(head.service, head.key, head.cluster) if head.key else None,
-                missing,
-            ),
-            try_read(self._stored.spans(invocation_id) if self._stored else None, missing),
-            try_read(self._stored.attempts([invocation_id]) if self._stored else None, missing),
-        )
+        with together():
+            journal, events, state, spans, counted = await asyncio.gather(
+                try_read(source.journal(invocation_id), missing),
+                try_read(source.events(invocation_id), missing),
+                try_read(
+                    source.object_state(head.service, head.key, head.cluster) if head.key else None,
+                    missing,
+                ),
+                try_read(self._stored.spans(invocation_id) if self._stored else None, missing),
+                try_read(self._stored.attempts([invocation_id]) if self._stored else None, missing),
+            )
         payloads = await try_read(
             self._payloads.read(source, invocation_id, journal or ()), missing
         )

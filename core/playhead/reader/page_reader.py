@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -15,6 +16,7 @@ from playhead.reader.listing.ordered import first_rows, unsortable
 from playhead.reader.listing.pages import Merge, gone
 from playhead.reader.listing.rows import invocation_of
 from playhead.reader.sources import Sources, try_read
+from playhead.record.shared_requests import together
 
 __all__ = ["PageReader"]
 
@@ -41,6 +43,23 @@ class PageReader:
         figures: bool,
     ) -> InvocationPage:
         """Return the invocations that match; see `Reader.invocations`."""
+        with together():  # read in one request with the first rows
+            copying = asyncio.ensure_future(self._sources.copy_problems())
+        try:
+            return await self._page(wanted, limit, before, order, copying, figures=figures)
+        finally:
+            copying.cancel()
+
+    async def _page(
+        self,
+        wanted: Filter,
+        limit: int,
+        before: Invocation | None,
+        order: Order | None,
+        copy_problems: Awaitable[tuple[str, ...]],
+        *,
+        figures: bool,
+    ) -> InvocationPage:
         missing = self._sources.absent()
 
         def attempt(read: Awaitable[_T] | None) -> Awaitable[_T | None]:
@@ -66,7 +85,7 @@ class PageReader:
                 rows += block
                 if more:
                     break
-        copying = await self._sources.copy_problems()
+        copying = await copy_problems
         archived = () if more else await self._sources.archive_note()
         return InvocationPage(
             tuple(rows),

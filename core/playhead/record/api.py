@@ -40,13 +40,13 @@ from playhead.record.endpoint import (
     signature,
 )
 from playhead.record.metrics import CONTENT_TYPE
+from playhead.record.query_batch import parse_batch, run_batch
 from playhead.record.query_slots import QuerySlots
 from playhead.record.request_body import read_body
 from playhead.store.arrow import pa
-from playhead.store.attempt_counts import ATTEMPTS_OF
-from playhead.store.call_counts import COUNTS_OF
 from playhead.store.database import Store
-from playhead.store.kept_rows import INVOCATIONS_OF, to_json
+from playhead.store.kept_queries import FOLLOWING, KEPT
+from playhead.store.kept_rows import to_json
 from playhead.store.query import to_arrow, to_rows
 from playhead.store.query_limits import Limits, make_room
 from playhead.store.text_index import Found
@@ -59,10 +59,6 @@ JSON = "application/json"
 BODY_LIMIT = 8 * 1024 * 1024
 LARGE_BODY = 64 * 1024
 """Size from which a query is parsed beside the event loop."""
-KEPT = frozenset({ATTEMPTS_OF, COUNTS_OF, INVOCATIONS_OF})
-"""Queries whose rows are kept; see `KeptRows`."""
-FOLLOWING = frozenset({ATTEMPTS_OF, COUNTS_OF})
-"""Queries about invocations that another query has just found, which has waited for commits."""
 MEMORY_PAUSES = (0.02, 0.05, 0.1, 0.2, 0.4, 0.4)
 """Pauses before a query is tried again because there was no memory for it."""
 MEMORY_SECONDS = 0.5
@@ -127,13 +123,25 @@ def app(
             if kept is not None:  # a thread would take longer than the answer
                 return Response(_document(kept), headers=answer_headers, media_type=JSON)
 
+        return await answer(
+            request, client, answer_headers, JSON if as_json else ARROW,
+            lambda gone: run(store, sql, params, limits, gone),
+        )  # fmt: skip
+
+    async def answer(
+        request: Request,
+        client: str,
+        headers: dict[str, str],
+        kind: str,
+        run: Callable[[threading.Event], bytes],
+    ) -> Response:
+        """Run queries in a thread, and return their answer."""
+
         async def content() -> bytes:
             async with slots.take(client), _disconnection(request) as gone:
                 with reading():
                     return await anyio.to_thread.run_sync(
-                        partial(run, store, sql, params, limits, gone),
-                        limiter=slots.threads,
-                        abandon_on_cancel=True,
+                        partial(run, gone), limiter=slots.threads, abandon_on_cancel=True
                     )
 
         try:
@@ -144,7 +152,24 @@ def app(
             return _error(400, error.title, error.hint)
         except StoreError as error:
             return _error(503, error.title, error.hint)
-        return Response(found, headers=answer_headers, media_type=JSON if as_json else ARROW)
+        return Response(found, headers=headers, media_type=kind)
+
+    async def query_batch(request: Request) -> Response:
+        try:
+            queries = parse_batch(await read_body(request, BODY_LIMIT))
+            wait = request.headers.get("playhead-wait")
+            default = 0.0 if all(one.sql in FOLLOWING for one in queries) else None
+            complete = await settled(_seconds(wait) if wait else default)
+        except RequestBodyError as error:
+            return _error(error.status, error.title)
+        except ValueError:
+            return _error(400, "playhead-wait must be a number of seconds")
+        client = request.headers.get(CLIENT_HEADER, "")
+        answer_headers = {"playhead-complete": "true" if complete else "false"}
+        return await answer(
+            request, client, answer_headers, JSON,
+            lambda gone: run_batch(store, queries, limits, gone, health),
+        )  # fmt: skip
 
     async def look_up(request: Request) -> Response:
         try:
@@ -196,6 +221,7 @@ def app(
     return Starlette(
         routes=[
             Route("/query", _guarded(query, token), methods=["POST"]),
+            Route("/queries", _guarded(query_batch, token), methods=["POST"]),
             Route("/search", _guarded(look_up, token), methods=["POST"]),
             Route("/health", _guarded(show_health, token), methods=["GET"]),
             Route("/changes", _guarded(changes, token), methods=["GET"]),

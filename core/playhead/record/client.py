@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import json
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Generator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -28,6 +27,7 @@ from playhead.record.endpoint import (
     signature,
 )
 from playhead.record.file_client import FileClient, FileInUseError
+from playhead.record.shared_requests import SharedRequests, are_shared
 from playhead.settings import Settings
 
 if TYPE_CHECKING:
@@ -66,6 +66,21 @@ class StoreClient(Protocol):
             QueryError: The SQL is invalid, or is not read-only.
             QueryLimitError: The query exceeds a limit.
             RecorderError: The recorder does not answer, or the file cannot be opened.
+        """
+        ...
+
+    async def rows_of(
+        self, sql: str, params: Sequence[Any], of_ids: str
+    ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        """Return the rows of a SELECT, and those of another one for the ids in them.
+
+        Args:
+            sql: A SELECT with the column `id`.
+            params: Its parameters.
+            of_ids: A SELECT with a list of ids as its only parameter.
+
+        Raises:
+            QueryError, QueryLimitError, RecorderError: As `rows` does.
         """
         ...
 
@@ -171,6 +186,11 @@ class _FollowingClient:
     async def rows(self, sql: str, params: Sequence[Any] = ()) -> list[dict[str, Any]]:
         return await self._ask(lambda source: source.rows(sql, params))
 
+    async def rows_of(
+        self, sql: str, params: Sequence[Any], of_ids: str
+    ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        return await self._ask(lambda source: source.rows_of(sql, params, of_ids))
+
     async def arrow(self, sql: str, params: Sequence[Any] = ()) -> ArrowTable:
         return await self._ask(lambda source: source.arrow(sql, params))
 
@@ -231,20 +251,59 @@ class _RecorderClient:
     def __init__(self, endpoint: RecorderEndpoint, token: str) -> None:
         self._endpoint: RecorderEndpoint = endpoint
         self._http = _client(endpoint, token)
+        self._requests = SharedRequests(self._results)
+        self._takes_several = True
+        """Whether the recorder accepts several queries in one request."""
 
     async def rows(self, sql: str, params: Sequence[Any] = ()) -> list[dict[str, Any]]:
-        content = await self._post(sql, params, "application/json")
-        rows: list[dict[str, Any]] = json.loads(content)["rows"]
-        return rows
+        if are_shared() and self._takes_several:
+            [result] = await self._requests.ask({"sql": sql, "params": list(params)})
+            return _rows(result)
+        response = await self._post_query(sql, params, "application/json")
+        return _rows(response.json())
+
+    async def rows_of(
+        self, sql: str, params: Sequence[Any], of_ids: str
+    ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        if not self._takes_several:
+            heads = await self.rows(sql, params)
+            return heads, await self.rows(of_ids, [[head["id"] for head in heads]])
+        first = {"sql": sql, "params": list(params)}
+        results = await self._requests.ask(first, {"sql": of_ids, "ids_of": 0})
+        return _rows(results[0]), _rows(results[1])
+
+    async def _results(self, queries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """Return the results of queries in one request; see `playhead.record.query_batch`."""
+        response = await self._post("/queries", {"queries": queries}, "application/json")
+        if response is not None:
+            return response.json()["results"]
+        self._takes_several = False  # a recorder of an earlier version
+        results: list[dict[str, Any]] = []
+        for query in queries:
+            if "health" in query:
+                results.append({"health": await self.health()})
+                continue
+            params: list[Any] = query.get("params", [])
+            try:
+                if (place := query.get("ids_of")) is not None:
+                    params = [[row["id"] for row in _rows(results[int(place)])]]
+                results.append({"rows": await self.rows(query["sql"], params)})
+            except QueryError as error:
+                status = 413 if isinstance(error, QueryLimitError) else 400
+                results.append({"status": status, "error": error.title, "hint": error.hint})
+        return results
 
     async def arrow(self, sql: str, params: Sequence[Any] = ()) -> ArrowTable:
         from playhead.store.arrow import pa
 
-        content = await self._post(sql, params, "application/vnd.apache.arrow.stream")
-        with pa.ipc.open_stream(content) as reader:
+        kind = "application/vnd.apache.arrow.stream"
+        with pa.ipc.open_stream((await self._post_query(sql, params, kind)).content) as reader:
             return reader.read_all()
 
     async def health(self) -> dict[str, Any] | None:
+        if are_shared() and self._takes_several:
+            [result] = await self._requests.ask({"health": True})
+            return result["health"]
         try:
             response = await self._http.get("/health", timeout=HEALTH_SECONDS)
             document: dict[str, Any] = response.raise_for_status().json()
@@ -290,16 +349,24 @@ class _RecorderClient:
     async def close(self) -> None:
         await self._http.aclose()
 
-    async def _post(self, sql: str, params: Sequence[Any], accept: str) -> bytes:
-        body = {"sql": sql, "params": list(params)}
+    async def _post_query(self, sql: str, params: Sequence[Any], accept: str) -> httpx.Response:
+        found = await self._post("/query", {"sql": sql, "params": list(params)}, accept)
+        if found is None:
+            raise RecorderError(f"The recorder at {self._endpoint.api_url} has no query API")
+        return found
+
+    async def _post(self, path: str, body: Mapping[str, Any], accept: str) -> httpx.Response | None:
+        """Return the answer to a request; None if the recorder does not know the path."""
         headers = {"accept": accept}
         try:
-            response = await self._http.post("/query", json=body, headers=headers)
+            response = await self._http.post(path, json=body, headers=headers)
         except (httpx.HTTPError, OSError) as error:
             raise RecorderError(
                 f"The recorder at {self._endpoint.api_url} does not answer: {error}",
                 "Start `playhead record` again.",
             ) from error
+        if response.status_code == 404:
+            return None
         if response.status_code == 413:
             raise QueryLimitError(*_reason(response))
         if response.status_code == 400:
@@ -309,7 +376,7 @@ class _RecorderClient:
                 f"The recorder at {self._endpoint.api_url} answered {response.status_code}: "
                 f"{_reason(response)[0]}"
             )
-        return response.content
+        return response
 
 
 class RecorderAuth(httpx.Auth):
@@ -351,6 +418,15 @@ def _client(endpoint: RecorderEndpoint, token: str) -> HttpClient:
         trust_env=False,
         transport=PlainTransport(),
     )
+
+
+def _rows(result: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the rows of a result. Raises QueryError or QueryLimitError if it has none."""
+    if "error" in result:
+        kind = QueryLimitError if result["status"] == 413 else QueryError
+        raise kind(str(result["error"]), str(result.get("hint") or ""))
+    rows: list[dict[str, Any]] = result["rows"]
+    return rows
 
 
 def _reason(response: httpx.Response) -> tuple[str, str]:

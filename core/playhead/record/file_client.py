@@ -42,6 +42,13 @@ class FileClient:
 
         return await self._run(lambda connection: to_rows(connection, sql, params))
 
+    async def rows_of(
+        self, sql: str, params: Sequence[Any], of_ids: str
+    ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        """Return the rows of a SELECT, and those of another one for the ids in them."""
+        heads = await self.rows(sql, params)
+        return heads, await self.rows(of_ids, [[head["id"] for head in heads]])
+
     async def arrow(self, sql: str, params: Sequence[Any] = ()) -> ArrowTable:
         """Return the rows of one SELECT as an Arrow table."""
         from playhead.store.query import to_arrow

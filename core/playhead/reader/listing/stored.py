@@ -143,8 +143,7 @@ class StoredInvocations:
         """
         if self.client.keeps_rows:
             sql, params = condition.select(f"i.id{condition.columns}", order, more)
-            heads = await self.client.rows(sql, params)
-            rows = await self.client.rows(INVOCATIONS_OF, [[head["id"] for head in heads]])
+            heads, rows = await self.client.rows_of(sql, params, INVOCATIONS_OF)
             by_id = {row["id"]: row for row in rows}
             if len(by_id) == len(heads):
                 return [by_id[head["id"]] | head for head in heads]

@@ -1,0 +1,118 @@
+"""Several queries in one request: what a screen reads at the same time costs one answer."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from playhead.errors import QueryError, QueryLimitError, QueryMemoryError, RequestBodyError
+from playhead.store.database import Store
+from playhead.store.kept_queries import KEPT
+from playhead.store.kept_rows import to_json
+from playhead.store.query import Limits, to_rows
+from playhead.values import as_dict, as_list
+
+__all__ = ["BatchQuery", "parse_batch", "run_batch"]
+
+MOST_QUERIES = 20
+_EXPECTED = 'expected {"queries": [{"sql": "SELECT …", "params": […]}, …]}'
+
+
+@dataclass(frozen=True, slots=True)
+class BatchQuery:
+    """A query, or the wish for the answer of `GET /health` if it has no text."""
+
+    sql: str
+    params: list[Any]
+    ids_of: int | None = None
+    """Place of an earlier query, whose column `id` is the only parameter, as a list."""
+
+
+def parse_batch(body: bytes) -> list[BatchQuery]:
+    """Return the queries of a request.
+
+    Raises:
+        RequestBodyError: The body has another form.
+    """
+    try:
+        document: Any = json.loads(body)
+        items = [as_dict(item) for item in as_list(as_dict(document).get("queries"))]
+        json.dumps(items, ensure_ascii=False).encode()  # half characters are not text
+    except (ValueError, RecursionError) as error:
+        raise RequestBodyError(400, _EXPECTED) from error
+    found: list[BatchQuery] = []
+    for item in items:
+        sql, ids_of = item.get("sql", ""), item.get("ids_of")
+        params: Any = item.get("params") or []
+        is_earlier = ids_of is None or (type(ids_of) is int and 0 <= ids_of < len(found))
+        is_query = isinstance(sql, str) and (bool(sql) or item.get("health") is True)
+        if not is_query or not isinstance(params, list) or not is_earlier:
+            raise RequestBodyError(400, _EXPECTED)
+        found.append(BatchQuery(sql, as_list(cast("object", params)), ids_of))
+    if not 0 < len(found) <= MOST_QUERIES:
+        raise RequestBodyError(400, f"expected 1 to {MOST_QUERIES} queries")
+    return found
+
+
+def run_batch(
+    store: Store,
+    queries: Sequence[BatchQuery],
+    limits: Limits,
+    gone: threading.Event,
+    health: Callable[[], dict[str, Any]],
+) -> bytes:
+    """Return the answers of queries in their order, as JSON: rows, or what is wrong with a query.
+
+    Raises:
+        QueryMemoryError: There was no memory for one of them.
+        StoreError: The database has failed.
+    """
+    answers: list[str] = []
+    ids: list[list[str]] = []
+    size = 0
+    with store.reading() as cursor:
+
+        def read(sql: str, params: list[Any]) -> list[dict[str, Any]]:
+            return to_rows(cursor, sql, params, limits, gone)
+
+        for query in queries:
+            found: list[str] = []
+            try:
+                params = query.params if query.ids_of is None else [ids[query.ids_of]]
+                if not query.sql:
+                    answer = f'{{"health":{to_json(health())}}}'
+                else:
+                    rows, found = _rows(store, query.sql, params, read)
+                    size += len(rows)
+                    if size > limits.bytes:
+                        raise QueryLimitError(
+                            f"The results are larger than {limits.bytes} bytes",
+                            "Select fewer columns or rows.",
+                        )
+                    answer = f'{{"rows":{rows}}}'
+            except QueryMemoryError:
+                raise
+            except QueryError as error:
+                status = 413 if isinstance(error, QueryLimitError) else 400
+                answer = to_json({"status": status, "error": error.title, "hint": error.hint})
+            answers.append(answer)
+            ids.append(found)
+    return f'{{"results":[{",".join(answers)}]}}'.encode(errors="replace")
+
+
+def _rows(
+    store: Store,
+    sql: str,
+    params: list[Any],
+    read: Callable[[str, list[Any]], list[dict[str, Any]]],
+) -> tuple[str, list[str]]:
+    """Return the rows of a query as a JSON list, and their ids if they were read now."""
+    if sql in KEPT:
+        kept = store.kept.answer(sql, params, lambda missing: read(sql, missing))
+        if kept is not None:
+            return kept, []
+    rows = read(sql, params)
+    return to_json(rows), [str(id_) for row in rows if (id_ := row.get("id")) is not None]

@@ -1,0 +1,173 @@
+"""Queries that start at the same moment share a request, and end as if each had its own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
+
+import httpx
+import pytest
+from playhead.errors import QueryError, QueryLimitError
+from playhead.http_client import HttpClient
+from playhead.record import endpoint
+from playhead.record.client import StoreClient, connect
+from playhead.record.recorder import Recorder
+from playhead.record.shared_requests import SharedRequests, together
+from playhead.settings import Settings
+from playhead.store.kept_rows import INVOCATIONS_OF
+
+from otlp import client  # isort: skip
+from waiting import until_async  # isort: skip
+
+NUMBERS = "SELECT range AS number FROM range(3) WHERE range > ?"
+INVOCATIONS = "INSERT INTO invocations (id, target) VALUES ('inv_1', 'A/a'), ('inv_2', 'B/b')"
+
+
+@pytest.fixture
+async def source(recorder: Recorder, settings: Settings) -> AsyncIterator[StoreClient]:
+    with recorder.store.transaction() as connection:
+        connection.execute(INVOCATIONS)
+    found = await connect(settings)
+    assert found is not None
+    yield found
+    await found.close()
+
+
+@pytest.fixture
+def paths(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Paths of the requests that clients send."""
+    sent: list[str] = []
+    send = HttpClient.send
+
+    async def note(self: HttpClient, request: httpx.Request, **options: Any) -> httpx.Response:
+        sent.append(request.url.path)
+        return await send(self, request, **options)
+
+    monkeypatch.setattr(HttpClient, "send", note)
+    return sent
+
+
+@pytest.fixture(params=["this version", "an earlier version"])
+def version(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The version of the recorder. An earlier one does not know the path."""
+    send = HttpClient.send
+
+    async def refuse(self: HttpClient, sent: httpx.Request, **options: Any) -> httpx.Response:
+        if sent.url.path == "/queries":
+            return httpx.Response(404, request=sent)
+        return await send(self, sent, **options)
+
+    if request.param == "an earlier version":
+        monkeypatch.setattr(HttpClient, "send", refuse)
+    return str(request.param)
+
+
+async def test_queries_of_one_moment_share_a_request(
+    source: StoreClient, paths: list[str], version: str
+) -> None:
+    with together():
+        first, wrong, health, second = await asyncio.gather(
+            source.rows(NUMBERS, [0]),
+            source.rows("SELECT nothing"),
+            source.health(),
+            source.rows(NUMBERS, [1]),
+            return_exceptions=True,
+        )
+    assert first == [{"number": 1}, {"number": 2}]
+    assert second == [{"number": 2}]
+    assert isinstance(health, dict)
+    assert health["spans"] == 0
+    assert type(wrong) is QueryError
+    assert "nothing" in wrong.title
+    if version == "this version":
+        assert paths == ["/queries"]
+    assert await source.rows(NUMBERS, [1]) == second
+    assert paths[-1] == "/query"
+
+
+async def test_rows_of_the_ids_that_a_query_finds(source: StoreClient, version: str) -> None:
+    sql = "SELECT id FROM invocations WHERE target <> ? ORDER BY id DESC"
+    for _ in range(2):  # the second time, the rows are kept
+        with together():
+            _, (heads, rows) = await asyncio.gather(
+                source.rows(NUMBERS, [0]), source.rows_of(sql, ["C/c"], INVOCATIONS_OF)
+            )
+        assert [row["id"] for row in heads] == ["inv_2", "inv_1"]
+        assert {row["id"]: row["target"] for row in rows} == {"inv_1": "A/a", "inv_2": "B/b"}
+    heads, rows = await source.rows_of(sql, ["B/b"], INVOCATIONS_OF)
+    assert ([row["id"] for row in heads], [row["id"] for row in rows]) == (["inv_1"], ["inv_1"])
+    with pytest.raises(QueryError, match="nothing"):
+        await source.rows_of("SELECT nothing", [], INVOCATIONS_OF)
+
+
+async def test_a_large_result_fails_alone(source: StoreClient) -> None:
+    with together():
+        large, small = await asyncio.gather(
+            source.rows("SELECT 1 FROM range(1_000_001)"), source.rows(NUMBERS, [1]),
+            return_exceptions=True,
+        )  # fmt: skip
+    assert type(large) is QueryLimitError
+    assert small == [{"number": 2}]
+
+
+async def test_other_documents_are_refused(recorder: Recorder) -> None:
+    documents: list[Any] = [
+        [], {}, {"queries": []}, {"queries": [{}]}, {"queries": [{"sql": 1}]},
+        {"queries": [{"sql": "SELECT 1", "params": {"a": 1}}]}, {"queries": [{"health": False}]},
+        {"queries": [{"sql": INVOCATIONS_OF, "ids_of": 0}]},
+        {"queries": [{"sql": "SELECT 1"}, {"sql": INVOCATIONS_OF, "ids_of": -1}]},
+        {"queries": [{"sql": "SELECT 1"}] * 21},
+    ]  # fmt: skip
+    headers = {"authorization": f"Bearer {endpoint.read_token(recorder.store.folder)}"}
+    url = f"{recorder.endpoint.api_url}/queries"
+    async with client() as http:
+        for document in documents:
+            refused = await http.post(url, content=json.dumps(document), headers=headers)
+            assert refused.status_code == 400, document
+        assert (await http.post(url, content=b'{"queries": ')).status_code == 401
+
+
+class Sends:
+    """Keeps the queries of each request, and answers when it is told to."""
+
+    def __init__(self) -> None:
+        self.sent: list[Sequence[Mapping[str, Any]]] = []
+        self.answered = asyncio.Event()
+        self.cancelled = False
+
+    async def __call__(self, queries: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        self.sent.append(queries)
+        try:
+            await self.answered.wait()
+        except asyncio.CancelledError:
+            self.cancelled = True
+            raise
+        return [{"rows": [query]} for query in queries]
+
+
+async def test_a_request_ends_when_nobody_waits_for_it() -> None:
+    send = Sends()
+    shared = SharedRequests(send)
+    one, two = (asyncio.create_task(shared.ask({"sql": text})) for text in "ab")
+    await until_async(lambda: bool(send.sent))
+    assert [len(queries) for queries in send.sent] == [2]
+    one.cancel()
+    await asyncio.wait([one])
+    assert not send.cancelled
+    two.cancel()
+    await asyncio.wait([two])
+    await asyncio.sleep(0)
+    assert send.cancelled
+
+
+async def test_many_queries_are_sent_in_several_requests() -> None:
+    send = Sends()
+    send.answered.set()
+    shared = SharedRequests(send)
+    pairs = [({"sql": f"{n}"}, {"sql": "of", "ids_of": 0}) for n in range(25)]
+    found = await asyncio.gather(*(shared.ask(*pair) for pair in pairs))
+    assert [result[0]["rows"][0]["sql"] for result in found] == [f"{n}" for n in range(25)]
+    assert [len(queries) for queries in send.sent] == [20, 20, 10]
+    assert [query["ids_of"] for query in send.sent[1] if "ids_of" in query] == list(range(0, 20, 2))
