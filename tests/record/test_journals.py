@@ -332,6 +332,39 @@ async def test_journals_are_stored_once_when_their_commit_raises_an_error(
     await assert_same(copying, restate, ids)
 
 
+async def test_what_changes_does_not_wait_for_the_journals_of_others(
+    restate: RestateServer, service: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = [await call(restate, "plain/steps", 1) for _ in range(3)]
+    for name in ("FEWEST_ENTRIES", "MOST_ENTRIES", "LARGE_BYTES"):
+        monkeypatch.setattr(journal_copier, name, 1)
+    monkeypatch.setattr(journal_copier, "ROUND_SECONDS", 0)
+    new = ""
+
+    class Starting(RestateClient):
+        async def query_arrow(self, sql: str) -> Any:
+            nonlocal new
+            if not new and "FROM sys_journal WHERE" in sql:
+                new = await call(restate, "plain/waiting", wait=False)
+
+                async def runs() -> bool:
+                    sql = f"SELECT id FROM sys_invocation_state WHERE id = '{new}' AND in_flight"
+                    return bool(await self.query(sql))
+
+                await until_async(runs)
+            return await super().query_arrow(sql)
+
+    copied: list[str] = []
+    store = Store(tmp_path)
+    async with Starting(restate.admin_url) as live:
+        await journal_copier.JournalCopier(store, live, changed=copied.extend).copy_changes()
+    store.close()
+    assert set(copied) >= {*old, new}
+    assert copied.index(new) < max(copied.index(id_) for id_ in old)
+    async with client() as http:
+        await http.patch(f"{restate.admin_url}/invocations/{new}/kill")
+
+
 class Purging(RestateClient):
     """A client of a server that purges an invocation before its journal is read."""
 

@@ -89,6 +89,7 @@ class JournalCopier:
         self._client = client
         self.admin_url = without_password(client.admin_url)
         self._most_entries = FEWEST_ENTRIES
+        self._looked = 0.0
         self._without_events: dict[str, int] = {}
         self.last_copy: datetime | None = None
         """Time of the last round after which the store had every change found."""
@@ -164,13 +165,8 @@ class JournalCopier:
         await self._find_events(len(ids))
         self.behind = len(ids)
         self.total = len(self._copied.keys() | ids)
-        looked = self._clock()
+        self._looked = self._clock()
         for chunk in _chunks(ids, BULK_IDS):
-            if self._clock() - looked > ROUND_SECONDS:
-                # What changes while thousands are copied does not wait for its turn.
-                looked = self._clock()
-                for urgent in _chunks(await self._changes.find_active(), BULK_IDS):
-                    await self._copy(urgent)
             await self._copy(chunk)
             self.behind -= len(chunk)
             self._problem = None
@@ -203,13 +199,30 @@ class JournalCopier:
         """Copy these in the next round: spans have arrived, so they have changed."""
         self._changes.hint(invocation_ids)
 
-    async def _copy(self, ids: Sequence[str]) -> None:
+    async def _copy_active(self) -> list[str]:
+        """Copy what changes while thousands are copied, which does not wait for its turn.
+
+        Return the copied ids, now and then; the rows of them that were read before are older.
+        """
+        if self._clock() - self._looked <= ROUND_SECONDS:
+            return []
+        found = await self._changes.find_active()
+        for chunk in _chunks(found, BULK_IDS):
+            await self._copy(chunk, urgent=True)
+        self._looked = self._clock()
+        return found
+
+    async def _copy(self, ids: Sequence[str], *, urgent: bool = False) -> None:
         # The rows come first: a later change, while a journal is read, changes modified_at again.
         invocations = await self._query(
             f"SELECT {_INVOCATION} FROM sys_invocation WHERE id IN ({_list(ids)})"
         )
         missing = set(ids) - set(invocations.column("id").to_pylist())
         while invocations.num_rows or missing:
+            if not urgent and (newer := await self._copy_active()):
+                listed = pc.is_in(invocations.column("id"), pa.array(newer, pa.string()))
+                invocations, missing = invocations.filter(pc.invert(listed)), missing - set(newer)
+                continue
             count = self._fitting(invocations)
             copy = await self._read(invocations.slice(0, count), missing)
             if await self._has_switched():
