@@ -1,6 +1,8 @@
 # Targets write only to this folder (.venv, node_modules, .demo, site); `make targets` to the user's cache.
 PYTHON ?= python3
 BIN := .venv/bin
+# One more than a small machine has cores: a seventh of the time, a test waits for a server or a process.
+PROCESSES ?= 3
 PROJECTS := pyproject.toml tracing/pyproject.toml
 COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
   --no-emit-index-url --no-annotate --no-header
@@ -33,8 +35,8 @@ targets: ## obtain the Collector, Jaeger, Phoenix and Spark for the tests, outsi
 	@PYTHON="$(PYTHON)" sh scripts/targets.sh
 
 # The tests start hundreds of processes, which are to find compiled modules, also where an environment forbids them.
-test: install ## run the tests in two processes
-	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+test: install ## run the tests in several processes (PROCESSES=3)
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: install ## check format, lint, types, imports, generated files and documentation
 	@$(BIN)/ruff format --check .

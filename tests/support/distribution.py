@@ -1,7 +1,7 @@
 """Which test files one process runs, and which ones first, under `make test`.
 
 Files that share the servers of a session fixture run in the same process, which then starts them
-once. What takes longest begins first, so that no process ends long before the other.
+once. What takes longest begins first, so that no process ends long before the others.
 """
 
 from __future__ import annotations
