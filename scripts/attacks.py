@@ -32,12 +32,18 @@ class Attack:
     """Files or tests."""
 
 
+_LIVE = "test_a_live_step_has_the_network_its_folder_and_nothing_else"
 ATTACKS = (
     Attack(
         "native and Python code in a replay: files, network, Unix sockets, processes, daemons, "
         "secrets of the environment",
         "nothing leaves the process, nothing is left behind, the report names it",
-        ("tests/replay/test_bypasses.py", "tests/replay/test_forged_answers.py"),
+        ("tests/replay/test_bypasses.py", "tests/replay/test_live.py::" + _LIVE),
+    ),
+    Attack(
+        "code in a replay that forges its verdict; generated answers of its process",
+        "the verdict is that of the operations, or none",
+        ("tests/replay/test_forged_answers.py", "tests/replay/test_generated_transcripts.py"),
     ),
     Attack(
         "code in a replay that loops, crashes, exits, fills memory or disk, outlives its parent",

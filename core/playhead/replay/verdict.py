@@ -143,15 +143,22 @@ class _Judge:
         """Message of the handler's exception, if the server would retry."""
         self.output: tuple[str, Any] | None = None
         """Kind (`value` or `failure`) and content of the Output command."""
+        self.ended = False
+        """Whether the handler ended; nothing counts after that."""
         self._steps_without_result: list[str] = []
 
     # --- called by the state machine
 
     def called(self, call: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """Ignore the call: the transcript has it."""
+        """Record the end of the handler."""
+        self.ended |= call == "sys_end"
 
     def command(self, type_: str, call: str, args: tuple[Any, ...]) -> None:
         """Record a command that the handler is about to write."""
+        if self.ended:
+            return
+        if self.output is not None:
+            raise ValueError(f"{call} follows the output")
         self.written += 1
         if type_ == "Output":
             kind, wanted = ("failure", Failure) if call.endswith("failure") else ("value", bytes)
@@ -196,6 +203,8 @@ class _Judge:
         if self.output is None:
             reason, at = self._why_waiting(), self.transcript.waiting_at
             return Report("incomplete", **common, reason=reason, waiting_at=at)
+        if not self.ended:
+            raise ValueError("the handler has an output, but does not end")
         kind, value = self.output
         ended: dict[str, Any] = (
             {"failure": f"{value.code}: {value.message}"}
