@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from playhead_tui.widgets.waterfall import Waterfall
-from textual.strip import Strip
 from tui_fakes import FakeReader
 from tui_stories import long_journal, step, step_row
 
@@ -17,14 +16,14 @@ from tui_stories import long_journal, step, step_row
 async def test_20_000_entries_open_scroll_and_refresh(
     stage: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    drawn: list[int] = []
-    draw = Waterfall.render_line
+    drawn: list[Any] = []
+    draw = Waterfall.draw_row
 
-    def counted(self: Waterfall, y: int) -> Strip:
-        drawn.append(y)
-        return draw(self, y)
+    def counted(self: Waterfall, row: Any, width: int, palette: Any) -> Any:
+        drawn.append(row)
+        return draw(self, row, width, palette)
 
-    monkeypatch.setattr(Waterfall, "render_line", counted)
+    monkeypatch.setattr(Waterfall, "draw_row", counted)
     source = FakeReader()
     row = source.rows[0]
     source.details[row.id] = long_journal(row, 20_000)
@@ -38,6 +37,8 @@ async def test_20_000_entries_open_scroll_and_refresh(
             await s.press(key)
             # A few repaints of the visible rows, never of the whole journal.
             assert len(drawn) <= 10 * screen.size.height, key
+            assert key != "G" or drawn
+            assert key != "j" or len(drawn) == 2, "the cursor left one line for the next"
         await s.press("slash", *"19999", "enter")
         await s.until(lambda: screen.waterfall.cursor == "step:19999")
         assert len(screen.waterfall.rows) == 1

@@ -81,6 +81,12 @@ class InvocationReads(PollingScreen):
     SHARE = 3.0
     ROW_SECONDS = 0.3
     """Pause between two reads of the server's row, which shows whether anything else changed."""
+    FED_SECONDS = 5.0
+    """Pause between two reads of everything while the recorder reports changes."""
+    FED_ROW_SECONDS = 0.5
+    """Pause between two reads of the row while the recorder reports changes."""
+    FED_ENDED_SECONDS = 1.0
+    """The same for an invocation that has ended: it can only be deleted, or restarted."""
 
     def __init__(self, dashboard: Dashboard, invocation_id: str) -> None:
         super().__init__(dashboard)
@@ -116,6 +122,7 @@ class InvocationReads(PollingScreen):
             self.fail,
             seconds=self.ROW_SECONDS,
             share=1,
+            slower=self._row_seconds,
             needed=self.in_sight,
         )
         self._called_poller = Poller(
@@ -126,7 +133,16 @@ class InvocationReads(PollingScreen):
             share=self.SHARE,
             needed=lambda: bool(self.called.wanted) and self.in_sight(),
         )
-        return [*super().make_pollers(), rows, self._called_poller, self.feed_poller()]
+        (whole,) = super().make_pollers()
+        whole.slower = lambda: self.FED_SECONDS if self.fed else 0.0
+        return [whole, rows, self._called_poller, self.feed_poller()]
+
+    def _row_seconds(self) -> float:
+        """Return the least pause between two reads of the row."""
+        if not self.fed:
+            return 0.0
+        ended = self.detail is not None and self.detail.summary.ended
+        return self.FED_ENDED_SECONDS if ended else self.FED_ROW_SECONDS
 
     def want_called(self, ids: Sequence[str]) -> None:
         """Keep these called invocations up to date, and no others."""

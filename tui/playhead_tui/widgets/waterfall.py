@@ -20,7 +20,7 @@ from textual.message import Message
 
 from playhead_tui.drawing.cells import cell, clip, fit
 from playhead_tui.drawing.glyphs import UNICODE, Glyphs
-from playhead_tui.drawing.palette import Palette
+from playhead_tui.drawing.palette import Palette, palette_of
 from playhead_tui.timeline.bar_canvas import BarCanvas
 from playhead_tui.timeline.folding import FoldedRow, fold, hide, unfolded
 from playhead_tui.widgets.rows import RowsView
@@ -82,6 +82,8 @@ class Waterfall(RowsView[FoldedRow]):
         self._last_called: datetime | None = None
         self._open = False
         """Whether a called invocation has rows that have not ended."""
+        self._shown = 0
+        """Number of timelines so far: what the scale and the bands are computed from."""
         self._end = now()
         self._axis = Axis(self._end, self._end, 1)
 
@@ -92,6 +94,12 @@ class Waterfall(RowsView[FoldedRow]):
     def keys_of(self, rows: Sequence[FoldedRow]) -> Iterable[str]:
         """Return the keys of the timeline rows."""
         return [row.row.key for row in rows]
+
+    def common_look(self) -> object:
+        """Return the scale, which all bars depend on, and whether matches are marked."""
+        self._set_end()
+        scale = self._first, self._end, self.cut_idle
+        return palette_of(self), self._shown, scale, self._keep is None
 
     @property
     def timeline(self) -> Sequence[TimelineRow]:
@@ -117,6 +125,8 @@ class Waterfall(RowsView[FoldedRow]):
             over: the end of the invocation; None while it has not ended.
             keep: whether a row matches the filter; None without a filter.
         """
+        if timeline is not self._timeline or attempts != self._attempts:
+            self._shown += 1
         self._attempts, self._live, self._keep = attempts, live, keep
         self._over = over
         self._axis_for = None
