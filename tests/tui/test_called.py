@@ -100,7 +100,7 @@ async def test_a_call_unfolds_across_services_and_lives_on(
         assert screen.detail_of(screen.current).summary.id == back["id"]
         while screen.inspector.tabs[screen.inspector.tab] != "Raw":
             await s.press("right_square_bracket")
-        await s.until(lambda: "121" in screen.inspector.text)
+        await s.until(lambda: "31 32 31" in screen.inspector.text)
         [waiting] = [row.step for row in inside if row.step and row.step.awakeable_id]
         post(f"{claims.ingress_url}/restate/awakeables/{waiting.awakeable_id}/resolve", "paid")
         await s.until(lambda: [r.row.label for r in view.rows].count("output") == 3)

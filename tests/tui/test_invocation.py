@@ -100,8 +100,10 @@ async def test_raw_entries_are_read_when_shown(stage, source) -> None:
         screen = await opened(s, "inv_1aWeather")
         screen.waterfall.go_to("step:2")
         await s.press("left_square_bracket")
-        await s.until(lambda: "payload 2" in screen.inspector.text)
-        await s.until(lambda: "payload 3" in screen.inspector.text)
+        await s.until(lambda: "..entry 2" in screen.inspector.text)
+        await s.until(lambda: "..entry 3" in screen.inspector.text)
+        assert "0a 05 65 6e 74 72 79 20 32" in screen.inspector.text
+        assert "9 B: a message of the service protocol" in screen.inspector.text
 
 
 async def test_enter_opens_the_child_and_escape_comes_back(stage, source) -> None:

@@ -63,3 +63,19 @@ async def test_a_megabyte_opens_at_once_and_its_cut_is_marked(stage) -> None:
             await s.until(lambda: inspector.has_focus)
             await s.press("G")
             await s.shows("copies")
+
+
+async def test_a_result_that_was_too_large_is_read_in_a_tab_of_its_own(stage) -> None:
+    source = FakeReader()
+    row = source.rows[0]
+    unread = step(row.created_at, 0, 1, "run", "big", 1, notification_index=2)
+    source.details[row.id] = replace(long_journal(row, 1), timeline=(step_row(unread, 0),))
+    async with stage(source) as s:
+        s.app.open_invocation(row.id)
+        await s.shows("None, or too large to load here")
+        inspector = s.app.screen.inspector
+        assert list(inspector.tabs) == ["Overview", "Payload", "Raw"]
+        await s.press("right_square_bracket")
+        await s.until(lambda: "payload 2" in inspector.text)
+        await s.press("right_square_bracket")
+        await s.until(lambda: "..entry 2" in inspector.text)

@@ -196,6 +196,9 @@ class FakeReader:
         root = next((row for row in self.rows if row.id == invocation_id), None)
         return await read_calls(root, read) if root else None
 
+    async def raw_entry(self, invocation_id: str, index: int) -> bytes | None:
+        return b"\x0a\x05entry %d" % index
+
     async def payload(self, invocation_id: str, index: int) -> Any:
         return f"payload {index}"
 

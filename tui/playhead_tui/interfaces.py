@@ -168,6 +168,10 @@ class InvocationReader(Protocol):
         """Return an invocation with everything that it called; None when no source has it."""
         ...
 
+    async def raw_entry(self, invocation_id: str, index: int) -> bytes | None:
+        """Return the bytes of a journal entry; None when it does not exist."""
+        ...
+
     async def payload(self, invocation_id: str, index: int) -> Any:
         """Return the raw content of one journal entry."""
         ...

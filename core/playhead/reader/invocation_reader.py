@@ -111,6 +111,24 @@ class InvocationReader:
         archive = ArchiveClient(self._sources.store)
         return InvocationReader(Sources(None, archive), Figures(None, StoredInvocations(archive)))
 
+    async def raw_entry(self, invocation_id: str, index: int) -> bytes | None:
+        """Return the bytes of one journal entry; see `Reader.raw_entry`."""
+        unreachable: PlayheadError | None = None
+        for source in (self._live, self._stored):
+            if source is None:
+                continue
+            try:
+                raw = await source.payloads(invocation_id, [index])
+            except RestateError as error:
+                unreachable = error
+                continue
+            if index in raw:
+                return raw[index]
+        if unreachable:
+            raise unreachable
+        archive = await self._archive()
+        return await archive.raw_entry(invocation_id, index) if archive else None
+
     async def payload(self, invocation_id: str, index: int) -> Any:
         """Return the decoded content of one journal entry; see `Reader.payload`."""
         unreachable: PlayheadError | None = None

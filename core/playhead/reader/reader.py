@@ -240,6 +240,13 @@ class Reader:
         """
         return await self._invocations.payload(invocation_id, index)
 
+    async def raw_entry(self, invocation_id: str, index: int) -> bytes | None:
+        """Return what the journal holds of one entry, which is a message of the service protocol.
+
+        None when the entry does not exist. Raises the same errors as `payload`.
+        """
+        return await self._invocations.raw_entry(invocation_id, index)
+
     async def children(self, invocation_id: str) -> InvocationPage:
         """Return the invocations that this one called, newest first."""
         return await self.invocations(invoked_by=invocation_id, limit=1000)

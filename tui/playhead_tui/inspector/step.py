@@ -10,7 +10,10 @@ from playhead.model import Step
 from playhead_tui.drawing.document import Line, heading, pair, text_lines, value_lines
 from playhead_tui.inspector.messages import llm_lines, parsed
 
-__all__ = ["errors", "inputs", "overview"]
+__all__ = ["errors", "inputs", "is_unread", "overview"]
+
+LARGE = 64 * 1024
+"""Bytes from which an entry without content was not read, since none has so much beside it."""
 
 
 def overview(step: Step) -> Iterator[Line]:
@@ -43,9 +46,9 @@ def overview(step: Step) -> Iterator[Line]:
     elif step.output is not None and not step.llm:
         yield from heading("Output")
         yield from value_lines(step.output, indent=2, limit=4000)
-    elif _result_unread(step):
-        yield from heading("Output")
-        yield Line("None, or too large to load here: open the Raw tab.", "dim", 2)
+    elif is_unread(step):
+        yield from heading("Output" if step.kind != "input" else "Input")
+        yield Line("None, or too large to load here: open the Payload tab.", "dim", 2)
     yield from heading("Journal")
     entries = f"#{step.index} {step.type}"
     if step.notification_index is not None:
@@ -54,10 +57,13 @@ def overview(step: Step) -> Iterator[Line]:
     yield Line(f"{entries} (command {step.command_index}{length})", "dim", 2)
 
 
-def _result_unread(step: Step) -> bool:
-    """Return whether the journal has a result that was not read."""
-    read = step.output is not None or step.error is not None
-    return step.state == "done" and step.notification_index is not None and not read
+def is_unread(step: Step) -> bool:
+    """Return whether the journal has a result, or a large content, that was not read."""
+    if step.output is not None or step.error is not None:
+        return False
+    if step.state == "done" and step.notification_index is not None:
+        return True
+    return step.input is None and (step.raw_length or 0) > LARGE
 
 
 def inputs(step: Step) -> Iterable[Line]:

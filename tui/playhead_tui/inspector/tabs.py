@@ -16,9 +16,12 @@ from playhead_tui.inspector import span as span_lines
 from playhead_tui.inspector import step as step_lines
 from playhead_tui.inspector.messages import conversation, folded_messages
 
-__all__ = ["RAW", "Tab", "tabs_of"]
+__all__ = ["PAYLOAD", "RAW", "Tab", "tabs_of"]
 
+PAYLOAD = "Payload"
+"""Tab of contents that are too large to be read with the journal."""
 RAW = "Raw"
+"""Tab of the bytes that the journal holds."""
 MESSAGES = "Messages"
 ERROR = "Error"
 NOTES = {
@@ -65,6 +68,8 @@ def tabs_of(row: TimelineRow, detail: InvocationDetail, *, whole: bool = False) 
             tabs.append(Tab("Output", lambda: value_lines(step.output)))
         if step.error or step.events:
             tabs.append(Tab(ERROR, lambda: step_lines.errors(step)))
+        if step_lines.is_unread(step):
+            tabs.append(Tab(PAYLOAD, lambda: ()))
         tabs.append(Tab(RAW, lambda: ()))
     if span:
         messages = span_lines.conversation(span)

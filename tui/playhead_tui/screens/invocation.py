@@ -245,11 +245,11 @@ class InvocationScreen(InvocationReads):
 
     def on_inspector_raw_wanted(self, message: Inspector.RawWanted) -> None:
         """Read the raw entry in a worker."""
-        self.read_raw(message.entry)
+        self.read_raw(message.entry, decoded=message.decoded)
 
     def on_raw_entry_read(self, message: RawEntryRead) -> None:
         """Show the raw entry if its row is still selected."""
-        self.inspector.show_raw(message.entry, message.content)
+        self.inspector.show_raw(message.entry, message.content, decoded=message.decoded)
 
     # Keys.
 

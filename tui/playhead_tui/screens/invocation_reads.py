@@ -57,10 +57,11 @@ class RowRead(Message, bubble=False):
 
 
 class RawEntryRead(Message, bubble=False):
-    """Posted when a raw journal entry was read; `content` is the entry or the error."""
+    """Posted when a journal entry was read; `content` is its bytes or content, or the error."""
 
-    def __init__(self, entry: tuple[str, int], content: Any) -> None:
+    def __init__(self, entry: tuple[str, int], content: Any, *, decoded: bool) -> None:
         super().__init__()
+        self.decoded = decoded
         self.entry = entry
         """Invocation id and journal index."""
         self.content = content
@@ -242,10 +243,11 @@ class InvocationReads(PollingScreen):
             self.go_to_what_matters()
 
     @work(group="raw")
-    async def read_raw(self, entry: tuple[str, int]) -> None:
-        """Read a raw journal entry in a worker."""
+    async def read_raw(self, entry: tuple[str, int], *, decoded: bool) -> None:
+        """Read the bytes or the decoded content of a journal entry in a worker."""
+        reader = self.dashboard.reader
         try:
-            content = await self.dashboard.reader.payload(*entry)
+            content = await (reader.payload(*entry) if decoded else reader.raw_entry(*entry))
         except Exception as error:
             content = f"Cannot be read: {error or type(error).__name__}"
-        self.post_message(RawEntryRead(entry, content))
+        self.post_message(RawEntryRead(entry, content, decoded=decoded))

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from playhead.formatting import size
 from playhead.model import InvocationDetail, TimelineRow
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
 from playhead_tui.drawing.document import Line, value_lines
 from playhead_tui.drawing.glyphs import UNICODE, Glyphs
-from playhead_tui.inspector.tabs import RAW, Tab, tabs_of
+from playhead_tui.inspector.tabs import PAYLOAD, RAW, Tab, tabs_of
 from playhead_tui.widgets.text_pane import TextPane
 
 __all__ = ["Inspector"]
+
+MISSING = object()
 
 
 class Inspector(TextPane):
@@ -26,19 +29,21 @@ class Inspector(TextPane):
     ]
 
     class RawWanted(Message):
-        """Posted when the content of a raw journal entry is needed."""
+        """Posted when the bytes of a journal entry, or its decoded content, are needed."""
 
-        def __init__(self, entry: tuple[str, int]) -> None:
+        def __init__(self, entry: tuple[str, int], *, decoded: bool) -> None:
             super().__init__()
             self.entry = entry
             """Invocation id and journal index."""
+            self.decoded = decoded
 
     def __init__(self, *, glyphs: Glyphs = UNICODE, widget_id: str | None = None) -> None:
         super().__init__("Overview", glyphs=glyphs, widget_id=widget_id)
         self._row: TimelineRow | None = None
         self._sections: list[Tab] = []
         self._wanted_tab = "Overview"
-        self._raw: dict[tuple[str, int], object] = {}
+        self._raw: dict[tuple[str, int, bool], object] = {}
+        """Bytes and decoded contents by invocation id, journal index and whether decoded."""
         self.all_messages = False
         """Whether messages of earlier calls are shown again."""
         self._detail: InvocationDetail | None = None
@@ -55,9 +60,9 @@ class Inspector(TextPane):
         self.tab = names.index(self._wanted_tab) if self._wanted_tab in names else 0
         self._show_tab(stay=stay)
 
-    def show_raw(self, entry: tuple[str, int], content: object) -> None:
-        """Show the content of a raw entry."""
-        self._raw[entry] = content
+    def show_raw(self, entry: tuple[str, int], content: object, *, decoded: bool) -> None:
+        """Show the bytes or the decoded content of an entry."""
+        self._raw[*entry, decoded] = content
         step = self._row.step if self._row else None
         id_ = self._detail.summary.id if self._detail else None
         if step and entry in ((id_, step.index), (id_, step.notification_index)):
@@ -82,12 +87,12 @@ class Inspector(TextPane):
             self.show_lines([Line("Select a row of the timeline.", "dim")], stay=False)
             return
         tab = self._sections[self.tab]
-        if tab.name == RAW:
-            self._show_raw(stay)
+        if tab.name in (RAW, PAYLOAD):
+            self._show_raw(stay, decoded=tab.name == PAYLOAD)
         else:
             self.show_lines(list(tab.lines()), stay=stay)
 
-    def _show_raw(self, stay: bool) -> None:
+    def _show_raw(self, stay: bool, *, decoded: bool) -> None:
         step = self._row.step if self._row else None
         if step is None or self._detail is None:
             return
@@ -95,12 +100,16 @@ class Inspector(TextPane):
         for index in (step.index, step.notification_index):
             if index is None:
                 continue
-            lines.append(Line(f"Journal entry #{index}", "dim"))
             entry = (self._detail.summary.id, index)
-            if entry in self._raw:
-                lines += value_lines(self._raw[entry], indent=2)
+            content = self._raw.get((*entry, decoded), MISSING)
+            about = f"Journal entry #{index}"
+            if isinstance(content, bytes) and not decoded:
+                about += f", {size(len(content))}: a message of the service protocol (protobuf)"
+            lines.append(Line(about, "dim"))
+            if content is not MISSING:
+                lines += value_lines(content, indent=2)
             else:
                 lines.append(Line("Reading ...", "dim", 2))
-                self.post_message(self.RawWanted(entry))
+                self.post_message(self.RawWanted(entry, decoded=decoded))
             lines.append(Line(""))
         self.show_lines(lines, stay=stay)
