@@ -31,10 +31,10 @@ import httpx
 import psutil
 from playhead.async_client import AsyncClient
 from playhead.local import ManagedProcess
-from playhead.record.client import RecorderAuth
 from playhead.record.endpoint import read_endpoint, read_token
 from playhead.record.otlp_columns import SpanDecoder
 from playhead.record.process import start_recorder
+from playhead.record.recorder_client import RecorderAuth
 from playhead.settings import Settings
 from playhead.store.database import Store
 from playhead.store.span_marks import MARKS

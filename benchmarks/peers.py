@@ -28,9 +28,9 @@ import httpx
 import psutil
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from playhead.local import ManagedProcess, free_port
-from playhead.record.client import RecorderAuth
 from playhead.record.endpoint import read_endpoint, read_token
 from playhead.record.process import start_recorder
+from playhead.record.recorder_client import RecorderAuth
 from playhead.settings import Settings
 
 from benchmarks._agent_spans import SPANS, Load

@@ -11,12 +11,13 @@ import httpx
 import pytest
 from playhead.errors import QueryError, QueryLimitError
 from playhead.http_client import HttpClient
-from playhead.record import endpoint
+from playhead.record import api, endpoint
 from playhead.record.client import StoreClient, connect
 from playhead.record.recorder import Recorder
 from playhead.record.shared_requests import SharedRequests, together
 from playhead.settings import Settings
 from playhead.store.kept_rows import INVOCATIONS_OF
+from starlette.applications import Starlette
 
 from otlp import client  # isort: skip
 from waiting import until_async  # isort: skip
@@ -52,20 +53,20 @@ def paths(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 @pytest.fixture(params=["this version", "an earlier version"])
 def version(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """The version of the recorder. An earlier one does not know the path."""
-    send = HttpClient.send
+    app = api.app
 
-    async def refuse(self: HttpClient, sent: httpx.Request, **options: Any) -> httpx.Response:
-        if sent.url.path == "/queries":
-            return httpx.Response(404, request=sent)
-        return await send(self, sent, **options)
+    def without_queries(*args: Any) -> Starlette:
+        made = app(*args)
+        made.router.routes = [one for one in made.routes if getattr(one, "path", "") != "/queries"]
+        return made
 
     if request.param == "an earlier version":
-        monkeypatch.setattr(HttpClient, "send", refuse)
+        monkeypatch.setattr(api, "app", without_queries)
     return str(request.param)
 
 
 async def test_queries_of_one_moment_share_a_request(
-    source: StoreClient, paths: list[str], version: str
+    version: str, source: StoreClient, paths: list[str]
 ) -> None:
     with together():
         first, wrong, health, second = await asyncio.gather(
@@ -87,7 +88,7 @@ async def test_queries_of_one_moment_share_a_request(
     assert paths[-1] == "/query"
 
 
-async def test_rows_of_the_ids_that_a_query_finds(source: StoreClient, version: str) -> None:
+async def test_rows_of_the_ids_that_a_query_finds(version: str, source: StoreClient) -> None:
     sql = "SELECT id FROM invocations WHERE target <> ? ORDER BY id DESC"
     for _ in range(2):  # the second time, the rows are kept
         with together():

@@ -3,42 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import hmac
-import secrets
 import time
-from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-import httpx
-
-from playhead.errors import QueryError, QueryLimitError, RecorderError
-from playhead.http_client import HttpClient
-from playhead.plain_http import PlainTransport
-from playhead.record.change_feed import Changes, parse_changes
-from playhead.record.endpoint import (
-    CLIENT_HEADER,
-    PROOF_HEADER,
-    SCHEME,
-    RecorderEndpoint,
-    proof,
-    read_endpoint,
-    read_token,
-    signature,
-)
+from playhead.errors import RecorderError
+from playhead.record.change_feed import Changes
+from playhead.record.endpoint import read_endpoint, read_token
 from playhead.record.file_client import FileClient, FileInUseError
-from playhead.record.shared_requests import SharedRequests, are_shared
+from playhead.record.recorder_client import RecorderClient
 from playhead.settings import Settings
 
 if TYPE_CHECKING:
     from playhead.store.arrow import ArrowTable
     from playhead.store.text_index import Found
 
-__all__ = ["RecorderAuth", "StoreClient", "connect"]
+__all__ = ["StoreClient", "connect"]
 
 _T = TypeVar("_T")
-HEALTH_SECONDS = 2.0
-QUERY_SECONDS = 60.0
 STARTING_SECONDS = 3.0
 """Seconds to wait for a recorder that has opened the file, but does not answer yet."""
 
@@ -147,11 +130,11 @@ async def connect(settings: Settings, *, complete: bool = False) -> StoreClient 
     return None if found is None else _FollowingClient(settings.store, found)
 
 
-async def _find(store: Path) -> _RecorderClient | FileClient | None:
+async def _find(store: Path) -> RecorderClient | FileClient | None:
     """Return a client of the store's recorder if it answers, else of its file."""
     endpoint, token = read_endpoint(store), read_token(store)
     if endpoint is not None and token is not None:
-        source = _RecorderClient(endpoint, token)
+        source = RecorderClient(endpoint, token)
         try:
             await source.health()
             return source
@@ -169,15 +152,15 @@ async def _find(store: Path) -> _RecorderClient | FileClient | None:
 class _FollowingClient:
     """A client of the recorder or of the file, whichever can be read."""
 
-    def __init__(self, store: Path, source: _RecorderClient | FileClient) -> None:
+    def __init__(self, store: Path, source: RecorderClient | FileClient) -> None:
         self._store = store
-        self._source: _RecorderClient | FileClient = source
+        self._source: RecorderClient | FileClient = source
         self._switching = asyncio.Lock()
         self._closed = False
 
     @property
     def recording(self) -> bool:
-        return isinstance(self._source, _RecorderClient)
+        return isinstance(self._source, RecorderClient)
 
     @property
     def keeps_rows(self) -> bool:
@@ -213,7 +196,7 @@ class _FollowingClient:
         async with self._switching:
             await self._source.close()
 
-    async def _ask(self, query: Callable[[_RecorderClient | FileClient], Awaitable[_T]]) -> _T:
+    async def _ask(self, query: Callable[[RecorderClient | FileClient], Awaitable[_T]]) -> _T:
         deadline = time.monotonic() + STARTING_SECONDS
         switches = 2
         while not self._closed:
@@ -232,7 +215,7 @@ class _FollowingClient:
                     raise
         raise RecorderError("The connection to the store was closed")
 
-    async def _switch(self, failed: _RecorderClient | FileClient) -> bool:
+    async def _switch(self, failed: RecorderClient | FileClient) -> bool:
         """Replace a client that cannot read; return whether there is another one to try."""
         async with self._switching:
             if self._closed:  # a query under way fails with the connection, and opens no other
@@ -245,194 +228,3 @@ class _FollowingClient:
             self._source = found
             await failed.close()
             return True
-
-
-class _RecorderClient:
-    def __init__(self, endpoint: RecorderEndpoint, token: str) -> None:
-        self._endpoint: RecorderEndpoint = endpoint
-        self._http = _client(endpoint, token)
-        self._requests = SharedRequests(self._results)
-        self._takes_several = True
-        """Whether the recorder accepts several queries in one request."""
-
-    async def rows(self, sql: str, params: Sequence[Any] = ()) -> list[dict[str, Any]]:
-        if are_shared() and self._takes_several:
-            [result] = await self._requests.ask({"sql": sql, "params": list(params)})
-            return _rows(result)
-        response = await self._post_query(sql, params, "application/json")
-        return _rows(response.json())
-
-    async def rows_of(
-        self, sql: str, params: Sequence[Any], of_ids: str
-    ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-        if not self._takes_several:
-            heads = await self.rows(sql, params)
-            return heads, await self.rows(of_ids, [[head["id"] for head in heads]])
-        first = {"sql": sql, "params": list(params)}
-        results = await self._requests.ask(first, {"sql": of_ids, "ids_of": 0})
-        return _rows(results[0]), _rows(results[1])
-
-    async def _results(self, queries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        """Return the results of queries in one request; see `playhead.record.query_batch`."""
-        response = await self._post("/queries", {"queries": queries}, "application/json")
-        if response is not None:
-            return response.json()["results"]
-        self._takes_several = False  # a recorder of an earlier version
-        results: list[dict[str, Any]] = []
-        for query in queries:
-            if "health" in query:
-                results.append({"health": await self.health()})
-                continue
-            params: list[Any] = query.get("params", [])
-            try:
-                if (place := query.get("ids_of")) is not None:
-                    params = [[row["id"] for row in _rows(results[int(place)])]]
-                results.append({"rows": await self.rows(query["sql"], params)})
-            except QueryError as error:
-                status = 413 if isinstance(error, QueryLimitError) else 400
-                results.append({"status": status, "error": error.title, "hint": error.hint})
-        return results
-
-    async def arrow(self, sql: str, params: Sequence[Any] = ()) -> ArrowTable:
-        from playhead.store.arrow import pa
-
-        kind = "application/vnd.apache.arrow.stream"
-        with pa.ipc.open_stream((await self._post_query(sql, params, kind)).content) as reader:
-            return reader.read_all()
-
-    async def health(self) -> dict[str, Any] | None:
-        if are_shared() and self._takes_several:
-            [result] = await self._requests.ask({"health": True})
-            return result["health"]
-        try:
-            response = await self._http.get("/health", timeout=HEALTH_SECONDS)
-            document: dict[str, Any] = response.raise_for_status().json()
-        except (httpx.HTTPError, ValueError, OSError) as error:
-            raise RecorderError(
-                f"No recorder answers at {self._endpoint.api_url}", "Start `playhead record`."
-            ) from error
-        return document
-
-    async def changes(self, since: str | None, wait: float) -> Changes | None:
-        params = {"wait": str(wait)} | ({"since": since} if since else {})
-        try:
-            response = await self._http.get(
-                "/changes", params=params, timeout=wait + HEALTH_SECONDS
-            )
-            if response.status_code == 404:  # a recorder of an earlier version
-                return None
-            return parse_changes(response.raise_for_status().json())
-        except (httpx.HTTPError, ValueError, OSError) as error:
-            raise RecorderError(
-                f"No recorder answers at {self._endpoint.api_url}", "Start `playhead record`."
-            ) from error
-
-    async def search(self, texts: Sequence[str], until_us: int | None, limit: int) -> Found | None:
-        from playhead.store.text_index import Found
-
-        body = {"texts": list(texts), "until_us": until_us, "limit": limit}
-        try:
-            response = await self._http.post("/search", json=body)
-            if response.status_code == 404:  # a recorder of an earlier version
-                return None
-            found: dict[str, Any] = response.raise_for_status().json()
-        except (httpx.HTTPError, ValueError, OSError) as error:
-            raise RecorderError(
-                f"The recorder at {self._endpoint.api_url} does not answer: {error}",
-                "Start `playhead record` again.",
-            ) from error
-        return None if found["ids"] is None else Found(tuple(found["ids"]), found["floor_us"])
-
-    def describe(self) -> str:
-        return f"recorder at {self._endpoint.api_url}"
-
-    async def close(self) -> None:
-        await self._http.aclose()
-
-    async def _post_query(self, sql: str, params: Sequence[Any], accept: str) -> httpx.Response:
-        found = await self._post("/query", {"sql": sql, "params": list(params)}, accept)
-        if found is None:
-            raise RecorderError(f"The recorder at {self._endpoint.api_url} has no query API")
-        return found
-
-    async def _post(self, path: str, body: Mapping[str, Any], accept: str) -> httpx.Response | None:
-        """Return the answer to a request; None if the recorder does not know the path."""
-        headers = {"accept": accept}
-        try:
-            response = await self._http.post(path, json=body, headers=headers)
-        except (httpx.HTTPError, OSError) as error:
-            raise RecorderError(
-                f"The recorder at {self._endpoint.api_url} does not answer: {error}",
-                "Start `playhead record` again.",
-            ) from error
-        if response.status_code == 404:
-            return None
-        if response.status_code == 413:
-            raise QueryLimitError(*_reason(response))
-        if response.status_code == 400:
-            raise QueryError(*_reason(response))
-        if response.is_error:
-            raise RecorderError(
-                f"The recorder at {self._endpoint.api_url} answered {response.status_code}: "
-                f"{_reason(response)[0]}"
-            )
-        return response
-
-
-class RecorderAuth(httpx.Auth):
-    """Signs requests to a recorder, and accepts answers of this recorder only.
-
-    Raises:
-        RecorderError: Another program answered.
-    """
-
-    def __init__(self, endpoint: RecorderEndpoint, token: str) -> None:
-        """Keep the token, which is never sent."""
-        self._endpoint = endpoint
-        self._token = token
-
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response]:
-        """Send the signed request, and check the answer."""
-        nonce = secrets.token_hex(16)
-        signed = signature(self._token, nonce, request.method)
-        request.headers["authorization"] = f"{SCHEME} {nonce} {signed}"
-        response = yield request
-        proved = response.headers.get(PROOF_HEADER, "").encode()
-        if not hmac.compare_digest(proved, proof(self._token, nonce).encode()):
-            if response.status_code == 503:  # answered before the signature was looked at
-                raise RecorderError(
-                    f"The recorder at {self._endpoint.api_url} is busy", "Try again in a moment."
-                )
-            raise RecorderError(
-                f"The program at {self._endpoint.api_url} is not the recorder of this store",
-                "Start `playhead record`.",
-            )
-
-
-def _client(endpoint: RecorderEndpoint, token: str) -> HttpClient:
-    return HttpClient(
-        base_url=endpoint.api_url,
-        headers={CLIENT_HEADER: secrets.token_hex(8)},
-        auth=RecorderAuth(endpoint, token),
-        timeout=QUERY_SECONDS,
-        trust_env=False,
-        transport=PlainTransport(),
-    )
-
-
-def _rows(result: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the rows of a result. Raises QueryError or QueryLimitError if it has none."""
-    if "error" in result:
-        kind = QueryLimitError if result["status"] == 413 else QueryError
-        raise kind(str(result["error"]), str(result.get("hint") or ""))
-    rows: list[dict[str, Any]] = result["rows"]
-    return rows
-
-
-def _reason(response: httpx.Response) -> tuple[str, str]:
-    """Return the title and the hint of the API's error."""
-    try:
-        document = response.json()
-        return str(document["error"]), str(document.get("hint") or "")
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return response.text[:500], ""

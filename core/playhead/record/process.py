@@ -9,8 +9,8 @@ import httpx
 
 from playhead.errors import RecorderError
 from playhead.local import ManagedProcess
-from playhead.record.client import RecorderAuth
 from playhead.record.endpoint import read_endpoint, read_token
+from playhead.record.recorder_client import RecorderAuth
 from playhead.settings import Settings
 
 __all__ = ["recorder_answers", "recorder_process", "start_recorder", "wait_for_recorder"]

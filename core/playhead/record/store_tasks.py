@@ -10,9 +10,9 @@ from typing import Any
 import httpx
 
 from playhead.errors import RecorderError, StoreError
-from playhead.record.client import RecorderAuth
 from playhead.record.endpoint import read_endpoint, read_token
 from playhead.record.log_recovery import commit_left_requests
+from playhead.record.recorder_client import RecorderAuth
 from playhead.settings import Settings
 from playhead.store.database import DATABASE, Store
 from playhead.store.retention import Keep, delete_expired
