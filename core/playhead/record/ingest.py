@@ -27,7 +27,7 @@ from playhead.store.database import Store
 
 __all__ = ["Ingest", "IngestLimits"]
 
-COMMIT_WEIGHT = 16 * 1024 * 1024
+COMMIT_WEIGHT = 12 * 1024 * 1024
 """Weight up to which logged requests share a commit; see `Inspection.weight`."""
 INHERIT_SECONDS = 0.2
 """Interval at which spans inherit the invocation of their ancestors while more spans arrive."""
@@ -45,7 +45,7 @@ LEAST_CHECKPOINT_BYTES = 32 * 1024 * 1024
 """Size below which it is not checkpointed, because 100,000 older spans may be written again."""
 IDLE_SECONDS = 2.0
 """Time without requests after which the store is checkpointed."""
-RELEASE_WEIGHT = 128 * 1024 * 1024
+RELEASE_WEIGHT = 64 * 1024 * 1024
 """Weight of committed requests after which freed memory is returned to the system."""
 BUSY_SHARE = 0.3
 """Share of time above which queries do not wait for commits, which would double their time."""
