@@ -27,7 +27,7 @@ from playhead.store.database import Store
 
 __all__ = ["Ingest", "IngestLimits"]
 
-COMMIT_WEIGHT = 12 * 1024 * 1024
+COMMIT_WEIGHT = 8 * 1024 * 1024
 """Weight up to which logged requests share a commit; see `Inspection.weight`."""
 INHERIT_SECONDS = 0.2
 """Interval at which spans inherit the invocation of their ancestors while more spans arrive."""
