@@ -34,17 +34,28 @@ def llm_call(span: Span) -> LlmCall:
     return call_of(span.attributes)
 
 
-def call_of(attributes: Mapping[str, Any]) -> LlmCall:
-    """Return the LLM call in the attributes of a request's span."""
+def call_of(
+    attributes: Mapping[str, Any], *, prompt: bool = True, response: bool = True
+) -> LlmCall:
+    """Return the LLM call in the attributes of a request's span.
+
+    Args:
+        attributes: The attributes.
+        prompt: Decode the messages that were sent, which takes the most time.
+        response: Decode the messages of the answer.
+    """
     reasons = as_list(as_json(attributes.get(names.FINISH_REASONS)))
     reasons = reasons or [names.FINISH_REASON.of(attributes)]
+    answer: tuple[Message, ...] = ()
+    if response:
+        answer = messages(attributes.get(names.OUTPUT_MESSAGES)) or flattened.response(attributes)
     return parts.llm_call(
-        messages(attributes.get(names.OUTPUT_MESSAGES)) or flattened.response(attributes),
+        answer,
         model=as_text(names.MODEL.of(attributes)),
         provider=as_text(names.PROVIDER_NAME.of(attributes)),
         tokens=_tokens(attributes),
         finish_reason=as_text(reasons[0]),
-        prompt=_prompt(attributes),
+        prompt=_prompt(attributes) if prompt else None,
         cache_read_tokens=as_int(names.CACHE_READ.of(attributes)),
         cache_write_tokens=as_int(names.CACHE_WRITE.of(attributes)),
         response_id=as_text(names.RESPONSE_IDS.of(attributes)),

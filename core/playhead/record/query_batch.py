@@ -12,7 +12,8 @@ from playhead.errors import QueryError, QueryLimitError, QueryMemoryError, Reque
 from playhead.store.database import Store
 from playhead.store.kept_queries import KEPT
 from playhead.store.kept_rows import to_json
-from playhead.store.query import Limits, to_rows
+from playhead.store.query import to_rows
+from playhead.store.query_limits import Limits
 from playhead.values import as_dict, as_list
 
 __all__ = ["BatchQuery", "parse_batch", "run_batch"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from playhead.conventions import REPLAYED, is_set
-from playhead.decode.spans import is_answered, llm_call
+from playhead.decode.spans import call_of, is_answered
 from playhead.journal.llm_calls import Answer, CallSpan, Duplicate, call_span, find_calls
 from playhead.model import Cost, Invocation, Span, Step, TimelineRow, Tokens
 from playhead.reader.costs import priced_call, total_cost
@@ -46,7 +46,7 @@ def count_calls(head: Invocation, steps: Sequence[Step], spans: Sequence[Span]) 
     answers = [_answer(head, step) for step in journaled.values()]
     found = find_calls([_call_span(span) for span in spans], answers)
     counted = [
-        (llm_call(span), span.start)
+        (call_of(span.attributes, prompt=False, response=False), span.start)
         for span in spans
         if is_answered(span) and span.span_id not in found.duplicates
     ]
@@ -128,7 +128,9 @@ def _call_span(span: Span) -> CallSpan:
         status=span.status,
         attributes=span.attributes,
     )
-    return found._replace(content=llm_call(span)) if found.needs_content else found
+    if not found.needs_content:
+        return found
+    return found._replace(content=call_of(span.attributes, prompt=False))
 
 
 def _microseconds(at: datetime | None) -> int | None:
