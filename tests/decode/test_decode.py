@@ -10,7 +10,7 @@ from playhead.decode import openai_agents, pydantic_ai
 from playhead.decode.registry import MODEL_STEP_PATTERNS, decode_run
 from playhead.decode.spans import llm_call, messages
 from playhead.model import Tokens
-from playhead.reader.listing.rows import span_of
+from playhead.reader.listing.rows import SharedTexts, span_of
 from playhead.values import decode_value
 
 JUNK: tuple[Any, ...] = (
@@ -94,7 +94,7 @@ def test_malformed_messages_are_left_out(value: Any) -> None:
     row = {"trace_id": "t", "span_id": "s", "attributes": {"gen_ai.input.messages": value,
            "gen_ai.response.finish_reasons": value, "gen_ai.system_instructions": value,
            "gen_ai.usage.input_tokens": value}, "events": value}  # fmt: skip
-    assert llm_call(span_of(row)).text == ""
+    assert llm_call(span_of(row, SharedTexts())).text == ""
 
 
 @pytest.mark.parametrize(

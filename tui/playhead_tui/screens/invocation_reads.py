@@ -84,9 +84,11 @@ class InvocationReads(PollingScreen):
     """Pause between two reads of the server's row, which shows whether anything else changed."""
     FED_SECONDS = 5.0
     """Pause between two reads of everything while the recorder reports changes."""
+    FED_COMPLETE_SECONDS = 300.0
+    """The same for an invocation that has ended, with all its spans: only a report changes it."""
     FED_ROW_SECONDS = 0.5
     """Pause between two reads of the row while the recorder reports changes."""
-    FED_ENDED_SECONDS = 1.0
+    FED_ENDED_ROW_SECONDS = 1.0
     """The same for an invocation that has ended: it can only be deleted, or restarted."""
 
     def __init__(self, dashboard: Dashboard, invocation_id: str) -> None:
@@ -95,6 +97,8 @@ class InvocationReads(PollingScreen):
         self.detail: InvocationDetail | None = None
         self._known: KnownRow | None = None
         self._last_row: Invocation | None = None
+        self._is_complete = False
+        """Whether it has ended, and no span waits for its end, which can become lost."""
         self.held_detail: InvocationDetail | None = None
         """The state on screen while the view is held."""
         self.called = CalledInvocations()
@@ -135,15 +139,23 @@ class InvocationReads(PollingScreen):
             needed=lambda: bool(self.called.wanted) and self.in_sight(),
         )
         (whole,) = super().make_pollers()
-        whole.slower = lambda: self.FED_SECONDS if self.fed else 0.0
+        whole.slower = self._whole_seconds
         return [whole, rows, self._called_poller, self.feed_poller()]
 
     def _row_seconds(self) -> float:
         """Return the least pause between two reads of the row."""
         if not self.fed:
             return 0.0
-        ended = self.detail is not None and self.detail.summary.ended
-        return self.FED_ENDED_SECONDS if ended else self.FED_ROW_SECONDS
+        return self.FED_ENDED_ROW_SECONDS if self._has_ended() else self.FED_ROW_SECONDS
+
+    def _whole_seconds(self) -> float:
+        """Return the least pause between two reads of everything."""
+        if not self.fed:
+            return 0.0
+        return self.FED_COMPLETE_SECONDS if self._is_complete else self.FED_SECONDS
+
+    def _has_ended(self) -> bool:
+        return self.detail is not None and self.detail.summary.ended
 
     def want_called(self, ids: Sequence[str]) -> None:
         """Keep these called invocations up to date, and no others."""
@@ -234,7 +246,10 @@ class InvocationReads(PollingScreen):
             detail = replace(detail, summary=self._known.row)
         same, first = detail == self.detail, self.detail is None
         self.detail = detail
-        if self.poller and self.detail.summary.ended:
+        ended = detail.summary.ended
+        closed = (s.lost or (s.end is not None and s.end_received) for s in detail.spans)
+        self._is_complete = ended and all(closed)
+        if self.poller and ended:
             self.poller.seconds = ENDED_SECONDS
         self._show_notes()
         if not same:

@@ -213,6 +213,8 @@ class _Builder:
         if late > NOISE:
             row = _noted(row, f"ends {_seconds(late)} after the invocation", last=True)
         started = row.started_at
+        if started and row.ended_at and started <= self.over and row.ended_at <= self.over:
+            return row
         return replace(
             row,
             started_at=min(started, self.over) if started else None,

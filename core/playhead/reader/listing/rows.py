@@ -12,7 +12,7 @@ from playhead.model import Invocation, Origin, Span, SpanEvent, status_of
 from playhead.restate.rows import parse_json, parse_time
 from playhead.values import as_dict, as_int, as_list, as_text
 
-__all__ = ["SPAN_COLUMNS", "invocation_of", "span_of"]
+__all__ = ["SPAN_COLUMNS", "SharedTexts", "invocation_of", "span_of"]
 
 SPAN_COLUMNS = (
     "trace_id", "span_id", "parent_span_id", "name", "kind", "service_name", "scope_name",
@@ -50,24 +50,47 @@ def invocation_of(row: Mapping[str, Any], origin: Origin) -> Invocation:
     )
 
 
-def span_of(row: Mapping[str, Any]) -> Span:
-    """Return the span in a row of the store's `spans`."""
+class SharedTexts(dict[str, str]):
+    """Texts that spans of a trace have in common: each is in memory once."""
+
+    LONGEST = 100
+
+    def of(self, value: Any) -> Any:
+        """Return an equal text that was seen before, else the value itself."""
+        if isinstance(value, str) and len(value) <= self.LONGEST:
+            return self.setdefault(value, value)
+        return value
+
+    def text(self, value: object) -> str:
+        """Return the value as a text; None is an empty one."""
+        found: str = self.of(str(value or ""))
+        return found
+
+
+def span_of(row: Mapping[str, Any], texts: SharedTexts) -> Span:
+    """Return the span in a row of the store's `spans`.
+
+    Args:
+        row: The row.
+        texts: Texts of the spans that are read together.
+    """
+    attributes = parse_json(row.get("attributes"))
     return Span(
-        trace_id=str(row["trace_id"]),
-        span_id=str(row["span_id"]),
-        parent_span_id=row.get("parent_span_id") or None,
-        name=str(row.get("name") or ""),
-        kind=str(row.get("kind") or ""),
-        service_name=str(row.get("service_name") or ""),
-        scope_name=str(row.get("scope_name") or ""),
+        trace_id=texts.text(row["trace_id"]),
+        span_id=texts.text(row["span_id"]),
+        parent_span_id=texts.of(row.get("parent_span_id")) or None,
+        name=texts.text(row.get("name")),
+        kind=texts.text(row.get("kind")),
+        service_name=texts.text(row.get("service_name")),
+        scope_name=texts.text(row.get("scope_name")),
         start=_time(row.get("start_unix_nano")) or _EPOCH,
         end=_time(row.get("end_unix_nano")),
         status=_span_status(row.get("status_code")),
         status_message=str(row.get("status_message") or ""),
-        attributes=parse_json(row.get("attributes")),
+        attributes={texts.of(name): texts.of(value) for name, value in attributes.items()},
         events=tuple(_event(as_dict(event)) for event in _list(row.get("events"))),
-        invocation_id=row.get("invocation_id"),
-        instance=as_text(row.get("instance")),
+        invocation_id=texts.of(row.get("invocation_id")),
+        instance=texts.of(as_text(row.get("instance"))),
     )
 
 

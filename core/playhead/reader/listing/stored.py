@@ -23,7 +23,7 @@ from playhead.reader.listing.order_sql import (
 )
 from playhead.reader.listing.reasons import commands_by_id, pause_failure
 from playhead.reader.listing.recent import Recent
-from playhead.reader.listing.rows import SPAN_COLUMNS, invocation_of, span_of
+from playhead.reader.listing.rows import SPAN_COLUMNS, SharedTexts, invocation_of, span_of
 from playhead.reader.listing.stored_counts import COUNTS, OLDER_COUNTS, Counts, counts_of
 from playhead.reader.listing.text_search import search_parts
 from playhead.reader.listing.waiting import Queue
@@ -42,6 +42,7 @@ UNION ALL BY NAME SELECT 'period' AS part, * FROM ({PERIODS})
 UNION ALL BY NAME SELECT 'counts' AS part, * FROM ({COUNTS_OF})
 """
 """All of these in one request."""
+SPANS_AT_ONCE = 5000
 FEW = 10
 """Number of invocations up to which that takes less: a recorder keeps the answers to the parts."""
 
@@ -326,13 +327,26 @@ class StoredInvocations:
         return await self.rows(ids)
 
     async def spans(self, invocation_id: str) -> list[Span]:
-        """Return the spans of one invocation in order of start."""
-        rows = await self.client.rows(
-            f"SELECT {', '.join(SPAN_COLUMNS)} FROM spans WHERE invocation_id = ?"
-            " ORDER BY start_unix_nano, span_id",
-            [invocation_id],
-        )
-        return [span_of(row) for row in rows]
+        """Return the spans of one invocation in order of start.
+
+        They are read in parts, so that a large trace needs memory for its spans only, stays below
+        the limits of a query, and lets other tasks run.
+        """
+        found: list[Span] = []
+        texts = SharedTexts()
+        after = ""
+        last: list[Any] = []
+        while True:
+            rows = await self.client.rows(
+                f"SELECT {', '.join(SPAN_COLUMNS)} FROM spans WHERE invocation_id = ?{after}"
+                f" ORDER BY start_unix_nano, span_id, trace_id LIMIT {SPANS_AT_ONCE}",
+                [invocation_id, *last],
+            )
+            found += [span_of(row, texts) for row in rows]
+            if len(rows) < SPANS_AT_ONCE:
+                return found
+            after = " AND (start_unix_nano, span_id, trace_id) > (?, ?, ?)"
+            last = [rows[-1][name] for name in ("start_unix_nano", "span_id", "trace_id")]
 
 
 def _by_id(rows: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
