@@ -231,7 +231,7 @@ def test_secrets_leave_the_process_list(write: Write, hundred: list[SpanRow], st
         options = ["--header", "X-Key=top-secret", "--header=X-Team=a-secret", "--endpoint", url]
         command = [sys.executable, "-m", "playhead", "--store", str(store), *TRACES]
         subprocess.run([*command, "--to", "otlp", *options], check=True, capture_output=True)
-    [line] = {line for line in lines if "--store" in line}
+    [line] = {line for line in lines if str(store) in line}
     assert sink.headers[0]["x-key"] == "top-secret"
     assert sink.headers[0]["x-team"] == "a-secret"
     assert "X-Key=… --header=X-Team=… " in line

@@ -254,6 +254,12 @@ async def test_a_full_row_group_is_checkpointed_while_requests_arrive(
 ) -> None:
     monkeypatch.setattr("playhead.record.ingest.LEAST_CHECKPOINT_BYTES", 1)
     monkeypatch.setattr("playhead.record.ingest.IDLE_SECONDS", 600.0)
+    checkpoint, written = Store.checkpoint, list[bool]()
+
+    def counted(store: Store, *, least_bytes: int = 0) -> bool:
+        written.append(checkpoint(store, least_bytes=least_bytes))
+        return written[-1]
+
     store = Store(settings.store)
     with store.transaction() as connection:
         connection.execute(
@@ -261,12 +267,14 @@ async def test_a_full_row_group_is_checkpointed_while_requests_arrive(
             f"SELECT repeat('e', 32), format('{{:016x}}', range), '' FROM range({FULL_GROUP - 2})"
         )
     store.close()
+    monkeypatch.setattr(Store, "checkpoint", counted)
     async with open_recorder(settings, FREE) as recorder:
         answer(await post(recorder, request(1, seed=1).SerializeToString()))
         await until_async(lambda: recorder.ingest.spans == FULL_GROUP - 1)
         assert recorder.store.log_bytes() > 0
+        assert not any(written)
         answer(await post(recorder, request(1, seed=2).SerializeToString()))
-        await until_async(lambda: recorder.store.log_bytes() == 0)
+        await until_async(lambda: any(written))
         assert recorder.ingest.spans == FULL_GROUP
 
 

@@ -57,7 +57,7 @@ def test_queue_keeps_spans_until_the_collector_is_back() -> None:
 def test_queue_is_limited_and_lost_spans_are_counted(caplog: pytest.LogCaptureFixture) -> None:
     target = Target()
     queue = SpanQueue(
-        target, delay_seconds=0.01, queue_spans=50, batch_spans=10, first_wait_seconds=60
+        target, delay_seconds=60, queue_spans=50, batch_spans=10, first_wait_seconds=60
     )
     with caplog.at_level(logging.WARNING):
         emit(queue, 10)
