@@ -278,6 +278,24 @@ async def test_a_full_row_group_is_checkpointed_while_requests_arrive(
         assert recorder.ingest.spans == FULL_GROUP
 
 
+async def test_an_idle_recorder_counts_no_rows(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Counting those of a large store takes 20 ms, and an idle recorder looks once a second."""
+    monkeypatch.setattr("playhead.record.ingest.IDLE_SECONDS", 0.01)
+    checkpoint, written, counted = Store.checkpoint, list[bool](), list[SpanWriter]()
+
+    def noted(store: Store, *, least_bytes: int = 0) -> bool:
+        written.append(checkpoint(store, least_bytes=least_bytes))
+        return written[-1]
+
+    monkeypatch.setattr(Store, "checkpoint", noted)
+    monkeypatch.setattr(SpanWriter, "note_checkpoint", lambda writer: counted.append(writer))
+    async with open_recorder(settings, FREE):
+        await until_async(lambda: len(written) > 5)
+        assert len(counted) <= written.count(True)
+
+
 def test_the_last_row_group_is_counted_again_after_a_checkpoint(settings: Settings) -> None:
     store = Store(settings.store)
     with store.transaction() as connection:

@@ -331,8 +331,8 @@ class Ingest:
         try:
             await asyncio.to_thread(self._store.recover)
             least = LEAST_CHECKPOINT_BYTES
-            await asyncio.to_thread(self._store.checkpoint, least_bytes=least)
-            await asyncio.to_thread(self._committer.note_checkpoint)
+            if await asyncio.to_thread(self._store.checkpoint, least_bytes=least):
+                await asyncio.to_thread(self._committer.note_checkpoint)
             await self._release()
             self._log.trim()
         except Exception as error:
