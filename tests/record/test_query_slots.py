@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 import httpx
 import pytest
-from playhead.errors import QueryMemoryError
+from playhead.errors import QueryMemoryError, StoreError
 from playhead.local import ManagedProcess
 from playhead.record import api as api_module
 from playhead.record.endpoint import CLIENT_HEADER, read_endpoint, read_token
@@ -20,6 +20,7 @@ from playhead.record.process import start_recorder
 from playhead.record.recorder import Recorder, open_recorder
 from playhead.settings import Settings
 from playhead.store import database
+from playhead.store.query import to_rows
 from waiting import until, until_async
 
 from helpers import FREE  # isort: skip
@@ -249,3 +250,20 @@ async def test_a_writer_without_memory_ends_the_query_that_holds_it(
     with pytest.raises(httpx.HTTPStatusError) as caught:
         await query
     assert "memory" in caught.value.response.json()["error"]
+
+
+async def test_a_query_waits_until_a_failed_database_is_open_again(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It cannot be opened while a query still has it open, which has to end first."""
+    failures = [StoreError("The store has failed", "") for _ in "12"]
+
+    def read(*args: Any, **more: Any) -> Any:
+        if failures:
+            raise failures.pop()
+        return to_rows(*args, **more)
+
+    monkeypatch.setattr("playhead.record.api.to_rows", read)
+    async with open_recorder(settings, FREE):
+        assert await rows(settings, "reader", "SELECT 1 AS n") == [{"n": 1}]
+        assert not failures

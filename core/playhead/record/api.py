@@ -145,7 +145,7 @@ def app(
                     )
 
         try:
-            found = await _again_without_memory(content)
+            found = await _again(content, store.recover)
         except QueryLimitError as error:
             return _error(413, error.title, error.hint)
         except QueryError as error:
@@ -233,10 +233,15 @@ def app(
     )
 
 
-async def _again_without_memory(read: Callable[[], Awaitable[bytes]]) -> bytes:
-    """Run a query; try it again when it ended early because others took the memory.
+async def _again(read: Callable[[], Awaitable[bytes]], recover: Callable[[], None]) -> bytes:
+    """Run a query; try it again when others took the memory, or when the database has failed.
 
-    From the second time on, a long query is ended for it.
+    From the second time on, a long query is ended for it. Without memory for a commit, DuckDB
+    gives up the database, which is then opened again.
+
+    Args:
+        read: Runs the query.
+        recover: Opens a failed database again; see `Store.recover`.
     """
     for number, pause in enumerate(MEMORY_PAUSES):
         began = time.monotonic()
@@ -247,6 +252,9 @@ async def _again_without_memory(read: Callable[[], Awaitable[bytes]]) -> bytes:
                 raise
             if number:
                 make_room()
+        except StoreError:
+            with contextlib.suppress(StoreError):  # other queries still hold it open
+                await asyncio.to_thread(recover)
         await asyncio.sleep(pause)
     return await read()
 
