@@ -18,6 +18,7 @@ from playhead.reader.invocation.lanes import with_phases
 from playhead.reader.invocation.payloads import Payloads
 from playhead.reader.invocation.times import phases_of, spells_of
 from playhead.reader.listing.attempt_counts import with_attempts
+from playhead.reader.listing.live import LiveInvocations
 from playhead.reader.listing.pages import gone
 from playhead.reader.listing.rows import invocation_of
 from playhead.reader.listing.stored import StoredInvocations
@@ -113,24 +114,34 @@ class InvocationReader:
 
     async def raw_entry(self, invocation_id: str, index: int) -> bytes | None:
         """Return the bytes of one journal entry; see `Reader.raw_entry`."""
-        unreachable: PlayheadError | None = None
-        for source in (self._live, self._stored):
-            if source is None:
-                continue
-            try:
-                raw = await source.payloads(invocation_id, [index])
-            except RestateError as error:
-                unreachable = error
-                continue
-            if index in raw:
-                return raw[index]
-        if unreachable:
-            raise unreachable
+        found = await self._raw_entry(invocation_id, index)
+        if found is not None:
+            return found[1]
         archive = await self._archive()
         return await archive.raw_entry(invocation_id, index) if archive else None
 
     async def payload(self, invocation_id: str, index: int) -> Any:
         """Return the decoded content of one journal entry; see `Reader.payload`."""
+        found = await self._raw_entry(invocation_id, index)
+        if found is None:
+            archive = await self._archive()
+            return await archive.payload(invocation_id, index) if archive else None
+        source, raw = found
+        journal = await source.journal(invocation_id)
+        row = next((row for row in journal if row.index == index), None)
+        if row is None or row.version < 2:
+            return raw
+        content = entries.payload_of(row, raw)
+        return {"failure": content.failure} if content.failure else content.value
+
+    async def _raw_entry(
+        self, invocation_id: str, index: int
+    ) -> tuple[LiveInvocations | StoredInvocations, bytes] | None:
+        """Return the bytes of an entry with the source that has it, the server first.
+
+        Raises:
+            RestateError: The store does not have it, and the server does not answer.
+        """
         unreachable: PlayheadError | None = None
         for source in (self._live, self._stored):
             if source is None:
@@ -141,13 +152,7 @@ class InvocationReader:
                 unreachable = error
                 continue
             if index in raw:
-                journal = await source.journal(invocation_id)
-                row = next((row for row in journal if row.index == index), None)
-                if row is None or row.version < 2:
-                    return raw[index]
-                found = entries.payload_of(row, raw[index])
-                return {"failure": found.failure} if found.failure else found.value
+                return source, raw[index]
         if unreachable:
             raise unreachable
-        archive = await self._archive()
-        return await archive.payload(invocation_id, index) if archive else None
+        return None
