@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,13 @@ def _plain(document: Any) -> Any:
     return json.loads(json.dumps(document))
 
 
+def changed(documents: Sequence[Any]) -> st.SearchStrategy[tuple[int, Any]]:
+    """Return changed forms of these documents, each with its place."""
+    return st.sampled_from(range(len(documents))).flatmap(
+        lambda place: st.tuples(st.just(place), changed_document(documents[place]))
+    )
+
+
 def commands(document: Any) -> list[Any]:
     """Return the operations that a journal shows, and the output."""
     calls = document["calls"]
@@ -51,14 +59,7 @@ def commands(document: Any) -> list[Any]:
 def test_a_changed_transcript_is_the_same_only_with_the_same_commands(
     recorded: list[tuple[Recording, dict[str, Any], dict[str, Any]]], record_property: Any
 ) -> None:
-    cases = st.sampled_from(range(len(recorded)))
-
-    @for_each(
-        record_property,
-        case=cases.flatmap(
-            lambda n: st.tuples(st.just(n), changed_document(recorded[n][1])),
-        ),
-    )
+    @for_each(record_property, case=changed([transcript for _, transcript, _ in recorded]))
     def check(case: tuple[int, Any]) -> None:
         number, document = case
         recording, honest, _ = recorded[number]
@@ -73,14 +74,7 @@ def test_a_changed_transcript_is_the_same_only_with_the_same_commands(
 def test_a_changed_playthrough_never_makes_a_verdict(
     recorded: list[tuple[Recording, dict[str, Any], dict[str, Any]]], record_property: Any
 ) -> None:
-    cases = st.sampled_from(range(len(recorded)))
-
-    @for_each(
-        record_property,
-        case=cases.flatmap(
-            lambda n: st.tuples(st.just(n), changed_document(recorded[n][2])),
-        ),
-    )
+    @for_each(record_property, case=changed([run for *_, run in recorded]))
     def check(case: tuple[int, Any]) -> None:
         number, document = case
         recording, transcript, _ = recorded[number]

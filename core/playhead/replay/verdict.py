@@ -28,7 +28,13 @@ from playhead.replay.engine.sdk import (
     VMException,  # pyright: ignore[reportUnknownVariableType]
     limitations,
 )
-from playhead.replay.engine.strict import FUTURES, JOURNAL_MISMATCH, StrictRun, WatchedVM
+from playhead.replay.engine.strict import (
+    ALSO_NOTED,
+    FUTURES,
+    JOURNAL_MISMATCH,
+    StrictRun,
+    WatchedVM,
+)
 from playhead.replay.engine.transcript import OperationCall, Playthrough, Transcript
 from playhead.replay.report import Report
 from playhead.restate.ids import is_invocation_id
@@ -38,12 +44,7 @@ from playhead.values import readable
 __all__ = ["judged", "replay_here", "report", "require_replayable", "strict"]
 
 _SPACE = re.compile(r"\s+")
-_OPERATIONS = frozenset(
-    {
-        *COMMANDS, "do_progress", "notify_error", "sys_awakeable", "sys_end", "sys_input",
-        "sys_signal", "take_notification",
-    }
-)  # fmt: skip
+_OPERATIONS = frozenset({*COMMANDS, *ALSO_NOTED, "do_progress", "notify_error"})
 _MOST_NESTED = 100
 
 

@@ -24,7 +24,7 @@ from playhead.replay.engine.sdk import (
 from playhead.replay.engine.stack import raised_at, where
 from playhead.replay.engine.transcript import OperationCall, Transcript
 
-__all__ = ["FUTURES", "JOURNAL_MISMATCH", "Observer", "StrictRun", "WatchedVM"]
+__all__ = ["ALSO_NOTED", "FUTURES", "JOURNAL_MISMATCH", "Observer", "StrictRun", "WatchedVM"]
 
 JOURNAL_MISMATCH = 570
 """The SDK's error code for code that does not match its journal."""
@@ -32,7 +32,7 @@ JOURNAL_MISMATCH = 570
 FUTURES = {"first": FirstCompletedUnresolvedFuture, "all": AllCompletedUnresolvedFuture}
 """What a handler waits for, by its name in a transcript; a handle stands for itself."""
 
-_ALSO_NOTED = ("sys_awakeable", "sys_end", "sys_input", "sys_signal", "take_notification")
+ALSO_NOTED = ("sys_awakeable", "sys_end", "sys_input", "sys_signal", "take_notification")
 """Methods that write no command, and change what the state machine does next."""
 
 
@@ -168,7 +168,7 @@ class WatchedVM(VMWrapper):
         self._parked = False
         for call, type_ in COMMANDS.items():
             setattr(self, call, self._watched(call, type_))
-        for call in _ALSO_NOTED:
+        for call in ALSO_NOTED:
             setattr(self, call, self._noted(call))
 
     def __setattr__(self, name: str, value: Any) -> None:
