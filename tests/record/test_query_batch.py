@@ -11,7 +11,7 @@ import httpx
 import pytest
 from playhead.errors import QueryError, QueryLimitError
 from playhead.http_client import HttpClient
-from playhead.record import api, endpoint
+from playhead.record import api, endpoint, query_batch, shared_requests
 from playhead.record.client import StoreClient, connect
 from playhead.record.recorder import Recorder
 from playhead.record.shared_requests import SharedRequests, together
@@ -172,3 +172,7 @@ async def test_many_queries_are_sent_in_several_requests() -> None:
     assert [result[0]["rows"][0]["sql"] for result in found] == [f"{n}" for n in range(25)]
     assert [len(queries) for queries in send.sent] == [20, 20, 10]
     assert [query["ids_of"] for query in send.sent[1] if "ids_of" in query] == list(range(0, 20, 2))
+
+
+def test_clients_send_as_many_queries_as_the_recorder_accepts() -> None:
+    assert shared_requests.MOST_QUERIES == query_batch.MOST_QUERIES

@@ -62,7 +62,7 @@ LARGE_BODY = 64 * 1024
 MEMORY_PAUSES = (0.02, 0.05, 0.1, 0.2, 0.4, 0.4)
 """Pauses before a query is tried again because there was no memory for it."""
 MEMORY_SECONDS = 0.5
-"""Time after which a query that needs more memory than there is has needed it itself."""
+"""Time after which a query that has no memory has used it up itself; it is not tried again."""
 MOST_FOUND = 10_000
 """Invocations that a search returns at most."""
 LONGEST_WAIT = 30.0
@@ -247,14 +247,14 @@ async def _again(read: Callable[[], Awaitable[bytes]], recover: Callable[[], Non
         began = time.monotonic()
         try:
             return await read()
-        except QueryMemoryError:
+        except (QueryMemoryError, StoreError) as error:
             if time.monotonic() - began > MEMORY_SECONDS:
                 raise
-            if number:
+            if isinstance(error, StoreError):
+                with contextlib.suppress(StoreError):  # other queries still hold it open
+                    await asyncio.to_thread(recover)
+            elif number:
                 make_room()
-        except StoreError:
-            with contextlib.suppress(StoreError):  # other queries still hold it open
-                await asyncio.to_thread(recover)
         await asyncio.sleep(pause)
     return await read()
 
