@@ -6,6 +6,7 @@ import inspect
 import subprocess
 import sys
 from importlib.metadata import version
+from importlib.util import find_spec
 
 import playhead
 import pytest
@@ -44,6 +45,18 @@ def test_reading_loads_no_screens() -> None:
     )
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert output.stdout == "[]\n"
+
+
+def test_reading_loads_no_database_and_no_plugins() -> None:
+    assert find_spec("logfire"), "the plugin that is not to be loaded"
+    code = (
+        "import sys; from datetime import UTC, datetime; import playhead.reader.reader;"
+        "from playhead.prices import price_list;"
+        "assert price_list([('openai', 'gpt-4o', datetime.now(UTC).date())]);"
+        "print([m for m in ('duckdb', 'pyarrow', 'logfire') if m in sys.modules])"
+    )
+    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert output.stdout == "[]\n", output.stderr
 
 
 def test_both_clients_have_the_same_methods() -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import functools
 import itertools
+import os
+import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -22,6 +24,8 @@ _NO_LIMIT = 1 << 62
 _KINDS = ("input_mtok", "output_mtok", "cache_read_mtok", "cache_write_mtok")
 _SLOT = timedelta(minutes=15)
 """Grid of the prices that depend on the time of day."""
+_NO_PLUGINS = "PYDANTIC_DISABLE_PLUGINS"
+_importing = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,18 +174,36 @@ def _rate(price: Any, most: int) -> float | None:
 
 def _price(provider: str | None, model: str, at: datetime) -> Any:
     """Return the package's answer for a request at this time; None if the model is unknown."""
-    # The import takes a third of a second, which only stores with LLM calls have to pay.
-    from genai_prices import Usage, calc_price
-
+    package = _package()
     try:
-        return calc_price(
-            Usage(input_tokens=0),
+        return package.calc_price(
+            package.Usage(input_tokens=0),
             model_ref=model,
             provider_id=provider or None,
             genai_request_timestamp=at,
         )
     except LookupError:
         return None
+
+
+@functools.cache
+def _package() -> Any:
+    """Import genai_prices, which takes time and memory that only stores with LLM calls have to pay.
+
+    Pydantic builds the types of the prices without its plugins: Logfire's alone, which is installed
+    with many agents, takes as much time and memory as the prices.
+    """
+    with _importing:
+        before = os.environ.get(_NO_PLUGINS)
+        os.environ[_NO_PLUGINS] = "__all__"
+        try:
+            import genai_prices
+        finally:
+            if before is None:
+                del os.environ[_NO_PLUGINS]
+            else:
+                os.environ[_NO_PLUGINS] = before
+    return genai_prices
 
 
 def _unusual(price: Any) -> bool:

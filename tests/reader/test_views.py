@@ -4,10 +4,21 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from playhead.model import LlmCall, Message, Tokens
+import playhead.reader.invocation.conversation as conversation_module
+import pytest
+from playhead.model import (
+    Invocation,
+    InvocationDetail,
+    LlmCall,
+    Message,
+    Step,
+    TimelineRow,
+    Tokens,
+)
 from playhead.reader.invocation.conversation import conversation, repeated_messages
 from playhead.reader.invocation.key_changes import key_changes
 from playhead.reader.reader import Reader
@@ -56,6 +67,35 @@ def test_an_answer_in_other_words_is_repeated_too() -> None:
     answered = Message("assistant", ({"type": "text", "content": "Hello", "id": "7"},))
     assert repeated_messages(replace(before, prompt=(*asked, answered, *asked)), [before]) == 2
     assert repeated_messages(replace(before, prompt=asked), []) == 0
+
+
+def test_each_message_is_compared_once_however_many_calls_were_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    compared: list[int] = []
+    digests = conversation_module._digests
+
+    def counted(prompt: Any) -> Any:
+        compared.append(len(prompt))
+        return digests(prompt)
+
+    monkeypatch.setattr(conversation_module, "_digests", counted)
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    words = [Message("user", ({"type": "text", "content": str(n)},)) for n in range(40)]
+    steps = tuple(
+        Step(index=n, command_index=n, kind="llm", type="Command: Run", name="Model call",
+             state="done", started_at=at + timedelta(seconds=n), ended_at=None,
+             llm=LlmCall("m", None, None, "", prompt=tuple(words[: n + 1])))
+        for n in range(40)
+    )  # fmt: skip
+    rows = tuple(
+        TimelineRow(f"step:{s.index}", 0, "step", s.name, s.started_at, None, "done", 1, step=s)
+        for s in steps
+    )
+    head = Invocation("inv_a", "A/run", "A", "run", None, "succeeded", at)
+    turns = conversation(InvocationDetail(head, steps, (), (), rows, {}))
+    assert [len(turn.added) for turn in turns] == [1] * 40
+    assert len(compared) == 2 * 40, "once to compare a prompt, and once to remember it"
 
 
 async def test_a_call_counts_its_branch_once(tmp_path: Path) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from playhead_tui.screens import invocation_reads
+from playhead_tui.screens.invocation import InvocationScreen
 from playhead_tui.widgets.waterfall import Waterfall
 from tui_fakes import FakeReader
 from tui_stories import long_journal, step, step_row
@@ -79,3 +82,33 @@ async def test_a_result_that_was_too_large_is_read_in_a_tab_of_its_own(stage) ->
         await s.until(lambda: "payload 2" in inspector.text)
         await s.press("right_square_bracket")
         await s.until(lambda: "..entry 2" in inspector.text)
+
+
+async def test_an_invocation_that_is_opened_is_read_once(
+    stage: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Slow(FakeReader):
+        """A reader whose answers about invocations wait until they are allowed."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.reads = 0
+            self.allowed = asyncio.Event()
+
+        async def invocation(self, invocation_id: str, **options: Any) -> Any:
+            self.reads += 1
+            await self.allowed.wait()
+            return await super().invocation(invocation_id, **options)
+
+    monkeypatch.setattr(InvocationScreen, "SECONDS", 3600.0)
+    monkeypatch.setattr(invocation_reads, "ENDED_SECONDS", 3600.0)
+    source = Slow()
+    async with stage(source) as s:
+        s.app.open_invocation(source.rows[0].id)
+        await s.until(lambda: source.reads and isinstance(s.app.screen, InvocationScreen))
+        source.allowed.set()
+        await s.until(lambda: s.app.screen.detail)
+        assert source.reads == 1
+        await s.press("question_mark")
+        await s.press("escape")
+        await s.until(lambda: source.reads == 2)

@@ -13,12 +13,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Any
-
-import duckdb
+from typing import TYPE_CHECKING, Any
 
 from playhead.errors import StoreError
 from playhead.store.stale_figures import note_stale
+
+if TYPE_CHECKING:
+    import duckdb
 
 __all__ = [
     "ARCHIVE",
@@ -167,6 +168,8 @@ def _delete(connection: duckdb.DuckDBPyConnection, table: str, before: date) -> 
 
 def _write(connection: duckdb.DuckDBPyConnection, folder: Path, run: str, selection: str) -> None:
     """Write a file that is complete, with its name, when this returns."""
+    import duckdb
+
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     writing = folder / f"part-{run}.writing"
     target = str(writing.absolute()).replace("'", "''")

@@ -7,13 +7,16 @@ million spans. The writer of spans adds rows here in the transaction that adds t
 from __future__ import annotations
 
 import threading
-
-import duckdb
+from typing import TYPE_CHECKING
 
 from playhead import conventions as names
 from playhead.conventions import SpanRule, Synonyms
-from playhead.store.database import Store
 from playhead.store.span_marks import CALL, MARKS
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from playhead.store.database import Store
 
 __all__ = [
     "CALLS",

@@ -9,12 +9,14 @@ are always the same. `update_figures` moves them into the tables.
 from __future__ import annotations
 
 import contextlib
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from playhead import conventions as names
 from playhead.store import call_table, llm_calls
-from playhead.store.database import Store
 from playhead.store.failures_view import failures_view
+
+if TYPE_CHECKING:
+    from playhead.store.database import Store
 
 __all__ = [
     "FIGURES_BUILT",

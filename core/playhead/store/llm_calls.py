@@ -10,19 +10,20 @@ import threading
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
-
-import duckdb
+from typing import TYPE_CHECKING, Any
 
 from playhead.decode.registry import MODEL_STEP_PATTERNS, decode_run
 from playhead.decode.spans import call_of
 from playhead.journal.entries import run_result
 from playhead.journal.llm_calls import ATTRIBUTES, Answer, Calls, CallSpan, call_span, find_calls
 from playhead.model import LlmCall
-from playhead.store.arrow import pa
-from playhead.store.database import Store
 from playhead.store.span_selection import SPANS_OF
 from playhead.store.stale_figures import note_stale
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from playhead.store.database import Store
 
 __all__ = ["rebuild_llm_calls", "update_llm_calls"]
 
@@ -306,6 +307,8 @@ def _replace(
     )
     if not rows:
         return
+    from playhead.store.arrow import pa
+
     columns = [f"c{n}" for n in range(len(rows[0]))]
     batch = pa.table(
         {name: list(values) for name, values in zip(columns, zip(*rows, strict=True), strict=True)}

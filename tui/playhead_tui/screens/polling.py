@@ -86,6 +86,7 @@ class PollingScreen(Screen[None]):
         self._position: str | None = None
         self.fed = False
         """Whether a recorder reports changes: it answered the last request for them."""
+        self._was_covered = False
         self.pollers: list[Poller[Any]] = []
         """The pollers that run; `poller` is the first of them."""
 
@@ -153,9 +154,15 @@ class PollingScreen(Screen[None]):
             return False
         return all(isinstance(above, ModalScreen) for above in stack[stack.index(self) + 1 :])
 
+    def on_screen_suspend(self) -> None:
+        """Note that the screen is no longer visible, or that a dialog is above it."""
+        self._was_covered = True
+
     def on_screen_resume(self) -> None:
-        """Refresh a screen that becomes visible again."""
-        self.refresh_now()
+        """Refresh a screen that becomes visible again; one that opens is being read already."""
+        for poller in self.pollers:
+            if self._was_covered or poller.is_asleep:
+                poller.wake()
 
     def refresh_now(self) -> None:
         """Read at once instead of at the next poll."""

@@ -60,6 +60,8 @@ class Poller(Generic[Result]):
         self.slower = slower
         self._needed = needed
         self._wake = asyncio.Event()
+        self.is_asleep = False
+        """Whether it waits until a read is needed."""
 
     def wake(self) -> None:
         """Read at once."""
@@ -71,7 +73,9 @@ class Poller(Generic[Result]):
         while True:
             self._wake.clear()
             if not self._needed():
+                self.is_asleep = True
                 await self._wake.wait()
+                self.is_asleep = False
                 continue
             started = time.monotonic()
             try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -44,9 +46,9 @@ def conversation(detail: InvocationDetail) -> tuple[Turn, ...]:
     see `playhead.journal.llm_calls`.
     """
     turns: list[Turn] = []
-    before: list[LlmCall] = []
+    before = EarlierPrompts()
     for row, call, index in _calls(detail):
-        repeated = None if call.prompt is None else repeated_messages(call, before)
+        repeated = None if call.prompt is None else before.repeated(call.prompt)
         turns.append(
             Turn(
                 key=row.key,
@@ -60,7 +62,7 @@ def conversation(detail: InvocationDetail) -> tuple[Turn, ...]:
                 error=_error(row),
             )
         )
-        before.append(call)
+        before.add(call.prompt or ())
     return tuple(turns)
 
 
@@ -71,23 +73,49 @@ def repeated_messages(call: LlmCall, before: Iterable[LlmCall]) -> int:
         call: The call.
         before: Earlier calls of the same invocation; their answers are part of what is repeated.
     """
-    return max((_common(call.prompt or (), one) for one in before), default=0)
+    earlier = EarlierPrompts()
+    for one in before:
+        earlier.add(one.prompt or ())
+    return earlier.repeated(call.prompt or ())
 
 
-def _common(prompt: Sequence[Message], earlier: LlmCall) -> int:
-    old = earlier.prompt or ()
-    if not old:
-        return 0
-    same = 0
-    for message, other in zip(prompt, old, strict=False):
-        if message != other:
-            break
-        same += 1
-    if same < len(old):
-        return same
-    # Answers are recorded in other words in some prompts: the role is enough after all messages.
-    follows = same < len(prompt) and prompt[same].role == "assistant"
-    return same + 1 if follows else same
+class EarlierPrompts:
+    """The beginnings of prompts, by digest: a prompt is compared with all earlier ones at once."""
+
+    def __init__(self) -> None:
+        self._begun: set[bytes] = set()
+        """Digests of the first messages of the prompts, for each number of messages."""
+        self._whole: set[bytes] = set()
+        """Digests of the prompts."""
+
+    def add(self, prompt: Sequence[Message]) -> None:
+        """Add the prompt of an earlier call."""
+        digests = list(_digests(prompt))
+        self._begun.update(digests)
+        self._whole.update(digests[-1:])
+
+    def repeated(self, prompt: Sequence[Message]) -> int:
+        """Return how many messages at the start of a prompt the closest earlier one had.
+
+        An answer to that one is part of it. Some frameworks record it in other words, so its role
+        is enough after all other messages.
+        """
+        same, last = 0, b""
+        for digest in _digests(prompt):
+            if digest not in self._begun:
+                break
+            same, last = same + 1, digest
+        answered = last in self._whole and same < len(prompt) and prompt[same].role == "assistant"
+        return same + 1 if answered else same
+
+
+def _digests(prompt: Sequence[Message]) -> Iterator[bytes]:
+    """Yield the digest of the first message, of the first two, and so on."""
+    digest = b""
+    for message in prompt:
+        text = json.dumps([message.role, message.parts], sort_keys=True, default=str)
+        digest = hashlib.blake2b(digest + text.encode(), digest_size=16).digest()
+        yield digest
 
 
 def _calls(detail: InvocationDetail) -> Iterator[tuple[TimelineRow, LlmCall, int | None]]:
