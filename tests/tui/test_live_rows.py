@@ -240,6 +240,24 @@ async def test_a_cursor_on_the_first_row_stays_at_the_top(stage) -> None:
         assert (screen.listing.cursor, screen.listing.place) == ("inv_new28", 2)
 
 
+@pytest.mark.parametrize("follow", [False, True])
+async def test_the_first_row_may_leave_a_filtered_list_with_the_cursor_on_it(stage, follow) -> None:
+    """Such as an approval that was answered, in the list of those that wait for a person."""
+    rows = [summary(f"inv_{n}", "S/run", "suspended", n + 1) for n in range(3)]
+    source = FakeReader(rows)
+    async with stage(source) as s:
+        screen = s.app.screen
+        await s.press("slash", *"status:suspended", "enter")
+        await s.until(lambda: len(screen.listing.rows) == 3)
+        assert screen.listing.cursor == "inv_0"
+        if follow:
+            screen.listing.follow = -1
+        source.rows = [summary("inv_0", "S/run", "succeeded", 1), *rows[1:]]
+        screen.poller.wake()
+        await s.until(lambda: len(screen.listing.rows) == 2)
+        assert (screen.listing.cursor, screen.listing.place) == ("inv_1", 0)
+
+
 async def test_a_hidden_list_reads_nothing_and_is_read_at_once_when_it_returns(stage) -> None:
     source = FakeReader()
     async with stage(source) as s:

@@ -245,13 +245,14 @@ class RowsView(ScrollView, Generic[Row], can_focus=True):
         return max(1, self.size.height - self.HEAD)
 
     def _go(self, place: int) -> None:
-        before, top = self.place, self.scroll_y
+        before, top = self._places.get(self._cursor or ""), self.scroll_y  # it may have left
         place = max(0, min(place, len(self._rows) - 1))
         self._cursor = self._wanted = self.key_of(self._rows[place])
         self._scroll(round(self.scroll_y))
         if self.scroll_y == top:
             if before != place:
-                self.refresh_line(before + self.HEAD)
+                if before is not None:
+                    self.refresh_line(before + self.HEAD)
                 self.refresh_line(place + self.HEAD)
         else:
             self.refresh()
