@@ -82,6 +82,22 @@ def test_show_json_holds_everything(cli: Any) -> None:
     assert document["summary"]["tokens"]["input"] > 0
 
 
+def test_show_names_what_answered_and_what_waits(cli: Any) -> None:
+    document = json.loads(cli("show", cli.ids[TOOL_FAILS], "--json").stdout)
+    [row] = json.loads(cli("ls", "--filter", f"id:{cli.ids[TOOL_FAILS]}", "--json").stdout)[
+        "invocations"
+    ]
+    for names in ("models", "agents"):
+        assert document["summary"][names] == row[names] != []
+    waiting = json.loads(cli("show", cli.ids[WAITS], "--json").stdout)["summary"]["waiting"]
+    assert f"awakeable   {waiting['name']}\n" in cli("show", cli.ids[WAITS]).stdout
+
+
+def test_a_condition_that_nothing_meets_is_not_an_empty_store(cli: Any) -> None:
+    assert "No recorded call matches." in cli("agents", "--filter", "service:Nope").stderr
+    assert "No virtual object or workflow matches." in cli("state", "Nope").stderr
+
+
 def test_show_rejects_unknown_and_ambiguous_ids(cli: Any) -> None:
     several = cli("show", "inv_1", code=2).stderr
     assert several.startswith("playhead: Several ids begin with 'inv_1'\n  inv_1")

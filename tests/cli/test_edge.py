@@ -66,6 +66,14 @@ def test_an_error_is_a_title_and_an_indented_hint(monkeypatch: pytest.MonkeyPatc
     assert result.exit_code == Exit.UNREACHABLE
 
 
+@pytest.mark.parametrize(("typed", "meant"), [("lss", "ls"), ("shwo", "show"), ("dmo", "demo")])
+def test_a_command_that_does_not_exist_suggests_one(typed: str, meant: str) -> None:
+    done = CliRunner().invoke(cli, [typed])
+    assert done.exit_code == Exit.USAGE
+    assert f"No such command '{typed}'" in done.output
+    assert f"'{meant}'" in done.output
+
+
 def test_the_dashboard_needs_a_terminal() -> None:
     result = CliRunner().invoke(cli, [])
     assert result.exit_code == Exit.USAGE

@@ -179,6 +179,11 @@ def test_spans_of_attempts_may_arrive_some_seconds_after_the_end() -> None:
 def test_calls_without_the_bridge(joined: bool, bare: int, problem: str | None) -> None:
     """A program that is traced, but does not run on Restate, is no problem."""
     rows = [{"service": "desk", "joined": joined, "calls": 4}]
-    check = completeness._bridge(rows, bare)
+    check = completeness._bridge(rows, 4, bare)
     assert check.problem == problem
     assert problem is None or "desk (4)" in check.finding
+
+
+def test_without_calls_the_bridge_is_not_judged() -> None:
+    assert completeness._bridge([], 0, 0).state == "skipped"
+    assert completeness._bridge([], 3, 0).state == "passed"

@@ -56,6 +56,9 @@ def test_an_empty_text_has_no_conditions(text: str) -> None:
         ("-", 1, "a condition must follow -"),
         ("since:yesterday", 6, "an age, such as 15m"),
         ("key:a,", 6, "a value is missing"),
+        ("status:failed OR status:paused", 14, "write status:failed,killed"),
+        ("NOT key:u1", 0, "for NOT, -key:u1"),
+        ("key:u1 (status:failed)", 7, "leave out AND and brackets"),
     ],
 )
 def test_a_wrong_filter_names_the_place(text: str, position: int, problem: str) -> None:
@@ -72,7 +75,9 @@ def test_the_example_of_every_field_is_right(field) -> None:
     assert term.field is field
 
 
-@pytest.mark.parametrize("value", ["a", "a b", 'say "hi"', "back\\slash", "-x", "a,b", "k:v", "é"])
+@pytest.mark.parametrize(
+    "value", ["a", "a b", 'say "hi"', "back\\slash", "-x", "a,b", "k:v", "é", "OR", "(k:v"]
+)
 def test_quoted_values_are_read_back(value: str) -> None:
     assert terms(f"key:{quote(value)} {quote(value, word=True)}") == [
         ("key", ":", (value,), False),

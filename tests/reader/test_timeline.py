@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from playhead.model import Span
+from playhead.conventions import ATTEMPT_SPAN_ID
+from playhead.model import Attempt, Span
 from playhead.reader.invocation.payloads import Payloads
 from playhead.reader.invocation.timeline import timeline
 from playhead.restate.rows import JournalRow, journal_row
@@ -34,6 +36,18 @@ def test_an_orphan_is_labeled() -> None:
     assert shown(span("a", "never came"), span("b", "a", 1)) == [
         ("a", 0, "orphan"), ("b", 1, None),
     ]  # fmt: skip
+
+
+def test_a_parent_that_is_still_open_follows_when_it_ends() -> None:
+    """Spans are sent when they end, so those below an open one arrive first."""
+    running = Attempt(2, "server", START, None, "running")
+    child = replace(span("a", "not yet", 1), attributes={ATTEMPT_SPAN_ID: "server"})
+    for attempt, note in (
+        (running, "parent still open"),
+        (replace(running, ended_at=START + timedelta(seconds=70), outcome="completed"), "orphan"),
+    ):
+        rows = timeline((), (attempt,), (child,), {})
+        assert [row.note for row in rows if row.label == "a"] == [note]
 
 
 def test_a_cycle_is_labeled_and_shown_once() -> None:

@@ -152,6 +152,7 @@ def test_a_bad_file_in_a_folder_does_not_hide_the_others(changed: Path):
         ((TRIP, "--app", "handlers"), 3, "Write module:attribute"),
         ((TRIP, "--app", "nowhere:app"), 3, "No module 'nowhere'"),
         ((TRIP, "--app", "handlers:app", "--at", "99", "--app-dir", RECORDINGS), 2, "1 to 9"),
+        ((TRIP, "--app", "handlers:ap", "--app-dir", RECORDINGS), 3, "Did you mean handlers:app?"),
         ((RECORDINGS, "--app", "handlers:app", "--at", "#1"), 2, "--at needs one recording"),
         ((TRIP, "--app", "a:b", "--restart-from", "two"), 2, "'two' is not a journal index"),
         ((RECORDINGS, "--app", "a:b", "--restart-from", "0"), 2, "--restart-from needs one"),
@@ -234,6 +235,25 @@ def test_a_changed_result_is_run_on_beside_the_original():
     assert "Call Helper/echo" in dry["stopped"]
     bad = run(TRIP, "--app", "handlers:app", "--app-dir", RECORDINGS, "--set", "two")
     assert bad.exit_code == 2
+
+
+def test_a_recording_without_an_end_has_no_result_to_compare():
+    waiting = RECORDINGS / "v6" / "approval_waiting.journal.json"
+    app = (waiting, "--app", "handlers:app", "--app-dir", RECORDINGS)
+    result = run(*app, "--answer", "awakeable:1=true")
+    assert result.exit_code == 0, result.output
+    assert "recorded: had not ended" in result.output
+    assert not json.loads(run(*app, "--answer", "awakeable:1=true", "--json").output)["original_ended"]
+
+
+def test_code_that_is_blocked_before_its_first_step_has_no_stop(changed: Path):
+    text = (changed / "myapp.py").read_text()
+    body = text.index("async def trip(")
+    start = text.index(":\n", body) + 2
+    (changed / "myapp.py").write_text(text[:start] + '    open("log", "w")\n' + text[start:])
+    result = run(TRIP, "--app", "myapp:app", "--app-dir", changed, "--at", "#2")
+    assert result.exit_code == 2
+    assert "It has no command. A side effect was blocked: write file" in result.output
 
 
 def test_a_live_step_runs_only_when_it_is_confirmed():

@@ -81,6 +81,19 @@ async def test_a_closed_port_is_an_unreachable_server() -> None:
     assert "RESTATE_ADMIN_URL" in caught.value.hint
 
 
+@pytest.mark.parametrize(
+    ("status", "body"), [(404, "Not Found"), (400, '{"message": "bad path: /query"}')]
+)
+async def test_another_server_is_not_the_admin_api(status: int, body: str) -> None:
+    """Such as a service, the recorder, or the ingress, which answers as the second one."""
+    with answering((status, body)) as (url, _):
+        async with RestateClient(url) as client:
+            with pytest.raises(QueryFailedError, match="is not the admin API") as caught:
+                await client.query("SELECT 1")
+    assert url in caught.value.title
+    assert "RESTATE_ADMIN_URL" in caught.value.hint
+
+
 async def test_requests_to_a_busy_server_are_repeated_with_backoff() -> None:
     waits: list[float] = []
 

@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 
 import pytest
-from playhead.model import Cost, Message, Tokens
+from playhead.model import Cost, Message, Phase, Times, Tokens
 from playhead_tui.screens.invocation import InvocationScreen
 from playhead_tui.widgets.chips import Chips
 from tui_fakes import FakeReader, ago
@@ -50,6 +50,23 @@ async def test_the_header_says_what_the_calls_cost(stage, source, cost: Cost, sh
     async with stage(source, size=(160, 24)) as s:
         await opened(s, row.id)
         assert shown in s.text.splitlines()[1]
+
+
+async def test_the_header_keeps_the_tokens_and_lets_the_current_part_grow(stage, source) -> None:
+    row = replace(
+        source.rows[0], status="suspended", created_at=ago(100), next_retry_at=None,
+        last_failure=None, cost=Cost(None, 1), times=Times(0, 0, 10, 60, 0),
+    )  # fmt: skip
+    phases = (
+        Phase("running", ago(100), ago(90)), Phase("suspended", ago(90), None),
+    )  # fmt: skip
+    source.details[row.id] = replace(source.details[row.id], summary=row, phases=phases)
+    async with stage(source, size=(90, 24)) as s:
+        await opened(s, row.id)
+        line = s.text.splitlines()[1]
+        assert "running 10.0s, suspended 1m 30s" in line  # not 1m 00s, as when it was read
+        assert "450 tokens" in line
+        assert "412 in" not in line
 
 
 async def test_the_header_shows_only_what_has_happened(stage, source) -> None:

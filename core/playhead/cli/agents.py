@@ -62,7 +62,7 @@ def command(
             optional=OPTIONAL,
         )
     else:
-        note("No calls are recorded.")
+        note("No recorded call matches." if expression or kinds else "No calls are recorded.")
     if unpriced := sum(row.cost.unpriced_calls for row in report.rows if row.cost):
         note(f"The cost leaves out {calls_of(unpriced)} of unknown price.")
     for sentence in report.missing:

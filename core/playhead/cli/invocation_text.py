@@ -123,6 +123,7 @@ def _header(detail: InvocationDetail) -> Iterator[Text]:
         ("trace", row.trace_id),
         ("waiting", row.waiting.text if row.waiting else None),
         ("waiting for", row.waiting.invocation_id if row.waiting else None),
+        *(("awakeable", step.awakeable_id) for step in detail.steps if step.state == "pending"),
         ("next retry", formatting.date_time(row.next_retry_at)),
         ("failure", formatting.failure_line(row.last_failure)),
     )

@@ -15,7 +15,7 @@ import click
 
 from playhead.cli.output import echo_json
 from playhead.cli.questions import forbid_if_read_only
-from playhead.formatting import size, whole
+from playhead.formatting import date_time, size, whole
 from playhead.settings import Settings
 from playhead.text import clean, escape_json, without_password
 
@@ -153,9 +153,10 @@ def _show_status(health: dict[str, Any], as_json: bool) -> None:
         echo_json(health)
         return
     ports = ", ".join(f"{name} {port}" for name, port in health["ports"].items())
+    started = date_time(datetime.fromisoformat(health["started_at"]))
     waiting, log = whole(health["waiting_requests"]), size(health["log_bytes"])
     rows = [
-        ("recorder", f"process {health['pid']}, since {health['started_at']}"),
+        ("recorder", f"process {health['pid']}, since {started}"),
         ("store", f"{health['store']}, {size(health['bytes'])}"),
         ("ports", ports),
         ("spans", f"{whole(health['spans'])} stored, {whole(health['received_spans'])} received"

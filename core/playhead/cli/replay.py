@@ -192,10 +192,13 @@ def _stop(recording: Recording, options: dict[str, Any]) -> Exit:
     ) as session:
         stop = session.find(options["at"] or "command 1")
     if stop is None:
+        blocked = f" A side effect was blocked: {session.blocked[0]}." if session.blocked else ""
         raise CliError(
-            f"The run does not stop at {options['at']}",
-            f"It goes through commands 1 to {len(session.stops)}. Give a journal index (12 or "
-            "'#12'), 'command 2', the name of a step, or a Python expression.",
+            f"The run does not stop at {options['at'] or 'command 1'}",
+            f"It goes through commands 1 to {len(session.stops)}.{blocked} Give a journal index (12"
+            " or '#12'), 'command 2', the name of a step, or a Python expression."
+            if session.stops
+            else f"It has no command.{blocked}",
             Exit.USAGE,
         )
     if options["pdb"]:

@@ -98,7 +98,7 @@ def command(
 
         echo_json(_document(found))
     elif isinstance(found, ObjectPage):
-        _write_list(found)
+        _write_list(found, filtered=bool(name or text or cluster))
     elif isinstance(found, ObjectState):
         _write_object(found, whole=state_key is not None)
     else:
@@ -174,7 +174,7 @@ def _document(found: ObjectPage | ObjectState | StateHistory) -> Any:
     return document
 
 
-def _write_list(page: ObjectPage) -> None:
+def _write_list(page: ObjectPage, *, filtered: bool) -> None:
     from playhead import formatting
     from playhead.cli.output import note, table
 
@@ -195,7 +195,11 @@ def _write_list(page: ObjectPage) -> None:
         columns = (COLUMNS[0], "CLUSTER", *COLUMNS[1:]) if several else COLUMNS
         table(columns, rows, right=NUMBERS, shortest={"OBJECT": 16}, optional=OPTIONAL)
     else:
-        note("No virtual object or workflow has state.")
+        note(
+            "No virtual object or workflow matches. `playhead state` lists all of them."
+            if filtered
+            else "No virtual object or workflow has state."
+        )
     if page.total > len(page.rows):
         note(f"{page.total - len(page.rows)} more; raise --limit to see them.")
     for sentence in page.missing:

@@ -45,6 +45,12 @@ GROUP BY ALL ORDER BY service_name
 """
 """LLM calls of the last day that do not name their attempt, as only the bridge does."""
 
+_CALLS = f"""
+SELECT count(*) AS calls FROM spans
+WHERE end_unix_nano > 0 AND {EXECUTED_LLM_CALL.sql()} AND start_unix_nano >= ?
+"""
+"""LLM calls of the last day."""
+
 _WITHOUT_SPANS = f"""
 SELECT count(DISTINCT j.id) AS invocations FROM journal j
 WHERE j.entry_type = 'Command: Run' AND j.name IN ({_STEPS})
@@ -74,6 +80,7 @@ async def completeness(
         page = await Reader(client, store).invocations(limit=RECENT)
         unbridged = await store.rows(_WITHOUT_BRIDGE, [int(since * 1e9)])
         [bare] = await store.rows(_WITHOUT_SPANS, [since])
+        [calls] = await store.rows(_CALLS, [int(since * 1e9)])
         health = await store.health()
     except PlayheadError as error:
         return [skipped(name, error.title) for name in NAMES]
@@ -81,7 +88,7 @@ async def completeness(
     copies = bool(journals) and not journals.get("problem")
     return [
         _attempts(page.rows, copies=copies),
-        _bridge(unbridged, int(bare["invocations"])),
+        _bridge(unbridged, int(calls["calls"]), int(bare["invocations"])),
         _delay(as_dict(health), agents_on_time=agents_on_time),
     ]
 
@@ -116,12 +123,14 @@ def _attempts(rows: Sequence[Invocation], *, copies: bool) -> Check:
     return passed("attempts", f"complete for the last {len(known)} traced invocations that ended")
 
 
-def _bridge(rows: Sequence[Mapping[str, Any]], bare: int) -> Check:
+def _bridge(rows: Sequence[Mapping[str, Any]], calls: int, bare: int) -> Check:
     """Find LLM calls of invocations without the bridge.
 
     Outside of an invocation's trace, a call may also belong to a program without Restate. So it
     counts only if some invocations called a model and have no spans of agents.
     """
+    if not calls and not bare:
+        return skipped("bridge", "no LLM call was recorded in the last day")
     rows = [row for row in rows if row["joined"] or bare]
     if not rows:
         return passed("bridge", "every LLM call of an invocation names its attempt")
@@ -131,7 +140,7 @@ def _bridge(rows: Sequence[Mapping[str, Any]], bare: int) -> Check:
         "agents-without-bridge",
         f"LLM calls without the tracing bridge: {services}; their spans are repeated at each "
         "attempt",
-        "In that service, run `pip install playhead-tracing` and serve "
+        "In that service, install the distribution playhead-tracing and serve "
         "`playhead_tracing.instrument(restate.app([...]))`.",
     )
 

@@ -163,7 +163,7 @@ def _from_agents(
         "agent spans",
         "agent-spans-missing",
         f"{finding}; none from {named}: the tracing bridge is missing there, or sends elsewhere",
-        "In that service, run `pip install playhead-tracing` and serve"
+        "In that service, install the distribution playhead-tracing and serve"
         " `playhead_tracing.instrument(restate.app([...]))`,"
         " or check OTEL_EXPORTER_OTLP_ENDPOINT.",
     )

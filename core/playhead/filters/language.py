@@ -46,6 +46,8 @@ _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _ESCAPED = re.compile(r"\\(.)")
 _PLAIN_VALUE = re.compile(r'[^\s",\\-][^\s",\\]*')
 _FIELD_LIKE = re.compile(r"[A-Za-z_]+(:(?!//)|[<>=])")
+_OTHER_LANGUAGES = re.compile(r"(?:AND|OR|NOT)$|\(+-?[A-Za-z_]+[:<>=]")
+"""Operators and groups of other languages, which would be searched as text."""
 _Name = TypeVar("_Name", Status, WaitingKind)
 Operator = Literal[":", "=", ">", ">=", "<", "<="]
 
@@ -187,7 +189,9 @@ def quote(value: str, *, word: bool = False) -> str:
         value: The value.
         word: Whether it stands alone, without a field.
     """
-    plain = bool(_PLAIN_VALUE.fullmatch(value)) and not (word and _FIELD_LIKE.match(value))
+    plain = bool(_PLAIN_VALUE.fullmatch(value)) and not (
+        word and (_FIELD_LIKE.match(value) or _OTHER_LANGUAGES.match(value))
+    )
     if plain:
         return value
     return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
@@ -276,6 +280,13 @@ def _term(tree: Any, offset: int) -> Term:
     start = offset + (sign.start_pos if sign is not None else _first(body).start_pos)
     if body.data == "text":
         [token] = body.children
+        if token.type == "WORD" and _OTHER_LANGUAGES.match(token):
+            raise _field_error(
+                offset + token.start_pos,
+                f'"{token}" has no meaning here',
+                "Conditions are all met: leave out AND and brackets. For OR, write "
+                "status:failed,killed; for NOT, -key:u1. To search for this text, quote it.",
+            )
         return Term(None, ":", (_value(token),), sign is not None, start)
     name, operator, *values = body.children
     place = offset + name.start_pos

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
@@ -120,3 +120,18 @@ class InvocationDetail:
     """Processes whose clock differs from the server's. The times of their spans are corrected."""
     missing: tuple[str, ...] = ()
     """Sentences about data that could not be read."""
+
+    def times_at(self, now: datetime) -> Times | None:
+        """Return the parts of its time, with the current one up to `now`."""
+        times, phases = self.summary.times, self.phases
+        if times is None or not phases or phases[-1].ended_at is not None:
+            return times
+        current = phases[-1].kind
+        if getattr(times, current) is None:
+            return times
+        seconds = sum(
+            ((phase.ended_at or now) - phase.started_at).total_seconds()
+            for phase in phases
+            if phase.kind == current
+        )
+        return replace(times, **{current: max(0.0, seconds)})

@@ -83,8 +83,10 @@ class FileClient:
             except duckdb.Error as error:
                 in_use = isinstance(error, duckdb.IOException) and "lock" in str(error).lower()
                 raise (FileInUseError if in_use else RecorderError)(
-                    f"{self._path} cannot be opened: {error}",
-                    "Close the process that has the file open, or start `playhead record`.",
+                    f"{self._path} cannot be opened: {str(error).rstrip('.!')}",
+                    "Close the process that has the file open, or start `playhead record`."
+                    if in_use
+                    else "Move the file away, or choose another folder with --store.",
                 ) from error
 
         def run() -> _T:

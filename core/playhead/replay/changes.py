@@ -160,6 +160,8 @@ class WhatIfResult:
     """Keys of `WhatIfQuestion.answers` for the results that the run waits for."""
     waiting_at: str | None = None
     """`file:line` where the handler waits."""
+    original_ended: bool = True
+    """Whether the recorded run ended; otherwise it has neither output nor failure."""
     original_output: Any = None
     original_failure: str | None = None
     blocked: tuple[str, ...] = ()

@@ -147,7 +147,10 @@ def what_if_lines(result: WhatIfResult) -> Iterator[str]:
         )
         right = f"{_side(row.new, row.new_result)}{_result_source(row)}"
         yield f" {mark} {text:<{width}}   {right}".rstrip()
-    yield f"recorded: {_end(result.original_output, result.original_failure)}"
+    if result.original_ended:
+        yield f"recorded: {_end(result.original_output, result.original_failure)}"
+    else:
+        yield "recorded: had not ended"
     if result.ended:
         yield f"what if:  {_end(result.output, result.failure)}"
     elif result.raised is not None:

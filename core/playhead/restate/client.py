@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
@@ -40,6 +41,8 @@ DEFAULT_CLUSTER = "localcluster"
 CLUSTER_SECONDS = 5.0
 FIRST_BACKOFF = 0.1
 MAX_BACKOFF = 1.0
+
+_ERROR_NUMBER = re.compile(r"^\[Errno -?\d+\] ")
 
 
 class RestateClient:
@@ -290,6 +293,12 @@ class RestateClient:
                 "POST", f"{self.admin_url}/query", body={"query": sql}, accept=accept
             )
         except (NotFoundError, RefusedError) as error:
+            # The ingress and other HTTP servers do not know the path.
+            if isinstance(error, NotFoundError) or error.title == "bad path: /query":
+                raise QueryFailedError(
+                    f"{self.admin_url} is not the admin API of a Restate server",
+                    "Set RESTATE_ADMIN_URL to its admin API, which has port 9070 by default.",
+                ) from error
             raise QueryFailedError(
                 f"Restate could not run a query: {error.title}", error.hint
             ) from error
@@ -319,7 +328,7 @@ def connection_error(url: str, error: Exception) -> UnreachableError:
             f"Restate at {url} did not answer in time", "It may be overloaded: see its log."
         )
     return UnreachableError(
-        f"No Restate server answers at {_base(url)}: {error}",
+        f"No Restate server answers at {_base(url)}: {_ERROR_NUMBER.sub('', str(error))}",
         "Start restate-server, or set RESTATE_ADMIN_URL to its admin API.",
     )
 

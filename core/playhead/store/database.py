@@ -86,7 +86,7 @@ class Store:
             self._lock = _lock(folder / LOCK)
         except OSError as error:
             raise StoreError(
-                f"The store {folder} cannot be used: {error}",
+                f"The store {folder} cannot be used: {error.strerror}",
                 "Choose a writable folder with --store.",
             ) from error
         # A process that was killed leaves the spilled rows of its queries.
@@ -110,8 +110,8 @@ class Store:
             except duckdb.IOException as error:
                 if "lock" not in str(error).lower():
                     raise StoreError(
-                        f"{self.path} cannot be opened: {error}",
-                        "Check the permissions of the file, or choose another folder with --store.",
+                        f"{self.path} cannot be opened: {str(error).rstrip('.!')}",
+                        "Move the file away, or choose another folder with --store.",
                     ) from error
                 if time.monotonic() > deadline:
                     raise StoreLockedError(

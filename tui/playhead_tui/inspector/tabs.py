@@ -26,6 +26,7 @@ MESSAGES = "Messages"
 ERROR = "Error"
 NOTES = {
     "orphan": "Orphan: its parent span was never recorded.",
+    "parent still open": "Its parent span is still open, and arrives when it ends.",
     "cycle": "Cycle: spans name each other as parents; each is shown once.",
     "lost with the process": "Lost with the process: its end was not recorded, so it ends with its "
     "attempt.",

@@ -37,7 +37,11 @@ def ending(result: WhatIfResult) -> Iterator[Line]:
         yield Line("The code raises an exception; Restate would retry", "bad")
         yield from text_lines(result.raised, style="bad", indent=2, limit=LIMIT)
     elif result.ended:
-        same = result.output == result.original_output and result.original_failure is None
+        same = (
+            result.original_ended
+            and result.output == result.original_output
+            and result.original_failure is None
+        )
         yield Line("The new run returns the same" if same else "The new run returns", "good")
         yield from value_lines(parsed(result.output), indent=2, limit=LIMIT)
     else:
@@ -52,6 +56,8 @@ def ending(result: WhatIfResult) -> Iterator[Line]:
     yield from heading("Original run")
     if result.original_failure is not None:
         yield from text_lines(result.original_failure, style="bad", indent=2, limit=LIMIT)
+    elif not result.original_ended:
+        yield Line("had not ended", "dim", 2)
     else:
         yield from value_lines(parsed(result.original_output), indent=2, limit=LIMIT)
     if result.blocked:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from playhead.formatting import (
@@ -134,22 +135,23 @@ class InvocationHeader(Widget):
         summary = detail.summary
         dot = f" {self.glyphs.separator} "
         figures: list[tuple[str, str]] = [(self._age, "")] if self._age else []
-        took = duration(
-            seconds_between(summary.created_at, summary.completed_at or self.as_of or self.now())
-        )
+        until = self.as_of or self.now()
+        took = duration(seconds_between(summary.created_at, summary.completed_at or until))
         took = elapsed(summary) if summary.ended else took
         figures.append((took, ""))
-        if parts := times(summary):
+        if parts := times(replace(summary, times=detail.times_at(until))):
             figures.append(("", parts))
         number, _, unit = attempts_line(summary).partition(" attempt")
         figures.append((number, f" attempt{unit}"))
         if summary.llm_calls is not None:
             figures.append((str(summary.llm_calls), " LLM call" + "s" * (summary.llm_calls != 1)))
         if summary.tokens and (summary.llm_calls or summary.tokens.total):
+            total, used = count(summary.tokens.total), sum(len(n) + len(u) + 3 for n, u in figures)
             split = (
                 f" tokens ({count(summary.tokens.input)} in, {count(summary.tokens.output)} out)"
             )
-            figures.append((count(summary.tokens.total), split))
+            fits = 1 + used + len(total) + len(split) + 3 <= self.size.width
+            figures.append((total, split if fits else " tokens"))
         if summary.cost and summary.llm_calls:
             price = cost(summary.cost)
             figures.append(("", "cost unknown") if price == "?" else (price, ""))

@@ -122,11 +122,13 @@ def _unfinished(step: Step, head: Invocation, over: datetime | None) -> Step:
 
 
 def _with_counts(head: Invocation, calls: CountedCalls) -> Invocation:
-    """Return the summary with its numbers of LLM calls and tokens, and its cost."""
+    """Return the summary with its LLM calls: their number, tokens, cost, models and agents."""
     return replace(
         head,
         llm_calls=calls.calls,
         tokens=calls.tokens,
         cost=calls.cost,
+        models=calls.models,
+        agents=calls.agents,
         copied_llm_calls=calls.copied,
     )

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from playhead.conventions import REPLAYED, is_set
+from playhead.conventions import AGENT_NAMES, REPLAYED, is_set
 from playhead.decode.spans import call_of, is_answered
 from playhead.journal.llm_calls import Answer, CallSpan, Duplicate, call_span, find_calls
 from playhead.model import Cost, Invocation, Span, Step, TimelineRow, Tokens
 from playhead.reader.costs import priced_call, total_cost
+from playhead.values import as_text
 
 __all__ = ["CountedCalls", "count_calls", "find_duplicates", "is_model_call", "mark_duplicates"]
 
@@ -28,6 +29,10 @@ class CountedCalls:
     calls: int
     tokens: Tokens
     cost: Cost
+    models: tuple[str, ...]
+    """Models that answered, in order of their first answer."""
+    agents: tuple[str, ...]
+    """Agents whose model calls were answered, in order of their first answer."""
     copied: int
     """Answers that a restart copied from the original invocation, which counts them."""
     duplicates: Mapping[str, Duplicate]
@@ -45,10 +50,12 @@ def count_calls(head: Invocation, steps: Sequence[Step], spans: Sequence[Span]) 
     journaled = _journaled(steps)
     answers = [_answer(head, step) for step in journaled.values()]
     found = find_calls([_call_span(span) for span in spans], answers)
+    answered = sorted(
+        (s for s in spans if is_answered(s) and s.span_id not in found.duplicates),
+        key=lambda span: span.start,
+    )
     counted = [
-        (call_of(span.attributes, prompt=False, response=False), span.start)
-        for span in spans
-        if is_answered(span) and span.span_id not in found.duplicates
+        (call_of(span.attributes, prompt=False, response=False), span.start) for span in answered
     ]
     counted += [
         (call, journaled[answer.index].ended_at)
@@ -59,9 +66,20 @@ def count_calls(head: Invocation, steps: Sequence[Step], spans: Sequence[Span]) 
         calls=len(counted),
         tokens=sum((call.tokens for call, _ in counted if call.tokens), Tokens()),
         cost=total_cost(priced_call(call, at) for call, at in counted),
+        models=_names(call.model for call, _ in sorted(counted, key=lambda pair: _order(pair[1]))),
+        agents=_names(as_text(AGENT_NAMES.of(span.attributes)) for span in answered),
         copied=sum(answer.copied for answer in answers),
         duplicates=found.duplicates,
     )
+
+
+def _names(names: Iterable[str | None]) -> tuple[str, ...]:
+    """Return each known name once."""
+    return tuple(dict.fromkeys(filter(None, names)))
+
+
+def _order(at: datetime | None) -> datetime:
+    return at or _EPOCH
 
 
 def find_duplicates(

@@ -146,9 +146,11 @@ class _Builder:
         elif parent and parent in self.by_attempt:
             tops[self.by_attempt[parent].number].children.append(node)
         else:
-            if parent and parent not in self.hidden:
-                node.row = _noted(node.row, "orphan")
             attempt = self._attempt(span)
+            if parent and parent not in self.hidden:
+                # Spans arrive when they end, so the parent of one in a running attempt follows.
+                is_open = attempt is not None and attempt.outcome == "running"
+                node.row = _noted(node.row, "parent still open" if is_open else "orphan")
             (tops[attempt.number].children if attempt else roots).append(node)
 
     def _attempt(self, span: Span) -> Attempt | None:

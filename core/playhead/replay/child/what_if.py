@@ -307,6 +307,7 @@ def _result(
         stopped=stopped,
         missing=missing,
         waiting_at=playback.waiting_at if stopped else None,
+        original_ended=output is not None,
         original_output=readable(recorded_end.get("value")),
         original_failure=recorded_end.get("failure"),
     )

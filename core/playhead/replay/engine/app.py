@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import inspect
 import os
@@ -49,7 +50,12 @@ def load_app(spec: str, app_dir: str | None = None) -> App:
     is_factory = attribute.endswith("()")
     for part in attribute.removesuffix("()").split("."):
         if not hasattr(found, part):
-            raise AppError(f"{module_name} has no attribute {attribute!r}")
+            close = difflib.get_close_matches(part, dir(found), 1)
+            meant = f"Did you mean {module_name}:{close[0]}? " if close else ""
+            raise AppError(
+                f"{module_name} has no attribute {attribute!r}",
+                f"{meant}Name the variable that holds the result of restate.app(...).",
+            )
         found = getattr(found, part)
     if is_factory:
         try:
