@@ -243,7 +243,8 @@ def test_a_recording_without_an_end_has_no_result_to_compare():
     result = run(*app, "--answer", "awakeable:1=true")
     assert result.exit_code == 0, result.output
     assert "recorded: had not ended" in result.output
-    assert not json.loads(run(*app, "--answer", "awakeable:1=true", "--json").output)["original_ended"]
+    document = json.loads(run(*app, "--answer", "awakeable:1=true", "--json").output)
+    assert not document["original_ended"]
 
 
 def test_code_that_is_blocked_before_its_first_step_has_no_stop(changed: Path):
