@@ -108,6 +108,7 @@ class OpenStore:
     """A client of a store in this process, as a recorder has it open."""
 
     recording = True
+    keeps_rows = False
 
     def __init__(self, store: Store, indexer: TextIndexer | None = None) -> None:
         self.store = store

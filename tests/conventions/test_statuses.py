@@ -9,9 +9,12 @@ from typing import Any, get_args
 import duckdb
 from playhead.model import ENDED, FAILING, STATUSES, Status, status_of
 from playhead.model.status import (
+    ENDED_AS,
     looks_ended_from_outside,
     server_status_sql,
+    stored_status_name,
     stored_status_sql,
+    tells_ends_apart,
 )
 from playhead.store.database import Store
 
@@ -34,17 +37,32 @@ def test_every_row_is_selected_by_its_status_alone(tmp_path: Path) -> None:
                 [str(number), *row.values()],
             )
     cursor = store.cursor()
-    for status in STATUSES:
-        selected = cursor.execute(
-            f"SELECT id FROM invocations WHERE {stored_status_sql([status])}"
-        ).fetchall()
-        expected = {str(n) for n, row in enumerate(rows) if status_of(row) == status}
-        if status == "failed":  # a handler may fail with the text of a kill or a cancellation
-            expected |= {str(n) for n, row in enumerate(rows) if looks_ended_from_outside(row)}
-        assert {id_ for (id_,) in selected} == expected, status
-        assert expected
+    # A handler may fail with the text of a kill or a cancellation.
+    alike = [str(n) for n, row in enumerate(rows) if looks_ended_from_outside(row)]
+    for raised in ([], alike[:1], alike):
+        ended = [
+            status_of(row | ({ENDED_AS: "failed"} if str(n) in raised else {}))
+            for n, row in enumerate(rows)
+        ]
+        sql = f"list_contains({raised}::VARCHAR[], id)"
+        for status in STATUSES:
+            selected = cursor.execute(
+                f"SELECT id FROM invocations WHERE {stored_status_sql([status], sql)}"
+            ).fetchall()
+            expected = {str(n) for n, one in enumerate(ended) if one == status}
+            assert {id_ for (id_,) in selected} == expected, status
+            assert expected or (status in ("killed", "cancelled") and raised)
+        names = f"SELECT id, {stored_status_name(sql)} FROM invocations"
+        assert dict(cursor.execute(names).fetchall()) == {str(n): s for n, s in enumerate(ended)}
     cursor.close()
     store.close()
+
+
+def test_some_statuses_need_the_journal() -> None:
+    assert tells_ends_apart(["failed", "running"])
+    assert tells_ends_apart(["failed", "killed"])
+    assert not tells_ends_apart(["failed", "killed", "cancelled"])
+    assert not tells_ends_apart(["running", "succeeded"])
 
 
 def test_every_status_but_unknown_has_a_rule() -> None:
@@ -55,7 +73,7 @@ def test_every_status_but_unknown_has_a_rule() -> None:
 
 
 def test_unknown_statuses_match_nothing() -> None:
-    assert stored_status_sql(["'; DROP TABLE spans; --"]) == "(false)"
+    assert stored_status_sql(["'; DROP TABLE spans; --"], "false") == "(false)"
     assert server_status_sql([]) == ("(false)", False)
 
 

@@ -15,6 +15,7 @@ ENDS: dict[str, dict[str, Any]] = {
     "failed": {"completion_result": "failure", "completion_failure": "[500] no"},
     "killed": {"completion_result": "failure", "completion_failure": "[409] killed"},
     "cancelled": {"completion_result": "failure", "completion_failure": "[409] cancelled"},
+    "raised-killed": {"completion_result": "failure", "completion_failure": "[409] killed"},
     "suspended": {"status": "suspended", "completion_result": None, "completed_at": None},
     "gone": {"status": "gone", "completion_result": None, "completed_at": None},
 }
@@ -26,6 +27,8 @@ async def test_every_outcome_is_that_of_the_screens(tmp_path: Path) -> None:
     for ending, columns in ENDS.items():
         for number, attempts in enumerate(itertools.product(ATTEMPTS, repeat=2)):
             id_ = store.invocation(f"inv_{ending}_{number}", **columns)
+            if ending == "raised-killed":
+                store.journal.append({"id": id_, "index": 1, "entry_type": "Command: Output"})
             for place, attempt in enumerate(attempts):
                 store.span(
                     id_, {}, name="invocation-attempt Agent/run", start=1.0 + 2 * place,

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from playhead.filters.comparisons import TEXT_COLUMNS, compare_sql, pattern, time_of
 from playhead.filters.language import Filter, Term, parse_seconds
 from playhead.filters.waits import statuses_of_waits
-from playhead.model.status import server_status_sql, statuses_with
+from playhead.model.status import server_status_sql, statuses_with, tells_ends_apart
 from playhead.restate.queries import quote
 
-__all__ = ["ServerCondition", "server_condition"]
+__all__ = ["ServerCondition", "of_ids", "server_condition"]
 
 _FAILURE = "coalesce(sis.last_failure, ss.completion_failure, '')"
 
@@ -26,7 +27,9 @@ class ServerCondition:
     """Whether the condition names `sis`."""
 
 
-def server_condition(wanted: Filter, now: datetime) -> ServerCondition:
+def server_condition(
+    wanted: Filter, now: datetime, raised: Sequence[str] | None = None
+) -> ServerCondition:
     """Return the condition on the server's rows.
 
     Text is searched in id, target, status and last failure: the server cannot search payloads at a
@@ -35,27 +38,46 @@ def server_condition(wanted: Filter, now: datetime) -> ServerCondition:
     Args:
         wanted: The filter.
         now: The time from which ages are counted.
+        raised: Ids of the invocations whose handler failed with the text of a kill or a
+            cancellation. None if they are not known: then rows with such a text match if one of
+            their possible statuses does.
     """
-    conditions = [
-        f"NOT ({sql})" if term.negated else f"({sql})"
-        for term in wanted.terms
-        if (sql := _condition(term, now))
-    ]
-    sql = " AND ".join(conditions)
+    if raised is not None:
+        sql = _all(wanted, now, of_ids(raised))
+    else:
+        one, other = _all(wanted, now, "false"), _all(wanted, now, "true")
+        sql = one if one == other else f"(({one}) OR ({other}))"
     return ServerCondition(sql, "sis." in sql)
 
 
-def _condition(term: Term, now: datetime) -> str:
+def of_ids(ids: Sequence[str]) -> str:
+    """Return the condition on the invocations with these ids."""
+    return f"ss.id IN ({', '.join(map(quote, ids))})" if ids else "false"
+
+
+def _all(wanted: Filter, now: datetime, raised: str) -> str:
+    return " AND ".join(
+        f"NOT ({sql})" if term.negated else f"({sql})"
+        for term in wanted.terms
+        if (sql := _condition(term, now, raised))
+    )
+
+
+def _condition(term: Term, now: datetime, raised: str) -> str:
     if term.field is None:
-        return _text(term.values[0])
+        return _text(term.values[0], raised)
     if term.field.source == "store":
         return ""
     if term.field.kind == "status":
-        return server_status_sql(term.statuses)[0]
+        return _status(term.statuses, raised)
     if term.field.kind == "wait":
         # A part of the status only: which one it is depends on the journal.
-        return "" if term.negated else server_status_sql(statuses_of_waits(term.waits))[0]
+        return "" if term.negated else _status(statuses_of_waits(term.waits), raised)
     return " OR ".join(_single(term, value, now) for value in term.values)
+
+
+def _status(statuses: Sequence[str], raised: str) -> str:
+    return server_status_sql(statuses, raised if tells_ends_apart(statuses) else "false")[0]
 
 
 def _single(term: Term, value: str, now: datetime) -> str:
@@ -90,12 +112,12 @@ def _compare(term: Term, value: str, column: str) -> str:
     return f"lower({column}) = {quote(value.lower())}"
 
 
-def _text(value: str) -> str:
+def _text(value: str, raised: str) -> str:
     word = value.lower()
     columns = ("ss.id", "ss.target", _FAILURE)
     conditions = [f"strpos(lower({column}), {quote(word)}) > 0" for column in columns]
     if statuses := statuses_with(word):
-        conditions.append(server_status_sql(statuses)[0])
+        conditions.append(_status(statuses, raised))
     return " OR ".join(conditions)
 
 

@@ -24,9 +24,17 @@ from playhead.filters.comparisons import (
 from playhead.filters.language import Filter, Term, parse_seconds
 from playhead.filters.prices import PRICES_CTE, price_join, prices_of, used_models
 from playhead.filters.waits import statuses_of_waits
-from playhead.model.status import ENDED, GONE, STATUSES, statuses_with, stored_status_sql
+from playhead.model.status import (
+    ENDED,
+    GONE,
+    STATUSES,
+    statuses_with,
+    stored_status_sql,
+    tells_ends_apart,
+)
 from playhead.prices import COST_SQL
 from playhead.store.call_table import CALLS
+from playhead.store.raised_errors import RAISED, RAISED_CTE
 from playhead.store.recorded_text import recorded_ids
 from playhead.store.views import FAILURES
 
@@ -219,7 +227,7 @@ def store_condition(
         elif term.field.source == "store" and term.field.name not in TEXT_COLUMNS:
             _add_recorded(made, term, prices, f"counted AS ({calls})")
         else:
-            sql, params = _row(term, now)
+            sql, params = _row(made, term, now)
             if not sql:
                 continue
             sql = f"NOT ({sql})" if term.negated else f"({sql})"
@@ -238,13 +246,13 @@ def indexed_texts(wanted: Filter) -> list[str]:
     ]
 
 
-def _row(term: Term, now: datetime) -> tuple[str, list[Any]]:
-    """Return a condition on the row."""
+def _row(made: StoreCondition, term: Term, now: datetime) -> tuple[str, list[Any]]:
+    """Return a condition on the row, after adding the CTE that it reads."""
     assert term.field is not None
     if term.field.kind == "status":
-        return _status(term.statuses), []
+        return _status(made, term.statuses), []
     if term.field.kind == "wait":
-        return ("" if term.negated else _status(statuses_of_waits(term.waits))), []
+        return ("" if term.negated else _status(made, statuses_of_waits(term.waits))), []
     pairs = [_single(term, value, now) for value in term.values]
     return " OR ".join(sql for sql, _ in pairs), [param for _, param in pairs]
 
@@ -282,11 +290,15 @@ def _compare(term: Term, value: str, column: str) -> tuple[str, Any]:
     return f"lower({column}) = ?", value.lower()
 
 
-def _status(statuses: tuple[str, ...]) -> str:
+def _status(made: StoreCondition, statuses: tuple[str, ...]) -> str:
     """Return the condition on the status; a copy that has not ended may be gone on the server."""
     more = [status for status in STATUSES if status not in ENDED] if GONE in statuses else []
+    raised = "false"
+    if tells_ends_apart(statuses):
+        made.add_cte(RAISED_CTE)
+        raised = RAISED
     # The columns have no alias in the rule; `i` is the only table with these names.
-    return stored_status_sql({*statuses, *more})
+    return stored_status_sql({*statuses, *more}, raised)
 
 
 def _add_text(made: StoreCondition, term: Term, *, live: bool, within: str) -> None:
@@ -300,7 +312,7 @@ def _add_text(made: StoreCondition, term: Term, *, live: bool, within: str) -> N
     own = ["contains(lower(i.id), ?)", "contains(lower(i.target), ?)",
            f"contains(lower({_FAILURE}), ?)"]  # fmt: skip
     if statuses := statuses_with(word):
-        own.append(_status(statuses))
+        own.append(_status(made, statuses))
     sql = f"({' OR '.join([*own, f'i.id IN (SELECT id FROM {name})'])})"
     sql = f"NOT {sql}" if term.negated else sql
     made.add(f"({sql} OR {MAY_CHANGE})" if live else sql, word, word, word)

@@ -15,6 +15,8 @@ __all__ = [
     "ENDED_AS",
     "FAILING",
     "GONE",
+    "LOOKS_CANCELLED",
+    "LOOKS_ENDED",
     "STATUSES",
     "Status",
     "StatusRule",
@@ -25,6 +27,7 @@ __all__ = [
     "statuses_with",
     "stored_status_name",
     "stored_status_sql",
+    "tells_ends_apart",
 ]
 
 Status = Literal[
@@ -43,6 +46,13 @@ _ENDINGS: Mapping[Status, str] = {"killed": "[409] killed", "cancelled": "[409] 
 
 A handler can fail with the same text: only the journal shows which of both it was.
 """
+_TEXTS = ", ".join(f"'{text}'" for text in _ENDINGS.values())
+LOOKS_ENDED = (
+    f"status = 'completed' AND completion_result = 'failure' AND completion_failure IN ({_TEXTS})"
+)
+"""Condition on the rows with the text of a kill or a cancellation, of the server and the store."""
+LOOKS_CANCELLED = f"completion_failure = '{_ENDINGS['cancelled']}'"
+"""Condition on those of them with the text of a cancellation."""
 ENDED_AS = "ended_as"
 """Column that the reader adds to such a row: its status, as the journal shows it."""
 _COMPLETED = "completed"
@@ -69,29 +79,32 @@ class StatusRule:
     failing: bool = False
     """Whether the invocation failed, or needs intervention to continue."""
 
-    def stored_sql(self) -> str:
+    def stored_sql(self, raised: str) -> str:
         """Return the DuckDB condition on a row of the store's `invocations`.
 
-        As on the server, invocations that failed with the text of a kill or a cancellation match
-        both statuses; `status_of` tells them apart.
+        Args:
+            raised: Condition on the rows whose handler failed with the text of a kill or a
+                cancellation.
         """
-        return f"(status = '{self.row}'{self._ending('')})"
+        return f"(status = '{self.row}'{self._ending('', raised)})"
 
-    def server_sql(self) -> str:
+    def server_sql(self, raised: str) -> str:
         """Return the server's condition on sys_invocation_status `ss` and its state `sis`."""
         invoker = f" AND {self.invoker}" if self.invoker else ""
-        return f"(ss.status = '{self.server}'{invoker}{self._ending('ss.')})"
+        return f"(ss.status = '{self.server}'{invoker}{self._ending('ss.', raised)})"
 
-    def _ending(self, prefix: str) -> str:
+    def _ending(self, prefix: str, raised: str) -> str:
         if self.row != _COMPLETED:
             return ""
         result = f" AND coalesce({prefix}completion_result, '')"
-        failure = f" AND coalesce({prefix}completion_failure, '')"
+        failure = f"coalesce({prefix}completion_failure, '')"
         if self.status == "succeeded":
             return f"{result} <> 'failure'"
         if self.status in _ENDINGS:
-            return f"{result} = 'failure'{failure} = '{_ENDINGS[self.status]}'"
-        return f"{result} = 'failure'"
+            return (
+                f"{result} = 'failure' AND {failure} = '{_ENDINGS[self.status]}' AND NOT {raised}"
+            )
+        return f"{result} = 'failure' AND ({failure} NOT IN ({_TEXTS}) OR {raised})"
 
 
 _RULES = (
@@ -159,41 +172,60 @@ def statuses_with(text: str) -> tuple[Status, ...]:
     return tuple(status for status in STATUSES if text in status)
 
 
-def stored_status_sql(statuses: Iterable[str]) -> str:
-    """Return the DuckDB condition on the store's `invocations`; unknown statuses match nothing."""
-    return _any(rule.stored_sql() for rule in _known(statuses))
+def stored_status_sql(statuses: Iterable[str], raised: str) -> str:
+    """Return the DuckDB condition on the store's `invocations`; unknown statuses match nothing.
+
+    Args:
+        statuses: The statuses.
+        raised: Condition on the invocations whose handler failed with the text of a kill or a
+            cancellation; see `playhead.store.raised_errors`.
+    """
+    return _any(rule.stored_sql(raised) for rule in _known(statuses))
 
 
-def server_status_sql(statuses: Iterable[str]) -> tuple[str, bool]:
+def server_status_sql(statuses: Iterable[str], raised: str = "false") -> tuple[str, bool]:
     """Return the condition on sys_invocation_status, and whether it needs sys_invocation_state.
 
     The tables' aliases are `ss` and `sis`.
+
+    Args:
+        statuses: The statuses; unknown ones match nothing.
+        raised: Condition on the invocations whose handler failed with the text of a kill or a
+            cancellation.
     """
     rules = _known(statuses)
-    return _any(rule.server_sql() for rule in rules), any(rule.invoker for rule in rules)
+    return _any(rule.server_sql(raised) for rule in rules), any(rule.invoker for rule in rules)
 
 
-def stored_status_name() -> str:
+def stored_status_name(raised: str) -> str:
     """Return the DuckDB expression of the status in a row of the store's `invocations`.
 
-    As on the server, invocations that failed with the text of a kill or a cancellation count as
-    killed or cancelled.
+    Args:
+        raised: As for `stored_status_sql`.
     """
-    return _name((rule.stored_sql(), rule.status) for rule in _most_special_first())
+    return _name(raised, ((rule.stored_sql("false"), rule.status) for rule in _RULES))
 
 
-def server_status_name() -> str:
-    """Return the server's expression of the status, over `ss` and its state `sis`."""
-    return _name((rule.server_sql(), rule.status) for rule in _most_special_first())
+def server_status_name(raised: str) -> str:
+    """Return the server's expression of the status, over `ss` and its state `sis`.
+
+    Args:
+        raised: As for `server_status_sql`.
+    """
+    return _name(raised, ((rule.server_sql("false"), rule.status) for rule in _RULES))
 
 
-def _most_special_first() -> list[StatusRule]:
-    return sorted(_RULES, key=lambda rule: rule.status not in _ENDINGS)
+def tells_ends_apart(statuses: Iterable[str]) -> bool:
+    """Return whether only the journal shows which rows have one of these statuses.
+
+    That is so if some, but not all, of `failed`, `killed` and `cancelled` are among them.
+    """
+    return 0 < len({"failed", *_ENDINGS} & {*statuses}) <= len(_ENDINGS)
 
 
-def _name(conditions: Iterable[tuple[str, Status]]) -> str:
+def _name(raised: str, conditions: Iterable[tuple[str, Status]]) -> str:
     cases = " ".join(f"WHEN {sql} THEN '{status}'" for sql, status in conditions)
-    return f"CASE {cases} ELSE 'unknown' END"
+    return f"CASE WHEN {raised} THEN 'failed' {cases} ELSE 'unknown' END"
 
 
 def _known(statuses: Iterable[str]) -> list[StatusRule]:

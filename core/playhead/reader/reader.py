@@ -62,7 +62,7 @@ class Reader:
             client: The live server; None to read the store only.
             store: The store; None to read the server only.
         """
-        self._live = LiveInvocations(client) if client else None
+        self._live = LiveInvocations(client, store) if client else None
         self._stored = StoredInvocations(store) if store else None
         self._sources = Sources(client, store)
         self._objects = ObjectReader(self._sources)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from playhead.model.status import LOOKS_ENDED
 from playhead.restate.ids import partition_key
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "awaited_commands",
     "changes",
     "deployments",
+    "ended_until",
     "events",
     "grouped",
     "ids",
@@ -24,6 +26,7 @@ __all__ = [
     "invocations_of_object",
     "journal",
     "journal_payloads",
+    "looks_ended",
     "object_state",
     "pauses",
     "queues",
@@ -124,6 +127,30 @@ def grouped(name: str, status: str, where: str) -> str:
         f" max(created_at) AS last_at FROM (SELECT {name} AS name, {status} AS status,"
         " ss.created_at AS created_at FROM sys_invocation_status ss"
         f" LEFT JOIN sys_invocation_state sis ON ss.id = sis.id{condition}) GROUP BY name, status"
+    )
+
+
+def looks_ended(limit: int, since: datetime | None = None) -> str:
+    """Select the rows with the text of a kill or a cancellation, the latest first.
+
+    Scans the status of all stored invocations.
+
+    Args:
+        limit: Maximum number of rows.
+        since: Only those that ended at this time or later.
+    """
+    recent = f" AND completed_at >= {_time(since)}" if since else ""
+    return (
+        "SELECT id, status, completion_result, completion_failure FROM sys_invocation_status"
+        f" WHERE {LOOKS_ENDED}{recent} ORDER BY completed_at DESC LIMIT {int(limit)}"
+    )
+
+
+def ended_until(until: datetime, limit: int) -> str:
+    """Select the ids of invocations that ended by a time. Scans the status of all stored ones."""
+    return (
+        "SELECT id FROM sys_invocation_status"
+        f" WHERE status = 'completed' AND modified_at <= {_time(until)} LIMIT {int(limit)}"
     )
 
 

@@ -9,6 +9,9 @@ of JavaScript.
 
 from __future__ import annotations
 
+from playhead.model.status import LOOKS_ENDED
+from playhead.store.raised_errors import raised_errors
+
 __all__ = ["FINGERPRINT_LENGTH", "failures_view"]
 
 FINGERPRINT_LENGTH = 8
@@ -57,7 +60,7 @@ WITH failed AS (
     TRY_CAST(regexp_extract(completion_failure, '^\\[([0-9]+)', 1) AS INTEGER), '', ''
   FROM invocations
   WHERE {failed} completion_result = 'failure' AND status = 'completed'
-    AND completion_failure NOT IN ('[409] killed', '[409] cancelled')
+    AND (NOT ({LOOKS_ENDED}) OR id IN ({raised_errors(ids)}))
 ),
 framed AS (
   SELECT *,

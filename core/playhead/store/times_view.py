@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from playhead.model.status import stored_status_sql
+from playhead.store.raised_errors import raised_errors
 
 __all__ = ["times_view"]
 
@@ -30,7 +31,7 @@ WITH spells AS (
 ),
 heads AS (
   SELECT id, created_at, running_at, completed_at, status,
-    {stored_status_sql(["killed", "cancelled"])} AS outside,
+    {stored_status_sql(["killed", "cancelled"], f"id IN ({raised_errors()})")} AS outside,
     CASE WHEN completed_at IS NULL THEN greatest(coalesce(scheduled_start_at, created_at),
       created_at) ELSE {
         within("coalesce(scheduled_start_at, created_at)", "created_at", "completed_at")

@@ -10,6 +10,7 @@ from playhead.model.status import stored_status_sql
 from playhead.store.attempt_counts import counts_view
 from playhead.store.failures_view import failures_view
 from playhead.store.late_spans import LATE_SPANS_SQL, SECONDS_SQL
+from playhead.store.raised_errors import raised_errors
 from playhead.store.times_view import times_view
 
 __all__ = ["FAILURES", "LLM_CALLS", "TOOL_CALLS", "VIEWS", "Column", "View"]
@@ -232,7 +233,7 @@ _IS_LAST = (
     "row_number() OVER (PARTITION BY invocation_id ORDER BY start_unix_nano DESC, span_id DESC) = 1"
 )
 _ENDINGS = " ".join(
-    f"WHEN {stored_status_sql([status])} THEN '{status}'"
+    f"WHEN {stored_status_sql([status], 'raised_id IS NOT NULL')} THEN '{status}'"
     for status in ("killed", "cancelled", "succeeded", "failed")
 )
 _OUTCOME = f"""
@@ -281,7 +282,8 @@ ATTEMPTS = View(
     ),
     f"{names.name_sql(names.ATTEMPT_SPAN)} AND invocation_id IS NOT NULL",
     source=f"spans LEFT JOIN (SELECT id AS ended_id, CASE {_ENDINGS} END AS ending"
-    " FROM invocations) AS ends ON ended_id = invocation_id",
+    f" FROM invocations LEFT JOIN (SELECT id AS raised_id FROM ({raised_errors()})) AS raised"
+    " ON raised_id = id) AS ends ON ended_id = invocation_id",
 )
 
 INVOCATION_ATTEMPTS = View(

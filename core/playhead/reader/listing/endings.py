@@ -8,10 +8,12 @@ it had not started.
 
 from __future__ import annotations
 
+import contextlib
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
+from playhead.errors import QueryError, RecorderError
 from playhead.model.status import ENDED_AS, Status, looks_ended_from_outside, status_of
 from playhead.restate.queries import quote
 from playhead.restate.rows import parse_json
@@ -27,13 +29,15 @@ CANCEL_SIGNAL = 1
 class Endings:
     """The causes that were found so far; invocations that ended do not change."""
 
-    def __init__(self, journal: str) -> None:
+    def __init__(self, journal: str, copies: Query | None = None) -> None:
         """Start without any.
 
         Args:
             journal: Table with the journals: `sys_journal`, or the store's `journal`.
+            copies: Runs one SELECT on the store, for journals that the server has deleted.
         """
         self._journal = journal
+        self._copies = copies
         self._found: dict[str, Status] = {}
 
     async def name(self, rows: Sequence[dict[str, Any]], query: Query) -> None:
@@ -46,18 +50,30 @@ class Endings:
         unclear = {str(row["id"]): row for row in rows if looks_ended_from_outside(row)}
         unknown = [id_ for id_ in unclear if id_ not in self._found]
         for start in range(0, len(unknown), IDS):
-            ids = ", ".join(map(quote, unknown[start : start + IDS]))
-            entries = await query(
-                f"SELECT id, entry_type, entry_lite_json FROM {self._journal} WHERE id IN ({ids})"
-                " AND entry_type IN ('Command: Output', 'Notification: Signal')"
-            )
-            journals: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
-            for entry in entries:
-                journals[str(entry["id"])].append(entry)
-            for id_ in unknown[start : start + IDS]:
-                self._found[id_] = _end(status_of(unclear[id_]), journals[id_])
+            ids = unknown[start : start + IDS]
+            journals = await _journals(self._journal, ids, query)
+            missing = [id_ for id_ in ids if id_ not in journals]
+            if self._copies and missing:
+                with contextlib.suppress(RecorderError, QueryError):
+                    journals |= await _journals("journal", missing, self._copies)
+            for id_ in ids:
+                self._found[id_] = _end(status_of(unclear[id_]), journals.get(id_, ()))
         for id_, row in unclear.items():
             row[ENDED_AS] = self._found[id_]
+
+
+async def _journals(
+    table: str, ids: Sequence[str], query: Query
+) -> dict[str, list[Mapping[str, Any]]]:
+    """Return the entries that show how invocations ended; those without such ones are left out."""
+    journals: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for entry in await query(
+        f"SELECT id, entry_type, entry_lite_json FROM {table}"
+        f" WHERE id IN ({', '.join(map(quote, ids))})"
+        " AND entry_type IN ('Command: Output', 'Notification: Signal')"
+    ):
+        journals[str(entry["id"])].append(entry)
+    return dict(journals)
 
 
 def _end(status: Status, entries: Sequence[Mapping[str, Any]]) -> Status:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from playhead.errors import FilterError, UnreachableError
 from playhead.filters.language import Filter
 from playhead.model import Activity, GroupKey, InvocationGroups, Totals
 from playhead.reader.listing.live import LiveInvocations
 from playhead.reader.listing.matching import unanswerable
-from playhead.reader.listing.minutes import live_activity, stored_activity
+from playhead.reader.listing.minutes import first_minute, live_activity, stored_activity
+from playhead.reader.listing.removed import RemovedInvocations
 from playhead.reader.listing.totals import live_groups, stored_groups, totals_of
 from playhead.reader.sources import Sources, readable, try_read
 from playhead.restate import queries
@@ -30,48 +33,53 @@ class GroupReader:
         """Take the sources, and the invocations of the server."""
         self._sources = sources
         self._live = live
+        store = sources.store
+        self._removed = RemovedInvocations(live, store) if live and store else None
 
     async def groups(self, by: GroupKey, wanted: Filter, limit: int) -> InvocationGroups:
         """Return groups of the invocations that match; see `Reader.groups`."""
-        found, missing, *_ = await self._grouped(by, wanted, limit)
-        return replace(found, missing=missing)
+        found, _ = await self._grouped(by, wanted, limit)
+        return found
 
     async def totals(self, wanted: Filter) -> Totals:
         """Return the sums over all invocations that match; see `Reader.totals`."""
-        found, missing, from_store, copying = await self._grouped(None, wanted, 1)
-        return replace(totals_of(found, recorded=from_store), complete=not copying, missing=missing)
+        found, source = await self._grouped(None, wanted, 1)
+        totals = totals_of(found, recorded=source.from_store)
+        return replace(totals, complete=not source.incomplete, missing=found.missing)
 
     async def activity(self, wanted: Filter, minutes: int) -> Activity:
         """Return started and failed invocations by minute; see `Reader.activity`."""
         now = datetime.now(UTC)
-        live, missing, _ = await self._source(wanted)
-        if live:
-            found = await live_activity(live, wanted, now, minutes)
-            return replace(found, missing=missing)
+        source = await self._source(wanted)
+        if source.live and not source.from_store:
+            found = await live_activity(source.live, wanted, now, minutes)
+            return replace(found, missing=(*source.missing, *found.missing))
+        more: Sequence[Mapping[str, Any]] = ()
+        if source.live and source.removed:
+            since = first_minute(now, minutes)
+            more, _ = await source.live.by_minute(wanted, now, since, source.removed)
         store = self._sources.required_store()
-        found = await readable(stored_activity(store, wanted, now, minutes))
-        return replace(found, missing=self._sources.after_read([*missing]))
+        found = await readable(stored_activity(store, wanted, now, minutes, more))
+        return replace(found, missing=self._sources.after_read([*source.missing]))
 
     async def _grouped(
         self, by: GroupKey | None, wanted: Filter, limit: int
-    ) -> tuple[InvocationGroups, tuple[str, ...], bool, tuple[str, ...]]:
-        """Return groups, what is missing, whether the store was read, and what it does not have."""
+    ) -> tuple[InvocationGroups, _Source]:
+        """Return groups with sentences about what is missing, and where they come from."""
         now = datetime.now(UTC)
-        live, missing, copying = await self._source(wanted)
-        if live:
-            return await live_groups(live, wanted, now, by, limit), missing, False, ()
-        found = await readable(
-            stored_groups(self._sources.required_store(), wanted, now, by, limit)
-        )
-        return found, self._sources.after_read([*missing]), True, copying
+        source = await self._source(wanted)
+        if source.live and not source.from_store:
+            found = await live_groups(source.live, wanted, now, by, limit)
+            return replace(found, missing=(*source.missing, *found.missing)), source
+        more: Sequence[Mapping[str, Any]] = ()
+        if source.live and source.removed:
+            more, _ = await source.live.grouped(wanted, now, by, source.removed)
+        store = self._sources.required_store()
+        found = await readable(stored_groups(store, wanted, now, by, limit, more))
+        return replace(found, missing=self._sources.after_read([*source.missing])), source
 
-    async def _source(
-        self, wanted: Filter
-    ) -> tuple[LiveInvocations | None, tuple[str, ...], tuple[str, ...]]:
-        """Return the server if it is to be read, else None for the store; and what is missing.
-
-        The last value is what the recorder has not copied, as sentences, which are also missing.
-        """
+    async def _source(self, wanted: Filter) -> _Source:
+        """Return what is to be read."""
         if wanted.has_wait:
             raise FilterError(
                 "wait cannot be used here", "What an invocation waits for is not stored."
@@ -83,10 +91,37 @@ class GroupReader:
         answers = await try_read(active, missing) is not None
         store = self._sources.store
         recording = store is not None and store.recording
-        if self._live and answers and not recording and not wanted.needs_store:
-            return self._live, (NOT_ADDED_UP, *unanswerable(wanted, stored=False)), copying
+        live = self._live if answers else None
+        if live and not recording and not wanted.needs_store:
+            unknown = unanswerable(wanted, stored=False)
+            return _Source(live, from_store=False, missing=(NOT_ADDED_UP, *unknown))
         if store is None and not answers:
             raise UnreachableError(
                 "Neither a Restate server nor a store can be read", "\n".join(missing)
             )
-        return None, (*missing, *copying), copying
+        # Filters that only the store can answer do not match what it does not have.
+        removed: Sequence[str] = ()
+        left_out: tuple[str, ...] = ()
+        if live and self._removed and not wanted.needs_store:
+            removed, left_out = await readable(self._removed.ids())
+        incomplete = (*copying, *left_out)
+        return _Source(
+            live, from_store=True, missing=(*missing, *incomplete), incomplete=incomplete,
+            removed=removed,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """What is read."""
+
+    live: LiveInvocations | None
+    """The server; None without an answer."""
+    from_store: bool
+    """Whether the store is read, which has the figures."""
+    missing: tuple[str, ...]
+    """Sentences about what is missing."""
+    incomplete: tuple[str, ...] = ()
+    """Those about invocations that the store does not have."""
+    removed: Sequence[str] = ()
+    """Invocations that lists show although they were removed from the store."""

@@ -8,13 +8,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from playhead.filters.language import Filter
-from playhead.filters.server import server_condition
+from playhead.filters.server import of_ids, server_condition
 from playhead.model import GroupKey, Invocation, Order
-from playhead.model.status import server_status_name
+from playhead.model.status import server_status_name, status_of
 from playhead.reader.listing.endings import Endings
 from playhead.reader.listing.order_sql import server_group, server_order
 from playhead.reader.listing.reasons import commands_by_id, pause_failure
 from playhead.reader.listing.waiting import Queue
+from playhead.record.client import StoreClient
 from playhead.restate import queries
 from playhead.restate.client import RestateClient
 from playhead.restate.rows import (
@@ -32,6 +33,13 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 IDS = 2000
 """Ids in one query: the server refuses requests above 2 MB."""
 
+
+MOST_ENDINGS = 2000
+"""Rows with the text of a kill or a cancellation whose journals are read to count statuses."""
+UNCERTAIN = (
+    f"More than {MOST_ENDINGS:,} invocations were killed or cancelled, or failed with the same "
+    "text: totals count the older ones as killed or cancelled."
+)
 
 Place = tuple[datetime, str]
 """Creation time and id: the order of the list. No two invocations share a place."""
@@ -54,11 +62,12 @@ class ServerChanges:
 class LiveInvocations:
     """The invocations of a Restate server. Every method raises RestateError."""
 
-    def __init__(self, client: RestateClient) -> None:
+    def __init__(self, client: RestateClient, store: StoreClient | None = None) -> None:
+        """Take the server, and a store with copies of journals that it has deleted."""
         self.client = client
         self.cluster = ""
         """Cluster of the server that returned the last rows."""
-        self._endings = Endings("sys_journal")
+        self._endings = Endings("sys_journal", store.rows if store else None)
 
     async def places(
         self, limit: int, wanted: Filter, now: datetime, before: Place | None
@@ -78,29 +87,79 @@ class LiveInvocations:
 
     async def ordered(self, limit: int, wanted: Filter, now: datetime, order: Order) -> list[str]:
         """Return the ids of the first invocations in an order that the server knows."""
-        condition = server_condition(wanted, now)
-        by = server_order(order.sort, now)
+        raised = (await self._raised())[0] if order.sort == "status" else None
+        condition = server_condition(wanted, now, raised)
+        by = server_order(order.sort, now, of_ids(raised or ()))
         direction = "ASC" if order.ascending else "DESC"
         needs_state = condition.needs_state or "sis." in by
         sql = queries.ids(limit, condition.sql, needs_state=needs_state, order=(by, direction))
         return [str(row["id"]) for row in await self.client.query(sql)]
 
     async def grouped(
-        self, wanted: Filter, now: datetime, by: GroupKey | None
-    ) -> list[dict[str, Any]]:
-        """Return the number of invocations by name and status; see `queries.grouped`."""
-        condition = server_condition(wanted, now)
-        name = server_group(by) if by else "''"
-        return await self.client.query(queries.grouped(name, server_status_name(), condition.sql))
+        self,
+        wanted: Filter,
+        now: datetime,
+        by: GroupKey | None,
+        among: Sequence[str] | None = None,
+    ) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
+        """Return the number of invocations by name and status, and what is uncertain about it.
+
+        See `queries.grouped`.
+
+        Args:
+            wanted: Conditions; those that only the store can answer are left out.
+            now: The time from which ages are counted.
+            by: What the invocations of a group have in common.
+            among: Only these invocations.
+        """
+        raised, uncertain = await self._raised()
+        condition = server_condition(wanted, now, raised)
+        own = of_ids(raised)
+        name = server_group(by, own) if by else "''"
+        status = server_status_name(own)
+        rows: list[dict[str, Any]] = []
+        for where in _among(condition.sql, among):
+            rows += await self.client.query(queries.grouped(name, status, where))
+        return rows, uncertain
 
     async def by_minute(
-        self, wanted: Filter, now: datetime, since: datetime
-    ) -> list[dict[str, Any]]:
-        """Return the numbers of started and failed invocations by minute since 1970."""
-        condition = server_condition(wanted, now)
-        return await self.client.query(
-            queries.by_minute(server_status_name(), condition.sql, since)
-        )
+        self,
+        wanted: Filter,
+        now: datetime,
+        since: datetime,
+        among: Sequence[str] | None = None,
+    ) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
+        """Return the numbers of started and failed invocations by minute since 1970.
+
+        The second value is what is uncertain about them. Arguments as for `grouped`.
+        """
+        # Only ends since then are counted.
+        raised, uncertain = await self._raised(since)
+        condition = server_condition(wanted, now, raised)
+        status = server_status_name(of_ids(raised))
+        rows: list[dict[str, Any]] = []
+        for where in _among(condition.sql, among):
+            rows += await self.client.query(queries.by_minute(status, where, since))
+        return rows, uncertain
+
+    async def ended_until(self, until: datetime, limit: int) -> list[str]:
+        """Return the ids of invocations that ended by a time."""
+        return [
+            str(row["id"]) for row in await self.client.query(queries.ended_until(until, limit))
+        ]
+
+    async def _raised(self, since: datetime | None = None) -> tuple[list[str], tuple[str, ...]]:
+        """Return the invocations whose handler failed with the text of a kill or a cancellation.
+
+        The second value says so if not all rows with such a text were looked at.
+
+        Args:
+            since: Only those that ended at this time or later.
+        """
+        rows = await self.client.query(queries.looks_ended(MOST_ENDINGS + 1, since))
+        await self._endings.name(rows[:MOST_ENDINGS], self.client.query)
+        raised = [str(row["id"]) for row in rows if status_of(row) == "failed"]
+        return raised, (UNCERTAIN,) if len(rows) > MOST_ENDINGS else ()
 
     async def rows(self, ids: Sequence[str]) -> list[dict[str, Any]]:
         """Return the rows of these invocations in any order; unknown ids are left out."""
@@ -176,6 +235,14 @@ class LiveInvocations:
     async def statuses(self, ids: Sequence[str]) -> Sequence[Mapping[str, Any]]:
         """Return id, target and the columns of the status; unknown ids are left out."""
         return await self.client.query(queries.statuses(ids))
+
+
+def _among(condition: str, ids: Sequence[str] | None) -> list[str]:
+    """Return a condition, or one for each part of some ids."""
+    if ids is None:
+        return [condition]
+    parts = (ids[start : start + IDS] for start in range(0, len(ids), IDS))
+    return [" AND ".join(filter(None, (of_ids(part), condition))) for part in parts]
 
 
 def _times(rows: Sequence[Mapping[str, Any]]) -> dict[str, datetime]:

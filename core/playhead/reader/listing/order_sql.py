@@ -9,6 +9,7 @@ from playhead.filters.store import StoreCondition
 from playhead.model import GroupKey, SortKey
 from playhead.model.status import GONE, server_status_name, stored_status_name
 from playhead.prices import COST_SQL
+from playhead.store.raised_errors import RAISED
 
 __all__ = [
     "CALL_FIGURES_JOIN",
@@ -53,7 +54,10 @@ def add_call_figures(condition: StoreCondition, calls: str, prices: str) -> None
 
 
 def stored_order(sort: SortKey, now: datetime) -> str:
-    """Return the DuckDB expression to sort by; `CALL_SORTS` need `CALL_FIGURES_JOIN`."""
+    """Return the DuckDB expression to sort by.
+
+    `CALL_SORTS` need `CALL_FIGURES_JOIN`, and `status` needs `RAISED_CTE`.
+    """
     match sort:
         case "age":
             return "i.created_at"
@@ -67,21 +71,27 @@ def stored_order(sort: SortKey, now: datetime) -> str:
                 " WHERE counted_attempts.invocation_id = i.id), 0)"
             )
         case "status":
-            return stored_status_name()
+            return stored_status_name(RAISED)
         case "target":
             return "i.target"
         case _:
             return f"coalesce(call_figures.{sort}, 0)"
 
 
-def server_order(sort: SortKey, now: datetime) -> str:
-    """Return the server's expression to sort by, for one of `SERVER_SORTS`."""
+def server_order(sort: SortKey, now: datetime, raised: str) -> str:
+    """Return the server's expression to sort by, for one of `SERVER_SORTS`.
+
+    Args:
+        sort: The order.
+        now: The time up to which durations grow.
+        raised: As for `server_status_name`.
+    """
     match sort:
         case "duration":
             at = f"TIMESTAMP '{now.isoformat(timespec='milliseconds')}'"
             return f"coalesce(ss.completed_at, {at}) - ss.created_at"
         case "status":
-            return server_status_name()
+            return server_status_name(raised)
         case "target":
             return "ss.target"
         case _:
@@ -89,12 +99,15 @@ def server_order(sort: SortKey, now: datetime) -> str:
 
 
 def stored_group(by: GroupKey) -> str:
-    """Return the DuckDB expression of a group's name; of errors, the first line."""
+    """Return the DuckDB expression of a group's name; of errors, the first line.
+
+    That of a status needs `RAISED_CTE`.
+    """
     match by:
         case "service":
             return "coalesce(i.target_service_name, '')"
         case "status":
-            return stored_status_name()
+            return stored_status_name(RAISED)
         case "key":
             return "coalesce(i.target_service_key, '')"
         case "error":
@@ -102,13 +115,18 @@ def stored_group(by: GroupKey) -> str:
             return f"split_part({text}, chr(10), 1)"
 
 
-def server_group(by: GroupKey) -> str:
-    """Return the server's expression of a group's name; of errors, the first line."""
+def server_group(by: GroupKey, raised: str) -> str:
+    """Return the server's expression of a group's name; of errors, the first line.
+
+    Args:
+        by: What the invocations of a group have in common.
+        raised: As for `server_status_name`.
+    """
     match by:
         case "service":
             return "coalesce(ss.target_service_name, '')"
         case "status":
-            return server_status_name()
+            return server_status_name(raised)
         case "key":
             return "coalesce(ss.target_service_key, '')"
         case "error":

@@ -32,6 +32,7 @@ from playhead.restate.rows import EventRow, JournalRow, event_row, journal_row, 
 from playhead.store.attempt_counts import ATTEMPTS_OF, PERIODS
 from playhead.store.call_counts import COUNTS_OF
 from playhead.store.kept_rows import INVOCATIONS_OF
+from playhead.store.raised_errors import RAISED_CTE
 from playhead.values import as_int, as_text
 
 __all__ = ["StoredInvocations"]
@@ -173,6 +174,8 @@ class StoredInvocations:
         )
         if counted:
             add_call_figures(found.condition, found.calls, found.prices)
+        if order.sort == "status":
+            found.condition.add_cte(RAISED_CTE)
         direction = "ASC" if order.ascending else "DESC"
         sql, params = found.condition.select(
             f"i.*{found.condition.columns}",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, cast
@@ -25,15 +26,24 @@ from playhead.reader.listing.matching import matching
 from playhead.reader.listing.order_sql import CALL_FIGURES_JOIN, add_call_figures, stored_group
 from playhead.record.client import StoreClient
 from playhead.restate.rows import parse_time
+from playhead.store.raised_errors import RAISED, RAISED_CTE
 from playhead.values import as_int, as_json, as_list
 
 __all__ = ["live_groups", "stored_groups", "totals_of"]
 
 _STATUSES: tuple[Status, ...] = (*STATUSES, "unknown")
+_ROW = {"name": "VARCHAR", "state": "VARCHAR", "created_at": "TIMESTAMPTZ", "number": "BIGINT"}
+_MORE = f"SELECT unnest(from_json(?::JSON, '{json.dumps([_ROW])}'), recursive := true)"
+"""Rows that stand for several invocations, as JSON."""
 
 
 async def stored_groups(
-    client: StoreClient, wanted: Filter, now: datetime, by: GroupKey | None, limit: int
+    client: StoreClient,
+    wanted: Filter,
+    now: datetime,
+    by: GroupKey | None,
+    limit: int,
+    more: Sequence[Mapping[str, Any]] = (),
 ) -> InvocationGroups:
     """Return groups of the store's invocations; without a key, all of them are one group.
 
@@ -43,6 +53,7 @@ async def stored_groups(
         now: The time from which ages are counted.
         by: What the invocations of a group have in common.
         limit: Maximum number of groups.
+        more: Invocations that the store does not have; see `LiveInvocations.grouped`.
 
     Raises:
         FilterError: The filter has conditions that are not stored.
@@ -51,16 +62,24 @@ async def stored_groups(
     """
     found = await matching(client, wanted, now, priced=True, counted=True)
     add_call_figures(found.condition, found.calls, found.prices)
+    found.condition.add_cte(RAISED_CTE)
     name = stored_group(by) if by else "''"
     selected, params = found.condition.select(
-        f"{name} AS name, {stored_status_name()} AS state, i.created_at AS created_at,"
+        f"{name} AS name, {stored_status_name(RAISED)} AS state, i.created_at AS created_at,"
         " call_figures.* EXCLUDE (id)",
         join=CALL_FIGURES_JOIN,
     )
-    statuses = ", ".join(f"count(*) FILTER (state = '{one}')" for one in _STATUSES)
+    count = "count(*)"
+    if more:
+        selected = f"SELECT *, 1 AS number FROM ({selected}) UNION ALL BY NAME {_MORE}"
+        params = [*params, json.dumps([part for row in more for part in _parts(row)])]
+        count = "sum(number)"
+    statuses = ", ".join(
+        f"coalesce({count} FILTER (state = '{one}'), 0)::BIGINT" for one in _STATUSES
+    )
     rows = await client.rows(
         f"""
-SELECT name, count(*) AS invocations, [{statuses}] AS by_status,
+SELECT name, {count}::BIGINT AS invocations, [{statuses}] AS by_status,
   coalesce(sum(llm_calls), 0)::BIGINT AS llm_calls,
   coalesce(sum(tokens_in), 0)::BIGINT AS tokens_in,
   coalesce(sum(tokens_out), 0)::BIGINT AS tokens_out, coalesce(sum(cost), 0) AS cost,
@@ -83,14 +102,15 @@ async def live_groups(
         RestateError: The server does not answer.
     """
     counted: dict[str, _Counted] = defaultdict(_Counted)
-    for row in await live.grouped(wanted, now, by):
+    rows, missing = await live.grouped(wanted, now, by)
+    for row in rows:
         counted[str(row["name"])].add(row)
     order = sorted(counted.items(), key=lambda item: (-item[1].invocations, item[0]))
     groups = tuple(
         InvocationGroup(name, Totals(one.invocations, one.by_status), *one.period)
         for name, one in order[:limit]
     )
-    return InvocationGroups(by or "service", groups, len(counted))
+    return InvocationGroups(by or "service", groups, len(counted), missing)
 
 
 def totals_of(groups: InvocationGroups, *, recorded: bool) -> Totals:
@@ -122,6 +142,16 @@ class _Counted:
     @property
     def period(self) -> tuple[datetime, datetime]:
         return min(self.times), max(self.times)
+
+
+def _parts(row: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return a row of `LiveInvocations.grouped` as one for the first invocation and the others."""
+    part = {"name": row["name"], "state": row["status"]}
+    others = as_int(row["invocations"]) - 1
+    return [
+        part | {"created_at": str(row["first_at"]), "number": 1},
+        *([part | {"created_at": str(row["last_at"]), "number": others}] if others else []),
+    ]
 
 
 def _group(row: Mapping[str, Any]) -> InvocationGroup:
