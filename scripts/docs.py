@@ -111,6 +111,7 @@ SPAN_ATTRIBUTES = {
     "restate.invocation.id": "Id of the invocation, as in the server's own spans.",
     "restate.invocation.target": "Target of the invocation: `Service/handler` or "
     "`Object/key/handler`.",
+    "restate.deployment.id": "On the server's attempt spans: the deployment that ran the attempt.",
     "restate.journal.command.type": "On `run …` spans: `Run`.",
     "restate.journal.command.name": "On `run …` spans: the name of the step.",
     "playhead.journal.command_index": "On `run …` spans: ordinal of the step among the journal's "

@@ -170,6 +170,11 @@ async def show_tour(settings: Settings, ids: dict[str, str]) -> None:
         await camera.take("sql")
     async with dashboard(settings, ids["Denver"], size=LOW) as camera:
         await camera.until("attempt 3", "Get weather")
+        await camera.pilot.press("v", "2")
+        await camera.until("Conversation", "attempt 3", "backoff")
+        await camera.take("attempts")
+        await camera.pilot.press("escape")
+        await camera.until("TIMELINE")
         await camera.pilot.press("C")
         camera.app.open_invocation(ids["Berlin"])
         await camera.until("attempt 2", "2 tries")

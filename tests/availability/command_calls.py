@@ -102,6 +102,24 @@ def talked(situation: Any, said: Said) -> None:
     assert len(turns) == 2
 
 
+def executed(situation: Any, said: Said) -> None:
+    """Each attempt that was recorded has its number, and its steps are in the journal's order."""
+    attempts = said.document["attempts"]
+    assert [one["attempt"]["number"] for one in attempts] == [*range(1, len(attempts) + 1)]
+    for one in attempts:
+        indexes = [execution["step"]["index"] for execution in one["executions"]]
+        assert indexes == sorted(indexes)
+        assert 0 not in indexes
+
+
+def logged(situation: Any, said: Said) -> None:
+    texts = [event["text"] for event in said.document["events"]]
+    assert texts[0] == "created"
+    assert texts.index("#0 input appended") < texts.index("succeeded")
+    assert sum(text.startswith("#1 llm") for text in texts) == 1
+    assert any(text.startswith("#2 result of #1 llm") for text in texts)
+
+
 def none(situation: Any, said: Said) -> None:
     document = said.document
     assert document["invocations"] == []
@@ -294,6 +312,8 @@ CALLS = (
     Call("show", of("ask", then=("--step", "0")), step_shown, by_id=True),
     Call("show", of("ask", then=("--children",)), shown, by_id=True, sizes=(10,)),
     Call("show", of("ask", then=("--view", "conversation")), talked, by_id=True, sizes=(10,)),
+    Call("show", of("ask", then=("--view", "attempts")), executed, by_id=True, sizes=(10,)),
+    Call("show", of("ask", then=("--view", "events")), logged, by_id=True, sizes=(10,)),
     Call("diff", of("trivial", "again"), compared, by_id=True, finding=True),
     Call("tail", fixed(), followed),
     Call("open", lambda situation, folder: [

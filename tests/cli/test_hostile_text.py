@@ -117,6 +117,8 @@ def test_arguments_are_never_obeyed(
 READS = [
     ["ls"], ["stats"], ["show", "{0}"], ["show", "{1}"], ["show", "{2}"],
     ["show", "{0}", "--children"],
+    *(["show", "{0}", "--view", view]
+      for view in ("conversation", "attempts", "state", "trace", "events")),
     ["show", "{0}", "--step", "#2"], ["diff", "{0}", "{1}"], ["doctor"],
     ["sql", "SELECT * FROM invocations"], ["sql", "SELECT * FROM spans"],
     ["sql", "SELECT name AS \"{hostile}\", * FROM journal"],

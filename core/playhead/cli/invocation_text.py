@@ -71,10 +71,7 @@ def tree_lines(
     if tree.called:
         noun = "invocation" if len(tree.called) == 1 else "invocations"
         parts = [f"{len(tree.called)} {noun} called"]
-        if tree.llm_calls:
-            parts.append(formatting.calls_of(tree.llm_calls, "LLM call"))
-            parts.append(f"{formatting.tokens(tree.tokens)} tokens")
-            parts.append(formatting.cost(tree.cost, unknown=""))
+        parts.append(formatting.usage_line(tree.llm_calls, tree.tokens, tree.cost))
         yield field("in all", ", ".join(filter(None, parts)))
     yield from heading("Timeline")
     since = root.summary.created_at

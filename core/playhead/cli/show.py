@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,7 +11,7 @@ from playhead.cli.errors import CliError, Exit
 from playhead.cli.options import json_option, parse_index
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from rich.text import Text
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from playhead.reader.invocation.call_tree import CallTree
     from playhead.reader.invocation.descendants import InvocationTree
 
-VIEWS = ("conversation", "state", "calls")
+VIEWS = ("conversation", "attempts", "state", "calls", "trace", "events")
 
 
 @click.command()
@@ -35,8 +35,9 @@ VIEWS = ("conversation", "state", "calls")
 @click.option(
     "--view",
     type=click.Choice(VIEWS),
-    help="Show another view: the conversation with the models, the changes of state, or the calls "
-    "of other handlers with their tokens and cost.",
+    help="Show another view: the conversation with the models, the attempts with the steps of "
+    "each, the changes of state, the calls of other handlers with their tokens and cost, all its "
+    "spans as a tree, or all events by time.",
 )
 @click.option(
     "--children",
@@ -125,16 +126,25 @@ def _write_tree(tree: InvocationTree, ctx: click.Context, *, as_json: bool) -> N
 def _write_view(detail: InvocationDetail, view: str, *, as_json: bool) -> None:
     from playhead.cli import view_text
     from playhead.cli.output import echo_json, note
+    from playhead.reader.invocation.attempt_contents import attempt_contents
     from playhead.reader.invocation.conversation import conversation
+    from playhead.reader.invocation.event_log import event_log
     from playhead.reader.invocation.key_changes import key_changes
+    from playhead.reader.invocation.span_tree import span_tree
 
-    found = conversation(detail) if view == "conversation" else key_changes(detail)
+    views: dict[str, tuple[str, Callable[..., Any], Callable[..., Iterable[Text]]]] = {
+        "conversation": ("turns", conversation, view_text.conversation_lines),
+        "attempts": ("attempts", attempt_contents, view_text.attempt_lines),
+        "state": ("changes", key_changes, view_text.state_lines),
+        "trace": ("spans", span_tree, view_text.span_lines),
+        "events": ("events", event_log, view_text.event_lines),
+    }
+    name, read, lines = views[view]
+    found = read(detail)
     if as_json:
-        name = "turns" if view == "conversation" else "changes"
         echo_json({"id": detail.summary.id, name: found, "missing": detail.missing})
         return
-    _write(view_text.conversation_lines(conversation(detail)) if view == "conversation"
-           else view_text.state_lines(key_changes(detail)))  # fmt: skip
+    _write(lines(found))
     for sentence in detail.missing:
         note(sentence)
 

@@ -1,4 +1,4 @@
-"""Views of a whole invocation as lines of text: conversation, changes of state, calls."""
+"""Views of a whole invocation as lines of text, such as its conversation or its trace."""
 
 from __future__ import annotations
 
@@ -8,15 +8,27 @@ from typing import TYPE_CHECKING, Any
 from playhead import formatting
 from playhead.cli.output import STYLES, paint
 from playhead.cli.step_text import message_lines
+from playhead.reader.invocation.attempt_contents import contents_lines
+from playhead.reader.invocation.span_tree import span_line
 
 if TYPE_CHECKING:
     from rich.text import Text
 
+    from playhead.reader.invocation.attempt_contents import AttemptContents
     from playhead.reader.invocation.call_tree import CallTree
     from playhead.reader.invocation.conversation import Turn
+    from playhead.reader.invocation.event_log import LoggedEvent
     from playhead.reader.invocation.key_changes import KeyChange
+    from playhead.reader.invocation.span_tree import SpanNode
 
-__all__ = ["call_lines", "conversation_lines", "state_lines"]
+__all__ = [
+    "attempt_lines",
+    "call_lines",
+    "conversation_lines",
+    "event_lines",
+    "span_lines",
+    "state_lines",
+]
 
 VALUE_LENGTH = 500
 
@@ -71,8 +83,10 @@ def call_lines(tree: CallTree) -> Iterator[Text]:
         line = paint("  " * node.depth + row.target, "bold" if not node.depth else "")
         line.append_text(paint(f"  {row.status}", STYLES[row.status]))
         line.append_text(paint(f"  {formatting.elapsed(row)}"))
-        line.append_text(paint(f"  {_sums(row.llm_calls, row.tokens, row.cost)}".rstrip()))
-        total = _sums(node.llm_calls, node.tokens, node.cost)
+        line.append_text(
+            paint(f"  {formatting.usage_line(row.llm_calls, row.tokens, row.cost)}".rstrip())
+        )
+        total = formatting.usage_line(node.llm_calls, node.tokens, node.cost)
         if total and node.llm_calls != row.llm_calls:
             line.append_text(paint(f"  (in all {total})", "dim"))
         line.append_text(paint(f"  {row.id}", "dim"))
@@ -81,9 +95,41 @@ def call_lines(tree: CallTree) -> Iterator[Text]:
         yield paint(f"Further calls are not shown: {len(tree.nodes)} are.", "yellow")
 
 
-def _sums(calls: int | None, tokens: Any, cost: Any) -> str:
-    if not calls:
-        return ""
-    parts = (formatting.calls_of(calls, "LLM call"), f"{formatting.tokens(tokens)} tokens",
-             formatting.cost(cost, unknown=""))  # fmt: skip
-    return ", ".join(filter(None, parts))
+def attempt_lines(attempts: Sequence[AttemptContents]) -> Iterator[Text]:
+    """Yield each attempt with the steps that it executed, and how the time after it passed."""
+    if not attempts:
+        yield paint("No attempt is recorded.", "dim")
+    for one in attempts:
+        attempt = one.attempt
+        line = paint(f"attempt {attempt.number}  {formatting.clock(attempt.started_at)}  ", "bold")
+        line.append_text(paint(attempt.outcome, STYLES[attempt.outcome]))
+        took = formatting.seconds_between(attempt.started_at, attempt.ended_at)
+        words = (formatting.duration(took), one.deployment_id)
+        line.append_text(paint("  ".join(["", *filter(None, words)])))
+        yield line
+        if attempt.error:
+            yield paint(f"  {formatting.one_line(attempt.error)}", "red")
+        for text, failed in contents_lines(one):
+            yield paint(f"  {text}", "red" if failed else "")
+
+
+def span_lines(nodes: Sequence[SpanNode]) -> Iterator[Text]:
+    """Yield each span below its parent."""
+    if not nodes:
+        yield paint("No span is recorded.", "dim")
+    for node in nodes:
+        span = node.span
+        failed = span.status == "error"
+        title = "  " * node.depth + formatting.one_line(span.name)
+        line = paint(f"{formatting.clock(span.start)}  ", "dim")
+        line.append_text(paint(title, "red" if failed else ""))
+        line.append_text(paint(f"  {span_line(node)}", "red" if failed else "dim"))
+        yield line
+
+
+def event_lines(events: Sequence[LoggedEvent]) -> Iterator[Text]:
+    """Yield each event with its time."""
+    for event in events:
+        line = paint(f"{formatting.clock(event.at)}  {event.kind:<10}  ", "dim")
+        line.append_text(paint(formatting.one_line(event.text), "red" if event.failed else ""))
+        yield line

@@ -23,6 +23,7 @@ __all__ = [
     "COMMAND_TYPE",
     "COMPLETION_ID",
     "CONVERSATION_ID",
+    "DEPLOYMENT_ID",
     "END_SPAN",
     "FINISH_REASONS",
     "GOOGLE_ADK_MODEL_STEPS",
@@ -94,6 +95,7 @@ COMMAND_EVENT = f"{LIFECYCLE}new_command"
 
 INVOCATION_ID = "restate.invocation.id"
 INVOCATION_TARGET = "restate.invocation.target"
+DEPLOYMENT_ID = "restate.deployment.id"
 COMMAND_TYPE = "restate.journal.command.type"
 COMMAND_NAME = "restate.journal.command.name"
 

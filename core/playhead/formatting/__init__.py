@@ -17,6 +17,7 @@ from playhead.formatting.figures import (
     size,
     sparkline,
     tokens,
+    usage_line,
     whole,
 )
 from playhead.formatting.rows import (
@@ -81,5 +82,6 @@ __all__ = [
     "tries_line",
     "try_lines",
     "unexplained_line",
+    "usage_line",
     "whole",
 ]

@@ -27,6 +27,7 @@ __all__ = [
     "size",
     "sparkline",
     "tokens",
+    "usage_line",
     "whole",
 ]
 
@@ -136,6 +137,19 @@ def cost_line(value: Cost | None) -> str:
     if value.usd is None or (number and not value.usd):
         return f"unknown ({calls_of(number)} of unknown price)"
     return f"{cost(value)} ({calls_of(number)} of unknown price)" if number else cost(value)
+
+
+def usage_line(calls: int | None, spent: Tokens | None, price: Cost | None) -> str:
+    """Format LLM calls with tokens and cost: `2 LLM calls, 192/17 tokens, $0.01`; may be empty."""
+    if not calls:
+        return ""
+    amount = cost(price, unknown="")
+    parts = (
+        calls_of(calls, "LLM call"),
+        f"{tokens(spent)} tokens",
+        "cost unknown" if amount == "?" else amount,
+    )
+    return ", ".join(filter(None, parts))
 
 
 def sparkline(values: Sequence[int], *, ascii_only: bool = False) -> str:

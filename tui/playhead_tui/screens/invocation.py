@@ -69,7 +69,7 @@ class InvocationScreen(InvocationReads):
         Binding("3", "pane('state')", "State", show=False),
         Binding("r", "replay", "Replay"),
         Binding("m", "all_messages", "Fold or show earlier messages", show=False),
-        Binding("v", "views", "Conversation, state changes, calls", show=False),
+        Binding("v", "views", "Conversation, attempts, trace and other views", show=False),
         Binding("u", "parent", "Open caller", show=False),
     ]
     FILTER_HINT = "Words in name, type or error; the parents of a match stay visible"

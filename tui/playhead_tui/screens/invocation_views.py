@@ -1,4 +1,4 @@
-"""The screen of the views of a whole invocation: conversation, changes of state, calls."""
+"""The screen of the views of a whole invocation, such as its conversation or its trace."""
 
 from __future__ import annotations
 
@@ -6,15 +6,25 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from playhead.model import InvocationDetail
+from playhead.reader.invocation.attempt_contents import attempt_contents
 from playhead.reader.invocation.call_tree import CallTree
 from playhead.reader.invocation.conversation import conversation
+from playhead.reader.invocation.event_log import event_log
 from playhead.reader.invocation.key_changes import key_changes
+from playhead.reader.invocation.span_tree import span_tree
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
 from playhead_tui.drawing.document import Line
-from playhead_tui.inspector.views import call_lines, change_lines, turn_lines
+from playhead_tui.inspector.views import (
+    attempt_lines,
+    call_lines,
+    change_lines,
+    event_lines,
+    span_lines,
+    turn_lines,
+)
 from playhead_tui.interfaces import Dashboard
 from playhead_tui.screens.polling import PollingScreen
 from playhead_tui.widgets.invocation_header import InvocationHeader
@@ -24,7 +34,7 @@ from playhead_tui.widgets.text_pane import TextPane
 
 __all__ = ["InvocationViews"]
 
-VIEWS = ("Conversation", "State changes", "Calls")
+VIEWS = ("Conversation", "Attempts", "State changes", "Calls", "Trace", "Events")
 UNUSED = ("hold_view", "follow", "match", "answer", "filter")
 """Actions of the base that have no meaning for a text."""
 
@@ -57,8 +67,11 @@ class InvocationViews(PollingScreen):
         Binding("right_square_bracket,l,right,tab", "tab(1)", "Next view"),
         Binding("left_square_bracket,h,left,shift+tab", "tab(-1)", "Previous view", show=False),
         Binding("1", "view(0)", "Conversation", show=False),
-        Binding("2", "view(1)", "State changes", show=False),
-        Binding("3", "view(2)", "Calls", show=False),
+        Binding("2", "view(1)", "Attempts", show=False),
+        Binding("3", "view(2)", "State changes", show=False),
+        Binding("4", "view(3)", "Calls", show=False),
+        Binding("5", "view(4)", "Trace", show=False),
+        Binding("6", "view(5)", "Events", show=False),
         Binding("y", "copy", "Copy"),
     ]
     SECONDS = 2.0
@@ -125,8 +138,14 @@ class InvocationViews(PollingScreen):
         match VIEWS[self.pane.tab]:
             case "Conversation":
                 lines = list(turn_lines(conversation(detail)))
+            case "Attempts":
+                lines = list(attempt_lines(attempt_contents(detail)))
             case "State changes":
                 lines = list(change_lines(key_changes(detail)))
+            case "Trace":
+                lines = list(span_lines(span_tree(detail)))
+            case "Events":
+                lines = list(event_lines(event_log(detail)))
             case _:
                 reading = [Line("Reading ...", "dim")]
                 lines = list(call_lines(self.calls)) if self.calls else reading
