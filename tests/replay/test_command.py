@@ -14,6 +14,8 @@ import pytest
 from click.testing import CliRunner, Result
 from playhead.cli import cli
 from playhead.replay import Recording
+from playhead.replay.text import result_text
+from playhead.values import to_json_line
 
 RECORDINGS = Path(__file__).parents[1] / "recordings"
 TRIP = RECORDINGS / "v6" / "trip.journal.json"
@@ -237,6 +239,16 @@ def test_a_changed_result_is_run_on_beside_the_original():
     assert bad.exit_code == 2
 
 
+def test_results_of_model_calls_are_what_the_model_answered():
+    call = {"tool_name": "book", "args": {"item": "lamp"}, "part_kind": "tool-call"}
+    text = {"content": "No \x1b[31mthanks.", "part_kind": "text"}
+    rest = {"model_name": "m", "kind": "response", "usage": {}}
+    assert result_text("Run Model call", {"parts": [call], **rest}) == "book(lamp)"
+    assert result_text("Run Model call", {"parts": [text], **rest}) == "No thanks."
+    assert result_text("Run Look up", {"parts": [text]}) == to_json_line({"parts": [text]})
+    assert result_text("Sleep", None) == ""
+
+
 def test_a_recording_without_an_end_has_no_result_to_compare():
     waiting = RECORDINGS / "v6" / "approval_waiting.journal.json"
     app = (waiting, "--app", "handlers:app", "--app-dir", RECORDINGS)
@@ -323,6 +335,7 @@ def test_pytest_makes_one_test_of_a_recording(changed: Path):
     assert "1 failed, 2 passed" in done.stdout
     assert "#9 Run pay: renamed  myapp.py:" in done.stdout
     assert "recorded: pay" in done.stdout
+    assert "trip.journal.json::replay - diverged: " in done.stdout  # the summary
     assert "hint: " in done.stdout
     assert "Traceback" not in done.stdout
     assert "1 passed, 2 deselected" in pytest_run(changed, *options, "-k", "run_ok").stdout

@@ -6,7 +6,7 @@ import random
 from dataclasses import replace
 
 import pytest
-from playhead.model import Cost, Tokens, Waiting
+from playhead.model import Cost, Tokens, Totals, Waiting
 from playhead_tui.screens.invocations import InvocationsScreen
 from playhead_tui.widgets.chips import Chips
 from tui_fakes import FakeReader, ago, summary
@@ -312,6 +312,19 @@ async def test_totals_are_those_of_all_rows_not_of_the_loaded_ones(stage) -> Non
         await s.press("slash", *"duration<40s", "enter")
         await s.until(lambda: "the newest 200 of 400 found" in chips(s.app))
         assert "80k/400 tokens, $798" in chips(s.app)
+
+
+async def test_the_sums_of_a_whole_list_are_those_of_its_rows(stage) -> None:
+    """Totals are read less often than rows, and would disagree with them for seconds."""
+    rows = [summary(f"inv_{n}", "S/run", "running", n, llm_calls=1, tokens=Tokens(n, 1))
+            for n in range(1, 4)]  # fmt: skip
+
+    class LateTotals(FakeReader):
+        async def totals(self, *, filter: str | None = None) -> Totals:  # noqa: A002
+            return Totals(3, {"running": 3}, llm_calls=1, tokens=Tokens(1, 1), cost=Cost())
+
+    async with stage(LateTotals(rows), size=(120, 24)) as s:
+        await s.until(lambda: "6/3 tokens" in s.text.splitlines()[0])
 
 
 async def test_text_columns_are_sorted_from_a_to_z(stage) -> None:

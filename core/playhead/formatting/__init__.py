@@ -22,6 +22,7 @@ from playhead.formatting.figures import (
 )
 from playhead.formatting.rows import (
     HEADINGS,
+    answer_line,
     attempts,
     attempts_line,
     clock_line,
@@ -49,6 +50,7 @@ __all__ = [
     "HEADINGS",
     "UNKNOWN",
     "age",
+    "answer_line",
     "at_least",
     "attempts",
     "attempts_line",

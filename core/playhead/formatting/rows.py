@@ -25,6 +25,7 @@ from playhead.model import (
     ClockOffset,
     FailureGroup,
     Invocation,
+    LlmCall,
     PinnedCount,
     Step,
     Totals,
@@ -33,6 +34,7 @@ from playhead.values import as_json
 
 __all__ = [
     "HEADINGS",
+    "answer_line",
     "attempts",
     "attempts_line",
     "clock_line",
@@ -184,14 +186,19 @@ def result_line(step: Step, limit: int = 80) -> str:
     For example: `get_weather(Denver)`, `It rains in Denver`, `{"sky": "rain"}`.
     """
     if step.llm is not None:
-        calls = [f"{call.name}({_arguments(call.arguments)})" for call in step.llm.tool_calls]
-        return one_line(", ".join(calls) or step.llm.text, limit)
+        return answer_line(step.llm, limit)
     if step.kind != "tool" or step.state != "done":
         return ""
     result = step.output
     if result is None and step.tool is not None:
         result = step.tool.result
     return "" if result is None else one_line(_compact(result), limit)
+
+
+def answer_line(call: LlmCall, limit: int = 80) -> str:
+    """Format what a model answered, on one line: its tool calls, or else its text."""
+    calls = [f"{tool.name}({_arguments(tool.arguments)})" for tool in call.tool_calls]
+    return one_line(", ".join(calls) or call.text, limit)
 
 
 def _arguments(arguments: Any) -> str:

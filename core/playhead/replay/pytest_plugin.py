@@ -135,9 +135,11 @@ class _RecordingItem(pytest.Item):
         if isinstance(excinfo.value, DivergedError):
             from playhead.replay.text import report_lines as lines
 
+            # Summaries and JUnit files show the first line, which is the verdict.
             report = excinfo.value.report
-            title = [f"{clean(report.target)}  {report.invocation_id}"] if report.target else []
-            return "\n".join([*title, *lines(report)])
+            verdict, *details = lines(report)
+            title = [f"  {clean(report.target)}  {report.invocation_id}"] if report.target else []
+            return "\n".join([verdict, *title, *details])
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, int | None, str]:

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from playhead.conventions import MODEL_STEPS
+from playhead.decode.registry import decode_run
+from playhead.formatting import answer_line
 from playhead.replay.changes import LivePlan, WhatIfResult, WhatIfRow
 from playhead.replay.groups import DifferenceGroup, groups_of
 from playhead.replay.report import Report
@@ -23,6 +25,7 @@ __all__ = [
     "live_plan_line",
     "not_compared_lines",
     "report_lines",
+    "result_text",
     "stop_lines",
     "what_if_lines",
 ]
@@ -197,11 +200,24 @@ def live_plan_line(plan: LivePlan) -> str:
     )
 
 
+def result_text(title: str, result: Any) -> str:
+    """Return the result of a command on one line: what a model answered, or JSON.
+
+    Args:
+        title: Title of the command, such as `Run Model call`.
+        result: Its decoded result; None if it has none.
+    """
+    if result is None:
+        return ""
+    answer = decode_run(title.removeprefix("Run "), result, has_result=True).llm
+    return clean(answer_line(answer, _VALUE_LENGTH) if answer else to_json_line(result))
+
+
 def _side(title: str | None, result: Any) -> str:
     if title is None:
         return ""
-    shown = "" if result is None else f" → {to_json_line(result)}"
-    text = clean(f"{title}{shown}")
+    shown = result_text(title, result)
+    text = clean(title) + (f" → {shown}" if shown else "")
     return text if len(text) <= _RESULT_WIDTH else f"{text[: _RESULT_WIDTH - 1]}…"
 
 

@@ -79,16 +79,17 @@ class Change:
 CHANGES: Mapping[Verb, Change] = {
     change.verb: change
     for change in (
-        Change("cancel", "Cancel", "Its handler can clean up, then it ends.",
+        Change("cancel", "Cancel", "Handlers can clean up, then each ends.",
                "cancellation requested"),
-        Change("kill", "Kill", "It ends at once; its handler cannot clean up.", "killed",
+        Change("kill", "Kill", "Each ends at once; handlers cannot clean up.", "killed",
                destroys=True),
-        Change("pause", "Pause", "Restate stops retrying until it is resumed.", "pause requested"),
-        Change("resume", "Resume", "Restate retries it from where it stopped.", "resumed"),
-        Change("restart", "Restart as new", "A new invocation starts with the same input.",
-               "restarted"),
+        Change("pause", "Pause", "Restate stops retrying until each is resumed.",
+               "pause requested"),
+        Change("resume", "Resume", "Restate retries each from where it stopped.", "resumed"),
+        Change("restart", "Restart as new",
+               "A new invocation starts for each, with the same input.", "restarted"),
         Change("purge", "Purge",
-               "The server deletes it with its journal. This cannot be undone.", "purged",
+               "The server deletes each with its journal. This cannot be undone.", "purged",
                destroys=True),
     )
 }  # fmt: skip

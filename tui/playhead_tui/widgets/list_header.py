@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from playhead.formatting import cost, count, tokens
-from playhead.model import Invocation, Status, Totals
+from playhead.model import Cost, Invocation, Status, Tokens, Totals
 from rich.segment import Segment
 from textual.strip import Strip
 from textual.widget import Widget
@@ -52,7 +53,7 @@ class ListHeader(Widget):
             self._age = age
             self.refresh()
 
-    def show_counts(self, rows: Iterable[Invocation], totals: Totals | None, *, more: bool) -> None:
+    def show_counts(self, rows: Sequence[Invocation], totals: Totals | None, *, more: bool) -> None:
         """Show the totals, or count the rows by status where totals are not known.
 
         Args:
@@ -64,7 +65,7 @@ class ListHeader(Widget):
         counts: Counter[Status] = Counter(
             whole.by_status if whole else (row.status for row in rows)
         )
-        shown = (counts, more and whole is None, totals)
+        shown = (counts, more and whole is None, totals if more else _with_sums(totals, rows))
         if shown != (self._counts, self._more, self._totals):
             self._counts, self._more, self._totals = shown
             self.refresh()
@@ -111,6 +112,18 @@ class ListHeader(Widget):
         gap = max(1, width - _length(left) - _length(right))
         strip = Strip([*left, Segment(" " * gap), *right])
         return strip.adjust_cell_length(width).apply_style(self.rich_style)
+
+
+def _with_sums(totals: Totals | None, rows: Sequence[Invocation]) -> Totals | None:
+    """Return the totals with the sums of all rows, if their figures are known."""
+    if totals is None or any(row.llm_calls is None for row in rows):
+        return totals
+    return replace(
+        totals,
+        llm_calls=sum(row.llm_calls or 0 for row in rows),
+        tokens=sum((row.tokens for row in rows if row.tokens), Tokens()),
+        cost=sum((row.cost for row in rows if row.cost), Cost()),
+    )
 
 
 def _length(segments: Iterable[Segment]) -> int:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from typing import Any
 
 from playhead.replay import WhatIfResult, WhatIfRow
+from playhead.replay.text import result_text
 from rich.segment import Segment
 from rich.style import Style
 
@@ -18,7 +18,6 @@ from playhead_tui.widgets.rows import RowsView
 __all__ = ["Comparison", "NumberedRow"]
 
 SOURCE_WIDTH = 9
-SHORT = 400
 
 NumberedRow = tuple[int, WhatIfRow]
 """Number of the row, and the row."""
@@ -81,7 +80,7 @@ class Comparison(RowsView[NumberedRow]):
         if title is None:
             yield Segment(fit(self.glyphs.none, width), palette.faint)
             return
-        text = "" if result is None else json.dumps(result, ensure_ascii=False, default=str)[:SHORT]
+        text = result_text(title, result)
         name = min(len(title), width if not text else max(width // 2, width - len(text) - 1))
         yield cell(title, name, style, ellipsis=self.glyphs.ellipsis)
         if width > name:
