@@ -138,7 +138,9 @@ class OneInvocation(FakeReader):
         self.make = make
         self.fresh = fresh
 
-    async def invocation(self, invocation_id: str) -> InvocationDetail | None:
+    async def invocation(
+        self, invocation_id: str, *, outline: bool = False
+    ) -> InvocationDetail | None:
         """Return the invocation."""
         if self.fresh or invocation_id not in self.details:
             self.details[invocation_id] = self.make(self.rows[0])

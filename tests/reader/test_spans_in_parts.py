@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from playhead.reader.listing import stored
-from playhead.reader.listing.stored import StoredInvocations
+from playhead.reader.listing import stored_spans
+from playhead.reader.listing.stored_spans import StoredSpans
 from playhead.store.database import DATABASE
 from recorded_store import ClosedStore, RecordedStore
 
@@ -22,10 +22,10 @@ async def test_each_span_is_read_once(
         recorded.span(invocation, {"gen_ai.request.model": "gpt-4o"}, start=number)
     recorded.span(recorded.invocation("inv_2"), {}, start=2)
     recorded.write()
-    monkeypatch.setattr(stored, "SPANS_AT_ONCE", part)
+    monkeypatch.setattr(stored_spans, "SPANS_AT_ONCE", part)
     client = ClosedStore(tmp_path / DATABASE)
     try:
-        spans = await StoredInvocations(client).spans(invocation)
+        spans = await StoredSpans(client).read(invocation)
     finally:
         await client.close()
     order = sorted((row[7], row[1]) for row in recorded.spans if invocation in row)

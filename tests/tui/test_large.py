@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from playhead.model import Span
 from playhead_tui.screens import invocation_reads
 from playhead_tui.screens.invocation import InvocationScreen
 from playhead_tui.widgets.waterfall import Waterfall
 from tui_fakes import FakeReader
-from tui_stories import long_journal, step, step_row
+from tui_stories import long_journal, span, span_row, step, step_row
 
 # benchmarks/invocation_screen.py compares the time of keys on 20,000 rows with that on 40 rows.
 
@@ -112,3 +114,59 @@ async def test_an_invocation_that_is_opened_is_read_once(
         await s.press("question_mark")
         await s.press("escape")
         await s.until(lambda: source.reads == 2)
+
+
+async def test_what_an_outline_leaves_out_is_read_when_a_row_is_selected(stage: Any) -> None:
+    source = FakeReader()
+    row = source.rows[0]
+
+    def chat(number: int, text: str) -> Span:
+        said = [{"role": "user", "parts": [{"type": "text", "content": text}]}]
+        return span(
+            row.created_at, number, 0.5, f"chat {number}", f"{number:016x}",
+            attributes={"gen_ai.operation.name": "chat",
+                        "gen_ai.input.messages": json.dumps(said)},
+        )  # fmt: skip
+
+    whole = [chat(1, "[b]Denver[/b]?"), chat(2, "Paris?"), chat(3, "Rome?")]
+    source.stored_spans = {one.span_id: one for one in whole[:2]}
+    short = {"gen_ai.operation.name": "chat"}
+    outlines = tuple(replace(one, attributes=short, truncated=True) for one in whole)
+    rows = tuple(span_row(one, 0) for one in outlines)
+    source.details[row.id] = replace(long_journal(row, 0), spans=outlines, timeline=rows)
+    async with stage(source) as s:
+        s.app.open_invocation(row.id)
+        await s.until(lambda: getattr(s.app.screen, "detail", None))
+        inspector = s.app.screen.inspector
+        await s.until(lambda: "Messages" in inspector.tabs)
+        await s.press("right_square_bracket")
+        await s.shows("[b]Denver[/b]?")
+        await s.press("j")
+        await s.shows("Paris?")
+        assert inspector.row.span == whole[1]
+        await s.press("j")
+        await s.shows("The store no longer has it.")
+        await s.press("v")
+        await s.shows("Paris?")
+        assert s.text.count("The prompt is not recorded.") == 1
+
+
+async def test_contents_that_cannot_be_read_say_why(stage: Any) -> None:
+    class Failing(FakeReader):
+        async def spans(self, invocation_id: str, span_ids: Any) -> list[Span]:
+            raise ValueError("no recorder answers")
+
+    source = Failing()
+    row = source.rows[0]
+    one = span(
+        row.created_at, 1, 0.5, "chat", "1" * 16, attributes={"gen_ai.operation.name": "chat"}
+    )
+    one = replace(one, truncated=True)
+    detail = replace(long_journal(row, 0), spans=(one,), timeline=(span_row(one, 0),))
+    source.details[row.id] = detail
+    async with stage(source) as s:
+        s.app.open_invocation(row.id)
+        await s.until(lambda: getattr(s.app.screen, "detail", None))
+        await s.until(lambda: "Messages" in s.app.screen.inspector.tabs)
+        await s.press("right_square_bracket")
+        await s.shows("Cannot be read: no recorder answers")

@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 from playhead.cli import cli
 from playhead.cli import dashboard as dashboard_module
+from playhead.client import Client
 from playhead_tui.screens.invocation import InvocationScreen
 from playhead_tui.screens.invocations import InvocationsScreen
 from recorded_store import RecordedStore
@@ -101,3 +102,16 @@ def test_the_command_opens_places(tmp_path: Path, opened: list[dict[str, object]
         assert code == 2, output
         assert said in output
     assert len(opened) == 3
+
+
+def test_a_place_is_found_without_reading_the_whole_invocation(
+    tmp_path: Path, opened: list[dict[str, object]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorded = RecordedStore(tmp_path)
+    recorded.invocation(ID + "1")
+    recorded.write()
+    monkeypatch.setattr(Client, "invocation", None)
+    environment = {"PLAYHEAD_STORE": str(tmp_path), "RESTATE_ADMIN_URL": "http://127.0.0.1:1"}
+    done = CliRunner().invoke(cli, ["open", "inv_1000#12"], env=environment)
+    assert done.exit_code == 0, done.output
+    assert opened[0]["invocation"] == ID + "1"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,6 +19,7 @@ from playhead.model import (
     InvocationGroup,
     InvocationGroups,
     InvocationPage,
+    Span,
     Tokens,
     Totals,
 )
@@ -104,6 +106,8 @@ class FakeReader:
     def __init__(self, rows: list[Invocation] | None = None) -> None:
         self.rows = some_rows() if rows is None else rows
         self.details: dict[str, InvocationDetail] = {}
+        self.stored_spans: dict[str, Span] = {}
+        """Spans with all they have, by id, for details that have outlines."""
         self.missing: tuple[str, ...] = ()
         self.limits: list[int] = []
         self.scans = 0
@@ -176,7 +180,9 @@ class FakeReader:
     async def copy_problems(self) -> tuple[str, ...]:
         return self.copying
 
-    async def invocation(self, invocation_id: str) -> InvocationDetail | None:
+    async def invocation(
+        self, invocation_id: str, *, outline: bool = False
+    ) -> InvocationDetail | None:
         if self.error:
             raise self.error
         if invocation_id in self.details:
@@ -185,6 +191,9 @@ class FakeReader:
             if row.id == invocation_id:
                 return InvocationDetail(row, (), (), (), (), {})
         return None
+
+    async def spans(self, invocation_id: str, span_ids: Sequence[str]) -> list[Span]:
+        return [self.stored_spans[id_] for id_ in span_ids if id_ in self.stored_spans]
 
     async def calls(self, invocation_id: str) -> CallTree | None:
         def called_by(ids: Any) -> InvocationPage:

@@ -19,6 +19,7 @@ from playhead.model import (
     InvocationPage,
     Order,
     ServiceReport,
+    Span,
     StateHistory,
     Status,
     Totals,
@@ -140,8 +141,19 @@ class InvocationReader(Protocol):
         """Return the calls of models, tools and steps in the store, by agent."""
         ...
 
-    async def invocation(self, invocation_id: str) -> InvocationDetail | None:
-        """Return one invocation in full; None when no source has it."""
+    async def invocation(
+        self, invocation_id: str, *, outline: bool = False
+    ) -> InvocationDetail | None:
+        """Return one invocation in full; None when no source has it.
+
+        Args:
+            invocation_id: the invocation.
+            outline: leave out prompts, answers and other contents of the spans of a large trace.
+        """
+        ...
+
+    async def spans(self, invocation_id: str, span_ids: Sequence[str]) -> Sequence[Span]:
+        """Return some spans of an invocation with all they have."""
         ...
 
     @property

@@ -54,7 +54,7 @@ def command(
 
             parse(expression)
         if invocation:
-            invocation = client.invocation(invocation).summary.id
+            invocation = _whole_id(client, invocation)
     _open(ctx, ctx.obj, invocation, index, expression, view)
 
 
@@ -88,6 +88,14 @@ def _parsed(place: str) -> tuple[str, int | None]:
             Exit.USAGE,
         )
     return found["id"], None if found["index"] is None else int(found["index"])
+
+
+def _whole_id(client: Client, invocation: str) -> str:
+    """Return the id that begins so: of a listed row, since a whole trace may be large."""
+    rows = client.invocations(filter=f"id:{invocation}", limit=2, figures=False).rows
+    if len(rows) == 1:
+        return rows[0].id
+    return client.invocation(invocation).summary.id  # archived, or says what is wrong
 
 
 def _write(

@@ -16,10 +16,12 @@ from playhead.decode import parts
 from playhead.model import Message
 from playhead.values import as_dict, as_json, as_list, as_text
 
-__all__ = ["prompt", "response"]
+__all__ = ["RESPONSES", "prompt", "response"]
 
 _PROMPTS = ("llm.input_messages", "gen_ai.prompt")
 _RESPONSES = ("llm.output_messages", "gen_ai.completion")
+RESPONSES = (*_RESPONSES, "ai.response.")
+"""What the names of the attributes of answers begin with."""
 _NUMBER = re.compile(r"\.(\d+)\.")
 
 

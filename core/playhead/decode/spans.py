@@ -11,7 +11,15 @@ from playhead.decode import flattened, parts
 from playhead.model import LlmCall, Message, Span, Tokens
 from playhead.values import as_dict, as_int, as_json, as_list, as_text
 
-__all__ = ["call_of", "complete_prompt", "is_answered", "is_llm_call", "llm_call", "messages"]
+__all__ = [
+    "answer_attributes",
+    "call_of",
+    "complete_prompt",
+    "is_answered",
+    "is_llm_call",
+    "llm_call",
+    "messages",
+]
 
 
 def is_llm_call(span: Span) -> bool:
@@ -60,6 +68,15 @@ def call_of(
         cache_write_tokens=as_int(names.CACHE_WRITE.of(attributes)),
         response_id=as_text(names.RESPONSE_IDS.of(attributes)),
     )
+
+
+def answer_attributes(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the attributes of a request's span that have the model's answer."""
+    return {
+        name: value
+        for name, value in attributes.items()
+        if name == names.OUTPUT_MESSAGES or name.startswith(flattened.RESPONSES)
+    }
 
 
 def messages(value: object) -> tuple[Message, ...]:

@@ -45,3 +45,6 @@ class Span:
     """Whether `end` was received, or is None. False when it is the end of the attempt instead."""
     lost: bool = False
     """Whether the end was not received and no longer will be: its process died."""
+    truncated: bool = False
+    """Whether long attributes, such as prompts and answers, and most events were left out, because
+    the trace is large; see `Reader.spans`."""

@@ -121,5 +121,8 @@ class Step:
     """How an `unfinished` step ended, such as `not finished: the invocation was killed`."""
     raw_length: int | None = None
     """Size of its payloads in bytes."""
+    request_id: str | None = None
+    """Id of the span with the prompt of an LLM step, if the prompt was left out; see
+    `Span.truncated`."""
     truncated: bool = False
     """Whether payloads were too large to be read with the journal; see `Reader.payload`."""

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+from playhead.conventions import ATTEMPT_SPAN_ID
+from playhead.decode.registry import decode_run
+from playhead.decode.spans import answer_attributes, is_answered
 from playhead.errors import PlayheadError, RestateError
 from playhead.journal import entries
-from playhead.model import InvocationDetail
+from playhead.model import InvocationDetail, Span
 from playhead.reader.archived import ArchiveClient
 from playhead.reader.figures import Figures
 from playhead.reader.invocation.detail import build_detail
@@ -22,12 +26,15 @@ from playhead.reader.listing.live import LiveInvocations
 from playhead.reader.listing.pages import gone
 from playhead.reader.listing.rows import invocation_of
 from playhead.reader.listing.stored import StoredInvocations
+from playhead.reader.listing.stored_spans import OUTLINE_BYTES
 from playhead.reader.sources import NO_SERVER, Sources, try_read
 from playhead.record.shared_requests import together
+from playhead.restate.rows import JournalRow
 from playhead.values import decode_value
 
 __all__ = ["InvocationReader"]
 
+CONTENTS_AT_ONCE = 500
 LARGE = 1000
 """Entries and spans above which an invocation is assembled in a thread: screens stay responsive."""
 
@@ -42,20 +49,27 @@ class InvocationReader:
         self._live = figures.live
         self._stored = figures.stored
         self._payloads = Payloads()
+        self._outlined: tuple[str, Sequence[Span]] = ("", ())
+        """The invocation whose outlines were read last, and the outlines."""
 
-    async def detail(self, invocation_id: str) -> InvocationDetail | None:
+    async def detail(self, invocation_id: str, *, outline: bool = False) -> InvocationDetail | None:
         """Return everything about one invocation; see `Reader.invocation`."""
         missing = self._sources.absent()
         with together():
-            live, stored, copying = await asyncio.gather(
+            live, stored, copying, size = await asyncio.gather(
                 try_read(self._live.rows([invocation_id]) if self._live else None, missing),
                 try_read(self._stored.rows([invocation_id]) if self._stored else None, missing),
                 self._sources.copy_problems(),
+                try_read(
+                    self._stored.spans.size(invocation_id) if self._stored and outline else None,
+                    missing,
+                ),
             )
         missing.extend(copying)
         row = next(iter(live or stored or ()), None)
         if row is None:
-            return await self._archived(invocation_id)
+            return await self._archived(invocation_id, outline=outline)
+        outline = (size or 0) > OUTLINE_BYTES
         source = self._live if live and self._live else self._stored
         assert source is not None
         head = invocation_of(row, "live" if source is self._live else "stored")
@@ -69,12 +83,16 @@ class InvocationReader:
                     source.object_state(head.service, head.key, head.cluster) if head.key else None,
                     missing,
                 ),
-                try_read(self._stored.spans(invocation_id) if self._stored else None, missing),
+                try_read(
+                    self._spans(invocation_id, outline=outline) if self._stored else None, missing
+                ),
                 try_read(self._stored.attempts([invocation_id]) if self._stored else None, missing),
             )
         payloads = await try_read(
             self._payloads.read(source, invocation_id, journal or ()), missing
         )
+        if outline and spans and any(_may_be_answer(row) for row in journal or ()):
+            spans = await try_read(self._with_answers(invocation_id, spans), missing)
         build = partial(
             build_detail,
             with_attempts(head, row, counted),
@@ -96,11 +114,50 @@ class InvocationReader:
         detail = with_phases(detail, phases_of(detail.summary, row, spells, now))
         return replace(detail, summary=summary, missing=self._sources.after_read(missing))
 
-    async def _archived(self, invocation_id: str) -> InvocationDetail | None:
+    async def _spans(self, invocation_id: str, *, outline: bool) -> list[Span]:
+        """Return the spans of an invocation; outlines that did not change are the same objects."""
+        assert self._stored is not None
+        if not outline:
+            return await self._stored.spans.read(invocation_id)
+        id_, known = self._outlined
+        known = known if id_ == invocation_id else ()
+        found = await self._stored.spans.read(invocation_id, outline=True, known=known)
+        self._outlined = (invocation_id, found)
+        return found
+
+    async def _with_answers(self, invocation_id: str, spans: Sequence[Span]) -> list[Span]:
+        """Add answers to outlines that only their answer relates to one in the journal."""
+        answers: dict[str, Mapping[str, Any]] = {}
+        wanted = [
+            span.span_id
+            for span in spans
+            if is_answered(span) and ATTEMPT_SPAN_ID not in span.attributes
+        ]
+        for start in range(0, len(wanted), CONTENTS_AT_ONCE):
+            ids = wanted[start : start + CONTENTS_AT_ONCE]
+            for span in await self.spans(invocation_id, ids):
+                answers[span.span_id] = answer_attributes(span.attributes)
+        return [
+            replace(span, attributes={**span.attributes, **answers[span.span_id]})
+            if span.span_id in answers
+            else span
+            for span in spans
+        ]
+
+    async def spans(self, invocation_id: str, span_ids: Sequence[str]) -> list[Span]:
+        """Return some spans of an invocation with all they have; see `Reader.spans`."""
+        if self._stored is None:
+            return []
+        found = await self._stored.spans.some(invocation_id, span_ids)
+        if len(found) < len(span_ids) and (archive := await self._archive()) is not None:
+            return await archive.spans(invocation_id, span_ids)
+        return found
+
+    async def _archived(self, invocation_id: str, *, outline: bool) -> InvocationDetail | None:
         """Return everything about an archived invocation; None when it is not archived."""
         if (archive := await self._archive()) is None:
             return None
-        detail = await archive.detail(invocation_id)
+        detail = await archive.detail(invocation_id, outline=outline)
         if detail is None:
             return None
         return replace(detail, missing=tuple(m for m in detail.missing if m != NO_SERVER))
@@ -156,3 +213,10 @@ class InvocationReader:
         if unreachable:
             raise unreachable
         return None
+
+
+def _may_be_answer(row: JournalRow) -> bool:
+    """Return whether a journal entry may have the answer of a model, by its name."""
+    if row.entry_type != "Command: Run":
+        return False
+    return decode_run(row.name, None, has_result=False).kind == "llm"

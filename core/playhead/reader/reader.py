@@ -20,6 +20,7 @@ from playhead.model import (
     InvocationPage,
     Order,
     ServiceReport,
+    Span,
     StateHistory,
     Totals,
 )
@@ -220,9 +221,27 @@ class Reader:
         """
         return await self._sources.copy_problems()
 
-    async def invocation(self, invocation_id: str) -> InvocationDetail | None:
-        """Return everything about one invocation; None when neither source has it."""
-        return await self._invocations.detail(invocation_id)
+    async def invocation(
+        self, invocation_id: str, *, outline: bool = False
+    ) -> InvocationDetail | None:
+        """Return everything about one invocation; None when neither source has it.
+
+        Args:
+            invocation_id: The invocation.
+            outline: Leave out prompts, answers and other contents of the spans of a large trace;
+                see `Span.truncated`.
+        """
+        return await self._invocations.detail(invocation_id, outline=outline)
+
+    async def spans(self, invocation_id: str, span_ids: Sequence[str]) -> list[Span]:
+        """Return some spans of an invocation with all they have, in any order.
+
+        The times are those of their processes, which `InvocationDetail.clocks` may correct.
+
+        Raises:
+            RecorderError: The recorder does not answer.
+        """
+        return await self._invocations.spans(invocation_id, span_ids)
 
     async def payload(self, invocation_id: str, index: int) -> Any:
         """Return the decoded content of one journal entry: JSON, text or bytes.

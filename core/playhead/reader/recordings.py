@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator
 from playhead.errors import PlayheadError, RecordingError
 from playhead.journal.recording import Recording, require_invocation_id
 from playhead.reader.invocation.recorded_prompts import add_prompts, has_model_steps
-from playhead.reader.listing.stored import StoredInvocations
+from playhead.reader.listing.stored_spans import StoredSpans
 from playhead.record.client import StoreClient, connect
 from playhead.restate.invocation_tables import STORE_TABLES, read_tables
 from playhead.settings import Settings
@@ -101,7 +101,7 @@ async def _add_stored_prompts(
             async with _open(settings, store) as source:
                 if source is None:
                     return recording
-                spans = await StoredInvocations(source).spans(recording.id)
+                spans = await StoredSpans(source).read(recording.id)
         return add_prompts(recording, spans)
     except Exception:  # a recording is useful without prompts, so errors of the store are ignored
         return recording

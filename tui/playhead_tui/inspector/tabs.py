@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from playhead.decode.spans import llm_call
 from playhead.formatting import clock, duration, seconds_between, tries_line, try_lines
-from playhead.model import InvocationDetail, LlmCall, StepState, TimelineRow
+from playhead.model import InvocationDetail, LlmCall, Span, StepState, TimelineRow
+from playhead.reader.invocation.contents import earlier_calls, left_out, whole_row
 from playhead.reader.invocation.conversation import repeated_messages
 from playhead.reader.invocation.llm_calls import is_model_call
 
@@ -43,25 +44,42 @@ class Tab:
     lines: Callable[[], Iterable[Line]]
 
 
-def tabs_of(row: TimelineRow, detail: InvocationDetail, *, whole: bool = False) -> list[Tab]:
+def tabs_of(
+    row: TimelineRow,
+    detail: InvocationDetail,
+    *,
+    whole: bool = False,
+    contents: Mapping[str, Span] | None = None,
+    problem: str = "",
+) -> list[Tab]:
     """Return the tabs with content for this row, from `Overview` to a step's `Raw`.
 
     Args:
         row: The row.
         detail: Its invocation.
         whole: Whether messages that an earlier call had are shown, too.
+        contents: Spans as they are stored, by id, for those that are outlines.
+        problem: Why other contents could not be read.
     """
+    read = contents or {}
+    missing = bool(left_out(row, detail).keys() - read.keys())
+    row = whole_row(row, read)
     tabs = [Tab("Overview", lambda: _overview(row, detail))]
     step, span = row.step, row.span
     if row.kind == "notice":
         return tabs
 
+    def reading() -> Iterator[Line]:
+        yield Line(problem or "Reading ...", "bad" if problem else "dim")
+
     def repeated(call: LlmCall) -> int:
-        return 0 if whole else repeated_messages(call, _earlier(row, detail))
+        return 0 if whole else repeated_messages(call, earlier_calls(row, detail, read))
 
     if step:
         llm = step.llm
-        if llm:
+        if llm and missing:
+            tabs.append(Tab(MESSAGES, reading))
+        elif llm:
             tabs.append(Tab(MESSAGES, lambda: conversation(llm, repeated(llm))))
         if step.input is not None or (step.tool and step.tool.arguments is not None):
             tabs.append(Tab("Input", lambda: step_lines.inputs(step)))
@@ -75,27 +93,18 @@ def tabs_of(row: TimelineRow, detail: InvocationDetail, *, whole: bool = False) 
     if span:
         messages = span_lines.conversation(span)
         names = {tab.name for tab in tabs}
-        if messages:
+        if missing and is_model_call(span) and MESSAGES not in names:
+            tabs.append(Tab(MESSAGES, reading))
+        elif messages:
             call = llm_call(span)
             name = f"Span's {MESSAGES.lower()}" if MESSAGES in names else MESSAGES
             tabs.append(Tab(name, lambda: folded_messages(messages, repeated(call))))
         if span.status == "error" or any(event.name == "exception" for event in span.events):
             name = f"Span's {ERROR.lower()}" if ERROR in names else ERROR
             tabs.append(Tab(name, lambda: span_lines.errors(span)))
-        tabs.append(Tab("Attributes", lambda: span_lines.attributes(span)))
+        lines = reading if missing else lambda: span_lines.attributes(span)
+        tabs.append(Tab("Attributes", lines))
     return tabs
-
-
-def _earlier(row: TimelineRow, detail: InvocationDetail) -> Iterator[LlmCall]:
-    """Yield the LLM calls before a row, from the same source: steps or spans."""
-    if row.step is not None:
-        for step in detail.steps:
-            if step.llm is not None and step.index < row.step.index:
-                yield step.llm
-    elif row.span is not None:
-        for span in detail.spans:
-            if span.start < row.span.start and is_model_call(span):
-                yield llm_call(span)
 
 
 def _overview(row: TimelineRow, detail: InvocationDetail) -> Iterator[Line]:

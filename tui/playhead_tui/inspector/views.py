@@ -34,8 +34,17 @@ DEEPEST = 20
 """Depth from which spans are not indented further."""
 
 
-def turn_lines(turns: Sequence[Turn]) -> Iterator[Line]:
-    """Yield what each call added to the conversation, and its answer."""
+def turn_lines(turns: Sequence[Turn], before: int = 0) -> Iterator[Line]:
+    """Yield what each call added to the conversation, and its answer.
+
+    Args:
+        turns: The calls.
+        before: Number of earlier calls that are not among them.
+    """
+    if before:
+        yield Line(f"The last {len(turns)} of {before + len(turns)} LLM calls.", "warn")
+        yield Line("`playhead show ID --view conversation` shows all.", "dim")
+        yield Line("")
     if not turns:
         yield Line("No LLM call is recorded.", "dim")
     for turn in turns:

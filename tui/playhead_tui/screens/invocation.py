@@ -16,7 +16,7 @@ from textual.widget import Widget
 from playhead_tui.actions.copy import as_json
 from playhead_tui.drawing.document import Line, value_lines
 from playhead_tui.interfaces import Dashboard
-from playhead_tui.screens.invocation_reads import InvocationReads, RawEntryRead
+from playhead_tui.screens.invocation_reads import ContentsRead, InvocationReads, RawEntryRead
 from playhead_tui.timeline.folding import opening_row, row_fails, row_matches
 from playhead_tui.widgets.chips import Chips
 from playhead_tui.widgets.inspector import Inspector
@@ -247,6 +247,14 @@ class InvocationScreen(InvocationReads):
         """Read the raw entry in a worker."""
         self.read_raw(message.entry, decoded=message.decoded)
 
+    def on_inspector_contents_wanted(self, message: Inspector.ContentsWanted) -> None:
+        """Read the contents of spans in a worker."""
+        self.read_contents(message.invocation_id, message.span_ids)
+
+    def on_contents_read(self, message: ContentsRead) -> None:
+        """Show the contents if their row is still selected."""
+        self.inspector.show_contents(message.invocation_id, message.spans, message.problem)
+
     def on_raw_entry_read(self, message: RawEntryRead) -> None:
         """Show the raw entry if its row is still selected."""
         self.inspector.show_raw(message.entry, message.content, decoded=message.decoded)
@@ -381,6 +389,7 @@ class InvocationScreen(InvocationReads):
             }
             row = self.current
             if row:
-                selected = row.step or row.span or row
+                read = self.inspector.row or row
+                selected = read.step or read.span or read
                 more["s"] = (("Row", "The selected row as JSON"), lambda: as_json(selected))
             self.choose_copy(detail.summary, more)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from playhead.formatting import clock_line
-from playhead.model import Invocation, InvocationDetail, InvocationPage
+from playhead.model import Invocation, InvocationDetail, InvocationPage, Span
 from playhead.reader.invocation.nested import CalledInvocation
 from textual import work
 from textual.message import Message
@@ -22,7 +22,7 @@ from playhead_tui.sources.row_merge import KnownRow
 from playhead_tui.widgets.invocation_header import InvocationHeader
 from playhead_tui.widgets.notes import Notes
 
-__all__ = ["DetailRead", "InvocationReads", "RawEntryRead"]
+__all__ = ["ContentsRead", "DetailRead", "InvocationReads", "RawEntryRead"]
 
 ENDED_SECONDS = 5.0
 """Seconds between two reads of an invocation that has ended: late spans still arrive."""
@@ -65,6 +65,17 @@ class RawEntryRead(Message, bubble=False):
         self.entry = entry
         """Invocation id and journal index."""
         self.content = content
+
+
+class ContentsRead(Message, bubble=False):
+    """Posted when spans were read with all they have, or could not be read."""
+
+    def __init__(self, invocation_id: str, spans: Sequence[Span], problem: str = "") -> None:
+        super().__init__()
+        self.invocation_id = invocation_id
+        self.spans = spans
+        self.problem = problem
+        """Why they could not be read."""
 
 
 class CalledRead(Message, bubble=False):
@@ -185,7 +196,8 @@ class InvocationReads(PollingScreen):
     async def read(self) -> tuple[InvocationDetail | None, float]:
         """Read the invocation in full; return it with the time at which the read started."""
         started = time.monotonic()
-        return await self.dashboard.reader.invocation(self.invocation_id), started
+        reader = self.dashboard.reader
+        return await reader.invocation(self.invocation_id, outline=True), started
 
     def deliver(self, result: tuple[InvocationDetail | None, float]) -> None:
         """Post the invocation to the handler."""
@@ -256,6 +268,17 @@ class InvocationReads(PollingScreen):
             self.show()
         if first:
             self.go_to_what_matters()
+
+    @work(group="contents", exclusive=True)
+    async def read_contents(self, invocation_id: str, span_ids: Sequence[str]) -> None:
+        """Read spans with all they have in a worker; a later read ends this one."""
+        try:
+            spans = await self.dashboard.reader.spans(invocation_id, span_ids)
+        except Exception as error:
+            text = f"Cannot be read: {error or type(error).__name__}"
+            self.post_message(ContentsRead(invocation_id, (), text))
+            return
+        self.post_message(ContentsRead(invocation_id, spans))
 
     @work(group="raw")
     async def read_raw(self, entry: tuple[str, int], *, decoded: bool) -> None:

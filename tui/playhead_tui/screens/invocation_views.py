@@ -8,7 +8,6 @@ from typing import ClassVar
 from playhead.model import InvocationDetail
 from playhead.reader.invocation.attempt_contents import attempt_contents
 from playhead.reader.invocation.call_tree import CallTree
-from playhead.reader.invocation.conversation import conversation
 from playhead.reader.invocation.event_log import event_log
 from playhead.reader.invocation.key_changes import key_changes
 from playhead.reader.invocation.span_tree import span_tree
@@ -27,6 +26,7 @@ from playhead_tui.inspector.views import (
 )
 from playhead_tui.interfaces import Dashboard
 from playhead_tui.screens.polling import PollingScreen
+from playhead_tui.sources.turns import Conversation, read_turns
 from playhead_tui.widgets.invocation_header import InvocationHeader
 from playhead_tui.widgets.key_footer import KeyFooter
 from playhead_tui.widgets.notes import Notes
@@ -35,16 +35,19 @@ from playhead_tui.widgets.text_pane import TextPane
 __all__ = ["InvocationViews"]
 
 VIEWS = ("Conversation", "Attempts", "State changes", "Calls", "Trace", "Events")
+MOST_TURNS = 1000
+"""LLM calls that the conversation shows, the last ones."""
 UNUSED = ("hold_view", "follow", "match", "answer", "filter")
 """Actions of the base that have no meaning for a text."""
 
 
 @dataclass(frozen=True)
 class Whole:
-    """An invocation, and its calls once they were wanted."""
+    """An invocation, and its calls and its conversation once they were wanted."""
 
     detail: InvocationDetail | None
     calls: CallTree | None
+    conversation: Conversation | None = None
 
 
 class WholeRead(Message):
@@ -80,6 +83,7 @@ class InvocationViews(PollingScreen):
         super().__init__(dashboard)
         self.detail = detail
         self.calls: CallTree | None = None
+        self.conversation: Conversation | None = None
 
     def compose(self) -> ComposeResult:
         """Lay out the header, the text, the notes and the keys."""
@@ -114,7 +118,10 @@ class InvocationViews(PollingScreen):
         """Read the invocation, and its calls while they are shown."""
         reader, id_ = self.dashboard.reader, self.detail.summary.id
         calls = await reader.calls(id_) if VIEWS[self.pane.tab] == "Calls" else None
-        return Whole(await reader.invocation(id_), calls)
+        detail = await reader.invocation(id_, outline=True)
+        if detail is None or VIEWS[self.pane.tab] != "Conversation":
+            return Whole(detail, calls)
+        return Whole(detail, calls, await read_turns(reader, detail, MOST_TURNS))
 
     def deliver(self, result: Whole) -> None:
         """Post the invocation to the handler."""
@@ -123,21 +130,24 @@ class InvocationViews(PollingScreen):
     def on_whole_read(self, message: WholeRead) -> None:
         """Show what has changed."""
         whole = message.whole
-        before = (self.detail, self.calls)
+        before = (self.detail, self.calls, self.conversation)
         self.detail = whole.detail or self.detail
         self.calls = whole.calls or self.calls
+        self.conversation = whole.conversation or self.conversation
         missing = self.calls.missing if self.calls else ()
         sentences = dict.fromkeys((*self.dashboard.notes, *self.detail.missing, *missing))
         self.query_one(Notes).show_notes(tuple(sentences))
-        if before != (self.detail, self.calls):
+        if before != (self.detail, self.calls, self.conversation):
             self._show(stay=True)
 
     def _show(self, *, stay: bool) -> None:
         detail = self.detail
         self.query_one(InvocationHeader).show_invocation(detail.summary.id, detail)
+        reading = [Line("Reading ...", "dim")]
         match VIEWS[self.pane.tab]:
             case "Conversation":
-                lines = list(turn_lines(conversation(detail)))
+                known = self.conversation
+                lines = list(turn_lines(known.turns, known.before)) if known else reading
             case "Attempts":
                 lines = list(attempt_lines(attempt_contents(detail)))
             case "State changes":
@@ -147,7 +157,6 @@ class InvocationViews(PollingScreen):
             case "Events":
                 lines = list(event_lines(event_log(detail)))
             case _:
-                reading = [Line("Reading ...", "dim")]
                 lines = list(call_lines(self.calls)) if self.calls else reading
         self.pane.show_lines(lines, stay=stay)
 

@@ -62,7 +62,7 @@ class CalledInvocations:
         before = self.known.get(id_, CalledInvocation()).detail
         self._read_at[id_] = self._clock()
         try:
-            detail = await reader.invocation(id_)
+            detail = await reader.invocation(id_, outline=True)
         except Exception as error:
             return CalledInvocation(before, str(error) or type(error).__name__)
         if detail is None:

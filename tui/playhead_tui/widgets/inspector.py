@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from playhead.formatting import size
-from playhead.model import InvocationDetail, TimelineRow
+from playhead.model import InvocationDetail, Span, TimelineRow
+from playhead.reader.invocation.contents import left_out, whole_row
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
@@ -37,6 +39,18 @@ class Inspector(TextPane):
             """Invocation id and journal index."""
             self.decoded = decoded
 
+    class ContentsWanted(Message):
+        """Posted when the contents of spans are needed that the outline of a trace left out."""
+
+        def __init__(self, invocation_id: str, span_ids: Sequence[str]) -> None:
+            super().__init__()
+            self.invocation_id = invocation_id
+            self.span_ids = span_ids
+
+        def can_replace(self, message: Message) -> bool:
+            """Keep only the newest one: other rows are no longer selected."""
+            return isinstance(message, Inspector.ContentsWanted)
+
     def __init__(self, *, glyphs: Glyphs = UNICODE, widget_id: str | None = None) -> None:
         super().__init__("Overview", glyphs=glyphs, widget_id=widget_id)
         self._row: TimelineRow | None = None
@@ -44,6 +58,12 @@ class Inspector(TextPane):
         self._wanted_tab = "Overview"
         self._raw: dict[tuple[str, int, bool], object] = {}
         """Bytes and decoded contents by invocation id, journal index and whether decoded."""
+        self._contents: dict[str, tuple[Span, Span]] = {}
+        """The outlines of spans, and the spans as they are stored, of one invocation, by id."""
+        self._wanted: dict[str, Span] = {}
+        """The outlines whose contents are being read."""
+        self._problem = ""
+        """Why contents could not be read."""
         self.all_messages = False
         """Whether messages of earlier calls are shown again."""
         self._detail: InvocationDetail | None = None
@@ -53,8 +73,60 @@ class Inspector(TextPane):
         if row == self._row and self._sections:
             return
         stay = row is not None and self._row is not None and row.key == self._row.key
+        if self._detail is None or self._detail.summary.id != detail.summary.id:
+            self._contents.clear()
         self._row, self._detail = row, detail
-        self._sections = tabs_of(row, detail, whole=self.all_messages) if row else []
+        self._want_contents()
+        self._show_sections(stay=stay)
+
+    def _want_contents(self) -> None:
+        """Have the contents of the row's spans read that are not known as they are now."""
+        if self._row is None or self._detail is None:
+            return
+        needed = left_out(self._row, self._detail)
+        self._wanted = {
+            id_: span
+            for id_, span in needed.items()
+            if id_ not in self._contents or self._contents[id_][0] != span
+        }
+        for id_ in [id_ for id_ in self._contents if id_ in self._wanted or id_ not in needed]:
+            del self._contents[id_]
+        self._problem = ""
+        if self._wanted:
+            self.post_message(self.ContentsWanted(self._detail.summary.id, [*self._wanted]))
+
+    def show_contents(self, invocation_id: str, spans: Sequence[Span], problem: str = "") -> None:
+        """Show the contents of spans, if they are those of the selected row.
+
+        Args:
+            invocation_id: Their invocation.
+            spans: The spans as they are stored; empty if they could not be read.
+            problem: Why they could not be read.
+        """
+        if self._detail is None or self._detail.summary.id != invocation_id:
+            return
+        for span in spans:
+            if (outline := self._wanted.pop(span.span_id, None)) is not None:
+                self._contents[span.span_id] = (outline, span)
+        self._problem = problem or ("The store no longer has it." if self._wanted else "")
+        self._show_sections(stay=True)
+
+    @property
+    def row(self) -> TimelineRow | None:
+        """The row, with the contents that were read."""
+        return whole_row(self._row, self._read) if self._row else None
+
+    @property
+    def _read(self) -> dict[str, Span]:
+        return {id_: read for id_, (_, read) in self._contents.items()}
+
+    def _show_sections(self, *, stay: bool) -> None:
+        row, detail = self._row, self._detail
+        self._sections = []
+        if row is not None and detail is not None:
+            self._sections = tabs_of(
+                row, detail, whole=self.all_messages, contents=self._read, problem=self._problem
+            )
         names = [tab.name for tab in self._sections]
         self.tabs = names or ["Overview"]
         self.tab = names.index(self._wanted_tab) if self._wanted_tab in names else 0
@@ -79,8 +151,7 @@ class Inspector(TextPane):
         """Fold the messages that an earlier call had, or show them."""
         self.all_messages = not self.all_messages
         if self._row and self._detail:
-            self._sections = tabs_of(self._row, self._detail, whole=self.all_messages)
-            self._show_tab(stay=False)
+            self._show_sections(stay=False)
 
     def _show_tab(self, *, stay: bool) -> None:
         if not self._sections:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from playhead.formatting import attempts_line, calls_of, cost, elapsed, reason, times, tokens
 from playhead.model import Invocation, InvocationDetail
-from playhead.reader.invocation.conversation import conversation
+from playhead.reader.invocation.conversation import Turn
 
 from playhead_tui.drawing.document import Line, heading, value_lines
 from playhead_tui.drawing.glyphs import UNICODE, Glyphs
@@ -35,9 +35,9 @@ class Preview(TextPane):
             self.shown = row.id
             self.show_lines([*_head(row), Line(""), Line("Reading ...", "dim")], stay=False)
 
-    def show_detail(self, detail: InvocationDetail) -> None:
-        """Show an invocation."""
-        self.show_lines(list(_lines(detail)), stay=True)
+    def show_detail(self, detail: InvocationDetail, turns: Sequence[Turn]) -> None:
+        """Show an invocation and its last turns."""
+        self.show_lines(list(_lines(detail, turns)), stay=True)
 
 
 def _head(row: Invocation) -> Iterator[Line]:
@@ -54,9 +54,8 @@ def _head(row: Invocation) -> Iterator[Line]:
         yield Line(text, "bad" if row.status in ("failed", "killed") else "warn")
 
 
-def _lines(detail: InvocationDetail) -> Iterator[Line]:
+def _lines(detail: InvocationDetail, turns: Sequence[Turn]) -> Iterator[Line]:
     yield from _head(detail.summary)
-    turns = conversation(detail)
     if turns:
         yield from heading("Last model call")
         yield from turn_lines(turns[-1:])

@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from playhead.conventions import AGENT_NAMES
-from playhead.decode.spans import llm_call
-from playhead.model import InvocationDetail, LlmCall, Message, TimelineRow
+from playhead.decode.spans import call_of, llm_call
+from playhead.model import InvocationDetail, LlmCall, Message, Span, TimelineRow
+from playhead.reader.invocation.contents import whole_row
 from playhead.reader.invocation.llm_calls import find_duplicates, is_model_call
 from playhead.values import as_text
 
-__all__ = ["Turn", "conversation", "repeated_messages"]
+__all__ = [
+    "EarlierPrompts",
+    "ModelCall",
+    "Turn",
+    "conversation",
+    "model_calls",
+    "repeated_messages",
+    "turns_of",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,31 +49,56 @@ class Turn:
     error: str | None = None
 
 
+class ModelCall(NamedTuple):
+    """An LLM call of an invocation."""
+
+    row: TimelineRow
+    journal_index: int | None
+    """Journal index of its step; None for a span without one."""
+
+    @property
+    def left_out(self) -> str | None:
+        """Id of the span whose contents it needs, if the row has an outline only."""
+        if self.row.step is not None:
+            return self.row.step.request_id
+        return self.row.span.span_id if self.row.span and self.row.span.truncated else None
+
+
 def conversation(detail: InvocationDetail) -> tuple[Turn, ...]:
     """Return the LLM calls of an invocation in order of time, each call once.
 
     A call is shown by its span, which has the prompt, or by its step, which has the journal index;
     see `playhead.journal.llm_calls`.
     """
-    turns: list[Turn] = []
-    before = EarlierPrompts()
-    for row, call, index in _calls(detail):
+    return tuple(turns_of(model_calls(detail), {}, EarlierPrompts()))
+
+
+def turns_of(
+    calls: Iterable[ModelCall], contents: Mapping[str, Span], before: EarlierPrompts
+) -> Iterator[Turn]:
+    """Yield the turns of calls.
+
+    Args:
+        calls: The calls, in order of time.
+        contents: Spans as they are stored, by id, for calls with `left_out` contents.
+        before: The prompts of the calls before; those of these calls are added.
+    """
+    for one, index in calls:
+        row = whole_row(one, contents)
+        call = _call(row)
         repeated = None if call.prompt is None else before.repeated(call.prompt)
-        turns.append(
-            Turn(
-                key=row.key,
-                index=index,
-                at=row.started_at,
-                agent=_agent(row),
-                model=call.model or "",
-                repeated=repeated,
-                added=(call.prompt or ())[repeated or 0 :],
-                answer=_answer(call),
-                error=_error(row),
-            )
+        yield Turn(
+            key=row.key,
+            index=index,
+            at=row.started_at,
+            agent=_agent(row),
+            model=call.model or "",
+            repeated=repeated,
+            added=(call.prompt or ())[repeated or 0 :],
+            answer=_answer(call),
+            error=_error(row),
         )
         before.add(call.prompt or ())
-    return tuple(turns)
 
 
 def repeated_messages(call: LlmCall, before: Iterable[LlmCall]) -> int:
@@ -118,25 +153,35 @@ def _digests(prompt: Sequence[Message]) -> Iterator[bytes]:
         yield digest
 
 
-def _calls(detail: InvocationDetail) -> Iterator[tuple[TimelineRow, LlmCall, int | None]]:
-    """Yield the rows of the calls, each with its content and its journal index."""
+def model_calls(detail: InvocationDetail) -> list[ModelCall]:
+    """Return the LLM calls in order of time, each call once."""
     left_out, by_span = find_duplicates(detail.summary, detail.steps, detail.spans)
     steps = {step.index: step for step in detail.steps}
-    unpaired = [steps[index] for index in sorted(by_span)]
-    found: list[tuple[TimelineRow, LlmCall, int | None]] = []
+    requested = {steps[index].request_id: index for index in by_span}
+    unpaired = [steps[index] for index in sorted(by_span) if steps[index].request_id is None]
+    found: list[ModelCall] = []
     for row in detail.timeline:
         if row.step is not None and row.step.kind == "llm":
             if row.step.index not in by_span:
-                call = row.step.llm or LlmCall(None, None, None, "")
-                found.append((row, call, row.step.index))
+                found.append(ModelCall(row, row.step.index))
         elif row.span is not None and is_model_call(row.span) and row.span.span_id not in left_out:
-            call = llm_call(row.span)
-            step = next((one for one in unpaired if one.llm and _same(one.llm, call)), None)
-            if step is not None:
-                unpaired.remove(step)
-            found.append((row, call, step.index if step else None))
-    found.sort(key=lambda one: (one[0].started_at is None, one[0].started_at))
-    yield from found
+            index = requested.get(row.span.span_id)
+            if index is None and unpaired:
+                call = call_of(row.span.attributes, prompt=False)
+                step = next((one for one in unpaired if one.llm and _same(one.llm, call)), None)
+                if step is not None:
+                    unpaired.remove(step)
+                    index = step.index
+            found.append(ModelCall(row, index))
+    found.sort(key=lambda one: (one.row.started_at is None, one.row.started_at))
+    return found
+
+
+def _call(row: TimelineRow) -> LlmCall:
+    if row.step is not None:
+        return row.step.llm or LlmCall(None, None, None, "")
+    assert row.span is not None
+    return llm_call(row.span)
 
 
 def _same(one: LlmCall, other: LlmCall) -> bool:

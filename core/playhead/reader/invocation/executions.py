@@ -10,7 +10,7 @@ from playhead.conventions import COMMAND_INDEX, COMPLETION_ID, REPLAYED, is_set
 from playhead.decode.spans import is_llm_call, llm_call
 from playhead.model import LlmCall, Span, Step
 
-__all__ = ["add_prompts", "request_spans", "step_executions"]
+__all__ = ["add_prompts", "request_spans", "step_executions", "with_prompt"]
 
 
 def step_executions(steps: Sequence[Step], spans: Sequence[Span]) -> Mapping[int, list[Span]]:
@@ -34,11 +34,18 @@ def add_prompts(
     """Add the prompt and other data from the spans of their requests to LLM steps."""
     requests = request_spans(steps, executions, spans)
     return [
-        replace(step, llm=_joined(step.llm, requests[step.index]))
-        if step.index in requests
-        else step
+        with_prompt(step, requests[step.index]) if step.index in requests else step
         for step in steps
     ]
+
+
+def with_prompt(step: Step, request: Span) -> Step:
+    """Return an LLM step with the prompt and other data from the span of its request."""
+    return replace(
+        step,
+        llm=_joined(step.llm, request),
+        request_id=request.span_id if request.truncated else None,
+    )
 
 
 def request_spans(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from playhead.conventions import AGENT_NAMES, REPLAYED, is_set
-from playhead.decode.spans import call_of, is_answered
+from playhead.decode.spans import call_of, is_answered, is_llm_call
 from playhead.journal.llm_calls import Answer, CallSpan, Duplicate, call_span, find_calls
 from playhead.model import Cost, Invocation, Span, Step, TimelineRow, Tokens
 from playhead.reader.costs import priced_call, total_cost
@@ -103,7 +103,7 @@ def find_duplicates(
 
 def is_model_call(span: Span) -> bool:
     """Return whether a span is a request to a model that was sent, answered or not."""
-    return _call_span(span).kind == "llm" and not is_set(span.attributes.get(REPLAYED))
+    return is_llm_call(span) and not is_set(span.attributes.get(REPLAYED))
 
 
 def _journaled(steps: Sequence[Step]) -> dict[int, Step]:

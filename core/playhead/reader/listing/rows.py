@@ -54,6 +54,12 @@ class SharedTexts(dict[str, str]):
     """Texts that spans of a trace have in common: each is in memory once."""
 
     LONGEST = 100
+    LONGEST_SHARED = 1000
+    MOST_SHARED = 1000
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._attributes: dict[str, Mapping[str, Any]] = {}
 
     def of(self, value: Any) -> Any:
         """Return an equal text that was seen before, else the value itself."""
@@ -61,20 +67,30 @@ class SharedTexts(dict[str, str]):
             return self.setdefault(value, value)
         return value
 
+    def attributes(self, value: object) -> Mapping[str, Any]:
+        """Return the attributes in a JSON text; short texts that are equal share them."""
+        text = value if isinstance(value, str) else ""
+        if (known := self._attributes.get(text)) is not None:
+            return known
+        found = {self.of(name): self.of(one) for name, one in parse_json(value).items()}
+        if text and len(text) <= self.LONGEST_SHARED and len(self._attributes) < self.MOST_SHARED:
+            self._attributes[text] = found
+        return found
+
     def text(self, value: object) -> str:
         """Return the value as a text; None is an empty one."""
         found: str = self.of(str(value or ""))
         return found
 
 
-def span_of(row: Mapping[str, Any], texts: SharedTexts) -> Span:
+def span_of(row: Mapping[str, Any], texts: SharedTexts, *, truncated: bool = False) -> Span:
     """Return the span in a row of the store's `spans`.
 
     Args:
         row: The row.
         texts: Texts of the spans that are read together.
+        truncated: Whether it is an outline; see `Span.truncated`.
     """
-    attributes = parse_json(row.get("attributes"))
     return Span(
         trace_id=texts.text(row["trace_id"]),
         span_id=texts.text(row["span_id"]),
@@ -87,10 +103,11 @@ def span_of(row: Mapping[str, Any], texts: SharedTexts) -> Span:
         end=_time(row.get("end_unix_nano")),
         status=_span_status(row.get("status_code")),
         status_message=str(row.get("status_message") or ""),
-        attributes={texts.of(name): texts.of(value) for name, value in attributes.items()},
+        attributes=texts.attributes(row.get("attributes")),
         events=tuple(_event(as_dict(event)) for event in _list(row.get("events"))),
         invocation_id=texts.of(row.get("invocation_id")),
         instance=texts.of(as_text(row.get("instance"))),
+        truncated=truncated,
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from playhead.errors import QueryError
 from playhead.filters.language import Filter
 from playhead.filters.store import StoreCondition
-from playhead.model import Invocation, Order, Span
+from playhead.model import Invocation, Order
 from playhead.reader.listing.attempt_counts import Period, StoredAttempts
 from playhead.reader.listing.endings import Endings
 from playhead.reader.listing.matching import matching
@@ -23,8 +23,9 @@ from playhead.reader.listing.order_sql import (
 )
 from playhead.reader.listing.reasons import commands_by_id, pause_failure
 from playhead.reader.listing.recent import Recent
-from playhead.reader.listing.rows import SPAN_COLUMNS, SharedTexts, invocation_of, span_of
+from playhead.reader.listing.rows import invocation_of
 from playhead.reader.listing.stored_counts import COUNTS, OLDER_COUNTS, Counts, counts_of
+from playhead.reader.listing.stored_spans import StoredSpans
 from playhead.reader.listing.text_search import search_parts
 from playhead.reader.listing.waiting import Queue
 from playhead.record.client import StoreClient
@@ -43,7 +44,6 @@ UNION ALL BY NAME SELECT 'period' AS part, * FROM ({PERIODS})
 UNION ALL BY NAME SELECT 'counts' AS part, * FROM ({COUNTS_OF})
 """
 """All of these in one request."""
-SPANS_AT_ONCE = 5000
 FEW = 10
 """Number of invocations up to which that takes less: a recorder keeps the answers to the parts."""
 
@@ -85,6 +85,7 @@ class StoredInvocations:
 
     def __init__(self, client: StoreClient) -> None:
         self.client = client
+        self.spans = StoredSpans(client)
         self._endings = Endings("journal")
         self._invocations = Recent[Invocation]()
         self._counts = Recent[Counts]()
@@ -328,28 +329,6 @@ class StoredInvocations:
     async def statuses(self, ids: Sequence[str]) -> Sequence[Mapping[str, Any]]:
         """Return the rows of these invocations in any order; unknown ids are left out."""
         return await self.rows(ids)
-
-    async def spans(self, invocation_id: str) -> list[Span]:
-        """Return the spans of one invocation in order of start.
-
-        They are read in parts, so that a large trace needs memory for its spans only, stays below
-        the limits of a query, and lets other tasks run.
-        """
-        found: list[Span] = []
-        texts = SharedTexts()
-        after = ""
-        last: list[Any] = []
-        while True:
-            rows = await self.client.rows(
-                f"SELECT {', '.join(SPAN_COLUMNS)} FROM spans WHERE invocation_id = ?{after}"
-                f" ORDER BY start_unix_nano, span_id, trace_id LIMIT {SPANS_AT_ONCE}",
-                [invocation_id, *last],
-            )
-            found += [span_of(row, texts) for row in rows]
-            if len(rows) < SPANS_AT_ONCE:
-                return found
-            after = " AND (start_unix_nano, span_id, trace_id) > (?, ?, ?)"
-            last = [rows[-1][name] for name in ("start_unix_nano", "span_id", "trace_id")]
 
 
 def _by_id(rows: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
