@@ -1,9 +1,10 @@
-"""Conversions of untrusted JSON and payload bytes; none of them raises."""
+"""Conversions of untrusted JSON and payload bytes, none of which raises; times in JSON."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, cast
 
 __all__ = [
@@ -15,7 +16,19 @@ __all__ = [
     "decode_value",
     "readable",
     "to_json_line",
+    "utc_text",
 ]
+
+
+def utc_text(at: datetime, *, timespec: str = "auto") -> str:
+    """Return a time as in all JSON: ISO 8601 in UTC with `Z`.
+
+    Args:
+        at: The time; in UTC if it has no time zone.
+        timespec: As for `datetime.isoformat`.
+    """
+    utc = at.astimezone(UTC) if at.tzinfo else at
+    return utc.replace(tzinfo=None).isoformat(timespec=timespec) + "Z"
 
 
 def as_dict(value: object) -> Mapping[str, Any]:

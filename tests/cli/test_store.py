@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import duckdb
 import pytest
 from click.testing import CliRunner, Result
 from playhead.cli import cli
+from playhead.formatting import date_time
 from playhead.record.process import start_recorder
 from playhead.settings import Settings
 from playhead.store.database import Store
@@ -54,7 +56,7 @@ def test_sizes(settings: Settings) -> None:
     assert rows["invocations"]["rows"] == 2
     assert rows["invocations"]["oldest"] == "2026-03-10T12:00:00Z"
     shown = run(settings, "store").stdout
-    assert "2026-03-10T12:00:00Z" in shown
+    assert date_time(datetime(2026, 3, 10, 12, tzinfo=UTC)) in shown
     lines = {line.split("\t")[0]: line.split("\t") for line in shown.splitlines()}
     assert lines["invocations"][1] == "2"
     assert lines["spans"][1:3] == ["0", "0 B"]

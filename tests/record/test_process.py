@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -261,4 +262,5 @@ def test_the_log_of_states_is_json(settings: Settings, tmp_path: Path) -> None:
     states = [json.loads(line) for line in log.read_text().splitlines()]
     assert [state["event"] for state in states] == ["started", "stopping"]
     assert states[0]["spans"] == 0
-    assert states[0]["time"].endswith("+00:00")
+    for at in (states[0]["time"], states[0]["started_at"]):
+        assert re.fullmatch(r"[-0-9]{10}T[:0-9]{8}(\.[0-9]{3})?Z", at)

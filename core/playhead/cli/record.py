@@ -18,6 +18,7 @@ from playhead.cli.questions import forbid_if_read_only
 from playhead.formatting import date_time, size, whole
 from playhead.settings import Settings
 from playhead.text import clean, escape_json, without_password
+from playhead.values import utc_text
 
 if TYPE_CHECKING:
     from playhead.record.recorder import Recorder, RecorderOptions
@@ -266,7 +267,7 @@ async def _log_states(recorder: Recorder, stop: asyncio.Event) -> None:
 
 
 def _log(event: str, health: dict[str, Any]) -> None:
-    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    now = utc_text(datetime.now(UTC), timespec="milliseconds")
     click.echo(escape_json(json.dumps({"time": now, "event": event, **health})))
 
 

@@ -10,7 +10,8 @@ import click
 
 from playhead.cli.options import json_option
 from playhead.cli.output import echo_json, table
-from playhead.formatting import size, whole
+from playhead.formatting import date_time, size, whole
+from playhead.restate.rows import parse_time
 from playhead.settings import Settings
 from playhead.text import clean
 
@@ -96,8 +97,7 @@ def _show(document: dict[str, Any]) -> None:
             whole(row["rows"]),
             # Not in the file yet, or in a block of others.
             size(row["bytes"]) if row["bytes"] or not row["rows"] else "-",
-            row["oldest"] or "",
-            row["newest"] or "",
+            *(date_time(parse_time(row[name])) for name in ("oldest", "newest")),
         )
         for row in document["tables"]
     ]

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from playhead.doctor.check import Check, failed, passed, skipped, warning
 from playhead.errors import RestateError
-from playhead.formatting import duration
+from playhead.formatting import date_time, duration
 from playhead.restate.client import RestateClient
 from playhead.restate.control import Control
 
@@ -165,11 +165,11 @@ def _clock(date: str | None, begun: float, ended: float) -> Check:
         return skipped("clock", f"the server's Date header cannot be read: {date}")
     ahead = max(theirs - ended, begun - (theirs + 1), 0.0)
     if ahead > MAX_SKEW_SECONDS:
-        here = datetime.now(UTC).strftime("%H:%M:%S")
+        here = date_time(datetime.now(UTC))
         return warning(
             "clock",
             "server-clock",
-            f"the server's clock and this machine's differ by {duration(ahead)} ({here} UTC here)",
+            f"the server's clock and this machine's differ by {duration(ahead)} ({here} here)",
             "Synchronize both clocks with NTP: ages and timelines are wrong by this difference.",
         )
     return passed("clock", "the server's clock and this machine's agree")

@@ -39,6 +39,7 @@ from playhead.store.figures import begin_figures
 from playhead.store.llm_calls import rebuild_llm_calls
 from playhead.store.query_limits import Limits
 from playhead.store.retention import Keep
+from playhead.values import utc_text
 
 __all__ = ["Recorder", "RecorderOptions", "open_recorder"]
 
@@ -93,7 +94,7 @@ class Recorder:
         if copier is not None:
             journals = {
                 "invocations": copier.invocations,
-                "last_copy": copier.last_copy.isoformat() if copier.last_copy else None,
+                "last_copy": utc_text(copier.last_copy) if copier.last_copy else None,
                 "lag_seconds": copier.lag_seconds,
                 "behind": copier.behind,
                 "total": copier.total,
@@ -195,7 +196,7 @@ async def open_recorder(settings: Settings, options: RecorderOptions) -> AsyncGe
             api_port=api_socket.getsockname()[1],
             otlp_http_port=otlp_socket.getsockname()[1],
             otlp_grpc_port=grpc_port,
-            started_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            started_at=utc_text(datetime.now(UTC), timespec="seconds"),
         )
         recorder = Recorder(
             store, ingest, indexer, copiers[0] if copiers else None, endpoint, dropped

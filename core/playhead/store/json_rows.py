@@ -16,6 +16,8 @@ from typing import Any, cast
 
 import duckdb
 
+from playhead.values import utc_text
+
 __all__ = ["OtherColumnsError", "json_rows"]
 
 _ZONED = "TIMESTAMP WITH TIME ZONE"
@@ -110,7 +112,7 @@ def json_value(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, datetime):
-        return value.isoformat() + ("" if value.tzinfo else "Z")
+        return utc_text(value)
     if isinstance(value, (bytes, bytearray, memoryview)):
         return base64.b64encode(cast("bytes", value)).decode()
     if isinstance(value, dict):
