@@ -81,17 +81,17 @@ def test_phases_add_up_to_the_times() -> None:
         ("suspended", 20), ("running", 80),
     ]  # fmt: skip
     assert [p.ended_at for p in phases] == [*(p.started_at for p in phases[1:]), at(100)]
-    assert times_of(row, raw, SPELLS, at(500)) == Times(4, 6, 27, 60, 3)
+    assert times_of(row, raw, SPELLS, at(500), attempts=row.attempts) == Times(4, 6, 27, 60, 3)
 
 
 def test_a_current_phase_has_no_end_and_unknown_ones_are_left_out() -> None:
     row = invocation("a", "suspended", attempts=2)
     raw = {"running_at": "2026-01-01T00:00:10Z"}
     assert phases_of(row, raw, SPELLS[:2], at(50))[-1] == Phase("suspended", at(20), None)
-    assert times_of(row, raw, SPELLS[:2], at(50)).suspended == 30
+    assert times_of(row, raw, SPELLS[:2], at(50), attempts=row.attempts).suspended == 30
     unknown = replace(row, attempts=5)
     assert [p.kind for p in phases_of(unknown, raw, SPELLS[:2], at(50))] == ["queued"]
-    assert times_of(unknown, raw, SPELLS[:2], at(50)) == Times(0, 10)
+    assert times_of(unknown, raw, SPELLS[:2], at(50), attempts=5) == Times(0, 10)
 
 
 def lanes() -> InvocationDetail:

@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pytest
+from playhead.model import Invocation
 from playhead.reader.figures import Figures
 from playhead.reader.listing.attempt_counts import Period, StoredAttempts
 from playhead.reader.listing.recent import REMEMBERED, Recent
@@ -88,3 +90,22 @@ def test_only_recent_ids_are_remembered() -> None:
     assert recent.get("1", {"row": 1}) is None
     assert recent.get("2", {"row": 2}) == 2
     assert recent.get("2", {"row": 3}) is None
+
+
+async def test_a_listed_invocation_is_copied_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    stored = Stored(ClosedStore(Path("none")))
+    stored.found = StoredAttempts({"inv_1": {"attempts": [attempt()]}}, ())
+    stored.counted = {"inv_1": Counts(llm_calls=2, models=("gpt-4o",))}
+    row = invocation_of(ended(), "stored")
+    made: list[Invocation] = []
+    make = Invocation.__init__
+
+    def counted(self: Invocation, *arguments: Any, **named: Any) -> None:
+        made.append(self)
+        make(self, *arguments, **named)
+
+    monkeypatch.setattr(Invocation, "__init__", counted)
+    [found] = await Figures(None, stored).add([row], {"inv_1": ended()}, [])
+    assert (found.attempts, found.llm_calls, found.models) == (1, 2, ("gpt-4o",))
+    assert found.times is not None
+    assert len(made) == 1

@@ -58,19 +58,25 @@ def spells_of(attempts: Iterable[Mapping[str, Any]]) -> list[Spell]:
 
 
 def times_of(
-    row: Invocation, raw: Mapping[str, Any], spells: Sequence[Spell], now: datetime
+    row: Invocation,
+    raw: Mapping[str, Any],
+    spells: Sequence[Spell],
+    now: datetime,
+    *,
+    attempts: int | None,
 ) -> Times:
     """Return the parts of the time from creation to completion, or to `now`.
 
     Known parts do not overlap, and if all are known, they add up to the whole time.
 
     Args:
-        row: The invocation, with its number of attempts.
+        row: The invocation.
         raw: Its row of sys_invocation.
         spells: Its attempts in order of start, as far as they are known.
         now: Time to which the current part is counted.
+        attempts: Its number of attempts; None when it is not certain.
     """
-    known, parts = _divide(row, raw, spells, now)
+    known, parts = _divide(row, raw, spells, now, attempts)
     sums = dict.fromkeys(known, 0.0)
     for kind, since, until in parts:
         sums[kind] += _seconds(since, until)
@@ -80,8 +86,11 @@ def times_of(
 def phases_of(
     row: Invocation, raw: Mapping[str, Any], spells: Sequence[Spell], now: datetime
 ) -> tuple[Phase, ...]:
-    """Return the parts of `times_of` as intervals in order; the current one has no end."""
-    _, parts = _divide(row, raw, spells, now)
+    """Return the parts of `times_of` as intervals in order; the current one has no end.
+
+    The invocation has its number of attempts.
+    """
+    _, parts = _divide(row, raw, spells, now, row.attempts)
     found: list[Phase] = []
     for kind, since, until in parts:
         if found and found[-1].kind == kind and found[-1].ended_at == since:
@@ -99,7 +108,11 @@ _Division = tuple[Sequence[PhaseKind], list[_Part]]
 
 
 def _divide(
-    row: Invocation, raw: Mapping[str, Any], spells: Sequence[Spell], now: datetime
+    row: Invocation,
+    raw: Mapping[str, Any],
+    spells: Sequence[Spell],
+    now: datetime,
+    attempts: int | None,
 ) -> _Division:
     if row.ended and row.completed_at is None:
         return (), []  # the server has deleted it; its end is unknown
@@ -116,7 +129,7 @@ def _divide(
     latest = parse_time(raw.get("last_start_at"))
     if row.status == "running" and latest and (not spells or latest > spells[-1].started):
         spells = (*spells, Spell(latest, None))
-    complete = row.attempts is not None and row.attempts == len(spells)
+    complete = attempts is not None and attempts == len(spells)
     first = spells[0].started if complete and spells else running_at
     first = min(max(first, due), end)
     if complete and not spells:

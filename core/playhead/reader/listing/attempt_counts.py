@@ -31,6 +31,7 @@ __all__ = [
     "Period",
     "StoredAttempts",
     "attempt_facts",
+    "attempts_of",
     "count_attempts",
     "with_attempts",
 ]
@@ -375,19 +376,15 @@ def attempt_facts(
     )
 
 
-def with_attempts(
-    invocation: Invocation,
-    row: Mapping[str, Any],
-    stored: StoredAttempts | None,
-    **figures: Any,
-) -> Invocation:
-    """Return the invocation with its number of attempts.
+def attempts_of(
+    invocation: Invocation, row: Mapping[str, Any], stored: StoredAttempts | None
+) -> AttemptCount:
+    """Return the number of attempts of an invocation.
 
     Args:
         invocation: The invocation.
         row: Its row of sys_invocation, or of the store's copy.
         stored: The store's facts about it; None without a store.
-        figures: Further attributes of the invocation.
     """
     facts = attempt_facts(
         row,
@@ -396,13 +393,19 @@ def with_attempts(
         status=invocation.status,
         current=invocation.origin == "live",
     )
-    count = count_attempts(facts)
+    return count_attempts(facts)
+
+
+def with_attempts(
+    invocation: Invocation, row: Mapping[str, Any], stored: StoredAttempts | None
+) -> Invocation:
+    """Return the invocation with its number of attempts; arguments as for `attempts_of`."""
+    count = attempts_of(invocation, row, stored)
     return replace(
         invocation,
         attempts=count.attempts,
         attempts_at_least=count.at_least,
         suspensions=count.suspensions,
-        **figures,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -79,25 +79,26 @@ def counts_of(row: Mapping[str, Any]) -> Counts:
     """Return the counts in a row of these queries."""
     tokens = Tokens(int(row["input_tokens"] or 0), int(row["output_tokens"] or 0))
     is_known = bool(row["requests"] or row["copied"] or row["journaled"])
+    calls = [as_dict(call) for call in as_list(as_json(row.get("priced")))]
+    calls.sort(key=lambda call: as_int(call.get("at")))
     return Counts(
         llm_calls=int(row["answers"] or 0) if is_known else None,
         tokens=tokens if is_known else None,
-        cost=total_cost(_priced(row.get("priced"))) if is_known else None,
-        models=_names(row.get("priced"), "model"),
-        agents=_names(row.get("priced"), "agent"),
+        cost=total_cost(_priced(calls)) if is_known else None,
+        models=_names(calls, "model"),
+        agents=_names(calls, "agent"),
         copied_llm_calls=int(row["copied"] or 0),
     )
 
 
-def _names(calls: object, of: str) -> tuple[str, ...]:
-    """Return the names in the column `priced`, each once, in order of time."""
-    found = sorted(map(as_dict, as_list(as_json(calls))), key=lambda call: as_int(call.get("at")))
-    return tuple(dict.fromkeys(name for call in found if (name := as_text(call.get(of)))))
+def _names(calls: Sequence[Mapping[str, Any]], of: str) -> tuple[str, ...]:
+    """Return the names in calls, each once."""
+    return tuple(dict.fromkeys(name for call in calls if (name := as_text(call.get(of)))))
 
 
-def _priced(calls: object) -> Iterator[PricedCall]:
-    """Yield the calls in the column `priced`, which is a list, or a list as JSON text."""
-    for call in map(as_dict, as_list(as_json(calls))):
+def _priced(calls: Sequence[Mapping[str, Any]]) -> Iterator[PricedCall]:
+    """Yield what the calls cost by."""
+    for call in calls:
         yield PricedCall(
             provider=as_text(call.get("provider")),
             model=as_text(call.get("model")),
