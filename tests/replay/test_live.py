@@ -12,10 +12,19 @@ import psutil
 import pytest
 from click.testing import CliRunner, Result
 from playhead.cli import cli
-from playhead.replay import LivePlan, Recording, WhatIfQuestion, app_process, live_plan, what_if
+from playhead.replay import (
+    LivePlan,
+    Recording,
+    WhatIfQuestion,
+    WhatIfResult,
+    app_process,
+    live_plan,
+    what_if,
+)
 from playhead.replay.replays import annotate
 from playhead.replay.sandbox.launch import Launcher
 from playhead.replay.targets import result_of_text
+from playhead.replay.text import what_if_lines
 
 RECORDINGS = Path(__file__).parents[1] / "recordings"
 RUN_OK = Recording.load(RECORDINGS / "v6" / "run_ok.journal.json")
@@ -206,6 +215,7 @@ def test_a_live_step_has_the_network_its_folder_and_nothing_else(
     assert any(system in mechanism for mechanism in isolation.held["files"])
     assert isolation.held["network"] == ()
     assert "app's folder" in isolation.live_sentence
+    assert isolation.sentence == isolation.live_sentence
     left = [p for p in psutil.process_iter(["cmdline"]) if seconds in (p.info["cmdline"] or ())]
     if system == "namespaces":
         assert left == []
@@ -213,8 +223,13 @@ def test_a_live_step_has_the_network_its_folder_and_nothing_else(
         process.kill()
 
 
-def test_a_dry_run_names_no_isolation_of_live_steps(known: Recording, tmp_path: Path):
-    assert what_if("asking:app", known, {}, app_dir=tmp_path).isolation is None
+def test_a_dry_run_names_its_isolation_but_not_that_of_live_steps(known: Recording, tmp_path: Path):
+    result = what_if("asking:app", known, {}, app_dir=tmp_path)
+    assert result.isolation is not None
+    assert not result.isolation.live
+    assert "live" not in result.isolation.sentence
+    assert f"isolation: {result.isolation.sentence}" in list(what_if_lines(result))
+    assert WhatIfResult.from_json(result.to_json()) == result
 
 
 # --- on the command line

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playhead.replay import Divergence, Report, WhatIfResult
+from playhead.replay import Divergence, Isolation, Report, WhatIfResult
 from playhead.replay import WhatIfRow as Row
 from playhead_tui.app import PlayheadApp
 from playhead_tui.drawing.palette import LIGHT
@@ -118,14 +118,14 @@ async def test_untrusted_text_is_not_interpreted(stage, by_hand, monkeypatch) ->
         stop(2, f"Run {evil}", failure=f"500: {evil}"),
     )  # fmt: skip
     report = Report("diverged", "inv_1", evil, sdk_message=evil, notes=(evil,), blocked=(evil,),
-                    divergences=(Divergence(1, evil, evil, evil, evil, True, evil),))  # fmt: skip
+                    divergences=(Divergence(1, evil, evil, evil, evil, True, evil),),
+                    isolation=Isolation({"network": (evil,)}))  # fmt: skip
     monkeypatch.setattr(HandMade, "stops", stops)
     monkeypatch.setattr(HandMade, "report_", report)
     by_hand.write_text(f"x = 1\n# {evil}\n" + SOURCE)
     row = Row(f"Run {evil}", evil, f"Run {evil}", {evil: 1}, "changed", evil)
-    monkeypatch.setattr(
-        HandMade, "outcome", WhatIfResult((row,), True, output=evil, blocked=(evil,))
-    )
+    outcome = WhatIfResult((row,), True, output=evil, blocked=(evil,), isolation=report.isolation)
+    monkeypatch.setattr(HandMade, "outcome", outcome)
     code = AppLocation("desk:app", str(by_hand.parent))
     async with stage(None, connect=connecting("run_ok", code)) as s:
         await opened(s)

@@ -49,7 +49,12 @@ async def test_a_changed_result_is_compared_with_the_original(stage) -> None:
         assert [row.source for _, row in rows.rows] == ["changed", "recorded"]
         assert (rows.first_difference, rows.place) == (0, 0)
         assert screen.query_one(Chips).texts[-1] == "1 of 2 steps differ"
-        assert '"hello": "[b]Eve[/]"' in screen.query_one(TextPane).text
+        text = screen.query_one(TextPane).text
+        assert '"hello": "[b]Eve[/]"' in text
+        isolation = screen.result.isolation
+        assert isolation is not None
+        assert isolation.sentence in " ".join(text.split())
+        assert replay.report.isolation == isolation
         await s.press("right_square_bracket")
         about = screen.query_one(TextPane).text
         assert "the result that you changed" in about

@@ -144,7 +144,8 @@ class AppProcess:
         if self._supervisor is not None:
             self._supervisor.take()  # the process's own tests
         why_not = {"seccomp": compiled.why_not} if compiled.why_not else {}
-        return replace(found, unavailable={**found.unavailable, **why_not})
+        unavailable = {**found.unavailable, **why_not}
+        return replace(found, unavailable=unavailable, live=self.options.live)
 
     def close(self) -> None:
         """End the process and everything that it started; safe to call twice."""

@@ -167,7 +167,7 @@ class WhatIfResult:
     blocked: tuple[str, ...] = ()
     """Side effects that the code attempted and the replay blocked."""
     isolation: Isolation | None = None
-    """How the process was isolated in which live steps ran; None without live steps."""
+    """How the process of the new run was isolated."""
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON document."""

@@ -33,6 +33,8 @@ class Isolation:
     """The mechanisms that hold each boundary; empty for a boundary that nothing holds."""
     unavailable: Mapping[str, str] = field(default_factory=dict[str, str])
     """Mechanisms that this system does not offer, each with the reason."""
+    live: bool = False
+    """Whether live steps can run in the process, which has the network and programs then."""
 
     @property
     def complete(self) -> bool:
@@ -52,6 +54,8 @@ class Isolation:
     @property
     def sentence(self) -> str:
         """The isolation in one line."""
+        if self.live:
+            return self.live_sentence
         closed = [name for name in _BOUNDARIES if name not in self.open]
         by = f" ({', '.join(self.mechanisms)})" if closed else ""
         if self.complete:
@@ -73,6 +77,7 @@ class Isolation:
         """Return a JSON document."""
         return {
             "complete": self.complete,
+            "live": self.live,
             "held": {name: list(self.held.get(name, ())) for name in _BOUNDARIES},
             "unavailable": dict(self.unavailable),
         }
@@ -84,7 +89,7 @@ class Isolation:
             name: tuple(map(str, document["held"].get(name, ()))) for name in _BOUNDARIES
         }
         reasons = {str(name): str(why) for name, why in document["unavailable"].items()}
-        return cls(held, reasons)
+        return cls(held, reasons, document.get("live") is True)
 
 
 def _listed(names: list[str] | tuple[str, ...], word: str) -> str:

@@ -165,7 +165,7 @@ def what_if_lines(result: WhatIfResult) -> Iterator[str]:
     for what in result.blocked:
         yield f"blocked: {clean(what)}"
     if result.isolation is not None:
-        yield f"isolation: {clean(result.isolation.live_sentence)}"
+        yield f"isolation: {clean(result.isolation.sentence)}"
 
 
 def _remedies(result: WhatIfResult) -> Iterator[str]:

@@ -208,7 +208,7 @@ class Worker:
         result = self.process.validated(
             lambda d: WhatIfResult.from_json({**d, "blocked": blocked}), document
         )
-        return replace(result, isolation=self.isolation if self.process.options.live else None)
+        return replace(result, isolation=self.isolation)
 
     def live_plan(self, recording: Recording, question: WhatIfQuestion) -> LivePlan:
         """Return the steps that a what-if would execute for real, without executing one.

@@ -11,6 +11,7 @@ from playhead.replay import (
     DEPLOYMENT_HINT,
     DifferenceGroup,
     Frame,
+    Isolation,
     Report,
     Stop,
     groups_of,
@@ -20,7 +21,15 @@ from playhead.replay import (
 from playhead_tui.drawing.document import Line, StyleName, heading, pair, text_lines, value_lines
 from playhead_tui.inspector.messages import parsed, tool_call
 
-__all__ = ["conversation", "differences", "frames", "state", "step", "variables"]
+__all__ = [
+    "conversation",
+    "differences",
+    "frames",
+    "isolation_lines",
+    "state",
+    "step",
+    "variables",
+]
 
 ROLES: dict[str, StyleName] = {"assistant": "llm", "tool": "tool"}
 SHORT_NAME = 11
@@ -169,6 +178,14 @@ def differences(report: Report | None) -> Iterator[Line]:
         yield from heading("Not compared")
         for line in not_compared_lines(report):
             yield Line(line, "dim", 2)
+    yield from isolation_lines(report.isolation)
+
+
+def isolation_lines(isolation: Isolation | None) -> Iterator[Line]:
+    """Yield what the operating system kept from the code, as its process measured."""
+    if isolation is not None:
+        yield from heading("Isolation")
+        yield from text_lines(isolation.sentence, indent=2, style="dim")
 
 
 def _difference(group: DifferenceGroup) -> Iterator[Line]:

@@ -9,6 +9,7 @@ from playhead.replay import WhatIfResult, WhatIfRow
 
 from playhead_tui.drawing.document import Line, heading, pair, text_lines, value_lines
 from playhead_tui.inspector.messages import parsed
+from playhead_tui.inspector.stop import isolation_lines
 
 __all__ = ["ending", "row_lines", "unanswered"]
 
@@ -64,6 +65,7 @@ def ending(result: WhatIfResult) -> Iterator[Line]:
         yield from heading("Blocked, without effect", "warn")
         for operation in result.blocked:
             yield Line(operation, "warn", 2)
+    yield from isolation_lines(result.isolation)
 
 
 def row_lines(row: WhatIfRow) -> Iterator[Line]:
