@@ -211,6 +211,25 @@ async def test_queries_do_not_wait_for_commits_that_fail(
     assert not ingest._is_failing
 
 
+async def test_queries_do_not_wait_for_invocations_that_cannot_be_inherited(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(self: Committer, traces: Any) -> Any:
+        raise duckdb.OutOfMemoryException("failed to allocate data")
+
+    monkeypatch.setattr("playhead.record.ingest.RETRY_SECONDS", 0.05)
+    monkeypatch.setattr("playhead.record.ingest.SETTLE_SECONDS", 600.0)
+    inherit = Committer.inherit
+    monkeypatch.setattr(Committer, "inherit", fail)
+    ingest = recorder.ingest
+    body = request(3).SerializeToString()
+    await ingest.submit(len(body), lambda: inspect_protobuf(body))
+    ingest._changed_traces.add("t" * 32)
+    assert not await ingest.settled()
+    monkeypatch.setattr(Committer, "inherit", inherit)
+    assert await ingest.settled(60)
+
+
 async def test_commits_wait_for_queries_but_not_for_long_ones(
     recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,7 +15,10 @@ import pytest
 from playhead.errors import QueryMemoryError, StoreError
 from playhead.local import ManagedProcess
 from playhead.record import api as api_module
+from playhead.record import ingest as ingest_module
+from playhead.record import query_slots
 from playhead.record.endpoint import CLIENT_HEADER, read_endpoint, read_token
+from playhead.record.otlp import inspect_protobuf
 from playhead.record.process import start_recorder
 from playhead.record.recorder import Recorder, open_recorder
 from playhead.settings import Settings
@@ -27,6 +30,7 @@ from helpers import FREE  # isort: skip
 from otlp import PROTOBUF, request  # isort: skip
 
 ENDLESS = "WITH RECURSIVE t AS (SELECT 1 AS x UNION ALL SELECT x + 1 FROM t) SELECT max(x) FROM t"
+COUNT = "SELECT count(*) AS n FROM spans"
 UNINTERRUPTIBLE = "SELECT levenshtein(repeat('a', 1000000), repeat('b', 1000000))"
 """One call of a function, which DuckDB cannot interrupt; it would take an hour."""
 
@@ -80,6 +84,28 @@ async def test_a_query_ends_with_its_client(recorder: Recorder, settings: Settin
         await asyncio.gather(*tasks, return_exceptions=True)
     async with asyncio.timeout(15):
         assert await rows(settings, "next", "SELECT 1 AS n") == [{"n": 1}]
+
+
+async def test_queries_wait_less_for_commits_while_slow_ones_run(
+    recorder: Recorder, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ingest_module, "SETTLE_SECONDS", 600.0)
+    monkeypatch.setattr(ingest_module, "YIELD_SECONDS", 600.0)
+    monkeypatch.setattr(query_slots, "SLOW_SECONDS", 0.0)
+    slow = asyncio.create_task(rows(settings, "slow", ENDLESS))
+    await until_async(lambda: recorder.ingest._readers)
+    body = request(3).SerializeToString()
+    await recorder.ingest.submit(len(body), lambda: inspect_protobuf(body))
+    async with api(settings, "quick") as client, asyncio.timeout(25):  # the endless one takes 30 s
+        for path, query in (
+            ("/query", {"sql": COUNT}),
+            ("/queries", {"queries": [{"sql": COUNT}]}),
+        ):
+            answer = await client.post(path, json=query)
+            assert answer.headers["playhead-complete"] == "false"
+    assert not slow.done()
+    slow.cancel()
+    await asyncio.gather(slow, return_exceptions=True)
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,12 @@ from typing import Any
 import duckdb
 import pytest
 from playhead.errors import QueryError, QueryLimitError, QueryMemoryError
+from playhead.store import query_limits
 from playhead.store.database import Store
 from playhead.store.query import to_arrow, to_rows
 from playhead.store.query_limits import Limits
 from playhead.store.span_writer import SpanRow, SpanWriter
+from waiting import until
 
 READING = [
     "SELECT 1 AS one",
@@ -300,6 +302,31 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
     ending, peak = done.stdout.split()
     assert ending in ("QueryLimitError", "QueryMemoryError", "QueryError")
     assert int(peak) < 1_000_000, "kB"
+
+
+def test_a_query_whose_memory_cannot_be_spilled_is_ended_before_it_is_used_up(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An older query, whose rows can be spilled, gets its answer."""
+    monkeypatch.setattr(query_limits, "_PINNED_BYTES", 40 << 20)
+    monkeypatch.setattr(query_limits, "_RISE_BYTES", 32 << 20)
+
+    def sort() -> list[dict[str, Any]]:
+        slow = (
+            "SELECT count(*) AS n FROM (SELECT md5(range::VARCHAR) AS hash FROM range(1000000) "
+            "ORDER BY hash LIMIT 900000)"
+        )
+        with store.reading() as cursor:
+            return to_rows(cursor, slow, limits=Limits(seconds=120))
+
+    # At most 300 MB, which DuckDB would grant.
+    held = "SELECT len(list(sha256(range::VARCHAR))) AS n FROM range(2000000)"
+    with ThreadPoolExecutor(1) as thread, store.reading() as cursor:
+        sorting = thread.submit(sort)
+        until(lambda: query_limits._watch._readings)
+        with pytest.raises(QueryMemoryError, match="others needed its memory"):
+            to_rows(cursor, held, limits=Limits(seconds=120))
+        assert sorting.result() == [{"n": 900_000}]
 
 
 def test_one_thread_watches_all_queries(store: Store) -> None:

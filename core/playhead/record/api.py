@@ -10,9 +10,9 @@ import json
 import math
 import threading
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from functools import partial
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import anyio.to_thread
 import duckdb
@@ -68,6 +68,13 @@ MOST_FOUND = 10_000
 LONGEST_WAIT = 30.0
 """Seconds that a request for changes may wait."""
 
+
+class Settled(Protocol):
+    """Waits until the store has every acknowledged span; returns whether it does."""
+
+    async def __call__(self, timeout: float | None = None, *, crowded: bool = False) -> bool: ...
+
+
 _Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -77,7 +84,7 @@ def app(
     health: Callable[[], dict[str, Any]],
     limits: Limits,
     feed: ChangeFeed,
-    settled: Callable[[float | None], Awaitable[bool]],
+    settled: Settled,
     reading: Callable[[], contextlib.AbstractContextManager[None]],
     metrics: Callable[[], bytes],
     search: Callable[[Sequence[str], int | None, int], Found | None],
@@ -93,13 +100,24 @@ def app(
         health: Returns the answer of `GET /health`.
         limits: Limits of one query.
         feed: Changes of the store, for `GET /changes`.
-        settled: Waits until the store has every acknowledged span, for a number of seconds at most
-            or for its own default; returns whether it does.
+        settled: Waits until the store has every acknowledged span; see `Ingest.settled`.
         reading: Called for each query, which runs within the context.
         metrics: Returns the text of `GET /metrics`.
         search: Looks up texts for `POST /search`; see `TextIndexer.search`.
     """
     slots = QuerySlots()
+
+    async def complete(wait: str | None, queries: Iterable[str]) -> bool:
+        """Wait for commits as a request asks; return whether the store has all spans.
+
+        Raises:
+            ValueError: The time is not a number.
+        """
+        if wait:
+            return await settled(_seconds(wait))
+        if all(sql in FOLLOWING for sql in queries):
+            return await settled(0.0)
+        return await settled(None, crowded=slots.has_slow)
 
     async def query(request: Request) -> Response:
         try:
@@ -108,16 +126,14 @@ def app(
             sql, params = await asyncio.to_thread(_parse, body) if is_large else _parse(body)
         except RequestBodyError as error:
             return _error(error.status, error.title)
-        wait = request.headers.get("playhead-wait")
         try:
-            default = 0.0 if sql in FOLLOWING else None
-            complete = await settled(_seconds(wait) if wait else default)
+            has_all = await complete(request.headers.get("playhead-wait"), [sql])
         except ValueError:
             return _error(400, "playhead-wait must be a number of seconds")
         as_json = JSON in request.headers.get("accept", "")
         run = _rows if as_json else _arrow
         client = request.headers.get(CLIENT_HEADER, "")
-        answer_headers = {"playhead-complete": "true" if complete else "false"}
+        answer_headers = {"playhead-complete": "true" if has_all else "false"}
         if as_json and sql in KEPT:
             kept = store.kept.whole_answer(sql, params)
             if kept is not None:  # a thread would take longer than the answer
@@ -157,15 +173,14 @@ def app(
     async def query_batch(request: Request) -> Response:
         try:
             queries = parse_batch(await read_body(request, BODY_LIMIT))
-            wait = request.headers.get("playhead-wait")
-            default = 0.0 if all(one.sql in FOLLOWING for one in queries) else None
-            complete = await settled(_seconds(wait) if wait else default)
+            texts = [one.sql for one in queries]
+            has_all = await complete(request.headers.get("playhead-wait"), texts)
         except RequestBodyError as error:
             return _error(error.status, error.title)
         except ValueError:
             return _error(400, "playhead-wait must be a number of seconds")
         client = request.headers.get(CLIENT_HEADER, "")
-        answer_headers = {"playhead-complete": "true" if complete else "false"}
+        answer_headers = {"playhead-complete": "true" if has_all else "false"}
         return await answer(
             request, client, answer_headers, JSON,
             lambda gone: run_batch(store, queries, limits, gone, health),

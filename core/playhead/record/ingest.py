@@ -59,6 +59,8 @@ YIELD_SECONDS = 0.05
 """Time that a query has for itself before the next commit starts."""
 SETTLE_SECONDS = 0.5
 """Longest wait of a query for spans that are acknowledged but not committed yet."""
+CROWDED_SECONDS = 0.1
+"""The same while slow queries run, which delay commits."""
 RETRY_SECONDS = 0.5
 """Pause after a failed commit."""
 STOP_SECONDS = 6.0
@@ -237,17 +239,19 @@ class Ingest:
         self.received += inspection.spans
         self._wake.set()
 
-    async def settled(self, timeout: float | None = None) -> bool:
+    async def settled(self, timeout: float | None = None, *, crowded: bool = False) -> bool:
         """Wait until queries see every request acknowledged so far; return whether they do.
 
         Args:
             timeout: Maximum time to wait, in seconds; None waits shortly unless the recorder is
                 busy, or its commits fail.
+            crowded: Whether slow queries are running, which delay commits; None waits shorter then.
         """
         progress = self._progress
         is_patient = timeout is not None
         if timeout is None:
-            timeout = 0.0 if self.busy else SETTLE_SECONDS
+            usual = CROWDED_SECONDS if crowded else SETTLE_SECONDS
+            timeout = 0.0 if self.busy else usual
         if progress.settled >= progress.logged:
             return True
         if timeout <= 0:
@@ -420,6 +424,7 @@ class Ingest:
         except Exception as error:
             self.note_error(str(error))
             self._changed_traces.update(traces)
+            self._progress.give_up()
             await asyncio.sleep(0 if self._stopping else RETRY_SECONDS)
 
     def note_error(self, error: str) -> None:

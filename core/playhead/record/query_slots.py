@@ -37,6 +37,11 @@ class QuerySlots:
         """Return the number of queries that are running."""
         return self._quick.borrowed_tokens + self._slow.borrowed_tokens
 
+    @property
+    def has_slow(self) -> bool:
+        """Return whether slow queries are running, which delay commits."""
+        return self._slow.borrowed_tokens > 0
+
     @contextlib.asynccontextmanager
     async def take(self, client: str) -> AsyncGenerator[None]:
         """Wait for a place, and hold it within the block.

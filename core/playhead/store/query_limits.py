@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,14 +16,24 @@ from playhead.errors import QueryError, QueryLimitError, QueryMemoryError, Store
 
 __all__ = ["DEFAULT_LIMITS", "Limits", "Reading", "make_room"]
 
-_WATCH_SECONDS = 0.05
-_IDLE_LOOKS = 40
+_WATCH_SECONDS = 0.025
+_IDLE_LOOKS = 80
 """Looks without a query before the watching thread sleeps."""
 _STUCK_SECONDS = 10.0
 _LONG_SECONDS = 0.5
 """Time after which a query is ended when others have no memory."""
+_SLOW_SECONDS = 0.1
+"""Time in which most queries end."""
 _ENDING_SECONDS = 0.25
 """Time in which a query that was interrupted usually returns its memory."""
+_PINNED = "SELECT memory_usage_bytes FROM duckdb_memory() WHERE tag = 'ALLOCATOR'"
+_PINNED_BYTES = 240 * 1024 * 1024
+"""Memory that DuckDB cannot spill from which a query is ended, so that commits have the rest.
+
+It holds the lists and texts of aggregates, but not the rows of sorts, groups and joins.
+"""
+_RISE_BYTES = 64 * 1024 * 1024
+"""Rise of the memory during a query from which the query can be the reason."""
 _LESS = "Select fewer rows or columns, or try again when the other queries have ended."
 
 
@@ -68,6 +78,9 @@ class Reading:
         self._interrupted: float | None = None
         self._before = 0
         self._deadline = 0.0
+        self._beside = connection.cursor()
+        """Connection for questions about the memory while the query runs."""
+        self._least_pinned: int | None = None
 
     def look(self, memory: int) -> None:
         """Interrupt the query if it exceeds a limit, or if its client is gone.
@@ -103,6 +116,23 @@ class Reading:
         with contextlib.suppress(duckdb.Error):
             self._connection.interrupt()
 
+    def grown(self, memory: int) -> bool:
+        """Return whether this process has grown much since the query began."""
+        return memory - self._before > _RISE_BYTES
+
+    def pinned(self) -> int:
+        """Return the memory that DuckDB cannot spill, of all queries."""
+        try:
+            return sum(size for (size,) in self._beside.execute(_PINNED).fetchall())
+        except duckdb.Error:
+            return 0
+
+    def raised(self, pinned: int) -> bool:
+        """Return whether the memory that DuckDB cannot spill has risen much since it began."""
+        self._least_pinned = pinned if self._least_pinned is None else self._least_pinned
+        self._least_pinned = min(pinned, self._least_pinned)
+        return pinned - self._least_pinned > _RISE_BYTES
+
     @property
     def began(self) -> float:
         """Time of the monotonic clock at which it began."""
@@ -125,6 +155,8 @@ class Reading:
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         _watch.remove(self)
+        with contextlib.suppress(duckdb.Error):  # it is being used; then its user closes it
+            self._beside.close()
         with contextlib.suppress(duckdb.Error):  # the memory is used up; closing ends it too
             self._connection.execute("ROLLBACK")
         if isinstance(error, QueryError) or error is None:
@@ -143,6 +175,9 @@ class _Watch:
         self._readings: set[Reading] = set()
         self._thread: threading.Thread | None = None
         self._is_asleep = False
+        self._measuring: threading.Thread | None = None
+        self._ended_at = 0
+        """Memory that could not be spilled when a query was last ended for it."""
 
     def add(self, reading: Reading) -> None:
         with self._changed:
@@ -189,6 +224,40 @@ class _Watch:
         memory = _memory() if self._readings else 0
         for reading in self._readings:
             reading.look(memory)
+        grown = next((r for r in self._readings if r.grown(memory)), None)
+        if grown is None:
+            for reading in self._readings:
+                reading.raised(0)
+        elif self._measuring is None or not self._measuring.is_alive():
+            # DuckDB's answer can take long, and other limits have to hold meanwhile.
+            self._measuring = threading.Thread(
+                target=self._measure, args=(grown,), name="memory", daemon=True
+            )
+            self._measuring.start()
+
+    def _measure(self, reading: Reading) -> None:
+        """End a query if there is much memory that cannot be spilled."""
+        pinned = reading.pinned()
+        with self._changed:
+            raised = [r for r in self._readings if r.raised(pinned)]
+            if pinned > _PINNED_BYTES:
+                self._leave_room(raised, pinned)
+
+    def _leave_room(self, raised: Sequence[Reading], pinned: int) -> None:
+        """End one of the queries during which the memory that cannot be spilled has risen.
+
+        It is the youngest, if it is slow: one that ran before the rise is less likely the reason.
+        """
+        now = time.monotonic()
+        ended = [r.interrupted for r in self._readings if r.interrupted is not None]
+        is_ending = any(now - at < _ENDING_SECONDS for at in ended)
+        if is_ending and pinned < self._ended_at + _RISE_BYTES:
+            return
+        running = sorted((r for r in raised if r.interrupted is None), key=lambda r: r.began)
+        slow = [r for r in running if now - r.began > _SLOW_SECONDS]
+        if running:
+            (slow or running[:1])[-1].leave_room()
+            self._ended_at = pinned
 
 
 _watch = _Watch()
