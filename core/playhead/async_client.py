@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from playhead.journal.recording import Recording
     from playhead.model import (
         Activity,
+        AgentCallPage,
         AgentReport,
+        CallChoice,
+        CallOrder,
         FailureGroups,
         FigureKind,
         GroupKey,
@@ -175,6 +178,18 @@ class AsyncClient:
     ) -> AgentReport:
         """Return the calls of models, tools and steps, by agent. See `Client.agents`."""
         return await (await self._open()).agents(filter=filter, kinds=kinds)
+
+    async def agent_calls(
+        self,
+        choice: CallChoice | None = None,
+        *,
+        filter: str | None = None,  # noqa: A002
+        order: CallOrder = "newest",
+        limit: int = 100,
+    ) -> AgentCallPage:
+        """Return single calls of models and tools. See `Client.agent_calls`."""
+        reader = await self._open()
+        return await reader.agent_calls(choice, filter=filter, order=order, limit=limit)
 
     async def groups(
         self,

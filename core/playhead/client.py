@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from playhead.journal.recording import Recording
     from playhead.model import (
         Activity,
+        AgentCallPage,
         AgentReport,
+        CallChoice,
+        CallOrder,
         FailureGroups,
         FigureKind,
         GroupKey,
@@ -359,6 +362,32 @@ class Client:
             RecorderError: There is no store, or it cannot be read.
         """
         return self._run(self._client.agents(filter=filter, kinds=kinds))
+
+    def agent_calls(
+        self,
+        choice: CallChoice | None = None,
+        *,
+        filter: str | None = None,  # noqa: A002
+        order: CallOrder = "newest",
+        limit: int = 100,
+    ) -> AgentCallPage:
+        """Return single calls of models and tools in the store, the first in an order.
+
+        Args:
+            choice: Which calls, as a `playhead.model.CallChoice`; None for all.
+            filter: Only calls of invocations that match, in the filter language.
+            order: `newest`, `slowest`, `tokens` (the most first) or `cost` (the dearest first).
+            limit: Maximum number of calls.
+
+        Returns:
+            A `playhead.model.AgentCallPage`: `rows`, each a `playhead.model.AgentCall` with
+            outcome, tokens, cost, duration and invocation, and `more`, whether others follow.
+
+        Raises:
+            FilterError: The filter is wrong, or has conditions that are not stored.
+            RecorderError: There is no store, or it cannot be read.
+        """
+        return self._run(self._client.agent_calls(choice, filter=filter, order=order, limit=limit))
 
     def sql(self, query: str) -> list[dict[str, Any]]:
         """Return the rows of one SELECT over the store, each a dict by column name.

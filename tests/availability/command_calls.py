@@ -204,6 +204,15 @@ def called(situation: Any, said: Said) -> None:
     assert sum(row["calls"] for row in models) == (2 if situation.rows >= 10 else 0)
 
 
+def single_calls(situation: Any, said: Said) -> None:
+    calls = said.document["calls"]
+    models = [call for call in calls if call["kind"] == "model"]
+    assert len(models) == (2 if situation.rows >= 10 else 0)
+    assert all(call["outcome"] == "succeeded" for call in models)
+    tokens = [(call["input_tokens"] or 0) + (call["output_tokens"] or 0) for call in calls]
+    assert tokens == sorted(tokens, reverse=True)
+
+
 def shown(situation: Any, said: Said) -> None:
     document = said.document
     assert document["summary"]["id"] == situation.ids["ask"]
@@ -302,6 +311,7 @@ CALLS = (
     ),
     Call("failures", fixed(), grouped, needs="the store", missing=False),
     Call("agents", fixed(), called, needs="the store", missing=False),
+    Call("calls", fixed("--sort", "tokens"), single_calls, needs="the store", missing=False),
     Call("state", fixed(), kept),
     Call("state", fixed("box/one", "--history"), changed),
     Call("services", fixed(), registered),

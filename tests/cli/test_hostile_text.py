@@ -115,7 +115,7 @@ def test_arguments_are_never_obeyed(
 
 
 READS = [
-    ["ls"], ["stats"], ["show", "{0}"], ["show", "{1}"], ["show", "{2}"],
+    ["ls"], ["stats"], ["agents"], ["calls"], ["show", "{0}"], ["show", "{1}"], ["show", "{2}"],
     ["show", "{0}", "--children"],
     *(["show", "{0}", "--view", view]
       for view in ("conversation", "attempts", "state", "trace", "events")),

@@ -9,6 +9,7 @@ import pytest
 from playhead.reader.reader import Reader
 from playhead_tui.screens.agents import AgentsScreen
 from playhead_tui.screens.failures import FailuresScreen
+from playhead_tui.screens.invocation import InvocationScreen
 from playhead_tui.screens.invocations import InvocationsScreen
 from playhead_tui.widgets.chips import Chips
 from playhead_tui.widgets.filter_bar import FilterBar
@@ -119,6 +120,23 @@ async def test_agents_lead_to_the_calls_behind_a_figure(stage, reader: Reader) -
         line = next(line for line in s.text.splitlines() if "gpt-4o-mini" in line)
         assert line.split()[1:6] == ["weather", "model", "gpt-4o-mini", "2", "0"]
         await s.press("enter")
+        await s.shows("Calls  gpt-4o-mini by weather  2, newest first")
+        screen: Any = s.app.screen
+        assert [call.invocation_id for call in screen.listing.rows] == ["inv_1b", "inv_1a"]
+        await s.press("s", "s", "s")
+        await s.shows("dearest first")
+        await s.press("e")
+        await s.shows("No call matches.")
+        await s.press("e", "s")
+        await s.shows("newest first")
+        await s.until(lambda: len(s.app.screen.listing.rows) == 2)
+        await s.press("j", "enter")
+        await s.until(lambda: isinstance(s.app.screen, InvocationScreen))
+        await s.until(lambda: "span:" in (s.app.screen.waterfall.cursor or ""))
+        opened: Any = s.app.screen
+        span = opened.waterfall.current.row.span
+        assert span.attributes["gen_ai.response.model"] == "gpt-4o-mini"
+        await s.press("escape", "escape", "i")
         await s.until(lambda: isinstance(s.app.screen, InvocationsScreen))
         await s.until(lambda: {r.id for r in s.app.screen.listing.rows} == {"inv_1a", "inv_1b"})
         assert "llm=gpt-4o-mini agent=weather" in chips(s.app)

@@ -248,14 +248,16 @@ class PlayheadApp(App[None]):
         """Notes of the connection."""
         return self.connection.notes if self.connection else ()
 
-    def open_invocation(self, invocation_id: str, index: int | None = None) -> None:
-        """Push the screen of one invocation, at a step if one is named."""
+    def open_invocation(
+        self, invocation_id: str, index: int | None = None, span_id: str | None = None
+    ) -> None:
+        """Push the screen of one invocation, at a step or a span if one is named."""
         from playhead_tui.screens.invocation import InvocationScreen
         from playhead_tui.screens.placed_invocation import PlacedInvocationScreen
 
         above = [s for s in self.screen_stack if isinstance(s, InvocationScreen)]
         crumbs = [s.detail.summary.target for s in above if s.detail]
-        screen = PlacedInvocationScreen(self, invocation_id, crumbs, index)
+        screen = PlacedInvocationScreen(self, invocation_id, crumbs, index, span_id)
         self.push_screen(screen)
         if self.connection:
             screen.start_polling()

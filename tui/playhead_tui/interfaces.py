@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from playhead.kept_values import KeptValues
 from playhead.model import (
     Activity,
+    AgentCallPage,
     AgentReport,
+    CallChoice,
+    CallOrder,
     FailureGroups,
     GroupKey,
     Invocation,
@@ -139,6 +142,17 @@ class InvocationReader(Protocol):
         filter: str | None = None,  # noqa: A002
     ) -> AgentReport:
         """Return the calls of models, tools and steps in the store, by agent."""
+        ...
+
+    async def agent_calls(
+        self,
+        choice: CallChoice | None = None,
+        *,
+        filter: str | None = None,  # noqa: A002
+        order: CallOrder = "newest",
+        limit: int = 100,
+    ) -> AgentCallPage:
+        """Return single calls of models and tools in the store, the first in an order."""
         ...
 
     async def invocation(
@@ -339,7 +353,9 @@ class Dashboard(Protocol):
         """Values that are kept between runs."""
         ...
 
-    def open_invocation(self, invocation_id: str, index: int | None = None) -> None:
+    def open_invocation(
+        self, invocation_id: str, index: int | None = None, span_id: str | None = None
+    ) -> None:
         """Push the screen of one invocation, at a step if one is named."""
         ...
 

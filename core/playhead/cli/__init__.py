@@ -20,6 +20,7 @@ __all__ = ["COMMANDS", "cli", "main"]
 COMMANDS = {
     "agents": "Count the calls of models, tools and steps, by agent.",
     "archive": "Move old days of the store to Parquet files in its folder `archive`.",
+    "calls": "List single calls of models and tools, over all invocations.",
     "cancel": "Cancel invocations: their handlers can clean up, then they end.",
     "diff": "Compare two invocations step by step.",
     "doctor": "Check that everything Playhead needs is running and reachable.",

@@ -3,6 +3,14 @@
 `playhead.reader` reads them from a server and the store.
 """
 
+from playhead.model.agent_call import (
+    AgentCall,
+    AgentCallPage,
+    CallChoice,
+    CallKind,
+    CallOrder,
+    CallOutcome,
+)
 from playhead.model.attempt import Attempt, AttemptOutcome
 from playhead.model.clock_offset import ClockOffset
 from playhead.model.groups import AgentFigures, AgentReport, FailureGroup, FailureGroups, FigureKind
@@ -49,10 +57,16 @@ __all__ = [
     "SORTS",
     "STATUSES",
     "Activity",
+    "AgentCall",
+    "AgentCallPage",
     "AgentFigures",
     "AgentReport",
     "Attempt",
     "AttemptOutcome",
+    "CallChoice",
+    "CallKind",
+    "CallOrder",
+    "CallOutcome",
     "ClockOffset",
     "Cost",
     "DeploymentInfo",

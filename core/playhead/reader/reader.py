@@ -10,7 +10,10 @@ from typing import Any, TypeVar
 from playhead.filters.language import Filter, all_of
 from playhead.model import (
     Activity,
+    AgentCallPage,
     AgentReport,
+    CallChoice,
+    CallOrder,
     FailureGroups,
     FigureKind,
     GroupKey,
@@ -24,6 +27,7 @@ from playhead.model import (
     StateHistory,
     Totals,
 )
+from playhead.reader.agent_calls import read_agent_calls
 from playhead.reader.agents import read_agents
 from playhead.reader.console import SqlConsole
 from playhead.reader.failures import read_failures
@@ -355,6 +359,32 @@ class Reader:
             read_agents(self._sources.required_store(), filter_of(filter), datetime.now(UTC), kinds)
         )
         return AgentReport(rows, await self._sources.store_missing())
+
+    async def agent_calls(
+        self,
+        choice: CallChoice | None = None,
+        *,
+        filter: str | Filter | None = None,  # noqa: A002
+        order: CallOrder = "newest",
+        limit: int = 100,
+    ) -> AgentCallPage:
+        """Return single calls of models and tools in the store, the first in an order.
+
+        Args:
+            choice: Which calls; None for all.
+            filter: Only calls of invocations that match.
+            order: The order.
+            limit: Maximum number of calls.
+
+        Raises:
+            FilterError: The filter is wrong, or has conditions that are not stored.
+            RecorderError: There is no store, or it cannot be read.
+        """
+        page = await readable(read_agent_calls(
+            self._sources.required_store(), filter_of(filter), datetime.now(UTC),
+            choice or CallChoice(), order=order, limit=limit,
+        ))  # fmt: skip
+        return replace(page, missing=await self._sources.store_missing())
 
     async def close(self) -> None:
         """Close both clients."""

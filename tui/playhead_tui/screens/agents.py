@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import ClassVar
 
 from playhead.formatting import cost, count, dollars, duration
-from playhead.model import AgentFigures, Cost
+from playhead.model import AgentFigures, CallChoice, Cost
 from rich.style import Style
+from textual.binding import Binding, BindingType
 
 from playhead_tui.drawing.palette import Palette
 from playhead_tui.screens.groups import CountedInvocations, Groups
@@ -16,8 +18,11 @@ __all__ = ["AgentsScreen"]
 
 
 class AgentsScreen(CountedInvocations[AgentFigures]):
-    """Figures of models, tools and steps, by agent."""
+    """Figures of models, tools and steps, by agent; Enter shows the calls behind a row."""
 
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("i", "invocations", "Invocations"),
+    ]
     NAME = "Agents"
     EMPTY = (
         "No calls are recorded.\n\nThey appear here when an agent sends spans to the recorder, or "
@@ -76,6 +81,21 @@ class AgentsScreen(CountedInvocations[AgentFigures]):
                 return f"tool={name}"
             case _:
                 return f"step={name} service={quote(group.agent)}"
+
+    def open_group(self, group: AgentFigures) -> None:
+        """Show the calls of a model or tool, or the invocations of a step."""
+        if group.kind == "step":
+            super().open_group(group)
+            return
+        from playhead_tui.screens.agent_calls import AgentCallsScreen
+
+        choice = CallChoice(group.kind, group.agent, group.name)
+        self.dashboard.push_screen(AgentCallsScreen(self.dashboard, self.filter, choice))
+
+    def action_invocations(self) -> None:
+        """Show the invocations behind the row."""
+        if group := self.selected(self.listing.current):
+            super().open_group(group)
 
     async def read_groups(self, filter_: str) -> Groups[AgentFigures]:
         """Read the figures."""

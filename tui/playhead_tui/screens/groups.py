@@ -172,6 +172,8 @@ class GroupScreen(PollingScreen, Generic[Group]):
         if not groups.rows:
             more = "\n\nPress Esc to remove the filter." if self.filter else ""
             self.query_one("#empty", Static).update(self.EMPTY + more)
+        elif self.focused is None:
+            self.listing.focus()  # a list without rows is hidden, which takes its focus
         self.listing.show_rows(groups.rows, stay_at_top=not self._loaded)
         if not self._loaded and (row := self.dashboard.kept.texts("rows").get(self.place)):
             self.listing.go_to(row)
