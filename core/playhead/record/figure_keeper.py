@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from playhead.store.background import Background
 from playhead.store.database import Store
 from playhead.store.figures import stale_count, update_figures
 
@@ -53,6 +54,7 @@ class FigureKeeper:
         self._busy = busy
         self._failed = failed
         self._pace = pace
+        self._thread = Background(1, "figures")
         self._stopping = asyncio.Event()
 
     async def run(self) -> None:
@@ -60,14 +62,14 @@ class FigureKeeper:
         before, since = 0, time.monotonic()
         while not self._stopping.is_set():
             try:
-                count = await asyncio.to_thread(stale_count, self._store)
+                count = await self._thread.run(stale_count, self._store)
                 now = time.monotonic()
                 if not count:
                     since = now
                 elif count == before or now - since >= self._pace.longest:
                     await self._update()
                     since = time.monotonic()
-                    count = await asyncio.to_thread(stale_count, self._store)
+                    count = await self._thread.run(stale_count, self._store)
                 before = count
                 await self._pause(self._pace.quiet)
             except Exception as error:
@@ -82,7 +84,7 @@ class FigureKeeper:
         """Compute the figures of all invocations that are noted now, in parts."""
         while not self._stopping.is_set():
             begun = time.monotonic()
-            if not await asyncio.to_thread(update_figures, self._store):
+            if not await self._thread.run(update_figures, self._store):
                 return
             rest = self._pace.busy_rest if self._busy() else self._pace.rest
             await self._pause((time.monotonic() - begun) * rest)

@@ -23,6 +23,7 @@ from playhead.record.otlp import Inspection
 from playhead.record.request_log import FOLDER, LogEntry, RequestLog
 from playhead.record.span_delays import SpanDelays
 from playhead.store.arrow import ArrowTable
+from playhead.store.background import Background
 from playhead.store.database import Store
 
 __all__ = ["Ingest", "IngestLimits"]
@@ -115,6 +116,7 @@ class Ingest:
         """
         self._store = store
         self._committer = Committer(store)
+        self._threads = Background(2, "commit")
         try:
             self._log = RequestLog(store.folder / FOLDER)
         except OSError as error:
@@ -363,7 +365,7 @@ class Ingest:
         while self._queue and (not entries or weight + self._queue[0].weight < most):
             entries.append(self._queue.popleft())
             weight += entries[-1].weight
-        decoding = asyncio.to_thread(self._committer.decode, entries)
+        decoding = self._threads.run(self._committer.decode, entries)
         return _Group(entries, asyncio.create_task(decoding))
 
     async def _put_back(self, *groups: _Group | None) -> None:
@@ -382,7 +384,7 @@ class Ingest:
         if self._queue and not reads:
             self._ahead = self._next_group(most)
         try:
-            committed = await asyncio.to_thread(self._committer.commit, group.entries, decoded)
+            committed = await self._threads.run(self._committer.commit, group.entries, decoded)
         except Exception as error:  # the log keeps the requests until they are committed
             self.note_error(str(error))
             self._is_failing = True
@@ -420,7 +422,7 @@ class Ingest:
         count = min(len(self._changed_traces), INHERIT_TRACES)
         traces = [self._changed_traces.pop() for _ in range(count)]
         try:
-            self._changed(await asyncio.to_thread(self._committer.inherit, traces))
+            self._changed(await self._threads.run(self._committer.inherit, traces))
         except Exception as error:
             self.note_error(str(error))
             self._changed_traces.update(traces)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import duckdb
 
+from playhead.store.background import Background
 from playhead.store.database import Store
 from playhead.store.text_documents import MARKS, read_documents
 from playhead.store.text_index import Found, TextIndex
@@ -115,6 +116,7 @@ class TextIndexer:
         self._batch = BATCH
         self._is_damaged = False
         self._busy_since: float | None = None
+        self._thread = Background(1, "text index")
         self._wake = asyncio.Event()
         self._stopping = asyncio.Event()
 
@@ -163,7 +165,7 @@ class TextIndexer:
             try:
                 if self._index is None:
                     self._is_incomplete = False
-                    self._index, self._backlog = await asyncio.to_thread(self._open)
+                    self._index, self._backlog = await self._thread.run(self._open)
                 if self._leaves_alone():
                     await self._pause(BUSY_SECONDS)
                     continue
@@ -214,7 +216,7 @@ class TextIndexer:
         self._is_comparing = True
         self._is_incomplete = False  # what changes from here on is remembered again
         try:
-            self._backlog = await asyncio.to_thread(self._find)
+            self._backlog = await self._thread.run(self._find)
         finally:
             self._is_comparing = False
 
@@ -257,12 +259,12 @@ class TextIndexer:
             await asyncio.wait_for(self._wake.wait(), IDLE_SECONDS)
         except TimeoutError:
             if self._index is not None:
-                await asyncio.to_thread(self._index.rest)
+                await self._thread.run(self._index.rest)
             await self._wake.wait()
 
     async def _add(self, ids: Sequence[str]) -> None:
         before = {id_: self._changes[id_].last for id_ in ids if id_ in self._changes}
-        await asyncio.to_thread(self._write, ids)
+        await self._thread.run(self._write, ids)
         for id_, last in before.items():
             if self._changes[id_].last == last:
                 del self._changes[id_]

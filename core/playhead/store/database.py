@@ -17,6 +17,7 @@ from filelock import FileLock, Timeout
 from playhead.errors import StoreError, StoreLockedError
 from playhead.store import schema
 from playhead.store.archive import ARCHIVE, remove_incomplete
+from playhead.store.background import made_in_background
 from playhead.store.kept_rows import KeptRows
 from playhead.store.migrations import migration
 from playhead.store.query_limits import make_room
@@ -101,11 +102,14 @@ class Store:
         spill = self.folder / SPILL
         return {**SETTINGS, "memory_limit": MEMORY, "temp_directory": str(spill)}
 
+    def _connect(self) -> duckdb.DuckDBPyConnection:
+        return duckdb.connect(str(self.path), config=self._settings())
+
     def _open(self) -> duckdb.DuckDBPyConnection:
         deadline = time.monotonic() + OPEN_SECONDS
         while True:
             try:
-                connection = duckdb.connect(str(self.path), config=self._settings())
+                connection = made_in_background(self._connect)
                 break
             except duckdb.IOException as error:
                 if "lock" not in str(error).lower():

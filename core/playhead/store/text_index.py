@@ -5,17 +5,14 @@ tantivy keeps it, in files of its own format. A lost or damaged index is written
 
 from __future__ import annotations
 
-import contextlib
-import os
 import secrets
 import shutil
-import sys
-import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from playhead.store.background import made_in_background
 from playhead.store.grams import LENGTH, document_texts, grams_of
 from playhead.store.text_documents import Document
 
@@ -30,7 +27,6 @@ VERSION = 1
 _NAME = "generation"
 MEMORY = 20_000_000
 """Bytes of documents in memory before they are written."""
-NICENESS = 10
 GRAMS = 48
 """Parts of a long text that are looked up; more would hardly exclude another document."""
 
@@ -133,22 +129,12 @@ class TextIndex:
         shutil.rmtree(folder / FOLDER, ignore_errors=True)
 
     def _writing(self) -> tantivy.IndexWriter:
-        """Return the writer, whose threads give way to all others of this machine."""
+        """Return the writer, whose threads give way."""
         if self._writer is None:
-            made: list[tantivy.IndexWriter] = []
-
-            def make() -> None:
-                if sys.platform == "linux":  # elsewhere, it would be the whole process
-                    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
-                with contextlib.suppress(ValueError):  # another writer, or a full disk
-                    made.append(self._index.writer(MEMORY, num_threads=1))
-
-            thread = threading.Thread(target=make)
-            thread.start()
-            thread.join()
-            if not made:
-                raise OSError(f"{self._folder} cannot be written")
-            self._writer = made[0]
+            try:
+                self._writer = made_in_background(lambda: self._index.writer(MEMORY, num_threads=1))
+            except ValueError as error:  # another writer, or a full disk
+                raise OSError(f"{self._folder} cannot be written") from error
         return self._writer
 
     def _read_generation(self) -> int | None:
