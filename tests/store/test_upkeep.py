@@ -11,10 +11,12 @@ import duckdb
 import pytest
 from playhead.errors import StoreError, StoreLockedError
 from playhead.store.database import Store
+from playhead.store.retention import delete_expired, parse_keep
 from playhead.store.span_writer import UNSET, SpanRow, SpanWriter
 from playhead.store.upkeep import perform, vacuum
 
 DAY = datetime(2026, 3, 10, tzinfo=UTC)
+NEWEST = DAY + timedelta(days=9)
 Select = Callable[..., list[dict[str, Any]]]
 
 
@@ -85,6 +87,38 @@ def test_the_archive_and_the_tables_together_have_every_row_once(
     perform(store, {"task": "archive", "before": "2026-03-18"})
     assert perform(store, {"task": "archive", "before": "2026-03-18"})["days"] == 0
     assert counts(select, "all_") == whole
+
+
+@pytest.mark.parametrize("task", ["archive", "delete"])
+def test_invocations_whose_end_was_not_recorded_are_moved_too(
+    store: Store, select: Select, task: str
+) -> None:
+    """The server has forgotten one, and others were never copied, as with --no-journal."""
+    fill(store)
+    with store.transaction() as connection:
+        connection.execute(
+            "UPDATE invocations SET status = 'gone', completed_at = NULL, modified_at = ?"
+            " WHERE id IN ('inv_1', 'inv_8')",
+            [DAY],
+        )
+        connection.execute("UPDATE invocations SET modified_at = ? WHERE id = 'inv_8'", [NEWEST])
+        connection.execute("DELETE FROM invocations WHERE id IN ('inv_0', 'inv_9')")
+    whole = counts(select)
+    moved = perform(store, {"task": task, "before": "2026-03-13"})
+    assert (moved["rows"]["invocations"], moved["rows"]["spans"]) == (2, 9)
+    left = {row["id"] for row in select("SELECT DISTINCT invocation_id AS id FROM spans")}
+    assert left == {None, "inv_old", *(f"inv_{number}" for number in range(3, 10))}
+    if task == "archive":
+        assert counts(select, "all_") == whole
+
+
+def test_the_number_of_spans_is_right_after_some_were_moved(store: Store) -> None:
+    fill(store)
+    writer = SpanWriter(store)
+    perform(store, {"task": "archive", "before": "2026-03-15"})
+    limit = parse_keep("spans=1h")
+    assert delete_expired(store, [limit], DAY + timedelta(days=8))["spans"] > 0
+    assert len(writer) == len(SpanWriter(store))
 
 
 def test_other_engines_read_the_archive(store: Store) -> None:

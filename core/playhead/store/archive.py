@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from playhead.errors import StoreError
+from playhead.model.status import GONE
 from playhead.store.stale_figures import note_stale
 
 if TYPE_CHECKING:
@@ -41,13 +42,19 @@ _ROWS = re.compile(r"rowid IN \(SELECT rowid FROM \w+ WHERE (\w+ IN \((?:[^()]|\
 """Rows of a view have no row ids."""
 _OF_INVOCATION = ("spans", "duplicate_spans", "journal_llm_calls")
 """Tables with a column `invocation_id`; the others have `id`."""
-_ENDED = """
-CREATE OR REPLACE TEMP TABLE ended AS
-SELECT id, (completed_at AT TIME ZONE 'UTC')::DATE AS day FROM invocations
-WHERE status = 'completed' AND (completed_at AT TIME ZONE 'UTC')::DATE < ?
-"""
-_OF_INVOCATIONS = "JOIN ended ON ended.id = t.{id}"
 _OWN_DAY = "(to_timestamp(t.start_unix_nano / 1e9) AT TIME ZONE 'UTC')::DATE"
+_ENDED = f"""
+CREATE OR REPLACE TEMP TABLE ended AS
+SELECT id, day FROM (
+  SELECT id, (CASE WHEN status IN ('completed', '{GONE}') THEN coalesce(completed_at, modified_at)
+    END AT TIME ZONE 'UTC')::DATE AS day FROM invocations
+  UNION ALL
+  SELECT invocation_id, max({_OWN_DAY}) FROM spans AS t
+  WHERE invocation_id IS NOT NULL AND invocation_id NOT IN (SELECT id FROM invocations) GROUP BY ALL
+) WHERE day < ?
+"""
+"""Ended invocations; those that are known from spans alone end with their newest span."""
+_OF_INVOCATIONS = "JOIN ended ON ended.id = t.{id}"
 _UNRELATED = f"t.invocation_id IS NULL AND {_OWN_DAY} < ?"
 
 
@@ -69,7 +76,8 @@ def move_to_archive(
         connection: The writer's connection, in a transaction that is committed afterwards.
         folder: Folder of the store.
         before: First day (UTC) that stays. An invocation counts for the day on which it ended, with
-            its journal and all its spans; a span without invocation for the day of its start.
+            its journal and all its spans; a span without invocation for the day of its start. The
+            end of an invocation that was not copied is the start of its newest span.
         keep: Whether to write the files; without, the rows are deleted for good.
 
     Raises:

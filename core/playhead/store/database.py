@@ -79,6 +79,8 @@ class Store:
         self._cursors: weakref.WeakSet[duckdb.DuckDBPyConnection] = weakref.WeakSet()
         self.reopened = 0
         """Number of times that the database was opened again because it had failed."""
+        self.removed_spans = 0
+        """Number of spans that were deleted or archived."""
         self.uncertain = 0
         """Number of commits that raised an error. Such a commit may be in the file nevertheless,
         so what a writer remembers about its tables has to be read again."""

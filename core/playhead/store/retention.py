@@ -94,6 +94,8 @@ def delete_expired(store: Store, limits: Iterable[Keep], now: datetime) -> dict[
         if before is not None:
             with store.transaction() as connection:
                 count = _delete(connection, limit.table, before)
+            if limit.table == "spans":
+                store.removed_spans += count
             deleted[limit.table] = deleted.get(limit.table, 0) + count
     return deleted
 

@@ -97,6 +97,7 @@ class SpanWriter:
     def __init__(self, store: Store) -> None:
         """Read the ids of the stored spans."""
         self._store = store
+        self._removed_before = store.removed_spans
         cursor = store.cursor()
         try:
             ids: ArrowTable = cursor.sql(
@@ -111,7 +112,7 @@ class SpanWriter:
 
     def __len__(self) -> int:
         """Return the number of spans in the store."""
-        return len(self._ids)
+        return len(self._ids) - (self._store.removed_spans - self._removed_before)
 
     @property
     def has_full_group(self) -> bool:
