@@ -6,8 +6,8 @@ import json
 from datetime import UTC, datetime
 
 import pytest
-from playhead.cli import output
-from playhead.model import Tokens
+from playhead.cli import ls, output
+from playhead.model import Cost, Invocation, InvocationPage, Tokens
 
 COLUMNS = ("ID", "TARGET", "COUNT", "FAILURE")
 ROWS = [
@@ -61,6 +61,26 @@ def test_columns_that_do_not_fit_are_named(draw) -> None:
     lines, notes = draw(16)
     assert lines == ["ID     TARGET", "inv_1  Weather/…", "inv_2  [bold]Ch…"]
     assert notes == "Not shown in 16 columns: COUNT, FAILURE.\n"
+
+
+@pytest.mark.parametrize(
+    ("usd", "heading"), [(None, "TOKENS"), (0.5, "COST")], ids=["unknown prices", "known prices"]
+)
+def test_a_narrow_list_leaves_out_costs_that_are_unknown(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], usd: float, heading: str
+) -> None:
+    monkeypatch.setattr(output, "is_terminal", lambda: True)
+    monkeypatch.setenv("COLUMNS", "100")
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    row = Invocation(
+        "inv_1" + "0" * 32, "RefundAgent/run", "RefundAgent", "run", None, "succeeded", now,
+        completed_at=now, attempts=3, attempts_at_least=3, llm_calls=1, tokens=Tokens(58, 5),
+        cost=Cost(usd, 1), last_failure="KeyError: a-17 is not an order of this customer",
+    )  # fmt: skip
+    names = ("id", "target", "status", "age", "duration", "attempts", "tokens", "cost", "reason")
+    ls._write(InvocationPage((row,), more=False), None, names, filtered=False, sorted_=False)
+    head = capsys.readouterr().out.splitlines()[0].split()
+    assert [name for name in ("TOKENS", "COST") if name in head] == [heading]
 
 
 @pytest.mark.parametrize("width", range(16, 70))

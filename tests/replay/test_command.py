@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from playhead.cli import cli
-from playhead.replay import Recording
-from playhead.replay.text import result_text
+from playhead.replay import Recording, WhatIfResult, WhatIfRow
+from playhead.replay.text import result_text, what_if_lines
 from playhead.values import to_json_line
 
 RECORDINGS = Path(__file__).parents[1] / "recordings"
@@ -247,6 +247,9 @@ def test_results_of_model_calls_are_what_the_model_answered():
     assert result_text("Run Model call", {"parts": [text], **rest}) == "No thanks."
     assert result_text("Run Look up", {"parts": [text]}) == to_json_line({"parts": [text]})
     assert result_text("Sleep", None) == ""
+    row = WhatIfRow("Run Model call", {"parts": [call], **rest}, None, None, "", journal_index=1)
+    [_, line, *_] = what_if_lines(WhatIfResult((row,), ended=True))
+    assert line == " - #1 Run Model call → book(lamp)"
 
 
 def test_a_recording_without_an_end_has_no_result_to_compare():

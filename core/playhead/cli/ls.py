@@ -195,9 +195,11 @@ def _write(
     from playhead.formatting import totals_line
 
     if page.rows:
-        # On a narrow terminal, a column without reasons is left out first.
+        # On a narrow terminal, columns without content are left out first.
         needed = any(row.last_failure or row.waiting for row in page.rows)
         optional = ["reason"] if not needed else []
+        if not any(row.cost and row.cost.usd for row in page.rows):
+            optional.append("cost")
         optional += [name for name in (*NARROW_FIRST, "reason") if name not in optional]
         length = _distinct_length([row.id for row in page.rows]) if is_terminal() else None
         headings = {name: COLUMNS[name].heading for name in names}

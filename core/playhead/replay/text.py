@@ -139,8 +139,7 @@ def _short(where: str | None) -> str:
 def what_if_lines(result: WhatIfResult) -> Iterator[str]:
     """Yield the comparison, one line per command, and the ends of both runs."""
     left = [
-        _side(row.original and f"#{row.journal_index} {row.original}", row.original_result)
-        for row in result.rows
+        _side(row.original, row.original_result, f"#{row.journal_index} ") for row in result.rows
     ]
     width = max((len(text) for text in (*left, "recorded")), default=0)
     yield f"   {'recorded':<{width}}   what if"
@@ -213,11 +212,11 @@ def result_text(title: str, result: Any) -> str:
     return clean(answer_line(answer, _VALUE_LENGTH) if answer else to_json_line(result))
 
 
-def _side(title: str | None, result: Any) -> str:
+def _side(title: str | None, result: Any, index: str = "") -> str:
     if title is None:
         return ""
     shown = result_text(title, result)
-    text = clean(title) + (f" → {shown}" if shown else "")
+    text = index + clean(title) + (f" → {shown}" if shown else "")
     return text if len(text) <= _RESULT_WIDTH else f"{text[: _RESULT_WIDTH - 1]}…"
 
 
