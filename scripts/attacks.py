@@ -81,7 +81,7 @@ ATTACKS = (
     ),
     Attack(
         "silent and slow connections to the recorder",
-        "they keep nobody out",
+        "they block no other sender",
         ("tests/record/test_connections.py",),
     ),
     Attack(

@@ -60,7 +60,7 @@ def test_a_missing_required_part_is_an_error_that_names_it(
         AppError, match=rf"restate-sdk \d\S+ cannot replay: .* has no {name}"
     ) as caught:
         sdk.require()
-    assert "pip install playhead" in caught.value.hint
+    assert "Install Playhead in this environment again" in caught.value.hint
 
 
 def test_an_unknown_journal_command_is_an_error(monkeypatch: pytest.MonkeyPatch):

@@ -42,7 +42,7 @@ COMMANDS = {
     "sql": "Query the store with SQL.",
     "state": "Show virtual objects and workflows: their state, locks, queues and promises.",
     "stats": "Count invocations, attempts, LLM calls, tokens, cost and failures by service.",
-    "store": "Show the size, tables and oldest rows of the store, or take care of it.",
+    "store": "Show the size, tables and oldest rows of the store, or maintain it.",
     "tail": "Follow invocations as they start, change status and end.",
 }
 """Built-in subcommands with their lines in `--help`; their modules have the same names."""

@@ -88,8 +88,8 @@ def parse_order(ctx: click.Context, param: click.Parameter, value: str | None) -
     "order",
     metavar="COLUMN[:asc]",
     callback=parse_order,
-    help="Sort all invocations, not only the newest: the largest (newest, slowest, dearest) first, "
-    f"or last with :asc. Texts are sorted from A to Z, or Z to A with :desc. One of: "
+    help="Sort all invocations, not only the newest: the largest (newest, slowest, costliest) "
+    f"first, or last with :asc. Texts are sorted from A to Z, or Z to A with :desc. One of: "
     f"{', '.join(SORTS)}.",
 )
 @click.option(

@@ -63,7 +63,7 @@ class ServiceStats:
     type=click.IntRange(1, 1440),
     default=60,
     show_default=True,
-    help="Number of minutes whose starts and failures are counted one by one.",
+    help="Number of minutes for each of which starts and failures are counted.",
 )
 @archived_option
 @json_option

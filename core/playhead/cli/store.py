@@ -24,7 +24,7 @@ COLUMNS = ("TABLE", "ROWS", "SIZE", "OLDEST", "NEWEST")
 @json_option
 @click.pass_context
 def command(ctx: click.Context, as_json: bool) -> None:
-    """Show the size, tables and oldest rows of the store, or take care of it.
+    """Show the size, tables and oldest rows of the store, or maintain it.
 
     The subcommands work while a recorder is running, except vacuum.
     """

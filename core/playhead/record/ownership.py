@@ -12,7 +12,7 @@ __all__ = ["exposure", "require_own_folder"]
 
 
 def exposure(folder: Path) -> str | None:
-    """Return who else can read the folder, as a sentence; None if nobody can."""
+    """Return who else can read the folder, as a sentence; None if only its owner can."""
     try:
         mode = folder.stat().st_mode
     except OSError:

@@ -79,7 +79,7 @@ class SharedRequests:
             results = await answer
         except asyncio.CancelledError:
             if all(one.done() for one in request.answers):
-                request.task.cancel()  # nobody waits for the answer any more
+                request.task.cancel()  # no request waits for the answer any more
             raise
         return results[first : first + len(queries)]
 

@@ -180,7 +180,7 @@ def to_rows(
         sql: One SELECT.
         params: Values of its parameters.
         limits: Limits of the query.
-        gone: Set when nobody waits for the result any longer; the query is then ended.
+        gone: Set when the client no longer waits for the result; the query is then ended.
 
     Raises:
         QueryError: The SQL is invalid, or is not read-only.

@@ -34,7 +34,7 @@ PRESETS = (
     Preset("Had failures", "failures>0"),
     Preset("Waiting for a person", "wait:approval"),
     Preset("Slowest", sort="duration"),
-    Preset("Dearest", sort="cost"),
+    Preset("Most expensive", sort="cost"),
 )
 """The number keys, from 1."""
 

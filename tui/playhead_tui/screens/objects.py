@@ -236,7 +236,7 @@ class HistoryScreen(DetailScreen[StateChange]):
     NAME = "History"
     EMPTY = (
         "No journal that is available changed it.\n\nRestate keeps journals for a day by default, "
-        "the recorder for longer. Changes through the admin API are in no journal."
+        "the recorder for longer. Journals do not contain changes through the admin API."
     )
     DETAILS = "Change"
     SECONDS = 5.0

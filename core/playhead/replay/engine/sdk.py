@@ -58,7 +58,7 @@ try:
 except ImportError as error:
     raise AppError(
         f"The installed restate-sdk cannot replay: {error}",
-        "Install the versions of restate-sdk that playhead declares: `pip install playhead`.",
+        "Install Playhead in this environment again: it declares the versions of restate-sdk.",
     ) from error
 
 __all__ = [
@@ -174,7 +174,7 @@ def require() -> None:
     if found:
         raise AppError(
             f"restate-sdk {_version('restate-sdk')} cannot replay: {'; '.join(found)}",
-            "Install the versions of restate-sdk that playhead declares: `pip install playhead`.",
+            "Install Playhead in this environment again: it declares the versions of restate-sdk.",
         )
 
 
