@@ -18,6 +18,7 @@ from playhead.reader.invocation.event_log import event_log
 from playhead.reader.reader import Reader
 from playhead.replay import Recording
 from playhead.restate import protocol
+from playhead.values import decode_value
 from playhead_tui.inspector.tabs import tabs_of
 from recorded_store import RecordedStore, at
 
@@ -141,6 +142,20 @@ async def test_contents_and_events_are_read_when_a_span_is_opened(tmp_path: Path
     assert [log.text for log in event_log(detail) if log.kind == "span"] == [
         "exception in chat gpt-4o: Boom: [b]no[/b]"
     ]
+
+
+async def test_the_bytes_of_payloads_are_those_of_the_journal(tmp_path: Path) -> None:
+    recorded = recorded_journal(tmp_path)
+    reader = recorded.write()
+    contents = 0
+    for row in recorded.journal:
+        content = await reader.payload_bytes("inv_a", row["index"])
+        if content is not None:
+            assert content in row["raw"]
+            assert decode_value(content) == await reader.payload("inv_a", row["index"])
+            contents += 1
+    assert contents > 3
+    assert await reader.payload_bytes("inv_a", 1000) is None
 
 
 def lite(kind: str, raw: bytes) -> str | None:

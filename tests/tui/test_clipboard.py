@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import stat
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from playhead_tui.dialogs.dialog import Prompt
 from playhead_tui.sources.clipboard import LIMIT, leave_copy, refuses_copies
+from textual.widgets import Input
 from tui_fakes import FakeReader
+from tui_stories import long_journal, step, step_row
 
 
 @pytest.mark.parametrize(
@@ -63,3 +68,73 @@ async def test_y_names_the_file_where_the_terminal_ignores_copies(
         await s.press("y", "i")
         await s.shows("The terminal may not have copied")
         assert left_in(tmp_path) == [listing.cursor]
+
+
+async def test_w_saves_the_payload_of_a_step_as_the_journal_has_it(
+    stage: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    source = FakeReader()
+    row = source.rows[0]
+    one = step(row.created_at, 0, 1, "run", "big", 1, notification_index=2)
+    source.details[row.id] = replace(long_journal(row, 1), timeline=(step_row(one, 0),))
+    sent, result = b'{"text": "[b]\xe6\x9d\xb1[/b] \\u001b]0;x\\u0007"}', b"\x00\xff" * 100
+    source.payloads = {1: sent, 2: result}
+    full: list[OSError] = []
+
+    def write(descriptor: int) -> None:
+        if full:
+            raise full.pop()
+
+    monkeypatch.setattr("playhead_tui.actions.save.os.fsync", write)
+    async with stage(source, size=(160, 30)) as s:
+        s.app.open_invocation(row.id)
+        await s.shows("big")
+        await s.press("y")
+        await s.shows("The whole payload of the step, in a file")
+        await s.press("w")
+        await s.shows("#2, 200 B")
+        await s.press("s")
+        await s.shows("Save 39 B as")
+        await s.press("enter")
+        await s.until(lambda: (tmp_path / f"{row.id}-1.json").exists())
+        await s.until(lambda: s.app.screen_stack and not isinstance(s.app.screen, Prompt))
+        assert (tmp_path / f"{row.id}-1.json").read_bytes() == sent
+
+        await s.press("y", "w")
+        await s.shows("Save what?")
+        await s.press("r")
+        await s.shows("Save 200 B as")
+        prompt = s.app.screen.query_one(Input)
+        for wrong, problem in (
+            (f"{row.id}-1.json", "exists: choose another name"),
+            ("no/where", "does not exist"),
+            (str(tmp_path), "add a file name"),
+            (" ", "Type the name of a file"),
+            ("x" * 300, "Not the name of a file: File name too long"),
+            ("a\0b", "Not the name of a file"),
+        ):
+            prompt.value = wrong
+            await s.press("enter")
+            await s.until(lambda problem=problem: problem in s.text.replace("│", ""))
+        full.append(OSError(errno.ENOSPC, "No space left on device"))
+        prompt.value = "full"
+        await s.press("enter")
+        await s.shows("Not saved: No space left on device")
+        assert not (tmp_path / "full").exists(), "nothing is left of a file that is incomplete"
+        await s.press("enter")
+        await s.until(lambda: (tmp_path / "full").exists())
+        await s.until(lambda: not isinstance(s.app.screen, Prompt))
+        assert (tmp_path / "full").read_bytes() == result
+        assert stat.S_IMODE((tmp_path / "full").stat().st_mode) == 0o600
+
+
+async def test_a_step_without_a_payload_says_so(stage: Any) -> None:
+    source = FakeReader()
+    row = source.rows[0]
+    source.details[row.id] = long_journal(row, 1)
+    async with stage(source) as s:
+        s.app.open_invocation(row.id)
+        await s.shows("step 0")
+        await s.press("y", "w")
+        await s.shows("The step has no payload.")

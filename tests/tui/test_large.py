@@ -63,7 +63,7 @@ async def test_a_megabyte_opens_at_once_and_its_cut_is_marked(stage) -> None:
         for name in ("Input", "Output"):
             await s.press("right_square_bracket")
             assert inspector.tabs[inspector.tab] == name
-            assert inspector.text.endswith("not shown; y copies all")
+            assert inspector.text.endswith("not shown; y copies or saves all")
             await s.press("2")
             await s.until(lambda: inspector.has_focus)
             await s.press("G")

@@ -106,6 +106,8 @@ class FakeReader:
     def __init__(self, rows: list[Invocation] | None = None) -> None:
         self.rows = some_rows() if rows is None else rows
         self.details: dict[str, InvocationDetail] = {}
+        self.payloads: dict[int, bytes] = {}
+        """Contents of journal entries, by index."""
         self.stored_spans: dict[str, Span] = {}
         """Spans with all they have, by id, for details that have outlines."""
         self.missing: tuple[str, ...] = ()
@@ -207,6 +209,9 @@ class FakeReader:
 
     async def raw_entry(self, invocation_id: str, index: int) -> bytes | None:
         return b"\x0a\x05entry %d" % index
+
+    async def payload_bytes(self, invocation_id: str, index: int) -> bytes | None:
+        return self.payloads.get(index)
 
     async def payload(self, invocation_id: str, index: int) -> Any:
         return f"payload {index}"

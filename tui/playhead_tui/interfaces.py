@@ -199,7 +199,11 @@ class InvocationReader(Protocol):
         ...
 
     async def payload(self, invocation_id: str, index: int) -> Any:
-        """Return the raw content of one journal entry."""
+        """Return the decoded content of one journal entry."""
+        ...
+
+    async def payload_bytes(self, invocation_id: str, index: int) -> bytes | None:
+        """Return the content of one journal entry as the handler sent or received it."""
         ...
 
 

@@ -21,6 +21,7 @@ __all__ = [
     "has_payload",
     "is_awakeable",
     "is_cancel",
+    "payload_bytes",
     "payload_of",
     "result_completion_id",
     "run_result",
@@ -86,6 +87,19 @@ def payload_of(row: JournalRow, raw: bytes) -> Payload:
         return _payload(parse_entry(row.entry_type, raw))
     except (ProtocolError, UnicodeDecodeError):
         return Payload(value=raw)
+
+
+def payload_bytes(row: JournalRow, raw: bytes) -> bytes | None:
+    """Return the payload of an entry as the handler sent or received it; None without one."""
+    try:
+        message: Any = parse_entry(row.entry_type, raw)
+    except ProtocolError:
+        return raw
+    fields: Mapping[str, Any] = {f.name: value for f, value in message.ListFields()}
+    for name in ("value", "completion_value"):
+        if hasattr(held := fields.get(name), "content"):
+            return bytes(held.content)
+    return bytes(fields["parameter"]) if "parameter" in fields else None
 
 
 def run_result(raw: bytes) -> Any:

@@ -191,6 +191,17 @@ class InvocationReader:
         content = entries.payload_of(row, raw)
         return {"failure": content.failure} if content.failure else content.value
 
+    async def payload_bytes(self, invocation_id: str, index: int) -> bytes | None:
+        """Return the payload of one journal entry; see `Reader.payload_bytes`."""
+        found = await self._raw_entry(invocation_id, index)
+        if found is None:
+            archive = await self._archive()
+            return await archive.payload_bytes(invocation_id, index) if archive else None
+        source, raw = found
+        journal = await source.journal(invocation_id)
+        row = next((row for row in journal if row.index == index), None)
+        return raw if row is None or row.version < 2 else entries.payload_bytes(row, raw)
+
     async def _raw_entry(
         self, invocation_id: str, index: int
     ) -> tuple[LiveInvocations | StoredInvocations, bytes] | None:

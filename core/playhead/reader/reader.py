@@ -263,6 +263,14 @@ class Reader:
         """
         return await self._invocations.payload(invocation_id, index)
 
+    async def payload_bytes(self, invocation_id: str, index: int) -> bytes | None:
+        """Return the content of one journal entry as the handler sent or received it.
+
+        None when the entry has no content or does not exist, also for a terminal error. Raises the
+        same errors as `payload`.
+        """
+        return await self._invocations.payload_bytes(invocation_id, index)
+
     async def raw_entry(self, invocation_id: str, index: int) -> bytes | None:
         """Return what the journal holds of one entry, which is a message of the service protocol.
 

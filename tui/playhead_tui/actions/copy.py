@@ -9,8 +9,9 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
-from playhead.model import Invocation, InvocationDetail
+from playhead.model import Invocation, InvocationDetail, Step
 
+from playhead_tui.actions.save import save_payload
 from playhead_tui.dialogs.dialog import Choice, Menu
 from playhead_tui.interfaces import Dashboard
 
@@ -52,14 +53,16 @@ async def choose_copy(
     dashboard: Dashboard,
     row: Invocation,
     more: dict[str, tuple[tuple[str, str], Callable[[], str]]],
+    step: Step | None = None,
 ) -> None:
-    """Ask what to copy, and copy it.
+    """Ask what to copy or save, and do it.
 
     Args:
         dashboard: shows the menu and copies the text.
         row: the invocation.
         more: further choices by letter: label and description, and a function that returns the
             text.
+        step: the selected step, whose payloads can be saved.
     """
     choices = [
         Choice("i", "Id", row.id),
@@ -67,8 +70,13 @@ async def choose_copy(
         Choice("c", "curl", "A command that sends the same request again"),
         *(Choice(key, *label) for key, (label, _) in more.items()),
     ]
+    if step is not None and step.index >= 0:
+        choices.append(Choice("w", "Save", "The whole payload of the step, in a file"))
     key = await dashboard.push_screen_wait(Menu("Copy what?", choices))
     if key is None:
+        return
+    if key == "w" and step is not None:
+        await save_payload(dashboard, row.id, step)
         return
     text = row.id
     if key in ("j", "c"):

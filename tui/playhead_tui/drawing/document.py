@@ -76,7 +76,9 @@ def _json_lines(value: Any, indent: int, limit: int) -> Iterator[Line]:
             yield Line(line, indent=indent, syntax="json")
         if rest <= 0:
             yield Line(buffer, indent=indent, syntax="json")
-            yield Line(f"... more than {size(limit)}: the rest is not shown; y copies all", "warn")
+            yield Line(
+                f"... more than {size(limit)}: the rest is not shown; y copies or saves all", "warn"
+            )
             return
     yield Line(buffer, indent=indent, syntax="json")
 
@@ -105,4 +107,4 @@ def _bytes_lines(value: bytes, indent: int, limit: int) -> Iterator[Line]:
 
 
 def _cut(left: int) -> Line:
-    return Line(f"... {size(left)} not shown; y copies all", "warn")
+    return Line(f"... {size(left)} not shown; y copies or saves all", "warn")

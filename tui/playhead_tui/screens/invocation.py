@@ -385,11 +385,14 @@ class InvocationScreen(InvocationReads):
         """Show the texts to copy, of the invocation that the row belongs to."""
         if detail := self.selected(self.detail_of(self.current)):
             more: dict[str, tuple[tuple[str, str], Callable[[], str]]] = {
-                "t": (("Tab", "The text of this tab"), lambda: self.inspector.text)
+                "t": (
+                    ("Tab", "The text of this tab, as far as it is shown"),
+                    lambda: self.inspector.text,
+                )
             }
             row = self.current
             if row:
                 read = self.inspector.row or row
                 selected = read.step or read.span or read
                 more["s"] = (("Row", "The selected row as JSON"), lambda: as_json(selected))
-            self.choose_copy(detail.summary, more)
+            self.choose_copy(detail.summary, more, row.step if row else None)

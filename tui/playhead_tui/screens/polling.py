@@ -254,11 +254,12 @@ class PollingScreen(Screen[None]):
         self,
         row: Invocation,
         more: dict[str, tuple[tuple[str, str], Callable[[], str]]] | None = None,
+        step: Step | None = None,
     ) -> None:
-        """Ask what to copy, and copy it."""
+        """Ask what to copy or save, and do it."""
         from playhead_tui.actions.copy import choose_copy
 
-        self.dashboard.run_dialog(choose_copy(self.dashboard, row, more or {}))
+        self.dashboard.run_dialog(choose_copy(self.dashboard, row, more or {}, step))
 
     def answer(self, invocation_id: str) -> None:
         """Answer the awakeable or the promise that an invocation waits for."""
