@@ -17,8 +17,9 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+from playhead.model import CallChoice, CallOrder
 from playhead.reader.reader import Reader
 from playhead.record.text_indexer import IndexerPace, TextIndexer
 from playhead.store.call_table import rebuild_calls
@@ -214,6 +215,14 @@ async def run(store: Store) -> None:
     derive(store)
     await measure("failures", reader.failures, floor)
     await measure("agents", reader.agents, floor)
+    one = CallChoice("model", "agent3", "gpt-4o-mini")
+    for order in get_args(CallOrder):
+        await measure(f"calls, {order}", lambda order=order: reader.agent_calls(order=order), floor)
+        await measure(
+            f"calls of one agent, {order}",
+            lambda order=order: reader.agent_calls(one, order=order),
+            floor,
+        )
 
 
 def main() -> int:

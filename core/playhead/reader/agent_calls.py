@@ -64,20 +64,26 @@ async def read_agent_calls(
     conditions, values = _conditions(choice)
     if wanted:
         conditions.append("invocation_id IN (SELECT id FROM matching)")
-    # Whether a call was repeated depends on the calls before it, so it is computed before the
-    # conditions on the outcome; this takes a sort of all calls, and is left out where it can be.
-    first = " AND ".join(conditions) or "true"
-    second = [_OUTCOMES[choice.outcome]] if choice.outcome else []
-    second += ["repeated"] if choice.repeated else []
+    chosen = f"SELECT * FROM ({found.calls}) WHERE {' AND '.join(conditions) or 'true'}"
+    outcome = _OUTCOMES[choice.outcome] if choice.outcome else "true"
+    # Which calls are repeated depends on all calls of an invocation. Unless only these are wanted,
+    # it is computed for the invocations of the result, which spares a sort of all calls.
+    if choice.repeated:
+        chosen = f"SELECT *, {_REPEATED} AS repeated FROM ({chosen})"
+        outcome += " AND repeated"
+        marks = "SELECT trace_id AS trace, span_id AS span FROM top"
+    else:
+        marks = f"""
+  SELECT trace_id AS trace, span_id AS span, {_REPEATED} AS repeated FROM ({found.calls})
+  WHERE invocation_id IS NULL OR invocation_id IN (SELECT invocation_id FROM top)"""
     query = f"""
-WITH {PRICES_CTE}, matching AS MATERIALIZED ({selected}),
-chosen AS (
-  SELECT *, {_REPEATED} AS repeated FROM ({found.calls}) WHERE {first}
-), top AS MATERIALIZED (
+WITH {PRICES_CTE}, matching AS MATERIALIZED ({selected}), chosen AS ({chosen}),
+top AS MATERIALIZED (
   SELECT call.*, {COST_SQL} AS usd FROM chosen AS call {price_join("call")}
-  WHERE {" AND ".join(second) or "true"} ORDER BY {_ORDERS[order]} LIMIT {limit + 1}
+  WHERE {outcome} ORDER BY {_ORDERS[order]} LIMIT {limit + 1}
 )
 SELECT * FROM top
+LEFT JOIN ({marks}) AS mark ON trace = trace_id AND span = span_id
 LEFT JOIN (SELECT id, target FROM invocations) AS caller ON caller.id = top.invocation_id
 LEFT JOIN (
   SELECT invocation_id AS answered, answered_us, "index" AS entry FROM journal_llm_calls
