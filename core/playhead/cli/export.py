@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from playhead.cli.collection import rare_collection
 from playhead.cli.errors import CliError, Exit
+from playhead.cli.garbage_collection import rare_collection
 from playhead.cli.options import filter_option, json_option, parse_since
 from playhead.settings import Settings
 

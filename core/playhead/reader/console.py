@@ -1,4 +1,4 @@
-"""SQL queries of people, on the store or on the server, and files of their results."""
+"""The SQL queries that a user writes, on the store or the server, and files of their results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How old the figures on screen are, said once they are older than two seconds."""
+"""How old the figures on screen are, shown once they are older than two seconds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The collector of cyclic garbage, in commands that make many objects at a time."""
+"""The pace of Python's garbage collector, in commands that make many objects at a time."""
 
 from __future__ import annotations
 
