@@ -85,6 +85,20 @@ async def test_a_filtered_row_gets_the_cursor_back(stage) -> None:
         assert chips(s.app) == ""
 
 
+@pytest.mark.parametrize("size", [(80, 24), (40, 10)])
+async def test_help_of_a_filter_is_not_cut_unseen(stage, size: tuple[int, int]) -> None:
+    async with stage(FakeReader(), size=size) as s:
+        await s.until(lambda: s.app.screen.listing.rows)
+        await s.press("slash")
+        await s.until(lambda: "Words, or fields:" in s.text)
+        assert ("…" if size[0] == 40 else "-key:u1") in s.text
+        await s.press(*"stats:foo")
+        await s.until(lambda: "Did you mean" in s.text)
+        if size[0] == 80:
+            assert "To search for this text" in s.text  # the end of the hint
+        assert s.app.screen.listing.size.height >= 2
+
+
 async def test_escape_in_the_filter_line_restores_the_last_filter(stage) -> None:
     async with stage(FakeReader()) as s:
         screen = s.app.screen

@@ -28,11 +28,15 @@ def _no_completion(text: str) -> Completion | None:
 
 
 class FilterHelp(Static):
-    """One line above the filter line: what can be typed, or what is wrong; hidden if empty."""
+    """Above the filter line: what can be typed, in one line, or what is wrong; hidden if empty."""
 
     DEFAULT_CSS = """
-    FilterHelp { height: 1; padding: 0 2; background: $panel; display: none; }
+    FilterHelp {
+        height: 1; padding: 0 2; background: $panel; display: none;
+        text-wrap: nowrap; text-overflow: ellipsis;
+    }
     FilterHelp.some { display: block; }
+    FilterHelp.wrong { height: auto; max-height: 40%; text-wrap: wrap; }
     """
 
     def __init__(self) -> None:
@@ -40,9 +44,10 @@ class FilterHelp(Static):
         self.text = ""
 
     def show_help(self, text: str, *, wrong: bool = False) -> None:
-        """Replace the line."""
+        """Replace the text."""
         self.text = clip(text)
         self.set_class(bool(text), "some")
+        self.set_class(wrong, "wrong")
         color = "$text-error" if wrong else "$foreground 60%"
         self.update(Content.assemble((self.text, color)))
 
