@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import grpc
 import httpx
 import psutil
+import pyarrow as pa
 import pytest
 from generated import changed_bytes, changed_document, for_each, json_values, texts
 from google.protobuf import json_format
@@ -23,12 +25,26 @@ from otlp import JSON, PROTOBUF, request  # isort: skip
 
 GOOD = request(4, padding=3)
 BODY = GOOD.SerializeToString()
+PACKED = {
+    "gzip": gzip.compress(BODY),
+    "deflate": zlib.compress(BODY),
+    "zstd": pa.compress(BODY, "zstd", asbytes=True),
+}
 DOCUMENT = json_format.MessageToDict(GOOD)
 EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 QUERY = {
     "sql": "SELECT name, ? AS x FROM spans WHERE start_unix_nano > ? LIMIT 3",
     "params": ["a", 1, [1, 2.5, None], {"a": True}],
 }
+BATCH = {
+    "queries": [
+        QUERY,
+        {"sql": "SELECT invocation_id AS id FROM spans LIMIT 2"},
+        {"sql": "SELECT len(?::VARCHAR[]) AS n", "ids_of": 1},
+        {"health": True},
+    ]
+}
+SEARCH = {"texts": ["span 2", "x"], "until_us": 1_790_000_000_000_000, "limit": 5}
 WORDS = (
     "SELECT FROM spans invocations WHERE ? , ( ) [ ] { } * 1 1e999 'a' -- /* ; $1 :a CASE UNION "
     "ALL LIMIT ORDER BY NULL repeat range x'00' INTERVAL COPY"
@@ -53,9 +69,9 @@ class Running:
         url = f"http://127.0.0.1:{self.endpoint.otlp_http_port}/v1/traces"
         return self.http.post(url, content=body, headers={"content-type": kind, **headers})
 
-    def query(self, body: bytes) -> httpx.Response:
+    def query(self, body: bytes, path: str = "/query") -> httpx.Response:
         headers = {**self.authorization, "accept": "application/json"}
-        return self.http.post(f"{self.endpoint.api_url}/query", content=body, headers=headers)
+        return self.http.post(f"{self.endpoint.api_url}{path}", content=body, headers=headers)
 
     def problems(self) -> int:
         """Return how often a commit failed; what was accepted must be storable."""
@@ -104,10 +120,16 @@ def test_protobuf_is_accepted_or_malformed(running: Running, record_property: An
         assert running.post(body, PROTOBUF).status_code in (200, 400)
 
 
-def test_gzip_is_accepted_or_malformed(running: Running, record_property: Any) -> None:
-    @for_each(record_property, body=changed_bytes(gzip.compress(BODY)))
+@pytest.mark.parametrize("encoding", PACKED)
+def test_packed_bodies_are_accepted_or_malformed(
+    running: Running, record_property: Any, encoding: str
+) -> None:
+    packed = PACKED[encoding]
+    assert running.post(packed, PROTOBUF, **{"content-encoding": encoding}).status_code == 200
+
+    @for_each(record_property, body=changed_bytes(packed))
     def check(body: bytes) -> None:
-        answered = running.post(body, PROTOBUF, **{"content-encoding": "gzip"})
+        answered = running.post(body, PROTOBUF, **{"content-encoding": encoding})
         assert answered.status_code in (200, 400, 413)
 
 
@@ -138,10 +160,32 @@ def test_queries_are_answered_or_refused(running: Running, record_property: Any)
             assert response.json()["error"]
 
 
-def test_query_bytes_are_answered_or_refused(running: Running, record_property: Any) -> None:
-    @for_each(record_property, body=changed_bytes(write(QUERY)))
+@pytest.mark.parametrize(
+    ("path", "document"),
+    [("/queries", BATCH), ("/search", SEARCH), ("/store", {"task": "summary", "before": "2026"})],
+)
+def test_other_requests_are_answered_or_refused(
+    running: Running, record_property: Any, path: str, document: Any
+) -> None:
+    assert running.query(write(document), path).status_code == 200
+
+    @for_each(record_property, document=changed_document(document) | json_values)
+    def check(document: Any) -> None:
+        response = running.query(write(document), path)
+        assert response.status_code in (200, 400, 413), response.text
+        for one in response.json().get("results", [response.json()]):
+            assert one.get("error") or response.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "document"), [("/query", QUERY), ("/queries", BATCH), ("/search", SEARCH)]
+)
+def test_changed_bytes_are_answered_or_refused(
+    running: Running, record_property: Any, path: str, document: Any
+) -> None:
+    @for_each(record_property, body=changed_bytes(write(document)))
     def check(body: bytes) -> None:
-        assert running.query(body).status_code in (200, 400, 413)
+        assert running.query(body, path).status_code in (200, 400, 413)
 
 
 def test_positions_of_the_change_feed_are_answered_or_refused(
