@@ -174,3 +174,64 @@ async def test_plain_requests_time_out_and_name_a_refused_connection() -> None:
         with pytest.raises(httpx.ConnectError, match="Connection refused"):
             await client.get(f"http://localhost:{free_port()}")
         await client.aclose()
+
+
+@pytest.mark.parametrize(
+    ("head", "part", "error"),
+    [
+        (b"content-length: 99999999999", b"x" * 65536, httpx.ReadError),
+        (b"transfer-encoding: chunked", b"8000\r\n" + b"x" * 32768 + b"\r\n", httpx.ReadError),
+        (b"content-encoding: gzip\r\ncontent-length: 999", b"", httpx.RemoteProtocolError),
+    ],
+)
+async def test_plain_answers_without_end_and_packed_ones_are_refused(
+    head: bytes, part: bytes, error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither fills the memory: the largest answer is known while it arrives."""
+    monkeypatch.setattr("playhead.plain_http.MOST_BYTES", 1 << 20)
+    asked: list[bytes] = []
+    done = asyncio.Event()
+
+    async def flood(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 200 OK\r\n" + head + b"\r\n\r\n")
+        with contextlib.suppress(ConnectionError):
+            while part:
+                writer.write(part)
+                await writer.drain()
+        writer.close()
+        done.set()
+
+    server = await asyncio.start_server(flood, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with HttpClient(transport=PlainTransport(), timeout=60, trust_env=False) as client:
+        with pytest.raises(error, match=r"larger than|not asked for"):
+            await client.get(url)
+    assert b"accept-encoding: identity" in asked[0].lower()
+    await done.wait()
+    server.close()
+    await server.wait_closed()
+
+
+@pytest.mark.parametrize("part", [b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 200 OK\r\nx: "])
+async def test_a_plain_answer_that_never_ends_has_a_deadline(part: bytes) -> None:
+    done = asyncio.Event()
+
+    async def drip(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            writer.write(part)
+            while True:
+                writer.write(part if part.endswith(b"\n") else b"x")
+                await writer.drain()
+                await asyncio.sleep(0.01)
+        writer.close()
+        done.set()
+
+    server = await asyncio.start_server(drip, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with HttpClient(transport=PlainTransport(), timeout=0.3, trust_env=False) as client:
+        with pytest.raises(httpx.ReadTimeout):
+            await client.get(url)
+    await done.wait()
+    server.close()
+    await server.wait_closed()

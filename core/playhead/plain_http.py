@@ -18,8 +18,14 @@ __all__ = ["PlainTransport"]
 READ_BYTES = 1 << 18
 HEAD_BYTES = 100_000
 """Longest head of an answer, as with httpx."""
+MOST_BYTES = 512 * 1024 * 1024
+"""Largest answer: a server that is not the expected one may send without end."""
+WHOLE_ANSWERS = 3.0
+"""Time for a whole answer, as a multiple of the time in which the server may be silent."""
 KEPT_SECONDS = 5.0
 """Time for which an unused connection is kept, as with httpx."""
+
+_PACKING = b"accept-encoding"
 
 
 class PlainTransport(httpx.AsyncBaseTransport):
@@ -119,6 +125,7 @@ class _Connection:
     ) -> tuple[httpx.Response, bool]:
         """Return the answer to a request, and whether another request can follow."""
         protocol, timeout = self.protocol, limits.get("read")
+        whole = None if timeout is None else timeout * WHOLE_ANSWERS
         with _errors(httpx.WriteTimeout, httpx.WriteError):
             self.writer.write(_sent(protocol, request, content))
             async with asyncio.timeout(limits.get("write")):
@@ -126,23 +133,29 @@ class _Connection:
                     await self.writer.drain()
         head: h11.Response | None = None
         body: list[bytes] = []
+        size = 0
         with _errors(httpx.ReadTimeout, httpx.ReadError):
-            while True:
-                event: Any = protocol.next_event()
-                if event is h11.NEED_DATA:
-                    async with asyncio.timeout(timeout):
-                        data = await self.reader.read(READ_BYTES)
-                    if not data and head is None:
-                        raise httpx.RemoteProtocolError(
-                            "Server disconnected without sending a response."
-                        )
-                    protocol.receive_data(data)
-                elif isinstance(event, h11.Data):
-                    body.append(bytes(event.data))
-                elif isinstance(event, h11.Response):
-                    head = event
-                elif not isinstance(event, h11.InformationalResponse):
-                    break
+            async with asyncio.timeout(whole):
+                while True:
+                    event: Any = protocol.next_event()
+                    if event is h11.NEED_DATA:
+                        async with asyncio.timeout(timeout):
+                            data = await self.reader.read(READ_BYTES)
+                        if not data and head is None:
+                            raise httpx.RemoteProtocolError(
+                                "Server disconnected without sending a response."
+                            )
+                        protocol.receive_data(data)
+                    elif isinstance(event, h11.Data):
+                        body.append(bytes(event.data))
+                        size += len(body[-1])
+                        if size > MOST_BYTES:
+                            raise httpx.ReadError(f"the answer is larger than {MOST_BYTES} bytes")
+                    elif isinstance(event, h11.Response):
+                        head = event
+                        _require_plain(head)
+                    elif not isinstance(event, h11.InformationalResponse):
+                        break
         assert head is not None
         kept = protocol.our_state is h11.DONE and protocol.their_state is h11.DONE
         if kept:
@@ -153,13 +166,23 @@ class _Connection:
 
 def _sent(protocol: h11.Connection, request: httpx.Request, content: bytes) -> bytes:
     """Return the bytes of a request."""
+    headers = [(name, value) for name, value in request.headers.raw if name.lower() != _PACKING]
     head = h11.Request(
-        method=request.method, target=request.url.raw_path, headers=request.headers.raw
+        method=request.method,
+        target=request.url.raw_path,
+        headers=[*headers, (_PACKING, b"identity")],
     )
     sent = protocol.send(head) or b""
     if content:
         sent += protocol.send(h11.Data(data=content)) or b""
     return sent + (protocol.send(h11.EndOfMessage()) or b"")
+
+
+def _require_plain(head: h11.Response) -> None:
+    """Raise httpx.RemoteProtocolError if an answer is packed, as a small one can be enormous."""
+    for name, value in head.headers:
+        if name == b"content-encoding" and value.strip().lower() != b"identity":
+            raise httpx.RemoteProtocolError("the answer is packed, which was not asked for")
 
 
 @contextmanager

@@ -290,6 +290,14 @@ async def test_texts_are_found_when_they_are_acknowledged_and_when_they_are_inde
             url = f"{recorder.endpoint.api_url}/search"
             response = await http.post(url, content=body, headers=headers)
             assert response.status_code == 400, body
+        # The index would need gigabytes for a million texts.
+        for texts, ids in (
+            (["REFUND"] * 50, ["inv_1"]),
+            (["REFUND"] * 51, None),
+            (["x" * 9999], None),
+        ):
+            response = await http.post(url, json={"texts": texts, "limit": 9}, headers=headers)
+            assert response.json()["ids"] == ids
 
 
 async def test_rows_that_are_kept_are_read_again_after_a_change(recorder: Recorder) -> None:

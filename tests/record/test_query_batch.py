@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -13,12 +14,14 @@ from playhead.errors import QueryError, QueryLimitError
 from playhead.http_client import HttpClient
 from playhead.record import api, endpoint, query_batch, shared_requests
 from playhead.record.client import StoreClient, connect
-from playhead.record.recorder import Recorder
+from playhead.record.recorder import Recorder, open_recorder
 from playhead.record.shared_requests import SharedRequests, together
 from playhead.settings import Settings
 from playhead.store.kept_rows import INVOCATIONS_OF
+from playhead.store.query_limits import Limits
 from starlette.applications import Starlette
 
+from helpers import FREE  # isort: skip
 from otlp import client  # isort: skip
 from waiting import until_async  # isort: skip
 
@@ -128,6 +131,25 @@ async def test_other_documents_are_refused(recorder: Recorder) -> None:
             refused = await http.post(url, content=json.dumps(document), headers=headers)
             assert refused.status_code == 400, document
         assert (await http.post(url, content=b'{"queries": ')).status_code == 401
+
+
+async def test_the_queries_of_a_request_have_the_time_of_one(
+    settings: Settings,
+) -> None:
+    endless = "SELECT count(*) AS n FROM range(1000000000000)"
+    options = replace(FREE, limits=Limits(seconds=2))
+    async with open_recorder(settings, options) as recorder, client() as http:
+        headers = {"authorization": f"Bearer {endpoint.read_token(recorder.store.folder)}"}
+        answered = await http.post(
+            f"{recorder.endpoint.api_url}/queries",
+            json={"queries": [{"sql": "SELECT 1 AS n"}, *[{"sql": endless}] * 19]},
+            headers=headers,
+        )
+    first, *others = answered.json()["results"]
+    assert first == {"rows": [{"n": 1}]}
+    assert {one["status"] for one in others} == {413}
+    assert "longer than" in others[0]["error"]
+    assert {one["error"] for one in others[1:]} == {"The queries took longer than 2 s"}
 
 
 class Sends:

@@ -63,6 +63,9 @@ MEMORY_PAUSES = (0.02, 0.05, 0.1, 0.2, 0.4, 0.4)
 """Pauses before a query is tried again because there was no memory for it."""
 MEMORY_SECONDS = 0.5
 """Time after which a query that has no memory has used it up itself; it is not tried again."""
+MOST_TEXTS = 50
+MOST_CHARACTERS = 5_000
+"""Number and length of all texts of a search that the index looks up."""
 MOST_FOUND = 10_000
 """Invocations that a search returns at most."""
 LONGEST_WAIT = 30.0
@@ -191,6 +194,8 @@ def app(
             texts, until_us, limit = _parse_search(await read_body(request, BODY_LIMIT))
         except RequestBodyError as error:
             return _error(error.status, error.title)
+        if len(texts) > MOST_TEXTS or sum(map(len, texts)) > MOST_CHARACTERS:
+            return JSONResponse({"ids": None})  # reading everything costs less
         await settled(None)
         found = await asyncio.to_thread(search, texts, until_us, limit)
         if found is None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from playhead.errors import QueryError, QueryLimitError, QueryMemoryError, RequestBodyError
@@ -67,21 +68,31 @@ def run_batch(
 ) -> bytes:
     """Return the answers of queries in their order, as JSON: rows, or what is wrong with a query.
 
+    They have the time and the bytes of one query together.
+
     Raises:
         QueryMemoryError: There was no memory for one of them.
         StoreError: The database has failed.
     """
     answers: list[str] = []
     ids: list[list[str]] = []
+    needed = {query.ids_of for query in queries}
     size = 0
+    ends = time.monotonic() + limits.seconds
     with store.reading() as cursor:
 
         def read(sql: str, params: list[Any]) -> list[dict[str, Any]]:
-            return to_rows(cursor, sql, params, limits, gone)
+            left = replace(limits, seconds=max(ends - time.monotonic(), 0.0))
+            return to_rows(cursor, sql, params, left, gone)
 
-        for query in queries:
+        for number, query in enumerate(queries):
             found: list[str] = []
             try:
+                if time.monotonic() > ends:
+                    raise QueryLimitError(
+                        f"The queries took longer than {limits.seconds:g} s",
+                        "Send them in several requests.",
+                    )
                 params = query.params if query.ids_of is None else [ids[query.ids_of]]
                 if not query.sql:
                     answer = f'{{"health":{to_json(health())}}}'
@@ -100,7 +111,7 @@ def run_batch(
                 status = 413 if isinstance(error, QueryLimitError) else 400
                 answer = to_json({"status": status, "error": error.title, "hint": error.hint})
             answers.append(answer)
-            ids.append(found)
+            ids.append(found if number in needed else [])
     return f'{{"results":[{",".join(answers)}]}}'.encode(errors="replace")
 
 
