@@ -206,8 +206,10 @@ async def test_the_header_follows_a_recorder_that_ends_and_comes_back(
             await wait_until(pilot, lambda: app.connection)
             assert app.connection.labels[1] == "recorder"
             child.kill()
-            await wait_until(pilot, lambda: "stored data only" in screen_text(app))
-            assert "The recorder has ended or does not answer" in screen_text(app)
+            await wait_until(pilot, lambda: "no recorder" in screen_text(app))
+            assert "The recorder has ended or does not answer." in screen_text(app)
+            # Live rows are still shown.
+            await wait_until(pilot, lambda: "nothing new is stored" in screen_text(app))
             child.start()
             await wait_until(pilot, lambda: app.connection.labels[1] == "recorder")
             assert app.notes == ()

@@ -50,7 +50,7 @@ SEARCH_SECONDS = 2.0
 FIRST_PAUSE = 1.0
 """Pause after a recorder that could not be started again; it doubles with each one."""
 LONGEST_PAUSE = 30.0
-_SILENT = "The recorder has ended or does not answer: only stored data is shown."
+_SILENT = "The recorder has ended or does not answer."
 
 
 @dataclass
@@ -175,7 +175,7 @@ class _Connector:
         elif starting:
             recorder = "starting a recorder"
         elif problem and self.store:
-            recorder = "stored data only"
+            recorder = "no recorder"  # what it stored is still read
         self.publish(
             Connection(
                 reader=Reader(self.client, self.store),
