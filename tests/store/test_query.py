@@ -329,6 +329,19 @@ def test_a_query_whose_memory_cannot_be_spilled_is_ended_before_it_is_used_up(
         assert sorting.result() == [{"n": 900_000}]
 
 
+def test_a_query_can_end_while_its_memory_is_measured(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection cannot be closed while one that was made from it is used."""
+    endless = "SELECT count(*) FROM range(1000000000000)"
+    monkeypatch.setattr(query_limits, "_PINNED", endless)
+    with ThreadPoolExecutor(1) as thread:
+        with store.reading() as cursor, query_limits.Reading(cursor, Limits(), None) as reading:
+            measured = thread.submit(reading.pinned)
+            until(reading._asking.locked)
+        assert measured.result() == 0
+
+
 def test_one_thread_watches_all_queries(store: Store) -> None:
     limits = Limits(seconds=0.2)
     endless = "SELECT count(*) FROM range(1000000000000)"

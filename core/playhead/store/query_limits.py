@@ -80,6 +80,8 @@ class Reading:
         self._deadline = 0.0
         self._beside = connection.cursor()
         """Connection for questions about the memory while the query runs."""
+        self._asking = threading.Lock()
+        """Held while that connection is used: it cannot be closed then, nor can its parent."""
         self._least_pinned: int | None = None
 
     def look(self, memory: int) -> None:
@@ -122,10 +124,11 @@ class Reading:
 
     def pinned(self) -> int:
         """Return the memory that DuckDB cannot spill, of all queries."""
-        try:
-            return sum(size for (size,) in self._beside.execute(_PINNED).fetchall())
-        except duckdb.Error:
-            return 0
+        with self._asking:
+            try:
+                return sum(size for (size,) in self._beside.execute(_PINNED).fetchall())
+            except duckdb.Error:  # it is closed, or is being closed
+                return 0
 
     def raised(self, pinned: int) -> bool:
         """Return whether the memory that DuckDB cannot spill has risen much since it began."""
@@ -155,8 +158,10 @@ class Reading:
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         _watch.remove(self)
-        with contextlib.suppress(duckdb.Error):  # it is being used; then its user closes it
-            self._beside.close()
+        while not self._asking.acquire(timeout=_WATCH_SECONDS):
+            self._beside.interrupt()  # again and again, as above
+        self._beside.close()
+        self._asking.release()
         with contextlib.suppress(duckdb.Error):  # the memory is used up; closing ends it too
             self._connection.execute("ROLLBACK")
         if isinstance(error, QueryError) or error is None:
