@@ -245,6 +245,7 @@ def test_results_of_model_calls_are_what_the_model_answered():
     rest = {"model_name": "m", "kind": "response", "usage": {}}
     assert result_text("Run Model call", {"parts": [call], **rest}) == "book(lamp)"
     assert result_text("Run Model call", {"parts": [text], **rest}) == "No thanks."
+    assert result_text("Run Model call", {"parts": ["yes"]}) == '{"parts": ["yes"]}'
     assert result_text("Run Look up", {"parts": [text]}) == to_json_line({"parts": [text]})
     assert result_text("Sleep", None) == ""
     row = WhatIfRow("Run Model call", {"parts": [call], **rest}, None, None, "", journal_index=1)

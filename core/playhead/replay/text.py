@@ -209,7 +209,8 @@ def result_text(title: str, result: Any) -> str:
     if result is None:
         return ""
     answer = decode_run(title.removeprefix("Run "), result, has_result=True).llm
-    return clean(answer_line(answer, _VALUE_LENGTH) if answer else to_json_line(result))
+    shown = answer_line(answer, _VALUE_LENGTH) if answer else ""
+    return clean(shown or to_json_line(result))
 
 
 def _side(title: str | None, result: Any, index: str = "") -> str:

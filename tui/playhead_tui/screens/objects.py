@@ -85,7 +85,7 @@ class ObjectsScreen(NamedScreen[ObjectSummary]):
         if len(page.rows) < page.total:
             title += f", the first {len(page.rows)} shown"
         if page.origin == "stored":
-            title += ", as the recorder copied them last"
+            title += ", as last copied by the recorder"
         return Groups(page.rows, title, page.missing)
 
     def open_group(self, group: ObjectSummary) -> None:
@@ -171,7 +171,7 @@ class ObjectScreen(DetailScreen[Part]):
         keys = f"{len(found.values)} key{'' if len(found.values) == 1 else 's'}"
         title = f"{found.name}  {keys}, {size(found.size)}{lock}{queue}"
         if found.origin == "stored":
-            title += ", as the recorder copied it last"
+            title += ", as last copied by the recorder"
         return Groups(rows, title, found.missing)
 
     def details(self, row: Part) -> Sequence[Line]:
