@@ -117,11 +117,26 @@ async def test_agents_are_sums_of_their_calls(tmp_path: Path, built: bool) -> No
     assert priced == AgentFigures(
         "model", "shop", "gpt-4o-mini", calls=2, errors=1, retries=1, invocations=2,
         input_tokens=4000, output_tokens=40, cached_tokens=200, reasoning_tokens=8,
-        cost=priced.cost, p50_seconds=1.0, p95_seconds=3.0,
+        cost=priced.cost, p50_seconds=1.0, p95_seconds=3.0, trend=priced.trend,
     )  # fmt: skip
     assert (unknown.name, unknown.calls, unknown.cost) == ("own", 1, Cost(None, 1))
     assert (refund.kind, refund.agent, refund.name) == ("tool", "", "refund")
     assert (refund.calls, refund.errors, refund.p50_seconds) == (3, 1, 0.2)
+    assert [sum(row.trend) for row in report.rows] == [3, 1, 4]
+
+
+async def test_calls_of_all_rows_have_the_same_periods(tmp_path: Path) -> None:
+    store = RecordedStore(tmp_path)
+    store.invocation("inv_a")
+    for second, model in ((0, "a"), (1, "a"), (11, "a"), (12, "b"), (6, "b")):
+        store.chat("inv_a", model, (1, 1), start=second)
+    store.chat("inv_a", "b", (1, 1), start=7, status="error")
+    report = await store.write().agents(kinds=("model",))
+    trends = {row.name: row.trend for row in report.rows}
+    assert trends == {"a": (1, 1, *[0] * 9, 1), "b": (*[0] * 6, 1, 1, *[0] * 3, 1)}
+    assert (report.since, report.until) == (at(0), at(12))
+    empty = await RecordedStore(tmp_path / "empty").write().agents()
+    assert (empty.rows, empty.since) == ((), None)
 
 
 async def test_agents_count_what_the_llm_server_answered(reader: Reader, ran: Any) -> None:

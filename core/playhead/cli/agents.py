@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from playhead.model import AgentFigures
 
 COLUMNS = ("AGENT", "KIND", "NAME", "CALLS", "ERRORS", "RETRIES", "INPUT", "OUTPUT", "CACHED",
-           "REASONING", "COST", "P50", "P95")  # fmt: skip
-OPTIONAL = ("REASONING", "CACHED", "RETRIES", "P50", "OUTPUT", "INPUT", "KIND")
+           "REASONING", "COST", "P50", "P95", "TREND")  # fmt: skip
+OPTIONAL = ("TREND", "REASONING", "CACHED", "RETRIES", "P50", "OUTPUT", "INPUT", "KIND")
 """Columns that a narrow terminal leaves out, in this order."""
 
 
@@ -41,8 +41,9 @@ def command(
 
     CALLS succeeded, ERRORS failed, and RETRIES repeated an earlier call. INPUT, OUTPUT, CACHED
     (part of the input) and REASONING (part of the output) are tokens. COST is in US dollars; ?
-    means that the price is unknown. P50 and P95 are durations; those of steps include backoff. Of a
-    step, the service takes the place of the agent.
+    means that the price is unknown. P50 and P95 are durations; those of steps include backoff.
+    TREND shows the calls of models and tools in 12 periods from the first to the last call of all.
+    Of a step, the service takes the place of the agent.
     """
     from playhead.cli.output import echo_json, note, table
     from playhead.client import Client
@@ -51,13 +52,16 @@ def command(
     with Client(settings=ctx.obj, archived=archived) as client:
         report = client.agents(filter=expression, kinds=kinds or get_args(FigureKind))
     if as_json:
-        echo_json({"agents": report.rows, "missing": report.missing})
+        echo_json(
+            {"agents": report.rows, "since": report.since, "until": report.until,
+             "missing": report.missing}
+        )  # fmt: skip
         return
     if report.rows:
         table(
             COLUMNS,
-            [_cells(row) for row in report.rows],
-            right=COLUMNS[3:],
+            [_cells(row, ascii_only=bool(ctx.meta.get("playhead.ascii"))) for row in report.rows],
+            right=COLUMNS[3:-1],
             shortest={"AGENT": 8, "NAME": 10},
             optional=OPTIONAL,
         )
@@ -69,7 +73,7 @@ def command(
         note(sentence)
 
 
-def _cells(row: AgentFigures) -> tuple[str, ...]:
+def _cells(row: AgentFigures, *, ascii_only: bool) -> tuple[str, ...]:
     from playhead import formatting
     from playhead.formatting import UNKNOWN, count, duration
 
@@ -85,4 +89,5 @@ def _cells(row: AgentFigures) -> tuple[str, ...]:
         formatting.cost(row.cost, unknown=""),
         duration(row.p50_seconds) or UNKNOWN,
         duration(row.p95_seconds) or UNKNOWN,
+        formatting.sparkline(row.trend, ascii_only=ascii_only),
     )

@@ -91,6 +91,9 @@ class AgentFigures:
     p50_seconds: float | None = None
     """Median of the seconds that a call took; None if no duration was recorded."""
     p95_seconds: float | None = None
+    trend: tuple[int, ...] = ()
+    """Calls over time, also failed ones, in periods of equal length between `AgentReport.since` and
+    `until`; empty for steps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,5 +101,9 @@ class AgentReport:
     """Figures of agents: models first, then tools and steps."""
 
     rows: tuple[AgentFigures, ...]
+    since: datetime | None = None
+    """Start of the first call of a model or tool; None without such calls."""
+    until: datetime | None = None
+    """Start of the last one."""
     missing: tuple[str, ...] = ()
     """Sentences about data that could not be read."""

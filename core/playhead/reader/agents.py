@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping
-from datetime import datetime
+from collections.abc import Collection, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from playhead.filters.language import Filter
 from playhead.filters.prices import PRICES_CTE, price_join
-from playhead.model import AgentFigures, Cost, FigureKind
+from playhead.model import AgentFigures, AgentReport, Cost, FigureKind
 from playhead.prices import COST_SQL
 from playhead.reader.listing.matching import figures_built, matching
 from playhead.record.client import StoreClient
@@ -18,6 +18,9 @@ from playhead.values import as_int, as_text
 
 __all__ = ["read_agents"]
 
+PERIODS = 12
+"""Periods of a trend."""
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MATCHING = "SELECT id FROM matching"
 
 # The sums of calls and steps know what has to be counted per invocation. Counting distinct ids of a
@@ -70,10 +73,25 @@ SELECT agent, name, calls, errors, retries, invocations,
 FROM sums LEFT JOIN times USING (agent, name)
 """
 
+# All rows have the same periods, so that their trends can be compared.
+_TRENDS = f"""
+, counted AS MATERIALIZED (
+  SELECT kind, coalesce(agent, '') AS agent, coalesce(name, '') AS name, started_us
+  FROM ({{calls}}) WHERE {{chosen}} AND list_contains(?, kind)
+), span AS (
+  SELECT min(started_us) AS since_us, max(started_us) AS until_us FROM counted
+)
+SELECT kind, agent, name, since_us, until_us, count(*) AS calls,
+  least((started_us - since_us) * {PERIODS} // greatest(until_us - since_us, 1), {PERIODS - 1})
+    AS period
+FROM counted, span GROUP BY ALL
+"""
+_Key = tuple[str, str, str]
+
 
 async def read_agents(
     client: StoreClient, wanted: Filter, now: datetime, kinds: Collection[FigureKind]
-) -> tuple[AgentFigures, ...]:
+) -> AgentReport:
     """Return the figures of calls, by agent and model, tool or step; the most calls first.
 
     Args:
@@ -111,16 +129,43 @@ async def read_agents(
         "step": (f"WITH {head}{_STEPS.format(figures=steps, materialized=materialized)}", params),
     }
     chosen: list[FigureKind] = [kind for kind in queries if kind in kinds]
-    answers = await asyncio.gather(*(client.rows(*queries[kind]) for kind in chosen))
+    called = [kind for kind in chosen if kind != "step"]
+    trends = f"WITH {head}{_TRENDS.format(calls=found.calls, chosen=chosen_calls)}"
+    *answers, periods = await asyncio.gather(
+        *(client.rows(*queries[kind]) for kind in chosen),
+        client.rows(trends, [*params, called]) if called else _nothing(),
+    )
+    trend = _trends(periods)
     figures = [
-        _figures(kind, row) for kind, rows in zip(chosen, answers, strict=True) for row in rows
+        _figures(kind, row, trend)
+        for kind, rows in zip(chosen, answers, strict=True)
+        for row in rows
     ]
     order = list(queries)
     figures.sort(key=lambda one: (order.index(one.kind), -one.calls, one.agent, one.name))
-    return tuple(figures)
+    since, until = (periods[0][name] if periods else None for name in ("since_us", "until_us"))
+    return AgentReport(tuple(figures), _time(since), _time(until))
 
 
-def _figures(kind: FigureKind, row: Mapping[str, Any]) -> AgentFigures:
+async def _nothing() -> list[dict[str, Any]]:
+    return []
+
+
+def _time(us: int | None) -> datetime | None:
+    return None if us is None else EPOCH + timedelta(microseconds=us)
+
+
+def _trends(rows: Iterable[Mapping[str, Any]]) -> dict[_Key, tuple[int, ...]]:
+    found: dict[_Key, list[int]] = {}
+    for row in rows:
+        trend = found.setdefault((row["kind"], row["agent"], row["name"]), [0] * PERIODS)
+        trend[as_int(row["period"])] = as_int(row["calls"])
+    return {key: tuple(trend) for key, trend in found.items()}
+
+
+def _figures(
+    kind: FigureKind, row: Mapping[str, Any], trends: Mapping[_Key, tuple[int, ...]]
+) -> AgentFigures:
     cost = None
     if kind == "model":
         usd, unpriced = row["usd"], as_int(row["unpriced"])
@@ -140,4 +185,5 @@ def _figures(kind: FigureKind, row: Mapping[str, Any]) -> AgentFigures:
         cost=cost,
         p50_seconds=row["p50"],
         p95_seconds=row["p95"],
+        trend=trends.get((kind, row["agent"] or "", row["name"] or ""), ()),
     )

@@ -363,10 +363,10 @@ class Reader:
             FilterError: The filter is wrong, or has conditions that are not stored.
             RecorderError: There is no store, or it cannot be read.
         """
-        rows = await readable(
+        found = await readable(
             read_agents(self._sources.required_store(), filter_of(filter), datetime.now(UTC), kinds)
         )
-        return AgentReport(rows, await self._sources.store_missing())
+        return replace(found, missing=await self._sources.store_missing())
 
     async def agent_calls(
         self,

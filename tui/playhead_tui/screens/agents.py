@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import ClassVar
 
-from playhead.formatting import cost, count, dollars, duration
+from playhead.formatting import cost, count, dollars, duration, sparkline
 from playhead.model import AgentFigures, CallChoice, Cost
 from rich.style import Style
 from textual.binding import Binding, BindingType
 
+from playhead_tui.drawing.glyphs import ASCII
 from playhead_tui.drawing.palette import Palette
 from playhead_tui.screens.groups import CountedInvocations, Groups
 from playhead_tui.widgets.group_list import Column
@@ -31,6 +32,7 @@ class AgentsScreen(CountedInvocations[AgentFigures]):
 
     def columns(self) -> Sequence[Column[AgentFigures]]:
         """Return the columns; of steps, the service takes the place of the agent."""
+        ascii_only = self.dashboard.glyphs is ASCII
 
         def number(
             heading: str,
@@ -63,6 +65,8 @@ class AgentsScreen(CountedInvocations[AgentFigures]):
                    importance=7),
             Column("P50", 7, lambda r: duration(r.p50_seconds), _plain, True, importance=2),
             Column("P95", 7, lambda r: duration(r.p95_seconds), _plain, True, importance=5),
+            Column("TREND", 12, lambda r: sparkline(r.trend, ascii_only=ascii_only), _kind_style,
+                   importance=-1),
         )  # fmt: skip
 
     def key_of(self, group: AgentFigures) -> str:
