@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 from playhead.record.change_feed import ChangeFeed
+from playhead_tui.screens.list_reads import ListReads
 from playhead_tui.widgets.invocation_list import InvocationList
 from tui_fakes import NOW, FakeReader, ago, summary
+from tui_stories import details
 
 
 @pytest.fixture
@@ -122,3 +124,58 @@ async def test_totals_are_not_read_again_while_nothing_has_changed(stage) -> Non
         source.feed.add(["inv_1eLegal"], "spans")
         await s.until(lambda: screen.changes > before.changes)
         assert await screen._read_totals() is not before
+
+
+async def test_totals_are_read_again_after_an_action(
+    stage: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was deleted may be out of view, and the server may take a moment for it."""
+    monkeypatch.setattr(ListReads, "UNCHANGED_SECONDS", 3600.0)
+    monkeypatch.setattr(ListReads, "FED_PAGES_SECONDS", 3600.0)
+    monkeypatch.setattr(ListReads, "SETTLED_SECONDS", 0.1)
+    source = FakeReader()
+    source.feed = ChangeFeed()
+    counted: list[int] = []
+    totals = source.totals
+
+    async def count(*, filter: str | None = None) -> Any:  # noqa: A002
+        counted.append(len(source.rows))
+        return await totals(filter=filter)
+
+    monkeypatch.setattr(source, "totals", count)
+    async with stage(source) as s:
+        screen = s.app.screen
+        await s.until(lambda: screen.fed and screen.totals.everything)
+        await s.until(lambda: screen.totals.changes == screen.changes)
+        before = len(counted)
+        s.app.refresh_now()
+        await s.until(lambda: len(counted) >= before + 2)
+
+
+async def test_keys_that_do_not_fit_are_left_out_and_never_cut(stage: Any) -> None:
+    async with stage(FakeReader(), size=(120, 24)) as s:
+        await s.until(lambda: s.app.screen.listing.rows)
+        await s.shows("q Quit")
+        whole = {key.strip() for key in s.text.splitlines()[-1].split("  ")}
+        for width in (40, 20):
+            await s.pilot.resize_terminal(width, 8)
+            await s.until(lambda: "? Help" in s.text.splitlines()[-1])
+            shown = {key.strip() for key in s.text.splitlines()[-1].split("  ")}
+            assert shown <= whole
+        await s.pilot.resize_terminal(120, 24)
+        await s.shows("q Quit")
+
+
+async def test_a_pane_without_room_is_shown_alone(stage: Any) -> None:
+    source = FakeReader()
+    source.details = details(source.rows)
+    async with stage(source, size=(20, 5)) as s:
+        s.app.open_invocation("inv_1aWeather")
+        await s.until(lambda: getattr(s.app.screen, "detail", None))
+        screen = s.app.screen
+        await s.until(lambda: screen.waterfall.rows)
+        await s.press("2")
+        await s.until(lambda: screen.zoomed == "inspector" and screen.inspector.region)
+        await s.shows("Overview")
+        await s.press("1")
+        await s.until(lambda: screen.zoomed == "timeline" and screen.waterfall.region)

@@ -136,13 +136,14 @@ def _times(row: TimelineRow) -> Iterator[Line]:
     )
     started = clock(row.started_at) or "an unknown time"
     ended = clock(row.ended_at)
-    yield Line(f"from {started} to {ended}" if ended else f"since {started}", "dim")
-    if row.ran is not None and row.gaps:
-        yield Line(f"ran {duration(row.ran)} of it", "dim")
     if row.step and (len(row.step.tries) > 1 or row.step.waits or row.step.more_tries):
+        # Before the times: on a small terminal, the first lines have to name the cause.
         yield Line(tries_line(row.step), "warn")
         for line in try_lines(row.step):
             yield Line(line, "dim", 2)
+    yield Line(f"from {started} to {ended}" if ended else f"since {started}", "dim")
+    if row.ran is not None and row.gaps:
+        yield Line(f"ran {duration(row.ran)} of it", "dim")
     if row.note:
         for word in row.note.split(", "):
             yield Line(NOTES.get(word, word), "warn" if word in NOTES else "dim")

@@ -317,7 +317,9 @@ class InvocationScreen(InvocationReads):
             self.add_class("show-state")
         if self.zoomed:
             self._zoom(name)
-        self.query_one(f"#{name}", Widget).focus()
+        pane = self.query_one(f"#{name}", Widget)
+        pane.focus()
+        self.call_after_refresh(lambda: self.has_room(pane) or self._zoom(name))
 
     def action_zoom(self) -> None:
         """Zoom the focused pane to the whole screen, or undo the zoom."""

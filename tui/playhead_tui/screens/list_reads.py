@@ -144,6 +144,9 @@ class ListReads(PollingScreen):
     TOTALS_SECONDS = 3.0
     """Pause between two reads of the totals: the store reads all its invocations and calls."""
 
+    SETTLED_SECONDS = 1.5
+    """Time in which the server has done what it accepted."""
+
     def __init__(self, dashboard: Dashboard) -> None:
         super().__init__(dashboard)
         self.list_query = ListQuery()
@@ -280,6 +283,18 @@ class ListReads(PollingScreen):
             return await self.dashboard.reader.totals(filter=conditions or None)
         except PlayheadError:  # no source, or a condition that is not stored
             return None
+
+    def refresh_now(self) -> None:
+        """Read at once, also the totals: what was changed or deleted may be out of view."""
+        self.changes += 1
+        super().refresh_now()
+        self.set_timer(self.SETTLED_SECONDS, self._count_again)
+
+    def _count_again(self) -> None:
+        """Read the totals once the server has done what it accepted, such as a deletion."""
+        self.changes += 1
+        if self._totals:
+            self._totals.wake()
 
     def read_pages(self) -> None:
         """Read the pages at once instead of at the next round."""

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from playhead.model import Invocation, Step
 from textual import work
 from textual.app import App
 from textual.binding import Binding, BindingType
+from textual.errors import NoWidget
 from textual.message import Message
 from textual.screen import ModalScreen, Screen
+from textual.widget import Widget
 
 from playhead_tui.interfaces import Dashboard
 from playhead_tui.sources.ages import SourceAge
@@ -190,6 +193,12 @@ class PollingScreen(Screen[None]):
     def on_read_failed(self, message: ReadFailed) -> None:
         """Keep the rows on screen and show why they are not updated."""
         self.query_one(Notes).show_notes((*self.dashboard.notes, message.text))
+
+    def has_room(self, pane: Widget) -> bool:
+        """Return whether a pane shows a title and two lines: small terminals cut panes."""
+        with suppress(NoWidget):
+            return self.find_widget(pane).visible_region.height > 2
+        return False
 
     def selected(self, row: Row | None) -> Row | None:
         """Return the row under the cursor; without one, say so: no key does nothing unseen."""
