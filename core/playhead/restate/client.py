@@ -33,6 +33,8 @@ WHOLE_ANSWERS = 3.0
 PROBE_SECONDS = 0.5
 """Pause between two questions whether the server answers at all, while a request waits."""
 PROBE_TIMEOUT = 1.5
+GONE_PROBE_SECONDS, GONE_PROBE_TIMEOUT = 0.25, 1.0
+"""The same while the server is gone, so that its return is noticed sooner."""
 LOST_PROBES = 2
 """Questions without an answer after which the server counts as gone."""
 RETRIES = 5
@@ -43,6 +45,10 @@ FIRST_BACKOFF = 0.1
 MAX_BACKOFF = 1.0
 
 _ERROR_NUMBER = re.compile(r"^\[Errno -?\d+\] ")
+
+
+class _BackError(TimeoutError):
+    """The server was gone and answers again, but not this request."""
 
 
 class RestateClient:
@@ -238,9 +244,25 @@ class RestateClient:
         accept: str,
     ) -> httpx.Response:
         headers = {"accept": accept, **({"content-type": content_type} if content_type else {})}
-        request = asyncio.ensure_future(
-            self._http.request(method, url, headers=headers, content=content)
-        )
+
+        def start() -> asyncio.Task[httpx.Response]:
+            sending = self._http.request(method, url, headers=headers, content=content)
+            return asyncio.ensure_future(sending)
+
+        try:
+            return await self._whole_answer(start())
+        except _BackError as error:
+            # A change may have been made.
+            if method != "GET" and url != f"{self.admin_url}/query":
+                raise connection_error(url, error) from error
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+            raise connection_error(url, error) from error
+        try:
+            return await self._whole_answer(start())
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+            raise connection_error(url, error) from error
+
+    async def _whole_answer(self, request: asyncio.Task[httpx.Response]) -> httpx.Response:
         self._waiting[request] = time.monotonic()
         try:
             # The client's own limit starts again with each byte.
@@ -249,8 +271,6 @@ class RestateClient:
             response = request.result()
             self._gone = False
             return response
-        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-            raise connection_error(url, error) from error
         finally:
             del self._waiting[request]
             if not request.done():
@@ -266,21 +286,25 @@ class RestateClient:
         their answers would show old data long after it is back.
 
         Raises:
-            TimeoutError: The server was gone and is back.
+            _BackError: The server was gone and is back.
         """
         lost = LOST_PROBES if self._gone else 0
-        while not (await asyncio.wait({request}, timeout=PROBE_SECONDS))[0]:
+        while not (await asyncio.wait({request}, timeout=self._probe_pause))[0]:
             if not await self._answers():
                 lost += 1
                 self._gone |= lost >= LOST_PROBES
             elif lost >= LOST_PROBES and not request.done():
-                raise TimeoutError
+                raise _BackError
             else:
                 lost = 0
 
+    @property
+    def _probe_pause(self) -> float:
+        return GONE_PROBE_SECONDS if self._gone else PROBE_SECONDS
+
     async def _answers(self) -> bool:
         try:
-            async with asyncio.timeout(PROBE_TIMEOUT):
+            async with asyncio.timeout(GONE_PROBE_TIMEOUT if self._gone else PROBE_TIMEOUT):
                 await self._http.get(f"{self.admin_url}/health")
         except (httpx.HTTPError, OSError):
             return False
