@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -17,6 +18,7 @@ from playhead.record.client import StoreClient, connect
 from playhead.record.recorder import Recorder, open_recorder
 from playhead.record.shared_requests import SharedRequests, together
 from playhead.settings import Settings
+from playhead.store import kept_rows
 from playhead.store.kept_rows import INVOCATIONS_OF
 from playhead.store.query_limits import Limits
 from starlette.applications import Starlette
@@ -131,6 +133,42 @@ async def test_other_documents_are_refused(recorder: Recorder) -> None:
             refused = await http.post(url, content=json.dumps(document), headers=headers)
             assert refused.status_code == 400, document
         assert (await http.post(url, content=b'{"queries": ')).status_code == 401
+
+
+async def test_a_large_document_does_not_hold_up_other_requests(
+    recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parse, began, may_go_on = query_batch.parse_batch, threading.Event(), threading.Event()
+
+    def slow(body: bytes) -> Any:
+        began.set()
+        assert may_go_on.wait(60)
+        return parse(body)
+
+    monkeypatch.setattr(api, "parse_batch", slow)
+    headers = {"authorization": f"Bearer {endpoint.read_token(recorder.store.folder)}"}
+    body = b'{"queries":[' + b",".join([b'{"sql":"SELECT 1"}'] * 10_000) + b"]}"
+    url = recorder.endpoint.api_url
+    async with client() as http:
+        large = asyncio.create_task(http.post(f"{url}/queries", content=body, headers=headers))
+        await until_async(began.is_set)
+        assert (await http.get(f"{url}/healthz")).status_code == 200
+        assert not large.done()
+        may_go_on.set()
+        assert (await large).json()["error"] == "expected 1 to 20 queries"
+
+
+def test_rows_are_written_in_parts_between_which_other_threads_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rows = [{"id": f"inv_{n}", "text": 'é"]['} for n in range(250)]
+    dumped, sizes = kept_rows._dumped, list[int]()
+    monkeypatch.setattr(
+        kept_rows, "_dumped", lambda part: (sizes.append(len(part)), dumped(part))[1]
+    )
+    for count in (0, 1, 100, 101, 250):
+        assert json.loads(kept_rows.to_json(rows[:count])) == rows[:count]
+    assert max(sizes) == 100
 
 
 async def test_the_queries_of_a_request_have_the_time_of_one(

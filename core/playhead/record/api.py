@@ -175,7 +175,9 @@ def app(
 
     async def query_batch(request: Request) -> Response:
         try:
-            queries = parse_batch(await read_body(request, BODY_LIMIT))
+            body = await read_body(request, BODY_LIMIT)
+            is_large = len(body) > LARGE_BODY
+            queries = await asyncio.to_thread(parse_batch, body) if is_large else parse_batch(body)
             texts = [one.sql for one in queries]
             has_all = await complete(request.headers.get("playhead-wait"), texts)
         except RequestBodyError as error:
@@ -191,7 +193,8 @@ def app(
 
     async def look_up(request: Request) -> Response:
         try:
-            texts, until_us, limit = _parse_search(await read_body(request, BODY_LIMIT))
+            body = await read_body(request, BODY_LIMIT)
+            texts, until_us, limit = await asyncio.to_thread(_parse_search, body)
         except RequestBodyError as error:
             return _error(error.status, error.title)
         if len(texts) > MOST_TEXTS or sum(map(len, texts)) > MOST_CHARACTERS:

@@ -42,6 +42,8 @@ def parse_batch(body: bytes) -> list[BatchQuery]:
     try:
         document: Any = json.loads(body)
         items = [as_dict(item) for item in as_list(as_dict(document).get("queries"))]
+        if not 0 < len(items) <= MOST_QUERIES:
+            raise RequestBodyError(400, f"expected 1 to {MOST_QUERIES} queries")
         json.dumps(items, ensure_ascii=False).encode()  # half characters are not text
     except (ValueError, RecursionError) as error:
         raise RequestBodyError(400, _EXPECTED) from error
@@ -54,8 +56,6 @@ def parse_batch(body: bytes) -> list[BatchQuery]:
         if not is_query or not isinstance(params, list) or not is_earlier:
             raise RequestBodyError(400, _EXPECTED)
         found.append(BatchQuery(sql, as_list(cast("object", params)), ids_of))
-    if not 0 < len(found) <= MOST_QUERIES:
-        raise RequestBodyError(400, f"expected 1 to {MOST_QUERIES} queries")
     return found
 
 

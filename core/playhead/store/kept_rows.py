@@ -12,7 +12,7 @@ import json
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from playhead.values import as_list
 
@@ -22,6 +22,8 @@ INVOCATIONS_OF = "SELECT * FROM invocations WHERE id IN (SELECT unnest(?::VARCHA
 """The rows of a few invocations, with a list of their ids as parameter."""
 MOST_BYTES = 16 * 1024 * 1024
 LARGEST_ROW = 64 * 1024
+_ROWS_AT_ONCE = 100
+"""Rows that are written as JSON at once: meanwhile, Python runs no other thread."""
 ROW_OVERHEAD = 300
 """Bytes that a row takes beside its text."""
 
@@ -149,7 +151,17 @@ def _size(text: str | None) -> int:
 
 
 def to_json(value: Any) -> str:
-    """Return rows as JSON."""
+    """Return rows as JSON, in parts, between which other threads run."""
+    if not isinstance(value, list):
+        return _dumped(value)
+    rows = cast("list[Any]", value)
+    parts = (
+        _dumped(rows[at : at + _ROWS_AT_ONCE])[1:-1] for at in range(0, len(rows), _ROWS_AT_ONCE)
+    )
+    return f"[{','.join(parts)}]"
+
+
+def _dumped(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
