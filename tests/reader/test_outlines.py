@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playhead.model import InvocationDetail
+from playhead.decode.spans import call_of
+from playhead.model import InvocationDetail, LlmCall
 from playhead.reader import invocation_reader
+from playhead.reader.invocation import llm_calls
 from playhead.reader.invocation.attempt_contents import attempt_contents
 from playhead.reader.invocation.contents import left_out, whole_row
 from playhead.reader.invocation.conversation import EarlierPrompts, conversation, model_calls
@@ -112,6 +114,25 @@ async def test_answers_without_the_bridge_are_still_compared(tmp_path: Path) -> 
     indexes = [turn.index for turn in conversation(whole)]
     assert [call.journal_index for call in model_calls(outline)] == indexes
     assert not any("input.messages" in name for span in outline.spans for name in span.attributes)
+
+
+async def test_an_answer_is_decoded_only_to_be_compared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded: list[bool] = []
+
+    def counted(attributes: Any, *, prompt: bool = True, response: bool = True) -> LlmCall:
+        decoded.append(response)
+        return call_of(attributes, prompt=prompt, response=response)
+
+    monkeypatch.setattr(llm_calls, "call_of", counted)
+    store = RecordedStore(tmp_path)
+    store.invocation("inv_a")
+    store.chat("inv_a", "gpt-4o", (10, 2), attributes={"gen_ai.input.messages": prompt("Hi")})
+    detail = await store.write().invocation("inv_a")
+    assert detail is not None
+    assert detail.summary.llm_calls == 1
+    assert decoded == [False]
 
 
 async def test_contents_and_events_are_read_when_a_span_is_opened(tmp_path: Path) -> None:

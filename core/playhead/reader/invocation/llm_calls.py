@@ -49,7 +49,7 @@ def count_calls(head: Invocation, steps: Sequence[Step], spans: Sequence[Span]) 
     """
     journaled = _journaled(steps)
     answers = [_answer(head, step) for step in journaled.values()]
-    found = find_calls([_call_span(span) for span in spans], answers)
+    found = find_calls([_call_span(span, compared=bool(answers)) for span in spans], answers)
     answered = sorted(
         (s for s in spans if is_answered(s) and s.span_id not in found.duplicates),
         key=lambda span: span.start,
@@ -97,7 +97,7 @@ def find_duplicates(
     """
     journaled = _journaled(steps)
     answers = [_answer(head, step) for step in journaled.values()]
-    found = find_calls([_call_span(span) for span in spans], answers)
+    found = find_calls([_call_span(span, compared=bool(answers)) for span in spans], answers)
     return found.duplicates, frozenset(journaled) - {one.index for one in found.without_span}
 
 
@@ -136,7 +136,13 @@ def _answer(head: Invocation, step: Step) -> Answer:
     )
 
 
-def _call_span(span: Span) -> CallSpan:
+def _call_span(span: Span, *, compared: bool) -> CallSpan:
+    """Return a span as `find_calls` needs it.
+
+    Args:
+        span: The span.
+        compared: Whether there are answers in the journal to compare its answer with.
+    """
     found = call_span(
         span_id=span.span_id,
         parent_id=span.parent_span_id,
@@ -146,7 +152,7 @@ def _call_span(span: Span) -> CallSpan:
         status=span.status,
         attributes=span.attributes,
     )
-    if not found.needs_content:
+    if not (compared and found.needs_content):
         return found
     return found._replace(content=call_of(span.attributes, prompt=False))
 
