@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
+import json
+import re
+from collections import Counter, defaultdict
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
+from click.testing import CliRunner
+from playhead.cli import cli
+from playhead.formatting import tokens
 from playhead.model import InvocationDetail, Tokens
 from playhead.reader.reader import Reader
 from playhead.record.client import StoreClient
 from playhead.restate.client import RestateClient
+from playhead_tui.app import PlayheadApp
+from playhead_tui.sources.connector import connector
+from tui_stage import Stage
 
 TOOL_FAILS = "a tool that fails twice, then works"
 LLM_BUSY = "an LLM that answers 429 once"
@@ -190,3 +201,161 @@ async def test_no_source_answers() -> None:
         assert len(page.missing) == 2
         assert any("No Restate server answers" in sentence for sentence in page.missing)
         assert await reader.invocation("inv_1" + "0" * 33) is None
+
+
+@dataclass(frozen=True)
+class Wire:
+    """Counts that come from Restate's tables and the LLM server's log alone."""
+
+    statuses: Counter[tuple[str, str]]
+    """Invocations by service and status."""
+    answers: dict[str, list[tuple[int, int]]]
+    """Input and output tokens of the answers, by invocation."""
+    services: dict[str, str]
+    """Service of each invocation."""
+    failures: int
+    """Failed attempts, and ends with an error."""
+    steps: Counter[tuple[str, str]]
+    """Results of durable steps, by service and name."""
+
+    def tokens(self, service: str | None = None) -> tuple[int, int, int]:
+        """Return the number of answers of a service's invocations, and their tokens."""
+        found = [
+            answer
+            for id_, answers in self.answers.items()
+            if service in (None, self.services[id_])
+            for answer in answers
+        ]
+        return len(found), sum(number for number, _ in found), sum(number for _, number in found)
+
+    def by_status(self, service: str | None = None) -> dict[str, int]:
+        """Return the number of a service's invocations by status."""
+        found: Counter[str] = Counter()
+        for (owner, status), number in self.statuses.items():
+            found[status] += number if service in (None, owner) else 0
+        return dict(+found)
+
+
+async def count(client: RestateClient, ran: Any) -> Wire:
+    """Count without any of Playhead's code that counts."""
+    rows = await client.query(
+        "SELECT id, target_service_name AS service, status, completion_result AS result"
+        " FROM sys_invocation"
+    )
+    ends = {"success": "succeeded", "failure": "failed"}
+    services = {row["id"]: row["service"] for row in rows}
+    async with httpx.AsyncClient() as http:
+        log = (await http.get(f"{ran.stack.llm_url}/control/log")).json()
+    answers: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    for entry in log:
+        if entry["delivered"] and entry["input_tokens"]:
+            answers[entry["invocation"]].append((entry["input_tokens"], entry["output_tokens"]))
+    [events] = await client.query(
+        "SELECT count(*) AS number FROM sys_journal_events WHERE event_type = 'TransientError'"
+    )
+    entries = await client.query(
+        "SELECT id, name, entry_type, entry_lite_json AS entry FROM sys_journal"
+        " WHERE entry_type IN ('Command: Run', 'Notification: Run')"
+    )
+    named: dict[tuple[str, int], str] = {}
+    results: list[tuple[str, int]] = []
+    for entry in entries:
+        document = json.loads(entry["entry"])
+        if entry["entry_type"] == "Command: Run":
+            named[entry["id"], document["Command"]["Run"]["completion_id"]] = entry["name"]
+        else:
+            results.append((entry["id"], document["Notification"]["id"]["CompletionId"]))
+    return Wire(
+        Counter((row["service"], ends.get(row.get("result"), row["status"])) for row in rows),
+        answers,
+        services,
+        events["number"] + sum(row.get("result") == "failure" for row in rows),
+        Counter((services[id_], named[id_, number]) for id_, number in results),
+    )
+
+
+async def test_every_command_sums_up_what_the_wire_shows(
+    reader: Reader, client: RestateClient, ran: Any
+) -> None:
+    """`ls`, its groups, `stats`, `failures`, `agents`, `services`: counted without Playhead."""
+    wire = await count(client, ran)
+
+    async def said(*arguments: str) -> Any:
+        command = [*arguments, "--json"]
+        result = await asyncio.to_thread(
+            CliRunner().invoke, cli, command, env=ran.stack.environment
+        )
+        assert result.exit_code == 0, result.stderr
+        return json.loads(result.stdout)
+
+    def assert_sums(shown: Any, service: str | None = None) -> None:
+        assert shown["by_status"] == wire.by_status(service)
+        assert shown["invocations"] == sum(wire.by_status(service).values())
+        spent = (shown["tokens"]["input"], shown["tokens"]["output"])
+        assert (shown["llm_calls"] or 0, *spent) == wire.tokens(service)
+
+    listed = await said("ls")
+    assert_sums(listed["totals"])
+    assert len(listed["invocations"]) == len(wire.services)
+    for row in listed["invocations"]:
+        answers = wire.answers[row["id"]]
+        assert row["llm_calls"] == len(answers)
+        spent = (sum(number for number, _ in answers), sum(number for _, number in answers))
+        assert (row["tokens"]["input"], row["tokens"]["output"]) == spent
+    groups = await said("ls", "--group-by", "service")
+    assert_sums(groups["totals"])
+    for group in groups["groups"]:
+        assert_sums(group["totals"], group["name"])
+    groups = await said("ls", "--group-by", "status")
+    found = {group["name"]: group["totals"]["invocations"] for group in groups["groups"]}
+    assert found == wire.by_status()
+    stats = await said("stats", "--minutes", "1440")
+    for line in stats["services"]:
+        spent = {"input": line["input_tokens"] or 0, "output": line["output_tokens"] or 0}
+        assert_sums(line | {"tokens": spent}, line["service"])
+    assert sum(stats["activity"]["started"]) == len(wire.services)
+    assert sum(stats["activity"]["failed"]) == wire.by_status().get("failed", 0)
+    failures = await said("failures")
+    assert failures["failures"] == sum(one["count"] for one in failures["groups"]) == wire.failures
+    agents = (await said("agents"))["agents"]
+    models = [row for row in agents if row["kind"] == "model"]
+    assert wire.tokens() == (
+        sum(row["calls"] for row in models), sum(row["input_tokens"] for row in models),
+        sum(row["output_tokens"] for row in models),
+    )  # fmt: skip
+    steps = {(row["agent"], row["name"]): row["calls"] for row in agents if row["kind"] == "step"}
+    assert steps == dict(wire.steps)
+    services = {one["name"]: one["open"] for one in (await said("services"))["services"]}
+    for name, number in services.items():
+        statuses = wire.by_status(name)
+        assert number == sum(statuses.values()) - statuses.get("succeeded", 0)
+
+
+async def test_the_header_and_groups_of_the_dashboard_show_what_the_wire_shows(
+    reader: Reader, client: RestateClient, ran: Any
+) -> None:
+    wire = await count(client, ran)
+    statuses = wire.by_status()
+    app = PlayheadApp(connector(ran.stack.settings, record=False), read_only=True)
+    async with app.run_test(size=(200, 40)) as pilot:
+        stage = Stage(app, pilot)
+        calls, read, written = wire.tokens()
+        sums = f"{tokens(Tokens(read, written))} tokens"
+        await stage.until(lambda: sums in stage.text.split("\n")[0])
+        header = stage.text.split("\n")[0]
+        assert f" {len(wire.services)} total" in header
+        numbers = [int(number) for number in re.findall(r"\S (\d+)(?: \w+)?  ", header)]
+        assert sorted(numbers) == sorted(statuses.values())
+        assert f" {statuses['suspended']} suspended" in header
+        await stage.press("b")
+        await stage.shows("LLM CALLS")
+        for service in set(wire.services.values()):
+            calls, read, written = wire.tokens(service)
+            invocations = sum(wire.by_status(service).values())
+            cells = [str(invocations), str(calls), tokens(Tokens(read, written))]
+            await stage.until(
+                lambda service=service, cells=cells: any(
+                    service in line and set(cells) <= {*line.split()}
+                    for line in stage.text.split("\n")
+                )
+            )
