@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ from playhead_samples.scenarios.testbed.views import (
     Views,
     lost_figures,
     read_doctor,
+    read_sums,
     read_views,
 )
 
@@ -67,7 +69,9 @@ SITUATIONS = (
     "agents-without-bridge-in-trace",
 )
 """Scenarios of the table, in its order."""
-COLUMNS = ("ls", "show", "stats", "SQL", "list screen", "invocation screen")
+SUMS = ("stats", "totals", "groups", "agents", "failures")
+"""Columns with sums of the service."""
+COLUMNS = ("ls", "show", "SQL", "list screen", "invocation screen", *SUMS)
 SAME = "same"
 WORDS = {
     "attempts": "attempts",
@@ -152,7 +156,7 @@ def read_rows(run: ScenarioRun) -> Iterator[Row]:
     run.wait(lambda: run.settled, seconds=SETTLE_SECONDS, what="wait until figures are certain")
     found = ", ".join(f"`{problem}`" for problem in read_doctor(run)) or "–"
     scenario = run.key.rpartition("-")[0]
-    lines = _stats(run, views)
+    lines = _sums(run, views)
     for count in counts:
         name = names.get(count.invocation_id)
         if name is None:
@@ -160,8 +164,8 @@ def read_rows(run: ScenarioRun) -> Iterator[Row]:
         truth = counted(count)
         cells: list[str] = []
         for view in COLUMNS:
-            if view == "stats":
-                cells.append(lines.get(count.service, "not shown"))
+            if view in SUMS:
+                cells.append(lines[view].get(count.service, "not shown ✗"))
                 continue
             claims = views.by_view[view].get(count.invocation_id)
             cells.append(_cell(claims, truth, lost_figures(view, run)) if claims else "not shown ✗")
@@ -169,18 +173,24 @@ def read_rows(run: ScenarioRun) -> Iterator[Row]:
         yield Row(title, _happened(truth), tuple(cells), found)
 
 
-def _stats(run: ScenarioRun, views: Views) -> dict[str, str]:
-    """Return the cell of `stats` for each service: its sums against the sums of the counts."""
-    cells: dict[str, str] = {}
+def _sums(run: ScenarioRun, views: Views) -> dict[str, dict[str, str]]:
+    """Return the cells of sums by view and service, compared with the sums of the counts."""
+    cells: dict[str, dict[str, str]] = {view: {} for view in SUMS}
     counts = count_all(run)
-    for service, line in views.stats.items():
+    for service in {count.service for count in counts}:
         members = [counted(c) for c in counts if c.service == service]
         total = Claims(**{n: str(sum(int(getattr(m, n)) for m in members)) for n in FIGURES})
-        statuses = sorted(str(member.status) for member in members)
-        shown = sorted(s for s, number in line.by_status.items() for _ in range(number))
-        cell = _cell(line.figures, total, lost_figures("stats", run))
-        wrong = "" if statuses == shown else f"✗ {', '.join(shown)}"
-        cells[service] = "; ".join(part for part in (wrong, cell) if part and part != SAME) or SAME
+        found = read_sums(run, service)
+        found |= {"stats": views.stats[service]} if service in views.stats else {}
+        for view, line in found.items():
+            statuses = Counter(str(member.status) for member in members)
+            if view == "failures":
+                statuses = Counter({"failed": statuses["failed"]})
+            cell = _cell(line.figures, total, lost_figures("stats", run))
+            shown = ", ".join(f"{number} {name}" for name, number in line.by_status.items())
+            wrong = "" if +statuses == Counter(line.by_status) else f"✗ {shown}"
+            parts = [part for part in (wrong, cell) if part and part != SAME]
+            cells[view][service] = "; ".join(parts) or SAME
     return cells
 
 

@@ -266,7 +266,9 @@ async def count(client: RestateClient, ran: Any) -> Wire:
         else:
             results.append((entry["id"], document["Notification"]["id"]["CompletionId"]))
     return Wire(
-        Counter((row["service"], ends.get(row.get("result"), row["status"])) for row in rows),
+        Counter(
+            (row["service"], ends.get(row.get("result", ""), str(row["status"]))) for row in rows
+        ),
         answers,
         services,
         events["number"] + sum(row.get("result") == "failure" for row in rows),

@@ -20,7 +20,7 @@ from playhead_samples.scenarios.testbed import screens
 from playhead_samples.scenarios.testbed.claims import UNKNOWN, Claims
 from playhead_samples.scenarios.testbed.scenario_run import ScenarioError, ScenarioRun
 
-__all__ = ["ServiceSums", "Views", "lost_figures", "read_doctor", "read_views"]
+__all__ = ["ServiceSums", "Views", "lost_figures", "read_doctor", "read_sums", "read_views"]
 
 MAX_ROWS = 1000
 NO_LOSS: frozenset[str] = frozenset()
@@ -68,6 +68,48 @@ def read_views(run: ScenarioRun, ids: Sequence[str]) -> Views:
         {line["service"]: _sums(line) for line in stats},
         {i: tuple(_open_after_end(detail)) for i, detail in details.items()},
     )
+
+
+def read_sums(run: ScenarioRun, service: str) -> dict[str, ServiceSums]:
+    """Return what `ls`, its groups, `agents` and `failures` sum up of a service, by view.
+
+    `agents` have no statuses. `failures` have the number of invocations that ended with one.
+    Raises ScenarioError.
+    """
+    since = datetime.fromtimestamp(run.started_at, UTC).isoformat()
+    matching = ("--filter", f'service:{service} since:"{since}"')
+    totals = _command(run, "ls", *matching)["totals"]
+    groups = _command(run, "ls", "--group-by", "status", *matching)["groups"]
+    models = [row for row in _command(run, "agents", *matching)["agents"] if row["kind"] == "model"]
+    failures = _command(run, "failures", *matching)["groups"]
+    failed = sum(group["terminal"] for group in failures)
+    statuses = {group["name"]: group["totals"]["invocations"] for group in groups}
+    spent = Claims(
+        llm_calls=str(sum(row["calls"] for row in models)),
+        input_tokens=str(sum(row["input_tokens"] for row in models)),
+        output_tokens=str(sum(row["output_tokens"] for row in models)),
+    )
+    return {
+        "totals": ServiceSums(totals["invocations"], totals["by_status"], _totals(totals)),
+        "groups": ServiceSums(
+            sum(statuses.values()), statuses, _totals(_sum([group["totals"] for group in groups]))
+        ),
+        "agents": ServiceSums(totals["invocations"], totals["by_status"], spent),
+        "failures": ServiceSums(failed, {"failed": failed} if failed else {}, Claims()),
+    }
+
+
+def _totals(totals: Mapping[str, Any]) -> Claims:
+    return Claims(
+        llm_calls=_claim(totals["llm_calls"]),
+        input_tokens=_claim(totals["tokens"]["input"]),
+        output_tokens=_claim(totals["tokens"]["output"]),
+    )
+
+
+def _sum(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    tokens = {name: sum(part["tokens"][name] for part in parts) for name in ("input", "output")}
+    return {"llm_calls": sum(part["llm_calls"] for part in parts), "tokens": tokens}
 
 
 def lost_figures(view: str, run: ScenarioRun) -> frozenset[str]:
