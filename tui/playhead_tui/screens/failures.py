@@ -43,6 +43,8 @@ class FailuresScreen(CountedInvocations[FailureGroup]):
             Column("STEP", 12, lambda g: g.step, lambda g, p: p.text, flexible=True, importance=7),
             Column("SERVICE", 12, lambda g: g.service, lambda g, p: p.dim, importance=4),
             Column("PLACE", 18, place, lambda g, p: p.dim, flexible=True, importance=3),
+            Column("DEPLOYMENTS", 11, lambda g: count(len(g.deployments)), lambda g, p: p.dim, True,
+                   importance=0),
             Column("TREND", 12, lambda g: sparkline(g.trend, ascii_only=ascii_only),
                    lambda g, p: p.bad, importance=2),
             Column("FIRST", 5, lambda g: age(g.first_at, now()), lambda g, p: p.dim, True,
