@@ -10,6 +10,7 @@ import pytest
 from playhead.record.change_feed import ChangeFeed
 from playhead_tui.screens.list_reads import ListReads
 from playhead_tui.widgets.invocation_list import InvocationList
+from playhead_tui.widgets.title_line import TitleLine, whole_parts
 from tui_fakes import NOW, FakeReader, ago, summary
 from tui_stories import details
 
@@ -179,3 +180,20 @@ async def test_a_pane_without_room_is_shown_alone(stage: Any) -> None:
         await s.shows("Overview")
         await s.press("1")
         await s.until(lambda: screen.zoomed == "timeline" and screen.waterfall.region)
+
+
+async def test_the_figures_of_a_title_are_left_out_and_never_cut(stage: Any) -> None:
+    assert whole_parts("Services  7 services, 1 deployment, 12 pinned", 40) == (
+        "Services  7 services, 1 deployment"
+    )
+    async with stage(FakeReader(), size=(120, 24)) as s:
+        await s.until(lambda: s.app.screen.listing.rows)
+        await s.press("A")
+        await s.until(lambda: s.app.screen.query(TitleLine))
+        title = s.app.screen.query_one(TitleLine)
+        title.show_text("Agents  20 LLM calls, 1,234 of unknown cost")
+        await s.shows("1,234 of unknown cost")
+        await s.pilot.resize_terminal(30, 10)
+        await s.until(lambda: s.text.splitlines()[0].strip() == "Agents  20 LLM calls")
+        await s.pilot.resize_terminal(120, 24)
+        await s.shows("1,234 of unknown cost")

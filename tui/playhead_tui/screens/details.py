@@ -20,6 +20,7 @@ from playhead_tui.widgets.key_footer import KeyFooter
 from playhead_tui.widgets.notes import Notes
 from playhead_tui.widgets.rows import RowsView
 from playhead_tui.widgets.text_pane import TextPane
+from playhead_tui.widgets.title_line import TitleLine
 
 __all__ = ["DetailScreen", "NamedScreen"]
 
@@ -75,7 +76,7 @@ class DetailScreen(NamedScreen[Group], Generic[Group]):
     def compose(self) -> ComposeResult:
         """Lay out the title, the chips, the list, the pane, the notes and the keys."""
         glyphs = self.dashboard.glyphs
-        yield Static(self.NAME, id="title", markup=False)
+        yield TitleLine(self.NAME)
         yield Chips()
         with Container(id="panes"):
             yield GroupList(self.columns(), self.key_of, glyphs=glyphs)

@@ -22,6 +22,7 @@ from playhead_tui.widgets.group_list import Column, GroupList
 from playhead_tui.widgets.key_footer import KeyFooter
 from playhead_tui.widgets.notes import Notes
 from playhead_tui.widgets.rows import RowsView
+from playhead_tui.widgets.title_line import TitleLine
 
 __all__ = ["CountedInvocations", "GroupScreen", "Groups"]
 
@@ -125,7 +126,7 @@ class GroupScreen(PollingScreen, Generic[Group]):
     def compose(self) -> ComposeResult:
         """Lay out the title, the chips, the groups, the notes and the keys."""
         glyphs = self.dashboard.glyphs
-        yield Static(self.NAME, id="title", markup=False)
+        yield TitleLine(self.NAME)
         yield Chips()
         yield GroupList(self.columns(), self.key_of, glyphs=glyphs)
         yield Static("Reading ...", id="empty", markup=False)
@@ -167,7 +168,7 @@ class GroupScreen(PollingScreen, Generic[Group]):
         if message.filter != self.filter or not self.is_wanted(message.groups):
             return
         groups = message.groups
-        self.query_one("#title", Static).update(f"{self.NAME}  {clean(groups.title)}")
+        self.query_one(TitleLine).show_text(f"{self.NAME}  {clean(groups.title)}")
         self.set_class(not groups.rows, "empty")
         if not groups.rows:
             more = "\n\nPress Esc to remove the filter." if self.filter else ""
