@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 from playhead.model import Cost, Message, Phase, Times, Tokens
+from playhead_tui.screens import invocation_views
 from playhead_tui.screens.invocation import InvocationScreen
 from playhead_tui.widgets.chips import Chips
 from tui_fakes import FakeReader, ago
@@ -334,6 +335,15 @@ async def test_messages_of_earlier_calls_are_folded_until_m(stage, source) -> No
         assert "You are a helpful agent" not in s.text
         await s.press("m")
         await s.shows("You are a helpful agent")
+
+
+async def test_a_long_view_is_cut_and_says_so(stage, source, monkeypatch) -> None:
+    monkeypatch.setattr(invocation_views, "MOST_LINES", 3)
+    async with stage(source) as s:
+        await opened(s, "inv_1aWeather")
+        await s.press("v", "5")
+        await s.shows("playhead show inv_1aWeather --view trace` writes all.")
+        assert len(s.app.screen.pane.text.splitlines()) == 4
 
 
 async def test_views_of_the_whole_invocation(stage, source) -> None:

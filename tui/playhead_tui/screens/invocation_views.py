@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import ClassVar
 
 from playhead.model import InvocationDetail
@@ -35,6 +37,8 @@ from playhead_tui.widgets.text_pane import TextPane
 __all__ = ["InvocationViews"]
 
 VIEWS = ("Conversation", "Attempts", "State changes", "Calls", "Trace", "Events")
+MOST_LINES = 5000
+"""Lines of a view; the commands have no limit."""
 MOST_TURNS = 1000
 """LLM calls that the conversation shows, the last ones."""
 UNUSED = ("hold_view", "follow", "match", "answer", "filter")
@@ -149,16 +153,25 @@ class InvocationViews(PollingScreen):
                 known = self.conversation
                 lines = list(turn_lines(known.turns, known.before)) if known else reading
             case "Attempts":
-                lines = list(attempt_lines(attempt_contents(detail)))
+                lines = self._first(attempt_lines(attempt_contents(detail)))
             case "State changes":
                 lines = list(change_lines(key_changes(detail)))
             case "Trace":
-                lines = list(span_lines(span_tree(detail)))
+                lines = self._first(span_lines(span_tree(detail)))
             case "Events":
-                lines = list(event_lines(event_log(detail)))
+                lines = self._first(event_lines(event_log(detail)))
             case _:
                 lines = list(call_lines(self.calls)) if self.calls else reading
         self.pane.show_lines(lines, stay=stay)
+
+    def _first(self, lines: Iterator[Line]) -> list[Line]:
+        """Return as many lines as are quick to draw, and say so."""
+        shown = list(islice(lines, MOST_LINES))
+        if next(lines, None) is not None:
+            view = VIEWS[self.pane.tab].lower()
+            command = f"playhead show {self.detail.summary.id} --view {view}"
+            shown.append(Line(f"The rest is not shown; `{command}` writes all.", "warn"))
+        return shown
 
     def action_tab(self, step: int) -> None:
         """Show the next or the previous view."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -39,6 +40,7 @@ def attempt_contents(detail: InvocationDetail) -> tuple[AttemptContents, ...]:
     """Return the attempts in order, each with its steps. Steps that were replayed are left out."""
     spans = {span.span_id: span for span in detail.spans}
     starts = [attempt.started_at for attempt in detail.attempts]
+    executed = _executions(detail)
     found: list[AttemptContents] = []
     for place, attempt in enumerate(detail.attempts):
         span = spans.get(attempt.span_id)
@@ -54,19 +56,25 @@ def attempt_contents(detail: InvocationDetail) -> tuple[AttemptContents, ...]:
             AttemptContents(
                 attempt,
                 str(span.attributes.get(DEPLOYMENT_ID) or "") or None if span else None,
-                tuple(_executions(detail, attempt.number)),
+                tuple(executed[attempt.number]),
                 tuple(after),
             )
         )
     return tuple(found)
 
 
-def _executions(detail: InvocationDetail, number: int) -> list[StepExecution]:
-    found: list[StepExecution] = []
+def _executions(detail: InvocationDetail) -> dict[int, list[StepExecution]]:
+    """Return what was executed, by the number of the attempt."""
+    found: dict[int, list[StepExecution]] = defaultdict(list)
     for step in sorted(detail.steps, key=lambda step: step.index):
-        tries = tuple(one for one in step.tries if one.attempt == number)
-        if tries or (not step.tries and step.attempt == number and step.kind != "input"):
-            found.append(StepExecution(step, tries))
+        tries: dict[int, list[Try]] = defaultdict(list)
+        for one in step.tries:
+            if one.attempt is not None:
+                tries[one.attempt].append(one)
+        for number, own in tries.items():
+            found[number].append(StepExecution(step, tuple(own)))
+        if not step.tries and step.attempt is not None and step.kind != "input":
+            found[step.attempt].append(StepExecution(step, ()))
     return found
 
 
