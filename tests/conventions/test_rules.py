@@ -98,7 +98,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 async def stored(folder: Path) -> tuple[StoreClient, list[Span]]:
     client = await connect(Settings(store=folder))
     assert client is not None
-    return client, await StoredInvocations(client).spans(INVOCATION)
+    return client, await StoredInvocations(client).spans.read(INVOCATION)
 
 
 async def test_view_and_python_agree_on_every_span(folder: Path) -> None:

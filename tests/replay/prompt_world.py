@@ -40,7 +40,7 @@ class World:
             source = await connect(self.settings)
             assert source is not None
             try:
-                return await StoredInvocations(source).spans(ident)
+                return await StoredInvocations(source).spans.read(ident)
             finally:
                 await source.close()
 

@@ -97,7 +97,8 @@ def payload_bytes(row: JournalRow, raw: bytes) -> bytes | None:
         return raw
     fields: Mapping[str, Any] = {f.name: value for f, value in message.ListFields()}
     for name in ("value", "completion_value"):
-        if hasattr(held := fields.get(name), "content"):
+        held: Any = fields.get(name)
+        if hasattr(held, "content"):
             return bytes(held.content)
     return bytes(fields["parameter"]) if "parameter" in fields else None
 
