@@ -186,7 +186,7 @@ def _sums(run: ScenarioRun, views: Views) -> dict[str, dict[str, str]]:
             statuses = Counter(str(member.status) for member in members)
             if view == "failures":
                 statuses = Counter({"failed": statuses["failed"]})
-            cell = _cell(line.figures, total, lost_figures("stats", run))
+            cell = _cell(line.figures, total, lost_figures(view, run))
             shown = ", ".join(f"{number} {name}" for name, number in line.by_status.items())
             wrong = "" if +statuses == Counter(line.by_status) else f"✗ {shown}"
             parts = [part for part in (wrong, cell) if part and part != SAME]

@@ -169,6 +169,25 @@ async def test_what_is_archived_counts_while_the_server_has_it(traffic: Traffic)
     await reader.close()
 
 
+@pytest.mark.parametrize("journals", [{}, {"problem": "another server answers"}])
+async def test_what_is_not_copied_counts_while_the_server_has_it(
+    traffic: Traffic, tmp_path: Path, journals: dict[str, Any]
+) -> None:
+    class Uncopied(OpenStore):
+        async def health(self) -> dict[str, Any]:
+            return {"journals": journals}
+
+    store = Store(tmp_path)
+    client = Uncopied(store, recording=True)
+    reader = Reader(RestateClient(traffic.server.admin_url), client)
+    totals = await reader.totals()
+    assert totals.invocations >= len(traffic.expected)
+    assert not totals.complete
+    await assert_equal(reader, recorded=False)
+    await reader.close()
+    store.close()
+
+
 async def test_the_end_is_known_after_the_server_deletes_the_journal(
     handlers: Handlers, restate: RestateServer, tmp_path: Path
 ) -> None:

@@ -15,7 +15,7 @@ from playhead.errors import (
 )
 from playhead.reader.archived import archive_note
 from playhead.record.client import StoreClient
-from playhead.record.progress import copy_problems
+from playhead.record.progress import copies_nothing, copy_problems
 from playhead.restate.client import RestateClient
 
 __all__ = [
@@ -79,6 +79,13 @@ class Sources:
         except RecorderError:
             return ()
         return tuple(copy_problems(health))
+
+    async def copies_nothing(self) -> bool:
+        """Return whether a recorder answers that copies no invocations from the server."""
+        try:
+            return copies_nothing(await self.store.health() if self.store else None)
+        except RecorderError:
+            return False
 
     async def archive_note(self) -> tuple[str, ...]:
         """Return a sentence about invocations that are in the archive only, if there are any."""

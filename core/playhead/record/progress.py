@@ -10,10 +10,22 @@ from playhead.formatting import whole
 from playhead.restate.rows import parse_time
 from playhead.values import as_dict, as_int, as_text
 
-__all__ = ["CATCHING_UP_SECONDS", "copy_problems"]
+__all__ = ["CATCHING_UP_SECONDS", "copies_nothing", "copy_problems"]
 
 CATCHING_UP_SECONDS = 2.0
 """Time without a complete copy after which the recorder is said to be behind."""
+
+
+def copies_nothing(health: Mapping[str, Any] | None) -> bool:
+    """Return whether the recorder copies no journals at all.
+
+    Args:
+        health: Answer of `GET /health`; None without a recorder.
+    """
+    if health is None:
+        return False
+    journals = as_dict(health.get("journals"))
+    return not journals or bool(as_text(journals.get("problem")))
 
 
 def copy_problems(health: Mapping[str, Any] | None, now: datetime | None = None) -> list[str]:

@@ -31,6 +31,7 @@ __all__ = [
     "pauses",
     "queues",
     "quote",
+    "some_ids",
     "state_commands",
     "statuses",
 ]
@@ -152,6 +153,11 @@ def ended_until(until: datetime, limit: int) -> str:
         "SELECT id FROM sys_invocation_status"
         f" WHERE status = 'completed' AND modified_at <= {_time(until)} LIMIT {int(limit)}"
     )
+
+
+def some_ids(limit: int) -> str:
+    """Select the ids of invocations in any order."""
+    return f"SELECT id FROM sys_invocation_status LIMIT {int(limit)}"
 
 
 def by_minute(status: str, where: str, since: datetime) -> str:

@@ -103,7 +103,8 @@ class GroupReader:
         removed: Sequence[str] = ()
         left_out: tuple[str, ...] = ()
         if live and self._removed and not wanted.needs_store:
-            removed, left_out = await readable(self._removed.ids())
+            uncopied = bool(copying) and await self._sources.copies_nothing()
+            removed, left_out = await readable(self._removed.ids(uncopied=uncopied))
         incomplete = (*copying, *left_out)
         return _Source(
             live, from_store=True, missing=(*missing, *incomplete), incomplete=incomplete,
@@ -124,4 +125,4 @@ class _Source:
     incomplete: tuple[str, ...] = ()
     """Those about invocations that the store does not have."""
     removed: Sequence[str] = ()
-    """Invocations that lists show although they were removed from the store."""
+    """Invocations that lists show although the store does not have them."""

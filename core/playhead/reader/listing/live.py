@@ -148,6 +148,10 @@ class LiveInvocations:
             str(row["id"]) for row in await self.client.query(queries.ended_until(until, limit))
         ]
 
+    async def ids(self, limit: int) -> list[str]:
+        """Return the ids of invocations in any order."""
+        return [str(row["id"]) for row in await self.client.query(queries.some_ids(limit))]
+
     async def _raised(self, since: datetime | None = None) -> tuple[list[str], tuple[str, ...]]:
         """Return the invocations whose handler failed with the text of a kill or a cancellation.
 

@@ -1,7 +1,8 @@
-"""Invocations that the server still has, although they were archived or deleted from the store."""
+"""Invocations that the server has and the store does not: archived, deleted, or never copied."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from playhead.reader.listing.live import LiveInvocations
@@ -14,6 +15,10 @@ MOST = 100_000
 TOO_MANY = (
     f"The server has more than {MOST:,} invocations that ended before the last archived or deleted "
     "one: totals leave some of them out."
+)
+TOO_MANY_UNCOPIED = (
+    f"The server has more than {MOST:,} invocations, which are not copied: totals leave some of "
+    "them out."
 )
 
 # The progress of the copies is kept. Both counts are metadata.
@@ -28,7 +33,10 @@ _STORED = "SELECT id FROM invocations WHERE id IN (SELECT unnest(?::VARCHAR[]))"
 
 
 class RemovedInvocations:
-    """The ids of such invocations. The server is only asked again when others are removed."""
+    """The ids of such invocations.
+
+    The server is only asked again when others are removed, and each time while nothing is copied.
+    """
 
     def __init__(self, live: LiveInvocations, store: StoreClient) -> None:
         """Take both sources."""
@@ -37,14 +45,19 @@ class RemovedInvocations:
         self._number = 0
         self._ids: list[str] = []
 
-    async def ids(self) -> tuple[list[str], tuple[str, ...]]:
+    async def ids(self, *, uncopied: bool = False) -> tuple[list[str], tuple[str, ...]]:
         """Return ids that the server may have and the store does not, and what is left out.
+
+        Args:
+            uncopied: Whether invocations are missing because nothing is copied.
 
         Raises:
             RestateError: The server does not answer.
             RecorderError: The store cannot be read.
             QueryError: The store was written by an older recorder.
         """
+        if uncopied:
+            return await self._without_stored(await self._live.ids(MOST + 1), TOO_MANY_UNCOPIED)
         [row] = await self._store.rows(_NUMBER)
         if row["removed"] <= 0:
             return [], ()
@@ -54,7 +67,12 @@ class RemovedInvocations:
                 until = datetime.fromtimestamp(found["until"] / 1000, UTC)
                 self._ids = await self._live.ended_until(until, MOST + 1)
             self._number = row["removed"]
-        ids = self._ids[:MOST]
+        return await self._without_stored(self._ids, TOO_MANY)
+
+    async def _without_stored(
+        self, found: Sequence[str], too_many: str
+    ) -> tuple[list[str], tuple[str, ...]]:
+        ids = found[:MOST]
         stored = {str(row["id"]) for row in await self._store.rows(_STORED, [ids])}
-        left_out = (TOO_MANY,) if len(self._ids) > MOST else ()
+        left_out = (too_many,) if len(found) > MOST else ()
         return [id_ for id_ in ids if id_ not in stored], left_out

@@ -83,27 +83,31 @@ def read_sums(run: ScenarioRun, service: str) -> dict[str, ServiceSums]:
     models = [row for row in _command(run, "agents", *matching)["agents"] if row["kind"] == "model"]
     failures = _command(run, "failures", *matching)["groups"]
     failed = sum(group["terminal"] for group in failures)
+    # Sums that leave out what was not copied are lower limits, and say so.
+    sign = "" if totals["complete"] else "≥ "
     statuses = {group["name"]: group["totals"]["invocations"] for group in groups}
     spent = Claims(
-        llm_calls=str(sum(row["calls"] for row in models)),
-        input_tokens=str(sum(row["input_tokens"] for row in models)),
-        output_tokens=str(sum(row["output_tokens"] for row in models)),
+        llm_calls=f"{sign}{sum(row['calls'] for row in models)}",
+        input_tokens=f"{sign}{sum(row['input_tokens'] for row in models)}",
+        output_tokens=f"{sign}{sum(row['output_tokens'] for row in models)}",
     )
     return {
-        "totals": ServiceSums(totals["invocations"], totals["by_status"], _totals(totals)),
+        "totals": ServiceSums(totals["invocations"], totals["by_status"], _totals(totals, sign)),
         "groups": ServiceSums(
-            sum(statuses.values()), statuses, _totals(_sum([group["totals"] for group in groups]))
+            sum(statuses.values()),
+            statuses,
+            _totals(_sum([group["totals"] for group in groups]), sign),
         ),
         "agents": ServiceSums(totals["invocations"], totals["by_status"], spent),
         "failures": ServiceSums(failed, {"failed": failed} if failed else {}, Claims()),
     }
 
 
-def _totals(totals: Mapping[str, Any]) -> Claims:
+def _totals(totals: Mapping[str, Any], sign: str) -> Claims:
     return Claims(
-        llm_calls=_claim(totals["llm_calls"]),
-        input_tokens=_claim(totals["tokens"]["input"]),
-        output_tokens=_claim(totals["tokens"]["output"]),
+        llm_calls=f"{sign}{totals['llm_calls']}",
+        input_tokens=f"{sign}{totals['tokens']['input']}",
+        output_tokens=f"{sign}{totals['tokens']['output']}",
     )
 
 
@@ -115,9 +119,12 @@ def _sum(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 def lost_figures(view: str, run: ScenarioRun) -> frozenset[str]:
     """Return the figures of a view whose sources were lost.
 
-    Of LLM calls, only SQL's rows need spans: the journal contains the answers.
+    Of LLM calls, only SQL's rows need spans: the journal contains the answers. Sums need the
+    invocations in the store.
     """
     lost = ATTEMPT_FIGURES if run.server_spans_lost or run.journals_missing else NO_LOSS
+    if view in ("totals", "groups", "agents") and run.journals_missing:
+        return lost | CALL_FIGURES
     return lost | CALL_FIGURES if view == "SQL" and run.agent_spans_lost else lost
 
 
