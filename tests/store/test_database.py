@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 import pytest
 from playhead.errors import StoreError, StoreLockedError
-from playhead.store.database import DATABASE, LOCK, Store
+from playhead.store.database import DATABASE, LOCK, Store, opening_hint
 
 
 def test_a_second_owner_learns_the_process_of_the_first(store: Store) -> None:
@@ -136,3 +136,16 @@ def test_a_reader_opens_a_closed_database_again(store: Store) -> None:
     with store.reading() as cursor:
         assert cursor.execute("SELECT count(*) FROM spans").fetchall() == [(0,)]
     assert store.reopened == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "hint"),
+    [
+        (duckdb.IOException("Could not set lock on file"), "Close the process"),
+        (duckdb.ConnectionException("a different configuration"), "Close the process"),
+        (duckdb.IOException("Cannot open file: Permission denied"), "Check the permissions"),
+        (duckdb.IOException("not a valid DuckDB database file!"), "Move the file away"),
+    ],
+)
+def test_the_hint_fits_the_reason(error: duckdb.Error, hint: str) -> None:
+    assert opening_hint(error).startswith(hint)

@@ -168,7 +168,7 @@ async def test_a_row_of_a_called_invocation_acts_on_that(stage, monkeypatch) -> 
         screen: Any = s.app.screen
         asked: list[str] = []
         monkeypatch.setattr(screen, "choose_action", lambda row, step: asked.append(row.id))
-        monkeypatch.setattr(screen, "choose_copy", lambda row, more: asked.append(row.id))
+        monkeypatch.setattr(screen, "choose_copy", lambda row, *more: asked.append(row.id))
         monkeypatch.setattr(screen, "answer", asked.append)
         monkeypatch.setattr(s.app, "open_replay", lambda id_, target: asked.append(id_))
         for key, wanted in (("step:1", "inv_a"), ("step:1>step:1", "inv_b")):

@@ -344,7 +344,9 @@ def test_commands_change_what_a_filter_matches_and_only_with_consent(
     purge = ("purge", "--filter", "handler:greet")
     refused = playhead(desk, tmp_path, *purge)
     assert refused.exit_code == 2
-    assert f"Purge {len(ids)} invocations. The server deletes it" in refused.stderr
+    assert (
+        f"Purge {len(ids)} invocations. The server deletes each with its journal." in refused.stderr
+    )
     assert "Add --yes" in refused.stderr
     refused = playhead(desk, tmp_path, "--read-only", *purge, "--yes")
     assert "--read-only forbids purge" in refused.stderr

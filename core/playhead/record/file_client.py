@@ -75,7 +75,7 @@ class FileClient:
     async def _run(self, query: Callable[[duckdb.DuckDBPyConnection], _T]) -> _T:
         import duckdb
 
-        from playhead.store.database import SETTINGS, restrict
+        from playhead.store.database import SETTINGS, opening_hint, restrict
 
         def connect() -> duckdb.DuckDBPyConnection:
             try:
@@ -84,9 +84,7 @@ class FileClient:
                 in_use = isinstance(error, duckdb.IOException) and "lock" in str(error).lower()
                 raise (FileInUseError if in_use else RecorderError)(
                     f"{self._path} cannot be opened: {str(error).rstrip('.!')}",
-                    "Close the process that has the file open, or start `playhead record`."
-                    if in_use
-                    else "Move the file away, or choose another folder with --store.",
+                    opening_hint(error),
                 ) from error
 
         def run() -> _T:

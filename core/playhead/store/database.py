@@ -23,7 +23,7 @@ from playhead.store.migrations import migration
 from playhead.store.query_limits import make_room
 from playhead.store.stale_figures import noted_in
 
-__all__ = ["DATABASE", "SETTINGS", "Store", "exclusive", "restrict"]
+__all__ = ["DATABASE", "SETTINGS", "Store", "exclusive", "opening_hint", "restrict"]
 
 DATABASE = "playhead.duckdb"
 LOCK = "recorder.lock"
@@ -89,7 +89,7 @@ class Store:
             self._lock = _lock(folder / LOCK)
         except OSError as error:
             raise StoreError(
-                f"The store {folder} cannot be used: {error.strerror}",
+                f"The store cannot be used: {error.filename or folder}: {error.strerror}",
                 "Choose a writable folder with --store.",
             ) from error
         # A process that was killed leaves the spilled rows of its queries.
@@ -117,7 +117,7 @@ class Store:
                 if "lock" not in str(error).lower():
                     raise StoreError(
                         f"{self.path} cannot be opened: {str(error).rstrip('.!')}",
-                        "Move the file away, or choose another folder with --store.",
+                        opening_hint(error),
                     ) from error
                 if time.monotonic() > deadline:
                     raise StoreLockedError(
@@ -310,6 +310,16 @@ def exclusive(folder: Path) -> Generator[None]:
         yield
     finally:
         lock.release()
+
+
+def opening_hint(error: duckdb.Error) -> str:
+    """Return what to do when a database cannot be opened."""
+    text = str(error).lower()
+    if isinstance(error, duckdb.ConnectionException) or "lock" in text:
+        return "Close the process that has the file open, or start `playhead record`."
+    if "permission" in text:
+        return "Check the permissions of the file, or choose another folder with --store."
+    return "Move the file away, or choose another folder with --store."
 
 
 def _lock(path: Path) -> FileLock:
