@@ -193,6 +193,20 @@ ATTACKS: dict[str, Callable[[], Attack] | None] = {
     "4 MB of parentheses, 4 clients": lambda: queries(
         4, "SELECT " + "(" * 2_000_000 + "1" + ")" * 2_000_000, clients=4
     ),
+    "answers of 1,000,000 rows, 4 clients": lambda: queries(
+        4, "SELECT range, 'text ' || range AS text FROM range(1000000)", clients=4
+    ),
+    "answers of 3,000 columns, 4 clients": lambda: queries(
+        4,
+        f"SELECT {', '.join(f'range + {n} AS c{n}' for n in range(3000))} FROM range(1000)",
+        clients=4,
+    ),
+    "answers of lists in 190 lists, 4 clients": lambda: queries(
+        4, f"SELECT {'[' * 190}range{']' * 190} AS deep FROM range(20000)", clients=4
+    ),
+    "answers of lists in 20 lists, 4 clients": lambda: queries(
+        4, f"SELECT {'[' * 20}range{']' * 20} AS deep FROM range(200000)", clients=4
+    ),
     "queries that cannot be interrupted, 4 clients": lambda: queries(
         4, "SELECT levenshtein(repeat('a', 1000000), repeat('b', 1000000))", clients=4
     ),

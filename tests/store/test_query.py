@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import threading
@@ -13,7 +14,8 @@ import pytest
 from playhead.errors import QueryError, QueryLimitError, QueryMemoryError
 from playhead.store import query_limits
 from playhead.store.database import Store
-from playhead.store.query import to_arrow, to_rows
+from playhead.store.json_rows import json_rows
+from playhead.store.query import to_arrow, to_json_rows, to_rows
 from playhead.store.query_limits import Limits
 from playhead.store.span_writer import SpanRow, SpanWriter
 from waiting import until
@@ -386,3 +388,41 @@ def test_a_query_without_memory_says_so_when_its_rollback_fails_too(store: Store
     connection: Any = Full()
     with pytest.raises(QueryMemoryError, match="memory for queries is used up"):
         to_rows(connection, "SELECT 1")
+
+
+@pytest.mark.parametrize(
+    "value", ["[{}]", "{{'a': {}}}", "list_value({})", "row({})", "struct_pack(a := {})"]
+)
+def test_values_of_many_levels_are_refused(store: Store, value: str) -> None:
+    """Each level takes memory that cannot be limited: 190 took 3 GB."""
+    deep, flat = "1", "1"
+    for _ in range(21):
+        flat, deep = deep, value.format(deep)
+    with store.reading() as cursor:
+        with pytest.raises(QueryLimitError, match="more than 20 lists or structures"):
+            to_rows(cursor, f"SELECT {deep} AS deep")
+        assert len(to_rows(cursor, f"SELECT {flat} AS deep")) == 1
+
+
+def test_rows_as_json_are_those_rows(store: Store) -> None:
+    sql = "SELECT range AS id, 'text \u00e9' AS text, [range, NULL] AS list FROM range(5000)"
+    with store.reading() as cursor:
+        rows = to_rows(cursor, sql)
+        text, ids = to_json_rows(cursor, sql)
+        assert json.loads(text) == rows
+        assert ids == [str(n) for n in range(5000)]
+        assert to_json_rows(cursor, "SELECT 1 AS n WHERE false") == ("[]", [])
+        with pytest.raises(QueryLimitError, match="larger than 1000 bytes"):
+            to_json_rows(cursor, sql, limits=Limits(bytes=1000))
+        with pytest.raises(QueryLimitError, match="more than 10 rows"):
+            to_json_rows(cursor, sql, limits=Limits(rows=10))
+
+
+def test_rows_of_many_columns_come_in_small_parts(store: Store) -> None:
+    """Values take many times the memory of their text."""
+    wide = f"SELECT {', '.join(f'range AS c{n}' for n in range(3000))} FROM range(100)"
+    deep = "SELECT [[[[[[[[[range]]]]]]]]] AS deep FROM range(3000)"
+    with store.reading() as cursor:
+        for sql, most in ((wide, 33), (deep, 1000), ("SELECT range FROM range(5000)", 2048)):
+            sizes = [len(batch) for batch in json_rows(cursor, sql, [], 2048)]
+            assert max(sizes) == most

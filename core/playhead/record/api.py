@@ -46,8 +46,7 @@ from playhead.record.request_body import read_body
 from playhead.store.arrow import pa
 from playhead.store.database import Store
 from playhead.store.kept_queries import FOLLOWING, KEPT
-from playhead.store.kept_rows import to_json
-from playhead.store.query import to_arrow, to_rows
+from playhead.store.query import to_arrow, to_json_rows, to_rows
 from playhead.store.query_limits import Limits, make_room
 from playhead.store.text_index import Found
 from playhead.store.upkeep import perform
@@ -363,8 +362,10 @@ def _rows(
             return to_rows(cursor, sql, params, limits, gone)
 
     kept = store.kept.answer(sql, params, read) if sql in KEPT else None
-    rows = to_json(read(params)) if kept is None else kept
-    return _document(rows)
+    if kept is not None:
+        return _document(kept)
+    with store.reading() as cursor:
+        return _document(to_json_rows(cursor, sql, params, limits, gone)[0])
 
 
 def _document(rows: str) -> bytes:

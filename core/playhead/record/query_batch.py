@@ -13,7 +13,7 @@ from playhead.errors import QueryError, QueryLimitError, QueryMemoryError, Reque
 from playhead.store.database import Store
 from playhead.store.kept_queries import KEPT
 from playhead.store.kept_rows import to_json
-from playhead.store.query import to_rows
+from playhead.store.query import to_json_rows, to_rows
 from playhead.store.query_limits import Limits
 from playhead.values import as_dict, as_list
 
@@ -81,9 +81,14 @@ def run_batch(
     ends = time.monotonic() + limits.seconds
     with store.reading() as cursor:
 
+        def left() -> Limits:
+            return replace(limits, seconds=max(ends - time.monotonic(), 0.0))
+
         def read(sql: str, params: list[Any]) -> list[dict[str, Any]]:
-            left = replace(limits, seconds=max(ends - time.monotonic(), 0.0))
-            return to_rows(cursor, sql, params, left, gone)
+            return to_rows(cursor, sql, params, left(), gone)
+
+        def read_json(sql: str, params: list[Any]) -> tuple[str, list[str]]:
+            return to_json_rows(cursor, sql, params, left(), gone)
 
         for number, query in enumerate(queries):
             found: list[str] = []
@@ -97,7 +102,7 @@ def run_batch(
                 if not query.sql:
                     answer = f'{{"health":{to_json(health())}}}'
                 else:
-                    rows, found = _rows(store, query.sql, params, read)
+                    rows, found = _rows(store, query.sql, params, read, read_json)
                     size += len(rows)
                     if size > limits.bytes:
                         raise QueryLimitError(
@@ -120,11 +125,11 @@ def _rows(
     sql: str,
     params: list[Any],
     read: Callable[[str, list[Any]], list[dict[str, Any]]],
+    read_json: Callable[[str, list[Any]], tuple[str, list[str]]],
 ) -> tuple[str, list[str]]:
     """Return the rows of a query as a JSON list, and their ids if they were read now."""
     if sql in KEPT:
         kept = store.kept.answer(sql, params, lambda missing: read(sql, missing))
         if kept is not None:
             return kept, []
-    rows = read(sql, params)
-    return to_json(rows), [str(id_) for row in rows if (id_ := row.get("id")) is not None]
+    return read_json(sql, params)

@@ -21,6 +21,8 @@ from playhead.values import utc_text
 __all__ = ["OtherColumnsError", "json_rows"]
 
 _ZONED = "TIMESTAMP WITH TIME ZONE"
+_VALUES_AT_ONCE = 100_000
+"""Values that a list of rows has at most, unless one row has more."""
 _CONVERTED_TEXTS = 200
 _converted: dict[str, str] = {}
 """The last queries with such times, and the queries that convert them."""
@@ -40,12 +42,22 @@ def json_rows(
         OtherColumnsError: It has to be run again.
     """
     names = _start(connection, sql, params)
+    weight = sum(_weight(str(column[1])) for column in connection.description or [])
+    size = max(1, min(size, _VALUES_AT_ONCE // max(1, weight)))
     try:
         while batch := connection.fetchmany(size):
             yield [dict(zip(names, map(json_value, row), strict=True)) for row in batch]
     except GeneratorExit:
         connection.abort()
         raise
+
+
+def _weight(type_: str) -> int:
+    """Return how many plain values the memory of one value of a type stands for.
+
+    DuckDB copies what is inside a list or structure at each of its levels.
+    """
+    return (1 + type_.count("[") + type_.count("(")) ** 2
 
 
 def _start(connection: duckdb.DuckDBPyConnection, sql: str, params: Sequence[Any]) -> list[str]:

@@ -20,7 +20,7 @@ from playhead.values import as_dict, as_list
 if TYPE_CHECKING:
     from playhead.store.arrow import ArrowTable
 
-__all__ = ["check", "to_arrow", "to_rows"]
+__all__ = ["check", "to_arrow", "to_json_rows", "to_rows"]
 
 TABLE_FUNCTIONS = frozenset({
     "generate_series", "range", "repeat", "unnest", "json_each", "json_tree",
@@ -43,6 +43,10 @@ _LARGEST_SIZE = 1_000_000
 _SQL_CHARACTERS = 200_000
 _NESTED_BRACKETS = 200
 """Deeper queries may overflow DuckDB's stack, which ends the process."""
+_NESTED_VALUES = 20
+"""Lists and structures inside each other: DuckDB takes room for 2,048 rows at each level, and what
+it takes cannot be limited."""
+_NESTING = ("list_value", "list_pack", "array_value", "struct_pack", "row", "map", "list")
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 _BRACKETS = re.compile(r"[(\[{]|[)\]}]")
 
@@ -100,6 +104,7 @@ def _check(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
             f"The query is not allowed: {tree.get('error_message', kind)}",
             "Send a SELECT, WITH or DESCRIBE.",
         )
+    _check_nesting(tree)
     streamed: set[int] = set()
     """Table functions, which need no memory for their rows."""
     for node in _nodes(tree):
@@ -129,6 +134,24 @@ def _check_text(sql: str) -> None:
         raise QueryLimitError(
             f"The query has more than {_NESTED_BRACKETS} nested brackets", "Split it."
         )
+
+
+def _check_nesting(tree: object) -> None:
+    """Refuse values of many levels."""
+    stack = [(tree, 0)]
+    while stack:
+        node, depth = stack.pop()
+        if isinstance(node, dict):
+            values = cast("dict[str, object]", node)
+            depth += str(values.get("function_name", "")).lower() in _NESTING
+            if depth > _NESTED_VALUES:
+                raise QueryLimitError(
+                    f"The query has more than {_NESTED_VALUES} lists or structures in each other",
+                    "Split it.",
+                )
+            stack += [(value, depth) for value in values.values()]
+        elif isinstance(node, list):
+            stack += [(value, depth) for value in cast("list[object]", node)]
 
 
 def _check_growth(name: str, node: Mapping[str, Any]) -> None:
@@ -210,6 +233,47 @@ def _rows(
                 size += sum(len(v) for row in batch for v in row.values() if isinstance(v, str))
                 limits.check(len(rows), size)
         return rows
+
+
+def to_json_rows(
+    connection: duckdb.DuckDBPyConnection,
+    sql: str,
+    params: Sequence[Any] = (),
+    limits: Limits = DEFAULT_LIMITS,
+    gone: threading.Event | None = None,
+) -> tuple[str, list[str]]:
+    """Return the rows as a JSON list, and their ids if they have some.
+
+    Only some of the rows exist as values at a time, which take many times the memory of their text.
+    Raises the same errors as `to_rows`.
+    """
+    try:
+        return _json_rows(connection, sql, params, limits, gone)
+    except OtherColumnsError:
+        return _json_rows(connection, sql, params, limits, gone)
+
+
+def _json_rows(
+    connection: duckdb.DuckDBPyConnection,
+    sql: str,
+    params: Sequence[Any],
+    limits: Limits,
+    gone: threading.Event | None,
+) -> tuple[str, list[str]]:
+    with Reading(connection, limits, gone):
+        parts: list[str] = []
+        ids: list[str] = []
+        rows = size = 0
+        check(connection, sql)
+        with contextlib.closing(json_rows(connection, sql, params, _BATCH_ROWS)) as batches:
+            for batch in batches:
+                part = json.dumps(batch, ensure_ascii=False, separators=(",", ":"))[1:-1]
+                parts.append(part)
+                ids += [str(id_) for row in batch if (id_ := row.get("id")) is not None]
+                rows += len(batch)
+                size += len(part)
+                limits.check(rows, size)
+        return f"[{','.join(parts)}]", ids
 
 
 def to_arrow(
