@@ -23,7 +23,7 @@ from playhead.record.process import start_recorder
 from playhead.record.recorder import Recorder, open_recorder
 from playhead.settings import Settings
 from playhead.store import database
-from playhead.store.query import to_rows
+from playhead.store.query import to_json_rows
 from waiting import until, until_async
 
 from helpers import FREE  # isort: skip
@@ -287,9 +287,9 @@ async def test_a_query_waits_until_a_failed_database_is_open_again(
     def read(*args: Any, **more: Any) -> Any:
         if failures:
             raise failures.pop()
-        return to_rows(*args, **more)
+        return to_json_rows(*args, **more)
 
-    monkeypatch.setattr("playhead.record.api.to_rows", read)
+    monkeypatch.setattr("playhead.record.api.to_json_rows", read)
     async with open_recorder(settings, FREE):
         assert await rows(settings, "reader", "SELECT 1 AS n") == [{"n": 1}]
         assert not failures
