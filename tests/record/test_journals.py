@@ -147,9 +147,9 @@ async def test_state_of_virtual_objects(copying: Recorder, restate: RestateServe
 async def test_a_change_is_copied_within_a_second(
     restate: RestateServer, service: str, tmp_path: Path
 ) -> None:
-    """A round a second later, by a clock that stands still meanwhile, copies what has ended.
+    """A round copies what has ended, although no comparison of all invocations is due.
 
-    No comparison of all invocations is due then, and no span shows the change.
+    The clock stands still, and no span shows the change.
     """
     rounds = journal_copier.ROUND_SECONDS + changed_invocations.SHORTEST_PAUSE_SECONDS
     assert rounds < 1.0 < changed_invocations.FULL_SECONDS

@@ -7,7 +7,7 @@ import json
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import duckdb
@@ -210,29 +210,36 @@ def to_rows(
         QueryLimitError: The query exceeds a limit.
         StoreError: The database has failed.
     """
-    try:
-        return _rows(connection, sql, params, limits, gone)
-    except OtherColumnsError:
-        return _rows(connection, sql, params, limits, gone)
 
-
-def _rows(
-    connection: duckdb.DuckDBPyConnection,
-    sql: str,
-    params: Sequence[Any],
-    limits: Limits,
-    gone: threading.Event | None,
-) -> list[dict[str, Any]]:
-    with Reading(connection, limits, gone):
+    def read() -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = []
         size = 0
-        check(connection, sql)
-        with contextlib.closing(json_rows(connection, sql, params, _BATCH_ROWS)) as batches:
+        with _batches(connection, sql, params, limits, gone) as batches:
             for batch in batches:
                 rows.extend(batch)
                 size += sum(len(v) for row in batch for v in row.values() if isinstance(v, str))
                 limits.check(len(rows), size)
         return rows
+
+    try:
+        return read()
+    except OtherColumnsError:
+        return read()
+
+
+@contextlib.contextmanager
+def _batches(
+    connection: duckdb.DuckDBPyConnection,
+    sql: str,
+    params: Sequence[Any],
+    limits: Limits,
+    gone: threading.Event | None,
+) -> Generator[Iterator[list[dict[str, Any]]]]:
+    """Yield the rows of a query in lists, within its limits of time and memory."""
+    with Reading(connection, limits, gone):
+        check(connection, sql)
+        with contextlib.closing(json_rows(connection, sql, params, _BATCH_ROWS)) as batches:
+            yield batches
 
 
 def to_json_rows(
@@ -247,25 +254,12 @@ def to_json_rows(
     Only some of the rows exist as values at a time, which take many times the memory of their text.
     Raises the same errors as `to_rows`.
     """
-    try:
-        return _json_rows(connection, sql, params, limits, gone)
-    except OtherColumnsError:
-        return _json_rows(connection, sql, params, limits, gone)
 
-
-def _json_rows(
-    connection: duckdb.DuckDBPyConnection,
-    sql: str,
-    params: Sequence[Any],
-    limits: Limits,
-    gone: threading.Event | None,
-) -> tuple[str, list[str]]:
-    with Reading(connection, limits, gone):
+    def read() -> tuple[str, list[str]]:
         parts: list[str] = []
         ids: list[str] = []
         rows = size = 0
-        check(connection, sql)
-        with contextlib.closing(json_rows(connection, sql, params, _BATCH_ROWS)) as batches:
+        with _batches(connection, sql, params, limits, gone) as batches:
             for batch in batches:
                 part = json.dumps(batch, ensure_ascii=False, separators=(",", ":"))[1:-1]
                 parts.append(part)
@@ -274,6 +268,11 @@ def _json_rows(
                 size += len(part)
                 limits.check(rows, size)
         return f"[{','.join(parts)}]", ids
+
+    try:
+        return read()
+    except OtherColumnsError:
+        return read()
 
 
 def to_arrow(

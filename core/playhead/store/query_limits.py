@@ -44,7 +44,7 @@ class Limits:
     seconds: float = 30.0
     rows: int = 1_000_000
     bytes: int = 256 * 1024 * 1024
-    """Size of an Arrow result, or of the texts in another result."""
+    """Size of an Arrow result, of a JSON answer, or of the texts in rows."""
     memory: int = 768 * 1024 * 1024
     """Growth of this process during the query."""
     end_process: Callable[[], None] | None = None
@@ -241,7 +241,7 @@ class _Watch:
             self._measuring.start()
 
     def _measure(self, reading: Reading) -> None:
-        """End a query if there is much memory that cannot be spilled."""
+        """End a query if too much memory cannot be spilled."""
         pinned = reading.pinned()
         with self._changed:
             raised = [r for r in self._readings if r.raised(pinned)]
