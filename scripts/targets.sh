@@ -12,6 +12,8 @@ manifest=tests/collector/builder.yaml
 phoenix=requirements/targets.txt
 spark=requirements/spark.txt
 PATH=$PATH:/usr/local/go/bin
+# `make install` puts uv into .venv where it is not on PATH.
+uv=$(command -v uv || command -v "$PWD/.venv/bin/uv" || true)
 
 fail() {
   echo "targets: $1" >&2
@@ -78,10 +80,11 @@ install_python() {
 install_packages() {
   python=$(command -v "${PYTHON:-python3}")
   "$python" -m venv venv
-  if command -v uv >/dev/null 2>&1; then
-    uv pip install --python venv/bin/python --require-hashes -r "$required"
+  if [ -n "$uv" ]; then
+    "$uv" pip install --python venv/bin/python --require-hashes -r "$required"
   else
-    venv/bin/python -m pip install --require-hashes -r "$required"
+    # The lock file is complete; pip takes a package with extras for another one than it pins.
+    venv/bin/python -m pip install --no-deps --require-hashes -r "$required"
   fi
 }
 
