@@ -39,6 +39,14 @@ def test_a_pending_span_never_replaces_a_finished_one(
     assert names(select) == [("finished", 20)]
 
 
+def test_a_pending_span_that_arrives_again_is_not_new(store: Store, span: Make) -> None:
+    writer = SpanWriter(store)
+    writer.write([span(1, end=None)])
+    again = writer.write([span(1, end=None)])
+    assert (again.new, again.finished, again.repeated) == (0, 0, 1)
+    assert len(writer) == 1
+
+
 def test_within_one_request_the_finished_span_wins(
     store: Store, span: Make, select: Select
 ) -> None:

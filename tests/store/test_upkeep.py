@@ -13,6 +13,7 @@ from playhead.errors import StoreError, StoreLockedError
 from playhead.store.database import Store
 from playhead.store.retention import delete_expired, parse_keep
 from playhead.store.span_writer import UNSET, SpanRow, SpanWriter
+from playhead.store.tables import SPAN_COLUMNS
 from playhead.store.upkeep import perform, vacuum
 
 DAY = datetime(2026, 3, 10, tzinfo=UTC)
@@ -119,6 +120,36 @@ def test_the_number_of_spans_is_right_after_some_were_moved(store: Store) -> Non
     limit = parse_keep("spans=1h")
     assert delete_expired(store, [limit], DAY + timedelta(days=8))["spans"] > 0
     assert len(writer) == len(SpanWriter(store))
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_archived_spans_that_arrive_again_are_not_stored_twice(
+    store: Store, select: Select, restarted: bool
+) -> None:
+    fill(store)
+    columns = ", ".join(SPAN_COLUMNS)
+    with store.reading() as cursor:
+        sent: list[SpanRow] = cursor.execute(f"SELECT {columns} FROM spans").fetchall()
+    writer = SpanWriter(store)
+    perform(store, {"task": "archive", "before": "2026-03-15"})
+    if restarted:
+        writer = SpanWriter(store)
+    there = counts(select)["spans"]
+    other = [(f"{1:032x}", "f" * 16, *sent[0][2:]), ("e" * 32, *sent[0][1:])]
+    again = writer.write([*sent, *other])
+    assert (again.new, again.repeated) == (2, len(sent))
+    assert len(writer) == counts(select)["spans"] == there + 2
+    assert select("SELECT count(*) AS n FROM all_spans") == [{"n": len(sent) + 2}]
+    # Those of a later run, too; and a span is new again once it has been deleted.
+    perform(store, {"task": "archive", "before": "2026-03-17"})
+    assert writer.write(sent).repeated == len(sent)
+    left = select("SELECT span_id AS id FROM spans")
+    perform(store, {"task": "delete", "before": "2026-04-01"})
+    deleted = {row["id"] for row in left} - {
+        row["id"] for row in select("SELECT span_id AS id FROM spans")
+    }
+    assert writer.write([row for row in sent if row[1] in deleted]).new == len(deleted) > 0
+    assert len(writer) == counts(select)["spans"]
 
 
 def test_other_engines_read_the_archive(store: Store) -> None:

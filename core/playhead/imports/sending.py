@@ -17,6 +17,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 
 from playhead.errors import RecorderError
+from playhead.imports.repeats import Repeats
 from playhead.imports.span_files import Problem, Source
 from playhead.record.otlp_json_encoding import EncodedRequest
 from playhead.retries import TEMPORARY, Pauses
@@ -42,7 +43,9 @@ class ImportReport:
     """What an import did."""
 
     spans: int = 0
-    """Spans that the recorder accepted; it ignores those that it has."""
+    """Spans that the recorder accepted; it stores those that it does not have."""
+    repeats: Repeats | None = None
+    """How many of them it had; None if that is unknown."""
     rejected: int = 0
     reasons: Counter[str] = field(default_factory=Counter[str])
     """Rejected spans by reason."""

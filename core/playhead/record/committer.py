@@ -72,6 +72,8 @@ class Committer:
         self._fatal: dict[LogEntry, int] = {}
         self.set_aside = len(list(self._folder.glob("*.otlp")))
         """Number of requests that could not be stored, of earlier recorders too."""
+        self.repeated = 0
+        """Number of spans that were stored already when they were committed."""
 
     @property
     def open_traces(self) -> set[str]:
@@ -146,6 +148,7 @@ class Committer:
     def _write(self, decoded: ArrowTable) -> Committed:
         spans, unlinked = inherit_within(decoded)
         written = self._writer.write_table(spans)
+        self.repeated += written.repeated
         traces = spans.column("trace_id").filter(pc.is_valid(spans.column("invocation_id")))
         return Committed(
             self._open_traces.changed(traces.unique().to_pylist(), unlinked), written.invocations

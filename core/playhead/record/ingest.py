@@ -172,6 +172,11 @@ class Ingest:
         return self._committer.spans
 
     @property
+    def repeated(self) -> int:
+        """Return the number of committed spans since the start that were stored already."""
+        return self._committer.repeated
+
+    @property
     def set_aside(self) -> int:
         """Return the number of requests that could not be stored; see `Committer.set_aside`."""
         return self._committer.set_aside

@@ -19,6 +19,7 @@ CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 _COUNTERS = {
     "received_spans": ("playhead_received_spans", "Spans acknowledged since the start."),
+    "repeated_spans": ("playhead_repeated_spans", "Received spans that were stored already."),
     "refused_requests": ("playhead_refused_requests", "Requests refused because of overload."),
     "errors": ("playhead_errors", "Failed writes of the log or of the store."),
 }

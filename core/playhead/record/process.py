@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -13,7 +15,13 @@ from playhead.record.endpoint import read_endpoint, read_token
 from playhead.record.recorder_client import RecorderAuth
 from playhead.settings import Settings
 
-__all__ = ["recorder_answers", "recorder_process", "start_recorder", "wait_for_recorder"]
+__all__ = [
+    "recorder_answers",
+    "recorder_health",
+    "recorder_process",
+    "start_recorder",
+    "wait_for_recorder",
+]
 
 START_SECONDS = 20.0
 
@@ -80,15 +88,21 @@ def start_recorder(
 
 def recorder_answers(store: Path, pid: int) -> bool:
     """Return whether the store's recorder is the process with this id, and answers."""
+    return recorder_health(store, pid) is not None
+
+
+def recorder_health(store: Path, pid: int) -> Mapping[str, Any] | None:
+    """Return the answer of `GET /health` of the store's recorder, if it has this process id."""
     endpoint, token = read_endpoint(store), read_token(store)
     if endpoint is None or token is None or endpoint.pid != pid:
-        return False
+        return None
     try:
-        return httpx.get(
+        answer = httpx.get(
             f"{endpoint.api_url}/health",
             auth=RecorderAuth(endpoint, token),
             timeout=2.0,
             trust_env=False,
-        ).is_success
-    except (httpx.HTTPError, RecorderError):
-        return False
+        )
+        return answer.json() if answer.is_success else None
+    except (httpx.HTTPError, RecorderError, ValueError):
+        return None

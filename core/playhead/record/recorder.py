@@ -114,6 +114,7 @@ class Recorder:
             },
             "spans": ingest.spans,
             "received_spans": ingest.received,
+            "repeated_spans": ingest.repeated,
             "rejected_spans": ingest.rejected.total(),
             "rejected_by_reason": dict(ingest.rejected),
             "refused_requests": ingest.refused,

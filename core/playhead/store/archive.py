@@ -27,6 +27,7 @@ __all__ = [
     "ARCHIVED_TABLES",
     "Archived",
     "archive_views",
+    "archived_files",
     "move_to_archive",
     "remove_incomplete",
     "with_archive",
@@ -114,14 +115,20 @@ def archive_views(folder: Path) -> str:
     views: list[str] = []
     for table in ARCHIVED_TABLES:
         select = f"SELECT * FROM {table}"
-        if any((folder / ARCHIVE / table).glob("day=*/*.parquet")):
-            files = str(folder / ARCHIVE / table / "day=*" / "part-*.parquet").replace("'", "''")
+        if files := archived_files(folder, table):
             select += (
                 f" UNION ALL BY NAME SELECT * EXCLUDE (day) FROM read_parquet('{files}',"
                 " hive_partitioning = true, union_by_name = true)"
             )
         views.append(f"CREATE OR REPLACE VIEW all_{table} AS {select};")
     return "\n".join(views)
+
+
+def archived_files(folder: Path, table: str) -> str:
+    """Return the pattern of a table's files, as it stands in a text of SQL; empty without files."""
+    if not any((folder / ARCHIVE / table).glob("day=*/*.parquet")):
+        return ""
+    return str(folder / ARCHIVE / table / "day=*" / "part-*.parquet").replace("'", "''")
 
 
 def with_archive(sql: str) -> str:

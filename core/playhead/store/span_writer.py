@@ -9,6 +9,7 @@ from typing import Any
 
 import duckdb
 
+from playhead.store.archived_spans import ArchivedSpans
 from playhead.store.arrow import ArrowTable, pa
 from playhead.store.arrow_source import ArrowSource
 from playhead.store.call_table import add_calls, delete_calls
@@ -61,7 +62,7 @@ class Written:
     finished: int = 0
     """Number of pending spans that finished ones replaced."""
     repeated: int = 0
-    """Number of spans that were already in the store."""
+    """Number of spans that were already in the store, or in its archive."""
     invocations: set[str] = field(default_factory=set[str])
     """Ids of the invocations that the new rows belong to."""
 
@@ -97,6 +98,7 @@ class SpanWriter:
     def __init__(self, store: Store) -> None:
         """Read the ids of the stored spans."""
         self._store = store
+        self._archived = ArchivedSpans(store)
         self._removed_before = store.removed_spans
         cursor = store.cursor()
         try:
@@ -108,11 +110,13 @@ class SpanWriter:
         finally:
             cursor.close()
         self._ids = SpanIdSet(ids.column("id"))
+        """With those of spans that were deleted or archived since."""
+        self._added = len(self._ids)
         self._source = ArrowSource(_SOURCE)
 
     def __len__(self) -> int:
         """Return the number of spans in the store."""
-        return len(self._ids) - (self._store.removed_spans - self._removed_before)
+        return self._added - (self._store.removed_spans - self._removed_before)
 
     @property
     def has_full_group(self) -> bool:
@@ -137,11 +141,6 @@ class SpanWriter:
         written = Written()
         if not spans.num_rows:
             return written
-        numbers = id_numbers(spans.column("span_id"))
-        stored = self._ids.known(numbers)
-        repeated = set(stored)
-        if len(set(numbers)) != len(numbers):
-            repeated |= {number for number, times in Counter(numbers).items() if times > 1}
         spans = pa.Table.from_arrays(
             [
                 _typed(column, kind)
@@ -149,9 +148,13 @@ class SpanWriter:
             ],
             schema=_SCHEMA,
         )
-        fresh, rest = _split(spans, numbers, repeated)
         try:
             with self._store.transaction(noted=True) as connection:
+                sent, spans = spans.num_rows, self._archived.without(connection, spans)
+                written.repeated = sent - spans.num_rows
+                numbers = id_numbers(spans.column("span_id"))
+                stored = self._ids.known(numbers)
+                fresh, rest = _split(spans, numbers, stored | _doubled(numbers))
                 if rest:
                     fresh = pa.concat_tables([fresh, self._unique(connection, rest, written)])
                 if fresh.num_rows:
@@ -161,7 +164,8 @@ class SpanWriter:
         except BaseException:
             self._source.forget()
             raise
-        written.new = fresh.num_rows - written.finished
+        written.new = sent - written.finished - written.repeated
+        self._added += written.new
         self._open_rows += fresh.num_rows
         written.invocations = set(fresh.column("invocation_id").unique().to_pylist()) - {None}
         self._ids.add([number for number in numbers if number not in stored] if stored else numbers)
@@ -193,7 +197,9 @@ class SpanWriter:
                 continue
             if is_pending:
                 pending.append(key)
-                written.finished += unique[key][_END] is not None
+                is_finished = unique[key][_END] is not None
+                written.finished += is_finished
+                written.repeated += not is_finished
             else:
                 del unique[key]
                 written.repeated += 1
@@ -206,6 +212,13 @@ class SpanWriter:
             note_stale(connection, (id_ for (id_,) in replaced))
             delete_calls(connection, [trace for trace, _ in pending], [span for _, span in pending])
         return span_table(list(unique.values()))
+
+
+def _doubled(numbers: Sequence[int]) -> set[int]:
+    """Return the numbers that are there more than once."""
+    if len(set(numbers)) == len(numbers):
+        return set()
+    return {number for number, times in Counter(numbers).items() if times > 1}
 
 
 def _split(

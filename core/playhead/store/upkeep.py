@@ -117,7 +117,8 @@ def _archive(store: Store, before: date, *, keep: bool) -> dict[str, Any]:
     with store.transaction() as connection:
         moved = move_to_archive(connection, store.folder, before, keep=keep)
         connection.execute(archive_statements(store.folder))
-    store.removed_spans += moved.rows["spans"]
+        # Within the transaction: the next writer looks for its spans in the archive, too.
+        store.removed_spans += moved.rows["spans"]
     return {"days": moved.days, "rows": moved.rows}
 
 

@@ -1,0 +1,71 @@
+"""Spans that arrive again after `playhead archive` has moved them: they are not stored twice."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from playhead.store.archive import archived_files
+from playhead.store.arrow import ArrowTable, pa, pc
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from playhead.store.database import Store
+
+__all__ = ["ArchivedSpans"]
+
+_NEWEST = """
+SELECT max(stats_max_value::UBIGINT) FROM parquet_metadata('{files}')
+WHERE path_in_schema = 'start_unix_nano'
+"""
+_SAME = """
+SELECT DISTINCT trace_id, span_id FROM read_parquet('{files}')
+WHERE start_unix_nano BETWEEN {first} AND {last}
+AND span_id IN (SELECT unnest(?::VARCHAR[]))
+"""
+
+
+class ArchivedSpans:
+    """Looks for spans in the archive, when some arrive that are as old as those in it.
+
+    Their ids are not kept in memory, since the archive grows for ever. A span that arrives again
+    has the same start, by whose range Parquet files are read in part.
+    """
+
+    def __init__(self, store: Store) -> None:
+        """Take the store; nothing is read before the first spans arrive."""
+        self._store = store
+        self._removed: int | None = None
+        """`Store.removed_spans` when the newest start was read."""
+        self._newest: int | None = None
+
+    def without(self, connection: duckdb.DuckDBPyConnection, spans: ArrowTable) -> ArrowTable:
+        """Return the spans that are not in the archive."""
+        newest = self._newest_start(connection)
+        starts = spans.column("start_unix_nano")
+        if newest is None or pc.min(starts).as_py() > newest:
+            return spans
+        old = spans.filter(pc.less_equal(starts, pa.scalar(newest, pa.uint64())))
+        ends: Any = pc.min_max(old.column("start_unix_nano")).as_py()
+        same = _SAME.format(
+            files=archived_files(self._store.folder, "spans"), first=ends["min"], last=ends["max"]
+        )
+        ids: list[str] = old.column("span_id").to_pylist()
+        archived = set(connection.execute(same, [ids]).fetchall())
+        if not archived:
+            return spans
+        keys = zip(
+            spans.column("trace_id").to_pylist(), spans.column("span_id").to_pylist(), strict=True
+        )
+        return spans.filter(pa.array([key not in archived for key in keys]))
+
+    def _newest_start(self, connection: duckdb.DuckDBPyConnection) -> int | None:
+        """Return the start of the newest span in the archive; None without one."""
+        if self._removed != (removed := self._store.removed_spans):
+            files = archived_files(self._store.folder, "spans")
+            found: list[tuple[int | None]] = (
+                connection.execute(_NEWEST.format(files=files)).fetchall() if files else [(None,)]
+            )
+            self._newest = found[0][0]
+            self._removed = removed
+        return self._newest
