@@ -12,13 +12,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from playhead.model import status_of
-from playhead.reader.listing.attempt_counts import (
-    AttemptCount,
-    AttemptFacts,
-    KnownAttempt,
-    attempt_facts,
-    count_attempts,
-)
+from playhead.reader.listing.attempt_counts import AttemptCount, count_attempts
+from playhead.reader.listing.attempt_facts import AttemptFacts, KnownAttempt, attempt_facts
 from playhead.store.attempt_counts import PERIODS
 from playhead.store.attempt_counts import attempt_facts as facts_sql
 from playhead.store.database import Store

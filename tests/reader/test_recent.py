@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playhead.model import Invocation
 from playhead.reader.figures import Figures
-from playhead.reader.listing.attempt_counts import Period, StoredAttempts
+from playhead.reader.listing.attempt_facts import Period, StoredAttempts
 from playhead.reader.listing.recent import REMEMBERED, Recent
 from playhead.reader.listing.rows import invocation_of
 from playhead.reader.listing.stored import StoredInvocations

@@ -11,6 +11,7 @@ from typing import Any
 
 import duckdb
 import httpx
+import psutil
 import pytest
 from playhead.errors import QueryMemoryError, StoreError
 from playhead.local import ManagedProcess
@@ -140,16 +141,24 @@ def child(settings: Settings, tmp_path: Path) -> Any:
     running.stop()
 
 
-async def start_uninterruptible(settings: Settings) -> asyncio.Task[Any]:
+async def start_uninterruptible(child: ManagedProcess, settings: Settings) -> asyncio.Task[Any]:
+    """Send the query, and wait until DuckDB computes it: before, it can still be interrupted."""
     query = asyncio.create_task(rows(settings, "stuck", UNINTERRUPTIBLE))
     await queries(settings, 1)
+    process = psutil.Process(child.pid)
+
+    def computed() -> float:
+        return process.cpu_times().user
+
+    before = computed()
+    await until_async(lambda: computed() > before + 1.0, "the query computes", seconds=60)
     return query
 
 
 async def test_sigterm_ends_the_recorder_whatever_runs(
     child: ManagedProcess, settings: Settings
 ) -> None:
-    query = await start_uninterruptible(settings)
+    query = await start_uninterruptible(child, settings)
     child.signal(signal.SIGTERM)
     await until_async(lambda: not child.running, "the recorder has ended", seconds=20)
     query.cancel()
@@ -182,7 +191,7 @@ async def test_a_query_that_cannot_be_interrupted_restarts_the_recorder(
             headers={"content-type": PROTOBUF},
         )
         assert sent.status_code == 200
-    query = await start_uninterruptible(settings)
+    query = await start_uninterruptible(child, settings)
     query.cancel()
     await asyncio.gather(query, return_exceptions=True)
 

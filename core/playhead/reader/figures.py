@@ -9,7 +9,8 @@ from typing import Any
 
 from playhead.model import Invocation, Times
 from playhead.reader.invocation.times import spells_of, times_of
-from playhead.reader.listing.attempt_counts import StoredAttempts, attempts_of
+from playhead.reader.listing.attempt_counts import attempts_of
+from playhead.reader.listing.attempt_facts import StoredAttempts
 from playhead.reader.listing.live import LiveInvocations
 from playhead.reader.listing.reasons import Reasons
 from playhead.reader.listing.recent import Recent

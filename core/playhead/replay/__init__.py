@@ -24,14 +24,6 @@ from playhead.errors import (
     UnsupportedJournalError,
     WorkerError,
 )
-from playhead.replay.changes import (
-    Failure,
-    LivePlan,
-    LiveStep,
-    WhatIfQuestion,
-    WhatIfResult,
-    WhatIfRow,
-)
 from playhead.replay.divergence import Divergence
 from playhead.replay.groups import DifferenceGroup, groups_of
 from playhead.replay.isolation import Isolation
@@ -46,6 +38,14 @@ from playhead.replay.text import (
     live_plan_line,
     not_compared_lines,
     report_lines,
+)
+from playhead.replay.what_ifs import (
+    Failure,
+    LivePlan,
+    LiveStep,
+    WhatIfQuestion,
+    WhatIfResult,
+    WhatIfRow,
 )
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from playhead.errors import AppError, IsolationError, ReplayError
-from playhead.replay.changes import MAX_LIVE, Changes, LivePlan, WhatIfQuestion, WhatIfResult
 from playhead.replay.report import Report
 from playhead.replay.stop import Stop
+from playhead.replay.what_ifs import MAX_LIVE, Changes, LivePlan, WhatIfQuestion, WhatIfResult
 from playhead.replay.worker import TIMEOUT, Worker
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from playhead.errors import ReplayError
-from playhead.replay.changes import Changes, LivePlan, WhatIfQuestion, WhatIfResult
 from playhead.replay.replays import loaded
 from playhead.replay.report import Report
 from playhead.replay.stop import Stop
+from playhead.replay.what_ifs import Changes, LivePlan, WhatIfQuestion, WhatIfResult
 from playhead.replay.worker import TIMEOUT, Worker
 
 if TYPE_CHECKING:

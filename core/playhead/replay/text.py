@@ -11,10 +11,10 @@ from typing import Any
 from playhead.conventions import MODEL_STEPS
 from playhead.decode.registry import decode_run
 from playhead.formatting import answer_line
-from playhead.replay.changes import LivePlan, WhatIfResult, WhatIfRow
 from playhead.replay.groups import DifferenceGroup, groups_of
 from playhead.replay.report import Report
 from playhead.replay.stop import Frame, Stop
+from playhead.replay.what_ifs import LivePlan, WhatIfResult, WhatIfRow
 from playhead.text import clean
 from playhead.values import to_json_line
 

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any
 
 from playhead import errors, settings
 from playhead.replay.app_process import START_TIMEOUT, AppProcess, ProcessOptions
-from playhead.replay.changes import LivePlan, WhatIfQuestion, WhatIfResult
 from playhead.replay.isolation import Isolation
 from playhead.replay.report import Report
 from playhead.replay.sandbox.environment import withheld
 from playhead.replay.stop import Stop
+from playhead.replay.what_ifs import LivePlan, WhatIfQuestion, WhatIfResult
 
 if TYPE_CHECKING:
     from playhead.journal.recording import Recording

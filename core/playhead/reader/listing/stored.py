@@ -12,7 +12,7 @@ from playhead.errors import QueryError
 from playhead.filters.language import Filter
 from playhead.filters.store import StoreCondition
 from playhead.model import Invocation, Order
-from playhead.reader.listing.attempt_counts import Period, StoredAttempts
+from playhead.reader.listing.attempt_facts import Period, StoredAttempts
 from playhead.reader.listing.endings import Endings
 from playhead.reader.listing.matching import matching
 from playhead.reader.listing.order_sql import (

@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 from playhead.journal.recording import Recording
-from playhead.replay.changes import WhatIfQuestion
 from playhead.replay.child.guard import Guard
 from playhead.replay.child.stops import stops_of
 from playhead.replay.child.what_if import live_plan, what_if
@@ -15,6 +14,7 @@ from playhead.replay.engine.app import App
 from playhead.replay.engine.playback import Dry, play
 from playhead.replay.engine.strict import StrictRun
 from playhead.replay.verdict import require_replayable
+from playhead.replay.what_ifs import WhatIfQuestion
 
 __all__ = ["Operations", "annotate"]
 

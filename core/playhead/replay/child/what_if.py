@@ -11,14 +11,6 @@ from playhead.conventions import MODEL_STEPS, PYDANTIC_AI_MODEL_STEPS
 from playhead.errors import ReplayError
 from playhead.journal.commands import Command, ResultKey, fields_of, title_of
 from playhead.journal.recording import Recording
-from playhead.replay.changes import (
-    Failure,
-    LivePlan,
-    LiveStep,
-    WhatIfQuestion,
-    WhatIfResult,
-    WhatIfRow,
-)
 from playhead.replay.differences.prompts import argument_differences, prompt_differences
 from playhead.replay.engine import sdk
 from playhead.replay.engine.app import App
@@ -26,6 +18,14 @@ from playhead.replay.engine.calls import Answer, Call, Pair, WhatIfMatcher
 from playhead.replay.engine.playback import Dry, Playback, play
 from playhead.replay.engine.results import sdk_value
 from playhead.replay.targets import asks_model, is_message, signal_key, target_of
+from playhead.replay.what_ifs import (
+    Failure,
+    LivePlan,
+    LiveStep,
+    WhatIfQuestion,
+    WhatIfResult,
+    WhatIfRow,
+)
 from playhead.restate.protocol import FIRST_AWAKEABLE_SIGNAL
 from playhead.values import readable
 

@@ -1,4 +1,4 @@
-"""The question and the result of a what-if replay."""
+"""What-ifs: the changed results of a replay, and what the new run did."""
 
 from __future__ import annotations
 
