@@ -13,13 +13,14 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gzip
+import json
 import multiprocessing
 import statistics
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -58,18 +59,25 @@ class Target:
 
     async def query(self, sql: str, client: str) -> int | str:
         """Run a query, and return the status."""
-        headers = {
+        return await _status(f"http://127.0.0.1:{self.api}/query", {"sql": sql}, self._head(client))
+
+    async def batch(self, texts: Sequence[str], client: str) -> int | str:
+        """Run queries in one request, and return its status."""
+        url = f"http://127.0.0.1:{self.api}/queries"
+        return await _status(url, {"queries": [{"sql": sql} for sql in texts]}, self._head(client))
+
+    def _head(self, client: str) -> dict[str, str]:
+        return {
             "authorization": f"Bearer {self.token}",
             "accept": "application/json",
             CLIENT_HEADER: client,
         }
-        return await _status(f"http://127.0.0.1:{self.api}/query", {"sql": sql}, headers)
 
 
 Attack = Callable[[Target, "Counter[int | str]"], Awaitable[None]]
 
 
-async def _status(url: str, body: bytes | dict[str, str], headers: dict[str, str]) -> int | str:
+async def _status(url: str, body: bytes | dict[str, Any], headers: dict[str, str]) -> int | str:
     async with httpx.AsyncClient(trust_env=False, timeout=60, verify=False) as http:
         try:
             if isinstance(body, dict):
@@ -158,7 +166,60 @@ def wide_resource() -> bytes:
     return gzip.compress(message.SerializeToString())
 
 
+def batches(count: int, texts: Sequence[str]) -> Attack:
+    """Run queries in one request from several clients, again and again."""
+
+    async def run(target: Target, answers: Counter[int | str]) -> None:
+        async def one(number: int) -> None:
+            while True:
+                answers[await target.batch(texts, f"attacker {number}")] += 1
+
+        await asyncio.gather(*(one(number) for number in range(count)))
+
+    return run
+
+
+def unread(count: int, clients: int, sql: str) -> Attack:
+    """Run a query from several connections, and read no answer."""
+
+    async def run(target: Target, answers: Counter[int | str]) -> None:
+        async def one(number: int) -> None:
+            while True:
+                reader, writer = await asyncio.open_connection("127.0.0.1", target.api, limit=1024)
+                body = json.dumps({"sql": sql})
+                head = (
+                    f"POST /query HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer "
+                    f"{target.token}\r\naccept: application/json\r\n{CLIENT_HEADER}: "
+                    f"{number % clients}\r\n"
+                    f"content-length: {len(body)}\r\n\r\n{body}"
+                )
+                writer.write(head.encode())
+                line = await reader.readline()
+                answers[line.decode().split(" ")[1] if line else "closed"] += 1
+                if b" 200 " in line:
+                    await asyncio.Event().wait()
+                writer.close()
+
+        await asyncio.gather(*(one(number) for number in range(count)))
+
+    return run
+
+
+def doubled(times: int) -> str:
+    """Return a query of 1,000,000 rows of a text that is doubled several times."""
+    sql = "SELECT range::VARCHAR AS text FROM range(1000000)"
+    for _ in range(times):
+        sql = f"SELECT text || text AS text FROM ({sql})"
+    return f"SELECT max(length(text)) FROM ({sql})"
+
+
+def columns(count: int) -> str:
+    """Return a query of 1,000 rows with many columns."""
+    return f"SELECT {', '.join(f'range + {n} AS c{n}' for n in range(count))} FROM range(1000)"
+
+
 GZIP = {"content-encoding": "gzip"}
+MILLION_ROWS = "SELECT range, 'text ' || range AS text FROM range(1000000)"
 RECURSIVE = "WITH RECURSIVE t AS (SELECT 1 AS x UNION ALL SELECT x + 1 FROM t) SELECT max(x) FROM t"
 ATTACKS: dict[str, Callable[[], Attack] | None] = {
     "none": None,
@@ -193,13 +254,19 @@ ATTACKS: dict[str, Callable[[], Attack] | None] = {
     "4 MB of parentheses, 4 clients": lambda: queries(
         4, "SELECT " + "(" * 2_000_000 + "1" + ")" * 2_000_000, clients=4
     ),
-    "answers of 1,000,000 rows, 4 clients": lambda: queries(
-        4, "SELECT range, 'text ' || range AS text FROM range(1000000)", clients=4
+    "answers of 1,000,000 rows, 4 clients": lambda: queries(4, MILLION_ROWS, clients=4),
+    "batches of 20 answers of 1,000,000 rows, 4 clients": lambda: batches(4, [MILLION_ROWS] * 20),
+    "answers of 10 MB that nobody reads, 120 connections of 4 clients": lambda: unread(
+        120, 4, "SELECT repeat('text', 25) AS text FROM range(100000)"
     ),
-    "answers of 3,000 columns, 4 clients": lambda: queries(
-        4,
-        f"SELECT {', '.join(f'range + {n} AS c{n}' for n in range(3000))} FROM range(1000)",
-        clients=4,
+    "texts that double, 4 clients": lambda: queries(4, doubled(18), clients=4),
+    "answers of texts of 10 kB, 4 clients": lambda: queries(
+        4, "SELECT repeat('text', 2500) AS text FROM range(20000)", clients=4
+    ),
+    "answers of 3,000 columns, 4 clients": lambda: queries(4, columns(3000), clients=4),
+    "answers of 700 columns, 4 clients": lambda: queries(4, columns(700), clients=4),
+    "queries of 100,000 columns, 4 clients": lambda: queries(
+        4, f"SELECT {','.join(['1'] * 99_000)}", clients=4
     ),
     "answers of lists in 190 lists, 4 clients": lambda: queries(
         4, f"SELECT {'[' * 190}range{']' * 190} AS deep FROM range(20000)", clients=4
@@ -208,7 +275,9 @@ ATTACKS: dict[str, Callable[[], Attack] | None] = {
         4, f"SELECT {'[' * 20}range{']' * 20} AS deep FROM range(200000)", clients=4
     ),
     "queries that cannot be interrupted, 4 clients": lambda: queries(
-        4, "SELECT levenshtein(repeat('a', 1000000), repeat('b', 1000000))", clients=4
+        4,
+        "SELECT max(levenshtein(repeat('a', 10000), repeat('b', 9000) || range)) FROM range(2000)",
+        clients=4,
     ),
 }
 

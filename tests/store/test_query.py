@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 import pytest
 from playhead.errors import QueryError, QueryLimitError, QueryMemoryError
 from playhead.store import query_limits
+from playhead.store.answers import Answer
 from playhead.store.database import Store
-from playhead.store.json_rows import json_rows
-from playhead.store.query import to_arrow, to_json_rows, to_rows
-from playhead.store.query_limits import Limits
+from playhead.store.json_rows import Pace, json_rows
+from playhead.store.query import to_arrow, to_arrow_stream, to_json_rows, to_rows
+from playhead.store.query_limits import DEFAULT_LIMITS, Limits
 from playhead.store.span_writer import SpanRow, SpanWriter
 from waiting import until
 
@@ -241,6 +243,9 @@ def test_readers_do_not_see_what_is_not_committed(
         "SELECT len(range(1000000000))",
         "SELECT len(generate_series(1, ?))",
         "SELECT list_resize([1], 1000000000, 2)",
+        "SELECT lpad('x', 10001, 'y')",
+        "SELECT repeat('text', 2501) FROM range(200)",
+        "SELECT repeat(name, 101) FROM spans",
         "EXPLAIN ANALYZE SELECT length(repeat('x', 2000000000))",
         "SELECT * FROM range(10) t(n) WHERE length(repeat('x', n)) > 5",
         "SELECT ['" + "x" * 200_000 + "']",
@@ -287,7 +292,7 @@ from typing import Any
 from playhead.errors import QueryError
 from playhead.store.database import Store
 from playhead.store.query import to_rows
-from playhead.store.query_limits import Limits
+from playhead.store.query_limits import DEFAULT_LIMITS, Limits
 store = Store(Path({str(tmp_path)!r}))
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 try:
@@ -405,24 +410,84 @@ def test_values_of_many_levels_are_refused(store: Store, value: str) -> None:
 
 
 def test_rows_as_json_are_those_rows(store: Store) -> None:
-    sql = "SELECT range AS id, 'text \u00e9' AS text, [range, NULL] AS list FROM range(5000)"
+    sql = (
+        "SELECT range AS id, 'text \u00e9' AS text, [range, NULL] AS list, range / 7 AS part, "
+        "range % 2 = 0 AS even, to_timestamp(range) AS at, NULL AS nothing FROM range(5000)"
+    )
+
+    def read(sql: str, limits: Limits = DEFAULT_LIMITS, most_ids: int = 0) -> list[str]:
+        answer.free()
+        return to_json_rows(cursor, sql, (), limits, None, answer, most_ids=most_ids)
+
+    answer = Answer()
     with store.reading() as cursor:
         rows = to_rows(cursor, sql)
-        text, ids = to_json_rows(cursor, sql)
-        assert json.loads(text) == rows
-        assert ids == [str(n) for n in range(5000)]
-        assert to_json_rows(cursor, "SELECT 1 AS n WHERE false") == ("[]", [])
+        assert read(sql, most_ids=5000) == [str(n) for n in range(5000)]
+        assert json.loads(answer.whole()) == rows
+        with pytest.raises(QueryLimitError, match="more than 4999 ids"):
+            read(sql, most_ids=4999)
+        assert read("SELECT 1 AS n WHERE false") == []
+        assert answer.whole() == b"[]"
         with pytest.raises(QueryLimitError, match="larger than 1000 bytes"):
-            to_json_rows(cursor, sql, limits=Limits(bytes=1000))
+            read(sql, Limits(bytes=1000))
         with pytest.raises(QueryLimitError, match="more than 10 rows"):
-            to_json_rows(cursor, sql, limits=Limits(rows=10))
+            read(sql, Limits(rows=10))
 
 
-def test_rows_of_many_columns_come_in_small_parts(store: Store) -> None:
-    """Values take many times the memory of their text."""
-    wide = f"SELECT {', '.join(f'range AS c{n}' for n in range(3000))} FROM range(100)"
+def test_rows_come_in_small_parts(store: Store) -> None:
+    """Values take many times the memory of their text, and no other thread runs meanwhile."""
+    wide = f"SELECT {', '.join(f'range AS c{n}' for n in range(500))} FROM range(100)"
     deep = "SELECT [[[[[[[[[range]]]]]]]]] AS deep FROM range(3000)"
+    long = "SELECT lpad('x', 10000, 'y') || lpad('x', 10000, 'y') AS text FROM range(500)"
+    narrow = "SELECT range FROM range(9000)"
     with store.reading() as cursor:
-        for sql, most in ((wide, 33), (deep, 1000), ("SELECT range FROM range(5000)", 2048)):
-            sizes = [len(batch) for batch in json_rows(cursor, sql, [], 2048)]
+        for sql, most in ((wide, 20), (deep, 100), (long, 16), (narrow, 2048)):
+            pace, sizes = Pace(), list[int]()
+            for batch in json_rows(cursor, sql, [], pace):
+                sizes.append(len(batch))
+                pace.note(len(json.dumps(batch)))
             assert max(sizes) == most
+            assert sql is not long or max(sizes[1:]) < 16
+
+
+def test_a_query_of_many_columns_or_values_is_refused(store: Store) -> None:
+    """Its tree took 600 MB, and stopped all other threads for up to a second."""
+    with store.reading() as cursor:
+        for sql in (
+            f"SELECT {', '.join(f'range + {n} AS c{n}' for n in range(1500))} FROM range(9)",
+            f"SELECT 1 WHERE 1 IN ({','.join(['1'] * 20_000)})",
+            f"VALUES {','.join(['(1)'] * 10_000)}",
+        ):
+            with pytest.raises(QueryLimitError, match="too many columns, values or conditions"):
+                to_rows(cursor, sql)
+        assert len(to_rows(cursor, "SELECT unnest(?) AS n", [list(range(50_000))])) == 50_000
+
+
+def test_long_statements_other_than_select_are_refused(store: Store) -> None:
+    """Only short ones are split by DuckDB's parser, which stops all other threads meanwhile."""
+    comment = f"/* {'x' * 5000} */"
+    with store.reading() as cursor:
+        for sql in (
+            f"DELETE FROM spans {comment}",
+            f"SELECT 1 {comment}; DELETE FROM spans",
+            f"SELECT 1; SELECT 2 {comment}",
+            f"EXPLAIN ANALYZE DELETE FROM spans {comment}",
+            f"EXPLAIN SELECT 1; DELETE FROM spans {comment}",
+            f"PRAGMA version {comment}",
+            f"SELECT {comment}",
+        ):
+            with pytest.raises(QueryError, match=r"not allowed|2 statements"):
+                to_rows(cursor, sql)
+        assert to_rows(cursor, f"SELECT 1 AS n {comment}") == [{"n": 1}]
+        assert to_rows(cursor, f"EXPLAIN SELECT 1 AS n {comment}")
+
+
+def test_an_arrow_stream_is_the_table(store: Store) -> None:
+    sql = "SELECT range AS n, [range] AS list, 'a'::ENUM ('a', 'b') AS letter FROM range(5000)"
+    answer = Answer()
+    with store.reading() as cursor:
+        to_arrow_stream(cursor, sql, (), DEFAULT_LIMITS, None, answer)
+        with pa.ipc.open_stream(answer.whole()) as reader:
+            assert reader.read_all().to_pylist() == to_arrow(cursor, sql).to_pylist()
+        with pytest.raises(QueryLimitError, match="more than 10 rows"):
+            to_arrow_stream(cursor, sql, (), Limits(rows=10), None, answer)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import json
 import os
 import signal
@@ -211,6 +212,7 @@ async def _record(settings: Settings, options: RecorderOptions, as_json: bool) -
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, interrupt)
     async with open_recorder(settings, options) as recorder:
+        gc.freeze()  # what is here stays, and looking through it for cycles stops all threads
         endpoint = recorder.endpoint
         if exposed := exposure(recorder.store.folder):
             note(f"Warning: {exposed}")

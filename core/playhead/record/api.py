@@ -5,16 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hmac
-import io
 import json
 import math
 import threading
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from functools import partial
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
-import anyio.to_thread
 import duckdb
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -39,14 +37,16 @@ from playhead.record.endpoint import (
     proof,
     signature,
 )
+from playhead.record.large_response import SMALL, LargeResponse
 from playhead.record.metrics import CONTENT_TYPE
 from playhead.record.query_batch import parse_batch, run_batch
+from playhead.record.query_request import parse_query, parse_search
 from playhead.record.query_slots import QuerySlots
 from playhead.record.request_body import read_body
-from playhead.store.arrow import pa
+from playhead.store.answers import Answer, AnswerSpace
 from playhead.store.database import Store
 from playhead.store.kept_queries import FOLLOWING, KEPT
-from playhead.store.query import to_arrow, to_json_rows, to_rows
+from playhead.store.query import to_arrow_stream, to_json_rows, to_rows
 from playhead.store.query_limits import Limits, make_room
 from playhead.store.text_index import Found
 from playhead.store.upkeep import perform
@@ -65,8 +65,6 @@ MEMORY_SECONDS = 0.5
 MOST_TEXTS = 50
 MOST_CHARACTERS = 5_000
 """Number and length of all texts of a search that the index looks up."""
-MOST_FOUND = 10_000
-"""Invocations that a search returns at most."""
 LONGEST_WAIT = 30.0
 """Seconds that a request for changes may wait."""
 
@@ -108,6 +106,7 @@ def app(
         search: Looks up texts for `POST /search`; see `TextIndexer.search`.
     """
     slots = QuerySlots()
+    space = AnswerSpace()
 
     async def complete(wait: str | None, queries: Iterable[str]) -> bool:
         """Wait for commits as a request asks; return whether the store has all spans.
@@ -125,7 +124,9 @@ def app(
         try:
             body = await read_body(request, BODY_LIMIT)
             is_large = len(body) > LARGE_BODY
-            sql, params = await asyncio.to_thread(_parse, body) if is_large else _parse(body)
+            sql, params = (
+                await asyncio.to_thread(parse_query, body) if is_large else parse_query(body)
+            )
         except RequestBodyError as error:
             return _error(error.status, error.title)
         try:
@@ -143,7 +144,7 @@ def app(
 
         return await answer(
             request, client, answer_headers, JSON if as_json else ARROW,
-            lambda gone: run(store, sql, params, limits, gone),
+            lambda gone, answer: run(store, sql, params, limits, gone, answer),
         )  # fmt: skip
 
     async def answer(
@@ -151,16 +152,25 @@ def app(
         client: str,
         headers: dict[str, str],
         kind: str,
-        run: Callable[[threading.Event], bytes],
+        run: Callable[[threading.Event, Answer], None],
     ) -> Response:
         """Run queries in a thread, and return their answer."""
 
-        async def content() -> bytes:
+        def made(gone: threading.Event) -> Answer:
+            found = Answer(space)
+            try:
+                run(gone, found)
+                if gone.is_set():  # nobody waits for it, and nobody would free it
+                    raise QueryLimitError("The client closed the connection")
+            except BaseException:
+                found.free()
+                raise
+            return found
+
+        async def content() -> Answer:
             async with slots.take(client), _disconnection(request) as gone:
                 with reading():
-                    return await anyio.to_thread.run_sync(
-                        partial(run, gone), limiter=slots.threads, abandon_on_cancel=True
-                    )
+                    return await slots.run(partial(made, gone))
 
         try:
             found = await _again(content, store.recover)
@@ -170,7 +180,9 @@ def app(
             return _error(400, error.title, error.hint)
         except StoreError as error:
             return _error(503, error.title, error.hint)
-        return Response(found, headers=headers, media_type=kind)
+        if found.size > SMALL:
+            return LargeResponse(found, headers, kind)
+        return Response(found.whole(), headers=headers, media_type=kind)
 
     async def query_batch(request: Request) -> Response:
         try:
@@ -187,13 +199,13 @@ def app(
         answer_headers = {"playhead-complete": "true" if has_all else "false"}
         return await answer(
             request, client, answer_headers, JSON,
-            lambda gone: run_batch(store, queries, limits, gone, health),
+            lambda gone, answer: run_batch(store, queries, limits, gone, health, answer),
         )  # fmt: skip
 
     async def look_up(request: Request) -> Response:
         try:
             body = await read_body(request, BODY_LIMIT)
-            texts, until_us, limit = await asyncio.to_thread(_parse_search, body)
+            texts, until_us, limit = await asyncio.to_thread(parse_search, body)
         except RequestBodyError as error:
             return _error(error.status, error.title)
         if len(texts) > MOST_TEXTS or sum(map(len, texts)) > MOST_CHARACTERS:
@@ -255,7 +267,7 @@ def app(
     )
 
 
-async def _again(read: Callable[[], Awaitable[bytes]], recover: Callable[[], None]) -> bytes:
+async def _again(read: Callable[[], Awaitable[Answer]], recover: Callable[[], None]) -> Answer:
     """Run a query; try it again when others took the memory, or when the database has failed.
 
     From the second time on, a long query is ended for it. Without memory for a commit, DuckDB
@@ -327,45 +339,26 @@ def _seconds(text: str) -> float:
     return min(max(seconds, 0.0), LONGEST_WAIT)
 
 
-def _parse(body: bytes) -> tuple[str, list[Any]]:
-    try:
-        document: Any = json.loads(body)
-        sql: Any = document["sql"]
-        params: Any = document.get("params") or []
-        json.dumps([sql, params], ensure_ascii=False).encode()  # half characters are not text
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise RequestBodyError(400, 'expected {"sql": "SELECT …", "params": […]}') from error
-    if not isinstance(sql, str) or not isinstance(params, list):
-        raise RequestBodyError(400, "sql must be text and params a list")
-    return sql, cast("list[Any]", params)
-
-
-def _parse_search(body: bytes) -> tuple[list[str], int | None, int]:
-    try:
-        document: Any = json.loads(body)
-        texts = [str(text) for text in document["texts"]]
-        until = document.get("until_us")
-        limit = int(document.get("limit", MOST_FOUND))
-        parsed = texts, None if until is None else int(until), limit
-    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
-        raise RequestBodyError(400, 'expected {"texts": […], "until_us": …, "limit": …}') from error
-    if not texts or not 0 < limit <= MOST_FOUND or abs(until or 0) >= 2**62:
-        raise RequestBodyError(400, f"expected texts, and a limit of 1 to {MOST_FOUND}")
-    return parsed
-
-
 def _rows(
-    store: Store, sql: str, params: list[Any], limits: Limits, gone: threading.Event
-) -> bytes:
+    store: Store,
+    sql: str,
+    params: list[Any],
+    limits: Limits,
+    gone: threading.Event,
+    answer: Answer,
+) -> None:
     def read(params: list[Any]) -> list[dict[str, Any]]:
         with store.reading() as cursor:
             return to_rows(cursor, sql, params, limits, gone)
 
     kept = store.kept.answer(sql, params, read) if sql in KEPT else None
     if kept is not None:
-        return _document(kept)
+        answer.add(_document(kept))
+        return
     with store.reading() as cursor:
-        return _document(to_json_rows(cursor, sql, params, limits, gone)[0])
+        answer.add('{"rows":')
+        to_json_rows(cursor, sql, params, limits, gone, answer)
+        answer.add("}")
 
 
 def _document(rows: str) -> bytes:
@@ -373,14 +366,15 @@ def _document(rows: str) -> bytes:
 
 
 def _arrow(
-    store: Store, sql: str, params: list[Any], limits: Limits, gone: threading.Event
-) -> bytes:
+    store: Store,
+    sql: str,
+    params: list[Any],
+    limits: Limits,
+    gone: threading.Event,
+    answer: Answer,
+) -> None:
     with store.reading() as cursor:
-        table = to_arrow(cursor, sql, params, limits, gone)
-    sink = io.BytesIO()
-    with pa.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table)
-    return sink.getvalue()
+        to_arrow_stream(cursor, sql, params, limits, gone, answer)
 
 
 def _error(status: int, title: str, hint: str = "") -> Response:

@@ -21,6 +21,8 @@ IDLE_SECONDS = 3600
 """An exporter that sends on a connection just closed as idle loses the batch, so keep them open."""
 HEAD_SECONDS = 20.0
 """Longest time from the start of a connection, or of a request, to the end of its head."""
+UNREAD_SECONDS = 20.0
+"""Longest time in which a client reads what waits for it in the connection, some 300 kB."""
 CONNECTIONS = 200
 """Connections of a server; one more closes the one that has been idle for longest."""
 UNREAD_BYTES = 32 * 1024 * 1024
@@ -54,6 +56,7 @@ class _Connection(H11Protocol):
     """A connection that ends when its request does not arrive, or when others need its place."""
 
     _deadline: asyncio.TimerHandle | None = None
+    _unread: asyncio.TimerHandle | None = None
     _active_at = 0.0
     _unread_until: ClassVar[float] = 0.0
     """Time until which the bytes that were read so far are enough."""
@@ -87,7 +90,17 @@ class _Connection(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._forget_deadline()
+        self._forget_unread()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        # A transport that is closed waits for its client, too.
+        self._unread = self.loop.call_later(UNREAD_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        self._forget_unread()
+        super().resume_writing()
 
     @property
     def is_idle(self) -> bool:
@@ -112,6 +125,11 @@ class _Connection(H11Protocol):
     def _resume(self) -> None:
         if not self.transport.is_closing():
             self.transport.resume_reading()
+
+    def _forget_unread(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
 
     def _expect_head(self) -> None:
         self._deadline = self.loop.call_later(HEAD_SECONDS, self.close)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from playhead.errors import QueryError, QueryLimitError, QueryMemoryError, RequestBodyError
+from playhead.store.answers import Answer
 from playhead.store.database import Store
 from playhead.store.kept_queries import KEPT
 from playhead.store.kept_rows import to_json
@@ -20,6 +21,8 @@ from playhead.values import as_dict, as_list
 __all__ = ["BatchQuery", "parse_batch", "run_batch"]
 
 MOST_QUERIES = 20
+MOST_IDS = 50_000
+"""Ids of a query that another one of the batch needs."""
 _EXPECTED = 'expected {"queries": [{"sql": "SELECT …", "params": […]}, …]}'
 
 
@@ -65,8 +68,9 @@ def run_batch(
     limits: Limits,
     gone: threading.Event,
     health: Callable[[], dict[str, Any]],
-) -> bytes:
-    """Return the answers of queries in their order, as JSON: rows, or what is wrong with a query.
+    answer: Answer,
+) -> None:
+    """Append the answers of queries in their order, as JSON: rows, or what is wrong with a query.
 
     They have the time and the bytes of one query together.
 
@@ -74,24 +78,36 @@ def run_batch(
         QueryMemoryError: There was no memory for one of them.
         StoreError: The database has failed.
     """
-    answers: list[str] = []
     ids: list[list[str]] = []
     needed = {query.ids_of for query in queries}
-    size = 0
     ends = time.monotonic() + limits.seconds
     with store.reading() as cursor:
 
         def left() -> Limits:
-            return replace(limits, seconds=max(ends - time.monotonic(), 0.0))
+            return replace(
+                limits,
+                seconds=max(ends - time.monotonic(), 0.0),
+                bytes=max(limits.bytes - answer.size, 0),
+            )
 
-        def read(sql: str, params: list[Any]) -> list[dict[str, Any]]:
-            return to_rows(cursor, sql, params, left(), gone)
+        def rows_of(query: BatchQuery, params: list[Any], *, is_needed: bool) -> list[str]:
+            def read(missing: list[Any]) -> list[dict[str, Any]]:
+                return to_rows(cursor, query.sql, missing, left(), gone)
 
-        def read_json(sql: str, params: list[Any]) -> tuple[str, list[str]]:
-            return to_json_rows(cursor, sql, params, left(), gone)
+            kept = store.kept.answer(query.sql, params, read) if query.sql in KEPT else None
+            if kept is not None:
+                left().check(0, len(kept))
+                answer.add(kept)
+                return []
+            return to_json_rows(
+                cursor, query.sql, params, left(), gone, answer,
+                most_ids=MOST_IDS if is_needed else 0,
+            )  # fmt: skip
 
         for number, query in enumerate(queries):
             found: list[str] = []
+            answer.add("," if number else '{"results":[')
+            before = answer.size
             try:
                 if time.monotonic() > ends:
                     raise QueryLimitError(
@@ -100,36 +116,16 @@ def run_batch(
                     )
                 params = query.params if query.ids_of is None else [ids[query.ids_of]]
                 if not query.sql:
-                    answer = f'{{"health":{to_json(health())}}}'
+                    answer.add(f'{{"health":{to_json(health())}')
                 else:
-                    rows, found = _rows(store, query.sql, params, read, read_json)
-                    size += len(rows)
-                    if size > limits.bytes:
-                        raise QueryLimitError(
-                            f"The results are larger than {limits.bytes} bytes",
-                            "Select fewer columns or rows.",
-                        )
-                    answer = f'{{"rows":{rows}}}'
+                    answer.add('{"rows":')
+                    found = rows_of(query, params, is_needed=number in needed)
+                answer.add("}")
             except QueryMemoryError:
                 raise
             except QueryError as error:
                 status = 413 if isinstance(error, QueryLimitError) else 400
-                answer = to_json({"status": status, "error": error.title, "hint": error.hint})
-            answers.append(answer)
-            ids.append(found if number in needed else [])
-    return f'{{"results":[{",".join(answers)}]}}'.encode(errors="replace")
-
-
-def _rows(
-    store: Store,
-    sql: str,
-    params: list[Any],
-    read: Callable[[str, list[Any]], list[dict[str, Any]]],
-    read_json: Callable[[str, list[Any]], tuple[str, list[str]]],
-) -> tuple[str, list[str]]:
-    """Return the rows of a query as a JSON list, and their ids if they were read now."""
-    if sql in KEPT:
-        kept = store.kept.answer(sql, params, lambda missing: read(sql, missing))
-        if kept is not None:
-            return kept, []
-    return read_json(sql, params)
+                answer.cut(before)
+                answer.add(to_json({"status": status, "error": error.title, "hint": error.hint}))
+            ids.append(found)
+    answer.add("]}")

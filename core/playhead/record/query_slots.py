@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
+from typing import TypeVar
 from weakref import WeakValueDictionary
 
 from anyio import CapacityLimiter, WouldBlock
 
+from playhead.record.query_threads import QueryThreads
+
 __all__ = ["QuerySlots"]
+
+_T = TypeVar("_T")
 
 QUICK = 6
 """Queries that run at the same time, without the slow ones."""
@@ -26,8 +31,7 @@ class QuerySlots:
 
     def __init__(self) -> None:
         """Start without queries."""
-        self.threads = CapacityLimiter(QUICK + SLOW)
-        """Limiter of the threads that run queries."""
+        self._threads = QueryThreads()
         self._quick = CapacityLimiter(QUICK)
         self._slow = CapacityLimiter(SLOW)
         self._clients: WeakValueDictionary[str, CapacityLimiter] = WeakValueDictionary()
@@ -41,6 +45,10 @@ class QuerySlots:
     def has_slow(self) -> bool:
         """Return whether slow queries are running, which delay commits."""
         return self._slow.borrowed_tokens > 0
+
+    async def run(self, function: Callable[[], _T]) -> _T:
+        """Return the result of a function in a thread, which gives way when it is slow."""
+        return await self._threads.run(function, slow_seconds=SLOW_SECONDS)
 
     @contextlib.asynccontextmanager
     async def take(self, client: str) -> AsyncGenerator[None]:

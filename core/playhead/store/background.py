@@ -25,13 +25,16 @@ _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 
-def give_way() -> None:
-    """Let the processor run other threads of this process before this one.
+def give_way(thread: int | None = None) -> None:
+    """Let the processor run other threads of this process before one of them.
 
     Threads that it starts give way, too. Only Linux has a niceness for each thread.
+
+    Args:
+        thread: Its id in the operating system; this thread without one.
     """
     if sys.platform == "linux":
-        thread = threading.get_native_id()
+        thread = thread or threading.get_native_id()
         with contextlib.suppress(OSError):  # a sandbox may refuse it
             niceness = os.getpriority(os.PRIO_PROCESS, thread) + NICENESS
             os.setpriority(os.PRIO_PROCESS, thread, min(niceness, _LAST))

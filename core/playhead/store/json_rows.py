@@ -18,11 +18,22 @@ import duckdb
 
 from playhead.values import utc_text
 
-__all__ = ["OtherColumnsError", "json_rows"]
+__all__ = ["OtherColumnsError", "Pace", "json_rows"]
 
 _ZONED = "TIMESTAMP WITH TIME ZONE"
-_VALUES_AT_ONCE = 100_000
-"""Values that a list of rows has at most, unless one row has more."""
+_PLAIN = frozenset({
+    "VARCHAR", "JSON", "BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT",
+    "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT",
+})  # fmt: skip
+"""Types whose values in Python are values of JSON."""
+_VALUES_AT_ONCE = 10_000
+"""Values that a list of rows has at most, unless one row has more.
+
+While they become values of Python, or text, no other thread of Python runs.
+"""
+_FIRST_ROWS = 16
+_MOST_ROWS = 2048
+_PART_BYTES = 256 * 1024
 _CONVERTED_TEXTS = 200
 _converted: dict[str, str] = {}
 """The last queries with such times, and the queries that convert them."""
@@ -33,23 +44,54 @@ class OtherColumnsError(Exception):
     """A table has other columns than when the query ran last; run it again, in a transaction."""
 
 
+class Pace:
+    """The number of rows that are read at once, which follows their size."""
+
+    def __init__(self) -> None:
+        """Start with few rows: they may be large."""
+        self.rows = _FIRST_ROWS
+
+    def note(self, size: int) -> None:
+        """Take note of the size of the last rows in bytes."""
+        if size > _PART_BYTES:
+            self.rows = max(1, self.rows * _PART_BYTES // size)
+        elif size < _PART_BYTES // 2:
+            self.rows = min(self.rows * 2, _MOST_ROWS)
+
+
 def json_rows(
-    connection: duckdb.DuckDBPyConnection, sql: str, params: Sequence[Any], size: int
+    connection: duckdb.DuckDBPyConnection, sql: str, params: Sequence[Any], pace: Pace
 ) -> Generator[list[dict[str, Any]]]:
-    """Run a query, and yield its rows in lists of at most `size`.
+    """Run a query, and yield its rows in lists.
+
+    Args:
+        connection: A cursor of the store.
+        sql: The query.
+        params: Values of its parameters.
+        pace: The number of rows of the next list, unless they have many columns.
 
     Raises:
-        OtherColumnsError: It has to be run again.
+        OtherColumnsError: The query has to be run again.
     """
     names = _start(connection, sql, params)
-    weight = sum(_weight(str(column[1])) for column in connection.description or [])
-    size = max(1, min(size, _VALUES_AT_ONCE // max(1, weight)))
+    types = [str(column[1]) for column in connection.description or []]
+    most = max(1, _VALUES_AT_ONCE // max(1, sum(map(_weight, types))))
+    other = [n for n, type_ in enumerate(types) if type_ not in _PLAIN]
     try:
-        while batch := connection.fetchmany(size):
-            yield [dict(zip(names, map(json_value, row), strict=True)) for row in batch]
+        while batch := connection.fetchmany(min(pace.rows, most)):
+            if other:
+                batch = [_converted_row(row, other) for row in batch]
+            yield [dict(zip(names, row, strict=True)) for row in batch]
     except GeneratorExit:
         connection.abort()
         raise
+
+
+def _converted_row(row: Sequence[Any], places: Sequence[int]) -> list[Any]:
+    values = list(row)
+    for place in places:
+        values[place] = json_value(values[place])
+    return values
 
 
 def _weight(type_: str) -> int:

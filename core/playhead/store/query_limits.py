@@ -32,6 +32,11 @@ _PINNED_BYTES = 240 * 1024 * 1024
 
 It holds the lists and texts of aggregates, but not the rows of sorts, groups and joins.
 """
+_PROCESS_BYTES = 768 * 1024 * 1024
+"""Memory of this process from which all slow queries during which it has grown are ended.
+
+DuckDB does not count the texts and lists that expressions make, 2,048 rows at a time.
+"""
 _RISE_BYTES = 64 * 1024 * 1024
 """Rise of the memory during a query from which the query can be the reason."""
 _LESS = "Select fewer rows or columns, or try again when the other queries have ended."
@@ -227,7 +232,11 @@ class _Watch:
     def _look(self) -> None:
         """Look at each query. This thread refers to none afterwards, so that they can be freed."""
         memory = _memory() if self._readings else 0
+        now = time.monotonic()
         for reading in self._readings:
+            is_slow = now - reading.began > _SLOW_SECONDS
+            if memory > _PROCESS_BYTES and is_slow and reading.grown(memory):
+                reading.leave_room()
             reading.look(memory)
         grown = next((r for r in self._readings if r.grown(memory)), None)
         if grown is None:
