@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import resource
+import shutil
 import threading
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from playhead.settings import Settings
 from playhead.store import database
 from playhead.store.arrow import ArrowTable
 from playhead.store.database import Store
-from playhead.store.row_groups import FULL_GROUP, rows_of_last_group
+from playhead.store.row_groups import FULL_GROUP, open_rows
 from playhead.store.span_writer import SpanWriter
 from waiting import until_async
 
@@ -268,62 +269,87 @@ async def test_spans_are_stored_once_when_their_commit_raises_an_error(
     assert recorder.health()["spans"] == 35
 
 
-async def test_a_full_row_group_is_checkpointed_while_requests_arrive(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("playhead.record.ingest.LEAST_CHECKPOINT_BYTES", 1)
-    monkeypatch.setattr("playhead.record.ingest.IDLE_SECONDS", 600.0)
-    checkpoint, written = Store.checkpoint, list[bool]()
+def _groups(store: Store, table: str = "spans") -> list[int]:
+    """Return the rows of each row group of a table."""
+    with store.reading() as cursor:
+        rows: list[tuple[int]] = cursor.execute(
+            f"SELECT sum(count)::BIGINT FROM pragma_storage_info('{table}') WHERE column_id = 0"
+            " AND segment_type <> 'VALIDITY' GROUP BY row_group_id ORDER BY row_group_id"
+        ).fetchall()
+    return [count for (count,) in rows]
 
-    def counted(store: Store, *, least_bytes: int = 0) -> bool:
-        written.append(checkpoint(store, least_bytes=least_bytes))
-        return written[-1]
 
-    store = Store(settings.store)
+def _fill(store: Store, count: int) -> None:
+    """Add spans with ids of their own."""
     with store.transaction() as connection:
         connection.execute(
-            "INSERT INTO spans (trace_id, span_id, name) "
-            f"SELECT repeat('e', 32), format('{{:016x}}', range), '' FROM range({FULL_GROUP - 2})"
+            "INSERT INTO spans (trace_id, span_id, name) SELECT repeat('e', 32),"
+            " format('{:016x}', (SELECT count(*) FROM spans) + range), '' FROM range(?)",
+            [count],
         )
+
+
+async def test_full_row_groups_are_checkpointed_while_requests_arrive(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("playhead.record.ingest.IDLE_SECONDS", 600.0)
+    store = Store(tmp_path / "other")
+    for _ in range(2):  # more rows in one transaction would be compressed at once
+        _fill(store, FULL_GROUP // 2 - 1)
+    shutil.copytree(store.folder, settings.store)  # with the write-ahead log, as after a crash
     store.close()
-    monkeypatch.setattr(Store, "checkpoint", counted)
     async with open_recorder(settings, FREE) as recorder:
         answer(await post(recorder, request(1, seed=1).SerializeToString()))
         await until_async(lambda: recorder.ingest.spans == FULL_GROUP - 1)
-        assert recorder.store.log_bytes() > 0
-        assert not any(written)
-        answer(await post(recorder, request(1, seed=2).SerializeToString()))
-        await until_async(lambda: any(written))
-        assert recorder.ingest.spans == FULL_GROUP
+        logged = recorder.store.log_bytes()
+        assert logged > 0
+        answer(await post(recorder, request(3, seed=2).SerializeToString()))
+        await until_async(lambda: recorder.ingest.spans == FULL_GROUP + 2)
+        assert recorder.store.log_bytes() < logged
+        assert _groups(recorder.store) == [FULL_GROUP, 2]
+        rows = select(recorder, "SELECT count(DISTINCT span_id) AS n FROM spans")
+        assert rows == [{"n": FULL_GROUP + 2}]
 
 
-async def test_an_idle_recorder_counts_no_rows(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Counting those of a large store takes 20 ms, and an idle recorder looks once a second."""
-    monkeypatch.setattr("playhead.record.ingest.IDLE_SECONDS", 0.01)
-    checkpoint, written, counted = Store.checkpoint, list[bool](), list[SpanWriter]()
-
-    def noted(store: Store, *, least_bytes: int = 0) -> bool:
-        written.append(checkpoint(store, least_bytes=least_bytes))
-        return written[-1]
-
-    monkeypatch.setattr(Store, "checkpoint", noted)
-    monkeypatch.setattr(SpanWriter, "note_checkpoint", lambda writer: counted.append(writer))
-    async with open_recorder(settings, FREE):
-        await until_async(lambda: len(written) > 5)
-        assert len(counted) <= written.count(True)
-
-
-def test_the_last_row_group_is_counted_again_after_a_checkpoint(settings: Settings) -> None:
+def test_a_checkpoint_writes_full_row_groups_once(settings: Settings) -> None:
+    """DuckDB would write four row groups again as soon as their rows fit into three."""
     store = Store(settings.store)
-    with store.transaction() as connection:
-        connection.execute(
-            "INSERT INTO spans (trace_id, span_id, name) "
-            f"SELECT repeat('e', 32), format('{{:016x}}', range), '' FROM range({FULL_GROUP + 7})"
-        )
-    assert rows_of_last_group(store.cursor(), "spans") == 7
+    for count in (FULL_GROUP, FULL_GROUP, 40_000, 50_000, 7):
+        _fill(store, count)
+        assert store.checkpoint(least_bytes=0, merge=False)
+    assert _groups(store) == [FULL_GROUP, FULL_GROUP, 40_000, 50_000, 7]
+    assert store.log_bytes() == 0
+    _fill(store, 5)
+    assert store.checkpoint(least_bytes=0)
+    assert _groups(store) == [FULL_GROUP, FULL_GROUP, 90_012]
+    store.close()
+
+
+@pytest.mark.parametrize(("seconds", "groups"), [(600.0, [10, 10, 1]), (0.0, [21])])
+async def test_row_groups_that_are_not_full_are_merged_at_intervals(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, seconds: float, groups: list[int]
+) -> None:
+    monkeypatch.setattr("playhead.record.ingest.IDLE_SECONDS", 0.05)
+    monkeypatch.setattr("playhead.record.ingest.LEAST_CHECKPOINT_BYTES", 1)
+    monkeypatch.setattr("playhead.record.ingest.MERGE_SECONDS", seconds)
+    store = Store(settings.store)
+    for _ in range(2):
+        _fill(store, 10)
+        store.checkpoint(least_bytes=0, merge=False)
+    store.close()
+    async with open_recorder(settings, FREE) as recorder:
+        answer(await post(recorder, request(1, seed=1).SerializeToString()))
+        await until_async(lambda: recorder.store.log_bytes() == 0)
+        await until_async(lambda: _groups(recorder.store) == groups)
+
+
+def test_the_open_row_group_is_counted(settings: Settings) -> None:
+    store = Store(settings.store)
+    for _ in range(3):
+        _fill(store, FULL_GROUP // 3)
+    _fill(store, 7)
+    assert open_rows(store.cursor(), "spans") == 7
     store.checkpoint(least_bytes=0)
-    assert rows_of_last_group(store.cursor(), "spans") == 7
-    assert rows_of_last_group(store.cursor(), "calls") == 0
+    assert open_rows(store.cursor(), "spans") == 0
+    assert open_rows(store.cursor(), "calls") == 0
     store.close()

@@ -43,13 +43,16 @@ class Committed:
     invocations: set[str] = field(default_factory=set[str])
     """Invocations of the new spans."""
     problem: str | None = None
-    """Why a request was set aside."""
+    """Why a request was set aside, or why the store was not checkpointed."""
+    checkpointed: bool = False
+    """Whether the store was checkpointed, because a row group became full."""
 
     def add(self, other: Committed) -> Committed:
         """Add the outcome of another group."""
         self.traces |= other.traces
         self.invocations |= other.invocations
         self.problem = other.problem or self.problem
+        self.checkpointed |= other.checkpointed
         return self
 
 
@@ -85,14 +88,12 @@ class Committer:
         """Return the number of spans in the store."""
         return len(self._writer)
 
-    @property
-    def has_full_group(self) -> bool:
-        """Return whether a checkpoint would compress many spans and few of them again."""
-        return self._writer.has_full_group
-
-    def note_checkpoint(self) -> None:
-        """Note that the store was checkpointed."""
+    def checkpoint(self, *, least_bytes: int, merge: bool) -> bool:
+        """Checkpoint the store; see `Store.checkpoint`."""
+        if not self._store.checkpoint(least_bytes=least_bytes, merge=merge):
+            return False
         self._writer.note_checkpoint()
+        return True
 
     def decode(self, group: Sequence[LogEntry]) -> ArrowTable | None:
         """Return the spans of these requests, or None if `commit` has to find out what is wrong.
@@ -147,12 +148,28 @@ class Committer:
 
     def _write(self, decoded: ArrowTable) -> Committed:
         spans, unlinked = inherit_within(decoded)
+        committed = Committed()
+        rest, room = spans, self._writer.room
+        if room <= rest.num_rows:
+            self._add(rest.slice(0, room), committed)
+            self._checkpoint_group(committed)
+            rest = rest.slice(room)
+        self._add(rest, committed)
+        traces = spans.column("trace_id").filter(pc.is_valid(spans.column("invocation_id")))
+        committed.traces = self._open_traces.changed(traces.unique().to_pylist(), unlinked)
+        return committed
+
+    def _add(self, spans: ArrowTable, committed: Committed) -> None:
         written = self._writer.write_table(spans)
         self.repeated += written.repeated
-        traces = spans.column("trace_id").filter(pc.is_valid(spans.column("invocation_id")))
-        return Committed(
-            self._open_traces.changed(traces.unique().to_pylist(), unlinked), written.invocations
-        )
+        committed.invocations |= written.invocations
+
+    def _checkpoint_group(self, committed: Committed) -> None:
+        """Checkpoint a row group that has just become full; later ones would merge it."""
+        try:
+            committed.checkpointed = self.checkpoint(least_bytes=0, merge=False)
+        except Exception as error:  # the spans are committed nevertheless
+            committed.problem = str(error)
 
     def _is_of_the_request(self, group: Sequence[LogEntry], error: Exception) -> bool:
         """Return whether the requests, and not the disk or the database, caused an error."""

@@ -43,7 +43,9 @@ CHECKPOINT_BYTES = 256 * 1024 * 1024
 It is checkpointed earlier when a row group has become full; see `playhead.store.row_groups`.
 """
 LEAST_CHECKPOINT_BYTES = 32 * 1024 * 1024
-"""Size below which it is not checkpointed, because 100,000 older spans may be written again."""
+"""Size below which it is not checkpointed, because that begins a row group that never gets full."""
+MERGE_SECONDS = 600.0
+"""Least time between two checkpoints that merge such row groups."""
 IDLE_SECONDS = 2.0
 """Time without requests after which the store is checkpointed."""
 RELEASE_WEIGHT = 64 * 1024 * 1024
@@ -131,6 +133,7 @@ class Ingest:
         self._unreleased = 0
         """Weight of the requests that were committed since freed memory was returned."""
         self._load = BusyShare()
+        self._next_merge = clock() + MERGE_SECONDS
         self._readers = 0
         self._last_read = -math.inf
         """Time when the last query started or ended."""
@@ -341,9 +344,12 @@ class Ingest:
     async def _checkpoint(self) -> None:
         try:
             await asyncio.to_thread(self._store.recover)
-            least = LEAST_CHECKPOINT_BYTES
-            if await asyncio.to_thread(self._store.checkpoint, least_bytes=least):
-                await asyncio.to_thread(self._committer.note_checkpoint)
+            merge = self._clock() > self._next_merge
+            done = await asyncio.to_thread(
+                self._committer.checkpoint, least_bytes=LEAST_CHECKPOINT_BYTES, merge=merge
+            )
+            if done and merge:
+                self._next_merge = self._clock() + MERGE_SECONDS
             await self._release()
             self._log.trim()
         except Exception as error:
@@ -413,8 +419,12 @@ class Ingest:
         self._unreleased += sum(entry.weight for entry in group.entries)
         self._changed_traces |= committed.traces
         self._changed(committed.invocations)
-        if self._committer.has_full_group or self._store.log_bytes() > CHECKPOINT_BYTES:
+        merges = self._clock() > self._next_merge
+        if self._store.log_bytes() > (LEAST_CHECKPOINT_BYTES if merges else CHECKPOINT_BYTES):
             await self._checkpoint()
+        elif committed.checkpointed:
+            await self._release()
+            self._log.trim()
         elif self._unreleased > RELEASE_WEIGHT:
             await self._release()
 

@@ -34,6 +34,12 @@ MEMORY = "400MB"
 CHECKPOINT_THRESHOLD = "1GB"
 CHECKPOINT_BYTES = 1 << 20
 """Minimum size of the write-ahead log for a checkpoint."""
+_COMMIT_SOMETHING = """
+BEGIN TRANSACTION;
+DELETE FROM derived WHERE name = 'checkpoint';
+INSERT INTO derived VALUES ('checkpoint', 1);
+COMMIT
+"""
 OPEN_SECONDS = 5.0
 """Seconds to wait until a process that reads the file directly closes it."""
 
@@ -268,21 +274,41 @@ class Store:
         self.kept.forget(None)
         self.reopened += 1
 
-    def checkpoint(self, *, least_bytes: int = CHECKPOINT_BYTES) -> bool:
+    def checkpoint(self, *, least_bytes: int = CHECKPOINT_BYTES, merge: bool = True) -> bool:
         """Move the write-ahead log into the database; return whether it was large enough.
 
         Args:
             least_bytes: Minimum size of the log to move it.
+            merge: Whether to merge row groups that are not full, and to remove deleted rows, which
+                can take ten times as long; see `playhead.store.row_groups`.
         """
         if not self._dirty or self.log_bytes() < least_bytes:
             return False
         with self._turn:
             try:
-                self._connection.execute("CHECKPOINT")
+                if merge:
+                    self._connection.execute("CHECKPOINT")
+                else:
+                    self._checkpoint_as_it_is()
             except duckdb.TransactionException:
                 return False
             self._dirty = False
         return True
+
+    def _checkpoint_as_it_is(self) -> None:
+        """Write new rows only.
+
+        DuckDB merges row groups unless a transaction is open that does not see the newest commit.
+        """
+        with contextlib.closing(self.cursor()) as cursor:
+            cursor.execute("BEGIN TRANSACTION")
+            cursor.execute("FROM derived LIMIT 0").fetchall()
+            try:
+                self._connection.execute(_COMMIT_SOMETHING)
+            except duckdb.Error:
+                self._roll_back(self._connection)
+                raise
+            self._connection.execute("CHECKPOINT")
 
     def log_bytes(self) -> int:
         """Return the size of the write-ahead log."""
@@ -295,7 +321,7 @@ class Store:
     def close(self) -> None:
         """Checkpoint, close the file and release the lock. Closing twice is allowed."""
         with contextlib.suppress(duckdb.Error):
-            self.checkpoint(least_bytes=0)
+            self.checkpoint(least_bytes=0, merge=False)
         with self._turn:
             self._closed = True
             self._connection.close()

@@ -15,7 +15,7 @@ from playhead.store.arrow_source import ArrowSource
 from playhead.store.call_table import add_calls, delete_calls
 from playhead.store.database import Store
 from playhead.store.llm_calls import update_llm_calls
-from playhead.store.row_groups import FULL_GROUP, rows_of_last_group
+from playhead.store.row_groups import FULL_GROUP, open_rows
 from playhead.store.span_calls import SpanCalls
 from playhead.store.span_ids import SpanIdSet, id_numbers
 from playhead.store.span_marks import MARKS, marks_of
@@ -106,7 +106,7 @@ class SpanWriter:
                 "SELECT ('0x' || span_id)::UBIGINT AS id FROM spans"
             ).to_arrow_table()
             self._calls = SpanCalls(cursor)
-            self._open_rows = rows_of_last_group(cursor, "spans")
+            self._open_rows = open_rows(cursor, "spans")
         finally:
             cursor.close()
         self._ids = SpanIdSet(ids.column("id"))
@@ -119,14 +119,13 @@ class SpanWriter:
         return self._added - (self._store.removed_spans - self._removed_before)
 
     @property
-    def has_full_group(self) -> bool:
-        """Return whether a row group has become full since the last checkpoint."""
-        return self._open_rows >= FULL_GROUP
+    def room(self) -> int:
+        """Return the number of spans until a row group is full; 0 if it is."""
+        return max(FULL_GROUP - self._open_rows, 0)
 
     def note_checkpoint(self) -> None:
-        """Count the rows of the last row group, which a checkpoint has changed."""
-        with self._store.reading() as cursor:
-            self._open_rows = rows_of_last_group(cursor, "spans")
+        """Note that the store was checkpointed, so new rows begin another row group."""
+        self._open_rows = 0
 
     def forget_invocations(self, ids: Iterable[str]) -> None:
         """Note that stored spans have been changed to belong to these invocations."""
