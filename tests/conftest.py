@@ -11,10 +11,15 @@ from typing import Any
 import httpx
 import pytest
 from distribution import FilesTogether, rank
+from folder_fixtures import FolderFixtures
 from playhead.local import RestateServer
 
 for _name in [n for n in os.environ if n.startswith(("RESTATE_", "PLAYHEAD_", "OTEL_"))]:
     del os.environ[_name]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(FolderFixtures())
 
 
 @pytest.hookimpl(optionalhook=True)

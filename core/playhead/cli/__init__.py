@@ -163,5 +163,7 @@ def main() -> None:
     from playhead.cli.streams import clean_streams
 
     hide_secrets(sys.argv[1:])
+    # Otherwise httpx imports rich and pygments for its own command line, 30 ms of every start.
+    sys.modules.setdefault("httpx._main", None)  # pyright: ignore[reportArgumentType]
     with clean_streams():
         cli(prog_name="playhead")
