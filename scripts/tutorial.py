@@ -118,7 +118,7 @@ class Walk:
         return ID.sub(now, command)
 
     def _clean(self, output: str) -> str:
-        text = output.replace(str(ROOT / ".venv"), "~/refunds/.venv")
+        text = output.replace(str(ROOT / ".venv"), "~/playhead/.venv")
         text = text.replace(str(self.folder), "~/refunds")
         # A shortened line may end inside the checkout's path.
         cut = "|".join(re.escape(str(ROOT)[:end]) for end in range(len(str(ROOT)), 2, -1))

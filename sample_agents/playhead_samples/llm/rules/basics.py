@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from playhead_samples.llm.conversation import Conversation
-from playhead_samples.llm.rules._parsing import CAR, MEDICAL, amount, mentions
+from playhead_samples.llm.rules._parsing import CAR, MEDICAL, amount
+from playhead_samples.llm.rules._specialists import consult
 from playhead_samples.llm.script import LlmAnswer, call, reply, rule
 
 NAME = re.compile(r"\b(?:my name is|i am|i'm)\s+([A-Z][a-z]+)", re.IGNORECASE)
@@ -54,20 +55,11 @@ def approval(conversation: Conversation) -> LlmAnswer:
 @rule("intake", "You are the intake agent of an insurance")
 def intake(conversation: Conversation) -> LlmAnswer:
     """Consult the specialists that the claim needs, in sequence."""
-    needed = [
-        tool
-        for tool, words in {
-            "consult_medical_specialist": MEDICAL,
-            "consult_car_specialist": CAR,
-        }.items()
-        if mentions(conversation.user, words)
-    ]
-    for tool in needed:
-        if conversation.result(tool) is None:
-            return call(tool, amount=amount(conversation.user), text=conversation.user)
-    if not needed:
-        return reply("I need to know whether this is a medical or a car claim.")
-    return reply(" ".join(str(r.value) for r in conversation.results))
+    return consult(
+        conversation,
+        {"consult_medical_specialist": MEDICAL, "consult_car_specialist": CAR},
+        question="I need to know whether this is a medical or a car claim.",
+    )
 
 
 @rule("medical", "You are a medical claims specialist")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from playhead_samples.llm.conversation import Conversation
-from playhead_samples.llm.rules._parsing import CAR, MEDICAL, amount, mentions
+from playhead_samples.llm.rules._parsing import CAR, MEDICAL, amount
+from playhead_samples.llm.rules._specialists import consult
 from playhead_samples.llm.script import LlmAnswer, call, reply, rule
 
 SMALL = 1000
@@ -36,20 +37,11 @@ def workflow_approval(conversation: Conversation) -> LlmAnswer:
 @rule("claims_desk", "You run the claims desk")
 def claims_desk(conversation: Conversation) -> LlmAnswer:
     """Call the desks that the claim needs, in sequence."""
-    needed = [
-        tool
-        for tool, words in {
-            "call_health_desk": MEDICAL,
-            "call_motor_desk": CAR,
-        }.items()
-        if mentions(conversation.user, words)
-    ]
-    for tool in needed:
-        if conversation.result(tool) is None:
-            return call(tool, amount=amount(conversation.user), text=conversation.user)
-    if not needed:
-        return reply("I need to know whether this is a health or a motor claim.")
-    return reply(" ".join(str(r.value) for r in conversation.results))
+    return consult(
+        conversation,
+        {"call_health_desk": MEDICAL, "call_motor_desk": CAR},
+        question="I need to know whether this is a health or a motor claim.",
+    )
 
 
 @rule("health_desk", "You run the health desk")

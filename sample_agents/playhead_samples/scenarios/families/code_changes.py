@@ -38,6 +38,18 @@ ORDER = Send("OrderProcess/run", {"order": "{key}"})
 PAY = AnswerApproval("paid", request="ask_payment")
 CHANGED = ChangeCode({"PLAYHEAD_CODE": "changed"})
 
+REPLACED = (
+    SetTimeouts("OrderProcess", inactivity="200 ms"),
+    ORDER,
+    WaitForStatus("suspended"),
+    SetTimeouts("OrderProcess", inactivity="60 s"),
+    StopAgents(),
+    CHANGED,
+    StartAgents(),
+    PAY,
+)
+"""The code changes while the order waits for its payment."""
+
 PROCESSED = (
     StatusIs("succeeded"),
     AnswerContains("is paid"),
@@ -62,14 +74,7 @@ SCENARIOS = (
         look_at="The event RT0016 at the step that differs. `playhead replay` shows the "
         "difference.",
         actions=(
-            SetTimeouts("OrderProcess", inactivity="200 ms"),
-            ORDER,
-            WaitForStatus("suspended"),
-            SetTimeouts("OrderProcess", inactivity="60 s"),
-            StopAgents(),
-            CHANGED,
-            StartAgents(),
-            PAY,
+            *REPLACED,
             WaitForEvent("RT0016"),
             StopAgents(),
             ChangeCode({}, "restore the original code"),
@@ -87,14 +92,7 @@ SCENARIOS = (
         look_at="The status `paused` with RT0016; after the resume, a different deployment in the "
         "details.",
         actions=(
-            SetTimeouts("OrderProcess", inactivity="200 ms"),
-            ORDER,
-            WaitForStatus("suspended"),
-            SetTimeouts("OrderProcess", inactivity="60 s"),
-            StopAgents(),
-            CHANGED,
-            StartAgents(),
-            PAY,
+            *REPLACED,
             WaitForStatus("paused"),
             Deploy(),
             Resume(latest=True),
