@@ -379,3 +379,47 @@ async def test_the_newest_rows_without_a_filter(tmp_path: Path) -> None:
         found = await StoredInvocations(source).newest(limit, Filter(), NOW, None, live=False)
         assert [row["id"] for row in found] == ids[:limit]
     store.close()
+
+
+async def test_the_newest_rows_of_a_later_list(tmp_path: Path) -> None:
+    recorded = RecordedStore(tmp_path)
+    for number in range(30):
+        recorded.invocation(f"inv_{number:02d}", created=number // 4)
+    recorded.write()
+    store = Store(tmp_path)
+
+    class Counting(OpenStore):
+        asked = 0
+
+        async def rows_of(
+            self, sql: str, params: Sequence[Any], of_ids: str
+        ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+            self.asked += 1
+            return await super().rows_of(sql, params, of_ids)
+
+    source: Any = Counting(store)
+    stored = StoredInvocations(source)
+
+    async def reads(limit: int) -> int:
+        """Compare a list with all rows; return the number of its queries."""
+        source.asked = 0
+        found = await stored.newest(limit, Filter(), NOW, None, live=False)
+        asked = source.asked
+        sql = "SELECT id FROM invocations ORDER BY created_at DESC, id DESC"
+        assert [row["id"] for row in found] == [row["id"] for row in await source.rows(sql)][:limit]
+        return asked
+
+    def change(sql: str) -> None:
+        with store.transaction() as connection:
+            connection.execute(sql)
+
+    assert [await reads(limit) for limit in (10, 10, 3, 20, 10, 20)] == [1] * 6
+    change("UPDATE invocations SET created_at = now() WHERE id IN ('inv_00', 'inv_20')")
+    assert [await reads(limit) for limit in (10, 20)] == [1, 1]
+    change("DELETE FROM invocations WHERE id BETWEEN 'inv_20' AND 'inv_24'")
+    assert [await reads(limit) for limit in (20, 10, 20)] == [2, 1, 1]
+    change("DELETE FROM invocations WHERE id < 'inv_25'")
+    assert [await reads(limit) for limit in (20, 20, 4, 4)] == [2, 1, 1, 1]
+    change("UPDATE invocations SET created_at = NULL WHERE id > 'inv_25'")
+    assert [await reads(limit) for limit in (4, 4, 1, 1)] == [2, 1, 1, 1]
+    store.close()

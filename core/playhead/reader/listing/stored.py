@@ -49,11 +49,13 @@ FEW = 10
 
 _NEWEST = """
 coalesce(i.created_at, '-infinity') >= coalesce((
-  SELECT CASE WHEN count(created_at) = {limit} THEN min(created_at) END
-  FROM (SELECT created_at FROM invocations ORDER BY created_at DESC LIMIT {limit})
+  SELECT CASE WHEN count(created_at) >= {limit} THEN max(created_at, {limit})[-1] END
+  FROM invocations
 ), '-infinity')
 """
 """Condition that the newest rows meet. Fewer ids are read then, to order rows of the same time."""
+_SINCE = "i.created_at >= ?::TIMESTAMPTZ"
+"""Condition that takes a sixth of that time, because no time has to be found first."""
 
 _QUEUES = """
 WITH wanted AS (
@@ -89,6 +91,8 @@ class StoredInvocations:
         self._endings = Endings("journal")
         self._invocations = Recent[Invocation]()
         self._counts = Recent[Counts]()
+        self._since: tuple[int, str] | None = None
+        """A number of invocations, and a time since which at least as many were created."""
 
     def invocation(self, row: Mapping[str, Any]) -> Invocation:
         """Return the invocation in a row, without counts."""
@@ -126,16 +130,34 @@ class StoredInvocations:
                 continue
             made = await matching(self.client, wanted, now, live=live, within=part)
             left = int(limit) - len(found)
-            everything = not (made.condition.where or made.condition.ctes or before)
-            found += await self._selected(
-                made.condition,
-                f"ORDER BY i.created_at DESC, i.id DESC LIMIT {left}",
-                (_NEWEST.format(limit=left), []) if everything else more,
-            )
+            order = f"ORDER BY i.created_at DESC, i.id DESC LIMIT {left}"
+            if made.condition.where or made.condition.ctes or before:
+                found += await self._selected(made.condition, order, more)
+            else:
+                found += await self._newest_of_all(made.condition, order, left)
             if len(found) >= limit:
                 break
         await self._endings.name(found, self.client.rows)
         return found
+
+    async def _newest_of_all(
+        self, condition: StoreCondition, order: str, limit: int
+    ) -> list[dict[str, Any]]:
+        """Return the newest rows without a filter.
+
+        They are among those since any earlier time, if there are enough of these. There are fewer
+        than in an earlier list only if some were deleted.
+        """
+        number, since = self._since or (0, "")
+        rows: list[dict[str, Any]] = []
+        if limit <= number:
+            rows = await self._selected(condition, order, (_SINCE, [since]))
+        if len(rows) < limit:
+            number, self._since = 0, None
+            rows = await self._selected(condition, order, (_NEWEST.format(limit=limit), []))
+        if rows and len(rows) == limit >= number and rows[-1]["created_at"]:
+            self._since = limit, str(rows[-1]["created_at"])
+        return rows
 
     async def _selected(
         self, condition: StoreCondition, order: str, more: tuple[str, list[Any]]
