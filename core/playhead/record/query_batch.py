@@ -12,6 +12,7 @@ from typing import Any, cast
 from playhead.errors import QueryError, QueryLimitError, QueryMemoryError, RequestBodyError
 from playhead.store.answers import Answer
 from playhead.store.database import Store
+from playhead.store.invocation_spans import read_narrowed
 from playhead.store.kept_queries import KEPT
 from playhead.store.kept_rows import to_json
 from playhead.store.query import to_json_rows, to_rows
@@ -99,10 +100,16 @@ def run_batch(
                 left().check(0, len(kept))
                 answer.add(kept)
                 return []
-            return to_json_rows(
-                cursor, query.sql, params, left(), gone, answer,
-                most_ids=MOST_IDS if is_needed else 0,
-            )  # fmt: skip
+            before = answer.size
+
+            def read_json(narrowed: list[Any]) -> list[str]:
+                answer.cut(before)
+                return to_json_rows(
+                    cursor, query.sql, narrowed, left(), gone, answer,
+                    most_ids=MOST_IDS if is_needed else 0,
+                )  # fmt: skip
+
+            return read_narrowed(store.kept, query.sql, params, read_json)
 
         for number, query in enumerate(queries):
             found: list[str] = []

@@ -46,7 +46,7 @@ PERIODS = (
 )
 
 
-def attempt_facts(ids: str, spans: str = "") -> str:
+def attempt_facts(ids: str, spans: str = "", *, times: bool = False) -> str:
     """Return the SELECT of the facts about attempts, one row per invocation.
 
     Columns: id, attempts (a list of {started, ended, status, suspended, commands, events, number,
@@ -56,18 +56,23 @@ def attempt_facts(ids: str, spans: str = "") -> str:
     Args:
         ids: Condition on `invocation_id`, with `{id}` in its place.
         spans: Another condition for the spans of the same invocations.
+        times: Also return `first_start` and `last_start`, in nanoseconds, between which all spans
+            of the invocation start.
     """
+    bounds = "min(first_start) AS first_start, max(last_start) AS last_start, " if times else ""
+    with_attempt = "" if times else "WHERE span_id IS NOT NULL"
     ours = spans or ids.format(id="invocation_id")
     return f"""
 SELECT coalesce(spanned.id, failed.id) AS id, attempts, coalesce(failures, 0) AS failures,
-  first_failure
+  first_failure{", first_start, last_start" if times else ""}
 FROM (
-  SELECT id, list({{
+  SELECT id, {bounds}list({{
     'started': coalesce(server_started, agent_started), 'ended': server_ended,
     'status': coalesce(status, 'unset'), 'suspended': coalesce(suspended, false),
     'commands': coalesce(commands, 0), 'events': coalesce(events, 0), 'number': number,
     'server': server_started IS NOT NULL
-  }} ORDER BY server_ended IS NULL, coalesce(server_started, agent_started), span_id) AS attempts
+  }} ORDER BY server_ended IS NULL, coalesce(server_started, agent_started), span_id)
+    FILTER (span_id IS NOT NULL) AS attempts
   FROM (
     SELECT id, span_id,
       max(start_unix_nano // 1000) FILTER (server)::BIGINT AS server_started,
@@ -78,7 +83,8 @@ FROM (
         FILTER (server) AS commands,
       max(len(event_names)) FILTER (server) AS events,
       min(start_unix_nano // 1000)::BIGINT AS agent_started,
-      max(number) FILTER (NOT server) AS number
+      max(number) FILTER (NOT server) AS number,
+      min(start_unix_nano) AS first_start, max(start_unix_nano) AS last_start
     FROM (
       SELECT invocation_id AS id, {name_sql(names.ATTEMPT_SPAN)} AS server,
         CASE WHEN server THEN span_id ELSE {attribute_sql(names.ATTEMPT_SPAN_ID)} END AS span_id,
@@ -86,9 +92,9 @@ FROM (
         CASE WHEN server THEN {_EVENT_NAMES} END AS event_names,
         CASE WHEN NOT server THEN {number_sql(names.ATTEMPT_NUMBER)} END AS number
       FROM spans WHERE {ours}
-    ) WHERE span_id IS NOT NULL
+    ) {with_attempt}
     GROUP BY id, span_id
-  ) GROUP BY id
+  ) GROUP BY id HAVING count(span_id) > 0
 ) spanned FULL JOIN (
   SELECT id, count(*) AS failures, epoch_us(min(appended_at)) AS first_failure
   FROM journal_events WHERE event_type = 'TransientError' AND {ids.format(id="id")}
@@ -97,7 +103,7 @@ FROM (
 """
 
 
-ATTEMPTS_OF = attempt_facts("{id} IN (SELECT unnest(?::VARCHAR[]))", SPANS_OF)
+ATTEMPTS_OF = attempt_facts("{id} IN (SELECT unnest(?::VARCHAR[]))", SPANS_OF, times=True)
 """The facts about a few invocations, with a list of their ids as parameter, twice."""
 
 

@@ -175,6 +175,7 @@ class Store:
                 with noted_in(connection) as ids:
                     connection.execute("BEGIN TRANSACTION")
                     yield connection
+                    self.kept.expect(ids if noted else None)
                     self._commit(connection)
             except BaseException as error:
                 self._roll_back(connection)

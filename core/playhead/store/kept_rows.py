@@ -12,7 +12,7 @@ import json
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from playhead.values import as_list
 
@@ -26,6 +26,8 @@ _ROWS_AT_ONCE = 100
 """Rows that are written as JSON at once: meanwhile, Python runs no other thread."""
 ROW_OVERHEAD = 300
 """Bytes that a row takes beside its text."""
+
+_T = TypeVar("_T")
 
 
 class _Reading:
@@ -53,6 +55,8 @@ class KeptRows:
         """Rows by invocation, the last used ones last, and by query; empty texts for none."""
         self._size = 0
         self._readings: set[_Reading] = set()
+        self._committing: Collection[str] | None = ()
+        """Ids of invocations that are being written; None for any."""
 
     def answer(
         self,
@@ -90,12 +94,45 @@ class KeptRows:
         found = self._find(sql, ids)
         return _list(found) if len(found) == len(ids) else None
 
+    def read_with_row(
+        self, sql: str, id_: str, read: Callable[[Mapping[str, Any]], _T]
+    ) -> _T | None:
+        """Return what a function reads with the help of the kept row of an invocation.
+
+        Args:
+            sql: The query of the row.
+            id_: The invocation.
+            read: Takes the row, and reads in a transaction that begins when it is called. It is not
+                called without a row.
+
+        Returns:
+            None also if the transaction may see more than the row, or less.
+        """
+        with self._reading() as reading:
+            text = self._find(sql, [id_]).get(id_)
+            if not text:
+                return None
+            found = read(json.loads(text))
+            with self._lock:
+                committing = self._committing is None or id_ in self._committing
+                is_other = committing or reading.is_void or id_ in reading.written
+        return None if is_other else found
+
+    def expect(self, ids: Collection[str] | None) -> None:
+        """Note that rows of these invocations will be committed next; None for any.
+
+        Between a commit and `forget`, transactions already see other rows than the kept ones.
+        """
+        with self._lock:
+            self._committing = ids if ids is None else frozenset(ids)
+
     def forget(self, ids: Collection[str] | None) -> None:
         """Forget the rows of invocations that were written; None for all.
 
         Call it after the commit.
         """
         with self._lock:
+            self._committing = ()
             for reading in self._readings:
                 reading.written.update(ids or ())
                 reading.is_void |= ids is None

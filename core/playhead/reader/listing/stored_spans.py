@@ -11,6 +11,7 @@ from playhead.journal.llm_calls import ATTRIBUTES
 from playhead.model import Span
 from playhead.reader.listing.rows import SPAN_COLUMNS, SharedTexts, span_of
 from playhead.record.client import StoreClient
+from playhead.store.invocation_spans import ANY_TIME, OF_INVOCATION
 
 __all__ = ["OUTLINE_BYTES", "StoredSpans"]
 
@@ -72,6 +73,10 @@ def _some(document: str, prefix: str, chosen: Sequence[str]) -> str:
 
 
 _WHOLE = ", ".join(SPAN_COLUMNS)
+_FOLLOWING = (
+    " FROM spans WHERE invocation_id = ? AND (start_unix_nano, span_id, trace_id) > (?, ?, ?)"
+    " ORDER BY start_unix_nano, span_id, trace_id LIMIT "
+)
 _OUTLINE = ", ".join(_outline().get(name, name) for name in SPAN_COLUMNS)
 
 
@@ -108,19 +113,16 @@ class StoredSpans:
         before = {(span.trace_id, span.span_id): span for span in known}
         found: list[Span] = []
         make = _maker(outline, before)
-        after = ""
-        last: list[Any] = []
+        end, place = OF_INVOCATION, list[Any](ANY_TIME)
         while True:
             rows = await self._client.rows(
-                f"SELECT {columns} FROM spans WHERE invocation_id = ?{after}"
-                f" ORDER BY start_unix_nano, span_id, trace_id LIMIT {SPANS_AT_ONCE}",
-                [invocation_id, *last],
+                f"SELECT {columns}{end}{SPANS_AT_ONCE}", [invocation_id, *place]
             )
             found += await asyncio.to_thread(make, rows) if len(rows) > LARGE else make(rows)
             if len(rows) < SPANS_AT_ONCE:
                 return found
-            after = " AND (start_unix_nano, span_id, trace_id) > (?, ?, ?)"
-            last = [rows[-1][name] for name in ("start_unix_nano", "span_id", "trace_id")]
+            end = _FOLLOWING
+            place = [rows[-1][name] for name in ("start_unix_nano", "span_id", "trace_id")]
 
     async def some(self, invocation_id: str, span_ids: Sequence[str]) -> list[Span]:
         """Return some spans of an invocation as they are stored, in any order."""
