@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import pty
+import select
 import signal
 import subprocess
 import sys
+import termios
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -71,6 +74,40 @@ def demo(
         if process.poll() is None:
             process.kill()
         process.communicate()
+
+
+def test_the_dashboard_of_a_demo_begins_without_what_was_kept_before(tmp_path: Path) -> None:
+    kept = tmp_path / "state" / "playhead" / "dashboard.json"
+    kept.parent.mkdir(parents=True)
+    kept.write_text(json.dumps({"list": {"filter": "service:NoSuchAgent"}}))
+    main, side = pty.openpty()
+    termios.tcsetwinsize(main, (40, 120))
+    process = subprocess.Popen(
+        [*DEMO, "--dir", str(tmp_path / "demo")],
+        stdin=side, stdout=side, stderr=side, cwd=ROOT, start_new_session=True,
+        env={**os.environ, "TERM": "xterm-256color", "XDG_STATE_HOME": str(tmp_path / "state")},
+    )  # fmt: skip
+    shown = ""
+
+    def shows(text: str) -> bool:
+        nonlocal shown
+        while select.select([main], [], [], 0)[0]:
+            shown += os.read(main, 1 << 16).decode(errors="replace")
+        return text in shown
+
+    try:
+        until(lambda: shows("WeatherAgent"), "the requests of the demo are listed", seconds=100)
+        assert "NoSuchAgent" not in shown
+        os.write(main, b"q")
+        until(lambda: shows("demo: stopping") and process.poll() is not None, "the demo has ended")
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            process.wait(timeout=30)
+        os.close(main)
+        os.close(side)
+    assert process.returncode == 0
+    assert json.loads(kept.read_text()) == {"list": {"filter": "service:NoSuchAgent"}}
 
 
 def test_headless_demo_lists_what_happened(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ async def test_rows_show_status_as_mark_and_word_with_their_numbers(stage) -> No
         await s.shows("WeatherAgent/run")
         line = next(line for line in s.text.splitlines() if "backing-off  Weather" in line)
         assert "↻ backing-off" in line
-        assert line.split()[3:8] == ["10s", "14.2s", "3", "1", "412/38"]
+        assert line.split()[3:8] == ["15s", "14.2s", "3", "1", "412/38"]
         assert "503" in line
         assert "13 total" in s.text.splitlines()[0]
 
@@ -420,3 +420,18 @@ async def test_the_footer_is_made_again_only_for_other_keys(stage) -> None:
         assert list(s.app.screen.query("FooterKey")) == before
         await s.press("slash")
         await s.until(lambda: list(s.app.screen.query("FooterKey")) != before)
+
+
+@pytest.mark.parametrize("seconds", [12.3, 17.5, 29.9, 44.4, 58.2])
+async def test_no_age_is_less_than_the_duration_beside_it(stage, seconds: float) -> None:
+    took = seconds - 0.3
+    ended = summary("inv_1Ended", "Ended/run", "succeeded", seconds, took=took)
+    source = FakeReader([ended, summary("inv_1Open", "Open/run", "suspended", seconds)])
+    async with stage(source) as s:
+        await s.shows("Open/run")
+        lines = [line[2:].split() for line in s.text.splitlines() if "/run" in line]
+        ages = {words[2]: int(words[3].rstrip("s")) for words in lines}
+        shown = {words[2]: float(words[4].rstrip("s")) for words in lines}
+        assert set(ages) == {"Ended/run", "Open/run"}
+        assert shown == {"Ended/run": pytest.approx(took, abs=0.06), "Open/run": seconds}
+        assert all(shown[target] <= ages[target] < seconds + 1 for target in ages)

@@ -13,7 +13,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
-from playhead.formatting import one_line, size
 from playhead.kept_values import KeptValues
 from playhead.model import Invocation
 from playhead.saved_views import SavedView
@@ -88,10 +87,16 @@ class PlayheadApp(App[None]):
     .ascii InvocationScreen #side, .ascii InvocationScreen #state { border-top: ascii $panel; }
     .ascii InvocationScreen.wide #side { border-top: none; border-left: ascii $panel; }
     .ascii Toast { border-left: ascii $primary; }
+    .-narrow Toast { width: 100%; max-width: 100%; margin-top: 0; padding: 0 1; }
     """
     # Textual declares `ClassVar[...] | None`, which is not a class variable to pyright.
+    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [  # pyright: ignore[reportIncompatibleVariableOverride]
+        (0, "-narrow"),
+        (60, "-wide"),
+    ]
     VERTICAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [  # pyright: ignore[reportIncompatibleVariableOverride]
-        (0, "-short"),
+        (0, "-tiny"),
+        (8, "-short"),
         (18, "-tall"),
     ]
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -354,21 +359,15 @@ class PlayheadApp(App[None]):
     def copy_text(self, text: str) -> None:
         """Copy a text to the clipboard (OSC 52), and show its size and how it begins.
 
-        For terminals that ignore copies, the text is left in a file.
+        For terminals that ignore copies, the text is left in a file. What is too large for any
+        terminal is only left there.
         """
-        from playhead_tui.sources.clipboard import leave_copy, refuses_copies
+        from playhead_tui.sources.clipboard import copied
 
-        self.copy_to_clipboard(text)
-        about = f"{size(len(text.encode()))}: {one_line(text[:400], 60)}"
-        if not refuses_copies(text):
-            self.notify(f"Copied {about}")
-            return
         try:
-            path = leave_copy(text)
+            self.notify(copied(text, self.copy_to_clipboard))
         except OSError as error:
             self.notify(f"Cannot be copied: {error.strerror}", severity="error")
-        else:
-            self.notify(f"The terminal may not have copied {about}\nIt is also in {path}")
 
     def refresh_now(self) -> None:
         """Refresh every screen at once, after a change."""

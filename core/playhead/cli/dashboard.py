@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from playhead.cli.errors import CliError, Exit
 from playhead.saved_views import SavedView, kept_file
@@ -22,6 +23,7 @@ def open_dashboard(
     filter_: str = "",
     view: SavedView | None = None,
     restart: Callable[[], object] | None = None,
+    keep_in: Path | None = None,
 ) -> None:
     """Run the dashboard until the user quits it.
 
@@ -34,6 +36,8 @@ def open_dashboard(
         filter_: Filter of the list.
         view: Saved view of the list.
         restart: Starts the running recorder again when it ends; by default, nobody does.
+        keep_in: File of the filter, the places and the views to keep between runs; by default,
+            that of the user.
 
     Raises:
         CliError: Standard input or output is not a terminal, or the dashboard crashed.
@@ -55,7 +59,7 @@ def open_dashboard(
         index=index,
         filter_=filter_,
         view=view,
-        keep_in=kept_file(),
+        keep_in=keep_in or kept_file(),
     )
     app.run()
     if app.ended_by is not None:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 MARKER = ".playhead-demo"
+KEPT = "dashboard.json"
+"""File of what the dashboard keeps, in the folder of the demo."""
 SPANS_SECONDS = 120.0
 POLL_SECONDS = 0.2
 ENDED_INVOCATIONS = f"""
@@ -114,7 +116,7 @@ def command(
                 if headless:
                     _run_headless(stack, as_json)
                 else:
-                    _run_dashboard(stack, ctx)
+                    _run_dashboard(stack, ctx, home / KEPT)
                 _report("stopping")
         except ProcessError as error:
             hint = f"{error.hint}\nThe logs of the demo are in {_relative(home / 'logs')}."
@@ -184,8 +186,11 @@ def _demo_folder(folder: Path) -> Generator[Path]:
         yield folder
 
 
-def _run_dashboard(stack: Stack, ctx: click.Context) -> None:
-    """Open the dashboard while requests are sent in the background."""
+def _run_dashboard(stack: Stack, ctx: click.Context, kept: Path) -> None:
+    """Open the dashboard while requests are sent in the background.
+
+    It begins without the filter and the places of earlier runs, which are about other invocations.
+    """
     from playhead.cli.dashboard import open_dashboard
 
     from playhead_samples import demo_requests as demo
@@ -206,6 +211,7 @@ def _run_dashboard(stack: Stack, ctx: click.Context) -> None:
         read_only=ctx.meta["playhead.read_only"],
         ascii_only=ctx.meta["playhead.ascii"],
         restart=stack.start_recorder,
+        keep_in=kept,
     )
     for error in errors:
         _report(error)

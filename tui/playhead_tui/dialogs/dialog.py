@@ -10,7 +10,7 @@ from typing import ClassVar
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
+from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
@@ -58,7 +58,14 @@ class Dialog(ModalScreen[str | None]):
         padding: 1 2; background: $surface; border: round $primary 60%;
         border-title-color: $foreground; border-title-style: bold;
     }
-    Dialog .body { height: auto; max-height: 14; margin-bottom: 1; }
+    Dialog .body { height: auto; max-height: 14; margin-bottom: 1; scrollbar-size-vertical: 1; }
+    Dialog .body Static { height: auto; }
+    Dialog.-short > Vertical, Dialog.-tiny > Vertical { padding: 0 1; max-height: 100%; }
+    Dialog.-short.has-body > Vertical { height: 100%; }
+    Dialog.-short .body { height: 1fr; max-height: 100%; margin-bottom: 0; }
+    Dialog.-short Input, Dialog.-tiny Input { border: none; height: 1; padding: 0; }
+    Dialog.-short OptionList, Dialog.-tiny OptionList { max-height: 50vh; }
+    Dialog.-tiny .body { display: none; }
     Dialog .error { color: $text-error; display: none; }
     Dialog .error.some { display: block; }
     Dialog OptionList {
@@ -71,24 +78,35 @@ class Dialog(ModalScreen[str | None]):
     }
     Dialog Input { border: tall $primary 40%; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "close", "Close")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "close", "Close"),
+        Binding("ctrl+d,pagedown", "scroll_body(1)", "Page down", show=False),
+        Binding("ctrl+u,pageup", "scroll_body(-1)", "Page up", show=False),
+    ]
 
     def __init__(self, title: str, body: Sequence[Line] = ()) -> None:
         super().__init__()
         self.title_text = title
         self.body = body
+        self.set_class(bool(body), "has-body")
 
     def compose(self) -> ComposeResult:
         """Lay out title, body and the subclass's widgets."""
         with Vertical() as box:
             box.border_title = Content(self.title_text)
             if self.body:
-                yield Static(content(self.body), classes="body", markup=False)
+                with VerticalScroll(classes="body", can_focus=False):
+                    yield Static(content(self.body), markup=False)
             yield from self.compose_content()
 
     def compose_content(self) -> ComposeResult:
         """Lay out the widgets below the body."""
         return iter(())
+
+    def action_scroll_body(self, pages: int) -> None:
+        """Scroll the text, where it does not fit."""
+        for body in self.query(".body"):
+            body.scroll_relative(y=pages * max(1, body.size.height - 1), animate=False)
 
     def action_close(self) -> None:
         """Close without an answer."""

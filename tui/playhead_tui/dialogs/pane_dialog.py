@@ -24,6 +24,7 @@ class PaneDialog(ModalScreen[None]):
         width: 96; max-width: 96%; height: 90%; padding: 1; background: $surface;
         border: round $primary 60%;
     }
+    PaneDialog.-short TextPane, PaneDialog.-tiny TextPane { padding: 0; height: 100%; }
     .ascii PaneDialog TextPane { border: ascii $primary 60%; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -53,7 +53,7 @@ class DetailScreen(NamedScreen[Group], Generic[Group]):
     DetailScreen.wide GroupList { width: 1fr; height: 100%; }
     DetailScreen.wide #details { width: 1fr; height: 100%; border-top: none;
         border-left: solid $panel; }
-    DetailScreen.-short #details { display: none; }
+    DetailScreen.-short #details, DetailScreen.-tiny #details { display: none; }
     DetailScreen.zoom #details { display: block; border: none; }
     DetailScreen.zoom GroupList { display: none; }
     DetailScreen.empty #details { display: none; }
@@ -77,7 +77,7 @@ class DetailScreen(NamedScreen[Group], Generic[Group]):
         """Lay out the title, the chips, the list, the pane, the notes and the keys."""
         glyphs = self.dashboard.glyphs
         yield TitleLine(self.NAME)
-        yield Chips()
+        yield Chips(glyphs=glyphs)
         with Container(id="panes"):
             yield GroupList(self.columns(), self.key_of, glyphs=glyphs)
             yield TextPane(self.DETAILS, glyphs=glyphs, widget_id="details")

@@ -127,7 +127,7 @@ class GroupScreen(PollingScreen, Generic[Group]):
         """Lay out the title, the chips, the groups, the notes and the keys."""
         glyphs = self.dashboard.glyphs
         yield TitleLine(self.NAME)
-        yield Chips()
+        yield Chips(glyphs=glyphs)
         yield GroupList(self.columns(), self.key_of, glyphs=glyphs)
         yield Static("Reading ...", id="empty", markup=False)
         yield Notes(glyphs=glyphs)

@@ -48,6 +48,7 @@ class HelpScreen(ModalScreen[None]):
         width: 84; max-width: 96%; height: 90%; padding: 1; background: $surface;
         border: round $primary 60%;
     }
+    HelpScreen.-short TextPane, HelpScreen.-tiny TextPane { padding: 0; height: 100%; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,question_mark", "close", "Close"),

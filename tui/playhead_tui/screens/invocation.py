@@ -97,7 +97,7 @@ class InvocationScreen(InvocationReads):
         now, glyphs = self.dashboard.now, self.dashboard.glyphs
         can_answer = not self.dashboard.read_only
         yield InvocationHeader(self.crumbs, now=now, glyphs=glyphs, can_answer=can_answer)
-        yield Chips()
+        yield Chips(glyphs=glyphs)
         with Container(id="panes"):
             yield Waterfall(now=now, glyphs=glyphs, widget_id="timeline")
             with Container(id="side"):

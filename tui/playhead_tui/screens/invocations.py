@@ -47,7 +47,7 @@ class InvocationsScreen(ListViews):
 
     DEFAULT_CSS = """
     InvocationsScreen #empty { display: none; height: 1fr; padding: 2 4; color: $foreground 70%; }
-    InvocationsScreen.-short #empty { padding: 0 2; }
+    InvocationsScreen.-short #empty, InvocationsScreen.-tiny #empty { padding: 0 2; }
     InvocationsScreen.empty #empty { display: block; }
     InvocationsScreen #rows { layout: horizontal; height: 1fr; }
     InvocationsScreen #preview { display: none; width: 2fr; border-left: solid $panel; }
@@ -84,7 +84,7 @@ class InvocationsScreen(ListViews):
         glyphs = self.dashboard.glyphs
         yield ListHeader(glyphs=glyphs)
         yield ActivityLine(ascii_only=glyphs is ASCII)
-        yield Chips()
+        yield Chips(glyphs=glyphs)
         with Container(id="rows"):
             yield InvocationList(now=self.dashboard.now, glyphs=glyphs)
             yield Preview(glyphs=glyphs)

@@ -28,6 +28,7 @@ from playhead_tui.widgets.group_list import Column, GroupList
 from playhead_tui.widgets.key_footer import KeyFooter
 from playhead_tui.widgets.rows import RowsView
 from playhead_tui.widgets.sql_editor import SqlEditor
+from playhead_tui.widgets.title_line import TitleLine
 
 __all__ = ["SqlScreen"]
 
@@ -81,6 +82,8 @@ class SqlScreen(Screen[None]):
         background: $surface; }
     SqlScreen SqlEditor:focus { border: none; }
     SqlScreen #status { height: auto; max-height: 4; padding: 0 1; color: $foreground 70%; }
+    SqlScreen.-tiny #status { max-height: 1; }
+    SqlScreen.-tiny SqlEditor { min-height: 1; }
     SqlScreen #status.bad { color: $text-error; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -114,7 +117,7 @@ class SqlScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """Lay out the title, the editor, the status, the result and the keys."""
-        yield Static("", id="title", markup=False)
+        yield TitleLine("SQL")
         yield SqlEditor(self._text)
         yield Static("ctrl+s runs the query.", id="status", markup=False)
         yield GroupList[Row]((), lambda row: str(row.number), glyphs=self.dashboard.glyphs)
@@ -143,9 +146,8 @@ class SqlScreen(Screen[None]):
 
     def _show_title(self) -> None:
         other = "server" if self.engine == "store" else "store"
-        self.query_one("#title", Static).update(
-            f"SQL  {ENGINES[self.engine]}   ctrl+t: {ENGINES[other]}"
-        )
+        title = f"SQL  {ENGINES[self.engine]}, ctrl+t: {ENGINES[other]}"
+        self.query_one(TitleLine).show_text(title)
 
     def _show_status(self, text: str, *, bad: bool = False) -> None:
         status = self.query_one("#status", Static)

@@ -3,15 +3,38 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import platformdirs
+from playhead.formatting import one_line, size
 
-__all__ = ["LIMIT", "leave_copy", "refuses_copies"]
+__all__ = ["LIMIT", "copied", "leave_copy", "refuses_copies"]
 
 LIMIT = 74_994
 """Bytes that xterm and tmux accept; longer texts are dropped without notice."""
+
+
+def copied(text: str, send: Callable[[str], None]) -> str:
+    """Copy a text, or leave it in a file, and return what to tell the user.
+
+    Args:
+        text: The text.
+        send: Sends it to the terminal; not called with what every terminal drops.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    fits = len(text.encode(errors="replace")) <= LIMIT
+    if fits:
+        send(text)
+    about = f"{size(len(text.encode(errors='replace')))}: {one_line(text[:400], 60)}"
+    if not refuses_copies(text):
+        return f"Copied {about}"
+    path = leave_copy(text)
+    if fits:
+        return f"The terminal may not have copied {about}\nIt is also in {path}"
+    return f"Too large for the clipboard, {about}\nIt was saved as {path}"
 
 
 def refuses_copies(text: str, environ: Mapping[str, str] = os.environ) -> bool:
@@ -22,7 +45,7 @@ def refuses_copies(text: str, environ: Mapping[str, str] = os.environ) -> bool:
     """
     version = environ.get("VTE_VERSION", "")
     return (
-        len(text.encode()) > LIMIT
+        len(text.encode(errors="replace")) > LIMIT
         or environ.get("TERM_PROGRAM") == "Apple_Terminal"
         or (environ.get("TERM", "").split("-")[0] in ("linux", "screen") and "TMUX" not in environ)
         or (version.isdigit() and int(version) < 7600)

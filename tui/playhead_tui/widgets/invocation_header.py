@@ -183,6 +183,8 @@ class InvocationHeader(Widget):
         if not self.can_answer:
             keys = []
         room = self.size.width - head.cell_length - sum(k.cell_length for k in keys)
+        if room < 0:
+            return [head]  # the footer names the key
         tools = requested_tools(self._detail) if self._detail else ""
         about = Segment("")
         if tools and room > 12:

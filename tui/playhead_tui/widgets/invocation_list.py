@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
@@ -279,16 +280,24 @@ class InvocationList(RowsView[Invocation]):
                 return text, palette.dim
 
     def _age(self, row: Invocation) -> str:
-        """Return the age in steps, so that not every line has to be drawn again each second."""
-        seconds = max(0.0, (self._at - row.created_at).total_seconds())
+        """Return the age in steps, so that not every line has to be drawn again each second.
+
+        It is never less than the duration beside it.
+        """
+        exact = seconds = max(0.0, (self._at - row.created_at).total_seconds())
         if EXACT_SECONDS <= seconds < 60:
             seconds -= seconds % AGE_STEP
+        took = self._seconds(row, self._at) or 0.0
+        if int(seconds) < took < 59:
+            seconds = max(int(exact), math.ceil(took))
         return duration(seconds, coarse=True)
 
     def _duration(self, row: Invocation, now: datetime) -> str:
         """Return how long an invocation has been running, as far as the server answered."""
-        took = seconds_between(row.created_at, row.completed_at or self.as_of or now)
-        return duration(took)
+        return duration(self._seconds(row, now))
+
+    def _seconds(self, row: Invocation, now: datetime) -> float | None:
+        return seconds_between(row.created_at, row.completed_at or self.as_of or now)
 
 
 def _gap(name: str, place: int) -> str:

@@ -19,9 +19,11 @@ from playhead_tui.drawing.document import Line
 from playhead_tui.drawing.glyphs import UNICODE, Glyphs
 from playhead_tui.drawing.palette import Palette, palette_of
 
-__all__ = ["TextPane"]
+__all__ = ["TextPane", "tabs_in_view"]
 
 NAME_WIDTH = 12
+CUT_WIDTH = 2
+"""Cells of the sign for tabs that do not fit."""
 _TOKEN = re.compile(
     r'(?P<key>"(?:[^"\\]|\\.)*"(?=\s*:))|(?P<good>"(?:[^"\\]|\\.)*"?)'
     r"|(?P<warn>-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null|NaN|-?Infinity)"
@@ -132,13 +134,21 @@ class TextPane(ScrollView, can_focus=True):
         return Strip(segments).adjust_cell_length(width, base).apply_style(base)
 
     def _head(self, palette: Palette) -> Iterator[Segment]:
-        yield Segment(" ")
-        for number, name in enumerate(self.tabs):
+        room = self.scrollable_content_region.width - 1
+        shown = tabs_in_view(self.tabs, self.tab, room)
+        cut = self.glyphs.ellipsis
+        yield Segment(f"{cut} " if shown.start else " ", palette.dim)
+        for number in shown:
             if number == self.tab:
                 style = palette.strong + (palette.cursor if self.has_focus else palette.weak_cursor)
             else:
                 style = palette.dim
+            name = self.tabs[number]
+            if len(shown) == 1 and cell_len(name) > room - 2 * CUT_WIDTH:
+                name = fit(name, max(1, room - 2 * CUT_WIDTH), ellipsis=cut)
             yield Segment(f" {name} ", style)
+        if shown.stop < len(self.tabs):
+            yield Segment(f" {cut}", palette.dim)
 
     def _piece(self, line: Line, part: str, first: bool, palette: Palette) -> Iterator[Segment]:
         yield Segment("  " + " " * line.indent)
@@ -148,6 +158,19 @@ class TextPane(ScrollView, can_focus=True):
             yield from _json_segments(part, palette)
         else:
             yield Segment(part, getattr(palette, line.style))
+
+
+def tabs_in_view(names: Sequence[str], selected: int, width: int) -> range:
+    """Return the tabs that fit, among them the selected one, as few as possible before it cut."""
+    widths = [cell_len(name) + 2 for name in names]
+
+    def fits(first: int, last: int) -> bool:
+        signs = CUT_WIDTH * ((first > 0) + (last < len(names)))
+        return sum(widths[first:last]) + signs <= width
+
+    first = next((one for one in range(selected) if fits(one, selected + 1)), selected)
+    stops = range(len(names), selected + 1, -1)
+    return range(first, next((one for one in stops if fits(first, one)), selected + 1))
 
 
 def _json_segments(text: str, palette: Palette) -> Iterator[Segment]:

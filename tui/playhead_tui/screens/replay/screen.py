@@ -82,7 +82,7 @@ class ReplayScreen(ReplayOpeningScreen):
         """Lay out the header, the strip, the chips, the panes, the notes and the keys."""
         yield ReplayHeader(glyphs=self.glyphs)
         yield JournalStrip(glyphs=self.glyphs)
-        yield Chips()
+        yield Chips(glyphs=self.glyphs)
         yield TextPane("Replay", glyphs=self.glyphs, widget_id="progress")
         yield ReplayPanes(glyphs=self.glyphs)
         yield Notes(glyphs=self.glyphs)

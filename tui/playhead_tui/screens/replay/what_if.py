@@ -75,7 +75,7 @@ class WhatIfScreen(Screen[NextRun | None]):
 
     def compose(self) -> ComposeResult:
         """Lay out the question, both runs, the details and the keys."""
-        yield Chips()
+        yield Chips(glyphs=self.glyphs)
         with Container(id="panes"):
             yield Comparison(glyphs=self.glyphs, widget_id="comparison")
             pane = TextPane("Result", glyphs=self.glyphs, widget_id="details")
