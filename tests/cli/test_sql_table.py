@@ -44,3 +44,16 @@ def test_long_values_are_folded_in_their_column(monkeypatch, capsys) -> None:
     assert lines[0].split() == ["n", "text"]
     assert max(map(len, lines)) <= 80
     assert sum(line.count("x") for line in lines[1:]) == 200
+
+
+def test_numbers_times_and_ids_are_never_folded(monkeypatch, capsys) -> None:
+    row = {"id": "inv_115oNPF1D1aq27uECExewjaNQuCHH1RZpQ", "at": "2026-11-22T18:50:52.502000Z",
+           "count": "12345678901234567890"}  # fmt: skip
+    lines = draw(monkeypatch, capsys, terminal=True, row=row)
+    assert lines[0] == "row 1"
+    assert [line.split()[-1] for line in lines[1:4]] == list(row.values())
+    row = {"id": row["id"], "error": "the weather station does not answer " * 3, "n": "1234567"}
+    lines = draw(monkeypatch, capsys, terminal=True, row=row)
+    assert lines[0].split() == ["id", "error", "n"]
+    assert sum(row["id"] in line and row["n"] in line for line in lines) == 2
+    assert max(map(len, lines)) <= 80

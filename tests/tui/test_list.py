@@ -6,9 +6,13 @@ import random
 from dataclasses import replace
 
 import pytest
-from playhead.model import Cost, Tokens, Totals, Waiting
+from playhead.model import Cost, InvocationPage, Tokens, Totals, Waiting
 from playhead_tui.screens.invocations import InvocationsScreen
+from playhead_tui.screens.list_state import ListState
+from playhead_tui.sources.list_query import ListQuery
+from playhead_tui.sources.search import Search, SearchUpdate
 from playhead_tui.widgets.chips import Chips
+from textual.widgets._toast import Toast
 from tui_fakes import FakeReader, ago, summary
 from tui_stories import details
 
@@ -435,3 +439,21 @@ async def test_no_age_is_less_than_the_duration_beside_it(stage, seconds: float)
         assert set(ages) == {"Ended/run", "Open/run"}
         assert shown == {"Ended/run": pytest.approx(took, abs=0.06), "Open/run": seconds}
         assert all(shown[target] <= ages[target] < seconds + 1 for target in ages)
+
+
+def test_a_search_that_has_not_ended_does_not_say_that_nothing_matches() -> None:
+    search = Search()
+    query = replace(ListQuery(), text="failures>0")
+    search.begin(query)
+    state = ListState(query, search, shown=0, read=11, more=False, local=False)
+    assert state.why_nothing_matches == "Searching all invocations ..."
+    assert state.tail == "0 so far, searching all ..."
+    search.update(SearchUpdate(query, InvocationPage((), more=False, sources=("stored",)), 0.0))
+    assert state.why_nothing_matches.startswith("No invocation matches the filter.")
+
+
+async def test_a_message_that_is_on_screen_is_not_shown_twice(stage) -> None:
+    async with stage(FakeReader()) as s:
+        await s.press("escape", "escape", "escape")
+        await s.shows("Nothing to undo")
+        assert len(s.app.screen.query(Toast)) == 1

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playhead_tui.dialogs.dialog import Choice, Menu, Prompt
+from playhead_tui.dialogs.result_editor import ResultEditor
 from playhead_tui.drawing.document import Line
+from playhead_tui.drawing.glyphs import UNICODE
+from playhead_tui.drawing.palette import Palette
 from playhead_tui.sources.clipboard import LIMIT
 from playhead_tui.widgets.chips import fitted
+from playhead_tui.widgets.group_list import Column, GroupList
 from playhead_tui.widgets.text_pane import tabs_in_view
 from rich.cells import cell_len
-from textual.widgets import Input, OptionList
+from rich.style import Style
+from textual.widgets import Input, OptionList, TextArea
 from textual.widgets._toast import Toast
 from tui_fakes import FakeControl, FakeReader
+from tui_replays import connecting, opened
 from tui_stories import details
 
 NAMES = ("Conversation", "Attempts", "State changes", "Calls", "Trace", "Events")
@@ -151,3 +158,52 @@ async def test_what_is_too_large_for_every_terminal_is_only_saved(
         assert saved_lengths(tmp_path) == [LIMIT + 1]
         s.app.copy_text("y" * LIMIT)
         assert len(s.app.clipboard) == LIMIT
+
+
+async def test_answers_of_models_are_named_in_a_narrow_timeline(
+    stage: Any, source: FakeReader
+) -> None:
+    async with stage(source, size=(40, 24)) as s:
+        await s.until(lambda: s.app.screen.listing.rows)
+        s.app.open_invocation("inv_1bApprove")
+        await s.shows("→ refund(")
+
+
+async def test_the_panes_of_a_replay_have_room_in_a_small_terminal(stage: Any) -> None:
+    async with stage(None, connect=connecting("run_ok"), size=(40, 10)) as s:
+        screen = await opened(s)
+        for key, pane in (("2", "stop"), ("1", "source"), ("3", "steps")):
+            await s.press(key)
+            shown = screen.panes.query_one(f"#{pane}")
+            await s.until(lambda shown=shown: shown.has_focus and shown.size.height >= 3)
+            await s.press("escape")
+        await s.press("1", "e")
+        await s.until(lambda: isinstance(s.app.screen, ResultEditor))
+        await s.until(lambda: s.app.screen.query_one(TextArea).size.height >= 3)
+        keys = s.text.splitlines()[-2]
+        assert "Close" in keys
+        assert "Value" not in keys or "Value or error" in keys
+
+
+def figures_of(names: Sequence[str]) -> GroupList[str]:
+    def style(row: str, palette: Palette) -> Style:
+        return palette.text
+
+    columns = (
+        Column("NAME", 8, lambda row: row, style, flexible=True, importance=9),
+        Column("OTHER", 20, lambda row: row[:2], style, flexible=True, importance=5),
+        Column("CALLS", 5, lambda row: "1", style, right=True, importance=7),
+    )
+    listing = GroupList(columns, lambda row: row, glyphs=UNICODE)
+    listing.show_rows(names)
+    return listing
+
+
+def test_columns_of_short_texts_leave_room_for_long_ones() -> None:
+    long = "a name of 26 cells, in all"
+    widths = {c.heading: width for c, width in figures_of([long, "b"]).widths(42)}
+    assert widths == {"NAME": len(long), "OTHER": len("OTHER"), "CALLS": 5}
+    narrow = {c.heading: width for c, width in figures_of([long]).widths(30)}
+    assert narrow == {"NAME": 16, "OTHER": 5, "CALLS": 5}
+    least = {c.heading: width for c, width in figures_of([long]).widths(17)}
+    assert least == {"NAME": 10, "CALLS": 5}

@@ -11,7 +11,7 @@ from playhead.reader.reader import Reader
 from playhead_tui.dialogs.pane_dialog import PaneDialog
 from playhead_tui.screens.invocation import InvocationScreen
 from playhead_tui.screens.invocations import InvocationsScreen
-from playhead_tui.screens.sql import SqlScreen
+from playhead_tui.screens.sql import SqlScreen, with_hint
 from playhead_tui.widgets.sql_editor import continuation
 from recorded_store import RecordedStore
 from textual.widgets import Static
@@ -132,3 +132,13 @@ def test_a_file_of_kept_values_that_is_not_one_is_replaced(tmp_path: Path) -> No
     nowhere = KeptValues(tmp_path / "dashboard.json" / "below" / "x.json")
     nowhere.put("x", 1)
     assert nowhere.get("x") == 1
+
+
+def test_what_is_wrong_and_what_to_do_are_sentences() -> None:
+    class WrongError(Exception):
+        hint = "Start it."
+
+    assert with_hint(WrongError("It is not running")) == "It is not running. Start it."
+    assert with_hint(WrongError("It is not running.")) == "It is not running. Start it."
+    assert with_hint(ValueError("It is not SQL")) == "It is not SQL"
+    assert with_hint(ValueError()) == "ValueError"

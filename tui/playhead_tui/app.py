@@ -347,10 +347,10 @@ class PlayheadApp(App[None]):
         timeout: float | None = None,
         markup: bool = False,
     ) -> None:
-        """Show a toast, always as plain text: parts of it may come from an agent."""
-        super().notify(
-            clean(message), title=title, severity=severity, timeout=timeout, markup=False
-        )
+        """Show a toast, unless it is on screen, always as plain text: it may come from an agent."""
+        text = clean(message)
+        if all(text != shown.message for shown in self._notifications):
+            super().notify(text, title=title, severity=severity, timeout=timeout, markup=False)
 
     def action_help_quit(self) -> None:
         """Name the key that quits, for those who press Ctrl+C."""

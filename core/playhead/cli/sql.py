@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +21,12 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 GAP = "  "
+PADDING = 3
+"""Cells around the text of a column of the table."""
+LONG_WORD = 40
+"""Cells from which a word is text to fold, no longer a number, a time or an id."""
 COLUMN_LEAST = 8
-"""Cells that a column needs: in fewer, values would be folded beyond recognition."""
+"""Cells that a column of long words needs: in fewer, they would be folded beyond recognition."""
 
 
 @click.command("sql")
@@ -101,15 +106,39 @@ def _table(rows: list[dict[str, Any]]) -> None:
     widths = [max(map(cell_len, column)) for column in zip(names, *cells, strict=True)]
     if not is_terminal():
         console.width = sum(width + 4 for width in widths)  # With padding and separators.
-    elif sum(min(width, COLUMN_LEAST) + len(GAP) for width in widths) > console.width:
-        _records(console, names, cells)
-        return
+    else:
+        least = [_least(column) for column in zip(names, *cells, strict=True)]
+        spare = console.width - sum(width + PADDING for width in least)
+        if spare < 0:
+            _records(console, names, cells)
+            return
+        widths = _widened(least, widths, spare)
     table = Table(box=SIMPLE_HEAD, show_edge=False)
-    for name in names:
-        table.add_column(Text(name), overflow="fold")
+    for name, width in zip(names, widths, strict=True):
+        table.add_column(Text(name), overflow="fold", width=width)
     for row in cells:
         table.add_row(*map(Text, row))
     console.print(table)
+
+
+def _least(texts: Iterable[str]) -> int:
+    """Return the cells in which no number, time or id of a column is cut."""
+    from rich.cells import cell_len
+
+    lengths = [cell_len(word) for text in texts for word in text.split()]
+    words = [min(length, COLUMN_LEAST) if length >= LONG_WORD else length for length in lengths]
+    return max(words, default=1)
+
+
+def _widened(least: Sequence[int], wanted: Sequence[int], spare: int) -> list[int]:
+    """Return the widths of columns with the spare cells shared among those that want more."""
+    widths = list(least)
+    lacking = sorted(range(len(widths)), key=lambda one: wanted[one] - least[one])
+    for left, one in zip(range(len(lacking), 0, -1), lacking, strict=True):
+        more = min(wanted[one] - least[one], spare // left)
+        widths[one] += more
+        spare -= more
+    return widths
 
 
 def _records(console: Console, names: list[str], cells: list[list[str]]) -> None:

@@ -20,6 +20,8 @@ __all__ = ["waterfall"]
 BAR = 30
 RESULT_LENGTH = 60
 _LABEL = 44
+_LABEL_MOST = 160
+"""Columns for labels where the width has no limit, so that the bars are below each other."""
 _TIMES = 20
 _UNICODE = {"done": "━", "failed": "━", "try": "╳", "backoff": "┄", "open": "╌", "dot": "╸",
             "suspended": "·", "queued": "░", "scheduled": "░", "cut": "⋯"}  # fmt: skip
@@ -54,6 +56,8 @@ def waterfall(
         over: End of the invocation, where the axis ends; None while it has not ended.
         now: End of open bars; by default, the current time.
     """
+    from rich.cells import cell_len
+
     from playhead.reader.invocation.time_axis import Axis, extent, idle
 
     first, last = extent(rows)
@@ -64,7 +68,11 @@ def waterfall(
     axis = Axis(first, end, BAR, idle(rows, first, end))
     glyphs = _ASCII if ascii_only else _UNICODE
     marks = _ASCII_MARKS if ascii_only else _MARKS
-    column = _LABEL if width is None else max(min(_LABEL, width - BAR - _TIMES), 16)
+    if width is None:
+        widest = (2 * row.depth + cell_len(formatting.one_line(_label(row))) for row in rows)
+        column = max(_LABEL, min(max(widest, default=0), _LABEL_MOST))
+    else:
+        column = max(min(_LABEL, width - BAR - _TIMES), 16)
     lines: list[Text] = []
     if axis.cuts:
         lines.append(paint(" " * (column + 3) + _cut_marks(axis, glyphs["cut"]), "dim"))
@@ -74,7 +82,11 @@ def waterfall(
         style = STYLES.get(row.state, "") if row.state != "done" else ""
         line = paint("  " * row.depth)
         line.append_text(paint(marks[row.state] + " ", STYLES.get(row.state, "")))
-        line.append_text(paint(label.ljust(room), "bold" if row.kind == "attempt" else style))
+        line.append_text(
+            paint(
+                label + " " * (room - cell_len(label)), "bold" if row.kind == "attempt" else style
+            )
+        )
         line.append_text(paint(" "))
         line.append_text(paint(_bar(row, axis, end, glyphs), style or "cyan"))
         line.append_text(paint(_times(row, since), "dim"))

@@ -37,6 +37,8 @@ class ResultEditor(TextEditor[WhatIfQuestion]):
 
     DEFAULT_CSS = """
     ResultEditor Input, ResultEditor Input:focus { height: 1; border: none; padding: 0; }
+    ResultEditor.-short .hint, ResultEditor.-tiny .hint { height: 1; }
+    ResultEditor.-tiny .hint { display: none; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "close", "Close"),

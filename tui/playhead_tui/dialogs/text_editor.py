@@ -21,6 +21,8 @@ class TextEditor(ModalScreen[ScreenResultType | None]):
     TextEditor TextArea:focus { border: none; }
     .ascii TextEditor > Vertical { border: ascii $primary 60%; }
     TextEditor .hint { height: auto; color: $foreground 60%; }
+    TextEditor.-short > Vertical, TextEditor.-tiny > Vertical { height: 100%; max-width: 100%; }
+    TextEditor.-tiny .hint { display: none; }
     TextEditor .error { color: $text-error; height: auto; max-height: 3; display: none; }
     TextEditor .error.some { display: block; }
     """

@@ -38,7 +38,7 @@ class FailuresScreen(CountedInvocations[FailureGroup]):
                    importance=6),
             Column("STUCK", 5, lambda g: count(g.stuck), lambda g, p: p.warn if g.stuck else p.dim,
                    True, importance=5),
-            Column("ERROR", 14, lambda g: g.error, lambda g, p: p.strong, flexible=True,
+            Column("ERROR", 24, lambda g: g.error, lambda g, p: p.strong, flexible=True,
                    importance=10),
             Column("STEP", 12, lambda g: g.step, lambda g, p: p.text, flexible=True, importance=7),
             Column("SERVICE", 12, lambda g: g.service, lambda g, p: p.dim, importance=4),

@@ -59,7 +59,7 @@ class ListState:
         if self.search.failed:
             return f"{of}, older ones cannot be searched"
         if not self.search.done:
-            return f"{of}, searching older ones ..."
+            return f"{self.shown} so far, searching all ..."
         if not self.more and not self.search.more:
             return of
         if not self.search.more:
@@ -83,9 +83,9 @@ class ListState:
         remove = "Press Esc to remove the filter."
         if self.local or self.search.done:
             return "\n\n".join(("No invocation matches the filter.", *self.search.missing, remove))
+        if not self.search.failed:
+            return "Searching all invocations ..."  # figures of the rows may not be known yet
         none = f"None of the newest {self.read} invocations matches."
-        if self.search.failed:
-            return "\n\n".join(
-                (none, "The older ones cannot be searched:", *self.search.missing, remove)
-            )
-        return f"{none}\n\nSearching the older ones ..."
+        return "\n\n".join(
+            (none, "The older ones cannot be searched:", *self.search.missing, remove)
+        )

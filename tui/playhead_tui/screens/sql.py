@@ -30,7 +30,7 @@ from playhead_tui.widgets.rows import RowsView
 from playhead_tui.widgets.sql_editor import SqlEditor
 from playhead_tui.widgets.title_line import TitleLine
 
-__all__ = ["SqlScreen"]
+__all__ = ["SqlScreen", "with_hint"]
 
 START = "SELECT target, status, created_at FROM invocations ORDER BY created_at DESC LIMIT 20"
 HISTORY = 100
@@ -181,7 +181,7 @@ class SqlScreen(Screen[None]):
             found = await self.dashboard.reader.console.query(engine, sql)
             rows = [Row(place, values) for place, values in enumerate(found, 1)]
         except Exception as error:
-            problem = f"{error or type(error).__name__} {getattr(error, 'hint', '')}".strip()
+            problem = with_hint(error)
         self.post_message(Answered(number, rows, time.monotonic() - started, problem))
 
     def on_answered(self, message: Answered) -> None:
@@ -352,7 +352,7 @@ class SqlScreen(Screen[None]):
         try:
             number = await self.dashboard.reader.console.export(self.engine, sql, path)
         except Exception as error:
-            text = clip(f"{error or type(error).__name__} {getattr(error, 'hint', '')}")
+            text = clip(with_hint(error))
             self.dashboard.notify(text, title="Export failed", severity="error")
             return
         self.dashboard.notify(f"Wrote {count(number)} rows to {path}.")
@@ -370,6 +370,12 @@ class SqlScreen(Screen[None]):
         else:
             self._keep()
             self.dismiss()
+
+
+def with_hint(error: Exception) -> str:
+    """Return what is wrong and what to do, as sentences."""
+    text, hint = str(error) or type(error).__name__, getattr(error, "hint", "")
+    return f"{text.rstrip('.')}. {hint}" if hint else text
 
 
 def _queries(value: Any) -> list[dict[str, str]]:

@@ -35,7 +35,7 @@ class KeyFooter(Footer):
     def compose(self) -> ComposeResult:
         """Create the keys that fit."""
         keys = cast("list[Any]", [*super().compose()])  # Textual's class is not public
-        self._width = room = self.screen.size.width
+        self._width = room = self._room
         chosen: list[Any] = []
         for key in sorted(keys, key=lambda key: key.key != HELP):
             width = cell_len(key.key_display) + cell_len(key.description) + PADDING
@@ -45,9 +45,14 @@ class KeyFooter(Footer):
         self.styles.grid_size_columns = max(1, len(chosen))
         yield from (key for key in keys if key in chosen)
 
+    @property
+    def _room(self) -> int:
+        """The width of the footer, which may be in a box; that of the screen before its layout."""
+        return self.size.width or self.screen.size.width
+
     def on_resize(self, event: events.Resize) -> None:
         """Choose again for another width."""
-        if self._keys is not None and self.screen.size.width != self._width:
+        if self._keys is not None and self._room != self._width:
             self.call_after_refresh(self.recompose)
 
     def bindings_changed(self, screen: Screen[Any]) -> None:

@@ -18,6 +18,8 @@ __all__ = ["Preview"]
 
 VALUE_LIMIT = 2000
 """Characters of an input or output."""
+UNKNOWN_COST = "?"
+"""What stands in columns for a cost of which no price is known."""
 
 
 class Preview(TextPane):
@@ -48,7 +50,8 @@ def _head(row: Invocation) -> Iterator[Line]:
     figures = [attempts_line(row)] if row.attempts_at_least or row.attempts else []
     if row.llm_calls:
         figures += [calls_of(row.llm_calls, "LLM call"), f"{tokens(row.tokens)} tokens"]
-        figures += [cost(row.cost, unknown="")]
+        price = cost(row.cost, unknown="")
+        figures += ["cost unknown" if price == UNKNOWN_COST else price]
     yield Line(", ".join(filter(None, figures)), "dim")
     if text := reason(row):
         yield Line(text, "bad" if row.status in ("failed", "killed") else "warn")

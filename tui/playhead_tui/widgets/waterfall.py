@@ -28,6 +28,9 @@ from playhead_tui.widgets.rows import RowsView
 __all__ = ["Waterfall"]
 
 TIME_WIDTH = 8
+LEAST_BARS = 8
+NARROW = 60
+"""Width below which levels are indented by one cell instead of two."""
 LEAST_RESULT = 8
 """Cells that the result of a step needs after its label."""
 LOUD = re.compile(r"orphan|cycle|lost|not |stopped|^ends|, ends")
@@ -176,8 +179,8 @@ class Waterfall(RowsView[FoldedRow]):
         return self._axis
 
     def _widths(self, width: int) -> tuple[int, int]:
-        label = max(18, min(60, width * 2 // 5))
-        return label, max(8, width - label - TIME_WIDTH - 1)
+        label = max(18, min(60, width * 2 // 5), min(30, width - LEAST_BARS - TIME_WIDTH - 1))
+        return label, max(LEAST_BARS, width - label - TIME_WIDTH - 1)
 
     def draw_head(self, width: int, palette: Palette) -> Iterable[Segment]:
         """Draw round times above the bars, and marks for cut time."""
@@ -223,7 +226,7 @@ class Waterfall(RowsView[FoldedRow]):
 
     def _label(self, row: FoldedRow, width: int, palette: Palette) -> Iterable[Segment]:
         item = row.row
-        indent = min(item.depth * 2, width // 2)
+        indent = min(item.depth * (1 if self.size.width < NARROW else 2), width // 2)
         marker = " "
         if row.has_children:
             marker = self.glyphs.folded if row.folded else self.glyphs.unfolded

@@ -21,6 +21,8 @@ WIDE = 110
 """Least width, in columns, that puts source and details side by side."""
 TALL = 26
 """Least height, in lines, that leaves room for a separate list of steps."""
+LEAST = 2
+"""Height, in lines, at which a pane shows no more than a title and one line."""
 
 
 class ReplayPanes(Container):
@@ -89,11 +91,22 @@ class ReplayPanes(Container):
         self.details.show_stop(stop, before, level, report)
 
     def open_pane(self, name: str) -> None:
-        """Focus a pane; zoom it if another one is zoomed, show the steps instead of the source."""
+        """Focus a pane; zoom it if another one is zoomed, or if it has no room beside the others.
+
+        On low terminals, the steps are shown instead of the source.
+        """
         if self.zoomed:
             self._zoom(name)
         self.set_class(name == "steps" and not self.has_class("tall"), "show-steps")
-        self.query_one(f"#{name}", Widget).focus()
+        pane = self.query_one(f"#{name}", Widget)
+        pane.focus()
+
+        def zoom_without_room() -> None:
+            shown = pane.region.intersection(self.region).height
+            if not self.zoomed and pane.has_focus and shown <= LEAST:
+                self._zoom(name)
+
+        self.call_after_refresh(zoom_without_room)
 
     def toggle_zoom(self) -> None:
         """Zoom the focused pane to the whole screen, or undo the zoom."""
