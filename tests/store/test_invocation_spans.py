@@ -13,14 +13,15 @@ from playhead.record.query_batch import parse_batch, run_batch
 from playhead.store.answers import Answer
 from playhead.store.attempt_counts import ATTEMPTS_OF
 from playhead.store.database import Store
-from playhead.store.invocation_spans import ANY_TIME, OF_INVOCATION, read_narrowed
+from playhead.store.invocation_spans import ANY_TIME, IN_ORDER, OF_INVOCATION, read_narrowed
 from playhead.store.query import to_json_rows, to_rows
 from playhead.store.query_limits import DEFAULT_LIMITS
 from playhead.store.span_invocations import inherit_invocations
 from playhead.store.span_writer import SpanRow, SpanWriter
 from playhead.store.tables import SPAN_COLUMNS
 
-SQL = f"SELECT span_id, start_unix_nano{OF_INVOCATION}5000"
+SQL = f"SELECT span_id, start_unix_nano{OF_INVOCATION}{IN_ORDER}5000"
+COUNT = f"SELECT count(*) AS n{OF_INVOCATION}"
 TRACE = "a" * 32
 START = list(SPAN_COLUMNS).index("start_unix_nano")
 
@@ -145,11 +146,15 @@ def test_other_queries_are_left_as_they_are(spans: Spans) -> None:
         (SQL, ["inv_1", 0, 9]),
         (SQL, []),
         (SQL + " -- 5", ["inv_1", *ANY_TIME]),
+        (COUNT + " OR true", ["inv_1", *ANY_TIME]),
+        (COUNT + "0", ["inv_1", *ANY_TIME]),
         (SQL.replace("spans", "all_spans"), ["inv_1", *ANY_TIME]),
     ):
         read_narrowed(spans.store.kept, sql, params, asked.append)
         assert asked == [params]
         asked.clear()
+    read_narrowed(spans.store.kept, COUNT, ["inv_1", *ANY_TIME], lambda p: asked.append(p) or 1)
+    assert asked == [["inv_1", 50, 50]]
 
 
 def test_a_batch_reads_between_kept_times(spans: Spans, monkeypatch: pytest.MonkeyPatch) -> None:

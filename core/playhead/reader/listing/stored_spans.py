@@ -11,7 +11,7 @@ from playhead.journal.llm_calls import ATTRIBUTES
 from playhead.model import Span
 from playhead.reader.listing.rows import SPAN_COLUMNS, SharedTexts, span_of
 from playhead.record.client import StoreClient
-from playhead.store.invocation_spans import ANY_TIME, OF_INVOCATION
+from playhead.store.invocation_spans import ANY_TIME, IN_ORDER, OF_INVOCATION
 
 __all__ = ["OUTLINE_BYTES", "StoredSpans"]
 
@@ -75,7 +75,6 @@ def _some(document: str, prefix: str, chosen: Sequence[str]) -> str:
 _WHOLE = ", ".join(SPAN_COLUMNS)
 _FOLLOWING = (
     " FROM spans WHERE invocation_id = ? AND (start_unix_nano, span_id, trace_id) > (?, ?, ?)"
-    " ORDER BY start_unix_nano, span_id, trace_id LIMIT "
 )
 _OUTLINE = ", ".join(_outline().get(name, name) for name in SPAN_COLUMNS)
 
@@ -90,9 +89,8 @@ class StoredSpans:
     async def size(self, invocation_id: str) -> int:
         """Return the size of the attributes and events of an invocation's spans, in bytes."""
         [row] = await self._client.rows(
-            "SELECT sum(strlen(attributes) + strlen(events)) AS size FROM spans"
-            " WHERE invocation_id = ?",
-            [invocation_id],
+            f"SELECT sum(strlen(attributes) + strlen(events)) AS size{OF_INVOCATION}",
+            [invocation_id, *ANY_TIME],
         )
         return int(row["size"] or 0)
 
@@ -116,7 +114,7 @@ class StoredSpans:
         end, place = OF_INVOCATION, list[Any](ANY_TIME)
         while True:
             rows = await self._client.rows(
-                f"SELECT {columns}{end}{SPANS_AT_ONCE}", [invocation_id, *place]
+                f"SELECT {columns}{end}{IN_ORDER}{SPANS_AT_ONCE}", [invocation_id, *place]
             )
             found += await asyncio.to_thread(make, rows) if len(rows) > LARGE else make(rows)
             if len(rows) < SPANS_AT_ONCE:
