@@ -41,7 +41,7 @@ class Committed:
     traces: set[str] = field(default_factory=set[str])
     """Traces in which spans may still inherit invocations."""
     invocations: set[str] = field(default_factory=set[str])
-    """Invocations of the new spans."""
+    """Invocations of the spans."""
     problem: str | None = None
     """Why a request was set aside, or why the store was not checkpointed."""
     checkpointed: bool = False
@@ -148,21 +148,20 @@ class Committer:
 
     def _write(self, decoded: ArrowTable) -> Committed:
         spans, unlinked = inherit_within(decoded)
-        committed = Committed()
+        committed = Committed(invocations=set(spans.column("invocation_id").unique().to_pylist()))
+        committed.invocations.discard(None)
         rest, room = spans, self._writer.room
         if room <= rest.num_rows:
-            self._add(rest.slice(0, room), committed)
+            self._add(rest.slice(0, room))
             self._checkpoint_group(committed)
             rest = rest.slice(room)
-        self._add(rest, committed)
+        self._add(rest)
         traces = spans.column("trace_id").filter(pc.is_valid(spans.column("invocation_id")))
         committed.traces = self._open_traces.changed(traces.unique().to_pylist(), unlinked)
         return committed
 
-    def _add(self, spans: ArrowTable, committed: Committed) -> None:
-        written = self._writer.write_table(spans)
-        self.repeated += written.repeated
-        committed.invocations |= written.invocations
+    def _add(self, spans: ArrowTable) -> None:
+        self.repeated += self._writer.write_table(spans).repeated
 
     def _checkpoint_group(self, committed: Committed) -> None:
         """Checkpoint a row group that has just become full; later ones would merge it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import duckdb
@@ -63,8 +63,6 @@ class Written:
     """Number of pending spans that finished ones replaced."""
     repeated: int = 0
     """Number of spans that were already in the store, or in its archive."""
-    invocations: set[str] = field(default_factory=set[str])
-    """Ids of the invocations that the new rows belong to."""
 
 
 def span_table(rows: Sequence[SpanRow]) -> ArrowTable:
@@ -166,7 +164,6 @@ class SpanWriter:
         written.new = sent - written.finished - written.repeated
         self._added += written.new
         self._open_rows += fresh.num_rows
-        written.invocations = set(fresh.column("invocation_id").unique().to_pylist()) - {None}
         self._ids.add([number for number in numbers if number not in stored] if stored else numbers)
         return written
 
