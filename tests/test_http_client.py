@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+from collections.abc import Generator
 from typing import Any
 
 import httpx
@@ -233,5 +234,64 @@ async def test_a_plain_answer_that_never_ends_has_a_deadline(part: bytes) -> Non
         with pytest.raises(httpx.ReadTimeout):
             await client.get(url)
     await done.wait()
+    server.close()
+    await server.wait_closed()
+
+
+@pytest.mark.parametrize("base", ["", "http://127.0.0.1:9", "http://127.0.0.1:9/path/"])
+@pytest.mark.parametrize("url", ["/a b/ü?q=%20", "/changes?since=a-1", "http://h:3/query"])
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"json": {"a": 1}, "headers": {"Accept": "x/y"}}, {"content": b"abc", "timeout": 3},
+     {"params": {"a": "b"}}, {"content": None, "timeout": None}],
+)  # fmt: skip
+def test_requests_to_a_plain_server_are_those_of_httpx(
+    base: str, url: str, options: dict[str, Any]
+) -> None:
+    common: dict[str, Any] = {"base_url": base, "headers": {"Authorization": "Bearer t"}}
+    made = [
+        client.build_request("POST", url, **options)
+        for client in (HttpClient(transport=PlainTransport(), **common),
+                       httpx.AsyncClient(**common))
+    ]  # fmt: skip
+    plain, usual = made
+    assert plain.url == usual.url
+    assert plain.headers == usual.headers
+    assert plain.extensions == usual.extensions
+    assert plain.read() == usual.read()
+
+
+class TwoSteps(httpx.Auth):
+    """Signs a request after the server has asked for it."""
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response]:
+        response = yield request
+        assert response.request is request
+        if response.status_code == 401:
+            request.headers["authorization"] = "signed"
+            yield request
+
+
+async def test_a_plain_server_gets_the_signature_that_it_asks_for() -> None:
+    async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).lower()
+        signed = b"authorization: signed" in head or b"authorization: basic dtpw" in head
+        writer.write(
+            b"HTTP/1.1 %d X\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+            % (200 if signed else 401)
+        )
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(ask, "127.0.0.1", 0)
+    place = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with HttpClient(transport=PlainTransport(), auth=TwoSteps(), trust_env=False) as client:
+        assert (await client.get(f"http://{place}")).status_code == 200
+    async with HttpClient(transport=PlainTransport(), trust_env=False) as client:
+        assert (await client.get(f"http://u:p@{place}")).status_code == 200
+        answer = await client.get(f"http://{place}")
+        assert answer.status_code == 401
+        with pytest.raises(httpx.HTTPStatusError):
+            answer.raise_for_status()
     server.close()
     await server.wait_closed()

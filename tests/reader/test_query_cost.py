@@ -13,6 +13,8 @@ from playhead.reader.invocation.payloads import MAX_BYTES
 from playhead.reader.reader import Reader
 from playhead.restate.client import RestateClient
 
+from waiting import until_async  # isort: skip
+
 PAYLOAD = re.compile(r"\b(raw|entry_json|value|value_utf8|completion_success_value)\b|\*")
 STATUSES = ("running", "backing-off", "ready", "suspended", "paused", "succeeded", "failed",
             "killed", "cancelled", "pending", "scheduled")  # fmt: skip
@@ -129,3 +131,24 @@ async def test_reasons_cost_a_bounded_number_of_queries_by_id(
     await reader.invocations(limit=50, status="suspended", text="naps")
     assert len(wire.sql) == without, "unchanged rows are not read again"
     await reader.close()
+
+
+async def test_the_row_of_an_ended_invocation_is_not_read_twice_at_once(
+    handlers: Any, restate: RestateServer, reader: Reader, wire: Wire
+) -> None:
+    """A list reads it when it has ended, and a moment later again, with its figures."""
+    id_ = handlers.finish("every/everything", {"key": "twice"})
+    (row,) = (await reader.refresh([id_])).rows
+    asked = len(wire.sql)
+    (again,) = (await reader.refresh([id_], figures=True)).rows
+    assert (again.id, again.status, again.cluster) == (row.id, row.status, row.cluster)
+    assert not [sql for sql in wire.sql[asked:] if "sys_invocation " in sql]
+    assert len((await reader.refresh([id_])).rows) == 1
+    async with httpx.AsyncClient(base_url=restate.admin_url) as http:
+        (await http.patch(f"/invocations/{id_}/purge")).raise_for_status()
+
+    async def is_deleted() -> bool:
+        return not (await reader.refresh([id_])).rows
+
+    await until_async(is_deleted)
+    assert not (await reader.refresh([id_], figures=True)).rows, "it was deleted"

@@ -13,6 +13,7 @@ import httpx
 import pytest
 from playhead.errors import QueryError, QueryLimitError
 from playhead.http_client import HttpClient
+from playhead.reader.reader import Reader
 from playhead.record import api, endpoint, query_batch, shared_requests
 from playhead.record.client import StoreClient, connect
 from playhead.record.recorder import Recorder, open_recorder
@@ -236,3 +237,15 @@ async def test_many_queries_are_sent_in_several_requests() -> None:
 
 def test_clients_send_as_many_queries_as_the_recorder_accepts() -> None:
     assert shared_requests.MOST_QUERIES == query_batch.MOST_QUERIES
+
+
+async def test_totals_take_few_requests(
+    version: str, recorder: Recorder, source: StoreClient, paths: list[str]
+) -> None:
+    """A list reads them every few seconds while something changes."""
+    with recorder.store.transaction() as connection:
+        connection.execute("UPDATE invocations SET created_at = now()")
+    totals = await Reader(None, source).totals()
+    assert totals.invocations == 2
+    if version == "this version":
+        assert paths == ["/queries", "/queries", "/query"], "the copy, the models, the totals"

@@ -197,3 +197,30 @@ async def test_the_figures_of_a_title_are_left_out_and_never_cut(stage: Any) -> 
         await s.until(lambda: s.text.splitlines()[0].strip() == "Agents  20 LLM calls")
         await s.pilot.resize_terminal(120, 24)
         await s.shows("1,234 of unknown cost")
+
+
+async def test_rows_that_are_shown_shortly_after_others_leave_the_ages(
+    stage, drawn: list[str]
+) -> None:
+    """A new invocation is shown at once, and its figures a moment later: two drawings of ages."""
+    now = [NOW]
+    source = hours_old(5)
+    source.rows.append(summary("inv_new", "New/run", "succeeded", 5.7, modified_at=ago(5.7)))
+    async with stage(source, size=(120, 20), now=lambda: now[0]) as s:
+        screen = s.app.screen
+        await s.shows("New/run")
+        await s.until(lambda: screen.totals.everything)
+        await s.pilot.pause()
+        screen._draw_ages = lambda: None  # no tick
+        now[0] += timedelta(seconds=3)
+        screen.show_new()
+        await s.shows(" 8s ")
+        drawn.clear()
+        now[0] += timedelta(seconds=0.4)
+        source.rows[0] = replace(source.rows[0], llm_calls=77, modified_at=NOW)
+        await s.shows("77")
+        now[0] += timedelta(seconds=0.05)
+        assert set(drawn) == {"inv_000"}
+        now[0] += timedelta(seconds=0.3)
+        screen.show_new()
+        await s.shows(" 9s ")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -20,6 +21,11 @@ from playhead.record.shared_requests import together
 
 __all__ = ["PageReader"]
 
+ENDED_SECONDS = 2.0
+"""Time for which the row of an ended invocation is not read again: only a deletion changes it."""
+ENDED_ROWS = 500
+"""Number of such rows that are kept."""
+
 _T = TypeVar("_T")
 
 
@@ -32,6 +38,7 @@ class PageReader:
         self._figures = figures
         self._live = figures.live
         self._stored = figures.stored
+        self._ended = _EndedRows()
 
     async def page(
         self,
@@ -125,10 +132,14 @@ class PageReader:
     async def rows(self, ids: Sequence[str], *, figures: bool) -> InvocationPage:
         """Return the current rows of these invocations; see `Reader.refresh`."""
         missing: list[str] = []
-        live = await try_read(self._live.rows(ids) if self._live else None, missing)
+        kept = self._ended.of(ids) if figures else {}
+        asked = [id_ for id_ in ids if id_ not in kept]
+        read = self._live.rows(asked) if self._live and (asked or not kept) else None
+        live = await try_read(read, missing) if read or not kept else ()
         if live is None:
             return InvocationPage((), more=False, missing=tuple(missing))
-        raw: dict[str, Mapping[str, Any]] = {str(row["id"]): row for row in live}
+        raw: dict[str, Mapping[str, Any]] = {**kept, **{str(row["id"]): row for row in live}}
+        self._ended.keep(asked, live)
         rows = {id_: invocation_of(row, "live") for id_, row in raw.items()}
         deleted = [id_ for id_ in ids if id_ not in rows]
         stored = await try_read(
@@ -142,3 +153,26 @@ class PageReader:
         if figures:
             found = await self._figures.add(found, raw, missing)
         return InvocationPage(tuple(found), more=False, missing=tuple(missing), sources=("live",))
+
+
+class _EndedRows:
+    """Rows of ended invocations that the server returned a moment ago."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, tuple[float, Mapping[str, Any]]] = {}
+
+    def of(self, ids: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+        """Return the rows that are new enough, by id."""
+        since = time.monotonic() - ENDED_SECONDS
+        found = {id_: self._rows[id_] for id_ in ids if id_ in self._rows}
+        return {id_: row for id_, (at, row) in found.items() if at >= since}
+
+    def keep(self, asked: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
+        """Keep what a read of these ids returned, and nothing of the others among them."""
+        if len(self._rows) > ENDED_ROWS:
+            self._rows.clear()
+        for id_ in asked:
+            self._rows.pop(id_, None)
+        now = time.monotonic()
+        ended = (row for row in rows if row.get("status") == "completed")
+        self._rows.update({str(row["id"]): (now, row) for row in ended})

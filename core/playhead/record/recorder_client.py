@@ -6,6 +6,7 @@ import hmac
 import secrets
 from collections.abc import Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 import httpx
 
@@ -108,11 +109,9 @@ class RecorderClient:
 
     async def changes(self, since: str | None, wait: float) -> Changes | None:
         """Return what changed in the store since a position."""
-        params = {"wait": str(wait)} | ({"since": since} if since else {})
+        asked = urlencode({"wait": str(wait)} | ({"since": since} if since else {}))
         try:
-            response = await self._http.get(
-                "/changes", params=params, timeout=wait + HEALTH_SECONDS
-            )
+            response = await self._http.get(f"/changes?{asked}", timeout=wait + HEALTH_SECONDS)
             if response.status_code == 404:  # a recorder of an earlier version
                 return None
             return parse_changes(response.raise_for_status().json())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import re
 import time
 from collections.abc import Awaitable, Callable
@@ -85,6 +86,7 @@ class RestateClient:
         self._timeout = timeout
         self._waiting: dict[object, float] = {}
         self._cluster: tuple[str, float] | None = None
+        self._answered_at: float | None = None
         self._gone = False
         """Whether the server has not answered for a while."""
         if auth_token:
@@ -120,6 +122,11 @@ class RestateClient:
         now = time.monotonic()
         return now - min(self._waiting.values(), default=now)
 
+    @property
+    def answered_seconds(self) -> float:
+        """Seconds since the last query was answered; infinite before that."""
+        return math.inf if self._answered_at is None else time.monotonic() - self._answered_at
+
     async def query(self, sql: str) -> list[dict[str, Any]]:
         """Run a query and return its rows, from JSON.
 
@@ -136,6 +143,7 @@ class RestateClient:
                 f"The answer of {self.admin_url} to a query has no rows",
                 "Is this Restate's admin API (port 9070 by default)?",
             ) from error
+        self._answered_at = time.monotonic()
         return rows
 
     async def query_arrow(self, sql: str) -> Any:

@@ -71,8 +71,10 @@ class InvocationsScreen(ListViews):
         Binding("S", "reverse", "Reverse order", show=False),
     ]
     FILTER_HINT = FILTER_HINT
-    FRESH_SECONDS = 0.5
-    """Time after new rows were shown in which ages are not drawn again: they were drawn, too."""
+    AGES_SECONDS = 1.0
+    """Pause between two drawings of ages; new rows draw them, too."""
+    AGES_SLACK = 0.15
+    """Time for which ages wait for new rows, which arrive about as often in a busy list."""
 
     def __init__(self, dashboard: Dashboard) -> None:
         super().__init__(dashboard)
@@ -107,7 +109,17 @@ class InvocationsScreen(ListViews):
         self.show_age()
         if not self.reads:
             self.show()
-        if self.in_sight() and self.listing.seconds_since_refresh >= self.FRESH_SECONDS:
+        if not self.in_sight():
+            return
+        left = self.AGES_SECONDS - self.listing.seconds_since_refresh
+        if left > 0:
+            self.set_timer(left + self.AGES_SLACK, self._draw_ages)
+        else:
+            self._draw_ages()
+
+    def _draw_ages(self) -> None:
+        """Draw ages again, unless new rows have drawn them meanwhile."""
+        if self.in_sight() and self.listing.seconds_since_refresh >= self.AGES_SECONDS:
             self.listing.refresh_changed()
 
     def show_age(self) -> None:
@@ -143,9 +155,17 @@ class InvocationsScreen(ListViews):
 
     def show_new(self) -> None:
         """Show what was read; in a list of the newest, a cursor on the first row stays there."""
+        self._show_counts()
+        self.show(stay_at_top=self.list_query.order.newest_first and self.held_rows is None)
+
+    def show_totals(self) -> None:
+        """Show the totals; they are no part of the rows."""
+        self._show_counts()
+        self._show_chips()
+
+    def _show_counts(self) -> None:
         header = self.query_one(ListHeader)
         header.show_counts(self.cache.rows, self.totals.everything, more=self.cache.more)
-        self.show(stay_at_top=self.list_query.order.newest_first and self.held_rows is None)
 
     def show(self, *, stay_at_top: bool = False) -> None:
         """Show the rows that match the query, and chips for the active filters and modes."""

@@ -178,6 +178,11 @@ class ListReads(PollingScreen):
         raise NotImplementedError
 
     @abstractmethod
+    def show_totals(self) -> None:
+        """Show the totals."""
+        raise NotImplementedError
+
+    @abstractmethod
     def show_age(self) -> None:
         """Show how old the rows are."""
         raise NotImplementedError
@@ -339,7 +344,7 @@ class ListReads(PollingScreen):
         """Show the totals."""
         if message.totals is not self.totals:
             self.totals = message.totals
-            self.show_new()
+            self.show_totals()
 
     def on_rows_read(self, message: RowsRead) -> None:
         """Show the rows that were read by id, and request their figures."""
@@ -350,6 +355,8 @@ class ListReads(PollingScreen):
             else:
                 age.failed()
         self.show_age()
+        if not update.rows and not update.gone:
+            return
         changed = self.cache.refresh(update.rows, update.gone, update.started)
         if changed:
             self.changes += 1
@@ -373,6 +380,8 @@ class ListReads(PollingScreen):
             return
         self.changes += 1
         ids = [change.invocation_id for change in message.changes.changes]
+        if len(ids) <= FEW and not self.copying:
+            self._changed.postpone()  # the recorder has just looked
         known = [id_ for id_ in ids if self.cache.get(id_)]
         unknown = [id_ for id_ in ids if self.cache.is_new(id_)]
         # A recorder that catches up reports thousands of old invocations.

@@ -16,6 +16,7 @@ from textual.message import Message
 from textual.screen import ModalScreen, Screen
 from textual.widget import Widget
 
+from playhead_tui.drawing.sparse_compositor import SparseCompositor
 from playhead_tui.interfaces import Dashboard
 from playhead_tui.sources.ages import SourceAge
 from playhead_tui.sources.poller import Poller
@@ -82,6 +83,7 @@ class PollingScreen(Screen[None]):
 
     def __init__(self, dashboard: Dashboard) -> None:
         super().__init__()
+        self._compositor = SparseCompositor()
         self.dashboard = dashboard
         self.poller: Poller[Any] | None = None
         self.age = SourceAge(dashboard.now)

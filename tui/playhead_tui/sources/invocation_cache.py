@@ -44,6 +44,8 @@ class InvocationCache:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._known: dict[str, KnownRow] = {}
+        self._rows: tuple[Invocation, ...] | None = None
+        """`rows` since the last change."""
         self._outside: dict[str, datetime | None] = {}
         """Invocations older than the pages read, with their `modified_at`."""
         self._edges: list[Invocation] = []
@@ -62,7 +64,11 @@ class InvocationCache:
     @property
     def rows(self) -> tuple[Invocation, ...]:
         """The rows of the pages that were read, without a gap, in no particular order."""
-        return tuple(known.row for known in self._known.values() if not self._is_outside(known.row))
+        if self._rows is None:
+            end = _age(self._end) if self.more and self._end else None
+            rows = (known.row for known in self._known.values())
+            self._rows = tuple(row for row in rows if end is None or _age(row) >= end)
+        return self._rows
 
     @property
     def all_rows(self) -> tuple[Invocation, ...]:
@@ -129,7 +135,7 @@ class InvocationCache:
     def update(self, update: CacheUpdate) -> None:
         """Store the rows that were read, and drop rows that no longer exist."""
         newest = update.newest
-        self._loaded = True
+        self._loaded, self._rows = True, None
         self._replace(newest, None, update.started)
         if newest.rows:
             self._edges[:1] = [newest.rows[-1]]
@@ -156,6 +162,7 @@ class InvocationCache:
             The ids of the rows that are new or different.
         """
         changed: set[str] = set()
+        self._rows = None
         for id_ in gone:
             known = self._known.get(id_)
             if known and known.read < started:
@@ -177,11 +184,13 @@ class InvocationCache:
 
     def add_found(self, rows: Iterable[Invocation], started: float) -> None:
         """Store the rows that a search found; they may be older than the pages."""
+        self._rows = None
         for row in rows:
             self._store(row, started)
 
     def drop_outside(self) -> None:
         """Drop rows older than the pages, which only a search had found."""
+        self._rows = None
         for row in [known.row for known in self._known.values()]:
             if self._is_outside(row):
                 del self._known[row.id]
@@ -189,7 +198,7 @@ class InvocationCache:
 
     def add_figures(self, rows: Iterable[Invocation], started: float) -> bool:
         """Store known rows that were read with their figures; return whether one is different."""
-        changed = False
+        changed, self._rows = False, None
         for row in rows:
             if known := self._known.get(row.id):
                 self._store(row, started)

@@ -31,6 +31,12 @@ EXACT_SECONDS = 10
 """Age up to which each second is shown."""
 AGE_STEP = 5
 """Seconds by which older ages, up to a minute, change."""
+STILL = ("status", "target", "reason", "attempts", "llm_calls", "tokens", "cost")
+"""Columns that do not change with the time."""
+CELLS_KEPT = 400
+"""Number of rows whose cells are kept."""
+AGES_KEPT_SECONDS = 0.5
+"""Time for which ages stay as they were counted."""
 _FIGURES = ("cost", "tokens", "llm_calls", "attempts", "duration", "age")
 _LEFT_OUT = (
     "reason", *NARROW_FIRST[: NARROW_FIRST.index("llm_calls")], *_FIGURES,
@@ -64,6 +70,8 @@ class InvocationList(RowsView[Invocation]):
         """Columns that were chosen, in order; the usual ones if empty."""
         self._last_mark: str | None = None
         self._priced = False
+        self._cells: dict[str, tuple[Invocation, object, dict[str, Sequence[Segment]]]] = {}
+        """Cells that do not change with the time, by id, and what they were drawn from."""
 
     def show_rows(self, rows: Sequence[Invocation], *, stay_at_top: bool = False) -> None:
         """Show rows; the cost has a column if the price of any model is known."""
@@ -105,14 +113,18 @@ class InvocationList(RowsView[Invocation]):
         self.refresh()
 
     def refresh_changed(self) -> None:
-        """Draw the lines again that look different now."""
-        self._at = self.now()
+        """Draw the lines again that look different now.
+
+        Rows that are shown shortly after each other leave the ages: each age is a line to draw.
+        """
+        if self.seconds_since_refresh >= AGES_KEPT_SECONDS:
+            self._at = self.now()
         super().refresh_changed()
 
     @property
     def seconds_since_refresh(self) -> float:
-        """Seconds since the time from which the ages on screen are counted."""
-        return (self.now() - self._at).total_seconds()
+        """Seconds between now and the time from which the ages on screen are counted."""
+        return abs((self.now() - self._at).total_seconds())
 
     def look_of(self, row: Invocation) -> object:
         """Return the texts of a row that change with the time."""
@@ -192,6 +204,7 @@ class InvocationList(RowsView[Invocation]):
         """Draw the columns; without one for the reason, it replaces figures."""
         layout = self.layout_for(width)
         inline = self._inline_reason(row, layout)
+        cells_of = self._cells_of(row, (palette, tuple(layout.items())))
         for place, (name, cells) in enumerate(layout.items()):
             if inline and name in inline:
                 if name == inline[0]:
@@ -199,8 +212,21 @@ class InvocationList(RowsView[Invocation]):
                     yield Segment("  ")
                     yield self._reason(row, room, palette)
                 continue
-            yield Segment(_gap(name, place))
-            yield from self._cell(row, name, cells, palette)
+            drawn = cells_of.get(name)
+            if drawn is None:
+                drawn = (Segment(_gap(name, place)), *self._cell(row, name, cells, palette))
+                if name in STILL or (name == "duration" and row.ended):
+                    cells_of[name] = drawn
+            yield from drawn
+
+    def _cells_of(self, row: Invocation, frame: object) -> dict[str, Sequence[Segment]]:
+        """Return the cells of a row that were drawn before and are the same now."""
+        known = self._cells.get(row.id)
+        if known is None or known[0] is not row or known[1] != frame:
+            if len(self._cells) > CELLS_KEPT:
+                self._cells.clear()
+            known = self._cells[row.id] = row, frame, {}
+        return known[2]
 
     def _inline_reason(self, row: Invocation, layout: dict[str, int]) -> Sequence[str]:
         """Return the last columns of figures, if they make room for the reason."""

@@ -168,8 +168,9 @@ class RowsView(ScrollView, Generic[Row], can_focus=True):
         at_top = stay_at_top and self._cursor == self._wanted and not self.place
         offset = self.place - round(self.scroll_y)
         before, current = self.place, self.current
+        if rows is not self._rows:
+            self._places = dict(zip(self.keys_of(rows), range(len(rows)), strict=True))
         self._rows = rows
-        self._places = dict(zip(self.keys_of(rows), range(len(rows)), strict=True))
         self._resize_content()
         if not rows:
             self._cursor = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -16,10 +17,13 @@ from playhead.reader.listing.minutes import first_minute, live_activity, stored_
 from playhead.reader.listing.removed import RemovedInvocations
 from playhead.reader.listing.totals import live_groups, stored_groups, totals_of
 from playhead.reader.sources import Sources, readable, try_read
+from playhead.record.shared_requests import together
 from playhead.restate import queries
 
 __all__ = ["GroupReader"]
 
+ANSWERED_SECONDS = 1.0
+"""Time after an answer in which the server is not asked whether it answers."""
 NOT_ADDED_UP = (
     "No recorder is running: tokens and cost are not added up, and invocations that the server has "
     "deleted are not counted. Start one with `playhead record`."
@@ -85,10 +89,12 @@ class GroupReader:
                 "wait cannot be used here", "What an invocation waits for is not stored."
             )
         missing = self._sources.absent()
-        copying = await self._sources.copy_problems()
-        # The store has the figures; whether the server answers is known beforehand.
-        active = self._live.client.query(queries.ACTIVE) if self._live else None
-        answers = await try_read(active, missing) is not None
+        counted = self._removed if not wanted.needs_store else None
+        with together():
+            copying, number = await asyncio.gather(
+                self._sources.copy_problems(), counted.number() if counted else _nothing()
+            )
+        answers = await self._server_answers(missing)
         store = self._sources.store
         recording = store is not None and store.recording
         live = self._live if answers else None
@@ -104,12 +110,24 @@ class GroupReader:
         left_out: tuple[str, ...] = ()
         if live and self._removed and not wanted.needs_store:
             uncopied = bool(copying) and await self._sources.copies_nothing()
-            removed, left_out = await readable(self._removed.ids(uncopied=uncopied))
+            removed, left_out = await readable(self._removed.ids(number, uncopied=uncopied))
         incomplete = (*copying, *left_out)
         return _Source(
             live, from_store=True, missing=(*missing, *incomplete), incomplete=incomplete,
             removed=removed,
         )  # fmt: skip
+
+    async def _server_answers(self, missing: list[str]) -> bool:
+        """Return whether the server answers: the store has the figures, so it is not read."""
+        if self._live is None:
+            return False
+        if self._live.client.answered_seconds < ANSWERED_SECONDS:
+            return True
+        return await try_read(self._live.client.query(queries.ACTIVE), missing) is not None
+
+
+async def _nothing() -> None:
+    """Return None."""
 
 
 @dataclass(frozen=True, slots=True)

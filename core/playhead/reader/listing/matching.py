@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,6 +17,7 @@ from playhead.filters.store import (
     stored_only,
 )
 from playhead.record.client import StoreClient
+from playhead.record.shared_requests import together
 from playhead.store.call_table import CALL_TABLE, CALLS, IS_BUILT
 from playhead.store.figures import FIGURES_BUILT
 
@@ -62,15 +64,25 @@ async def matching(
         RecorderError: The store cannot be read.
         QueryError: The store was written by an older recorder.
     """
-    calls = CALLS
-    if priced or counted or wanted.needs_store:
-        try:
-            calls = CALL_TABLE if await client.rows(IS_BUILT) else CALLS
-        except QueryError:  # a store that an older recorder wrote
-            calls = CALLS
-    prices = "[]"
-    if priced or wanted.needs_prices:
-        prices = prices_of(await client.rows(used_models(calls)))
+    calls, prices = CALLS, "[]"
+    needs_prices = priced or wanted.needs_prices
+    if needs_prices or counted or wanted.needs_store:
+        with together():  # whether the table is built is known after the request
+            built, models = await asyncio.gather(
+                client.rows(IS_BUILT),
+                client.rows(used_models(CALL_TABLE) if needs_prices else IS_BUILT),
+                return_exceptions=True,
+            )
+        for failed in (built, models):
+            if isinstance(failed, BaseException) and not isinstance(failed, QueryError):
+                raise failed
+        if isinstance(models, list) and isinstance(built, list) and built:
+            calls = CALL_TABLE
+        elif needs_prices:  # a store that an older recorder wrote, or an archive
+            models = await client.rows(used_models(CALLS))
+        if needs_prices:
+            assert isinstance(models, list)
+            prices = prices_of(models)
     if live is None:
         if within is None and (texts := indexed_texts(wanted)):
             found = await client.search(texts, None, MOST)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from playhead.errors import QueryError, RecorderError
 from playhead.reader.listing.live import LiveInvocations
 from playhead.record.client import StoreClient
 
@@ -45,10 +46,21 @@ class RemovedInvocations:
         self._number = 0
         self._ids: list[str] = []
 
-    async def ids(self, *, uncopied: bool = False) -> tuple[list[str], tuple[str, ...]]:
+    async def number(self) -> int | None:
+        """Return how many were removed from the store; None if it cannot be read."""
+        try:
+            [row] = await self._store.rows(_NUMBER)
+        except (RecorderError, QueryError):  # those who need the number say why
+            return None
+        return int(row["removed"])
+
+    async def ids(
+        self, number: int | None = None, *, uncopied: bool = False
+    ) -> tuple[list[str], tuple[str, ...]]:
         """Return ids that the server may have and the store does not, and what is left out.
 
         Args:
+            number: How many were removed from the store; None to read it.
             uncopied: Whether invocations are missing because nothing is copied.
 
         Raises:
@@ -58,15 +70,17 @@ class RemovedInvocations:
         """
         if uncopied:
             return await self._without_stored(await self._live.ids(MOST + 1), TOO_MANY_UNCOPIED)
-        [row] = await self._store.rows(_NUMBER)
-        if row["removed"] <= 0:
+        if number is None:
+            [row] = await self._store.rows(_NUMBER)
+            number = int(row["removed"])
+        if number <= 0:
             return [], ()
-        if row["removed"] != self._number:
+        if number != self._number:
             [found] = await self._store.rows(_UNTIL)
             if found["until"] is not None:
                 until = datetime.fromtimestamp(found["until"] / 1000, UTC)
                 self._ids = await self._live.ended_until(until, MOST + 1)
-            self._number = row["removed"]
+            self._number = number
         return await self._without_stored(self._ids, TOO_MANY)
 
     async def _without_stored(
