@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import json
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from playhead.errors import ImportFileError
+from playhead.imports import span_files
 from playhead.imports.jaeger_json import jaeger_request
 from playhead.imports.span_files import Problem, follow, read_file
 from playhead.record.otlp_json_encoding import EncodedRequest
@@ -252,3 +257,83 @@ def test_jaeger_json(tmp_path: Path) -> None:
     assert (event.name, event.time_unix_nano) == ("exception", 1_700_000_000_000_003_000)
     assert [a.key for a in event.attributes] == ["exception.message"]
     assert jaeger_request(b"[]") == ExportTraceServiceRequest()
+
+
+def test_files_of_any_size_take_little_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A packed file of some megabytes took 6 GB."""
+    most = 200_000
+    monkeypatch.setattr(span_files, "LARGEST_DOCUMENT", most)
+    monkeypatch.setattr(span_files, "_SKIPPED_BYTES", 1000)
+    good = line("good").encode() + b"\n"
+    endless = b"x" * (2 * most + 7)
+    path = tmp_path / "large.gz"
+    for content, found in (
+        (good + endless + b"\n" + good, ["good", "[large.gz:2]", "good"]),
+        (good + endless, ["good", "[large.gz:2]"]),
+        (endless + b"\n" + good, ["[large.gz:1]", "good"]),
+        (b"\n" + endless + b"\n" + good, ["[large.gz:2]", "good"]),
+        (b"x" * (most - 1) + b"\n" + good, ["[large.gz:1]", "good"]),
+    ):
+        path.write_bytes(gzip.compress(content))
+        sizes: list[int] = []
+        monkeypatch.setattr(span_files, "_open", lambda p, s=sizes: counted(p, s))
+        assert names(read_file(path)) == found
+        assert max(sizes) <= most + 1
+
+
+def counted(path: Path, sizes: list[int]) -> io.BufferedReader:
+    """Open a packed file, and note how much is read of it at once."""
+
+    class Counted(io.BufferedReader):
+        def read(self, size: int | None = -1, /) -> bytes:
+            data = super().read(size)
+            sizes.append(len(data))
+            return data
+
+        def readline(self, size: int | None = -1, /) -> bytes:
+            data = super().readline(size)
+            sizes.append(len(data))
+            return data
+
+    return Counted(gzip.GzipFile(path))  # pyright: ignore[reportArgumentType]
+
+
+def test_messages_without_a_usable_length_end_the_file(tmp_path: Path) -> None:
+    """Zeros were as many empty messages."""
+    body = next(read_file(written(tmp_path / "one.jsonl", line("one").encode())))
+    assert isinstance(body, EncodedRequest)
+    framed = len(body.body).to_bytes(4, "big") + body.body
+    path = written(tmp_path / "spans.pb", framed + bytes(1000) + framed)
+    [_, problem] = read_file(path)
+    assert problem == Problem(f"{path}: message 2", "it is empty, and what follows is not read")
+    written(path, framed + b"\x10\0\0\1" + framed)
+    [_, problem] = read_file(path)
+    assert problem == Problem(f"{path}: message 2", "larger than 256 MiB")
+    written(path, bytes(1000))
+    with pytest.raises(ImportFileError, match="no spans in a known format"):
+        list(read_file(path))
+
+
+def written(path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
+    return path
+
+
+def test_text_of_gigabytes_is_no_protobuf(tmp_path: Path) -> None:
+    """Its first characters were read as the length of a message."""
+    path = written(tmp_path / "large.jsonl", line("one" * 500).encode() + b"\n")
+    with path.open("r+b") as file:
+        file.truncate(3 << 30)
+    found = read_file(path)
+    assert isinstance(next(found), EncodedRequest)
+    cast("Generator[object]", found).close()
+
+
+def test_a_pipe_is_not_followed(tmp_path: Path) -> None:
+    """To open one waits for its writer."""
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    with pytest.raises(ImportFileError, match="is not a file"):
+        next(follow(path))

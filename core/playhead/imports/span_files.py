@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import stat
 import struct
 import time
 import zlib
@@ -29,7 +30,9 @@ _LENGTH = struct.Struct(">I")
 _MESSAGE_START = 0x0A
 """First byte of an ExportTraceServiceRequest, and a line break in text."""
 _START_BYTES = 1024
-LARGEST_LINE = 64 * 1024 * 1024
+_SKIPPED_BYTES = 1 << 20
+LARGEST_DOCUMENT = 256 * 1024 * 1024
+"""Size of the largest line, document or message: packed files may hold any number of bytes."""
 POLL_SECONDS = 0.2
 
 
@@ -81,24 +84,43 @@ def _json(path: Path, file: IO[bytes], start: bytes) -> Source:
             f"{path} has no spans in a known format",
             "Known formats: OTLP/JSON lines, OTLP protobuf, Jaeger JSON.",
         )
-    first = file.readline(LARGEST_LINE)
+    first = file.readline(LARGEST_DOCUMENT)
     try:
         parse_traces(first)
     except MalformedRequestError:
-        rest = file.read()
+        rest = file.read(LARGEST_DOCUMENT + 1 - len(first))
         if not rest.strip():
             yield from _line(first, f"{path}:1")
             return
-        try:
-            yield from _document(first + rest, str(path))
-        except MalformedRequestError:
-            file.seek(0)  # lines, of which the first one is bad
+        if len(first) + len(rest) <= LARGEST_DOCUMENT:
+            try:
+                yield from _document(first + rest, str(path))
+            except MalformedRequestError:
+                pass  # lines, of which the first one is bad
+            else:
+                return
+        del rest
+    file.seek(0)
+    for number, line in enumerate(_lines(file), 1):
+        if line is None:
+            yield _too_large(f"{path}:{number}")
         else:
-            return
-    else:
-        file.seek(0)
-    for number, line in enumerate(file, 1):
-        yield from _line(line, f"{path}:{number}")
+            yield from _line(line, f"{path}:{number}")
+
+
+def _lines(file: IO[bytes]) -> Iterator[bytes | None]:
+    """Yield the lines; None for those that are too large."""
+    while line := file.readline(LARGEST_DOCUMENT + 1):
+        if len(line) <= LARGEST_DOCUMENT:
+            yield line
+            continue
+        while line and not line.endswith(b"\n"):
+            line = file.readline(_SKIPPED_BYTES)
+        yield None
+
+
+def _too_large(place: str) -> Problem:
+    return Problem(place, f"larger than {LARGEST_DOCUMENT >> 20} MiB")
 
 
 def _line(line: bytes, place: str) -> Source:
@@ -149,10 +171,13 @@ def _count(request: ExportTraceServiceRequest) -> int:
 
 def _is_framed(start: bytes, file: IO[bytes]) -> bool:
     """Return whether the file may begin with the length of a message."""
-    size = file.seek(0, os.SEEK_END)
-    file.seek(0)
     length = _LENGTH.unpack(start[: _LENGTH.size].ljust(_LENGTH.size, b"\xff"))[0]
-    return length <= size - _LENGTH.size
+    if not 0 < length <= LARGEST_DOCUMENT:  # text is read as a larger number
+        return False
+    file.seek(length + _LENGTH.size - 1)
+    is_long = bool(file.read(1))
+    file.seek(0)
+    return is_long
 
 
 def _protobuf(path: Path, file: IO[bytes]) -> Source:
@@ -160,8 +185,10 @@ def _protobuf(path: Path, file: IO[bytes]) -> Source:
     if _first_byte(file) != bytes([_MESSAGE_START]):
         yield from _messages(path, file)
         return
-    body = file.read()
+    body = file.read(LARGEST_DOCUMENT + 1)
     try:
+        if len(body) > LARGEST_DOCUMENT:
+            raise DecodeError
         yield _protobuf_request(body)
     except DecodeError:
         # Text may begin with a line break, which is also the first byte of a message.
@@ -180,8 +207,15 @@ def _messages(path: Path, file: IO[bytes]) -> Source:
     while header := file.read(_LENGTH.size):
         number += 1
         place = f"{path}: message {number}"
-        body = file.read(_LENGTH.unpack(header)[0]) if len(header) == _LENGTH.size else b""
-        if len(header) < _LENGTH.size or len(body) < _LENGTH.unpack(header)[0]:
+        size = _LENGTH.unpack(header)[0] if len(header) == _LENGTH.size else None
+        if size == 0:
+            yield Problem(place, "it is empty, and what follows is not read")
+            return
+        if size is not None and size > LARGEST_DOCUMENT:
+            yield _too_large(place)  # what follows is not found
+            return
+        body = file.read(size) if size is not None else b""
+        if size is None or len(body) < size:
             yield Problem(place, "the file ends in the middle of a message")
             return
         try:
@@ -215,6 +249,9 @@ def follow(
                 for line in lines:
                     number += 1
                     yield from _line(line, f"{path}:{number}")
+                if len(rest) > LARGEST_DOCUMENT:
+                    yield _too_large(f"{path}:{number + 1}")
+                    rest = b""  # its end is reported as a line that cannot be read
             if file is not None and rotated:
                 # Read after it was seen under another name: nothing can follow.
                 yield from _line(rest, f"{path}:{number + 1}")
@@ -230,6 +267,8 @@ def follow(
 
 def _open_if_there(path: Path) -> IO[bytes] | None:
     try:
+        if not stat.S_ISREG(path.stat().st_mode):  # to open a pipe would wait for its writer
+            raise ImportFileError(f"{path} is not a file", "Check the path.")
         return path.open("rb")
     except FileNotFoundError:
         return None
