@@ -90,6 +90,17 @@ ATTACKS = (
         ("tests/store/test_query.py", "tests/record/test_query_slots.py"),
     ),
     Attack(
+        "answers of queries that are large, or that nobody reads",
+        "they share a memory of their own, and are given up",
+        ("tests/store/test_answers.py", "tests/record/test_large_answers.py"),
+    ),
+    Attack(
+        "pipes, folders and links in place of the recorder's files; imports of packed bombs, "
+        "zeros, endless lines",
+        "nothing waits for them or writes through them; memory is bounded",
+        ("tests/record/test_strange_files.py", "tests/imports/test_span_files.py"),
+    ),
+    Attack(
         "malformed OTLP and queries",
         "400 or INVALID_ARGUMENT; nothing is stored",
         (

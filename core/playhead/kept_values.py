@@ -8,6 +8,8 @@ import os
 from pathlib import Path
 from typing import Any, cast
 
+from playhead.regular_file import read_regular
+
 __all__ = ["KeptValues"]
 
 MOST = 100
@@ -27,7 +29,7 @@ class KeptValues:
         self._values: dict[str, Any] = {}
         if path is not None:
             with contextlib.suppress(OSError, ValueError, RecursionError):
-                document: Any = json.loads(path.read_text(encoding="utf-8"))
+                document: Any = json.loads(read_regular(path))
                 if isinstance(document, dict):
                     self._values = cast("dict[str, Any]", document)
 

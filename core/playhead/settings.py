@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import platformdirs
 
 from playhead.errors import SettingsError
+from playhead.regular_file import read_regular
 from playhead.text import without_password
 
 __all__ = ["Settings", "load", "require_header_token"]
@@ -113,7 +114,7 @@ def load(
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text())
+        return tomllib.loads(read_regular(path).decode())
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 from playhead.replay import app_process
+from playhead.replay.child import confinement
 from playhead.replay.sandbox import launch
 from playhead.replay.sandbox.folders import Folders
 from playhead.replay.sandbox.launch import Launcher, launcher, live_launcher, macos_profile
@@ -122,3 +124,13 @@ def test_a_program_that_fails_is_not_used(macos: Path, tmp_path: Path):
     assert report.verdict == "same"
     assert report.isolation is not None
     assert report.isolation.unavailable["namespaces"] == "sandbox-exec does not work"
+
+
+def test_folders_are_tested_without_files_that_have_no_name(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """macOS has no O_TMPFILE."""
+    monkeypatch.delattr(os, "O_TMPFILE", raising=False)
+    confinement._write_in(str(tmp_path))
+    assert not list(tmp_path.iterdir())
+    assert confinement._refused(lambda: confinement._write_in("/proc/sys"))

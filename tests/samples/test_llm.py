@@ -179,3 +179,12 @@ def test_unknown_prompt_gets_a_default_answer(lab: Lab) -> None:
     answer = httpx.post(f"{lab.llm_url}/v1/chat/completions", json=body).json()
     assert answer["choices"][0]["message"]["content"].startswith("No rule answers this prompt.")
     assert [entry["agent"] for entry in lab.llm_log()] == ["unknown"]
+
+
+async def test_another_name_of_the_machine_is_refused(lab: Lab) -> None:
+    """A web page can give 127.0.0.1 a name of its own."""
+    async with httpx.AsyncClient(trust_env=False) as http:
+        for path in ("/control/log", "/v1/models"):
+            refused = await http.get(lab.llm_url + path, headers={"host": "evil.example"})
+            assert (refused.status_code, refused.text) == (400, "Invalid host header")
+            assert (await http.get(lab.llm_url + path)).status_code == 200

@@ -61,7 +61,9 @@ def new_file(path: Path) -> Generator[IO[bytes]]:
         raise ExportError(f"{path} exists already", "Name another file, or delete this one.")
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        # In a folder of all users, another one may have made a link of this name.
+        temporary.unlink(missing_ok=True)
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except OSError as error:
         raise ExportError(f"{path} cannot be written: {error.strerror}") from error
     try:

@@ -139,7 +139,7 @@ class ManagedProcess:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         output: IO[bytes]
         inherited = {n: v for n, v in os.environ.items() if not n.startswith(self.without)}
-        with self.log.open("ab") as output, _uninterrupted():
+        with open(self.log, "ab", opener=_private) as output, _uninterrupted():
             try:
                 self._process = subprocess.Popen(
                     self.command,
@@ -217,3 +217,8 @@ class ManagedProcess:
 
     def __exit__(self, *exc: object) -> None:
         self.stop()
+
+
+def _private(path: str, flags: int) -> int:
+    """Open a file that only its owner can read if it is created."""
+    return os.open(path, flags, 0o600)

@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from playhead.errors import StoreError
+from playhead.regular_file import read_regular
 
 __all__ = [
     "CLIENT_HEADER",
@@ -89,7 +90,7 @@ def new_token(folder: Path) -> str:
 def read_token(folder: Path) -> str | None:
     """Return the store's token; None when the file is missing, unreadable or has no token."""
     try:
-        found = (folder / TOKEN_FILE).read_text("ascii").strip()
+        found = read_regular(folder / TOKEN_FILE).decode("ascii").strip()
     except (OSError, ValueError):
         return None
     return found if _TOKEN.fullmatch(found) else None
@@ -133,8 +134,8 @@ def remove_endpoint(folder: Path) -> None:
 def read_endpoint(folder: Path) -> RecorderEndpoint | None:
     """Return the published endpoint; its recorder may have been killed since."""
     try:
-        return RecorderEndpoint(**json.loads((folder / ENDPOINT_FILE).read_text()))
-    except (OSError, ValueError, TypeError):
+        return RecorderEndpoint(**json.loads(read_regular(folder / ENDPOINT_FILE)))
+    except (OSError, ValueError, TypeError, RecursionError):
         return None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -37,6 +38,9 @@ def recorder_process(
         free_ports: Take free ports instead of those in the settings; `read_endpoint` returns them.
         journals: Whether to copy journals from the Restate server.
     """
+    with contextlib.suppress(OSError):  # the recorder says it
+        # The folder of the log, in the store, would be created with one for all users.
+        settings.store.mkdir(parents=True, exist_ok=True, mode=0o700)
     ports = {
         "--otlp-grpc-port": settings.otlp_grpc_port,
         "--otlp-http-port": settings.otlp_http_port,

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from playhead.errors import CommitError
+from playhead.regular_file import read_regular
 
 __all__ = ["LogEntry", "RequestLog", "read_entry"]
 
@@ -221,7 +222,7 @@ class RequestLog:
     # Recovery.
 
     def _scan(self, path: Path) -> Iterator[LogEntry]:
-        content = path.read_bytes()
+        content = read_regular(path)
         kept = path.with_suffix(".damaged")
         kept.unlink(missing_ok=True)  # of an earlier scan of the same segment
         at = 0

@@ -15,6 +15,7 @@ import duckdb
 from filelock import FileLock, Timeout
 
 from playhead.errors import StoreError, StoreLockedError
+from playhead.regular_file import is_other
 from playhead.store import schema
 from playhead.store.archive import ARCHIVE, remove_incomplete
 from playhead.store.background import made_in_background
@@ -31,6 +32,7 @@ SPILL = "spill"
 """Folder for parts of a query that exceed the memory limit."""
 MEMORY = "400MB"
 """Memory of the database, for all queries and the write-ahead log together."""
+_MOVE = "Move it away, or choose another folder with --store."
 CHECKPOINT_THRESHOLD = "1GB"
 CHECKPOINT_BYTES = 1 << 20
 """Minimum size of the write-ahead log for a checkpoint."""
@@ -99,7 +101,8 @@ class Store:
                 "Choose a writable folder with --store.",
             ) from error
         # A process that was killed leaves the spilled rows of its queries.
-        shutil.rmtree(folder / SPILL, ignore_errors=True)
+        if (folder / SPILL).is_dir():  # rmtree waits for the writer of a pipe
+            shutil.rmtree(folder / SPILL, ignore_errors=True)
         try:
             self._connection = self._open()
         except BaseException:
@@ -114,6 +117,12 @@ class Store:
         return duckdb.connect(str(self.path), config=self._settings())
 
     def _open(self) -> duckdb.DuckDBPyConnection:
+        for path in (self.path, self.path.with_name(self.path.name + ".wal")):
+            if is_other(path):  # DuckDB would wait for the writer of a pipe
+                raise StoreError(f"{path} is not a file", _MOVE)
+        spill = self.folder / SPILL
+        if spill.exists() and not spill.is_dir():
+            raise StoreError(f"{spill} is not a folder", _MOVE)
         deadline = time.monotonic() + OPEN_SECONDS
         while True:
             try:

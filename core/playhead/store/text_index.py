@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from playhead.regular_file import read_regular
 from playhead.store.background import made_in_background
 from playhead.store.grams import LENGTH, document_texts, grams_of
 from playhead.store.text_documents import Document
@@ -126,7 +127,7 @@ class TextIndex:
     @staticmethod
     def discard(folder: Path) -> None:
         """Remove the index in this folder, so that the next one begins empty."""
-        shutil.rmtree(folder / FOLDER, ignore_errors=True)
+        _remove(folder / FOLDER)
 
     def _writing(self) -> tantivy.IndexWriter:
         """Return the writer, whose threads give way."""
@@ -139,18 +140,23 @@ class TextIndex:
 
     def _read_generation(self) -> int | None:
         try:
-            version, _, number = (self._folder / _NAME).read_text().partition(" ")
+            version, _, number = read_regular(self._folder / _NAME).decode().partition(" ")
             return int(number) if int(version) == VERSION else None
         except (OSError, ValueError):
             return None
 
     def _create(self) -> int:
-        shutil.rmtree(self._folder, ignore_errors=True)
+        _remove(self._folder)
         self._folder.mkdir(mode=0o700, parents=True)
         _open(self._folder)
         number = secrets.randbits(31)
         (self._folder / _NAME).write_text(f"{VERSION} {number}")
         return number
+
+
+def _remove(folder: Path) -> None:
+    if folder.is_dir():  # rmtree waits for the writer of a pipe
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _open(folder: Path) -> tantivy.Index:

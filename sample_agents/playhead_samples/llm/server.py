@@ -6,6 +6,8 @@ import json
 from typing import Any, cast
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -19,6 +21,7 @@ from playhead_samples.llm.request_log import RequestLog
 __all__ = ["create_app"]
 
 MODELS = ("gpt-local", "gpt-local-mini")
+HOSTS = ["127.0.0.1", "localhost"]
 HEADER = "x-playhead-fault"
 """Request header with the kind of fault to inject."""
 INVOCATION_HEADER = "x-invocation-id"
@@ -38,7 +41,9 @@ def create_app() -> ASGIApp:
         Route("/control/counts", server.counts),
         Route("/control/faults", server.faults, methods=["GET", "POST", "DELETE"]),
     ]
-    return fault_injection.ConnectionInScope(Starlette(routes=routes))
+    # A web page can give 127.0.0.1 a name of its own, and would otherwise read the log.
+    hosts = Middleware(TrustedHostMiddleware, allowed_hosts=HOSTS, www_redirect=False)
+    return fault_injection.ConnectionInScope(Starlette(routes=routes, middleware=[hosts]))
 
 
 class _Server:

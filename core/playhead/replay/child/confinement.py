@@ -283,8 +283,13 @@ def _refused(attempt: Callable[[], None], *numbers: int) -> bool:
 
 
 def _write_in(folder: str) -> None:
-    # A file without a name, which disappears when it is closed.
-    os.close(os.open(folder, os.O_TMPFILE | os.O_RDWR, 0o600))
+    # A file without a name, where the system has that: it disappears when it is closed.
+    if hasattr(os, "O_TMPFILE"):
+        os.close(os.open(folder, os.O_TMPFILE | os.O_RDWR, 0o600))
+        return
+    path = Path(folder, f".playhead-{os.getpid()}")
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    path.unlink()
 
 
 def _connect(address: Any, family: int) -> None:
