@@ -31,6 +31,8 @@ IMAGES = Path(CHECKOUT) / "docs" / "images"
 SIZE = (120, 34)
 LOW = (120, 20)
 """Terminal size for screens with few rows."""
+ALL_COLUMNS = (152, 20)
+"""Terminal size for screens with many columns."""
 FONT = "DejaVu Sans Mono"
 WAIT_SECONDS = 60.0
 CODE = "playhead_samples.app:create_app()"
@@ -108,7 +110,7 @@ async def show(settings: Settings, ids: dict[str, str]) -> None:
         await camera.until("You are a weather agent", press="right_square_bracket")
         await camera.take("invocation")
     async with dashboard(settings, ids["Oslo"]) as camera:
-        await camera.until("attempt 3", "Get weather")
+        await camera.until("attempt 3", press="g")  # of many, on a slow machine
         await camera.pilot.press("g", *"jjjjjj")  # to the step whose tries fail
         await camera.until("the station is down")
         await camera.take("failures")
@@ -140,13 +142,15 @@ async def show_tour(settings: Settings, ids: dict[str, str]) -> None:
     """Take the screenshots of the screens that capital letters open."""
     async with dashboard(settings, size=LOW) as camera:
         press, until = camera.pilot.press, camera.until
-        await until("ClaimIntake", "suspended", "backing-off", "403")
+        await until("ClaimIntake", "suspended", "403")
         await press("F")
         await until("recorded,", "Get weather")
+        await camera.pilot.resize_terminal(*ALL_COLUMNS)
         await camera.take("failure-groups")
         await press("escape", "A")
         await until("LLM calls,", "gpt-local")
         await camera.take("agents")
+        await camera.pilot.resize_terminal(*LOW)
         await press("escape", "O")
         await until("ChatAgent/ada", "ClaimIntake/ada")
         await press("G", "enter")

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from playhead import formatting
-from playhead.model import Invocation, Step, Tokens
+from playhead.formatting import tries_line
+from playhead.model import Invocation, Step, Tokens, Wait
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -90,3 +91,17 @@ def test_text_of_any_source_is_safe() -> None:
     assert formatting.one_line("abcdef", 4) == "abc…"
     assert formatting.pretty({"a": "\x1b[2J"}) == '{\n  "a": "\\u001b[2J"\n}'
     assert formatting.pretty(b"\x00\xff") == "2 bytes: 00 ff"
+
+
+def test_the_waits_of_a_step_are_summed_without_the_one_that_lasts() -> None:
+    def line(*ends: float | None) -> str:
+        waits = tuple(
+            Wait(NOW, None if end is None else NOW + timedelta(seconds=end)) for end in ends
+        )
+        step = Step(1, 1, "run", "Command: Run", "Get", "retrying", NOW, None, waits=waits)
+        return tries_line(step).partition(", ")[2]
+
+    assert line() == ""
+    assert line(None) == "1 wait"
+    assert line(1.5) == "1 wait of 1.5s in all"
+    assert line(1.5, 2.0, None) == "2 waits of 3.5s in all, and one now"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import threading
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -35,6 +37,7 @@ from playhead.reader.invocation.time_axis import Axis, extent, idle
 from playhead.reader.invocation.times import Spell, phases_of, times_of
 from playhead.reader.reader import Reader
 from recorded_store import RecordedStore
+from rich.cells import cell_len
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -260,3 +263,22 @@ async def test_a_large_invocation_is_assembled_beside_the_event_loop(
     assert detail is not None
     assert len(detail.spans) == 1
     assert threads == [limit > 0]
+
+
+def test_bars_are_below_each_other_whatever_the_labels_are() -> None:
+    def places(labels: Sequence[str], width: int | None) -> list[int]:
+        """Return the cells at which the bars begin, from the first one."""
+        rows = [
+            replace(row, depth=depth, label=label)
+            for row, depth, label in zip(
+                rows_between(1.0, 1.0, 1.0), (0, 3, 0, 1), labels, strict=True
+            )
+        ]
+        lines = [line.plain for line in waterfall(rows, START, width=width)][-4:]
+        cells = [cell_len(re.split("[━╸]", line)[0]) for line in lines]
+        return [cell - cells[0] for cell in cells]
+
+    labels = ("work", "a label of more than 44 cells, which a pipe gets whole", "東京" * 3, "w")
+    for width in (None, 120):
+        assert places(labels, width) == places("wwww", width)
+    assert len(set(places(labels, None))) == 4

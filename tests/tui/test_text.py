@@ -6,7 +6,7 @@ import json
 
 import pytest
 from playhead.formatting import count, duration, size
-from playhead_tui.drawing.cells import cell, fit, wrap
+from playhead_tui.drawing.cells import cell, clip, fit, wrap
 from playhead_tui.drawing.document import LIMIT, value_lines
 from rich.cells import cell_len
 from rich.style import Style
@@ -84,3 +84,9 @@ def test_values_outside_json_are_shown_as_text() -> None:
     loop.append(loop)
     assert "".join(line.text for line in value_lines(loop))
     assert "3 bytes" in "".join(line.text for line in value_lines({"a": b"abc"}))
+
+
+def test_a_text_that_is_cut_ends_in_dots() -> None:
+    assert clip("a short one", 11) == "a short one"
+    assert clip("a text that is too long", 11) == "a text t..."
+    assert clip(f"a{' ' * 100}b", 20) == "a..."

@@ -217,13 +217,14 @@ def tries_line(step: Step) -> str:
     text = f"{'≥ ' if step.more_tries else ''}{number} {'try' if number == 1 else 'tries'}"
     text += f" ({failed} failed)" if failed else ""
     if step.waits:
-        waits = f"{len(step.waits)} wait{'s' if len(step.waits) > 1 else ''}"
-        ended = [seconds_between(wait.started_at, wait.ended_at) for wait in step.waits]
+        known = (seconds_between(wait.started_at, wait.ended_at) for wait in step.waits)
+        ended = [seconds for seconds in known if seconds is not None]
         most = "at most " if any(wait.at_most for wait in step.waits) else ""
-        open_ = ", one of them now" if None in ended and len(ended) > 1 else ""
-        total = duration(sum(seconds or 0 for seconds in ended))
-        lasting = "" if ended == [None] else f" of {most}{total} in all"
-        text += f", {waits}{lasting}{open_}"
+        if ended:
+            waits = f"{len(ended)} wait{'s' if len(ended) > 1 else ''}"
+            text += f", {waits} of {most}{duration(sum(ended))} in all"
+        if len(ended) < len(step.waits):
+            text += ", and one now" if ended else ", 1 wait"
     return text
 
 

@@ -11,10 +11,15 @@ from rich.style import Style
 
 __all__ = ["cell", "clip", "fit", "wrap"]
 
+DOTS = "..."
+
 
 def clip(text: str, limit: int = 400) -> str:
-    """Return the beginning of a text as one line without control characters."""
-    return " ".join(clean(text[: limit * 2]).split())[:limit]
+    """Return the beginning of a text as one line without control characters; a cut ends in dots."""
+    line = " ".join(clean(text[: limit * 2]).split())
+    if len(line) <= limit and len(text) <= limit * 2:
+        return line
+    return f"{line[: max(0, limit - len(DOTS))]}{DOTS}"
 
 
 def fit(text: str, width: int, *, right: bool = False, ellipsis: str = "…") -> str:
