@@ -10,6 +10,7 @@ import httpx
 import pytest
 from playhead.local import RestateServer
 from playhead.reader.invocation.payloads import MAX_BYTES
+from playhead.reader.listing import live
 from playhead.reader.reader import Reader
 from playhead.restate.client import RestateClient
 
@@ -93,7 +94,7 @@ async def test_opening_one_reads_its_payloads_once(
 
 
 async def test_large_payloads_are_read_on_request(
-    handlers: Any, reader: Reader, wire: Wire
+    handlers: Any, reader: Reader, wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     size = MAX_BYTES // 3
     id_ = handlers.finish("every/large", {"count": 4, "size": size})
@@ -109,6 +110,14 @@ async def test_large_payloads_are_read_on_request(
     assert unread.output is None
     assert unread.notification_index is not None
     assert await reader.payload(id_, unread.notification_index) == "x" * size
+    raw = await reader.raw_entry(id_, unread.notification_index)
+    # A larger one is read in another format, which takes less memory.
+    monkeypatch.setattr(live, "HEX_BYTES", size)
+    asked = len(wire.sql)
+    assert await reader.raw_entry(id_, unread.notification_index) == raw
+    assert [f"raw_length <= {size}" in sql for sql in wire.sql[asked:]] == [True, False]
+    assert await reader.raw_entry(id_, 0)
+    assert await reader.raw_entry(id_, 99) is None
     await reader.close()
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
+import weakref
 from dataclasses import replace
 from typing import Any
 
@@ -84,6 +86,37 @@ async def test_a_result_that_was_too_large_is_read_in_a_tab_of_its_own(stage) ->
         await s.until(lambda: "payload 2" in inspector.text)
         await s.press("right_square_bracket")
         await s.until(lambda: "..entry 2" in inspector.text)
+
+
+class Content(dict[str, Any]):
+    """A content that can be observed until it is gone."""
+
+
+async def test_a_large_content_is_dropped_once_its_first_lines_are_shown(stage: Any) -> None:
+    class Large(FakeReader):
+        """A reader of one content."""
+
+        async def payload(self, invocation_id: str, index: int) -> Any:
+            content = Content(text="x" * 1_000_000)
+            seen.append(weakref.ref(content))
+            return content
+
+    seen: list[weakref.ref[Content]] = []
+    source = Large()
+    row = source.rows[0]
+    unread = step(row.created_at, 0, 1, "run", "big", 1, raw_length=1_000_000)
+    source.details[row.id] = replace(long_journal(row, 1), timeline=(step_row(unread, 0),))
+    async with stage(source) as s:
+        s.app.open_invocation(row.id)
+        await s.shows("None, or too large to load here")
+        inspector = s.app.screen.inspector
+        await s.press("right_square_bracket")
+        await s.until(lambda: "rest is not shown" in inspector.text)
+        await s.until(lambda: gc.collect() >= 0 and seen[0]() is None)
+        assert len(inspector.text) < 250_000
+        await s.press("left_square_bracket", "right_square_bracket")
+        await s.until(lambda: "rest is not shown" in inspector.text)
+        assert len(seen) == 1, "its lines are kept"
 
 
 async def test_an_invocation_that_is_opened_is_read_once(

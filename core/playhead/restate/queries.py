@@ -231,12 +231,19 @@ def journal(invocation_id: str) -> str:
     return f'SELECT {columns} FROM sys_journal WHERE id = {quote(invocation_id)} ORDER BY "index"'
 
 
-def journal_payloads(invocation_id: str, indexes: Sequence[int]) -> str:
-    """Select the `raw` column of these entries of one journal."""
+def journal_payloads(invocation_id: str, indexes: Sequence[int], most: int | None = None) -> str:
+    """Select the `raw` column of these entries of one journal.
+
+    Args:
+        invocation_id: The invocation.
+        indexes: The journal indexes.
+        most: Length above which an entry is left out.
+    """
     wanted = ", ".join(str(int(index)) for index in indexes)
+    limit = "" if most is None else f" AND raw_length <= {int(most)}"
     return (
         f'SELECT "index", raw FROM sys_journal WHERE id = {quote(invocation_id)}'
-        f' AND "index" IN ({wanted})'
+        f' AND "index" IN ({wanted}){limit}'
     )
 
 

@@ -257,7 +257,7 @@ class InvocationScreen(InvocationReads):
 
     def on_raw_entry_read(self, message: RawEntryRead) -> None:
         """Show the raw entry if its row is still selected."""
-        self.inspector.show_raw(message.entry, message.content, decoded=message.decoded)
+        self.inspector.show_raw(message.entry, message.shown, decoded=message.decoded)
 
     # Keys.
 

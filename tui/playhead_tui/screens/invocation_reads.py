@@ -19,6 +19,7 @@ from playhead_tui.screens.polling import PollingScreen, StoreChanged
 from playhead_tui.sources.called import CalledInvocations
 from playhead_tui.sources.poller import Poller
 from playhead_tui.sources.row_merge import KnownRow
+from playhead_tui.widgets.inspector import ShownEntry
 from playhead_tui.widgets.invocation_header import InvocationHeader
 from playhead_tui.widgets.notes import Notes
 
@@ -57,14 +58,14 @@ class RowRead(Message, bubble=False):
 
 
 class RawEntryRead(Message, bubble=False):
-    """Posted when a journal entry was read; `content` is its bytes or content, or the error."""
+    """Posted when a journal entry was read; `shown` is what is shown of it, or the error."""
 
-    def __init__(self, entry: tuple[str, int], content: Any, *, decoded: bool) -> None:
+    def __init__(self, entry: tuple[str, int], shown: ShownEntry, *, decoded: bool) -> None:
         super().__init__()
         self.decoded = decoded
         self.entry = entry
         """Invocation id and journal index."""
-        self.content = content
+        self.shown = shown
 
 
 class ContentsRead(Message, bubble=False):
@@ -288,4 +289,6 @@ class InvocationReads(PollingScreen):
             content = await (reader.payload(*entry) if decoded else reader.raw_entry(*entry))
         except Exception as error:
             content = f"Cannot be read: {error or type(error).__name__}"
-        self.post_message(RawEntryRead(entry, content, decoded=decoded))
+        # The lines are a part; all of it would take many times its size for as long as it is shown.
+        shown = ShownEntry.of(content)
+        self.post_message(RawEntryRead(entry, shown, decoded=decoded))

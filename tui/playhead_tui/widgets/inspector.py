@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import ClassVar
 
 from playhead.formatting import size
@@ -16,9 +17,25 @@ from playhead_tui.drawing.glyphs import UNICODE, Glyphs
 from playhead_tui.inspector.tabs import PAYLOAD, RAW, Tab, tabs_of
 from playhead_tui.widgets.text_pane import TextPane
 
-__all__ = ["Inspector"]
+__all__ = ["Inspector", "ShownEntry"]
 
-MISSING = object()
+ENTRIES_KEPT = 8
+"""Number of entries whose lines are kept: they are read from the journal each time otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShownEntry:
+    """What is shown of the content of a journal entry."""
+
+    lines: Sequence[Line]
+    size: int | None
+    """Length of bytes."""
+
+    @classmethod
+    def of(cls, content: object) -> ShownEntry:
+        """Return the lines of a content, which ends with a note if they are not all."""
+        length = len(content) if isinstance(content, bytes) else None
+        return cls(tuple(value_lines(content, indent=2)), length)
 
 
 class Inspector(TextPane):
@@ -56,8 +73,8 @@ class Inspector(TextPane):
         self._row: TimelineRow | None = None
         self._sections: list[Tab] = []
         self._wanted_tab = "Overview"
-        self._raw: dict[tuple[str, int, bool], object] = {}
-        """Bytes and decoded contents by invocation id, journal index and whether decoded."""
+        self._raw: dict[tuple[str, int, bool], ShownEntry] = {}
+        """What is shown of entries, by invocation id, journal index and whether decoded."""
         self._contents: dict[str, tuple[Span, Span]] = {}
         """The outlines of spans, and the spans as they are stored, of one invocation, by id."""
         self._wanted: dict[str, Span] = {}
@@ -132,9 +149,11 @@ class Inspector(TextPane):
         self.tab = names.index(self._wanted_tab) if self._wanted_tab in names else 0
         self._show_tab(stay=stay)
 
-    def show_raw(self, entry: tuple[str, int], content: object, *, decoded: bool) -> None:
+    def show_raw(self, entry: tuple[str, int], shown: ShownEntry, *, decoded: bool) -> None:
         """Show the bytes or the decoded content of an entry."""
-        self._raw[*entry, decoded] = content
+        self._raw[*entry, decoded] = shown
+        if len(self._raw) > ENTRIES_KEPT:
+            del self._raw[next(iter(self._raw))]
         step = self._row.step if self._row else None
         id_ = self._detail.summary.id if self._detail else None
         if step and entry in ((id_, step.index), (id_, step.notification_index)):
@@ -172,13 +191,13 @@ class Inspector(TextPane):
             if index is None:
                 continue
             entry = (self._detail.summary.id, index)
-            content = self._raw.get((*entry, decoded), MISSING)
+            shown = self._raw.get((*entry, decoded))
             about = f"Journal entry #{index}"
-            if isinstance(content, bytes) and not decoded:
-                about += f", {size(len(content))}: a message of the service protocol (protobuf)"
+            if shown and shown.size is not None and not decoded:
+                about += f", {size(shown.size)}: a message of the service protocol (protobuf)"
             lines.append(Line(about, "dim"))
-            if content is not MISSING:
-                lines += value_lines(content, indent=2)
+            if shown is not None:
+                lines += shown.lines
             else:
                 lines.append(Line("Reading ...", "dim", 2))
                 self.post_message(self.RawWanted(entry, decoded=decoded))

@@ -34,6 +34,8 @@ IDS = 2000
 """Ids in one query: the server refuses requests above 2 MB."""
 
 
+HEX_BYTES = 1024 * 1024
+"""Length above which an entry is read as bytes: as JSON, it takes six times its size in memory."""
 MOST_ENDINGS = 2000
 """Rows with the text of a kill or a cancellation whose journals are read to count statuses."""
 UNCERTAIN = (
@@ -204,8 +206,15 @@ class LiveInvocations:
         """Return the `raw` bytes of these journal entries, by journal index."""
         if not indexes:
             return {}
-        rows = await self.client.query(queries.journal_payloads(invocation_id, indexes))
-        return {int(row["index"]): parse_bytes(row.get("raw")) for row in rows}
+        rows = await self.client.query(
+            queries.journal_payloads(invocation_id, indexes, most=HEX_BYTES)
+        )
+        found = {int(row["index"]): parse_bytes(row.get("raw")) for row in rows}
+        if large := [index for index in indexes if index not in found]:
+            table = await self.client.query_arrow(queries.journal_payloads(invocation_id, large))
+            columns = (table.column(name).to_pylist() for name in ("index", "raw"))
+            found |= {int(index): raw or b"" for index, raw in zip(*columns, strict=True)}
+        return found
 
     async def object_state(
         self, service: str, key: str, cluster: str | None
