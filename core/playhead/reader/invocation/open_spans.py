@@ -45,8 +45,11 @@ def close_spans(
 def attempt_of(span: Span, attempts: Sequence[Attempt]) -> Attempt | None:
     """Return the attempt of an agent's span: the one it names, else the one in which it began."""
     named = span.attributes.get(ATTEMPT_SPAN_ID)
-    found = next((a for a in attempts if a.span_id and a.span_id == named), None)
-    return found or attempt_at(attempts, span.start)
+    if named:
+        for attempt in attempts:
+            if attempt.span_id == named:
+                return attempt
+    return attempt_at(attempts, span.start)
 
 
 def attempt_end(
