@@ -380,8 +380,6 @@ class ListReads(PollingScreen):
             return
         self.changes += 1
         ids = [change.invocation_id for change in message.changes.changes]
-        if len(ids) <= FEW and not self.copying:
-            self._changed.postpone()  # the recorder has just looked
         known = [id_ for id_ in ids if self.cache.get(id_)]
         unknown = [id_ for id_ in ids if self.cache.is_new(id_)]
         # A recorder that catches up reports thousands of old invocations.

@@ -60,20 +60,12 @@ class Poller(Generic[Result]):
         self.slower = slower
         self._needed = needed
         self._wake = asyncio.Event()
-        self._postponed = False
         self.is_asleep = False
         """Whether it waits until a read is needed."""
 
     def wake(self) -> None:
         """Read at once."""
-        self._postponed = False
         self._wake.set()
-
-    def postpone(self) -> None:
-        """Begin the pause again: something else has just shown what a read would."""
-        if not self._wake.is_set():
-            self._postponed = True
-            self._wake.set()
 
     async def run(self) -> None:
         """Poll until cancelled."""
@@ -94,23 +86,11 @@ class Poller(Generic[Result]):
             except Exception as error:
                 self._fail(error)
                 cost = 0.0
-            await self._rest(self._pause_after(cost))
-
-    async def _rest(self, seconds: float) -> None:
-        """Wait until the pause is over or a read is wanted; begin again at most once."""
-        until, again = time.monotonic() + seconds, False
-        while True:
             try:
-                async with asyncio.timeout(until - time.monotonic()):
+                async with asyncio.timeout(self._pause_after(cost)):
                     await self._wake.wait()
             except TimeoutError:
-                return
-            if not self._postponed:
-                return
-            self._postponed = False
-            self._wake.clear()
-            if not again:
-                until, again = time.monotonic() + seconds, True
+                continue
 
     def _pause_after(self, took: float) -> float:
         if self._pause:
