@@ -82,7 +82,10 @@ async def test_all_ages_are_counted_from_one_time(stage) -> None:
     """Moving the cursor draws two lines again; their ages agree with those of the others."""
     now = [NOW]
     source = FakeReader([
-        summary(f"inv_{n}", f"S{n}/run", "succeeded", 20 + n / 10, modified_at=ago(20 + n / 10))
+        summary(
+            f"inv_{n}", f"S{n}/run", "succeeded", 20 + n / 10, modified_at=ago(20 + n / 10),
+            completed_at=ago(20 + n / 10),
+        )
         for n in range(5)
     ])  # fmt: skip
     async with stage(source, size=(120, 20), now=lambda: now[0]) as s:
@@ -205,7 +208,9 @@ async def test_rows_that_are_shown_shortly_after_others_leave_the_ages(
     """A new invocation is shown at once, and its figures a moment later: two drawings of ages."""
     now = [NOW]
     source = hours_old(5)
-    source.rows.append(summary("inv_new", "New/run", "succeeded", 5.7, modified_at=ago(5.7)))
+    source.rows.append(summary(
+        "inv_new", "New/run", "succeeded", 5.7, modified_at=ago(5.7), completed_at=ago(5.7)
+    ))  # fmt: skip
     async with stage(source, size=(120, 20), now=lambda: now[0]) as s:
         screen = s.app.screen
         await s.shows("New/run")
