@@ -84,7 +84,7 @@ async def test_all_ages_are_counted_from_one_time(stage) -> None:
     source = FakeReader([
         summary(
             f"inv_{n}", f"S{n}/run", "succeeded", 20 + n / 10, modified_at=ago(20 + n / 10),
-            completed_at=ago(20 + n / 10),
+            took=0,
         )
         for n in range(5)
     ])  # fmt: skip
@@ -209,7 +209,7 @@ async def test_rows_that_are_shown_shortly_after_others_leave_the_ages(
     now = [NOW]
     source = hours_old(5)
     source.rows.append(summary(
-        "inv_new", "New/run", "succeeded", 5.7, modified_at=ago(5.7), completed_at=ago(5.7)
+        "inv_new", "New/run", "succeeded", 5.7, modified_at=ago(5.7), took=0
     ))  # fmt: skip
     async with stage(source, size=(120, 20), now=lambda: now[0]) as s:
         screen = s.app.screen
