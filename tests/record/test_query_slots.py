@@ -78,6 +78,43 @@ async def test_one_client_leaves_room_for_the_others(
     await asyncio.gather(*greedy, return_exceptions=True)
 
 
+async def test_a_client_without_queries_finds_a_place(
+    recorder: Recorder, settings: Settings
+) -> None:
+    """The others have three each: four are slow and have places of their own, two are left."""
+    clients = [str(n) for n in range(4)]
+    greedy = [asyncio.create_task(rows(settings, name, ENDLESS)) for name in clients * 3]
+    await queries(settings, 8)
+    async with asyncio.timeout(15):  # the endless ones end after 30 s
+        for name in ("modest", "another"):
+            assert await rows(settings, name, "SELECT 1 AS n") == [{"n": 1}]
+    assert not any(task.done() for task in greedy)
+    for task in greedy:
+        task.cancel()
+    await asyncio.gather(*greedy, return_exceptions=True)
+
+
+async def test_a_query_that_no_longer_waits_leaves_no_place_taken() -> None:
+    slots = query_slots.QuerySlots()
+    ends = asyncio.Event()
+
+    async def hold(client: str) -> None:
+        async with slots.take(client):
+            await ends.wait()
+
+    held = [asyncio.create_task(hold(str(n))) for n in range(query_slots.QUICK)]
+    await until_async(lambda: slots.taken == query_slots.QUICK, "all have a place")
+    waiting = [asyncio.create_task(hold("late")) for _ in range(4)]
+    await asyncio.sleep(0)
+    waiting[0].cancel()
+    ends.set()
+    held[0].cancel()
+    await asyncio.gather(*held, *waiting, return_exceptions=True)
+    assert waiting[0].cancelled()
+    assert not any(task.cancelled() for task in waiting[1:])
+    assert (slots.taken, slots.has_slow) == (0, False)
+
+
 async def test_a_query_ends_with_its_client(recorder: Recorder, settings: Settings) -> None:
     for _ in range(3):  # three times as many as there are slots
         tasks = [asyncio.create_task(rows(settings, str(n), ENDLESS)) for n in range(4)]
@@ -89,12 +126,14 @@ async def test_a_query_ends_with_its_client(recorder: Recorder, settings: Settin
         assert await rows(settings, "next", "SELECT 1 AS n") == [{"n": 1}]
 
 
+@pytest.mark.parametrize("is_before", [True, False])
 async def test_queries_wait_less_for_commits_while_slow_ones_run(
-    recorder: Recorder, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    recorder: Recorder, settings: Settings, monkeypatch: pytest.MonkeyPatch, is_before: bool
 ) -> None:
+    """Whether they are slow before a query starts to wait, or only afterwards."""
     monkeypatch.setattr(ingest_module, "SETTLE_SECONDS", 600.0)
     monkeypatch.setattr(ingest_module, "YIELD_SECONDS", 600.0)
-    monkeypatch.setattr(query_slots, "SLOW_SECONDS", 0.0)
+    monkeypatch.setattr(query_slots, "SLOW_SECONDS", 0.0 if is_before else 3.0)
     slow = asyncio.create_task(rows(settings, "slow", ENDLESS))
     await until_async(lambda: recorder.ingest._readers)
     body = request(3).SerializeToString()

@@ -72,7 +72,9 @@ LONGEST_WAIT = 30.0
 class Settled(Protocol):
     """Waits until the store has every acknowledged span; returns whether it does."""
 
-    async def __call__(self, timeout: float | None = None, *, crowded: bool = False) -> bool: ...
+    async def __call__(
+        self, timeout: float | None = None, *, crowded: Callable[[], bool] = bool
+    ) -> bool: ...
 
 
 _Handler = Callable[[Request], Awaitable[Response]]
@@ -118,7 +120,7 @@ def app(
             return await settled(_seconds(wait))
         if all(sql in FOLLOWING for sql in queries):
             return await settled(0.0)
-        return await settled(None, crowded=slots.has_slow)
+        return await settled(None, crowded=lambda: slots.has_slow)
 
     async def query(request: Request) -> Response:
         try:

@@ -249,30 +249,37 @@ class Ingest:
         self.received += inspection.spans
         self._wake.set()
 
-    async def settled(self, timeout: float | None = None, *, crowded: bool = False) -> bool:
+    async def settled(
+        self, timeout: float | None = None, *, crowded: Callable[[], bool] = bool
+    ) -> bool:
         """Wait until queries see every request acknowledged so far; return whether they do.
 
         Args:
             timeout: Maximum time to wait, in seconds; None waits shortly unless the recorder is
                 busy, or its commits fail.
-            crowded: Whether slow queries are running, which delay commits; None waits shorter then.
+            crowded: Whether slow queries run, which delay commits; None waits shorter then.
         """
         progress = self._progress
         is_patient = timeout is not None
         if timeout is None:
-            usual = CROWDED_SECONDS if crowded else SETTLE_SECONDS
-            timeout = 0.0 if self.busy else usual
+            timeout = 0.0 if self.busy else SETTLE_SECONDS
         if progress.settled >= progress.logged:
             return True
         if timeout <= 0:
             return False
-        future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[bool] = loop.create_future()
         progress.waiters.append(Waiter(progress.logged, future, is_patient))
+        ends = loop.time() + timeout
         try:
-            async with asyncio.timeout(timeout):
-                return await future
-        except TimeoutError:
-            return False
+            while (left := ends - loop.time()) > 0:
+                # Queries can become slow meanwhile.
+                await asyncio.wait([future], timeout=min(left, CROWDED_SECONDS))
+                if future.done() or (not is_patient and crowded()):
+                    break
+            return future.done() and future.result()
+        finally:
+            future.cancel()
 
     @property
     def busy(self) -> bool:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass
 from typing import TypeVar
-from weakref import WeakValueDictionary
-
-from anyio import CapacityLimiter, WouldBlock
 
 from playhead.record.query_threads import QueryThreads
 
@@ -24,6 +23,15 @@ SLOW_SECONDS = 0.1
 """Time after which a query is slow."""
 OF_A_CLIENT = 3
 """Queries of one client that run at the same time, so that the others can run theirs."""
+FIRST = 2
+"""Places of the quick ones that only a client without another query may take."""
+
+
+@dataclass(slots=True, eq=False)
+class _Query:
+    client: str
+    turn: asyncio.Future[None]
+    is_slow: bool = False
 
 
 class QuerySlots:
@@ -32,19 +40,18 @@ class QuerySlots:
     def __init__(self) -> None:
         """Start without queries."""
         self._threads = QueryThreads()
-        self._quick = CapacityLimiter(QUICK)
-        self._slow = CapacityLimiter(SLOW)
-        self._clients: WeakValueDictionary[str, CapacityLimiter] = WeakValueDictionary()
+        self._running: list[_Query] = []
+        self._waiting: list[_Query] = []
 
     @property
     def taken(self) -> int:
         """Return the number of queries that are running."""
-        return self._quick.borrowed_tokens + self._slow.borrowed_tokens
+        return len(self._running)
 
     @property
     def has_slow(self) -> bool:
         """Return whether slow queries are running, which delay commits."""
-        return self._slow.borrowed_tokens > 0
+        return any(query.is_slow for query in self._running)
 
     async def run(self, function: Callable[[], _T]) -> _T:
         """Return the result of a function in a thread, which gives way when it is slow."""
@@ -57,20 +64,38 @@ class QuerySlots:
         Args:
             client: Name that the client gives itself.
         """
-        async with self._clients.setdefault(client, CapacityLimiter(OF_A_CLIENT)):
-            query = object()
-            held = [self._quick]
-            await self._quick.acquire_on_behalf_of(query)
-
-            def leave() -> None:
-                with contextlib.suppress(WouldBlock):
-                    self._slow.acquire_on_behalf_of_nowait(query)
-                    self._quick.release_on_behalf_of(query)
-                    held[:] = [self._slow]
-
-            timer = asyncio.get_running_loop().call_later(SLOW_SECONDS, leave)
-            try:
-                yield
-            finally:
+        loop = asyncio.get_running_loop()
+        query = _Query(client, loop.create_future())
+        self._waiting.append(query)
+        timer: asyncio.TimerHandle | None = None
+        try:
+            self._let_in()
+            await query.turn
+            timer = loop.call_later(SLOW_SECONDS, self._leave, query)
+            yield
+        finally:
+            if timer is not None:
                 timer.cancel()
-                held[0].release_on_behalf_of(query)
+            (self._running if query in self._running else self._waiting).remove(query)
+            self._let_in()
+
+    def _leave(self, query: _Query) -> None:
+        """Let a query leave its place to the quick ones, if there is another one for it."""
+        if sum(one.is_slow for one in self._running) < SLOW:
+            query.is_slow = True
+            self._let_in()
+
+    def _let_in(self) -> None:
+        """Give the free places to those that have waited for longest and may have one."""
+        running = Counter(query.client for query in self._running)
+        free = QUICK - sum(not query.is_slow for query in self._running)
+        for query in list(self._waiting):
+            others = running[query.client]
+            if others >= OF_A_CLIENT or free <= (FIRST if others else 0):
+                continue
+            self._waiting.remove(query)
+            self._running.append(query)
+            running[query.client] += 1
+            free -= 1
+            if not query.turn.done():  # else it is cancelled, and about to leave
+                query.turn.set_result(None)
