@@ -81,7 +81,7 @@ def macos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """
     folder = tmp_path / "bin"
     folder.mkdir()
-    monkeypatch.setenv("PATH", str(folder), prepend=":")
+    monkeypatch.setattr(launch, "_SANDBOX_EXEC", str(folder / "sandbox-exec"))
     monkeypatch.setattr(launch, "_is_macos", lambda: True)
     monkeypatch.setattr(app_process, "compiled_filter", lambda: CompiledFilter(why_not="no Linux"))
     for cached in (launcher, live_launcher):
@@ -124,6 +124,16 @@ def test_a_program_that_fails_is_not_used(macos: Path, tmp_path: Path):
     assert report.verdict == "same"
     assert report.isolation is not None
     assert report.isolation.unavailable["namespaces"] == "sandbox-exec does not work"
+
+
+def test_another_program_of_that_name_is_not_used(
+    macos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would only have to be first in PATH."""
+    program(macos)
+    monkeypatch.setenv("PATH", str(macos), prepend=":")
+    monkeypatch.setattr(launch, "_SANDBOX_EXEC", str(tmp_path / "missing"))
+    assert launcher() == Launcher("", (), "sandbox-exec does not work")
 
 
 def test_folders_are_tested_without_files_that_have_no_name(

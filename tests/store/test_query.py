@@ -2,12 +2,16 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from playhead.errors import QueryError, QueryLimitError
+from playhead.errors import QueryError, QueryLimitError, QueryMemoryError
+from playhead.store import json_rows as json_rows_module
+from playhead.store import query as query_module
 from playhead.store.answers import Answer
 from playhead.store.database import Store
 from playhead.store.json_rows import Pace, json_rows
@@ -254,6 +258,72 @@ def test_rows_come_in_small_parts(store: Store) -> None:
                 pace.note(len(json.dumps(batch)))
             assert max(sizes) == most
             assert sql is not long or max(sizes[1:]) < 16
+
+
+def test_large_answers_are_made_in_turns(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each part stops all other threads, so several at a time hold up those that answer others."""
+    wide = f"SELECT {', '.join(f'range AS c{n}' for n in range(700))} FROM range(400)"
+    small = "SELECT range FROM range(1000)"
+    monkeypatch.setattr(json_rows_module, "_TURN_SECONDS", 600.0)
+    made = Answer()
+
+    def make() -> None:
+        with store.reading() as cursor:
+            to_json_rows(cursor, wide, [], DEFAULT_LIMITS, None, made)
+
+    thread = threading.Thread(target=make)
+    with json_rows_module._making:
+        thread.start()
+        with store.reading() as cursor:
+            to_json_rows(cursor, small, [], DEFAULT_LIMITS, None, Answer())
+        thread.join(2.0)
+        assert thread.is_alive()
+        assert 0 < made.size < 2 * json_rows_module._QUICK_BYTES
+    thread.join(60)
+    assert len(json.loads(made.whole())) == 400
+    monkeypatch.setattr(json_rows_module, "_TURN_SECONDS", 0.001)
+    with json_rows_module._making:  # as long as DuckDB takes for the rows of another query
+        make()
+    assert len(json.loads(made.whole())) == 400
+
+
+def test_only_one_query_makes_large_rows(store: Store) -> None:
+    """DuckDB does not count their texts: four queries took 500 MB for answers of 8 MB."""
+    large = "SELECT repeat('text', 2500) AS text, range AS id FROM range(1000)"
+    narrow = "SELECT repeat('text', 25) AS text, range AS id FROM range(100000)"
+    answer, began = Answer(), threading.Event()
+
+    def read(sql: str, limits: Limits = DEFAULT_LIMITS, gone: threading.Event | None = None) -> int:
+        answer.add("before")
+        with store.reading() as cursor:
+            began.set()
+            ids = to_json_rows(cursor, sql, [], limits, gone, answer, most_ids=100_000)
+        document = answer.whole()
+        assert [row["id"] for row in json.loads(document[6:])] == list(range(len(ids)))
+        return len(document)
+
+    whole = read(large)
+    gone = threading.Event()
+    with query_module._large_rows:
+        assert read(narrow) > 10_000_000
+        with pytest.raises(QueryMemoryError, match="Other queries with large rows"):
+            read(large, replace(DEFAULT_LIMITS, seconds=0.5))
+        assert answer.whole() == b"before"
+        began.clear()
+        threading.Timer(0.3, gone.set).start()
+        with pytest.raises(QueryLimitError, match="closed"):
+            read(large, gone=gone)
+        assert answer.whole() == b"before"
+        sizes = list[int]()
+        thread = threading.Thread(target=lambda: sizes.append(read(large)))
+        began.clear()
+        thread.start()
+        began.wait()
+        time.sleep(0.3)
+        assert thread.is_alive()
+    thread.join(60)
+    assert sizes == [whole]
+    assert read(large) == whole, "the turn is free"
 
 
 def test_a_query_of_many_columns_or_values_is_refused(store: Store) -> None:

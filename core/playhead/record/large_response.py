@@ -40,6 +40,7 @@ class LargeResponse(Response):
                 )
                 while part := self._answer.pop():
                     await send({"type": "http.response.body", "body": part, "more_body": True})
+                    await asyncio.sleep(0)  # so that a client that has gone is noticed
                 await send({"type": "http.response.body", "body": b""})
         finally:
             self._answer.free()

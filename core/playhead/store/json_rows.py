@@ -7,6 +7,7 @@ base64, decimals and floats numbers (NaN and infinities null), integers of any s
 from __future__ import annotations
 
 import base64
+import contextlib
 import math
 import threading
 from collections.abc import Generator, Sequence
@@ -34,10 +35,16 @@ While they become values of Python, or text, no other thread of Python runs.
 _FIRST_ROWS = 16
 _MOST_ROWS = 2048
 _PART_BYTES = 256 * 1024
+_QUICK_BYTES = 256 * 1024
+"""Size of the first rows, for which a query does not wait for others."""
+_TURN_SECONDS = 0.05
+"""Longest wait for others, since DuckDB may take long for their next rows."""
 _CONVERTED_TEXTS = 200
 _converted: dict[str, str] = {}
 """The last queries with such times, and the queries that convert them."""
 _converted_lock = threading.Lock()
+_making = threading.Lock()
+"""Held by a query that makes rows of a large answer."""
 
 
 class OtherColumnsError(Exception):
@@ -50,9 +57,25 @@ class Pace:
     def __init__(self) -> None:
         """Start with few rows: they may be large."""
         self.rows = _FIRST_ROWS
+        self._size = 0
+
+    @contextlib.contextmanager
+    def turn(self) -> Generator[None]:
+        """Let the queries with large answers make rows in turns.
+
+        Then a thread that answers others waits for one of them at most, not for each of them.
+        """
+        is_large = self._size > _QUICK_BYTES
+        is_taken = is_large and _making.acquire(timeout=_TURN_SECONDS)
+        try:
+            yield
+        finally:
+            if is_taken:
+                _making.release()
 
     def note(self, size: int) -> None:
         """Take note of the size of the last rows in bytes."""
+        self._size += size
         if size > _PART_BYTES:
             self.rows = max(1, self.rows * _PART_BYTES // size)
         elif size < _PART_BYTES // 2:
@@ -78,10 +101,15 @@ def json_rows(
     most = max(1, _VALUES_AT_ONCE // max(1, sum(map(_weight, types))))
     other = [n for n, type_ in enumerate(types) if type_ not in _PLAIN]
     try:
-        while batch := connection.fetchmany(min(pace.rows, most)):
-            if other:
-                batch = [_converted_row(row, other) for row in batch]
-            yield [dict(zip(names, row, strict=True)) for row in batch]
+        while True:
+            with pace.turn():
+                batch = connection.fetchmany(min(pace.rows, most))
+                if other:
+                    batch = [_converted_row(row, other) for row in batch]
+                rows = [dict(zip(names, row, strict=True)) for row in batch]
+            if not rows:
+                return
+            yield rows
     except GeneratorExit:
         connection.abort()
         raise

@@ -6,12 +6,14 @@ import contextlib
 import io
 import json
 import threading
+import time
 from collections.abc import Generator, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from playhead.errors import QueryLimitError
+from playhead.errors import QueryLimitError, QueryMemoryError
 from playhead.store.answers import Answer
 from playhead.store.json_rows import OtherColumnsError, Pace, json_rows
 from playhead.store.query_checks import check
@@ -22,9 +24,13 @@ if TYPE_CHECKING:
 
 __all__ = ["to_arrow", "to_arrow_stream", "to_json_rows", "to_rows"]
 
-_writing = threading.Lock()
-"""Held by the query that makes text of its rows, apart from the first ones, so that a thread that
-answers others waits for one of them at most."""
+_large_rows = threading.Lock()
+"""Held by the query that makes many large rows: DuckDB holds some 10,000 of them at a time, which
+its limit of memory does not count."""
+_LARGE_ROW_BYTES = 2048
+_LARGE_ROWS_BYTES = 8 * 1024 * 1024
+"""Size of an answer of large rows from which a query needs the turn."""
+_LOOK_SECONDS = 0.025
 _BATCH_ROWS = 2048
 _STREAM_BYTES = 256 * 1024
 
@@ -110,33 +116,80 @@ def to_json_rows(
         answer: The answer.
         most_ids: Number of values of the column `id` that are returned; more are an error.
     """
+    before = answer.size
 
-    def read() -> list[str]:
+    def read(limits: Limits, *, has_turn: bool) -> list[str]:
+        answer.cut(before)
         ids: list[str] = []
         rows = size = 0
         pace = Pace()
-        with _batches(connection, sql, params, limits, gone, pace) as batches:
-            for batch in batches:
-                with _writing if rows > _BATCH_ROWS else contextlib.nullcontext():
-                    part = json.dumps(batch, ensure_ascii=False, separators=(",", ":"))[1:-1]
-                if most_ids:
-                    ids += [str(id_) for row in batch if (id_ := row.get("id")) is not None]
-                    if len(ids) > most_ids:
-                        raise QueryLimitError(
-                            f"The query has more than {most_ids} ids for others", "Add a LIMIT."
-                        )
-                answer.add(f",{part}" if rows else f"[{part}")
-                pace.note(len(part))
-                rows += len(batch)
-                size += len(part)
-                limits.check(rows, size)
-        answer.add("]" if rows else "[]")
-        return ids
+        is_held = False
+        try:
+            with _batches(connection, sql, params, limits, gone, pace) as batches:
+                for batch in batches:
+                    with pace.turn():
+                        part = json.dumps(batch, ensure_ascii=False, separators=(",", ":"))[1:-1]
+                    if most_ids:
+                        ids += [str(id_) for row in batch if (id_ := row.get("id")) is not None]
+                        if len(ids) > most_ids:
+                            raise QueryLimitError(
+                                f"The query has more than {most_ids} ids for others", "Add a LIMIT."
+                            )
+                    answer.add(f",{part}" if rows else f"[{part}")
+                    pace.note(len(part))
+                    rows += len(batch)
+                    size += len(part)
+                    limits.check(rows, size)
+                    if not (has_turn or is_held) and _is_of_large_rows(rows, size):
+                        is_held = _large_rows.acquire(blocking=False)
+                        if not is_held:
+                            raise _LargeRowsError
+            answer.add("]" if rows else "[]")
+            return ids
+        finally:
+            if is_held:
+                _large_rows.release()
 
+    def read_current(limits: Limits, *, has_turn: bool = False) -> list[str]:
+        try:
+            return read(limits, has_turn=has_turn)
+        except OtherColumnsError:  # before the first row
+            return read(limits, has_turn=has_turn)
+
+    began = time.monotonic()
     try:
-        return read()
-    except OtherColumnsError:  # before the first row
-        return read()
+        return read_current(limits)
+    except _LargeRowsError:  # what DuckDB held for it is free now
+        answer.cut(before)
+        with _turn_of_large_rows(limits, began + limits.seconds, gone) as seconds:
+            return read_current(replace(limits, seconds=seconds), has_turn=True)
+
+
+class _LargeRowsError(Exception):
+    """Another query makes large rows; run this one again when it has ended."""
+
+
+def _is_of_large_rows(rows: int, size: int) -> bool:
+    return size > _LARGE_ROWS_BYTES and size > rows * _LARGE_ROW_BYTES
+
+
+@contextlib.contextmanager
+def _turn_of_large_rows(
+    limits: Limits, ends: float, gone: threading.Event | None
+) -> Generator[float]:
+    """Wait until no other query makes large rows; yield the seconds that are left."""
+    while not _large_rows.acquire(timeout=_LOOK_SECONDS):
+        if gone is not None and gone.is_set():
+            raise QueryLimitError("The client closed the connection")
+        if time.monotonic() > ends:
+            raise QueryMemoryError(
+                f"Other queries with large rows took longer than {limits.seconds:g} s",
+                "Select fewer columns, or try again when they have ended.",
+            )
+    try:
+        yield max(ends - time.monotonic(), 0.0)
+    finally:
+        _large_rows.release()
 
 
 def to_arrow(

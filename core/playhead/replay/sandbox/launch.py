@@ -34,6 +34,8 @@ _BUBBLEWRAP = (
     "--unshare-all", "--cap-drop", "ALL", "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev",
 )  # fmt: skip
 _TRY_SECONDS = 10
+_SANDBOX_EXEC = "/usr/bin/sandbox-exec"
+"""macOS has it there; a program of that name in another folder of PATH isolates nothing."""
 
 _MACOS_PROFILE = """(version 1)
 (allow default)
@@ -68,7 +70,7 @@ class Launcher:
             case "unshare":
                 return ["unshare", *self.options, "--"]
             case "sandbox-exec":
-                return ["sandbox-exec", "-p", macos_profile(folders)]
+                return [_SANDBOX_EXEC, "-p", macos_profile(folders)]
             case _:
                 return []
 
@@ -86,7 +88,7 @@ def macos_profile(folders: Folders) -> str:
 def launcher() -> Launcher:
     """Return the first launcher that works on this system."""
     if _is_macos():
-        works = _starts("sandbox-exec", "-p", "(version 1)(allow default)")
+        works = _starts(_SANDBOX_EXEC, "-p", "(version 1)(allow default)")
         return Launcher("sandbox-exec") if works else Launcher("", (), "sandbox-exec does not work")
     return _of_linux(_BUBBLEWRAP, _UNSHARE)
 
