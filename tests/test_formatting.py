@@ -49,10 +49,35 @@ def test_tokens_sizes_and_ages() -> None:
     assert formatting.age(NOW + timedelta(seconds=5), NOW) == "0s"
 
 
+@pytest.mark.parametrize(
+    ("passed", "took", "text"),
+    [
+        (200, None, "3m"), (200, 20, "3m"), (200, 185, "3m 20s"), (151, 151, "2m 31s"),
+        (4.2, 4.2, "5s"), (4.2, 3.9, "4s"), (59.5, 59.5, "59.5s"), (60, 59.9, "1m"),
+        (7500, 7499, "2h 05m"), (7500, 3600, "2h"), (97_200, 90_000, "1d 03h"),
+        (150, 151, "2m 31s"),
+    ],
+)  # fmt: skip
+def test_an_age_never_looks_shorter_than_the_duration_beside_it(
+    passed: float, took: float | None, text: str
+) -> None:
+    assert formatting.age(NOW - timedelta(seconds=passed), NOW, took=took) == text
+
+
+@pytest.mark.parametrize("completed", [None, 10, 31])
+def test_the_age_of_an_invocation_agrees_with_its_duration(completed: int | None) -> None:
+    row = Invocation(
+        "inv_1", "S/h", "S", "h", None, "succeeded" if completed else "running",
+        created_at=NOW - timedelta(seconds=151),
+        completed_at=NOW - timedelta(seconds=completed) if completed else None,
+    )  # fmt: skip
+    assert formatting.row_age(row, NOW) == {None: "2m 31s", 10: "2m 31s", 31: "2m"}[completed]
+
+
 def test_elapsed_is_open_until_the_invocation_ends() -> None:
     started = NOW - timedelta(seconds=63)
     row = Invocation("inv_1", "S/h", "S", "h", None, "running", created_at=started)
-    assert formatting.elapsed(row, NOW) == "1m 03s…"
+    assert formatting.elapsed(row, NOW) == "1m 03s+"
     ended = Invocation(
         "inv_1", "S/h", "S", "h", None, "succeeded", created_at=started, completed_at=NOW
     )

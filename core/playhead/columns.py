@@ -56,13 +56,12 @@ def _all() -> Iterable[Column]:
     yield _column("service", "Service", 18, lambda r, n: r.service)
     yield _column("key", "Key of the object or workflow", 14, lambda r, n: r.key or "")
     yield _column("handler", "Handler", 12, lambda r, n: r.handler)
-    yield _column("age", "Time since it was created", 5,
-                 lambda r, n: f.age(r.created_at, n), True)  # fmt: skip
+    yield _column("age", "Time since it was created", 7, f.row_age, True)
     yield _column("created", "When it was created", 23,
                  lambda r, n: f.date_time(r.created_at))  # fmt: skip
     yield _column("completed", "When it ended", 23,
                  lambda r, n: f.date_time(r.completed_at) if r.completed_at else "")  # fmt: skip
-    yield _column("duration", "Time that it took", 9, f.elapsed, True)
+    yield _column("duration", "Time that it took; with + it has not ended", 9, f.elapsed, True)
     yield _column("queued", "Time in the queue", 8, _seconds(lambda t: t.queued), True)
     yield _column("running", "Time of its attempts", 8, _seconds(lambda t: t.running),
                  True)  # fmt: skip

@@ -116,6 +116,7 @@ async def test_read_only_has_no_actions(stage: Any, key: str) -> None:
     async with stage(FakeReader(), actions, read_only=True, size=(120, 40)) as s:
         await s.until(lambda: s.app.screen.listing.rows)
         await s.press("space", "space", key)
+        await s.shows("Read-only: start Playhead without --read-only")
         assert len(s.app.screen_stack) == 1
         assert actions.done == []
         await s.shows("/ Filter")

@@ -6,11 +6,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from playhead_tui.screens.compare import CompareScreen
+from playhead_tui.screens.compare import CompareScreen, names_of
 from playhead_tui.screens.failures import FailuresScreen
 from playhead_tui.screens.invocation import InvocationScreen
 from playhead_tui.widgets.text_pane import TextPane
-from tui_fakes import FakeReader, some_rows
+from tui_fakes import FakeReader, some_rows, summary
 from tui_stories import details
 
 
@@ -46,6 +46,7 @@ async def test_two_invocations_are_compared_from_the_list(source: FakeReader, st
         await s.press("C")
         screen = await shown(s)
         assert (screen.a, screen.b) == ("inv_1aWeather", "inv_1zAgain")
+        await s.shows("Compare  WeatherAgent/run  A inv_1aWeathe, B inv_1zAgain, 1 of ")
         assert len(screen.listing.rows) == len(source.details["inv_1aWeather"].steps)
         current = screen.listing.current
         assert current is not None
@@ -83,3 +84,18 @@ async def test_an_invocation_is_not_compared_with_itself(source: FakeReader, sta
         await s.until(lambda: isinstance(s.app.screen, FailuresScreen))
         await s.press("C")
         await s.shows("Select an invocation in the list")
+
+
+@pytest.mark.parametrize("place", [5, 9, 10, 20, 37])
+def test_the_names_of_two_invocations_differ(place: int) -> None:
+    """Ids of the same key begin alike."""
+    one = "inv_1" + "abcdefghijk" * 3
+    ids = (one, f"{one[:place]}#{one[place + 1 :]}")
+    a, b = (summary(id_, "Chat/ada/say", "running", 1) for id_ in ids)
+    text = names_of(a, b, "…")
+    first, _, second = text.removeprefix("Chat/ada/say  A ").partition(", B ")
+    assert "#" not in first
+    assert "#" in second
+    assert len(text) < 60
+    other = replace(b, target="Chat/eve/say")
+    assert names_of(a, other, "…") == f"A Chat/ada/say {first}, B Chat/eve/say {second}"

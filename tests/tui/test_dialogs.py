@@ -165,6 +165,8 @@ async def test_read_only_forbids_changes(stage, source) -> None:
         for ident, key in (("inv_1aWeather", "x"), ("inv_1bApprove", "a")):
             await at(s, ident)
             await s.press(key)
+            await s.shows("Read-only: start Playhead without --read-only")
+            s.app.clear_notifications()
             assert len(s.app.screen_stack) == 1
             assert key not in s.app.screen.active_bindings
             await s.until(lambda: "x Actions" not in s.text and "a answer" not in s.text)

@@ -120,7 +120,7 @@ async def test_agents_lead_to_the_calls_behind_a_figure(stage, reader: Reader) -
         line = next(line for line in s.text.splitlines() if "gpt-4o-mini" in line)
         assert line.split()[1:6] == ["weather", "model", "gpt-4o-mini", "2", "0"]
         await s.press("enter")
-        await s.shows("Calls  gpt-4o-mini by weather  2, newest first")
+        await s.shows("Calls  gpt-4o-mini by weather  2 answered, newest first")
         screen: Any = s.app.screen
         assert [call.invocation_id for call in screen.listing.rows] == ["inv_1b", "inv_1a"]
         await s.press("s", "s", "s")
@@ -171,5 +171,50 @@ async def test_without_a_store_the_remedy_is_shown(stage) -> None:
     async with stage(Reader(None, None)) as s:
         for key in ("F", "A"):
             await s.press(key)
-            await s.shows("No recorder is running, and there is no store. Start `playhead record`")
+            cause = "No recorder is running, and there is no store"
+            await s.shows(f"{cause}. Start `playhead record`")
+            assert s.text.count(cause) == 1
             await s.press("escape")
+
+
+async def test_failures_and_agents_are_opened_from_every_screen(stage, reader: Reader) -> None:
+    """They keep the filter of a screen of invocations, and lead back to the list."""
+    async with stage(reader) as s:
+        await s.shows("Chat/ada/say")
+        s.app.open_invocation("inv_1b")
+        await s.until(lambda: getattr(s.app.screen, "detail", None))
+        await s.press("F")
+        await s.shows("3 recorded, 2 groups")
+        await s.press("F")
+        await s.shows("This screen is open already.")
+        await s.press("slash", *"service:chat", "enter", "A")
+        await s.until(lambda: isinstance(s.app.screen, AgentsScreen) and s.app.screen.listing.rows)
+        assert [row.name for row in s.app.screen.listing.rows] == ["own-model"]
+        await s.press("enter", "F")
+        await s.until(lambda: isinstance(s.app.screen, FailuresScreen))
+        await s.shows("1 recorded, 1 group")
+        fingerprint = s.app.screen.listing.rows[0].fingerprint
+        await s.press("enter")
+        await s.until(lambda: len(s.app.screen_stack) == 1)
+        assert chips(s.app).startswith(f"/ failure:{fingerprint} service:chat")
+        await s.until(lambda: [row.id for row in s.app.screen.listing.rows] == ["inv_1c"])
+        offered = [command.title for command in s.app.get_system_commands(s.app.screen)]
+        assert {"Failures", "Agents"} <= set(offered)
+
+
+async def test_calls_say_how_many_were_answered_and_how_many_failed(stage, tmp_path: Path) -> None:
+    store = RecordedStore(tmp_path)
+    store.invocation("inv_1a", "Weather/run", created=-60)
+    for number in range(3):
+        store.chat("inv_1a", "gpt-4o-mini", (10, 1), agent="weather", start=-60 + number)
+    asked = {"gen_ai.operation.name": "chat", "gen_ai.agent.name": "weather",
+             "gen_ai.request.model": "gpt-4o-mini"}  # fmt: skip
+    store.span("inv_1a", asked, name="chat gpt-4o-mini", start=-50, status="error")
+    async with stage(store.write()) as s:
+        await s.shows("Weather/run")
+        await s.press("A")
+        await s.until(lambda: getattr(s.app.screen, "listing", None) and s.app.screen.listing.rows)
+        row = s.app.screen.listing.rows[0]
+        assert (row.calls, row.errors) == (3, 1)
+        await s.press("enter")
+        await s.shows("Calls  gpt-4o-mini by weather  3 answered, 1 failed, newest first")

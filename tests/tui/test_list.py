@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from dataclasses import replace
 
@@ -12,8 +13,9 @@ from playhead_tui.screens.list_state import ListState
 from playhead_tui.sources.list_query import ListQuery
 from playhead_tui.sources.search import Search, SearchUpdate
 from playhead_tui.widgets.chips import Chips
+from playhead_tui.widgets.text_pane import TextPane
 from textual.widgets._toast import Toast
-from tui_fakes import FakeReader, ago, summary
+from tui_fakes import NOW, FakeReader, ago, summary
 from tui_stories import details
 
 
@@ -330,6 +332,45 @@ async def test_totals_are_those_of_all_rows_not_of_the_loaded_ones(stage) -> Non
         await s.press("slash", *"duration<40s", "enter")
         await s.until(lambda: "the newest 200 of 400 found" in chips(s.app))
         assert "80k/400 tokens, $798" in chips(s.app)
+
+
+async def test_counts_that_are_older_than_the_rows_say_so(stage) -> None:
+    """Totals are read every three seconds, and rows several times a second."""
+    counted = asyncio.Event()
+    counted.set()
+
+    class SlowTotals(FakeReader):
+        async def totals(self, *, filter: str | None = None) -> Totals:  # noqa: A002
+            found = await super().totals(filter=filter)
+            await counted.wait()
+            return found
+
+    source = SlowTotals(many_rows(600).rows)
+    async with stage(source, size=(120, 30)) as s:
+        screen = s.app.screen
+        head = lambda: s.text.splitlines()[0]  # noqa: E731
+        await s.until(lambda: screen.listing.rows and "600 total" in head())
+        await s.until(lambda: "≈" not in head())
+        counted.clear()
+        source.rows = [
+            summary("inv_new", "S/run", "running", 0, modified_at=NOW), *source.rows
+        ]  # fmt: skip
+        screen.refresh_now()
+        await s.until(lambda: screen.cache.get("inv_new"))
+        await s.until(lambda: "≈ " in head() and "600 total" in head())
+        counted.set()
+        await s.until(lambda: "601 total" in head() and "≈" not in head())
+        source.rows = [
+            replace(source.rows[0], status="failed", completed_at=NOW), *source.rows[1:]
+        ]  # fmt: skip
+        counted.clear()
+        screen.refresh_now()
+        await s.until(lambda: screen.cache.get("inv_new").status == "failed")
+        await s.until(lambda: "≈ " in head())
+        counted.set()
+        await s.until(lambda: "≈" not in head())
+        await s.press("question_mark")
+        await s.until(lambda: "a row has changed since" in s.app.screen.query_one(TextPane).text)
 
 
 async def test_the_sums_of_a_whole_list_are_those_of_its_rows(stage) -> None:

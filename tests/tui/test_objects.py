@@ -117,6 +117,8 @@ async def test_read_only_forbids_edits(handlers: Handlers, server: RestateClient
         await open_object(s, "box/safe")
         for key in ("e", "d"):
             await s.press(key)
+            await s.shows("Read-only: start Playhead without --read-only")
+            s.app.clear_notifications()
             assert isinstance(s.app.screen, ObjectScreen)
             assert key not in s.app.screen.active_bindings
             assert "Edit" not in s.text

@@ -15,7 +15,7 @@ from playhead_tui.drawing.palette import Palette
 from playhead_tui.sources.clipboard import LIMIT
 from playhead_tui.widgets.chips import fitted
 from playhead_tui.widgets.group_list import Column, GroupList
-from playhead_tui.widgets.text_pane import tabs_in_view
+from playhead_tui.widgets.text_pane import TextPane, tabs_in_view
 from rich.cells import cell_len
 from rich.style import Style
 from textual.widgets import Input, OptionList, TextArea
@@ -207,3 +207,23 @@ def test_columns_of_short_texts_leave_room_for_long_ones() -> None:
     assert narrow == {"NAME": 16, "OTHER": 5, "CALLS": 5}
     least = {c.heading: width for c, width in figures_of([long]).widths(17)}
     assert least == {"NAME": 10, "CALLS": 5}
+
+
+async def test_the_keys_in_help_are_whole_and_leave_room_for_their_texts(
+    stage: Any, source: FakeReader
+) -> None:
+    async with stage(source, size=(20, 24)) as s:
+        await s.until(lambda: s.app.screen.listing.rows)
+        await s.press("question_mark")
+        await s.until(lambda: hasattr(s.app.screen, "keys"))
+        pane = s.app.screen.query_one(TextPane)
+        await s.until(lambda: pane.virtual_size.height > 50)
+        lines = []
+        for _ in range(pane.virtual_size.height):
+            lines += [pane.render_line(y).text.strip() for y in range(1, pane.size.height)]
+            pane.scroll_to(y=pane.scroll_y + 1, animate=False)
+        assert "e   Errors" in lines
+        assert "ctrl+d pgdn" in lines
+        assert not [line for line in lines if line.endswith("…")]
+        wide = next(line for line in lines if line.startswith("x "))
+        assert wide.split(maxsplit=1)[1] == "Actions"

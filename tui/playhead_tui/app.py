@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine, Iterable
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from playhead.kept_values import KeptValues
 from playhead.model import Invocation
@@ -39,13 +39,16 @@ from playhead_tui.screens.polling import PollingScreen
 from playhead_tui.terminal_driver import lasting
 from playhead_tui.widgets.notes import Notes
 
+if TYPE_CHECKING:
+    from playhead_tui.screens.groups import CountedInvocations
+
 __all__ = ["PlayheadApp"]
 
 FIRST_FRAME_SECONDS = 0.15
 """Delay before the connections open: their imports would slow down the first frame."""
 TERMINAL_SECONDS = 1.0
 """Time between two looks at whether the terminal still exists."""
-OPENING = ("objects", "services", "compare", "sql")
+OPENING = ("failures", "agents", "objects", "services", "compare", "sql")
 """Actions of the app that open a screen."""
 _END_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
@@ -103,6 +106,8 @@ class PlayheadApp(App[None]):
         Binding("question_mark", "show_keys", "Help"),
         Binding("q", "quit", "Quit"),
         Binding("colon,ctrl+p", "command_palette", "Command palette", show=False),
+        Binding("F", "failures", "Failures", show=False),
+        Binding("A", "agents", "Agents", show=False),
         Binding("O", "objects", "State of objects", show=False),
         Binding("D", "services", "Services and deployments", show=False),
         Binding("C", "compare", "Compare two invocations", show=False),
@@ -281,6 +286,23 @@ class PlayheadApp(App[None]):
         if isinstance(listing, InvocationsScreen):
             listing.set_filter(filter_)
 
+    def action_failures(self) -> None:
+        """Show groups of equal failures, of the invocations that the screen's filter selects."""
+        from playhead_tui.screens.failures import FailuresScreen
+
+        self._open_counts(FailuresScreen)
+
+    def action_agents(self) -> None:
+        """Show the calls of agents, of the invocations that the screen's filter selects."""
+        from playhead_tui.screens.agents import AgentsScreen
+
+        self._open_counts(AgentsScreen)
+
+    def _open_counts(self, kind: type[CountedInvocations[Any]]) -> None:
+        screen = self.screen
+        filter_ = screen.counted_filter if isinstance(screen, PollingScreen) else ""
+        self._open_once(kind, lambda: kind(self, filter_, self.show_invocations))
+
     def action_objects(self) -> None:
         """Show the virtual objects and workflows."""
         from playhead_tui.screens.objects import ObjectsScreen
@@ -309,11 +331,21 @@ class PlayheadApp(App[None]):
 
         self._open_once(SqlScreen)
 
-    def _open_once(self, kind: Callable[[PlayheadApp], Screen[None]]) -> None:
-        """Push a screen, unless it is on top already or a dialog is open."""
-        if isinstance(self.screen, ModalScreen) or type(self.screen) is kind:
+    def _open_once(
+        self, kind: type[Screen[None]], make: Callable[[], Screen[None]] | None = None
+    ) -> None:
+        """Push a screen, unless it is on top already or a dialog is open.
+
+        Args:
+            kind: kind of the screen.
+            make: makes the screen; None if it needs the app only.
+        """
+        if isinstance(self.screen, ModalScreen):
             return
-        self.push_screen(kind(self))
+        if type(self.screen) is kind:
+            self.notify("This screen is open already.")
+            return
+        self.push_screen(make() if make else cast("Any", kind)(self))
 
     def run_dialog(self, dialog: Coroutine[Any, Any, None]) -> None:
         """Run a dialog and the change that follows from it, in place of a previous dialog.

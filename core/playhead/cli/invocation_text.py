@@ -106,7 +106,7 @@ def _header(detail: InvocationDetail) -> Iterator[Text]:
         ("id", row.id),
         (
             "created",
-            f"{formatting.date_time(row.created_at)}, {formatting.age(row.created_at)} ago",
+            f"{formatting.date_time(row.created_at)}, {formatting.row_age(row)} ago",
         ),
         ("duration", formatting.elapsed(row)),
         ("time", formatting.times(row)),

@@ -135,7 +135,8 @@ def command(
 
     Merges the invocations of the Restate server and of the store; those that only the store has are
     marked (stored). ATTEMPTS, LLM CALLS, TOKENS (input/output) and COST (US dollars) come from
-    recorded spans; - means not recorded, and ? that the price is unknown. REASON is why an
+    recorded spans; - means not recorded, and ? that the price is unknown. A DURATION with + has not
+    ended. REASON is why an
     invocation makes no progress, or its last failure. On a terminal, ids are cut to a unique
     prefix; in a pipe, fields are complete and separated by tabs.
     """

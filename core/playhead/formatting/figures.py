@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -73,10 +74,20 @@ def duration(seconds: float | None, *, coarse: bool = False) -> str:
     return f"{whole // 86400}d {whole % 86400 // 3600:02d}h"
 
 
-def age(at: datetime, now: datetime | None = None) -> str:
-    """Format how long ago a moment was, in one unit: `5s`, `3m`, `2h`, `4d`."""
-    seconds = ((now or datetime.now(UTC)) - at).total_seconds()
-    return duration(max(0.0, seconds), coarse=True)
+def age(at: datetime, now: datetime | None = None, *, took: float | None = None) -> str:
+    """Format how long ago a moment was, in one unit: `5s`, `3m`, `2h`, `4d`.
+
+    Args:
+        at: The moment.
+        now: The current time.
+        took: Seconds of what began then, which stand beside the age. Where one unit would look
+            shorter than these, there are two: `2m 40s` and not `2m` beside `2m 31s`.
+    """
+    seconds = max(0.0, ((now or datetime.now(UTC)) - at).total_seconds(), took or 0.0)
+    unit = next((length for _, length in _UNITS if seconds >= length), 1)
+    if took is None or seconds // unit * unit >= took:
+        return duration(seconds, coarse=True)
+    return duration(seconds) if seconds >= 59 else duration(math.ceil(seconds), coarse=True)
 
 
 def seconds_between(start: datetime | None, end: datetime | None) -> float | None:

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from playhead.formatting.figures import (
     UNKNOWN,
+    age,
     at_least,
     calls_of,
     clock,
@@ -39,11 +40,13 @@ __all__ = [
     "attempts_line",
     "clock_line",
     "elapsed",
+    "known_seconds",
     "origin_line",
     "pinned_line",
     "place",
     "reason",
     "result_line",
+    "row_age",
     "step_label",
     "times",
     "totals_line",
@@ -97,7 +100,7 @@ def _attempts(row: Invocation, unit: str, *, suspensions: bool) -> str:
 
 
 def elapsed(row: Invocation, now: datetime | None = None) -> str:
-    """Format how long it took: `4.2s`, `4.2s…` while it has not ended, `≥ 4.2s` if it is gone.
+    """Format how long it took: `4.2s`, `4.2s+` while it has not ended, `≥ 4.2s` if it is gone.
 
     The duration of an invocation is always the time from its creation to its completion, with
     delays, queues, suspensions and backoff.
@@ -106,7 +109,19 @@ def elapsed(row: Invocation, now: datetime | None = None) -> str:
         known = duration(seconds_between(row.created_at, row.modified_at))
         return f"≥ {known}" if known else UNKNOWN
     seconds = seconds_between(row.created_at, row.completed_at or now or datetime.now(UTC))
-    return duration(seconds) if row.ended else f"{duration(seconds)}…"
+    return duration(seconds) if row.ended else f"{duration(seconds)}+"
+
+
+def row_age(row: Invocation, now: datetime | None = None) -> str:
+    """Format the time since it was created, which never looks shorter than its duration."""
+    now = now or datetime.now(UTC)
+    return age(row.created_at, now, took=known_seconds(row, now))
+
+
+def known_seconds(row: Invocation, now: datetime) -> float | None:
+    """Return how long it has taken until now; what is known of one whose end is not."""
+    over = row.completed_at or (row.modified_at if row.ended else now)
+    return seconds_between(row.created_at, over)
 
 
 def times(row: Invocation) -> str:

@@ -21,6 +21,8 @@ class Glyphs:
     marked: str
     """Mark of a row for an action on many."""
     ellipsis: str
+    about: str
+    """Precedes counts that are older than the rows."""
     none: str
     """An unknown value."""
     folded: str
@@ -74,7 +76,7 @@ UNICODE = Glyphs(
         "signal": "⚑", "attach": "↳", "cancel": "⊘", "other": "·",
     },
     arrow="→", marked="▪",
-    cursor="▌", ellipsis="…", none="–", folded="▸", unfolded="▾", descending="↓",
+    cursor="▌", ellipsis="…", about="≈", none="–", folded="▸", unfolded="▾", descending="↓",
     ascending="↑", failure="✗", answer="↵", waits="?", separator="·", crumb="›", attempt="#",
     span="·", eighths=" ▏▎▍▌▋▊▉█", bar="█", failed="▒", backoff="┄", lane="━", suspended="·",
     queued="░", open="▸", cut="⋯", tick="│",
@@ -98,7 +100,7 @@ ASCII = Glyphs(
         "signal": "!", "attach": "\\", "cancel": "x", "other": ".",
     },
     arrow=">", marked="*",
-    cursor=">", ellipsis="~", none="-", folded="+", unfolded="-", descending="v",
+    cursor=">", ellipsis="~", about="~", none="-", folded="+", unfolded="-", descending="v",
     ascending="^", failure="x", answer="<", waits="?", separator="-", crumb=">", attempt="#",
     span=".", eighths="", bar="#", failed="x", backoff="-", lane="=", suspended="_",
     queued=":", open=">", cut="/", tick="|",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import ClassVar, get_args
@@ -54,12 +55,17 @@ class AgentCallsScreen(GroupScreen[AgentCall]):
         """Return nothing: the first call comes first each time."""
         return ""
 
+    @property
+    def counted_filter(self) -> str:
+        """The same filter."""
+        return self.filter
+
     def columns(self) -> Sequence[Column[AgentCall]]:
         """Return the columns; input and output are tokens."""
         now = self.dashboard.now
         return (
-            Column("AGE", 5, lambda c: age(c.started_at, now()), lambda c, p: p.dim, True,
-                   importance=5),
+            Column("AGE", 7, lambda c: age(c.started_at, now(), took=c.seconds), lambda c, p: p.dim,
+                   True, importance=5),
             Column("AGENT", 10, lambda c: c.agent, lambda c, p: p.text, flexible=True,
                    importance=3),
             Column("NAME", 14, lambda c: c.name, _name_style, flexible=True, importance=8),
@@ -91,7 +97,9 @@ class AgentCallsScreen(GroupScreen[AgentCall]):
             choice, filter=filter_ or None, order=order, limit=LIMIT
         )
         words = [choice.name or "", f"by {choice.agent}" if choice.agent else ""]
-        shown = f"the first {len(page.rows)}" if page.more else str(len(page.rows))
+        shown = _counted(page.rows)
+        if page.more:
+            shown = f"the first {len(page.rows)}: {shown}"
         only = ["failed only"] if choice.outcome else []
         only += ["retries only"] if choice.repeated else []
         title = " ".join(filter(None, words))
@@ -125,6 +133,15 @@ class AgentCallsScreen(GroupScreen[AgentCall]):
     def _read_again(self) -> None:
         self._loaded = False  # the cursor goes to the first row
         self.refresh_now()
+
+
+def _counted(calls: Sequence[AgentCall]) -> str:
+    """Return the number of calls by outcome: `6 answered, 1 failed`."""
+    numbers = Counter(
+        "answered" if call.kind == "model" and call.outcome == "succeeded" else call.outcome
+        for call in calls
+    )
+    return ", ".join(f"{number} {outcome}" for outcome, number in numbers.most_common()) or "none"
 
 
 def _name_style(call: AgentCall, palette: Palette) -> Style:

@@ -30,8 +30,10 @@ from playhead_tui.widgets.group_list import Column
 if TYPE_CHECKING:
     from playhead.reader.invocation.comparison import Comparison, StepPair
 
-__all__ = ["CompareScreen"]
+__all__ = ["CompareScreen", "names_of"]
 
+ID_LENGTH = 12
+"""Characters of an id in the title."""
 MARKS = {"same": "=", "changed": "~", "only A": "-", "only B": "+"}
 
 
@@ -109,7 +111,8 @@ class CompareScreen(DetailScreen["StepPair"]):
             if wanted in step_label(pair.step).lower()
         ]
         number = len(found.different)
-        title = f"{number} of {len(found.pairs)} steps differ"
+        title = names_of(a.summary, b.summary, self.dashboard.glyphs.ellipsis)
+        title += f", {number} of {len(found.pairs)} steps differ"
         if found.first:
             title += f", first {one_line(step_label(found.first.step), 40)}"
         if self.poller and a.summary.ended and b.summary.ended:
@@ -196,6 +199,18 @@ def _figures(a: Invocation, b: Invocation) -> Iterator[Line]:
         yield Line(f"{fit(name, 10)}{fit(left, 16)}{right}", style)
     yield Line(f"A  {a.target}  {a.id}", "dim")
     yield Line(f"B  {b.target}  {b.id}", "dim")
+
+
+def names_of(a: Invocation, b: Invocation, ellipsis: str) -> str:
+    """Name both by target, and by the part of their ids in which they differ."""
+    pairs = enumerate(zip(a.id, b.id, strict=False))
+    same = next((place for place, (x, y) in pairs if x != y), 0)
+    start = 0 if same < ID_LENGTH - 2 else same - 2
+    cut = ellipsis if start else ""
+    first, second = (f"{cut}{one.id[start : start + ID_LENGTH]}" for one in (a, b))
+    if a.target == b.target:
+        return f"{a.target}  A {first}, B {second}"
+    return f"A {a.target} {first}, B {b.target} {second}"
 
 
 def _seconds(step: Step | None) -> str:

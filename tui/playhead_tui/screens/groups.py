@@ -68,6 +68,7 @@ class GroupScreen(PollingScreen, Generic[Group]):
         Binding("escape", "back", "Back"),
         Binding("y", "copy", "Copy"),
     ]
+    CHANGES = frozenset()
     SECONDS = 5.0
     SHARE = 20.0
     FILTER_HINT = FILTER_HINT
@@ -189,9 +190,10 @@ class GroupScreen(PollingScreen, Generic[Group]):
 
     def on_read_failed(self, message: ReadFailed) -> None:
         """Show why nothing can be read; groups that were read stay."""
-        super().on_read_failed(message)
         if not self._loaded:
+            message.prevent_default()  # the notes would repeat it
             self.query_one("#empty", Static).update(message.text)
+            self.query_one(Notes).show_notes(self.dashboard.notes)
 
     def _show_chips(self) -> None:
         chips = [(f"/ {self.filter}", "primary")] if self.filter else []
@@ -265,6 +267,11 @@ class CountedInvocations(GroupScreen[Group], Generic[Group]):
         """
         super().__init__(dashboard, filter_)
         self._show_invocations = show_invocations
+
+    @property
+    def counted_filter(self) -> str:
+        """The same filter."""
+        return self.filter
 
     @abstractmethod
     def filter_of(self, group: Group) -> str:

@@ -35,6 +35,7 @@ READING = (
     ("Attempts", "A band behind the bars marks every other attempt; # is the attempt itself"),
     ("Bars", "Solid: work; thin line: waiting; checkered red: failed try; dashes: backoff"),
     ("Calls", "l shows the steps of a called invocation in place, h hides them"),
+    ("Duration", "With + it has not ended: so far"),
     ("Idle time", "Long idle time is cut, which the scale marks; t draws all time to scale"),
 )
 
@@ -111,7 +112,8 @@ class HelpScreen(ModalScreen[None]):
         )
         for glyph, text, style in marks:
             yield Line(f"{glyph} {text}", style)
-        for name, text in READING:
+        older = f"{glyphs.about} before the counts: a row has changed since they were counted"
+        for name, text in (*READING, ("First line", older)):
             yield Line(text, syntax="pair", name=name)
         yield Line("")
 

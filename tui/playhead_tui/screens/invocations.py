@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from playhead.model import SORTS, GroupKey, Invocation
@@ -37,8 +36,6 @@ from playhead_tui.widgets.rows import RowsView
 if TYPE_CHECKING:
     from playhead.filters.completion import Completion
 
-    from playhead_tui.screens.groups import GroupScreen
-
 __all__ = ["InvocationsScreen"]
 
 
@@ -64,8 +61,6 @@ class InvocationsScreen(ListViews):
         Binding("ctrl+@,ctrl+space", "mark_range", "Mark up to here", show=False),
         Binding("X", "act_on_all", "Actions on all that match", show=False),
         Binding("p", "hold_view", "Hold view", show=False),
-        Binding("F", "failures", "Failures", show=False),
-        Binding("A", "agents", "Agents", show=False),
         Binding("b", "group", "Group by service, status, error, key", show=False),
         Binding("s", "sort", "Next sort column", show=False),
         Binding("S", "reverse", "Reverse order", show=False),
@@ -165,7 +160,9 @@ class InvocationsScreen(ListViews):
 
     def _show_counts(self) -> None:
         header = self.query_one(ListHeader)
-        header.show_counts(self.cache.rows, self.totals.everything, more=self.cache.more)
+        older = self.totals.recounts != self.cache.recounts
+        totals = self.totals.everything
+        header.show_counts(self.cache.rows, totals, more=self.cache.more, older=older)
 
     def show(self, *, stay_at_top: bool = False) -> None:
         """Show the rows that match the query, and chips for the active filters and modes."""
@@ -287,17 +284,12 @@ class InvocationsScreen(ListViews):
         """Show only invocations that failed or are failing, or all again."""
         self.change_query(errors_only=not self.list_query.errors_only)
 
-    def action_failures(self) -> None:
-        """Show groups of equal failures, among the invocations that match the filter."""
-        from playhead_tui.screens.failures import FailuresScreen
+    @property
+    def counted_filter(self) -> str:
+        """The filter of the list, as far as it can be asked of the store."""
+        from playhead.filters.language import parse
 
-        self._open_groups(FailuresScreen)
-
-    def action_agents(self) -> None:
-        """Show the calls of agents, of the invocations that match the filter."""
-        from playhead_tui.screens.agents import AgentsScreen
-
-        self._open_groups(AgentsScreen)
+        return str(parse(self.list_query.text).without_wait)
 
     def action_group(self) -> None:
         """Show groups of the invocations that match the filter."""
@@ -307,13 +299,10 @@ class InvocationsScreen(ListViews):
         """Show groups of the invocations that match the filter."""
         from playhead_tui.screens.invocation_groups import InvocationGroupsScreen
 
-        self._open_groups(partial(InvocationGroupsScreen, by=by, view=self.view))
-
-    def _open_groups(self, kind: Callable[..., GroupScreen[Any]]) -> None:
-        from playhead.filters.language import parse
-
-        text = str(parse(self.list_query.text).without_wait)
-        self.dashboard.push_screen(kind(self.dashboard, text, self.set_filter))
+        groups = InvocationGroupsScreen(
+            self.dashboard, self.counted_filter, self.set_filter, by=by, view=self.view
+        )
+        self.dashboard.push_screen(groups)
 
     def action_sort(self) -> None:
         """Sort by the next column."""

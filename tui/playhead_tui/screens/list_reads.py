@@ -102,6 +102,8 @@ class ListTotals:
     """Number of changes that were known before the read."""
     at: float = -math.inf
     """When it began, monotonic."""
+    recounts: int = 0
+    """`InvocationCache.recounts` when it began."""
 
 
 class TotalsRead(Message, bubble=False):
@@ -278,10 +280,10 @@ class ListReads(PollingScreen):
         before = self.totals
         if conditions == before.conditions and not self.changed_since(before.changes, before.at):
             return before
-        changes, at = self.changes, time.monotonic()
+        changes, at, recounts = self.changes, time.monotonic(), self.cache.recounts
         everything = await self._totals_of("")
         matching = await self._totals_of(conditions) if conditions else everything
-        return ListTotals(everything, matching, conditions, changes, at)
+        return ListTotals(everything, matching, conditions, changes, at, recounts)
 
     async def _totals_of(self, conditions: str) -> Totals | None:
         try:
@@ -399,7 +401,9 @@ class ListReads(PollingScreen):
     def on_figures_read(self, message: FiguresRead) -> None:
         """Show the rows that were read with their figures."""
         update = message.update
+        before = self.cache.recounts
         changed = self.cache.refresh(update.rows, (), update.started)
+        self.changes += self.cache.recounts - before
         if self.cache.add_figures(update.rows, update.started) or changed:
             self.show_new()
         if update.more:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from playhead.model import Invocation, Step
-from textual import work
+from textual import events, work
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.errors import NoWidget
@@ -16,6 +16,7 @@ from textual.message import Message
 from textual.screen import ModalScreen, Screen
 from textual.widget import Widget
 
+from playhead_tui.actions.changes import is_allowed
 from playhead_tui.drawing.sparse_compositor import SparseCompositor
 from playhead_tui.interfaces import Dashboard
 from playhead_tui.sources.ages import SourceAge
@@ -98,6 +99,11 @@ class PollingScreen(Screen[None]):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Remove the actions that change something where changes are forbidden."""
         return not (self.dashboard.read_only and action in self.CHANGES)
+
+    def on_key(self, event: events.Key) -> None:
+        """Say why the key of an action that `check_action` removes does nothing."""
+        if self.dashboard.read_only and _action_of(type(self), event.key) in self.CHANGES:
+            is_allowed(self.dashboard)
 
     # Polling.
 
@@ -248,6 +254,11 @@ class PollingScreen(Screen[None]):
     def set_filter(self, text: str) -> None:
         """Filter by this text; does nothing on a screen without a filter."""
 
+    @property
+    def counted_filter(self) -> str:
+        """The filter of the invocations that failures and agents, opened from here, count."""
+        return ""
+
     @abstractmethod
     def focus_rows(self) -> None:
         """Move the focus back to the rows."""
@@ -277,3 +288,12 @@ class PollingScreen(Screen[None]):
         from playhead_tui.actions.answer import answer
 
         self.dashboard.run_dialog(answer(self.dashboard, invocation_id))
+
+
+def _action_of(screen: type[object], key: str) -> str | None:
+    """Return the action of a key on a kind of screen; None if it has none."""
+    for kind in screen.__mro__:
+        for binding in vars(kind).get("BINDINGS", ()):
+            if isinstance(binding, Binding) and key in binding.key.split(","):
+                return binding.action
+    return None

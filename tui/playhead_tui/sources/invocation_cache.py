@@ -58,6 +58,8 @@ class InvocationCache:
         """Whether the reader has older rows than these."""
         self.older_wanted = False
         """Whether the next round reads the page after the last one."""
+        self.recounts = 0
+        """Number of changes of rows that change how many there are of a status."""
         self.missing: tuple[str, ...] = ()
         """Sources that the last round could not read, as sentences; not the recorder's progress."""
 
@@ -167,6 +169,7 @@ class InvocationCache:
             known = self._known.get(id_)
             if known and known.read < started:
                 del self._known[id_]
+                self.recounts += 1
                 changed.add(id_)
         edge = _age(self._end) if self.more and self._end else None
         for row in rows:
@@ -178,6 +181,7 @@ class InvocationCache:
                 continue
             updated = known.updated(row, started) if known else KnownRow(row, started)
             self._known[row.id] = updated
+            self.recounts += known is None or known.row.status != updated.row.status
             if known is None or known.row != updated.row:
                 changed.add(row.id)
         return changed
@@ -210,6 +214,7 @@ class InvocationCache:
         known = self._known.get(row.id)
         updated = known.updated(row, started) if known else KnownRow(row, started)
         self._known[row.id] = updated.with_figures(row, started)
+        self.recounts += known is not None and known.row.status != updated.row.status
 
     def _update_older(
         self, page: InvocationPage, place: int, before: Invocation, started: float
@@ -245,5 +250,7 @@ class InvocationCache:
         ]
         for ident in gone:
             del self._known[ident]
+        new = read - self._known.keys() if before is None else ()
+        self.recounts += len(gone) + len(new)
         for row in page.rows:
             self._store(row, started)

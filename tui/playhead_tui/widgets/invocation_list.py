@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
 from playhead.columns import COLUMNS, NARROW_FIRST
-from playhead.formatting import duration, reason, seconds_between
+from playhead.formatting import age, duration, known_seconds, reason, seconds_between
 from playhead.model import Invocation
 from rich.segment import Segment
 from rich.style import Style
@@ -308,15 +307,13 @@ class InvocationList(RowsView[Invocation]):
     def _age(self, row: Invocation) -> str:
         """Return the age in steps, so that not every line has to be drawn again each second.
 
-        It is never less than the duration beside it.
+        It never looks shorter than the duration beside it.
         """
-        exact = seconds = max(0.0, (self._at - row.created_at).total_seconds())
-        if EXACT_SECONDS <= seconds < 60:
-            seconds -= seconds % AGE_STEP
-        took = self._seconds(row, self._at) or 0.0
-        if int(seconds) < took < 59:
-            seconds = max(int(exact), math.ceil(took))
-        return duration(seconds, coarse=True)
+        seconds = max(0.0, (self._at - row.created_at).total_seconds())
+        took = known_seconds(row, self.as_of or self._at) or 0.0
+        if EXACT_SECONDS <= seconds < 60 and (stepped := seconds - seconds % AGE_STEP) >= took:
+            return duration(stepped, coarse=True)
+        return age(row.created_at, self._at, took=took)
 
     def _duration(self, row: Invocation, now: datetime) -> str:
         """Return how long an invocation has been running, as far as the server answered."""

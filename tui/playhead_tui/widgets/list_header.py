@@ -40,6 +40,7 @@ class ListHeader(Widget):
         self._counts: Counter[Status] = Counter()
         self._more = False
         self._totals: Totals | None = None
+        self._older: bool = False
         self._age = ""
 
     def show_labels(self, labels: Sequence[str]) -> None:
@@ -53,25 +54,34 @@ class ListHeader(Widget):
             self._age = age
             self.refresh()
 
-    def show_counts(self, rows: Sequence[Invocation], totals: Totals | None, *, more: bool) -> None:
+    def show_counts(
+        self,
+        rows: Sequence[Invocation],
+        totals: Totals | None,
+        *,
+        more: bool,
+        older: bool = False,
+    ) -> None:
         """Show the totals, or count the rows by status where totals are not known.
 
         Args:
             rows: the rows that were read.
             totals: totals of all invocations.
             more: whether there are older ones than the rows.
+            older: whether a row has changed its status since the totals were counted.
         """
         whole = totals if more else None  # rows that were all read are a moment newer
         counts: Counter[Status] = Counter(
             whole.by_status if whole else (row.status for row in rows)
         )
-        shown = (counts, more and whole is None, totals if more else _with_sums(totals, rows))
-        if shown != (self._counts, self._more, self._totals):
-            self._counts, self._more, self._totals = shown
+        sums = totals if more else _with_sums(totals, rows)
+        shown = (counts, more and whole is None, sums, older and whole is not None)
+        if shown != (self._counts, self._more, self._totals, self._older):
+            self._counts, self._more, self._totals, self._older = shown
             self.refresh()
 
     def _counters(self, palette: Palette, words: bool) -> list[Segment]:
-        segments: list[Segment] = []
+        segments = [Segment(f"{self.glyphs.about} ", palette.warn)] if self._older else []
         for status in ORDER:
             if number := self._counts[status]:
                 named = words and status not in ENDED

@@ -22,6 +22,9 @@ from playhead_tui.drawing.palette import Palette, palette_of
 __all__ = ["TextPane", "tabs_in_view"]
 
 NAME_WIDTH = 12
+NARROW = 36
+"""Cells of a pane below which names have a narrow column, and long ones stand above their text."""
+NARROW_NAME_WIDTH = 4
 CUT_WIDTH = 2
 """Cells of the sign for tabs that do not fit."""
 _TOKEN = re.compile(
@@ -83,13 +86,22 @@ class TextPane(ScrollView, can_focus=True):
         pieces: list[tuple[Line, str, bool]] = []
         for line in self._lines:
             first = True
-            room = width - line.indent - (NAME_WIDTH if line.syntax == "pair" else 0)
+            room = width - line.indent - (self._name_width if line.syntax == "pair" else 0)
+            if line.syntax == "pair" and width < NARROW and cell_len(line.name) >= self._name_width:
+                above = Line(line.name, "dim", line.indent)
+                names = wrap(above.text, width - line.indent)
+                pieces += [(above, name, False) for name in names]
+                first = False
             hang = _hang(line, room)
             for part in wrap(line.text, room) if not hang else _wrap_hanging(line, room, hang):
                 pieces.append((line, part, first))
                 first = False
         self._pieces = pieces
         self.virtual_size = Size(1, len(pieces) + 1)
+
+    @property
+    def _name_width(self) -> int:
+        return NAME_WIDTH if self._width >= NARROW else NARROW_NAME_WIDTH
 
     def on_resize(self, event: events.Resize) -> None:
         """Wrap the lines to the new width."""
@@ -153,7 +165,7 @@ class TextPane(ScrollView, can_focus=True):
     def _piece(self, line: Line, part: str, first: bool, palette: Palette) -> Iterator[Segment]:
         yield Segment("  " + " " * line.indent)
         if line.syntax == "pair":
-            yield Segment(fit(clip(line.name) if first else "", NAME_WIDTH), palette.dim)
+            yield Segment(fit(clip(line.name) if first else "", self._name_width), palette.dim)
         if line.syntax == "json":
             yield from _json_segments(part, palette)
         else:
