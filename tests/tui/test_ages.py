@@ -88,6 +88,24 @@ async def test_a_list_says_since_when_the_server_does_not_answer(stage) -> None:
         await s.until(lambda: "not answering" not in s.text)
 
 
+async def test_a_server_that_answers_again_ends_what_was_said_of_it(stage) -> None:
+    """With a recorder, pages are read every 15 seconds only; they find what is missing."""
+    source = FakeReader([summary("inv_1", "S/run", "running", 10)])
+    source.feed = ChangeFeed()
+    missing = "The answer has no rows. Is this the admin API?"
+    async with stage(source, size=(120, 20)) as s:
+        screen = s.app.screen
+        await s.until(lambda: screen.fed and screen.reads > 1)
+        screen.FED_PAGES_SECONDS = 10_000.0
+        source.missing = (missing,)
+        screen.refresh_now()
+        await s.shows(missing)
+        source.error = ConnectionError("gone")
+        await s.until(lambda: screen.age._failed)
+        source.missing, source.error = (), None
+        await s.until(lambda: missing not in s.text)
+
+
 async def test_what_the_recorder_has_not_copied_is_said_and_vanishes(stage) -> None:
     source = FakeReader()
     source.copying = (BEHIND,)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -227,3 +229,18 @@ async def test_the_keys_in_help_are_whole_and_leave_room_for_their_texts(
         assert not [line for line in lines if line.endswith("…")]
         wide = next(line for line in lines if line.startswith("x "))
         assert wide.split(maxsplit=1)[1] == "Actions"
+
+
+@pytest.mark.parametrize("width", [20, 24, 28, 32, 40])
+async def test_the_counts_of_the_first_line_are_whole(
+    stage: Any, source: FakeReader, width: int
+) -> None:
+    source.rows = [replace(row, id=f"{row.id}{n}") for n in range(11) for row in source.rows]
+    async with stage(source, size=(width, 10)) as s:
+        await s.until(lambda: s.app.screen.listing.rows)
+        head = s.text.splitlines()[0].removeprefix(" Playhead").strip()
+        counters = head.removesuffix("…").removesuffix(" total").split("  ")
+        known = Counter(row.status for row in source.rows)
+        numbers = {str(number) for number in known.values()} | {str(len(source.rows))}
+        assert all(text.split()[-1] in numbers for text in counters if text), head
+        assert head.endswith(("…", "total")), head

@@ -147,4 +147,4 @@ async def readable(read: Awaitable[_T]) -> _T:
 def _sentence(error: PlayheadError) -> str:
     """Return what is wrong and what to do next, on one line."""
     parts = (error.title.rstrip(". "), " ".join(error.hint.split()).rstrip(". "))
-    return " ".join(f"{part}." for part in parts if part)
+    return " ".join(part if part.endswith("?") else f"{part}." for part in parts if part)

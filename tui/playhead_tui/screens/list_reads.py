@@ -156,6 +156,8 @@ class ListReads(PollingScreen):
         self.live = LiveRows(self.cache)
         self.scan_age = SourceAge(dashboard.now)
         """When the server was last asked for new invocations."""
+        self._silent = False
+        """Whether the server did not answer the last search for changed rows."""
         self.copying: tuple[str, ...] = ()
         """What the recorder has not copied, as sentences."""
         self.search = Search()
@@ -356,6 +358,9 @@ class ListReads(PollingScreen):
                 age.answered(update.asked)
             else:
                 age.failed()
+        if self._silent and update.answered:
+            self.read_pages()  # whose notes say what was wrong
+        self._silent = not update.answered
         self.show_age()
         if not update.rows and not update.gone:
             return

@@ -101,6 +101,14 @@ class ListHeader(Widget):
         price = f" {cost(totals.cost)}" if totals.cost and totals.cost.usd else ""
         return [Segment(f"{tokens(totals.tokens)} tokens{price} ", palette.dim)]
 
+    def _whole(self, counters: list[Segment], room: int, palette: Palette) -> list[Segment]:
+        """Leave out counters at the end that do not fit, with a sign: half a number is wrong."""
+        if _length(counters) <= room:
+            return counters
+        while counters and _length(counters) > room - 1:
+            counters = counters[:-1]
+        return [*counters, Segment(self.glyphs.ellipsis, palette.dim)]
+
     def render_line(self, y: int) -> Strip:
         """Draw the line."""
         palette = palette_of(self)
@@ -116,6 +124,7 @@ class ListHeader(Widget):
             right = self._counters(palette, words=False)
         if _length(left) + _length(right) + 2 > width:
             left = left[:kept]
+        right = self._whole(right, width - _length(left) - 1, palette)
         sums = self._sums(palette)
         if _length(left) + _length(right) + _length(sums) + 2 <= width:
             right += sums
