@@ -75,11 +75,12 @@ class FileClient:
     async def _run(self, query: Callable[[duckdb.DuckDBPyConnection], _T]) -> _T:
         import duckdb
 
-        from playhead.store.database import SETTINGS, opening_hint, restrict
+        from playhead.store.database import database_settings, opening_hint, restrict
 
         def connect() -> duckdb.DuckDBPyConnection:
+            settings = database_settings(self._path.parent)
             try:
-                return duckdb.connect(str(self._path), read_only=True, config=SETTINGS)
+                return duckdb.connect(str(self._path), read_only=True, config=settings)
             except duckdb.Error as error:
                 in_use = isinstance(error, duckdb.IOException) and "lock" in str(error).lower()
                 raise (FileInUseError if in_use else RecorderError)(

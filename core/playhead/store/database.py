@@ -24,7 +24,15 @@ from playhead.store.migrations import migration
 from playhead.store.query_limits import make_room
 from playhead.store.stale_figures import noted_in
 
-__all__ = ["DATABASE", "SETTINGS", "Store", "exclusive", "opening_hint", "restrict"]
+__all__ = [
+    "DATABASE",
+    "SETTINGS",
+    "Store",
+    "database_settings",
+    "exclusive",
+    "opening_hint",
+    "restrict",
+]
 
 DATABASE = "playhead.duckdb"
 LOCK = "recorder.lock"
@@ -55,6 +63,11 @@ SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     # The newest rows of a table are found by its sorted columns; only theirs are read whole.
     "late_materialization_max_rows": 5000,
 }
+
+
+def database_settings(folder: Path) -> dict[str, str | bool | int | float | list[str]]:
+    """Return the settings of a store's database, with its limit of memory and its spill folder."""
+    return {**SETTINGS, "memory_limit": MEMORY, "temp_directory": str(folder / SPILL)}
 
 
 def restrict(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
@@ -109,12 +122,8 @@ class Store:
             self._lock.release()
             raise
 
-    def _settings(self) -> dict[str, str | bool | int | float | list[str]]:
-        spill = self.folder / SPILL
-        return {**SETTINGS, "memory_limit": MEMORY, "temp_directory": str(spill)}
-
     def _connect(self) -> duckdb.DuckDBPyConnection:
-        return duckdb.connect(str(self.path), config=self._settings())
+        return duckdb.connect(str(self.path), config=database_settings(self.folder))
 
     def _open(self) -> duckdb.DuckDBPyConnection:
         for path in (self.path, self.path.with_name(self.path.name + ".wal")):
