@@ -174,6 +174,21 @@ def test_invalid_request_is_rejected_and_not_logged(lab: Lab, path: str, body: b
     assert lab.llm_log() == []
 
 
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b'{"messages": "' + b"x" * (17 << 20) + b'"}', "the body is larger than 16777216 bytes"),
+        (b"[" * 200_000, "the body has too many levels"),
+    ],
+)
+@pytest.mark.parametrize("path", ["v1/chat/completions", "v1/responses", "control/faults"])
+def test_large_and_deep_bodies_are_rejected(lab: Lab, path: str, body: bytes, message: str) -> None:
+    response = httpx.post(f"{lab.llm_url}/{path}", content=body)
+    assert response.status_code == 400
+    assert message in response.text
+    assert lab.llm_log() == []
+
+
 def test_unknown_prompt_gets_a_default_answer(lab: Lab) -> None:
     body = {"model": "m", "messages": [{"role": "user", "content": "Hello"}]}
     answer = httpx.post(f"{lab.llm_url}/v1/chat/completions", json=body).json()

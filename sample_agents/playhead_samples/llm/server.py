@@ -22,6 +22,7 @@ __all__ = ["create_app"]
 
 MODELS = ("gpt-local", "gpt-local-mini")
 HOSTS = ["127.0.0.1", "localhost"]
+BODY_LIMIT = 16 * 1024 * 1024
 HEADER = "x-playhead-fault"
 """Request header with the kind of fault to inject."""
 INVOCATION_HEADER = "x-invocation-id"
@@ -71,7 +72,7 @@ class _Server:
             self._faults.clear()
         elif request.method == "POST":
             try:
-                body: Any = await request.json()
+                body = await _json(request)
                 items = cast("list[Any]", body) if isinstance(body, list) else [body]
                 self._faults.add([LlmFault.from_json(item) for item in items])
             except ValueError as error:
@@ -86,7 +87,7 @@ class _Server:
 
     async def _answer(self, request: Request, api: str) -> Response:
         try:
-            body: Any = json.loads(await request.body())
+            body = await _json(request)
             if not isinstance(body, dict):
                 raise BadRequestError("the body must be a JSON object")
             read = Conversation.from_chat if api == "chat" else Conversation.from_responses
@@ -123,3 +124,16 @@ class _Server:
                 logged.input_tokens = logged.output_tokens = 0
                 return failure
         return delivery.send(answer, logged, conversation)
+
+
+async def _json(request: Request) -> Any:
+    """Return the value of a body. Raises BadRequestError for one that is too large or too deep."""
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > BODY_LIMIT:
+            raise BadRequestError(f"the body is larger than {BODY_LIMIT} bytes")
+    try:
+        return json.loads(body)
+    except RecursionError as error:
+        raise BadRequestError("the body has too many levels") from error
