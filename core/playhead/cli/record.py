@@ -33,6 +33,8 @@ SWITCH_SECONDS = 0.0005
 
 A query changes threads some ten times, and waits as often when spans are being decoded.
 """
+PROCESS_BYTES = 768 * 1024 * 1024
+"""Memory of the recorder from which slow queries end during which it has grown."""
 STOP_SECONDS = 8.0
 """Longest time to stop. What was acknowledged is in the request log, so nothing is lost then."""
 
@@ -114,7 +116,7 @@ def command(
         archive_after=archive_after,
         delete_after=delete_after,
         keep=limits,
-        limits=Limits(end_process=_start_again),
+        limits=Limits(process=PROCESS_BYTES, end_process=_start_again),
     )
     # Traces and journals contain conversations, so their files are private to the owner.
     os.umask(0o077)
@@ -211,8 +213,9 @@ async def _record(settings: Settings, options: RecorderOptions, as_json: bool) -
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, interrupt)
-    async with open_recorder(settings, options) as recorder:
+    async with open_recorder(settings, options) as recorder, contextlib.AsyncExitStack() as stack:
         gc.freeze()  # what is here stays, and looking through it for cycles stops all threads
+        stack.callback(gc.unfreeze)  # or libraries complain about leaks at the end
         endpoint = recorder.endpoint
         if exposed := exposure(recorder.store.folder):
             note(f"Warning: {exposed}")

@@ -32,11 +32,6 @@ _PINNED_BYTES = 240 * 1024 * 1024
 
 It holds the lists and texts of aggregates, but not the rows of sorts, groups and joins.
 """
-_PROCESS_BYTES = 768 * 1024 * 1024
-"""Memory of this process from which all slow queries during which it has grown are ended.
-
-DuckDB does not count the texts and lists that expressions make, 2,048 rows at a time.
-"""
 _RISE_BYTES = 64 * 1024 * 1024
 """Rise of the memory during a query from which the query can be the reason."""
 _LESS = "Select fewer rows or columns, or try again when the other queries have ended."
@@ -52,6 +47,11 @@ class Limits:
     """Size of an Arrow result, of a JSON answer, or of the texts in rows."""
     memory: int = 768 * 1024 * 1024
     """Growth of this process during the query."""
+    process: int | None = None
+    """Memory of this process from which the query is ended if it is slow and the process has grown.
+
+    DuckDB does not count the texts and lists that expressions make, 2,048 rows at a time.
+    """
     end_process: Callable[[], None] | None = None
     """Ends this process. Called when a query runs on although it was interrupted for 10 s."""
 
@@ -122,6 +122,11 @@ class Reading:
         self._interrupted = self._interrupted or time.monotonic()
         with contextlib.suppress(duckdb.Error):
             self._connection.interrupt()
+
+    def fills(self, memory: int) -> bool:
+        """Return whether this process needs too much memory, maybe for this query."""
+        most = self._limits.process
+        return most is not None and memory > most and self.grown(memory)
 
     def grown(self, memory: int) -> bool:
         """Return whether this process has grown much since the query began."""
@@ -234,8 +239,7 @@ class _Watch:
         memory = _memory() if self._readings else 0
         now = time.monotonic()
         for reading in self._readings:
-            is_slow = now - reading.began > _SLOW_SECONDS
-            if memory > _PROCESS_BYTES and is_slow and reading.grown(memory):
+            if now - reading.began > _SLOW_SECONDS and reading.fills(memory):
                 reading.leave_room()
             reading.look(memory)
         grown = next((r for r in self._readings if r.grown(memory)), None)

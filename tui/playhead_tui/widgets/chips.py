@@ -34,6 +34,7 @@ class Chips(Static):
         self._glyphs = glyphs
         self.texts: tuple[str, ...] = ()
         self._shown: tuple[tuple[tuple[str, str], ...], str] = ((), "")
+        self._drawn: list[tuple[str, str] | str] = []
 
     def show_chips(self, chips: Sequence[tuple[str, str]], tail: str = "") -> None:
         """Replace the chips.
@@ -44,7 +45,7 @@ class Chips(Static):
         """
         shown = (tuple(chips), tail)
         if shown == self._shown:
-            return  # an update lays out the whole screen
+            return
         self._shown = shown
         self.texts = tuple(clip(text) for text, _ in chips) + ((tail,) if tail else ())
         self.set_class(bool(self.texts), "some")
@@ -63,7 +64,10 @@ class Chips(Static):
             pieces += [(f" {text} ", f"${color} on ${color} 18%"), " "]
         if len(texts) < len(chips):
             pieces.append((f"+{len(chips) - len(texts)} ", "$foreground 60%"))
-        self.update(Content.assemble(*pieces, (tail, "$foreground 60%")))
+        pieces.append((tail, "$foreground 60%"))
+        if pieces != self._drawn:  # an update lays out the whole screen
+            self._drawn = pieces
+            self.update(Content.assemble(*pieces))
 
 
 def fitted(
