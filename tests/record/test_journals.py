@@ -149,7 +149,7 @@ async def test_a_change_is_copied_within_a_second(
 ) -> None:
     """A round copies what has ended, although no comparison of all invocations is due.
 
-    The clock stands still, and no span shows the change.
+    The clock does not advance, and no span reports the change.
     """
     rounds = journal_copier.ROUND_SECONDS + changed_invocations.SHORTEST_PAUSE_SECONDS
     assert rounds < 1.0 < changed_invocations.FULL_SECONDS

@@ -28,8 +28,8 @@ AND span_id IN (SELECT unnest(?::VARCHAR[]))
 class ArchivedSpans:
     """Looks for spans in the archive, when some arrive that are as old as those in it.
 
-    Their ids are not kept in memory, since the archive grows for ever. A span that arrives again
-    has the same start, by whose range Parquet files are read in part.
+    Ids of archived spans are not kept in memory, because the archive has no size limit. A span that
+    arrives again has the same start time, which limits what is read from the Parquet files.
     """
 
     def __init__(self, store: Store) -> None:
