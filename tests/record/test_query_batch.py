@@ -20,6 +20,7 @@ from playhead.record.recorder import Recorder, open_recorder
 from playhead.record.shared_requests import SharedRequests, together
 from playhead.settings import Settings
 from playhead.store import kept_rows
+from playhead.store.call_table import IS_BUILT
 from playhead.store.kept_rows import INVOCATIONS_OF
 from playhead.store.query_limits import Limits
 from starlette.applications import Starlette
@@ -245,6 +246,10 @@ async def test_totals_take_few_requests(
     """A list reads them every few seconds while something changes."""
     with recorder.store.transaction() as connection:
         connection.execute("UPDATE invocations SET created_at = now()")
+    with recorder.store.cursor() as cursor:
+        await until_async(
+            lambda: cursor.execute(IS_BUILT).fetchall(), "the table of calls is built"
+        )
     totals = await Reader(None, source).totals()
     assert totals.invocations == 2
     if version == "this version":
