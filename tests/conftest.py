@@ -12,6 +12,7 @@ import httpx
 import pytest
 from distribution import FilesTogether, rank
 from folder_fixtures import FolderFixtures
+from garbage import Garbage
 from playhead.local import RestateServer
 
 for _name in [n for n in os.environ if n.startswith(("RESTATE_", "PLAYHEAD_", "OTEL_"))]:
@@ -20,6 +21,7 @@ for _name in [n for n in os.environ if n.startswith(("RESTATE_", "PLAYHEAD_", "O
 
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(FolderFixtures())
+    config.pluginmanager.register(Garbage())
 
 
 @pytest.hookimpl(optionalhook=True)
