@@ -376,7 +376,7 @@ class Client:
         Args:
             choice: Which calls, as a `playhead.model.CallChoice`; None for all.
             filter: Only calls of invocations that match, in the filter language.
-            order: `newest`, `slowest`, `tokens` (the most first) or `cost` (the dearest first).
+            order: `newest`, `slowest`, `tokens` or `cost` (the most first).
             limit: Maximum number of calls.
 
         Returns:

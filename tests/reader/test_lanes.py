@@ -282,3 +282,15 @@ def test_bars_are_below_each_other_whatever_the_labels_are() -> None:
     for width in (None, 120):
         assert places(labels, width) == places("wwww", width)
     assert len(set(places(labels, None))) == 4
+
+
+@pytest.mark.parametrize("width", [40, 50, 60, 72])
+def test_a_narrow_timeline_has_every_bar_and_duration(width: int) -> None:
+    rows = [
+        replace(row, depth=depth, label="a label that is too long")
+        for row, depth in zip(rows_between(*[1.0] * 7), range(8), strict=True)
+    ]
+    lines = [line.plain for line in waterfall(rows, START, width=width)][-len(rows) :]
+    assert all(cell_len(line) <= width for line in lines)
+    assert [line.split()[-1] for line in lines] == ["100ms"] * len(rows)
+    assert all("━" in line or "╸" in line for line in lines)

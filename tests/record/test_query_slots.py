@@ -15,13 +15,13 @@ import psutil
 import pytest
 from playhead.errors import QueryMemoryError, StoreError
 from playhead.local import ManagedProcess
-from playhead.record import api as api_module
 from playhead.record import ingest as ingest_module
 from playhead.record import query_slots
 from playhead.record.endpoint import CLIENT_HEADER, read_endpoint, read_token
 from playhead.record.otlp import inspect_protobuf
 from playhead.record.process import start_recorder
 from playhead.record.recorder import Recorder, open_recorder
+from playhead.record.single_query import SingleQuery
 from playhead.settings import Settings
 from playhead.store import database
 from playhead.store.query import to_json_rows
@@ -250,14 +250,14 @@ async def test_a_quick_query_is_tried_again_when_others_have_taken_the_memory(
     recorder: Recorder, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failures = [QueryMemoryError("The memory for queries is used up")] * 2
-    read = api_module._rows
+    read = SingleQuery.write_json
 
     def fail(*args: Any) -> None:
         if failures:
             raise failures.pop()
         return read(*args)
 
-    monkeypatch.setattr(api_module, "_rows", fail)
+    monkeypatch.setattr(SingleQuery, "write_json", fail)
     assert await rows(settings, "honest", "SELECT 1 AS n") == [{"n": 1}]
     assert not failures
     failures += [QueryMemoryError("The memory for queries is used up")] * 9
@@ -339,7 +339,7 @@ async def test_a_query_waits_until_a_failed_database_is_open_again(
             raise failures.pop()
         return to_json_rows(*args, **more)
 
-    monkeypatch.setattr("playhead.record.api.to_json_rows", read)
+    monkeypatch.setattr("playhead.record.single_query.to_json_rows", read)
     async with open_recorder(settings, FREE):
         assert await rows(settings, "reader", "SELECT 1 AS n") == [{"n": 1}]
         assert not failures

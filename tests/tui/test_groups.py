@@ -124,7 +124,7 @@ async def test_agents_lead_to_the_calls_behind_a_figure(stage, reader: Reader) -
         screen: Any = s.app.screen
         assert [call.invocation_id for call in screen.listing.rows] == ["inv_1b", "inv_1a"]
         await s.press("s", "s", "s")
-        await s.shows("dearest first")
+        await s.shows("most expensive first")
         await s.press("e")
         await s.shows("No call matches.")
         await s.press("e", "s")

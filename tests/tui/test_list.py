@@ -14,7 +14,6 @@ from playhead_tui.sources.list_query import ListQuery
 from playhead_tui.sources.search import Search, SearchUpdate
 from playhead_tui.widgets.chips import Chips
 from playhead_tui.widgets.text_pane import TextPane
-from textual.widgets._toast import Toast
 from tui_fakes import NOW, FakeReader, ago, summary
 from tui_stories import details
 
@@ -286,7 +285,7 @@ async def test_a_failed_connection_is_shown(stage) -> None:
 
 
 def many_rows(number: int) -> FakeReader:
-    """Return invocations whose oldest are the slowest and the dearest."""
+    """Return invocations whose oldest are the slowest and the most expensive."""
     rows = [
         summary(f"inv_{n:05}", "S/run", "succeeded", n + 1, took=n / 10, llm_calls=1,
                 tokens=Tokens(n, 1), cost=Cost(n / 100))
@@ -438,35 +437,6 @@ async def test_a_wide_list_previews_the_selected_row(stage) -> None:
         await s.until(lambda: not screen.preview.display and screen.preview.shown is None)
 
 
-async def test_no_key_does_nothing_unseen(stage) -> None:
-    async with stage(FakeReader([])) as s:
-        await s.until(lambda: s.app.screen.reads)
-        for key in ("space", "ctrl+@", "x", "a", "y", "n", "N", "escape"):
-            texts = {"n": "No row is failing.", "N": "No row is failing.", "escape": "Nothing to"}
-            text = texts.get(key, "No row is selected.")
-            assert text not in s.text
-            await s.press(key)
-            await s.shows(text)
-            s.app.clear_notifications()
-            await s.until(lambda text=text: text not in s.text)
-
-
-async def test_the_footer_is_made_again_only_for_other_keys(stage) -> None:
-    async with stage(FakeReader()) as s:
-        await s.shows("WeatherAgent/run")
-        before = list(s.app.screen.query("FooterKey"))
-        assert len(before) > 3
-        screen = s.app.screen
-        for key in ("question_mark", "colon"):
-            await s.press(key)
-            await s.until(lambda: s.app.screen is not screen)
-            await s.press("escape")
-            await s.until(lambda: s.app.screen is screen)
-        assert list(s.app.screen.query("FooterKey")) == before
-        await s.press("slash")
-        await s.until(lambda: list(s.app.screen.query("FooterKey")) != before)
-
-
 @pytest.mark.parametrize("seconds", [12.3, 17.5, 29.9, 44.4, 58.2])
 async def test_no_age_is_less_than_the_duration_beside_it(stage, seconds: float) -> None:
     took = seconds - 0.3
@@ -491,10 +461,3 @@ def test_a_search_that_has_not_ended_does_not_say_that_nothing_matches() -> None
     assert state.tail == "0 so far, searching all ..."
     search.update(SearchUpdate(query, InvocationPage((), more=False, sources=("stored",)), 0.0))
     assert state.why_nothing_matches.startswith("No invocation matches the filter.")
-
-
-async def test_a_message_that_is_on_screen_is_not_shown_twice(stage) -> None:
-    async with stage(FakeReader()) as s:
-        await s.press("escape", "escape", "escape")
-        await s.shows("Nothing to undo")
-        assert len(s.app.screen.query(Toast)) == 1

@@ -111,6 +111,21 @@ async def test_the_whole_text_of_a_dialog_can_be_read(stage: Any, source: FakeRe
         await s.shows("line 8")
 
 
+@pytest.mark.parametrize("size", [(60, 15), (80, 12), (40, 10)])
+async def test_the_choices_of_a_dialog_are_next_to_a_short_text(
+    stage: Any, source: FakeReader, size: tuple[int, int]
+) -> None:
+    async with stage(source, size=size) as s:
+        s.app.push_screen(Menu("Which one?", [Choice("a", "A"), Choice("b", "B")], [Line("why")]))
+        await s.shows("a  A")
+
+        def lines() -> list[int]:
+            shown = s.text.splitlines()
+            return [next(n for n, one in enumerate(shown) if t in one) for t in ("why", "a  A")]
+
+        await s.until(lambda: lines()[1] - lines()[0] == 1)
+
+
 async def test_toasts_are_as_wide_as_a_narrow_terminal(stage: Any, source: FakeReader) -> None:
     async with stage(source, size=(40, 10)) as s:
         s.app.notify("Started a recorder on /home/ada/playhead; it ends with the dashboard.")

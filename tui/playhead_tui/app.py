@@ -160,6 +160,8 @@ class PlayheadApp(App[None]):
         """Whether the groups of the view were opened."""
         self._compared: Invocation | None = None
         """Invocation that was chosen for a comparison."""
+        self._announced: set[str] = set()
+        """Toasts that are not on screen yet."""
         self._warned = False
         """Whether the user quit while changes were being sent."""
         self.register_theme(DARK)
@@ -381,7 +383,9 @@ class PlayheadApp(App[None]):
     ) -> None:
         """Show a toast, unless it is on screen, always as plain text: it may come from an agent."""
         text = clean(message)
-        if all(text != shown.message for shown in self._notifications):
+        if text not in self._announced and all(text != one.message for one in self._notifications):
+            self._announced.add(text)
+            self.call_later(lambda: self._announced.discard(text))  # once it is on screen
             super().notify(text, title=title, severity=severity, timeout=timeout, markup=False)
 
     def action_help_quit(self) -> None:

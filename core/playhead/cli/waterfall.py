@@ -18,11 +18,15 @@ if TYPE_CHECKING:
 __all__ = ["waterfall"]
 
 BAR = 30
+_BAR_LEAST = 8
 RESULT_LENGTH = 60
 _LABEL = 44
+_LABEL_LEAST = 14
 _LABEL_MOST = 160
 """Columns for labels where the width has no limit, so that the bars are below each other."""
 _TIMES = 20
+_MARK = 3
+"""Columns of the mark, and of the gap before the bar."""
 _UNICODE = {"done": "━", "failed": "━", "try": "╳", "backoff": "┄", "open": "╌", "dot": "╸",
             "suspended": "·", "queued": "░", "scheduled": "░", "cut": "⋯"}  # fmt: skip
 _ASCII = {"done": "=", "failed": "=", "try": "x", "backoff": ".", "open": "-", "dot": "|",
@@ -65,22 +69,26 @@ def waterfall(
     end = max(over or first, last or first)
     if any(row.ended_at is None and row.started_at for row in rows):
         end = max(end, over or now or datetime.now(UTC))
-    axis = Axis(first, end, BAR, idle(rows, first, end))
+    bar = BAR
     glyphs = _ASCII if ascii_only else _UNICODE
     marks = _ASCII_MARKS if ascii_only else _MARKS
     if width is None:
         widest = (2 * row.depth + cell_len(formatting.one_line(_label(row))) for row in rows)
         column = max(_LABEL, min(max(widest, default=0), _LABEL_MOST))
     else:
-        column = max(min(_LABEL, width - BAR - _TIMES), 16)
+        times = max((cell_len(_times(row, since)) for row in rows), default=0)
+        bar = max(_BAR_LEAST, min(BAR, width - _MARK - _LABEL_LEAST - times))
+        column = max(min(_LABEL, width - bar - max(times + _MARK, _TIMES)), _LABEL_LEAST)
+    axis = Axis(first, end, bar, idle(rows, first, end))
     lines: list[Text] = []
     if axis.cuts:
         lines.append(paint(" " * (column + 3) + _cut_marks(axis, glyphs["cut"]), "dim"))
     for row in rows:
-        room = max(column - 2 * row.depth, 8)
+        indent = min(2 * row.depth, column - 8)
+        room = column - indent
         label = formatting.one_line(_label(row), room if width else None)
         style = STYLES.get(row.state, "") if row.state != "done" else ""
-        line = paint("  " * row.depth)
+        line = paint(" " * indent)
         line.append_text(paint(marks[row.state] + " ", STYLES.get(row.state, "")))
         line.append_text(
             paint(

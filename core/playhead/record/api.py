@@ -43,10 +43,10 @@ from playhead.record.query_batch import parse_batch, run_batch
 from playhead.record.query_request import parse_query, parse_search
 from playhead.record.query_slots import QuerySlots
 from playhead.record.request_body import read_body
+from playhead.record.single_query import SingleQuery
 from playhead.store.answers import Answer, AnswerSpace
 from playhead.store.database import Store
-from playhead.store.kept_queries import FOLLOWING, KEPT
-from playhead.store.query import to_arrow_stream, to_json_rows, to_rows
+from playhead.store.kept_queries import FOLLOWING
 from playhead.store.query_limits import Limits, make_room
 from playhead.store.text_index import Found
 from playhead.store.upkeep import perform
@@ -136,17 +136,14 @@ def app(
         except ValueError:
             return _error(400, "playhead-wait must be a number of seconds")
         as_json = JSON in request.headers.get("accept", "")
-        run = _rows if as_json else _arrow
+        single = SingleQuery(store, sql, params, limits)
         client = request.headers.get(CLIENT_HEADER, "")
         answer_headers = {"playhead-complete": "true" if has_all else "false"}
-        if as_json and sql in KEPT:
-            kept = store.kept.whole_answer(sql, params)
-            if kept is not None:  # a thread would take longer than the answer
-                return Response(_document(kept), headers=answer_headers, media_type=JSON)
-
+        if as_json and (kept := single.kept()) is not None:  # a thread would take longer
+            return Response(kept, headers=answer_headers, media_type=JSON)
         return await answer(
             request, client, answer_headers, JSON if as_json else ARROW,
-            lambda gone, answer: run(store, sql, params, limits, gone, answer),
+            single.write_json if as_json else single.write_arrow,
         )  # fmt: skip
 
     async def answer(
@@ -339,44 +336,6 @@ def _seconds(text: str) -> float:
     if math.isnan(seconds):
         raise ValueError(text)
     return min(max(seconds, 0.0), LONGEST_WAIT)
-
-
-def _rows(
-    store: Store,
-    sql: str,
-    params: list[Any],
-    limits: Limits,
-    gone: threading.Event,
-    answer: Answer,
-) -> None:
-    def read(params: list[Any]) -> list[dict[str, Any]]:
-        with store.reading() as cursor:
-            return to_rows(cursor, sql, params, limits, gone)
-
-    kept = store.kept.answer(sql, params, read) if sql in KEPT else None
-    if kept is not None:
-        answer.add(_document(kept))
-        return
-    with store.reading() as cursor:
-        answer.add('{"rows":')
-        to_json_rows(cursor, sql, params, limits, gone, answer)
-        answer.add("}")
-
-
-def _document(rows: str) -> bytes:
-    return f'{{"rows":{rows}}}'.encode(errors="replace")
-
-
-def _arrow(
-    store: Store,
-    sql: str,
-    params: list[Any],
-    limits: Limits,
-    gone: threading.Event,
-    answer: Answer,
-) -> None:
-    with store.reading() as cursor:
-        to_arrow_stream(cursor, sql, params, limits, gone, answer)
 
 
 def _error(status: int, title: str, hint: str = "") -> Response:

@@ -68,3 +68,4 @@ class CheckedMenu(Menu):
     def on_check_finished(self, message: CheckFinished) -> None:
         """Show the result of the check."""
         self.query_one("#check", Static).update(content(message.lines))
+        self.fit_body()

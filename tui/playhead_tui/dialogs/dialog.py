@@ -63,6 +63,7 @@ class Dialog(ModalScreen[str | None]):
     Dialog.-short > Vertical, Dialog.-tiny > Vertical { padding: 0 1; max-height: 100%; }
     Dialog.-short.has-body > Vertical { height: 100%; }
     Dialog.-short .body { height: 1fr; max-height: 100%; margin-bottom: 0; }
+    Dialog.-short.roomy > Vertical, Dialog.-short.roomy .body { height: auto; }
     Dialog.-short Input, Dialog.-tiny Input { border: none; height: 1; padding: 0; }
     Dialog.-short OptionList, Dialog.-tiny OptionList { max-height: 50vh; }
     Dialog.-tiny .body { display: none; }
@@ -102,6 +103,19 @@ class Dialog(ModalScreen[str | None]):
     def compose_content(self) -> ComposeResult:
         """Lay out the widgets below the body."""
         return iter(())
+
+    def on_resize(self) -> None:
+        """Give the body the room that it needs."""
+        self.fit_body()
+
+    def fit_body(self) -> None:
+        """On a short terminal, give the body all room that is left, unless it needs less."""
+        self.remove_class("roomy")
+        self.call_after_refresh(self._measure_body)
+
+    def _measure_body(self) -> None:
+        for body in self.query(".body"):
+            self.set_class(body.children[0].size.height < body.size.height, "roomy")
 
     def action_scroll_body(self, pages: int) -> None:
         """Scroll the text, where it does not fit."""

@@ -23,7 +23,7 @@ LIMIT = 500
 """Calls that are read."""
 ORDERS: dict[CallOrder, str] = {
     "newest": "newest first", "slowest": "slowest first", "tokens": "most tokens first",
-    "cost": "dearest first",
+    "cost": "most expensive first",
 }  # fmt: skip
 
 

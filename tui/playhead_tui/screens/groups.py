@@ -151,6 +151,11 @@ class GroupScreen(PollingScreen, Generic[Group]):
         """Move the focus back to the list."""
         self.listing.focus()
 
+    @property
+    def is_reading(self) -> bool:
+        """Whether the first groups are being read."""
+        return not self._loaded
+
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Remove the actions of the base that have no meaning here, and forbidden ones."""
         return action not in UNUSED and super().check_action(action, parameters)
@@ -181,6 +186,7 @@ class GroupScreen(PollingScreen, Generic[Group]):
             self.listing.go_to(row)
         self._loaded = True
         self.shown()
+        self.choose_wanted(self.listing)
         self.query_one(Notes).show_notes((*self.dashboard.notes, *groups.missing))
 
     def fail(self, error: Exception) -> None:

@@ -107,6 +107,8 @@ class InvocationReads(PollingScreen):
         super().__init__(dashboard)
         self.invocation_id = invocation_id
         self.detail: InvocationDetail | None = None
+        self._was_read = False
+        """Whether the sources have answered, also that they have no such invocation."""
         self._known: KnownRow | None = None
         self._last_row: Invocation | None = None
         self._is_complete = False
@@ -116,6 +118,11 @@ class InvocationReads(PollingScreen):
         self.called = CalledInvocations()
         """The called invocations that are shown in place."""
         self._called_poller: Poller[Mapping[str, CalledInvocation]] | None = None
+
+    @property
+    def is_reading(self) -> bool:
+        """Whether the invocation is being read for the first time."""
+        return not self._was_read
 
     # For the subclass.
 
@@ -242,6 +249,7 @@ class InvocationReads(PollingScreen):
 
     def on_detail_read(self, message: DetailRead) -> None:
         """Show the new state, unless the view is held."""
+        self._was_read = True
         if message.detail is None:
             missing = (
                 f"Neither the server nor the store has {self.invocation_id}: "

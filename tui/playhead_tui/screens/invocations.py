@@ -176,6 +176,13 @@ class InvocationsScreen(ListViews):
         if not rows:
             self.query_one("#empty", Static).update(self._why_empty())
         self._show_chips()
+        self.choose_wanted(self.listing)
+
+    @property
+    def is_reading(self) -> bool:
+        """Whether the first rows are being read, or those that match."""
+        found = self.search.done or self.search.failed or not self.search.active
+        return not self.reads or not found
 
     @property
     def _rows(self) -> tuple[Invocation, ...]:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from playhead.record.change_feed import Changes
 
     from playhead_tui.widgets.filter_bar import FilterBar
+    from playhead_tui.widgets.rows import RowsView
 
 __all__ = ["PollingScreen", "ReadFailed"]
 
@@ -93,6 +94,8 @@ class PollingScreen(Screen[None]):
         self.fed = False
         """Whether a recorder reports changes: it answered the last request for them."""
         self._was_covered = False
+        self._choosing = False
+        """Whether Enter was pressed while rows were being read."""
         self.pollers: list[Poller[Any]] = []
         """The pollers that run; `poller` is the first of them."""
 
@@ -101,7 +104,12 @@ class PollingScreen(Screen[None]):
         return not (self.dashboard.read_only and action in self.CHANGES)
 
     def on_key(self, event: events.Key) -> None:
-        """Say why the key of an action that `check_action` removes does nothing."""
+        """Say why a key does nothing: its action is forbidden, or the list has no rows."""
+        self._choosing = False
+        if event.key == "enter" and self.focused is None:
+            self._choosing = self.is_reading
+            if not self._choosing:
+                self.selected(None)
         if self.dashboard.read_only and _action_of(type(self), event.key) in self.CHANGES:
             is_allowed(self.dashboard)
 
@@ -211,8 +219,21 @@ class PollingScreen(Screen[None]):
     def selected(self, row: Row | None) -> Row | None:
         """Return the row under the cursor; without one, say so: no key does nothing unseen."""
         if row is None:
-            self.dashboard.notify("No row is selected.")
+            reading = "Reading ... Press the key again in a moment."
+            self.dashboard.notify(reading if self.is_reading else "No row is selected.")
         return row
+
+    @property
+    def is_reading(self) -> bool:
+        """Whether what the screen shows is still being read."""
+        return False
+
+    def choose_wanted(self, rows: RowsView[Any]) -> None:
+        """Choose the row under the cursor, if Enter was pressed while rows were being read."""
+        if self._choosing and (rows.rows or not self.is_reading):
+            self._choosing = False
+            if self.is_current and self.selected(rows.current) is not None:
+                rows.action_choose()
 
     # The filter line.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from playhead.formatting import age, count, one_line, pinned_line
@@ -138,12 +138,14 @@ class Checked:
     row: Invocation
     lines: tuple[Line, ...] | None
     """None until it is checked."""
+    underway: bool = False
+    """Whether it is the next one to be checked."""
 
     @property
     def verdict(self) -> str:
         """The verdict in a word or two."""
         if self.lines is None:
-            return "waiting ..."
+            return "checking ..." if self.underway else "waiting ..."
         style = self.lines[0].style
         return {"good": "accepted", "bad": "refused"}.get(style, "not checked")
 
@@ -216,7 +218,12 @@ class JournalCheckScreen(DetailScreen[Checked]):
         if self._more:
             notes.append(f"Only the newest {LIMIT} open invocations are checked.")
         wanted = filter_.lower()
-        rows = [one for one in checked.values() if wanted in one.row.target.lower()]
+        following = next((one for one in checked.values() if one.lines is None), None)
+        rows = [
+            replace(one, underway=one is following)
+            for one in checked.values()
+            if wanted in one.row.target.lower()
+        ]
         return Groups(rows, title, tuple(notes))
 
     async def _list(self) -> None:
