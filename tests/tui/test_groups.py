@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -218,3 +219,23 @@ async def test_calls_say_how_many_were_answered_and_how_many_failed(stage, tmp_p
         assert (row.calls, row.errors) == (3, 1)
         await s.press("enter")
         await s.shows("Calls  gpt-4o-mini by weather  3 answered, 1 failed, newest first")
+
+
+async def test_enter_opens_the_first_group_once_it_is_read(
+    stage, reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may = asyncio.Event()
+    read = FailuresScreen.read_groups
+
+    async def wait(screen: FailuresScreen, filter_: str) -> Any:
+        await may.wait()
+        return await read(screen, filter_)
+
+    monkeypatch.setattr(FailuresScreen, "read_groups", wait)
+    async with stage(reader) as s:
+        await s.shows("Chat/ada/say")
+        await s.press("F", "enter")
+        await s.shows("Reading ...")
+        may.set()
+        await s.until(lambda: isinstance(s.app.screen, InvocationsScreen))
+        assert s.app.screen.list_query.text.startswith("failure:")

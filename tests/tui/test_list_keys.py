@@ -65,9 +65,10 @@ class SlowReader(FakeReader):
         self.details = details(self.rows)
 
     async def invocations(self, **more) -> InvocationPage:
-        if more.get("filter"):
-            await self.may.wait()
-        return await super().invocations(**more)
+        if not more.get("filter"):
+            return await super().invocations(**more)
+        await self.may.wait()
+        return InvocationPage(tuple(self.rows[7:9]), more=False, sources=("stored",))
 
     async def invocation(self, *args, **more):
         await self.may.wait()

@@ -22,13 +22,13 @@ from playhead_tui.interfaces import Dashboard
 from playhead_tui.sources.ages import SourceAge
 from playhead_tui.sources.poller import Poller
 from playhead_tui.widgets.notes import Notes
+from playhead_tui.widgets.rows import RowsView
 
 if TYPE_CHECKING:
     from playhead.filters.completion import Completion
     from playhead.record.change_feed import Changes
 
     from playhead_tui.widgets.filter_bar import FilterBar
-    from playhead_tui.widgets.rows import RowsView
 
 __all__ = ["PollingScreen", "ReadFailed"]
 
@@ -106,12 +106,18 @@ class PollingScreen(Screen[None]):
     def on_key(self, event: events.Key) -> None:
         """Say why a key does nothing: its action is forbidden, or the list has no rows."""
         self._choosing = False
-        if event.key == "enter" and self.focused is None:
+        if event.key == "enter" and self._lacks_rows:
             self._choosing = self.is_reading
             if not self._choosing:
                 self.selected(None)
         if self.dashboard.read_only and _action_of(type(self), event.key) in self.CHANGES:
             is_allowed(self.dashboard)
+
+    @property
+    def _lacks_rows(self) -> bool:
+        """Whether the focus is on a list without rows, or lost because such a list is hidden."""
+        focused = self.focused
+        return focused is None or (isinstance(focused, RowsView) and not focused.rows)
 
     # Polling.
 

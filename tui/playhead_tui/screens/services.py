@@ -177,7 +177,7 @@ class JournalCheckScreen(DetailScreen[Checked]):
             return "old" if pinned and pinned != self.service.deployment else ""
 
         return (
-            Column("VERDICT", 11, lambda r: r.verdict,
+            Column("VERDICT", 12, lambda r: r.verdict,
                    lambda r, p: {"refused": p.bad, "accepted": p.good}.get(r.verdict, p.dim),
                    importance=9),
             Column("TARGET", 14, lambda r: r.row.target, lambda r, p: p.text, flexible=True,
