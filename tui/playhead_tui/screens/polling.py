@@ -117,7 +117,9 @@ class PollingScreen(Screen[None]):
     def _lacks_rows(self) -> bool:
         """Whether the focus is on a list without rows, or lost because such a list is hidden."""
         focused = self.focused
-        return focused is None or (isinstance(focused, RowsView) and not focused.rows)
+        if isinstance(focused, RowsView):
+            return not cast("RowsView[Any]", focused).rows
+        return focused is None
 
     # Polling.
 
