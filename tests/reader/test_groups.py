@@ -72,6 +72,25 @@ async def test_equal_failures_form_a_group(failing: Reader) -> None:
     assert (terminal.terminal, terminal.last_at) == (1, at(30))
 
 
+@pytest.mark.parametrize("built", [True, False])
+async def test_terminal_errors_without_a_type_keep_their_code(tmp_path: Path, built: bool) -> None:
+    store = RecordedStore(tmp_path)
+    for number, failure in enumerate(
+        ("[403] order A-17 is sealed", "[404] order A-17 is sealed", "[403] order A-18 is sealed",
+         "[500 Internal] order A-17 is sealed")
+    ):  # fmt: skip
+        store.invocation(
+            f"inv_{number}", created=number, completion_result="failure",
+            completion_failure=failure,
+        )  # fmt: skip
+    found = await store.write(built=built).failures()
+    assert {group.error: group.count for group in found.groups} == {
+        "[403] order A-… is sealed": 2,
+        "[404] order A-… is sealed": 1,
+        "[500 Internal] order A-… is sealed": 1,
+    }
+
+
 async def test_a_group_leads_to_its_invocations(failing: Reader) -> None:
     for group in (await failing.failures()).groups:
         page = await failing.invocations(filter=f"failure:{group.fingerprint}")

@@ -2,9 +2,9 @@ r"""The view of failures: failed attempts and terminal errors, with the fingerpr
 
 A fingerprint stands for the type of the error, the step, the service and the place in the code, so
 that equal failures of several invocations form a group. The type is the name of the exception, or
-the message without its numbers and quoted parts. The place is the last frame of the stack trace
-that lies outside of installed packages: Python's `File "a.py", line 4, in f`, and `at f (a.ts:4:1)`
-of JavaScript.
+the code and the message without its numbers and quoted parts. The place is the last frame of the
+stack trace that lies outside of installed packages: Python's `File "a.py", line 4, in f`, and
+`at f (a.ts:4:1)` of JavaScript.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ FINGERPRINT_LENGTH = 8
 """Hex digits of a fingerprint."""
 
 _NAME = r"^(?:\[[0-9]+[^\]]*\] )?([A-Za-z_][A-Za-z0-9_.]*?([A-Z][A-Za-z0-9_]*))(?:\(|: )"
+_CODE = r"^\[[0-9]+[^\]\n]*\] "
+"""The code before the message of a terminal error, which is not one of its numbers."""
 _LAST_LINE = r"\n([A-Za-z_][A-Za-z0-9_.]*?)(?:: [^\n]*(?:\n[^\n]*)*)?\n*$"
 _PYTHON_FRAME = r'File "[^"\n]*", line [0-9]+, in [^\n]*'
 _SCRIPT_FRAME = r"\n\s*at [^\n]*:[0-9]+:[0-9]+\)?"
@@ -79,9 +81,11 @@ named AS (
       nullif(CASE WHEN contains(trace, 'Traceback (most recent call last)')
         THEN regexp_extract(trace, {text(_LAST_LINE)}, 1) END, ''),
       nullif(regexp_extract(message, {text(_NAME)}, 1), ''),
-      CASE WHEN code <> 500 AND NOT starts_with(message, '[') THEN '[' || code || '] ' ELSE '' END
-        || regexp_replace(split_part(coalesce(message, ''), chr(10), 1), {text(_VARIABLE)},
-          '…', 'g')
+      CASE WHEN code <> 500 AND NOT starts_with(message, '[') THEN '[' || code || '] '
+        ELSE regexp_extract(coalesce(message, ''), {text(_CODE)}, 0) END
+        || regexp_replace(
+          regexp_replace(split_part(coalesce(message, ''), chr(10), 1), {text(_CODE)}, ''),
+          {text(_VARIABLE)}, '…', 'g')
     ) AS full_error
   FROM framed
 ),

@@ -27,7 +27,7 @@ __all__ = [
     "update_figures",
 ]
 
-VERSION = 2
+VERSION = 3
 """Version of these rules."""
 # What is read from calls changes with the rules of the calls.
 _VERSIONS = 10_000 * VERSION + 100 * call_table.VERSION + llm_calls.VERSION
