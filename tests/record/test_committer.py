@@ -62,10 +62,10 @@ async def test_a_request_that_the_database_refuses_is_set_aside(
 ) -> None:
     write = Committer._write
 
-    def refuse(self: Committer, decoded: ArrowTable) -> Any:
+    def refuse(self: Committer, decoded: ArrowTable, **holds: bool) -> Any:
         if "span 6" in decoded.column("name").to_pylist():
             raise duckdb.InvalidInputException("Malformed JSON")
-        return write(self, decoded)
+        return write(self, decoded, **holds)
 
     monkeypatch.setattr(Committer, "_write", refuse)
     await logged(settings, [request(n, seed=n).SerializeToString() for n in (1, 2, 7, 3)])
@@ -80,10 +80,10 @@ async def test_a_request_that_always_breaks_the_database_is_set_aside(
     write = Committer._write
     monkeypatch.setattr("playhead.record.ingest.RETRY_SECONDS", 0.01)
 
-    def crash(self: Committer, decoded: ArrowTable) -> Any:
+    def crash(self: Committer, decoded: ArrowTable, **holds: bool) -> Any:
         if "span 6" in decoded.column("name").to_pylist():
             raise duckdb.InternalException("Attempted to access index 5 within vector of size 2")
-        return write(self, decoded)
+        return write(self, decoded, **holds)
 
     monkeypatch.setattr(Committer, "_write", crash)
     await logged(settings, [request(n, seed=n).SerializeToString() for n in (1, 2, 7, 3)])
@@ -169,11 +169,11 @@ async def test_requests_decoded_ahead_of_a_failed_commit_are_committed_in_order(
     write = Committer._write
     sizes: list[int] = []
 
-    def fail_twice(self: Committer, decoded: ArrowTable) -> Any:
+    def fail_twice(self: Committer, decoded: ArrowTable, **holds: bool) -> Any:
         sizes.append(decoded.num_rows)
         if len(sizes) in (2, 3):
             raise OSError("the disk is slow")
-        return write(self, decoded)
+        return write(self, decoded, **holds)
 
     monkeypatch.setattr("playhead.record.ingest.RETRY_SECONDS", 0.01)
     monkeypatch.setattr("playhead.record.ingest.COMMIT_WEIGHT", 1)
@@ -190,11 +190,11 @@ async def test_queries_do_not_wait_for_commits_that_fail(
     write, ingest = Committer._write, recorder.ingest
     fails, fixed = asyncio.Event(), threading.Event()
 
-    def fail(self: Committer, decoded: ArrowTable) -> Any:
+    def fail(self: Committer, decoded: ArrowTable, **holds: bool) -> Any:
         if not fixed.is_set():
             loop.call_soon_threadsafe(fails.set)
             raise OSError("the disk is full")
-        return write(self, decoded)
+        return write(self, decoded, **holds)
 
     loop = asyncio.get_running_loop()
     monkeypatch.setattr("playhead.record.ingest.RETRY_SECONDS", 0.05)
@@ -254,8 +254,8 @@ async def test_spans_are_stored_once_when_their_commit_raises_an_error(
     """DuckDB reports an error of a commit that is in the file when its memory is used up."""
     write, failures = SpanWriter.write_table, [duckdb.TransactionException("Failed to commit")]
 
-    def fail(self: SpanWriter, table: ArrowTable) -> Any:
-        written = write(self, table)
+    def fail(self: SpanWriter, table: ArrowTable, **holds: bool) -> Any:
+        written = write(self, table, **holds)
         if failures:
             recorder.store.uncertain += 1
             raise failures.pop()

@@ -38,6 +38,13 @@ from playhead.store import span_writer
 span_writer._insert = lambda *_: threading.Event().wait()
 """
 """Spans are acknowledged, but never committed."""
+NO_COMMITS = """
+from playhead.record.ingest import Ingest
+from playhead.store.span_writer import SpanWriter
+Ingest._may_hold = lambda self, *_: not self._stopping
+SpanWriter.commit = lambda *_: threading.Event().wait()
+"""
+"""Spans are inserted in a transaction that stays open."""
 NO_CUTS = """
 from playhead.record.request_log import RequestLog
 RequestLog.cut = RequestLog.trim = lambda *_: None
@@ -178,6 +185,20 @@ def kill_before_commit(settings: Settings, folder: Path, rounds: int) -> Fault:
     return result("`kill -9` between the log and the table", settings, rounds, load)
 
 
+def kill_while_held(settings: Settings, folder: Path, rounds: int) -> Fault:
+    """Kill the recorder when spans are inserted, and their transaction is open."""
+    load = Load(settings, 6)
+    for _ in range(rounds):
+        with recorder(settings, folder, NO_COMMITS) as process:
+            before = len(load.acknowledged)
+            with load.running():
+                until(lambda: len(load.acknowledged) - before > 10 * SPANS)  # noqa: B023
+                time.sleep(0.3)
+                process.signal(signal.SIGKILL)
+    committed(settings, folder)
+    return result("`kill -9` while spans wait for a common commit", settings, rounds, load)
+
+
 def kill_after_commit(settings: Settings, folder: Path, rounds: int) -> Fault:
     """Kill the recorder when spans are in a table, and still in the log."""
     load = Load(settings, 3)
@@ -294,6 +315,7 @@ def held(settings: Settings, folder: Path, rounds: int) -> Fault:
 FAULTS: tuple[Callable[[Settings, Path, int], Fault], ...] = (
     kill,
     kill_before_commit,
+    kill_while_held,
     kill_after_commit,
     torn_tail,
     flipped_bit,

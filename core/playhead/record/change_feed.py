@@ -74,11 +74,17 @@ class ChangeFeed:
         self._forgotten = 0
         self._news = asyncio.Event()
         self._closed = False
+        self._waiting = 0
 
     @property
     def position(self) -> str:
         """The position after the last change."""
         return f"{self._recorder}-{self._number}"
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether a client waits for the next change."""
+        return self._waiting > 0
 
     def add(self, invocation_ids: Iterable[str], what: What) -> None:
         """Record a change of these invocations, and answer those who wait."""
@@ -116,11 +122,14 @@ class ChangeFeed:
             found = self.since(position)
             if position is None or found.changes or found.missed or self._closed:
                 return found
+            self._waiting += 1
             try:
                 async with asyncio.timeout_at(deadline):
                     await self._news.wait()
             except TimeoutError:
                 return found
+            finally:
+                self._waiting -= 1
 
     def close(self) -> None:
         """Answer those who wait, now and later."""

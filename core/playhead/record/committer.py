@@ -46,6 +46,10 @@ class Committed:
     """Why a request was set aside, or why the store was not checkpointed."""
     checkpointed: bool = False
     """Whether the store was checkpointed, because a row group became full."""
+    is_held: bool = False
+    """Whether spans of the group are not committed yet."""
+    has_earlier: bool = True
+    """Whether all groups that were held before are committed."""
 
     def add(self, other: Committed) -> Committed:
         """Add the outcome of another group."""
@@ -53,6 +57,7 @@ class Committed:
         self.invocations |= other.invocations
         self.problem = other.problem or self.problem
         self.checkpointed |= other.checkpointed
+        self.is_held |= other.is_held
         return self
 
 
@@ -67,6 +72,8 @@ class Committer:
         """Read the ids of the stored spans."""
         self._store = store
         self._uncertain = store.uncertain
+        self._is_broken = False
+        """Whether the writer remembers spans that were dropped."""
         self._folder = store.folder / FOLDER
         self._decoder = SpanDecoder()
         self._decoding = threading.Lock()
@@ -77,6 +84,8 @@ class Committer:
         """Number of requests that could not be stored, of earlier recorders too."""
         self.repeated = 0
         """Number of spans that were stored already when they were committed."""
+        self._held_repeated = 0
+        """Number of those that were found since the last commit."""
 
     @property
     def open_traces(self) -> set[str]:
@@ -105,34 +114,63 @@ class Committer:
         except Exception:
             return None
 
-    def commit(self, group: Sequence[LogEntry], decoded: ArrowTable | None = None) -> Committed:
+    def commit(
+        self,
+        group: Sequence[LogEntry],
+        decoded: ArrowTable | None = None,
+        *,
+        holds: bool = False,
+    ) -> Committed:
         """Commit these requests; set those aside that cannot be decoded or stored.
 
         Args:
             group: The requests.
             decoded: Their spans, from `decode`.
+            holds: Whether to leave the transaction open for the next group; see `finish`. It ends
+                where a row group is full.
 
         Raises:
-            Exception: The store or the log fails, so the whole group has to be committed again.
+            Exception: The store or the log fails, so the whole group, and those that are held, have
+                to be committed again.
         """
         if not group:
             return Committed()
-        if self._uncertain != (uncertain := self._store.uncertain):
+        is_held = self._writer.holds
+        if not is_held and (self._is_broken or self._uncertain != self._store.uncertain):
             # Otherwise spans would be written twice.
+            uncertain = self._store.uncertain
             self._store.recover()
             self._writer = SpanWriter(self._store)
-            self._uncertain = uncertain
+            self._uncertain, self._is_broken = uncertain, False
         try:
             if decoded is None:
                 decoded = self._decode([read_entry(entry) for entry in group], _weight(group))
-            return self._write(decoded)
+            return self._write(decoded, holds=True) if holds else self._write(decoded)
         except Exception as error:
+            if is_held:
+                self.abandon()
+                raise
             if not self._is_of_the_request(group, error):
                 raise
             if len(group) == 1:
                 return self._put_aside(group[0], read_entry(group[0]), error)
         middle = len(group) // 2
         return self.commit(group[:middle]).add(self.commit(group[middle:]))
+
+    def finish(self) -> None:
+        """Commit what is held. Raises an exception if the store fails, as `commit` does."""
+        try:
+            self._writer.commit()
+        except Exception:
+            self.abandon()
+            raise
+        self._note_repeated()
+
+    def abandon(self) -> None:
+        """Drop what is held, which has to be committed again."""
+        self._is_broken = True
+        self._held_repeated = 0
+        self._writer.abandon()
 
     def inherit(self, traces: Collection[str]) -> set[str]:
         """Let spans in these traces inherit invocations; return the invocations with more spans."""
@@ -146,22 +184,30 @@ class Committer:
         with self._decoding:
             return self._decoder.decode(bodies)
 
-    def _write(self, decoded: ArrowTable) -> Committed:
+    def _write(self, decoded: ArrowTable, *, holds: bool = False) -> Committed:
         spans, unlinked = inherit_within(decoded)
         committed = Committed(invocations=set(spans.column("invocation_id").unique().to_pylist()))
         committed.invocations.discard(None)
         rest, room = spans, self._writer.room
+        has_earlier = not holds
         if room <= rest.num_rows:
             self._add(rest.slice(0, room))
             self._checkpoint_group(committed)
-            rest = rest.slice(room)
-        self._add(rest)
+            rest, has_earlier = rest.slice(room), True
+        self._add(rest, holds=holds)
+        committed.is_held, committed.has_earlier = self._writer.holds, has_earlier
         traces = spans.column("trace_id").filter(pc.is_valid(spans.column("invocation_id")))
         committed.traces = self._open_traces.changed(traces.unique().to_pylist(), unlinked)
         return committed
 
-    def _add(self, spans: ArrowTable) -> None:
-        self.repeated += self._writer.write_table(spans).repeated
+    def _add(self, spans: ArrowTable, *, holds: bool = False) -> None:
+        self._held_repeated += self._writer.write_table(spans, holds=holds).repeated
+        if not self._writer.holds:
+            self._note_repeated()
+
+    def _note_repeated(self) -> None:
+        self.repeated += self._held_repeated
+        self._held_repeated = 0
 
     def _checkpoint_group(self, committed: Committed) -> None:
         """Checkpoint a row group that has just become full; later ones would merge it."""

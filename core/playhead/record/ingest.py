@@ -13,11 +13,11 @@ import math
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from playhead.errors import CommitError, QueueFullError, StoreError
 from playhead.record.allocators import release_freed_memory
-from playhead.record.committer import Committer
+from playhead.record.committer import Committed, Committer
 from playhead.record.ingest_progress import BusyShare, IngestProgress, Waiter
 from playhead.record.otlp import Inspection
 from playhead.record.request_log import FOLDER, LogEntry, RequestLog
@@ -60,6 +60,8 @@ READ_SECONDS = 2.0
 """Time after a query during which clients are taken to read."""
 YIELD_SECONDS = 0.05
 """Time that a query has for itself before the next commit starts."""
+HOLD_SECONDS = 5.0
+"""Longest time for which spans are not committed although nothing else is in their way."""
 SETTLE_SECONDS = 0.5
 """Longest wait of a query for spans that are acknowledged but not committed yet."""
 CROWDED_SECONDS = 0.1
@@ -82,10 +84,24 @@ class IngestLimits:
 
 @dataclass(frozen=True, slots=True)
 class _Group:
-    """Requests that share a commit."""
+    """Requests that are decoded and inserted together."""
 
     entries: Sequence[LogEntry]
     decoded: asyncio.Task[ArrowTable | None]
+
+
+@dataclass(slots=True)
+class _Held:
+    """Requests whose spans are inserted, but not committed."""
+
+    since: float
+    entries: list[LogEntry] = field(default_factory=list[LogEntry])
+    invocations: set[str] = field(default_factory=set[str])
+
+    @property
+    def bytes(self) -> int:
+        """Return their size."""
+        return sum(entry.length for entry in self.entries)
 
 
 def _ignore(_: object) -> None:
@@ -103,6 +119,7 @@ class Ingest:
         clock: Callable[[], float] = time.monotonic,
         changed: Callable[[Iterable[str]], object] = _ignore,
         committed_in: Callable[[float], object] = _ignore,
+        watched: Callable[[], bool] = bool,
     ) -> None:
         """Open the request log; `run` commits what it has, then the submitted requests.
 
@@ -112,6 +129,7 @@ class Ingest:
             clock: Monotonic time in seconds.
             changed: Takes the ids of invocations whose spans have been committed.
             committed_in: Takes the duration of each commit in seconds.
+            watched: Returns whether somebody waits for the next change.
 
         Raises:
             StoreError: The folder of the request log cannot be used.
@@ -143,6 +161,12 @@ class Ingest:
         self._queue = deque(self._log.recovered)
         self._ahead: _Group | None = None
         """The requests behind those that are being committed, which are decoded meanwhile."""
+        self._held: _Held | None = None
+        self._held_again = len(self._queue)
+        """Number of committed requests from which spans may be held, after a failure or a crash.
+
+        What came before is committed group by group, so that another one does not repeat it all.
+        """
         self._queued_bytes = sum(entry.length for entry in self._queue)
         self._progress = IngestProgress(logged=len(self._queue))
         self._wake = asyncio.Event()
@@ -156,6 +180,7 @@ class Ingest:
         self.delays = SpanDelays()
         self._changed = changed
         self._committed_in = committed_in
+        self._watched = watched
         self.errors = 0
         self.last_error: str | None = None
         self.received = 0
@@ -263,13 +288,17 @@ class Ingest:
         is_patient = timeout is not None
         if timeout is None:
             timeout = 0.0 if self.busy else SETTLE_SECONDS
-        if progress.settled >= progress.logged:
+        logged = target = progress.logged
+        if progress.settled >= logged:
             return True
+        if not is_patient and timeout <= 0 and self._held is not None:
+            # They would be visible already if anybody had read before.
+            timeout, target = SETTLE_SECONDS, progress.committed + len(self._held.entries)
         if timeout <= 0:
             return False
         loop = asyncio.get_running_loop()
         future: asyncio.Future[bool] = loop.create_future()
-        progress.waiters.append(Waiter(progress.logged, future, is_patient))
+        progress.waiters.append(Waiter(target, future, is_patient))
         ends = loop.time() + timeout
         try:
             while (left := ends - loop.time()) > 0:
@@ -277,7 +306,7 @@ class Ingest:
                 await asyncio.wait([future], timeout=min(left, CROWDED_SECONDS))
                 if future.done() or (not is_patient and crowded()):
                     break
-            return future.done() and future.result()
+            return future.done() and future.result() and progress.settled >= logged
         finally:
             future.cancel()
 
@@ -286,7 +315,8 @@ class Ingest:
         """Return whether commits have taken most of the last seconds, are behind, or fail."""
         if self._is_failing or self._load.share(self._clock()) > BUSY_SHARE:
             return True
-        return self._queued_bytes > BUSY_BYTES
+        held = self._held.bytes if self._held is not None else 0
+        return self._queued_bytes - held > BUSY_BYTES
 
     @contextlib.contextmanager
     def reading(self) -> Generator[None]:
@@ -304,9 +334,18 @@ class Ingest:
 
     async def run(self) -> None:
         """Commit submitted requests until `stop`, then the waiting ones."""
+        try:
+            await self._run()
+        except BaseException:
+            self._committer.abandon()  # or the store could not be closed
+            raise
+
+    async def _run(self) -> None:
         next_inherited = self._clock() + INHERIT_SECONDS
         deadline = float("inf")
         while not (self._stopping and not self._uncommitted):
+            if not self._may_hold():
+                await self._finish_held()
             if self._stopping:
                 deadline = min(deadline, self._clock() + STOP_SECONDS)
                 if self._clock() > deadline:
@@ -315,7 +354,8 @@ class Ingest:
                 await self._idle()
             if self._uncommitted:
                 await self._commit()
-            if self._changed_traces and (not self._uncommitted or self._clock() > next_inherited):
+            is_due = not self._uncommitted or self._clock() > next_inherited
+            if self._changed_traces and self._held is None and is_due:
                 began = self._clock()
                 await self._inherit_invocations()
                 now = self._clock()
@@ -323,6 +363,7 @@ class Ingest:
             self._settle()
         ahead, self._ahead = self._ahead, None
         await self._put_back(ahead)
+        await self._finish_held()
         deadline = min(deadline, self._clock() + STOP_SECONDS)
         while self._changed_traces and self._clock() < deadline:
             await self._inherit_invocations()
@@ -401,17 +442,13 @@ class Ingest:
         decoded = await group.decoded
         if self._queue and not reads:
             self._ahead = self._next_group(most)
+        holds = self._may_hold(len(group.entries))
         try:
-            committed = await self._threads.run(self._committer.commit, group.entries, decoded)
-        except Exception as error:  # the log keeps the requests until they are committed
-            self.note_error(str(error))
-            self._is_failing = True
-            self._progress.give_up()
-            ahead, self._ahead = self._ahead, None
-            await self._put_back(group, ahead)
-            self._weight = max(self._weight // 4, 1)
-            if not self._stopping:
-                await asyncio.sleep(RETRY_SECONDS)
+            committed = await self._threads.run(
+                self._committer.commit, group.entries, decoded, holds=holds
+            )
+        except Exception as error:
+            await self._put_back_failed(error, group)
             return
         ended = self._clock()
         self._is_failing = False
@@ -420,14 +457,85 @@ class Ingest:
         self._weight = min(self._weight * 2, COMMIT_WEIGHT)
         if committed.problem:
             self.note_error(committed.problem)
-        self._log.cut(group.entries)
-        self._queued_bytes -= sum(entry.length for entry in group.entries)
-        self._progress.committed += len(group.entries)
         self._unreleased += sum(entry.weight for entry in group.entries)
         self._changed_traces |= committed.traces
-        self._changed(committed.invocations)
+        if committed.has_earlier:
+            self._note_committed()
+        held = self._held = self._held or _Held(began)
+        held.entries += group.entries
+        held.invocations |= committed.invocations
+        if not committed.is_held:
+            self._note_committed()
+        await self._checkpoint_full(committed)
+
+    def _may_hold(self, more: int = 0) -> bool:
+        """Return whether spans may wait for the commit of later ones, which saves much of it.
+
+        Nobody reads or expects them, and no other writer waits.
+
+        Args:
+            more: Number of requests beside those that are held.
+        """
+        now, progress, held = self._clock(), self._progress, self._held
+        inserted = progress.committed + (len(held.entries) if held is not None else 0) + more
+        return not (
+            self._stopping
+            or not self._uncommitted
+            or self._changed_traces
+            or self._readers
+            or now - self._last_read < READ_SECONDS
+            or self._watched()
+            or any(not one.is_patient or one.target <= inserted for one in progress.waiters)
+            or (held is not None and now - held.since > HOLD_SECONDS)
+            or progress.committed < self._held_again
+            or self._store.is_wanted
+        )
+
+    async def _finish_held(self) -> None:
+        """Commit what is held."""
+        if self._held is None:
+            return
+        began = self._clock()
+        try:
+            await self._threads.run(self._committer.finish)
+        except Exception as error:
+            await self._put_back_failed(error)
+            return
+        self._load.add(began, self._clock())
+        self._note_committed()
+        self._settle()
+
+    def _note_committed(self) -> None:
+        """Forget what is held, because it is committed."""
+        held, self._held = self._held, None
+        if held is not None:
+            self._log.cut(held.entries)
+            self._queued_bytes -= held.bytes
+            self._progress.committed += len(held.entries)
+            self._changed(held.invocations)
+
+    async def _put_back_failed(self, error: Exception, *groups: _Group) -> None:
+        """Return what could not be committed to the queue: the log keeps it until it is."""
+        self.note_error(str(error))
+        self._is_failing = True
+        self._progress.give_up()
+        ahead, self._ahead = self._ahead, None
+        await self._put_back(*groups, ahead)
+        held, self._held = self._held, None
+        if held is not None:
+            self._queue.extendleft(reversed(held.entries))
+            # Commits of single groups find the request that is the reason.
+            failed = len(held.entries) + sum(len(group.entries) for group in groups)
+            self._held_again = self._progress.committed + failed
+        self._weight = max(self._weight // 4, 1)
+        if not self._stopping:
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def _checkpoint_full(self, committed: Committed) -> None:
+        """Checkpoint the store if its write-ahead log is large; return freed memory."""
         merges = self._clock() > self._next_merge
-        if self._store.log_bytes() > (LEAST_CHECKPOINT_BYTES if merges else CHECKPOINT_BYTES):
+        most = LEAST_CHECKPOINT_BYTES if merges else CHECKPOINT_BYTES
+        if self._held is None and self._store.log_bytes() > most:
             await self._checkpoint()
         elif committed.checkpointed:
             await self._release()

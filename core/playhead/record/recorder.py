@@ -164,6 +164,7 @@ async def open_recorder(settings: Settings, options: RecorderOptions) -> AsyncGe
             store,
             changed=lambda ids: _spans_arrived(list(ids), feed, indexer, copiers),
             committed_in=lambda seconds: [m.commit_seconds.observe(seconds) for m in metrics],
+            watched=lambda: feed.is_awaited,
         )
         committing = asyncio.create_task(ingest.run())
         stack.push_async_callback(_finish, ingest.stop, committing)

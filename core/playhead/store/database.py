@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import threading
 import time
 import weakref
 from collections.abc import Generator
@@ -23,6 +22,7 @@ from playhead.store.kept_rows import KeptRows
 from playhead.store.migrations import migration
 from playhead.store.query_limits import make_room
 from playhead.store.stale_figures import noted_in
+from playhead.store.turn import Turn
 
 __all__ = [
     "DATABASE",
@@ -92,7 +92,7 @@ class Store:
         """
         self.folder = folder
         self.path = folder / DATABASE
-        self._turn = threading.Lock()
+        self._turn = Turn()
         self._dirty = False
         self._closed = False
         self.kept = KeptRows()
@@ -121,6 +121,11 @@ class Store:
         except BaseException:
             self._lock.release()
             raise
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether a writer waits for the transaction of another one, or for its own turn."""
+        return self._turn.is_wanted
 
     def _connect(self) -> duckdb.DuckDBPyConnection:
         return duckdb.connect(str(self.path), config=database_settings(self.folder))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -111,6 +113,10 @@ class SpanWriter:
         """With those of spans that were deleted or archived since."""
         self._added = len(self._ids)
         self._source = ArrowSource(_SOURCE)
+        self._transaction: tuple[contextlib.ExitStack, duckdb.DuckDBPyConnection] | None = None
+        """The open transaction, and its connection."""
+        self._uncommitted = 0
+        """Number of spans that it added."""
 
     def __len__(self) -> int:
         """Return the number of spans in the store."""
@@ -133,10 +139,23 @@ class SpanWriter:
         """Commit these spans in one transaction; they are durable when the method returns."""
         return self.write_table(span_table(list(rows)))
 
-    def write_table(self, spans: ArrowTable) -> Written:
-        """Commit rows of `spans` with marks, and JSON as Arrow's type or as text; see `write`."""
+    def write_table(self, spans: ArrowTable, *, holds: bool = False) -> Written:
+        """Commit rows of `spans` with marks, and JSON as Arrow's type or as text; see `write`.
+
+        Args:
+            spans: The rows.
+            holds: Whether to leave the transaction open for the rows of the next call, or for
+                `commit`. DuckDB writes a row group that one transaction fills into the file at
+                once, and not into the write-ahead log before.
+
+        Raises:
+            Exception: The write failed. Rows that were held are not stored, and this writer cannot
+                be used any more if there were any.
+        """
         written = Written()
         if not spans.num_rows:
+            if not holds:
+                self.commit()
             return written
         spans = pa.Table.from_arrays(
             [
@@ -146,7 +165,7 @@ class SpanWriter:
             schema=_SCHEMA,
         )
         try:
-            with self._store.transaction(noted=True) as connection:
+            with self._writing(holds=holds) as connection:
                 sent, spans = spans.num_rows, self._archived.without(connection, spans)
                 written.repeated = sent - spans.num_rows
                 numbers = id_numbers(spans.column("span_id"))
@@ -158,14 +177,52 @@ class SpanWriter:
                     _insert(connection, self._source, fresh)
                     note_stale(connection, fresh.column("invocation_id").unique().to_pylist())
                     update_llm_calls(connection, self._calls.changed(connection, fresh))
+                written.new = sent - written.finished - written.repeated
+                self._uncommitted += written.new
         except BaseException:
             self._source.forget()
             raise
-        written.new = sent - written.finished - written.repeated
-        self._added += written.new
         self._open_rows += fresh.num_rows
         self._ids.add([number for number in numbers if number not in stored] if stored else numbers)
         return written
+
+    @property
+    def holds(self) -> bool:
+        """Whether rows are written, but not committed."""
+        return self._transaction is not None
+
+    def commit(self) -> None:
+        """Commit the rows that are held."""
+        if self._transaction is not None:
+            (transaction, _), self._transaction = self._transaction, None
+            transaction.close()
+            self._added += self._uncommitted
+            self._uncommitted = 0
+
+    def abandon(self) -> None:
+        """Drop the rows that are held; do not use this writer any more."""
+        if self._transaction is not None:
+            (transaction, _), self._transaction = self._transaction, None
+            error = _AbandonedError()
+            with contextlib.suppress(_AbandonedError):
+                transaction.__exit__(_AbandonedError, error, None)
+
+    @contextlib.contextmanager
+    def _writing(self, *, holds: bool) -> Generator[duckdb.DuckDBPyConnection]:
+        if self._transaction is None:
+            stack = contextlib.ExitStack()
+            connection = stack.enter_context(self._store.transaction(noted=True))
+            self._transaction = (stack, connection)
+            self._uncommitted = 0
+        transaction, connection = self._transaction
+        try:
+            yield connection
+        except BaseException:
+            self._transaction = None
+            transaction.__exit__(*sys.exc_info())  # rolls back
+            raise
+        if not holds:
+            self.commit()
 
     @staticmethod
     def _unique(
@@ -208,6 +265,10 @@ class SpanWriter:
             note_stale(connection, (id_ for (id_,) in replaced))
             delete_calls(connection, [trace for trace, _ in pending], [span for _, span in pending])
         return span_table(list(unique.values()))
+
+
+class _AbandonedError(Exception):
+    """Ends a transaction without a commit."""
 
 
 def _doubled(numbers: Sequence[int]) -> set[int]:
