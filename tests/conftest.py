@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,9 @@ for _name in [n for n in os.environ if n.startswith(("RESTATE_", "PLAYHEAD_", "O
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(FolderFixtures())
     config.pluginmanager.register(Garbage())
+    # A shell lets what it runs in its background ignore Ctrl+C, also the processes of tests.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -44,7 +45,10 @@ def main(port: int, only: tuple[str, ...]) -> None:
 
 async def _serve(port: int, only: tuple[str, ...]) -> None:
     clock_offset.install()
+    gc.disable()  # imports leave no garbage, and looking for it takes a sixth of their time
     app = attempt_log.recorded(create_app(only))
+    gc.freeze()
+    gc.enable()
     config = Config()
     config.bind = [f"127.0.0.1:{port}"]
     config.graceful_timeout = GRACE_SECONDS

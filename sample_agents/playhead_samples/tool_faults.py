@@ -17,8 +17,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from restate.exceptions import TerminalError
-
 __all__ = ["VARIABLE", "ToolFault", "ToolUnavailableError", "inject", "set_faults"]
 
 VARIABLE = "PLAYHEAD_FAULTS"
@@ -107,6 +105,9 @@ async def inject(tool: str, arguments: dict[str, Any], when: When) -> None:
             case "exit":
                 os.kill(os.getpid(), signal.SIGKILL)
             case "terminal":
+                # Commands that only write the file do not wait for the import of the SDK.
+                from restate.exceptions import TerminalError
+
                 raise TerminalError(
                     fault.message or f"{tool} failed with a terminal error",
                     status_code=fault.status_code,

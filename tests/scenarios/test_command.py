@@ -44,6 +44,17 @@ def test_list_shows_every_scenario() -> None:
     assert set(rows[0]) == {"name", "title", "family"}
 
 
+def test_scenarios_are_listed_without_the_libraries_of_the_agents() -> None:
+    """Their import takes seconds."""
+    code = (
+        "import sys; from playhead.cli import cli;"
+        "cli(['scenario', 'list'], standalone_mode=False);"
+        "print([m for m in ('pydantic_ai', 'openai', 'restate') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

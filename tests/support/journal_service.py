@@ -14,6 +14,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import without_mcp  # isort: skip  # noqa: F401  # pyright: ignore[reportUnusedImport]
+
 import hypercorn.asyncio
 import hypercorn.config
 import restate

@@ -59,6 +59,8 @@ def main() -> None:
         require()
         if setup["guarded"]:
             guard.install()
+        # Imports leave no garbage, and looking for it takes a sixth of their time.
+        gc.disable()
         app = load_app(spec, app_dir)
         guard.locate = lambda: where(app.user)
     except ReplayError as error:
@@ -68,6 +70,7 @@ def main() -> None:
         return
     # The imported modules stay, so the garbage collector can skip them.
     gc.freeze()
+    gc.enable()
     served = operations.Operations(app, guard)
     channel.send(token, {"ready": spec, "blocked": guard.take()})
     while True:

@@ -14,9 +14,10 @@ from pathlib import Path
 from playhead.errors import ProcessError
 from playhead.local import ManagedProcess
 
-from playhead_samples.scenarios.testbed.fork_server import FORK_SIGNAL
+__all__ = ["FORK_SIGNAL", "ForkServer", "ForkedAgents"]
 
-__all__ = ["ForkServer", "ForkedAgents"]
+FORK_SIGNAL = signal.SIGUSR1
+"""Requests another fork. It is named here because `fork_server` imports all agents."""
 
 POLL_SECONDS = 0.02
 EXIT_SECONDS = 30.0
