@@ -452,6 +452,21 @@ async def test_no_age_is_less_than_the_duration_beside_it(stage, seconds: float)
         assert all(shown[target] <= ages[target] < seconds + 1 for target in ages)
 
 
+@pytest.mark.parametrize("newest", [0.2, 3.3, 7.8])
+async def test_ages_of_seconds_are_in_the_order_of_the_rows(stage, newest: float) -> None:
+    rows = [
+        summary(f"inv_{n}", f"S{n}/run", "running" if n % 2 else "succeeded", newest + n * 0.3,
+                **({} if n % 2 else {"took": 0.1}))
+        for n in range(7)
+    ]  # fmt: skip
+    async with stage(FakeReader(rows)) as s:
+        await s.shows("S6/run")
+        lines = [line[2:].split() for line in s.text.splitlines() if "/run" in line]
+        ages = [int(words[3].rstrip("s")) for words in lines]
+        assert len(ages) == 7
+        assert ages == sorted(ages)
+
+
 def test_a_search_that_has_not_ended_does_not_say_that_nothing_matches() -> None:
     search = Search()
     query = replace(ListQuery(), text="failures>0")

@@ -219,7 +219,7 @@ async def test_rows_that_are_shown_shortly_after_others_leave_the_ages(
         screen._draw_ages = lambda: None  # no tick
         now[0] += timedelta(seconds=3)
         screen.show_new()
-        await s.shows(" 8s ")
+        await s.shows(" 9s ")
         drawn.clear()
         now[0] += timedelta(seconds=0.4)
         source.rows[0] = replace(source.rows[0], llm_calls=77, modified_at=NOW)
@@ -228,4 +228,4 @@ async def test_rows_that_are_shown_shortly_after_others_leave_the_ages(
         assert set(drawn) == {"inv_000"}
         now[0] += timedelta(seconds=0.3)
         screen.show_new()
-        await s.shows(" 9s ")
+        await s.shows(" 10s ")

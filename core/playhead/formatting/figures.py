@@ -81,13 +81,16 @@ def age(at: datetime, now: datetime | None = None, *, took: float | None = None)
         at: The moment.
         now: The current time.
         took: Seconds of what began then, which stand beside the age. Where one unit would look
-            shorter than these, there are two: `2m 40s` and not `2m` beside `2m 31s`.
+            shorter than these, there are two: `2m 40s` and not `2m` beside `2m 31s`. Below a
+            minute, seconds are rounded up in every row, so that ages in order look ordered.
     """
     seconds = max(0.0, ((now or datetime.now(UTC)) - at).total_seconds(), took or 0.0)
     unit = next((length for _, length in _UNITS if seconds >= length), 1)
+    if took is not None and seconds < 59:
+        return duration(math.ceil(seconds), coarse=True)
     if took is None or seconds // unit * unit >= took:
         return duration(seconds, coarse=True)
-    return duration(seconds) if seconds >= 59 else duration(math.ceil(seconds), coarse=True)
+    return duration(seconds)
 
 
 def seconds_between(start: datetime | None, end: datetime | None) -> float | None:
