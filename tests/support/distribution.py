@@ -19,6 +19,9 @@ TOGETHER = (
     "tests/cli/",
     "tests/packaging/",
     "tests/reader/",
+    "tests/journal/",
+    "tests/doctor/",
+    "tests/restate/",
 )
 """Folders whose files share servers; those that take longest first."""
 LONG = ("tests/tracing/", "tests/replay/", "tests/tui/", "tests/record/", "tests/demo/")
