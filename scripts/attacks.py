@@ -101,6 +101,22 @@ ATTACKS = (
         ("tests/record/test_strange_files.py", "tests/imports/test_span_files.py"),
     ),
     Attack(
+        "pipes, links, folders, damaged files and files of others in the archive, the request log "
+        "and the text index",
+        "rows are not left out silently: an error names the file, and the rest works",
+        ("tests/store/test_archive_files.py", "tests/record/test_odd_files.py"),
+    ),
+    Attack(
+        "targets of exports, backups and recordings that are links, pipes, devices or full disks",
+        "an error names them; nothing is replaced, nothing is left behind",
+        ("tests/export/test_odd_targets.py", "tests/store/test_durable_copy.py"),
+    ),
+    Attack(
+        "generated and odd files in place of the settings, and of what the dashboard keeps",
+        "read, or refused with the file and the reason; damaged ones are kept",
+        ("tests/test_settings.py", "tests/test_kept_values.py"),
+    ),
+    Attack(
         "malformed OTLP and queries",
         "400 or INVALID_ARGUMENT; nothing is stored",
         (

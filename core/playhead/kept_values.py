@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import secrets
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,6 +16,8 @@ __all__ = ["KeptValues"]
 
 MOST = 100
 """Texts that a mapping keeps."""
+LARGEST = 8 << 20
+"""Bytes of the file."""
 
 
 class KeptValues:
@@ -27,11 +31,24 @@ class KeptValues:
         """
         self._path = path
         self._values: dict[str, Any] = {}
-        if path is not None:
-            with contextlib.suppress(OSError, ValueError, RecursionError):
-                document: Any = json.loads(read_regular(path))
-                if isinstance(document, dict):
-                    self._values = cast("dict[str, Any]", document)
+        self.problem: str | None = None
+        """Why the file cannot be used, and what happens to it, as sentences."""
+        self._is_damaged = False
+        if path is None:
+            return
+        try:
+            self._values = _read(path)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            self.problem = (
+                f"{path} cannot be read: {error.strerror or error}. Move it away; until then,"
+                " filters, views and places are not kept."
+            )
+        except (ValueError, RecursionError) as error:
+            reason = "it is nested too deeply" if isinstance(error, RecursionError) else error
+            self._is_damaged = True
+            self.problem = f"{path} cannot be read: {reason}. It is kept as {_aside(path).name}."
 
     def get(self, name: str) -> Any:
         """Return a value; None if there is none."""
@@ -42,7 +59,8 @@ class KeptValues:
         found = self._values.get(name)
         if not isinstance(found, dict):
             return {}
-        return {str(k): str(v) for k, v in cast("dict[Any, Any]", found).items()}
+        texts = cast("dict[str, Any]", found)
+        return {name: text for name, text in texts.items() if isinstance(text, str)}
 
     def put_newest(self, name: str, key: str, value: str) -> None:
         """Put a text into a mapping, which keeps the newest ones only."""
@@ -54,13 +72,39 @@ class KeptValues:
         if self._values.get(name) == value:
             return
         self._values[name] = value
-        if self._path is None:
+        if self._path is None or (self.problem and not self._is_damaged):
             return
-        with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError, RecursionError):
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            written = self._path.with_name(f"{self._path.name}.{os.getpid()}")
-            # Queries and filters can name people: the file is for its owner only.
-            with os.fdopen(os.open(written, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w",
-                           encoding="utf-8") as file:  # fmt: skip
-                json.dump(self._values, file)
-            written.replace(self._path)
+            if self._is_damaged:
+                self._path.rename(_aside(self._path))
+                self._is_damaged, self.problem = False, None
+            _write(self._path.resolve(), self._values)
+
+
+def _aside(path: Path) -> Path:
+    """Return where a file is kept that is damaged: its owner may be able to correct it."""
+    return path.with_name(path.name + ".damaged")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    document: Any = json.loads(read_regular(path, most=LARGEST))
+    if not isinstance(document, dict):
+        raise ValueError("it has no JSON object")
+    return cast("dict[str, Any]", document)
+
+
+def _write(path: Path, values: Mapping[str, Any]) -> None:
+    """Replace the file. Queries and filters can name people: it is for its owner only."""
+    data = json.dumps(values).encode()
+    if len(data) > LARGEST:
+        return  # it could not be read again
+    written = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    handle = os.open(written, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        written.replace(path)
+    except BaseException:
+        written.unlink(missing_ok=True)
+        raise

@@ -117,10 +117,11 @@ def _view(entry: Mapping[Any, Any]) -> SavedView:
     sort: SortKey = next((k for k in get_args(SortKey) if k == entry.get("sort")), "age")
     columns = entry.get("columns")
     names = cast("list[Any]", columns) if isinstance(columns, list) else []
+    text = entry.get("filter")
     return SavedView(
-        filter=str(entry.get("filter") or ""),
+        filter=text if isinstance(text, str) else "",
         sort=sort,
         reverse=entry.get("reverse") is True,
         group_by=next((k for k in GROUP_KEYS if k == entry.get("group_by")), None),
-        columns=known_columns(",".join(map(str, names))),
+        columns=known_columns(",".join(name for name in names if isinstance(name, str))),
     )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import platformdirs
@@ -20,6 +21,9 @@ from playhead.text import without_password
 __all__ = ["Settings", "load", "require_header_token"]
 
 
+LARGEST_FILE = 32 << 10
+"""Bytes of a settings file: tomllib takes seconds for a file of this size that is made for it."""
+_LONGEST_SHOWN = 100
 VARIABLES = {
     "RESTATE_ADMIN_URL": "admin_url",
     "RESTATE_INGRESS_URL": "ingress_url",
@@ -114,35 +118,81 @@ def load(
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(read_regular(path).decode())
+        return tomllib.loads(read_regular(path, most=LARGEST_FILE).decode("utf-8-sig"))
     except FileNotFoundError:
         return {}
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SettingsError(
-            f"{path} cannot be read: {error}", "Correct the file, which must be TOML, or delete it."
-        ) from error
+    except RecursionError:
+        reason = "its values are nested too deeply"
+    except (OSError, ValueError) as error:  # tomllib also raises the ValueError of a long number
+        reason = str(error)
+    raise SettingsError(
+        f"{path} cannot be read: {reason}", "Correct the file, which must be TOML, or delete it."
+    )
 
 
 def _convert(name: str, value: Any, source: str) -> Any:
     if name.endswith("_port"):
-        try:
-            port = int(value)
-        except (TypeError, ValueError):
-            port = -1
-        if not 0 < port < 65536:
-            raise SettingsError(
-                f"{source}: {name} = {value!r} is not a port", "Use a number from 1 to 65535."
-            )
-        return port
-    if name == "store":
-        return Path(str(value)).expanduser()
+        return _port(name, value, source)
     if name in ("replay_env", "keep"):
-        return tuple(part for part in str(value).replace(",", " ").split())
+        return tuple(_texts(name, value, source))
+    text = _text(name, value, source)
+    if name == "store":
+        return _folder(name, text, source)
     if name in ("auth_token", "otlp_token"):
-        require_header_token(str(value), source)
+        require_header_token(text, source)
     if name.endswith("_url"):
-        return _url(name, str(value), source)
-    return str(value)
+        return _url(name, text, source)
+    return text
+
+
+def _text(name: str, value: Any, source: str) -> str:
+    """Return a text; numbers, lists and tables of a TOML file are none."""
+    if isinstance(value, Path):
+        return str(value)
+    if not isinstance(value, str):
+        # The value may be a secret.
+        raise SettingsError(f"{source}: {name} is not a text", f'Write it as {name} = "…".')
+    return value
+
+
+def _texts(name: str, value: Any, source: str) -> list[str]:
+    """Return texts: a list of a TOML file, or one text with commas."""
+    given = cast("list[Any]", value) if isinstance(value, list | tuple) else [value]
+    return [part for one in given for part in _text(name, one, source).replace(",", " ").split()]
+
+
+def _port(name: str, value: Any, source: str) -> int:
+    try:
+        port = int(value) if isinstance(value, str | int) and not isinstance(value, bool) else -1
+    except ValueError:
+        port = -1
+    if not 0 < port < 65536:
+        raise SettingsError(
+            f"{source}: {name} = {_shown(value)} is not a port", "Use a number from 1 to 65535."
+        )
+    return port
+
+
+def _folder(name: str, text: str, source: str) -> Path:
+    hint = "Write the path of a folder, which need not exist."
+    if not text.strip():
+        raise SettingsError(f"{source}: {name} is empty", hint)
+    try:
+        path = Path(text).expanduser()
+        with contextlib.suppress(FileNotFoundError, PermissionError):
+            path.stat()
+    except (OSError, ValueError, RuntimeError) as error:  # too long, a null, ~ of an unknown user
+        reason = getattr(error, "strerror", None) or str(error)
+        raise SettingsError(
+            f"{source}: {name} = {_shown(text)} is not the path of a folder: {reason}", hint
+        ) from error
+    return path
+
+
+def _shown(value: object) -> str:
+    """Return a value for a message, which may be long."""
+    text = repr(value)
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
 
 
 def _url(name: str, value: str, source: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,8 +10,14 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from playhead.errors import StoreError
+from playhead.record.committer import Committer
+from playhead.record.ingest import Ingest
+from playhead.record.log_recovery import complete_store
 from playhead.record.recorder import open_recorder
+from playhead.record.request_log import LogEntry
 from playhead.settings import Settings
+from playhead.store.database import Store
 
 from helpers import FREE  # isort: skip
 from otlp import post, request  # isort: skip
@@ -86,3 +93,76 @@ async def test_files_that_can_be_replaced_or_kept_do_not_stop_the_recorder(
         assert (await post(recorder, request(3).SerializeToString())).status_code == 200
         assert recorder.health()["damaged_log_bytes"] == 900
     assert [path.read_bytes() for path in log.glob("*.damaged")] == [b"not a log" * 100]
+
+
+def larger_than_a_segment(path: Path) -> None:
+    path.touch()
+    os.truncate(path, 40 << 30)
+
+
+@pytest.mark.parametrize(
+    ("name", "make"),
+    [
+        ("requests/000000000001.log", os.mkfifo),
+        ("requests/000000000001.log", Path.mkdir),
+        ("requests/000000000001.log", lambda path: path.symlink_to("/nowhere")),
+        ("requests/000000000001.log", lambda path: path.symlink_to("/dev/zero")),
+        ("requests/000000000001.log", larger_than_a_segment),
+        ("set-aside", os.mkfifo),
+        ("set-aside", Path.touch),
+        ("set-aside", lambda path: path.symlink_to("/nowhere")),
+    ],
+)
+def test_what_cannot_be_the_log_is_named(
+    tmp_path: Path, name: str, make: Callable[[Path], object]
+) -> None:
+    store = Store(tmp_path / "store")
+    path = store.folder / name
+    path.parent.mkdir(exist_ok=True)
+    make(path)
+    try:
+        with pytest.raises(StoreError, match=str(path)) as caught:
+            Ingest(store)
+        assert "ove it away" in caught.value.hint
+    finally:
+        store.close()
+    assert os.path.lexists(path)
+
+
+@pytest.mark.parametrize("name", ["mine.log", "-1.log", "1.5.log", f"{'9' * 200}.log", "a.damaged"])
+async def test_other_files_beside_the_log_are_left(settings: Settings, name: str) -> None:
+    path = settings.store / "requests" / name
+    path.parent.mkdir(parents=True, mode=0o700)
+    settings.store.chmod(0o700)
+    path.write_bytes(b"mine")
+    async with open_recorder(settings, FREE) as recorder:
+        assert (await post(recorder, request(3).SerializeToString())).status_code == 200
+        assert recorder.health()["damaged_log_bytes"] == 0
+    assert path.read_bytes() == b"mine"
+    await complete_store(settings.store)
+
+
+async def test_what_was_kept_of_a_damaged_segment_is_kept_for_good(settings: Settings) -> None:
+    """Numbers of segments begin again with an empty log."""
+    log = settings.store / "requests"
+    log.mkdir(parents=True, mode=0o700)
+    settings.store.chmod(0o700)
+    kept = log / "000000000001.damaged"
+    kept.write_bytes(b"first")
+    async with open_recorder(settings, FREE) as recorder:
+        assert (await post(recorder, request(3).SerializeToString())).status_code == 200
+        assert [path.name for path in log.glob("*.log")] == ["000000000002.log"]
+    assert kept.read_bytes() == b"first"
+
+
+async def test_a_request_that_was_set_aside_is_not_replaced_by_another(settings: Settings) -> None:
+    settings.store.mkdir(mode=0o700)
+    aside = settings.store / "set-aside"
+    entry = LogEntry(str(settings.store / "requests" / "000000000001.log"), 20, 4, 4)
+    store = Store(settings.store)
+    try:
+        for body in (b"one", b"two"):
+            Committer(store)._put_aside(entry, body, ValueError("wrong"))
+    finally:
+        store.close()
+    assert sorted(path.read_bytes() for path in aside.iterdir()) == [b"one", b"two"]

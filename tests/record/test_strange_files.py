@@ -11,8 +11,10 @@ import pytest
 from playhead.errors import ExportError
 from playhead.export.files import new_file
 from playhead.local import ManagedProcess
+from playhead.record.endpoint import read_endpoint, read_token
 from playhead.record.process import recorder_process
 from playhead.settings import Settings
+from playhead.store.text_index import TextIndex
 
 LOOK = """
 import sys
@@ -44,12 +46,16 @@ INDEX = "bool(__import__('playhead.store.text_index').store.text_index.TextIndex
         ("config.toml", SETTINGS, "refused: {path} cannot be read: {path} is not a file"),
         ("kept.json", KEPT, "None"),
         ("text-index/generation", INDEX, "True"),
+        ("text-index/meta.json", INDEX, "True"),
+        ("text-index/.tantivy-writer.lock", INDEX, "True"),
         ("text-index", INDEX, "refused: [Errno 17] File exists: '{path}'"),
     ],
 )
 def test_a_pipe_is_refused(tmp_path: Path, name: str, look: str, said: str) -> None:
     path = tmp_path / name
     path.parent.mkdir(exist_ok=True, mode=0o700)
+    if path.parent.name == "text-index" and path.name != "generation":
+        (path.parent / "generation").write_text("1 5")
     os.mkfifo(path)
     done = subprocess.run(
         [sys.executable, "-c", LOOK.format(look), str(tmp_path)],
@@ -59,6 +65,34 @@ def test_a_pipe_is_refused(tmp_path: Path, name: str, look: str, said: str) -> N
         check=False,
     )
     assert done.stdout.strip() == said.format(path=path), done.stderr
+
+
+def test_a_text_index_is_not_written_over_files_of_others(tmp_path: Path) -> None:
+    mine = tmp_path / "text-index" / "mine.txt"
+    mine.parent.mkdir()
+    mine.write_text("keep")
+    with pytest.raises(OSError, match=f"{mine} is not a file of the text index"):
+        TextIndex(tmp_path)
+    mine.unlink()
+    linked = tmp_path / "linked"
+    linked.mkdir()
+    (linked / "mine.txt").write_text("keep")
+    mine.parent.rmdir()
+    mine.parent.symlink_to(linked)
+    with pytest.raises(OSError, match="exists"):
+        TextIndex(tmp_path)
+    assert (linked / "mine.txt").read_text() == "keep"
+
+
+@pytest.mark.parametrize("name", ["recorder.token", "recorder.json", "text-index/generation"])
+def test_huge_files_are_not_read(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.touch()
+    os.truncate(path, 20 << 30)
+    assert read_token(tmp_path) is None
+    assert read_endpoint(tmp_path) is None
+    assert TextIndex(tmp_path).generation >= 0
 
 
 def test_an_export_does_not_write_through_a_link_of_another_user(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ def test_a_copy_is_private_while_it_is_written(
         return copyfile(old, new)
 
     monkeypatch.setattr(shutil, "copyfile", watched)
-    left = target.with_name("target.writing")
+    left = target.with_name(".target.writing")
     left.write_text("left by a killed process")
     left.chmod(0o644)
     umask = os.umask(0)

@@ -88,8 +88,8 @@ def of_version_1(path: Path, *, archived: bool = False) -> None:
         folder.mkdir(parents=True)
         execute(
             path,
-            f"COPY spans TO '{folder / 'part-0.parquet'}' (FORMAT parquet)",
-            "INSERT INTO archives VALUES ('0', now(), DATE '1970-01-02')",
+            f"COPY spans TO '{folder / 'part-000000000000.parquet'}' (FORMAT parquet)",
+            "INSERT INTO archives VALUES ('000000000000', now(), DATE '1970-01-02')",
             "DELETE FROM spans",
         )
 

@@ -189,6 +189,8 @@ class PlayheadApp(App[None]):
                     loop.add_signal_handler(number, self.end_by_signal, number)
         if sys.__stderr__ is not None and sys.__stderr__.isatty():
             self.set_interval(TERMINAL_SECONDS, self._end_without_terminal)
+        if self.kept.problem:
+            self.notify(self.kept.problem, severity="warning", timeout=15)
         self.call_after_refresh(self.set_timer, FIRST_FRAME_SECONDS, self._open_connections)
 
     @work(group="connections")

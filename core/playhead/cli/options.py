@@ -96,10 +96,12 @@ def parse_view(ctx: click.Context, param: click.Parameter, value: str | None) ->
     from playhead.kept_values import KeptValues
     from playhead.saved_views import SavedViews, kept_file
 
-    views = SavedViews(KeptValues(kept_file())).all()
+    kept = KeptValues(kept_file())
+    views = SavedViews(kept).all()
     if value not in views:
         names = ", ".join(map(repr, views)) or "none; save one with V in the dashboard"
-        raise click.BadParameter(f"{value!r} is not a saved view. Saved views: {names}.")
+        problem = f" {kept.problem}" if kept.problem else ""
+        raise click.BadParameter(f"{value!r} is not a saved view. Saved views: {names}.{problem}")
     return views[value]
 
 

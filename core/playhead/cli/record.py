@@ -219,6 +219,12 @@ async def _record(settings: Settings, options: RecorderOptions, as_json: bool) -
         endpoint = recorder.endpoint
         if exposed := exposure(recorder.store.folder):
             note(f"Warning: {exposed}")
+        if files := recorder.store.set_aside_files:
+            note(
+                f"Warning: {whole(files)} archived {'file is' if files == 1 else 'files are'} of a"
+                f" run that was interrupted, or of another database, and not read:"
+                f" {recorder.store.folder / 'archive'} has them as *.set-aside"
+            )
         if as_json:
             await _log_states(recorder, stop)
             return

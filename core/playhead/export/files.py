@@ -12,6 +12,7 @@ from playhead.errors import ExportError
 from playhead.export.otlp_encoding import batches
 from playhead.export.otlp_lines import otlp_json
 from playhead.export.stored_spans import SpanReader, span_key
+from playhead.regular_file import is_other
 from playhead.store.arrow import pa, pc
 from playhead.store.span_ids import SpanIdSet
 from playhead.store.tables import SPAN_COLUMNS
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["new_file", "write_otlp_json", "write_parquet"]
 
 DAY = "day"
+_HINT = "Name another place, which can be written and has room."
 _NANOS_PER_MICRO = 1000
 _JSON = [name for name, kind in SPAN_COLUMNS.items() if kind == "JSON"]
 _UNSIGNED = [name for name, kind in SPAN_COLUMNS.items() if kind.startswith("U")]
@@ -57,7 +59,7 @@ def new_file(path: Path) -> Generator[IO[bytes]]:
     Raises:
         ExportError: The file exists already, or cannot be written.
     """
-    if path.exists():
+    if os.path.lexists(path):
         raise ExportError(f"{path} exists already", "Name another file, or delete this one.")
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -65,13 +67,13 @@ def new_file(path: Path) -> Generator[IO[bytes]]:
         temporary.unlink(missing_ok=True)
         handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except OSError as error:
-        raise ExportError(f"{path} cannot be written: {error.strerror}") from error
+        raise ExportError(f"{path} cannot be written: {error.strerror}", _HINT) from error
     try:
         with os.fdopen(handle, "wb") as file:
             yield file
         temporary.replace(path)
     except OSError as error:
-        raise ExportError(f"{path} cannot be written: {error.strerror}") from error
+        raise ExportError(f"{path} cannot be written: {error.strerror}", _HINT) from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -115,7 +117,11 @@ async def write_parquet(
             writer.close()
             temporary.replace(final)
     except OSError as error:
-        raise ExportError(f"{folder} cannot be written: {error}") from error
+        raise ExportError(f"{folder} cannot be written: {error}", _HINT) from error
+    except UnicodeEncodeError as error:
+        raise ExportError(
+            f"{folder} is not a name in UTF-8, as Parquet files need", _HINT
+        ) from error
     finally:
         for writer, temporary, _ in writers.values():
             writer.close()
@@ -128,15 +134,21 @@ def _stored_keys(folder: Path) -> SpanIdSet:
 
     parquet: Any = pq
     columns = ["trace_id", "span_id"]
+    found: list[Any] = []
+    place = folder
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        found = [
-            _keys(parquet.ParquetFile(file).read(columns=columns))
-            for file in sorted(folder.glob(f"{DAY}=*/*.parquet"))
-            if not file.name.startswith(("_", "."))
-        ]
+        for place in sorted(folder.glob(f"{DAY}=*/*.parquet")):
+            if place.name.startswith(("_", ".")):
+                continue
+            if is_other(place):  # to open a pipe would wait for its writer
+                raise OSError("it is not a file")
+            found.append(_keys(parquet.ParquetFile(place).read(columns=columns)))
     except (OSError, ValueError, KeyError) as error:
-        raise ExportError(f"{folder} cannot be used: {error}") from error
+        hint = "Move it away, or name another folder."
+        if place != folder:
+            hint = f"It may have spans that would be written again. {hint}"
+        raise ExportError(f"{place} cannot be used: {error}", hint) from error
     return SpanIdSet(pa.chunked_array(found, pa.uint64()))
 
 

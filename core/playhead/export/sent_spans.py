@@ -13,6 +13,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 from playhead.errors import ExportError
+from playhead.regular_file import read_regular
 from playhead.store.span_ids import SpanIdSet
 
 __all__ = ["SentSpans"]
@@ -47,7 +48,7 @@ class SentSpans:
             self.path.parent.mkdir(mode=0o700, exist_ok=True)
             self._handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
             fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            data = self.path.read_bytes()
+            data = read_regular(self.path)
         except BlockingIOError as error:
             os.close(self._handle)
             raise ExportError(
@@ -55,7 +56,12 @@ class SentSpans:
                 "Wait until it has ended, or stop it.",
             ) from error
         except OSError as error:
-            raise ExportError(f"{self.path} cannot be used: {error}") from error
+            if self._handle >= 0:
+                os.close(self._handle)
+            raise ExportError(
+                f"{self.path} cannot be used: {error}",
+                "Move it away; spans that the target has accepted are then sent again.",
+            ) from error
         whole = len(data) - len(data) % _WIDTH
         os.lseek(self._handle, whole, os.SEEK_SET)
         numbers = pa.Array.from_buffers(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -14,6 +15,7 @@ from typing import Any
 from playhead.errors import RecordingError, RestateError
 from playhead.journal import file_format
 from playhead.journal.commands import Entry, Journal
+from playhead.regular_file import is_other
 from playhead.restate.ids import is_invocation_id
 from playhead.restate.invocation_tables import SERVER_TABLES, InvocationTables, read_tables
 from playhead.restate.protocol import parse_entry
@@ -123,15 +125,24 @@ class Recording:
         document = (self if keep_headers else self.redacted()).to_json()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            part = path.with_name(path.name + ".part")
-            part.unlink(missing_ok=True)
+            part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+            if is_other(path):
+                raise RecordingError(f"{path} is not a file", "Name a file for the recording.")
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-            with os.fdopen(os.open(part, flags, 0o600 if keep_headers else 0o666), "wb") as file:
-                text = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
-                file.write(text.encode("utf-8", "backslashreplace"))
-            part.replace(path)
+            handle = os.open(part, flags, 0o600 if keep_headers else 0o666)
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    text = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+                    file.write(text.encode("utf-8", "backslashreplace"))
+                part.replace(path)
+            except BaseException:
+                part.unlink(missing_ok=True)
+                raise
         except OSError as error:
-            raise RecordingError(f"{path} cannot be written: {error.strerror}") from error
+            raise RecordingError(
+                f"{path} cannot be written: {error.strerror}",
+                "Name another place, which can be written and has room.",
+            ) from error
         return path
 
     @classmethod

@@ -125,13 +125,21 @@ class SqlConsole:
 
 
 def _write_new(path: Path, data: bytes) -> None:
+    hint = "Name another file, in a folder that can be written and has room."
     try:
-        with path.expanduser().open("xb") as file:
-            file.write(data)
+        path = path.expanduser()
+        with path.open("xb") as file:
+            try:
+                file.write(data)
+                file.flush()
+            except OSError:  # a full disk
+                path.unlink(missing_ok=True)
+                raise
     except FileExistsError as error:
-        raise ExportError(f"{path} exists already", "Name another file.") from error
-    except OSError as error:
-        raise ExportError(f"{path} cannot be written: {error.strerror}") from error
+        raise ExportError(f"{path} exists already", hint) from error
+    except (OSError, ValueError, RuntimeError) as error:  # a null, ~ of an unknown user
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ExportError(f"{path} cannot be written: {reason}", hint) from error
 
 
 def columns_of(rows: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:

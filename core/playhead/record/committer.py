@@ -6,6 +6,7 @@ blocks the requests behind it.
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
 from collections.abc import Collection, Sequence
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import duckdb
 
+from playhead.errors import StoreError
 from playhead.record.otlp_columns import SpanDecoder
 from playhead.record.otlp_rows import span_rows
 from playhead.record.request_log import LogEntry, read_entry
@@ -69,12 +71,21 @@ class Committer:
     """Commits groups of logged requests. Use it in one thread at a time, except `decode`."""
 
     def __init__(self, store: Store) -> None:
-        """Read the ids of the stored spans."""
+        """Read the ids of the stored spans.
+
+        Raises:
+            StoreError: What stands in the place of the folder `set-aside` is none.
+        """
         self._store = store
         self._uncertain = store.uncertain
         self._is_broken = False
         """Whether the writer remembers spans that were dropped."""
         self._folder = store.folder / FOLDER
+        if os.path.lexists(self._folder) and not self._folder.is_dir():
+            raise StoreError(
+                f"{self._folder} is not a folder",
+                "Move it away, or choose another folder with --store.",
+            )
         self._decoder = SpanDecoder()
         self._decoding = threading.Lock()
         self._writer = SpanWriter(store)
@@ -229,13 +240,24 @@ class Committer:
 
     def _put_aside(self, entry: LogEntry, body: bytes, error: Exception) -> Committed:
         self._folder.mkdir(mode=0o700, exist_ok=True)
-        path = self._folder / f"{Path(entry.path).stem}-{entry.offset}.otlp"
-        file = os.open(path, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_CLOEXEC, 0o600)
-        with os.fdopen(file, "wb") as out:
-            out.write(body)
-            out.flush()
-            os.fsync(file)
+        path = _kept_body(self._folder, f"{Path(entry.path).stem}-{entry.offset}", body)
         self._fatal.pop(entry, None)
         self.set_aside += 1
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         return Committed(problem=f"a request was set aside as {path}: {reason}")
+
+
+def _kept_body(folder: Path, name: str, body: bytes) -> Path:
+    """Write a request to a new file: segments of later recorders can have the same number."""
+    for number in itertools.count():
+        path = folder / f"{name}{f'-{number}' if number else ''}.otlp"
+        try:
+            file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+        except FileExistsError:
+            continue
+        with os.fdopen(file, "wb") as out:
+            out.write(body)
+            out.flush()
+            os.fsync(file)
+        return path
+    raise AssertionError("unreachable")

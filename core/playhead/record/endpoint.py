@@ -44,6 +44,8 @@ CLIENT_HEADER = "playhead-client"
 HOSTS = ["127.0.0.1", "localhost", "host.docker.internal"]
 """Accepted names in the `Host` header; another name may come from DNS rebinding by a web page."""
 
+LARGEST_FILE = 4096
+"""Bytes of each of the two files."""
 TOKEN_FILE = "recorder.token"
 ENDPOINT_FILE = "recorder.json"
 
@@ -90,7 +92,7 @@ def new_token(folder: Path) -> str:
 def read_token(folder: Path) -> str | None:
     """Return the store's token; None when the file is missing, unreadable or has no token."""
     try:
-        found = read_regular(folder / TOKEN_FILE).decode("ascii").strip()
+        found = read_regular(folder / TOKEN_FILE, most=LARGEST_FILE).decode("ascii").strip()
     except (OSError, ValueError):
         return None
     return found if _TOKEN.fullmatch(found) else None
@@ -134,7 +136,9 @@ def remove_endpoint(folder: Path) -> None:
 def read_endpoint(folder: Path) -> RecorderEndpoint | None:
     """Return the published endpoint; its recorder may have been killed since."""
     try:
-        return RecorderEndpoint(**json.loads(read_regular(folder / ENDPOINT_FILE)))
+        return RecorderEndpoint(
+            **json.loads(read_regular(folder / ENDPOINT_FILE, most=LARGEST_FILE))
+        )
     except (OSError, ValueError, TypeError, RecursionError):
         return None
 

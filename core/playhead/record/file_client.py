@@ -40,7 +40,7 @@ class FileClient:
         """Return the rows of one SELECT, as JSON-compatible values."""
         from playhead.store.query import to_rows
 
-        return await self._run(lambda connection: to_rows(connection, sql, params))
+        return await self._run(sql, lambda connection: to_rows(connection, sql, params))
 
     async def rows_of(
         self, sql: str, params: Sequence[Any], of_ids: str
@@ -53,7 +53,7 @@ class FileClient:
         """Return the rows of one SELECT as an Arrow table."""
         from playhead.store.query import to_arrow
 
-        return await self._run(lambda connection: to_arrow(connection, sql, params))
+        return await self._run(sql, lambda connection: to_arrow(connection, sql, params))
 
     async def health(self) -> dict[str, Any] | None:
         """Return None: there is no recorder."""
@@ -72,7 +72,7 @@ class FileClient:
     async def close(self) -> None:
         """Do nothing: the file is open only during a query."""
 
-    async def _run(self, query: Callable[[duckdb.DuckDBPyConnection], _T]) -> _T:
+    async def _run(self, sql: str, query: Callable[[duckdb.DuckDBPyConnection], _T]) -> _T:
         import duckdb
 
         from playhead.store.database import database_settings, opening_hint, restrict
@@ -96,6 +96,8 @@ class FileClient:
                         connection.close()
                         _migrate(self._path)
                         connection = connect()
+                    if "all_" in sql.lower():
+                        _refresh_archive_views(connection, self._path.parent)
                     restrict(connection, self._path.parent)
                     connection.execute("SET lock_configuration = true")
                     return query(connection)
@@ -130,3 +132,15 @@ def _migrate(path: Path) -> None:
     if path.name == DATABASE:
         with contextlib.suppress(StoreError):
             Store(path.parent).close()
+
+
+def _refresh_archive_views(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    """Let the views read the archive where it is now: those of the file are as of its last change.
+
+    The folder may have been moved since, and files in it too.
+    """
+    from playhead.store.schema import archive_statements
+
+    with contextlib.closing(connection.cursor()) as cursor:
+        views = archive_statements(cursor, folder, temporary=True)
+    connection.execute(views)

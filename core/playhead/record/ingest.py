@@ -141,8 +141,9 @@ class Ingest:
             self._log = RequestLog(store.folder / FOLDER)
         except OSError as error:
             raise StoreError(
-                f"The request log {store.folder / FOLDER} cannot be used: {error.strerror}",
-                "Remove what is at this path, or choose another folder with --store.",
+                f"The request log {store.folder / FOLDER} cannot be used:"
+                f" {error.filename or ''} {error.strerror or error}",
+                "Move away what is at this path, or choose another folder with --store.",
             ) from error
         self._limits = limits
         self._clock = clock

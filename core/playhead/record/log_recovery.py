@@ -7,7 +7,7 @@ from pathlib import Path
 
 from playhead.errors import StoreError, StoreLockedError
 from playhead.record.ingest import Ingest
-from playhead.record.request_log import FOLDER
+from playhead.record.request_log import FOLDER, log_bytes
 from playhead.store.database import Store
 
 __all__ = ["commit_left_requests", "complete_store"]
@@ -22,7 +22,7 @@ async def complete_store(folder: Path) -> None:
     Commands that read the file do this first, as the next recorder would. A store that cannot be
     written is left as it is.
     """
-    if not 0 < _size(folder) <= LARGEST_LOG:
+    if not 0 < log_bytes(folder / FOLDER) <= LARGEST_LOG:
         return
     try:
         store = await asyncio.to_thread(Store, folder)
@@ -41,7 +41,7 @@ async def commit_left_requests(store: Store) -> None:
         StoreError: The log cannot be read, or its requests cannot be committed.
     """
     left: int | None = None
-    while _size(store.folder):
+    while log_bytes(store.folder / FOLDER):
         ingest = await asyncio.to_thread(Ingest, store)
         ingest.stop()
         if ingest.waiting == left:
@@ -54,7 +54,3 @@ async def commit_left_requests(store: Store) -> None:
             )
         left = ingest.waiting
         await ingest.run()
-
-
-def _size(folder: Path) -> int:
-    return sum(path.stat().st_size for path in (folder / FOLDER).glob("*.log"))

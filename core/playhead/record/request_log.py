@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import struct
 import threading
 import zlib
@@ -17,13 +18,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from playhead.errors import CommitError
-from playhead.regular_file import read_regular
+from playhead.errors import CommitError, StoreError
+from playhead.regular_file import is_other, read_regular
 
-__all__ = ["LogEntry", "RequestLog", "read_entry"]
+__all__ = ["LogEntry", "RequestLog", "log_bytes", "read_entry"]
 
 FOLDER = "requests"
 SEGMENT_BYTES = 64 * 1024 * 1024
+LARGEST_SEGMENT = 512 << 20
+"""Size of a file that can be a segment: one ends with at most the requests that are being read."""
+_SEGMENT = re.compile(r"[0-9]{1,18}\.(log|damaged)", re.ASCII)
 MAGIC = b"PLH1"
 _FIELDS = struct.Struct("<4sIII")
 _CHECK = struct.Struct("<I")
@@ -77,6 +81,7 @@ class RequestLog:
 
         Raises:
             OSError: The folder cannot be used.
+            StoreError: What has the name of a segment is none.
         """
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._folder = folder
@@ -87,12 +92,17 @@ class RequestLog:
         They are kept in a file `.damaged` beside the segment.
         """
         self.recovered: list[LogEntry] = []
-        paths = sorted(folder.glob("*.log"))
+        paths = _segments(folder, "log")
+        for path in paths:
+            _require_segment(path)
         for path in paths:
             self.recovered.extend(self._scan(path))
         self.interrupted = bool(paths)
         """Whether the previous process did not close the log, or left requests in it."""
-        self._number = int(paths[-1].stem) if paths else 0
+        # What is kept of damaged segments keeps its number, too.
+        self._number = max(
+            (int(path.stem) for path in (*paths, *_segments(folder, "damaged"))), default=0
+        )
         self._sizes = {str(path): path.stat().st_size for path in paths}
         self._open = Counter(entry.path for entry in self.recovered)
         """Number of requests of each segment that are being written or are not committed."""
@@ -224,7 +234,7 @@ class RequestLog:
     def _scan(self, path: Path) -> Iterator[LogEntry]:
         content = read_regular(path)
         kept = path.with_suffix(".damaged")
-        kept.unlink(missing_ok=True)  # of an earlier scan of the same segment
+        is_damaged = False
         at = 0
         while at < len(content):
             frame = _frame(content, at)
@@ -236,9 +246,41 @@ class RequestLog:
             following = content.find(MAGIC, at + 1)
             following = len(content) if following < 0 else following
             self.damaged += following - at
+            if not is_damaged:
+                kept.unlink(missing_ok=True)  # of an earlier scan of the same segment
+                is_damaged = True
             with kept.open("ab") as file:
                 file.write(content[at:following])
             at = following
+
+
+def log_bytes(folder: Path) -> int:
+    """Return the size of the log in a folder, as far as its segments are files."""
+    return sum(
+        path.stat().st_size
+        for path in _segments(folder, "log")
+        if path.exists() and not is_other(path)
+    )
+
+
+def _segments(folder: Path, suffix: str) -> list[Path]:
+    """Return the segments of a folder by their numbers; other names are of other programs."""
+    found = (path for path in folder.glob(f"*.{suffix}") if _SEGMENT.fullmatch(path.name))
+    return sorted(found, key=lambda path: int(path.stem))
+
+
+def _require_segment(path: Path) -> None:
+    """Raise StoreError for a pipe, a device, a folder, a broken link, or a file too large."""
+    for part in (path, path.with_suffix(".damaged")):
+        if is_other(part) or (part == path and not part.exists()):
+            raise StoreError(
+                f"{part} is not a file", "It is none of the request log's: move it away."
+            )
+    if path.stat().st_size > LARGEST_SEGMENT:
+        raise StoreError(
+            f"{path} is larger than {LARGEST_SEGMENT >> 20} MiB",
+            "No segment of the request log is: move it away.",
+        )
 
 
 def read_entry(entry: LogEntry) -> bytes:

@@ -1,11 +1,12 @@
 """The archive: old days of the store as Hive-partitioned Parquet, which other engines read too.
 
-`archive/{table}/day=YYYY-MM-DD/part-{run}.parquet`. The files of a run become part of the archive
-in the transaction that deletes its rows; those of an interrupted run are removed at the next start.
+The files of a run become part of the archive in the transaction that deletes its rows; those of an
+interrupted run are set aside at the next start (`playhead.store.archive_files`).
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import secrets
@@ -17,23 +18,15 @@ from typing import TYPE_CHECKING, Any
 
 from playhead.errors import StoreError
 from playhead.model.status import GONE
+from playhead.store.archive_files import ARCHIVE, archived_files, damage, read_files
 from playhead.store.stale_figures import note_stale
+from playhead.store.tables import TABLES
 
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = [
-    "ARCHIVE",
-    "ARCHIVED_TABLES",
-    "Archived",
-    "archive_views",
-    "archived_files",
-    "move_to_archive",
-    "remove_incomplete",
-    "with_archive",
-]
+__all__ = ["ARCHIVED_TABLES", "Archived", "archive_views", "move_to_archive", "with_archive"]
 
-ARCHIVE = "archive"
 ARCHIVED_TABLES = (
     "spans", "invocations", "journal", "journal_events", "duplicate_spans", "journal_llm_calls",
 )  # fmt: skip
@@ -110,25 +103,38 @@ def move_to_archive(
     return Archived(len(days), rows)
 
 
-def archive_views(folder: Path) -> str:
-    """Return the SQL of the views that span tables and archive, such as `all_spans`."""
+def archive_views(
+    cursor: duckdb.DuckDBPyConnection, folder: Path, *, temporary: bool = False
+) -> str:
+    """Return the SQL of the views that span tables and archive, such as `all_spans`.
+
+    If a file cannot be read, queries on its table fail with the reason, instead of leaving out
+    rows.
+
+    Args:
+        cursor: A connection of its own, to look at the files.
+        folder: Folder of the store.
+        temporary: Whether they last as long as their connection.
+    """
     views: list[str] = []
     for table in ARCHIVED_TABLES:
         select = f"SELECT * FROM {table}"
-        if files := archived_files(folder, table):
-            select += (
-                f" UNION ALL BY NAME SELECT * EXCLUDE (day) FROM read_parquet('{files}',"
-                " hive_partitioning = true, union_by_name = true)"
-            )
-        views.append(f"CREATE OR REPLACE VIEW all_{table} AS {select};")
+        if problem := damage(cursor, folder, table):
+            select += f" UNION ALL BY NAME {_failing(table, problem)}"
+        elif files := archived_files(folder, table):
+            select += f" UNION ALL BY NAME SELECT * EXCLUDE (day) FROM {read_files(files)}"
+        kind = "TEMP VIEW" if temporary else "VIEW"
+        views.append(f"CREATE OR REPLACE {kind} all_{table} AS {select};")
     return "\n".join(views)
 
 
-def archived_files(folder: Path, table: str) -> str:
-    """Return the pattern of a table's files, as it stands in a text of SQL; empty without files."""
-    if not any((folder / ARCHIVE / table).glob("day=*/*.parquet")):
-        return ""
-    return str(folder / ARCHIVE / table / "day=*" / "part-*.parquet").replace("'", "''")
+def _failing(table: str, problem: str) -> str:
+    """Return a SELECT of a row that fails, whichever columns and conditions a query has."""
+    error = "error('{}')".format(problem.replace("'", "''"))
+    columns = ", ".join(
+        f'{error}::{kind} AS "{name}"' for name, kind in TABLES[table].types.items()
+    )
+    return f"SELECT {columns} FROM (VALUES (1)) AS one(row) WHERE {error} IS NULL"
 
 
 def with_archive(sql: str) -> str:
@@ -137,17 +143,6 @@ def with_archive(sql: str) -> str:
         lambda found: f"{found[1]} all_{found[2]}{found[3] or f' AS {found[2]}'}",
         _ROWS.sub(r"\1", sql),
     )
-
-
-def remove_incomplete(connection: duckdb.DuckDBPyConnection, folder: Path) -> int:
-    """Remove the files of runs that were interrupted; return their number."""
-    complete = {run for (run,) in connection.execute("SELECT run FROM archives").fetchall()}
-    removed = 0
-    for path in (folder / ARCHIVE).glob("*/day=*/part-*"):
-        if path.name.removeprefix("part-").partition(".")[0] not in complete:
-            path.unlink()
-            removed += 1
-    return removed
 
 
 def _days(
@@ -185,10 +180,10 @@ def _write(connection: duckdb.DuckDBPyConnection, folder: Path, run: str, select
     """Write a file that is complete, with its name, when this returns."""
     import duckdb
 
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     writing = folder / f"part-{run}.writing"
     target = str(writing.absolute()).replace("'", "''")
     try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         connection.execute(f"COPY ({selection}) TO '{target}' (FORMAT parquet, COMPRESSION zstd)")
         for path in (writing, folder):
             handle = os.open(path, os.O_RDONLY)
@@ -199,7 +194,9 @@ def _write(connection: duckdb.DuckDBPyConnection, folder: Path, run: str, select
         writing.chmod(0o600)
         writing.rename(folder / f"part-{run}.parquet")
     except (OSError, duckdb.IOException) as error:
-        writing.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            writing.unlink(missing_ok=True)
         raise StoreError(
-            f"The archive {folder} cannot be written: {error}", "Free some space and try again."
+            f"The archive {folder} cannot be written: {error}",
+            "Free some space, or move away what is in its place, and try again.",
         ) from error

@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 from playhead.errors import StoreError, StoreLockedError
 from playhead.regular_file import is_other
 from playhead.store import schema
-from playhead.store.archive import ARCHIVE, remove_incomplete
+from playhead.store.archive_files import ARCHIVE, literal_pattern, set_unknown_aside
 from playhead.store.background import made_in_background
 from playhead.store.kept_rows import KeptRows
 from playhead.store.migrations import migration
@@ -72,8 +72,10 @@ def database_settings(folder: Path) -> dict[str, str | bool | int | float | list
 
 def restrict(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
     """Let SQL reach neither files nor the network, except the archive of the store."""
-    allowed = str(folder.absolute() / ARCHIVE) + os.sep
-    connection.execute("SET allowed_directories = [?]", [allowed])
+    archive = folder.absolute() / ARCHIVE
+    # DuckDB compares patterns as they are written.
+    allowed = [str(archive) + os.sep, literal_pattern(archive) + os.sep]
+    connection.execute("SET allowed_directories = [?, ?]", allowed)
     connection.execute("SET enable_external_access = false")
 
 
@@ -102,6 +104,8 @@ class Store:
         """Number of times that the database was opened again because it had failed."""
         self.removed_spans = 0
         """Number of spans that were deleted or archived."""
+        self.set_aside_files = 0
+        """Number of archived files of runs that the database does not know; they are not read."""
         self.uncertain = 0
         """Number of commits that raised an error. Such a commit may be in the file nevertheless,
         so what a writer remembers about its tables has to be read again."""
@@ -111,7 +115,7 @@ class Store:
         except OSError as error:
             raise StoreError(
                 f"The store cannot be used: {error.filename or folder}: {error.strerror}",
-                "Choose a writable folder with --store.",
+                "Move away what is in its place, or choose a writable folder with --store.",
             ) from error
         # A process that was killed leaves the spilled rows of its queries.
         if (folder / SPILL).is_dir():  # rmtree waits for the writer of a pipe
@@ -164,8 +168,11 @@ class Store:
             before, after = migration(connection, self.path)
             # In one transaction: a database of something else stays as it is.
             connection.execute(f"BEGIN; {before} {schema.create_statements()} {after} COMMIT")
-            remove_incomplete(connection, self.folder)
-            connection.execute(schema.archive_statements(self.folder))
+            runs = {run for (run,) in connection.execute("SELECT run FROM archives").fetchall()}
+            self.set_aside_files += set_unknown_aside(self.folder, runs)
+            with contextlib.closing(connection.cursor()) as cursor:
+                views = schema.archive_statements(cursor, self.folder)
+            connection.execute(views)
             connection.execute("SET lock_configuration = true")
         except StoreError:
             connection.close()

@@ -14,10 +14,10 @@ def copy_durably(source: Path, target: Path) -> None:
 
     Only the owner can read it, also while it is written. Raises OSError.
     """
-    writing = target.with_name(target.name + ".writing")
+    writing = target.with_name(f".{target.name}.writing")
+    writing.unlink(missing_ok=True)  # a process that was killed left it
+    writing.touch(mode=0o600, exist_ok=False)
     try:
-        writing.unlink(missing_ok=True)
-        writing.touch(mode=0o600)
         shutil.copyfile(source, writing)
         handle = os.open(writing, os.O_RDONLY)
         try:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from playhead.store.archive import ARCHIVED_TABLES, archive_views, with_archive
 from playhead.store.tables import TABLES
 from playhead.store.views import VIEWS
+
+if TYPE_CHECKING:
+    import duckdb
 
 __all__ = ["archive_statements", "create_statements", "describe"]
 
@@ -26,10 +30,22 @@ def create_statements() -> str:
     return "\n".join([*tables, *views])
 
 
-def archive_statements(folder: Path) -> str:
-    """Return the SQL that creates the views that span the tables and the archive in a folder."""
+def archive_statements(
+    cursor: duckdb.DuckDBPyConnection, folder: Path, *, temporary: bool = False
+) -> str:
+    """Return the SQL that creates the views that span the tables and the archive in a folder.
+
+    Args:
+        cursor: A connection of its own, to look at the files.
+        folder: Folder of the store.
+        temporary: Whether they last as long as their connection.
+    """
     attempts = with_archive(VIEWS["invocation_attempts"].sql())
-    return f"{archive_views(folder)} CREATE OR REPLACE VIEW all_invocation_attempts AS {attempts};"
+    kind = "TEMP VIEW" if temporary else "VIEW"
+    return (
+        f"{archive_views(cursor, folder, temporary=temporary)}"
+        f" CREATE OR REPLACE {kind} all_invocation_attempts AS {attempts};"
+    )
 
 
 def _column(table: str, column: str, kind: str) -> str:

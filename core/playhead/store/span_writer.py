@@ -166,7 +166,7 @@ class SpanWriter:
         )
         try:
             with self._writing(holds=holds) as connection:
-                sent, spans = spans.num_rows, self._archived.without(connection, spans)
+                sent, spans = spans.num_rows, self._archived.without(spans)
                 written.repeated = sent - spans.num_rows
                 numbers = id_numbers(spans.column("span_id"))
                 stored = self._ids.known(numbers)

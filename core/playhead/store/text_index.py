@@ -5,6 +5,7 @@ tantivy keeps it, in files of its own format. A lost or damaged index is written
 
 from __future__ import annotations
 
+import re
 import secrets
 import shutil
 from collections.abc import Iterable, Sequence
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from playhead.regular_file import read_regular
+from playhead.regular_file import is_other, read_regular
 from playhead.store.background import made_in_background
 from playhead.store.grams import LENGTH, document_texts, grams_of
 from playhead.store.text_documents import Document
@@ -26,6 +27,8 @@ FOLDER = "text-index"
 VERSION = 1
 """Version of the documents and their parts; an index of another one is written again."""
 _NAME = "generation"
+_OWN = re.compile(r"generation|meta\.json|\.managed\.json|\.tantivy-[a-z-]+\.lock|[0-9a-f]{32}\..*")
+"""Names of the index's files."""
 MEMORY = 20_000_000
 """Bytes of documents in memory before they are written."""
 GRAMS = 48
@@ -140,7 +143,11 @@ class TextIndex:
 
     def _read_generation(self) -> int | None:
         try:
-            version, _, number = read_regular(self._folder / _NAME).decode().partition(" ")
+            if any(is_other(path) for path in self._folder.iterdir()):
+                return None  # tantivy would wait for the writer of a pipe
+            version, _, number = (
+                read_regular(self._folder / _NAME, most=100).decode().partition(" ")
+            )
             return int(number) if int(version) == VERSION else None
         except (OSError, ValueError):
             return None
@@ -155,8 +162,13 @@ class TextIndex:
 
 
 def _remove(folder: Path) -> None:
-    if folder.is_dir():  # rmtree waits for the writer of a pipe
-        shutil.rmtree(folder, ignore_errors=True)
+    """Remove an index. Raises OSError if the folder has something else in it."""
+    if not folder.is_dir() or folder.is_symlink():  # rmtree waits for the writer of a pipe
+        return
+    for path in folder.iterdir():
+        if not _OWN.match(path.name) or path.is_dir():
+            raise OSError(f"{path} is not a file of the text index: move it away")
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _open(folder: Path) -> tantivy.Index:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
@@ -11,7 +12,8 @@ from typing import Any
 import duckdb
 
 from playhead.errors import StoreError
-from playhead.store.archive import move_to_archive
+from playhead.store.archive import ARCHIVED_TABLES, move_to_archive
+from playhead.store.archive_files import damage, part_files
 from playhead.store.database import DATABASE, Store, exclusive
 from playhead.store.durable_copy import copy_durably
 from playhead.store.schema import archive_statements, create_statements
@@ -74,7 +76,12 @@ def _summary(store: Store) -> dict[str, Any]:
                 "table": name, "rows": rows, "bytes": blocks * block,
                 "oldest": oldest, "newest": newest,
             })  # fmt: skip
-    archived = list((store.folder / "archive").rglob("*.parquet"))
+    archived = [
+        path
+        for table in ARCHIVED_TABLES
+        for path in part_files(store.folder, table)
+        if path.is_file()
+    ]
     return {
         "store": str(store.folder),
         "bytes": store.bytes(),
@@ -96,19 +103,45 @@ def _verify(store: Store) -> dict[str, Any]:
             [(doubled,)] = cursor.execute(_DOUBLED).fetchall()
             if doubled:
                 problems.append(f"{doubled} spans are stored more than once")
+        problems += _archive_problems(cursor, store.folder)
     return {"problems": problems}
+
+
+def _archive_problems(cursor: duckdb.DuckDBPyConnection, folder: Path) -> list[str]:
+    """Read every value of the archive, and look for runs without files."""
+    problems: list[str] = []
+    found: set[str] = set()
+    for table in ARCHIVED_TABLES:
+        found |= {path.stem.removeprefix("part-") for path in part_files(folder, table)}
+        if problem := damage(cursor, folder, table):
+            problems.append(problem)
+            continue
+        try:
+            cursor.execute(f"SELECT bit_xor(hash(COLUMNS(*))) FROM all_{table}").fetchall()
+        except duckdb.Error as error:
+            problems.append(f"all_{table} cannot be read: {error}")
+    runs: list[tuple[str, str]] = cursor.execute(
+        "SELECT run, before::VARCHAR FROM archives ORDER BY before"
+    ).fetchall()
+    problems += [
+        f"The archive has no file of run {run}, which moved what ended before {before}"
+        for run, before in runs
+        if run not in found
+    ]
+    return problems
 
 
 def _back_up(store: Store, target: Path) -> dict[str, Any]:
     """Copy the database to a new file. Spans are acknowledged meanwhile, and committed later."""
-    if target.exists():
+    if os.path.lexists(target):
         raise StoreError(f"{target} already exists", "Choose a new name for the backup.")
     try:
         with store.quiet() as path:
             copy_durably(path, target)
     except OSError as error:
         raise StoreError(
-            f"The backup {target} cannot be written: {error}", "Choose another folder."
+            f"The backup {target} cannot be written: {error.strerror or error}",
+            "Choose another place, which can be written and has room.",
         ) from error
     return {"path": str(target), "bytes": target.stat().st_size}
 
@@ -116,7 +149,9 @@ def _back_up(store: Store, target: Path) -> dict[str, Any]:
 def _archive(store: Store, before: date, *, keep: bool) -> dict[str, Any]:
     with store.transaction() as connection:
         moved = move_to_archive(connection, store.folder, before, keep=keep)
-        connection.execute(archive_statements(store.folder))
+        with contextlib.closing(store.cursor()) as cursor:
+            views = archive_statements(cursor, store.folder)
+        connection.execute(views)
         # Within the transaction: the next writer looks for its spans in the archive, too.
         store.removed_spans += moved.rows["spans"]
     return {"days": moved.days, "rows": moved.rows}
@@ -134,14 +169,15 @@ def vacuum(folder: Path) -> tuple[int, int]:
     Store(folder).close()  # moves the write-ahead log into the file
     fresh = folder / f"{DATABASE}.vacuum"
     with exclusive(folder):
-        fresh.unlink(missing_ok=True)
         try:
+            fresh.unlink(missing_ok=True)
             _copy(path, fresh)
             sizes = path.stat().st_size, fresh.stat().st_size
             fresh.chmod(0o600)
             fresh.replace(path)
         except (duckdb.Error, OSError) as error:
-            fresh.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                fresh.unlink(missing_ok=True)
             raise StoreError(
                 f"{path} cannot be written again: {error}",
                 "The store is unchanged. Free some space and try again.",

@@ -107,7 +107,8 @@ class SqlScreen(Screen[None]):
         self.engine: Any = "server" if place.get("engine") == "server" else "store"
         self.history = _queries(place.get("history"))
         self.saved = _queries(place.get("saved"))
-        self._text = str(place.get("text") or START)
+        text = place.get("text")
+        self._text = text if isinstance(text, str) and text else START
         self._number = 0
         self._running = False
         self._worker: Worker[None] | None = None
@@ -383,7 +384,8 @@ def _queries(value: Any) -> list[dict[str, str]]:
     found: list[dict[str, str]] = []
     for one in cast("list[Any]", value) if isinstance(value, list) else []:
         if isinstance(one, dict):
-            entry = {str(k): str(v) for k, v in cast("dict[Any, Any]", one).items()}
+            values = cast("dict[str, Any]", one)
+            entry = {name: text for name, text in values.items() if isinstance(text, str)}
             if entry.get("sql") and entry.get("engine") in ENGINES:
                 found.append(entry)
     return found
