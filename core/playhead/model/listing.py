@@ -74,8 +74,10 @@ class Order:
             rows: The rows.
             now: The time up to which durations grow.
         """
-        by = SORTS[self.sort]
         rows.sort(key=lambda row: (row.created_at, row.id), reverse=True)
+        if self.newest_first:
+            return
+        by = SORTS[self.sort]
         rows.sort(key=lambda row: by(row, now), reverse=not self.ascending)
 
 

@@ -114,7 +114,8 @@ class ListQuery:
             found: Ids of the rows that a search found.
             last: Row down to which the order has no gap; those after it are not shown.
         """
-        shown = [row for row in rows if self.matches(row, now, found=row.id in found)]
+        every = not (self.errors_only or self.text)
+        shown = [row for row in rows if every or self.matches(row, now, found=row.id in found)]
         self.order.apply(shown, now)
         end = next((place for place, row in enumerate(shown, 1) if row.id == last), None)
         return tuple(shown[:end])
