@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import random
+import re
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from playhead.record.change_feed import ChangeFeed
+from playhead_tui.drawing.sparse_compositor import SparseCompositor
 from playhead_tui.screens.list_reads import ListReads
 from playhead_tui.widgets.invocation_list import InvocationList
+from playhead_tui.widgets.rows import RowsView
 from playhead_tui.widgets.title_line import TitleLine, whole_parts
+from textual._compositor import Compositor
+from textual.geometry import Region
+from textual.strip import Strip
+from textual.widget import Widget
 from tui_fakes import NOW, FakeReader, ago, summary
 from tui_stories import details
 
@@ -229,3 +237,79 @@ async def test_rows_that_are_shown_shortly_after_others_leave_the_ages(
         now[0] += timedelta(seconds=0.3)
         screen.show_new()
         await s.shows(" 10s ")
+
+
+def rendered(screen: Any, regions: set[Region]) -> list[tuple[str, str]]:
+    """Return the texts that are sent to the terminal if these regions have changed, by place."""
+    compositor = screen._compositor
+    compositor._dirty_regions = set(regions)
+    update = compositor.render_partial_update()
+    parts = re.split(r"(\x1b\[\d+;\d+H)", update.render_segments(screen.app.console))
+    pairs = zip(parts[1::2], parts[2::2], strict=True)
+    texts = [(at, text.rstrip("\n")) for at, text in pairs]
+    return [(at, text) for at, text in texts if re.sub(r"\x1b\[[\d;]*m", "", text)]
+
+
+async def test_a_line_is_drawn_without_the_other_lines_and_what_is_behind_it(
+    stage: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with stage(hours_old(50), size=(120, 20)) as s:
+        screen = s.app.screen
+        await s.shows("S000/run")
+        asked: list[tuple[Widget, int]] = []
+        for kind in (Widget, RowsView):
+            render = kind.render_lines
+
+            def note(self: Widget, crop: Region, render: Any = render) -> list[Strip]:
+                asked.append((self, crop.height))
+                return render(self, crop)
+
+            monkeypatch.setattr(kind, "render_lines", note)
+        listing = screen.listing.region
+        rendered(screen, {Region(listing.x, listing.y + 4, listing.width - 5, 1)})
+        assert asked == [(screen.listing, 1)]
+
+
+async def test_partial_updates_are_those_of_textual(
+    stage: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also with a message above the list, and with panes that scroll."""
+    number = random.Random(1)
+    source = FakeReader()
+    source.details = details(source.rows)
+    async with stage(source, size=(100, 24)) as s:
+
+        async def compare() -> None:
+            await s.pilot.pause()
+            screen = s.app.screen
+            assert isinstance(screen._compositor, SparseCompositor)
+            whole = [region for region, _ in screen._compositor.visible_widgets.values()]
+            for _ in range(100):
+                some = {
+                    Region(*(number.randrange(-2, 100), number.randrange(24)),
+                           *(number.randrange(1, 101), number.randrange(1, 6)))
+                    for _ in range(number.randrange(1, 5))
+                }  # fmt: skip
+                some |= set(number.sample(whole, number.randrange(min(3, len(whole)))))
+                shown = screen._compositor.size.region
+                some = {one.intersection(shown) for one in some if one.overlaps(shown)}
+                if not some:
+                    continue
+                ours = rendered(screen, some)
+                with monkeypatch.context() as patch:
+                    patch.setattr(SparseCompositor, "_get_renders", Compositor._get_renders)
+                    assert ours == rendered(screen, some), some
+
+        await s.until(lambda: s.app.screen.listing.rows)
+        await compare()
+        s.app.notify("A message above the list", timeout=600)
+        await s.shows("A message above")
+        await compare()
+        s.app.open_invocation("inv_1aWeather")
+        await s.until(lambda: getattr(s.app.screen, "detail", None))
+        await s.until(lambda: s.app.screen.waterfall.rows)
+        await compare()
+        await s.press("2", "j", "j")
+        await compare()
+        await s.pilot.resize_terminal(30, 8)
+        await compare()
