@@ -7,17 +7,24 @@ the extra `samples`.
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 from collections.abc import Generator
 
 from playhead.cli.errors import CliError
 
 __all__ = ["samples_installed"]
 
+LIBRARIES = ("hypercorn", "openai", "pydantic_ai", "restate")
+"""Modules of the extra. To find one takes no time, while to import them takes seconds."""
+
 
 @contextlib.contextmanager
 def samples_installed() -> Generator[None]:
-    """Turn an ImportError of the agents' libraries into an error that names the extra."""
+    """Raise an error that names the extra if libraries of the agents are missing."""
     try:
+        for name in LIBRARIES:
+            if importlib.util.find_spec(name) is None:
+                raise ModuleNotFoundError(f"No module named {name!r}", name=name)
         yield
     except ImportError as error:
         raise CliError(
