@@ -5,9 +5,10 @@
 Four connections in a process of their own send requests of 512 spans of agent runs, one at a time,
 and send each of them again until it is acknowledged, as exporters do. Meanwhile the recorder is
 killed (SIGKILL) at random moments, on average at the given interval in seconds (0 for never), and
-started again at once. In the end, every acknowledged span must be in the store once, and nothing
-else. Times of acknowledgements are those of the tries that were answered with 200; the time until
-an answer while the recorder is down is shown apart. Exits with 1 if spans are missing or doubled.
+started again at once. What its log keeps after the end is committed by one more start. Then, every
+acknowledged span must be in the store once, and nothing else. Times of acknowledgements are those
+of the tries that were answered with 200; the time until an answer while the recorder is down is
+shown apart. Exits with 1 if spans are missing or doubled.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ import duckdb
 import httpx
 import psutil
 from playhead.local import ManagedProcess, free_port
-from playhead.record.process import start_recorder
+from playhead.record.process import recorder_health, start_recorder
 from playhead.settings import Settings
 from playhead.store.database import DATABASE
 
@@ -115,6 +116,8 @@ class Result:
     p95_ms: float
     worst_ms: float
     longest_outage_s: float
+    left_in_log: int
+    """Requests that the last recorder left in its log when it was told to end."""
     memory_mb: float
     bytes_a_span: float
     load: float
@@ -165,13 +168,14 @@ def soak(minutes: float, rate: float, kill_every: float, seed: int, folder: Path
         sender.join()
         recorder.stop(grace=120)
     sizes = sum(path.stat().st_size for path in settings.store.rglob("*") if path.is_file())
+    left = _commit_rest(settings, log)
     stored, distinct = _count(settings.store / DATABASE)
     times = sorted(sent.seconds)
     return Result(
         minutes=minutes, kills=kills, acknowledged=sent.requests * SPANS, stored=stored,
         distinct=distinct, tries=sent.tries, p95_ms=times[int(len(times) * 0.95)] * 1000,
         worst_ms=times[-1] * 1000, longest_outage_s=max(sent.outages, default=0.0),
-        memory_mb=memory / 1e6, bytes_a_span=sizes / max(stored, 1),
+        left_in_log=left, memory_mb=memory / 1e6, bytes_a_span=sizes / max(stored, 1),
         load=psutil.getloadavg()[1],
     )  # fmt: skip
 
@@ -183,6 +187,19 @@ def _kill(recorder: ManagedProcess, settings: Settings, log: Path) -> ManagedPro
     process.wait()
     recorder.stop()
     return start_recorder(settings, log, journals=False)
+
+
+def _commit_rest(settings: Settings, log: Path) -> int:
+    """Start the recorder until it has committed its log; return how many requests that had."""
+    recorder = start_recorder(settings, log, journals=False)
+    try:
+        while (health := recorder_health(settings.store, recorder.pid)) is None or health[
+            "waiting_requests"
+        ]:
+            time.sleep(PAUSE_SECONDS)
+        return int(health["recovered_requests"])
+    finally:
+        recorder.stop(grace=120)
 
 
 def _count(database: Path) -> tuple[int, int]:
