@@ -175,28 +175,29 @@ def kill(settings: Settings, folder: Path, rounds: int) -> Fault:
 def kill_before_commit(settings: Settings, folder: Path, rounds: int) -> Fault:
     """Kill the recorder when spans are in the log, and in no table."""
     load = Load(settings, 2)
-    for _ in range(rounds):
-        with recorder(settings, folder, NO_INSERTS) as process:
-            before = len(load.acknowledged)
-            with load.running():
-                until(lambda: len(load.acknowledged) - before > 10 * SPANS)  # noqa: B023
-                process.signal(signal.SIGKILL)
-    committed(settings, folder)
+    _kill_with_requests(settings, folder, rounds, load, NO_INSERTS)
     return result("`kill -9` between the log and the table", settings, rounds, load)
 
 
 def kill_while_held(settings: Settings, folder: Path, rounds: int) -> Fault:
     """Kill the recorder when spans are inserted, and their transaction is open."""
     load = Load(settings, 6)
+    _kill_with_requests(settings, folder, rounds, load, NO_COMMITS, pause=0.3)
+    return result("`kill -9` while spans wait for a common commit", settings, rounds, load)
+
+
+def _kill_with_requests(
+    settings: Settings, folder: Path, rounds: int, load: Load, patch: str, *, pause: float = 0
+) -> None:
+    """Kill recorders with a patch of their code when each has acknowledged ten requests."""
     for _ in range(rounds):
-        with recorder(settings, folder, NO_COMMITS) as process:
+        with recorder(settings, folder, patch) as process:
             before = len(load.acknowledged)
             with load.running():
                 until(lambda: len(load.acknowledged) - before > 10 * SPANS)  # noqa: B023
-                time.sleep(0.3)
+                time.sleep(pause)
                 process.signal(signal.SIGKILL)
     committed(settings, folder)
-    return result("`kill -9` while spans wait for a common commit", settings, rounds, load)
 
 
 def kill_after_commit(settings: Settings, folder: Path, rounds: int) -> Fault:
