@@ -18,6 +18,7 @@ from playhead.regular_file import is_other
 from playhead.store import schema
 from playhead.store.archive_files import ARCHIVE, literal_pattern, set_unknown_aside
 from playhead.store.background import made_in_background
+from playhead.store.file_connection import close_file
 from playhead.store.kept_rows import KeptRows
 from playhead.store.migrations import migration
 from playhead.store.query_limits import make_room
@@ -141,6 +142,7 @@ class Store:
         spill = self.folder / SPILL
         if spill.exists() and not spill.is_dir():
             raise StoreError(f"{spill} is not a folder", _MOVE)
+        close_file(self.path)
         deadline = time.monotonic() + OPEN_SECONDS
         while True:
             try:
