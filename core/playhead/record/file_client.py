@@ -67,7 +67,8 @@ class FileClient:
         return f"file {self._path} (no recorder is running)"
 
     async def close(self) -> None:
-        """Do nothing: the file is closed shortly after the last query."""
+        """Close the file when the running query has ended."""
+        await asyncio.to_thread(self._file.close)
 
     async def _run(self, sql: str, query: Callable[[duckdb.DuckDBPyConnection], _T]) -> _T:
         def run() -> _T:
