@@ -105,6 +105,13 @@ class InvocationList(RowsView[Invocation]):
         self._last_mark = row.id
         self.refresh()
 
+    def unmark(self, ids: Iterable[str]) -> None:
+        """Remove the marks of these rows."""
+        for one in ids:
+            self.marked.pop(one, None)
+        self.refresh()
+        self.post_message(self.Moved(self))
+
     def clear_marks(self) -> None:
         """Remove all marks."""
         self.marked.clear()
