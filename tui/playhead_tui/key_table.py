@@ -118,7 +118,7 @@ def key_rows(
 
 def _all_of(screen: type[GroupScreen[Any]]) -> Sequence[BindingType]:
     """Return the keys of a list and of the kinds of lists that it is, its own ones first."""
-    kinds = (kind for kind in screen.__mro__ if issubclass(kind, GroupScreen))
+    kinds: list[type[object]] = [one for one in screen.__mro__ if issubclass(one, GroupScreen)]
     return [binding for kind in kinds for binding in vars(kind).get("BINDINGS", ())]
 
 
