@@ -115,6 +115,55 @@ async def test_a_query_that_no_longer_waits_leaves_no_place_taken() -> None:
     assert (slots.taken, slots.has_slow) == (0, False)
 
 
+async def test_clients_that_used_up_the_memory_take_turns(
+    recorder: Recorder, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until a query of theirs has an answer; the queries of others run beside them."""
+    read = SingleQuery.write_json
+
+    def fail(self: SingleQuery, *args: Any) -> None:
+        if "no memory" in self.sql:
+            raise QueryMemoryError("The memory for queries is used up")
+        read(self, *args)
+
+    monkeypatch.setattr(SingleQuery, "write_json", fail)
+    monkeypatch.setattr("playhead.record.api.MEMORY_PAUSES", ())
+    for name in ("greedy", "glutton"):
+        with pytest.raises(httpx.HTTPStatusError, match="413"):
+            await rows(settings, name, "SELECT 1 -- no memory")
+    first = asyncio.create_task(rows(settings, "greedy", ENDLESS))
+    await queries(settings, 1)
+    second = asyncio.create_task(rows(settings, "glutton", ENDLESS))
+    third = asyncio.create_task(rows(settings, "modest", ENDLESS))
+    await queries(settings, 2)
+    async with asyncio.timeout(15):  # the endless ones end after 30 s
+        assert await rows(settings, "modest", "SELECT 1 AS n") == [{"n": 1}]
+    await queries(settings, 2)
+    first.cancel()
+    await queries(settings, 2)
+    third.cancel()
+    await queries(settings, 1)
+    assert not second.done()
+    second.cancel()
+    await asyncio.gather(first, second, third, return_exceptions=True)
+    for name in ("greedy", "glutton"):
+        assert await rows(settings, name, "SELECT 1 AS n") == [{"n": 1}]
+    both = [asyncio.create_task(rows(settings, n, ENDLESS)) for n in ("greedy", "glutton")]
+    await queries(settings, 2)
+    for task in both:
+        task.cancel()
+    await asyncio.gather(*both, return_exceptions=True)
+
+
+async def test_a_client_takes_turns_for_some_time_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(query_slots, "HUNGRY_SECONDS", 0.2)
+    slots = query_slots.QuerySlots()
+    for name in ("greedy", "glutton"):
+        slots.note_memory(name, is_enough=False)
+    async with slots.take("greedy"), asyncio.timeout(15), slots.take("glutton"):
+        assert slots.taken == 2
+
+
 async def test_a_query_ends_with_its_client(recorder: Recorder, settings: Settings) -> None:
     for _ in range(3):  # three times as many as there are slots
         tasks = [asyncio.create_task(rows(settings, str(n), ENDLESS)) for n in range(4)]

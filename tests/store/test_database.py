@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from typing import Any
 import duckdb
 import pytest
 from playhead.errors import StoreError, StoreLockedError
+from playhead.store import database, query_limits
 from playhead.store.database import DATABASE, LOCK, Store, opening_hint
 
 
@@ -149,3 +151,46 @@ def test_a_reader_opens_a_closed_database_again(store: Store) -> None:
 )
 def test_the_hint_fits_the_reason(error: duckdb.Error, hint: str) -> None:
     assert opening_hint(error).startswith(hint)
+
+
+def test_a_commit_has_memory_when_queries_have_taken_theirs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DuckDB would give up the database."""
+    monkeypatch.setattr(database, "MEMORY", "40MB")
+    monkeypatch.setattr(database, "COMMIT_MEMORY", "80MB")
+    store = Store(tmp_path)
+    held: list[duckdb.DuckDBPyConnection] = []
+
+    def hold(size: int) -> None:
+        """Start a query that holds a list, which cannot be moved to the disk."""
+        held.append(store.cursor())
+        held[-1].execute(
+            f"WITH held AS MATERIALIZED (SELECT list(x) AS l FROM range({size}) t(x)) "
+            "SELECT y + len(l) FROM held, range(1000000000000) u(y)"
+        ).fetchmany(1)
+
+    try:
+        with (
+            contextlib.closing(store.cursor()) as cursor,
+            query_limits.Reading(cursor, query_limits.Limits(), None),
+            store.transaction() as connection,
+        ):
+            connection.execute(
+                "INSERT INTO spans BY NAME SELECT range::VARCHAR AS trace_id, 'a' AS span_id, "
+                "'name' AS name, 1 AS start_unix_nano FROM range(100000)"
+            )
+            for size in (500_000, 100_000, 20_000, 4_000):
+                with contextlib.suppress(duckdb.OutOfMemoryException):
+                    while True:
+                        hold(size)
+            assert len(held) > 6
+        assert (store.uncertain, store.reopened) == (0, 0)
+        assert store.log_bytes() > 500_000
+        for cursor in held:
+            cursor.close()
+        with store.transaction() as connection:
+            limit = connection.execute("SELECT current_setting('memory_limit')").fetchall()
+        assert limit == [("38.1 MiB",)], "as before"
+    finally:
+        store.close()

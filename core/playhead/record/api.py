@@ -39,7 +39,7 @@ from playhead.record.endpoint import (
 )
 from playhead.record.large_response import SMALL, LargeResponse
 from playhead.record.metrics import CONTENT_TYPE
-from playhead.record.query_batch import kept_batch, parse_batch, run_batch
+from playhead.record.query_batch import parse_batch, run_batch
 from playhead.record.query_request import parse_query, parse_search
 from playhead.record.query_slots import QuerySlots
 from playhead.record.request_body import read_body
@@ -174,11 +174,14 @@ def app(
         try:
             found = await _again(content, store.recover)
         except QueryLimitError as error:
+            if isinstance(error, QueryMemoryError):
+                slots.note_memory(client, is_enough=False)
             return _error(413, error.title, error.hint)
         except QueryError as error:
             return _error(400, error.title, error.hint)
         except StoreError as error:
             return _error(503, error.title, error.hint)
+        slots.note_memory(client, is_enough=True)
         if found.size > SMALL:
             return LargeResponse(found, headers, kind)
         return Response(found.whole(), headers=headers, media_type=kind)
@@ -196,10 +199,6 @@ def app(
             return _error(400, "playhead-wait must be a number of seconds")
         client = request.headers.get(CLIENT_HEADER, "")
         answer_headers = {"playhead-complete": "true" if has_all else "false"}
-        with reading():
-            kept = kept_batch(store, queries, health)
-        if kept is not None:  # a thread would take longer
-            return Response(kept, headers=answer_headers, media_type=JSON)
         return await answer(
             request, client, answer_headers, JSON,
             lambda gone, answer: run_batch(store, queries, limits, gone, health, answer),

@@ -25,6 +25,8 @@ OF_A_CLIENT = 3
 """Queries of one client that run at the same time, so that the others can run theirs."""
 FIRST = 2
 """Places of the quick ones that only a client without another query may take."""
+HUNGRY_SECONDS = 10.0
+"""Time for which clients take turns after a query of theirs was ended for its memory."""
 
 
 @dataclass(slots=True, eq=False)
@@ -42,6 +44,7 @@ class QuerySlots:
         self._threads = QueryThreads()
         self._running: list[_Query] = []
         self._waiting: list[_Query] = []
+        self._hungry: dict[str, asyncio.TimerHandle] = {}
 
     @property
     def taken(self) -> int:
@@ -56,6 +59,23 @@ class QuerySlots:
     async def run(self, function: Callable[[], _T]) -> _T:
         """Return the result of a function in a thread, which gives way when it is slow."""
         return await self._threads.run(function, slow_seconds=SLOW_SECONDS)
+
+    def note_memory(self, client: str, *, is_enough: bool) -> None:
+        """Take note of whether there was enough memory for the last query of a client.
+
+        Without enough, its next queries run one after the other with those of other such clients:
+        together, they would take all memory again, and the rest would find none.
+        """
+        if (timer := self._hungry.pop(client, None)) is not None:
+            timer.cancel()
+        if is_enough:
+            return
+        loop = asyncio.get_running_loop()
+        self._hungry[client] = loop.call_later(HUNGRY_SECONDS, self._forget, client)
+
+    def _forget(self, client: str) -> None:
+        self._hungry.pop(client, None)
+        self._let_in()
 
     @contextlib.asynccontextmanager
     async def take(self, client: str) -> AsyncGenerator[None]:
@@ -92,6 +112,8 @@ class QuerySlots:
         for query in list(self._waiting):
             others = running[query.client]
             if others >= OF_A_CLIENT or free <= (FIRST if others else 0):
+                continue
+            if query.client in self._hungry and not self._hungry.keys().isdisjoint(running):
                 continue
             self._waiting.remove(query)
             self._running.append(query)

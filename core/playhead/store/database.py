@@ -7,7 +7,7 @@ import os
 import shutil
 import time
 import weakref
-from collections.abc import Collection, Generator
+from collections.abc import Generator
 from pathlib import Path
 
 import duckdb
@@ -18,11 +18,9 @@ from playhead.regular_file import is_other
 from playhead.store import schema
 from playhead.store.archive_files import ARCHIVE, literal_pattern, set_unknown_aside
 from playhead.store.background import made_in_background
-from playhead.store.file_connection import close_file
-from playhead.store.kept_answers import KeptAnswers
 from playhead.store.kept_rows import KeptRows
 from playhead.store.migrations import migration
-from playhead.store.query_limits import make_room
+from playhead.store.query_limits import are_running, make_room
 from playhead.store.stale_figures import noted_in
 from playhead.store.turn import Turn
 
@@ -42,6 +40,11 @@ SPILL = "spill"
 """Folder for parts of a query that exceed the memory limit."""
 MEMORY = "400MB"
 """Memory of the database, for all queries and the write-ahead log together."""
+COMMIT_MEMORY = "480MB"
+"""The same during a commit while queries run, which may have used up the other.
+
+DuckDB gives up a database that finds no memory for a commit. To open it again takes a second.
+"""
 _MOVE = "Move it away, or choose another folder with --store."
 CHECKPOINT_THRESHOLD = "1GB"
 CHECKPOINT_BYTES = 1 << 20
@@ -58,6 +61,7 @@ OPEN_SECONDS = 5.0
 SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     # Automatic checkpoints stall acknowledgements for seconds.
     "checkpoint_threshold": CHECKPOINT_THRESHOLD,
+    "allowed_configs": ["memory_limit"],
     # A name in SQL is a table, never a Python variable.
     "python_enable_replacements": False,
     "autoload_known_extensions": False,
@@ -101,8 +105,6 @@ class Store:
         self._closed = False
         self.kept = KeptRows()
         """Rows of earlier queries that are still right."""
-        self.kept_answers = KeptAnswers()
-        """The same for queries that read nothing but `invocations` and `recordings`."""
         self._cursors: weakref.WeakSet[duckdb.DuckDBPyConnection] = weakref.WeakSet()
         self.reopened = 0
         """Number of times that the database was opened again because it had failed."""
@@ -145,7 +147,6 @@ class Store:
         spill = self.folder / SPILL
         if spill.exists() and not spill.is_dir():
             raise StoreError(f"{spill} is not a folder", _MOVE)
-        close_file(self.path)
         deadline = time.monotonic() + OPEN_SECONDS
         while True:
             try:
@@ -191,9 +192,7 @@ class Store:
         return connection
 
     @contextlib.contextmanager
-    def transaction(
-        self, *, noted: bool = False, heads: bool = True
-    ) -> Generator[duckdb.DuckDBPyConnection]:
+    def transaction(self, *, noted: bool = False) -> Generator[duckdb.DuckDBPyConnection]:
         """Yield the writer's connection in a transaction, which is durable after the block.
 
         A database that failed earlier, for example on a full disk, is opened again.
@@ -201,7 +200,6 @@ class Store:
         Args:
             noted: Whether `note_stale` takes note of all invocations about which something is
                 written; else it may be any.
-            heads: Whether `invocations` or `recordings` may be written.
 
         Raises:
             duckdb.Error: A statement or the commit failed; see `uncertain`.
@@ -217,25 +215,35 @@ class Store:
                     self._commit(connection)
             except BaseException as error:
                 self._roll_back(connection)
-                self._forget(None)  # a commit that failed may be in the file nevertheless
+                self.kept.forget(None)  # a commit that failed may be in the file nevertheless
                 if isinstance(error, duckdb.OutOfMemoryException):
                     make_room()  # for the next try
                 raise
-            self._forget(ids if noted else None, heads=heads)
+            self.kept.forget(ids if noted else None)
             self._dirty = True
-
-    def _forget(self, ids: Collection[str] | None, *, heads: bool = True) -> None:
-        """Forget kept rows of these invocations, or of all, after they were written."""
-        self.kept.forget(ids)
-        if heads or ids is None:
-            self.kept_answers.forget()
 
     def _commit(self, connection: duckdb.DuckDBPyConnection) -> None:
         try:
-            connection.execute("COMMIT")
+            with self._more_memory():
+                connection.execute("COMMIT")
         except BaseException:
             self.uncertain += 1
             raise
+
+    @contextlib.contextmanager
+    def _more_memory(self) -> Generator[None]:
+        """Let the database have more memory within the block, if queries are running."""
+        if not are_running():
+            yield
+            return
+        with contextlib.closing(self._connection.cursor()) as cursor:
+            cursor.execute(f"SET memory_limit = '{COMMIT_MEMORY}'")
+            try:
+                yield
+            finally:
+                # When queries have taken it meanwhile, it stays for them until the next commit.
+                with contextlib.suppress(duckdb.Error):
+                    cursor.execute(f"SET memory_limit = '{MEMORY}'")
 
     def _roll_back(self, connection: duckdb.DuckDBPyConnection) -> None:
         """End a transaction; without memory that can fail, so its connection is replaced."""
@@ -316,7 +324,7 @@ class Store:
         with contextlib.suppress(duckdb.Error):
             self._connection.close()
         self._connection = self._open()
-        self._forget(None)
+        self.kept.forget(None)
         self.reopened += 1
 
     def checkpoint(self, *, least_bytes: int = CHECKPOINT_BYTES, merge: bool = True) -> bool:

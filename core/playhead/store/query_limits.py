@@ -34,6 +34,13 @@ It holds the lists and texts of aggregates, but not the rows of sorts, groups an
 """
 _RISE_BYTES = 64 * 1024 * 1024
 """Rise of the memory during a query from which the query can be the reason."""
+_NEXT_BYTES = 32 * 1024 * 1024
+"""Rise of the memory that cannot be spilled from which a further query is ended.
+
+A query notices that it is ended only after the step that it computes, which can take long.
+"""
+_FULL_BYTES = _PINNED_BYTES + _RISE_BYTES
+"""What such memory takes, at least, when there is no more."""
 _LESS = "Select fewer rows or columns, or try again when the other queries have ended."
 
 
@@ -137,6 +144,8 @@ class Reading:
         with self._asking:
             try:
                 return sum(size for (size,) in self._beside.execute(_PINNED).fetchall())
+            except duckdb.OutOfMemoryException:  # not even this question can be answered
+                return _FULL_BYTES
             except duckdb.Error:  # it is closed, or is being closed
                 return 0
 
@@ -208,6 +217,10 @@ class _Watch:
         with self._changed:
             self._readings.discard(reading)
 
+    @property
+    def is_busy(self) -> bool:
+        return bool(self._readings)
+
     def make_room(self) -> bool:
         """End the query that has run longest, unless one is ending; return whether one does."""
         now = time.monotonic()
@@ -269,7 +282,7 @@ class _Watch:
         now = time.monotonic()
         ended = [r.interrupted for r in self._readings if r.interrupted is not None]
         is_ending = any(now - at < _ENDING_SECONDS for at in ended)
-        if is_ending and pinned < self._ended_at + _RISE_BYTES:
+        if is_ending and pinned < self._ended_at + _NEXT_BYTES:
             return
         running = sorted((r for r in raised if r.interrupted is None), key=lambda r: r.began)
         slow = [r for r in running if now - r.began > _SLOW_SECONDS]
@@ -279,6 +292,11 @@ class _Watch:
 
 
 _watch = _Watch()
+
+
+def are_running() -> bool:
+    """Return whether queries are running."""
+    return _watch.is_busy
 
 
 def make_room() -> bool:

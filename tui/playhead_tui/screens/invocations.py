@@ -376,8 +376,7 @@ class InvocationsScreen(ListViews):
 
         if self.listing.marked:
             rows = tuple(self.listing.marked.values())
-            act = change_marked(self.dashboard, rows, "Marked", self.listing.unmark)
-            self.dashboard.run_dialog(act)
+            self.dashboard.run_dialog(change_marked(self.dashboard, rows, "Marked"))
         elif row := self.selected(self.current):
             self.choose_action(row)
 
@@ -385,8 +384,7 @@ class InvocationsScreen(ListViews):
         """Show the possible actions on all invocations that match the filter."""
         from playhead_tui.actions.bulk import change_matching
 
-        conditions, unmark = self.list_query.conditions, self.listing.unmark
-        self.dashboard.run_dialog(change_matching(self.dashboard, conditions, unmark))
+        self.dashboard.run_dialog(change_matching(self.dashboard, self.list_query.conditions))
 
     def action_answer(self) -> None:
         """Answer the awakeable or the promise that it waits for."""
