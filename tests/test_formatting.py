@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from playhead import formatting
 from playhead.formatting import tries_line
-from playhead.model import Invocation, Step, Tokens, Wait
+from playhead.model import Invocation, Span, Step, TimelineRow, Tokens, Try, Wait
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -53,7 +55,7 @@ def test_tokens_sizes_and_ages() -> None:
     ("passed", "took", "text"),
     [
         (200, None, "3m"), (200, 20, "3m"), (200, 185, "3m 20s"), (151, 151, "2m 31s"),
-        (4.2, 4.2, "5s"), (4.2, 3.9, "5s"), (4.0, 0.1, "4s"), (59.5, 59.5, "59.5s"),
+        (4.2, 4.2, "5s"), (4.2, 3.9, "5s"), (4.0, 0.1, "4s"), (59.5, 59.5, "1m"),
         (60, 59.9, "1m"),
         (7500, 7499, "2h 05m"), (7500, 3600, "2h"), (97_200, 90_000, "1d 03h"),
         (150, 151, "2m 31s"),
@@ -88,6 +90,8 @@ def test_elapsed_is_open_until_the_invocation_ends() -> None:
 def test_a_date_names_its_zone() -> None:
     assert formatting.date_time(None) == ""
     assert formatting.date_time(NOW).endswith(NOW.astimezone().strftime("%Z"))
+    exact = formatting.date_time(NOW + timedelta(milliseconds=7), exact=True)
+    assert exact == NOW.astimezone().strftime("%Y-%m-%d %H:%M:%S.007 %Z")
 
 
 @pytest.mark.parametrize(
@@ -102,6 +106,39 @@ def test_a_date_names_its_zone() -> None:
 def test_step_label(index: int, kind, name: str, label: str) -> None:
     step = Step(index, None, kind, f"Command: {kind}", name, "done", None, None)
     assert formatting.step_label(step) == label
+
+
+@pytest.mark.parametrize(
+    ("attributes", "line"),
+    [
+        ({"gen_ai.tool.call.result": '{"sky": "[rain]"}'}, '{"sky": "[rain]"}'),
+        ({"gen_ai.tool.call.result": {"sky": "rain"}}, '{"sky": "rain"}'),
+        ({"gen_ai.tool.call.result": "null"}, "null"),
+        ({"gen_ai.tool.call.result": "It rains"}, "It rains"),
+        ({"output.value": "It rains"}, "It rains"),
+        ({}, ""),
+        ({"gen_ai.operation.name": "chat", "output.value": "It rains"}, ""),
+    ],
+)
+def test_a_tool_without_a_step_has_the_result_in_its_span(
+    attributes: dict[str, Any], line: str
+) -> None:
+    tool = {"gen_ai.operation.name": "execute_tool", **attributes}
+    span = Span("t", "s", None, "execute_tool look", "internal", "agents", "pydantic-ai", NOW, NOW,
+                "unset", "", tool)  # fmt: skip
+    row = TimelineRow("span:s", 0, "span", span.name, NOW, NOW, "done", 1, span=span)
+    assert formatting.row_result_line(row) == line
+    assert formatting.row_result_line(replace(row, span=None)) == ""
+
+
+def test_a_step_begins_with_its_first_try_if_its_entry_came_later() -> None:
+    step = Step(5, 2, "run", "Command: Run", "Get", "done", NOW, NOW + timedelta(milliseconds=20))
+    assert step.began_at == NOW
+    early, late = NOW - timedelta(milliseconds=17), NOW + timedelta(milliseconds=1)
+    for first, began in ((early, early), (late, NOW), (None, NOW)):
+        tried = replace(step, tries=(Try(1, "done", first, NOW, 1),))
+        assert tried.began_at == began
+    assert replace(step, started_at=None).began_at is None
 
 
 def test_a_failure_is_one_line_without_its_stack_trace() -> None:
@@ -129,5 +166,5 @@ def test_the_waits_of_a_step_are_summed_without_the_one_that_lasts() -> None:
 
     assert line() == ""
     assert line(None) == "1 wait"
-    assert line(1.5) == "1 wait of 1.5s in all"
+    assert line(1.5) == "1 wait of 1.5s"
     assert line(1.5, 2.0, None) == "2 waits of 3.5s in all, and one now"

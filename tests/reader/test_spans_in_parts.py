@@ -11,9 +11,11 @@ from playhead.store.database import DATABASE
 from recorded_store import ClosedStore, RecordedStore
 
 
-@pytest.mark.parametrize("part", [1, 3, 10, 11, 5000])
+@pytest.mark.parametrize(
+    ("few", "part"), [(0, 1), (0, 3), (0, 10), (9, 11), (0, 5000), (10, 5000), (1000, 5000)]
+)
 async def test_each_span_is_read_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, few: int, part: int
 ) -> None:
     """Ten spans, of which four start at the same time."""
     recorded = RecordedStore(tmp_path)
@@ -22,6 +24,7 @@ async def test_each_span_is_read_once(
         recorded.span(invocation, {"gen_ai.request.model": "gpt-4o"}, start=number)
     recorded.span(recorded.invocation("inv_2"), {}, start=2)
     recorded.write()
+    monkeypatch.setattr(stored_spans, "FEW", few)
     monkeypatch.setattr(stored_spans, "SPANS_AT_ONCE", part)
     client = ClosedStore(tmp_path / DATABASE)
     try:

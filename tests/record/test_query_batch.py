@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import threading
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -20,9 +21,12 @@ from playhead.record.recorder import Recorder, open_recorder
 from playhead.record.shared_requests import SharedRequests, together
 from playhead.settings import Settings
 from playhead.store import kept_rows
+from playhead.store.attempt_counts import PERIODS
 from playhead.store.call_table import IS_BUILT
+from playhead.store.kept_queries import NEWEST_IDS
 from playhead.store.kept_rows import INVOCATIONS_OF
 from playhead.store.query_limits import Limits
+from playhead.store.stale_figures import note_stale
 from starlette.applications import Starlette
 
 from helpers import FREE  # isort: skip
@@ -108,6 +112,69 @@ async def test_rows_of_the_ids_that_a_query_finds(version: str, source: StoreCli
     assert ([row["id"] for row in heads], [row["id"] for row in rows]) == (["inv_1"], ["inv_1"])
     with pytest.raises(QueryError, match="nothing"):
         await source.rows_of("SELECT nothing", [], INVOCATIONS_OF)
+
+
+async def test_answers_of_memory_alone_are_those_of_the_tables(
+    recorder: Recorder, source: StoreClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, reads = query_batch.run_batch, list[object]()
+    monkeypatch.setattr(api, "run_batch", lambda *args: (reads.append(args), read(*args))[1])
+    change = "UPDATE invocations SET created_at = now() WHERE id = ?"
+
+    async def listed(limit: int = 2) -> list[str]:
+        with together():
+            health, periods, (heads, rows) = await asyncio.gather(
+                source.health(),
+                source.rows(PERIODS),
+                source.rows_of(f"{NEWEST_IDS}{limit}", ["2000-01-01"], INVOCATIONS_OF),
+            )
+        assert health is not None
+        assert len(periods) == recordings
+        assert sorted(row["id"] for row in rows) == sorted(head["id"] for head in heads)
+        return [head["id"] for head in heads]
+
+    recordings = 0
+    with contextlib.closing(recorder.store.cursor()) as cursor:
+        built = "SELECT 1 FROM derived WHERE name = 'figures'"
+        await until_async(lambda: cursor.execute(built).fetchall(), "all tables are built")
+    assert await listed() == []
+    for id_, expected in (("inv_1", ["inv_1"]), ("inv_2", ["inv_2", "inv_1"])):
+        with recorder.store.transaction(noted=True) as connection:
+            connection.execute(change, [id_])
+            note_stale(connection, [id_])
+        reads.clear()
+        assert await listed() == expected
+        assert len(reads) == 1
+        assert await listed() == expected
+        with recorder.store.transaction(noted=True, heads=False) as connection:
+            connection.execute("DELETE FROM spans")
+        assert await listed() == expected
+        assert len(reads) == 1, "the second time, nothing is read"
+    assert await listed(1) == ["inv_2"]
+    with recorder.store.transaction(noted=True) as connection:
+        connection.execute("INSERT INTO recordings VALUES (now(), now(), 'one')")
+    recordings = 1
+    assert await listed() == ["inv_2", "inv_1"]
+    with recorder.store.transaction() as connection:
+        connection.execute("DELETE FROM invocations")
+    assert await listed() == []
+
+
+async def test_an_invocation_of_the_store_alone_takes_one_request(
+    recorder: Recorder, source: StoreClient, paths: list[str]
+) -> None:
+    with recorder.store.transaction() as connection:
+        connection.execute(
+            "UPDATE invocations SET created_at = now(), modified_at = now(), status = 'completed'"
+        )
+        connection.execute(
+            "INSERT INTO journal_events (id, event_type, appended_at) VALUES"
+            " ('inv_1', 'TransientError', now())"
+        )
+    detail = await Reader(None, source).invocation("inv_1")
+    assert detail is not None
+    assert detail.summary.target == "A/a"
+    assert paths == ["/queries"]
 
 
 async def test_a_large_result_fails_alone(source: StoreClient) -> None:

@@ -13,7 +13,13 @@ from playhead.record.query_batch import parse_batch, run_batch
 from playhead.store.answers import Answer
 from playhead.store.attempt_counts import ATTEMPTS_OF
 from playhead.store.database import Store
-from playhead.store.invocation_spans import ANY_TIME, IN_ORDER, OF_INVOCATION, read_narrowed
+from playhead.store.invocation_spans import (
+    ANY_TIME,
+    IN_ORDER,
+    OF_INVOCATION,
+    UP_TO,
+    read_narrowed,
+)
 from playhead.store.query import to_json_rows, to_rows
 from playhead.store.query_limits import DEFAULT_LIMITS
 from playhead.store.span_invocations import inherit_invocations
@@ -153,8 +159,10 @@ def test_other_queries_are_left_as_they_are(spans: Spans) -> None:
         read_narrowed(spans.store.kept, sql, params, asked.append)
         assert asked == [params]
         asked.clear()
-    read_narrowed(spans.store.kept, COUNT, ["inv_1", *ANY_TIME], lambda p: asked.append(p) or 1)
-    assert asked == [["inv_1", 50, 50]]
+    for sql in (COUNT, SQL, f"SELECT span_id{OF_INVOCATION}{UP_TO}5"):
+        read_narrowed(spans.store.kept, sql, ["inv_1", *ANY_TIME], lambda p: asked.append(p) or 1)
+        assert asked == [["inv_1", 50, 50]]
+        asked.clear()
 
 
 def test_a_batch_reads_between_kept_times(spans: Spans, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,3 +191,31 @@ def test_a_batch_reads_between_kept_times(spans: Spans, monkeypatch: pytest.Monk
     monkeypatch.setattr(query_batch, "to_json_rows", write_then_read)
     assert starts() == [20, 50, 70]
     assert not later
+
+
+def test_a_batch_keeps_no_rows_that_are_older_than_a_commit(
+    spans: Spans, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its queries see the commits before the first one."""
+    spans.writer.write([spans.attempt(1, at=50)])
+    attempts = {"sql": ATTEMPTS_OF, "params": [["inv_1"]] * 2}
+    body = json.dumps({"queries": [{"sql": "SELECT count(*) FROM spans"}, attempts]}).encode()
+    later = [spans.span(2, at=90, invocation="inv_1")]
+
+    def read_then_write(*args: Any, **kwargs: Any) -> list[str]:
+        found = to_json_rows(*args, **kwargs)
+        while later:
+            spans.writer.write([later.pop()])
+        return found
+
+    def last_starts() -> list[int]:
+        answer = Answer()
+        run_batch(spans.store, parse_batch(body), DEFAULT_LIMITS, threading.Event(), dict, answer)
+        text = b"".join(iter(answer.pop, b""))
+        return [row["last_start"] for row in json.loads(text)["results"][1]["rows"]]
+
+    monkeypatch.setattr(query_batch, "to_json_rows", read_then_write)
+    assert last_starts() == [50]
+    assert not later
+    assert last_starts() == [90]
+    spans.check((50, 90))

@@ -98,7 +98,17 @@ async def exported(path: Path, *, archived: bool = False) -> list[StoredSpan]:
     client = await connect(Settings(store=path.parent))
     assert client is not None
     reader = SpanReader(client, Selection(archived=archived))
-    return [span async for _, spans in reader.spans() for span in spans]
+    spans = [span async for _, spans in reader.spans() for span in spans]
+    await client.close()
+    return spans
+
+
+async def read(path: Path, sql: str) -> list[dict[str, Any]]:
+    client = FileClient(path)
+    try:
+        return await client.rows(sql)
+    finally:
+        await client.close()
 
 
 @pytest.mark.parametrize("archived", [False, True])
@@ -135,7 +145,7 @@ def test_periods_of_version_3_become_those_of_the_only_cluster(
 def test_an_older_store_that_cannot_be_migrated_is_read(path: Path) -> None:
     of_version_1(path)
     copy_path(path, 1).mkdir()  # in the way of the copy
-    rows = asyncio.run(FileClient(path).rows("SELECT name FROM spans"))
+    rows = asyncio.run(read(path, "SELECT name FROM spans"))
     assert rows == [{"name": "old"}]
     assert version(path) == [(1,)]
 
@@ -158,7 +168,7 @@ def test_a_newer_store_is_refused_and_unchanged(path: Path) -> None:
         Store(path.parent)
     assert "Update Playhead" in refused.value.hint
     with pytest.raises(RecorderError, match="version 999"):
-        asyncio.run(FileClient(path).rows("SELECT 1"))
+        asyncio.run(read(path, "SELECT 1"))
     assert path.read_bytes() == content
     with pytest.raises(StoreError, match="version 999"):  # not locked by the refused one
         Store(path.parent)

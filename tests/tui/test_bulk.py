@@ -48,7 +48,10 @@ async def test_marked_invocations_are_changed_and_each_outcome_is_shown(stage: A
         await dialog(s, BulkProgress)
         await s.shows("2 of 2: 2 done")
         assert sorted(actions.done) == [("cancel", "inv_1cIntake"), ("cancel", "inv_1dBilling")]
-        await s.press("escape", "escape")
+        await s.press("escape")
+        await s.until(lambda: "1 marked" in chips(s.app))
+        assert list(listing.marked) == ["inv_1eLegal"]  # left alone, so it is still to be decided
+        await s.press("escape")
         assert "marked" not in chips(s.app)
 
 
@@ -108,6 +111,8 @@ async def test_a_failure_does_not_stop_the_others_and_s_sends_no_more(stage: Any
         actions.released.set()
         await s.shows("Kill: 8 done, 1 failed, 6 not sent.")
         assert len(actions.done) == 8
+        await s.until(lambda: "7 marked" in chips(s.app))
+        assert set(listing.marked) == {row.id for row in rows} - {id_ for _, id_ in actions.done}
 
 
 @pytest.mark.parametrize("key", ["x", "X"])

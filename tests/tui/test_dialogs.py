@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from playhead.restate.handlers import Handler
@@ -13,6 +14,12 @@ from playhead_tui.app import PlayheadApp
 from playhead_tui.dialogs.dialog import Menu, Prompt
 from playhead_tui.drawing.glyphs import UNICODE
 from playhead_tui.key_table import key_rows
+from playhead_tui.screens.agent_calls import AgentCallsScreen
+from playhead_tui.screens.agents import AgentsScreen
+from playhead_tui.screens.failures import FailuresScreen
+from playhead_tui.screens.invocation_groups import InvocationGroupsScreen
+from playhead_tui.screens.objects import HistoryScreen, ObjectsScreen
+from playhead_tui.screens.services import JournalCheckScreen, ServicesScreen
 from tui_fakes import FakeControl, FakeReader
 from tui_stories import details
 
@@ -223,6 +230,29 @@ async def test_help_lists_every_key_of_the_documentation(stage, source) -> None:
             assert f"\n{glyph} " in text
         await s.press("escape")
         assert len(s.app.screen_stack) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "own", "others"),
+    [
+        (AgentsScreen, {"i"}, {"b", "V", "o", "s"}),
+        (AgentCallsScreen, {"s", "e", "r"}, {"i", "o"}),
+        (FailuresScreen, {"o"}, {"b", "V", "i"}),
+        (InvocationGroupsScreen, {"b", "V"}, {"o", "i"}),
+        (ObjectsScreen, {"i"}, {"h", "e", "d"}),
+        (HistoryScreen, {"+ ="}, {"h", "e", "d", "i"}),
+        (ServicesScreen, {"i", "c"}, {"r"}),
+        (JournalCheckScreen, {"r"}, {"i", "c"}),
+    ],
+)
+def test_help_begins_with_the_keys_of_this_screen_and_no_others(
+    kind: Any, own: set[str], others: set[str]
+) -> None:
+    screen = object.__new__(kind)
+    rows = key_rows(PlayheadApp.BINDINGS, screen)
+    keys = {key for place, key, _ in rows if place == rows[0][0]}
+    assert keys >= own | {"/", "esc", "y"}
+    assert not keys & others
 
 
 def test_documented_keys_exist() -> None:

@@ -11,8 +11,9 @@ from textual.screen import Screen
 
 from playhead_tui.dialogs.dialog import Dialog, Menu
 from playhead_tui.dialogs.result_editor import ResultEditor
+from playhead_tui.screens.agent_calls import AgentCallsScreen
+from playhead_tui.screens.agents import AgentsScreen
 from playhead_tui.screens.compare import CompareScreen
-from playhead_tui.screens.details import DetailScreen
 from playhead_tui.screens.failures import FailuresScreen
 from playhead_tui.screens.groups import GroupScreen
 from playhead_tui.screens.invocation import InvocationScreen
@@ -37,16 +38,21 @@ from playhead_tui.widgets.waterfall import Waterfall
 __all__ = ["key_rows"]
 
 
-_Kinds = type[Screen[Any]] | tuple[type[Screen[Any]], ...]
-_PLACES: Sequence[tuple[_Kinds, Sequence[str]]] = (
+_PLACES: Sequence[tuple[type[Screen[Any]], Sequence[str]]] = (
     (InvocationsScreen, ("Invocations", "List and invocation", "Filter line", "Lists")),
     (InvocationScreen, ("Invocation", "Timeline", "Inspector and state", "List and invocation")),
-    ((ObjectsScreen, ObjectScreen, HistoryScreen), ("State", "Lists")),
+    (ObjectsScreen, ("State", "Lists")),
+    (ObjectScreen, ("One object or workflow", "Lists")),
+    (HistoryScreen, ("History of a key", "Lists")),
     (SqlScreen, ("SQL", "Lists")),
     (InvocationViews, ("Views of an invocation", "Inspector and state")),
     (CompareScreen, ("Compare", "Lists")),
-    ((ServicesScreen, JournalCheckScreen), ("Services", "Lists")),
-    (GroupScreen, ("Groups, failures and agents", "Lists")),
+    (ServicesScreen, ("Services", "Lists")),
+    (JournalCheckScreen, ("Check of journals", "Lists")),
+    (InvocationGroupsScreen, ("Groups", "Lists")),
+    (FailuresScreen, ("Failures", "Lists")),
+    (AgentsScreen, ("Agents", "Lists")),
+    (AgentCallsScreen, ("Calls", "Lists")),
     (ReplayScreen, ("Replay",)),
     (WhatIfScreen, ("What-if comparison",)),
 )
@@ -55,7 +61,7 @@ _CHANGES = {
     "List and invocation": PollingScreen.CHANGES,
     "Invocations": InvocationsScreen.CHANGES,
     "Invocation": InvocationScreen.CHANGES,
-    "State": ObjectScreen.CHANGES,
+    "One object or workflow": ObjectScreen.CHANGES,
 }
 """Actions that change something on the server, by place."""
 
@@ -80,20 +86,16 @@ def key_rows(
         ("List and invocation", PollingScreen.BINDINGS),
         ("Invocations", [*InvocationsScreen.BINDINGS, *ListViews.BINDINGS]),
         ("SQL", [*SqlScreen.BINDINGS, *SqlEditor.BINDINGS]),
-        ("Compare", CompareScreen.BINDINGS),
-        (
-            "Services",
-            [
-                *DetailScreen.BINDINGS,
-                *ServicesScreen.BINDINGS,
-                *JournalCheckScreen.BINDINGS,
-            ],
-        ),
-        ("State", [*DetailScreen.BINDINGS, *ObjectScreen.BINDINGS]),
-        (
-            "Groups, failures and agents",
-            [*GroupScreen.BINDINGS, *InvocationGroupsScreen.BINDINGS, *FailuresScreen.BINDINGS],
-        ),
+        ("Compare", _all_of(CompareScreen)),
+        ("Services", _all_of(ServicesScreen)),
+        ("Check of journals", _all_of(JournalCheckScreen)),
+        ("State", _all_of(ObjectsScreen)),
+        ("One object or workflow", _all_of(ObjectScreen)),
+        ("History of a key", _all_of(HistoryScreen)),
+        ("Groups", _all_of(InvocationGroupsScreen)),
+        ("Failures", _all_of(FailuresScreen)),
+        ("Agents", _all_of(AgentsScreen)),
+        ("Calls", _all_of(AgentCallsScreen)),
         ("Invocation", InvocationScreen.BINDINGS),
         ("Views of an invocation", InvocationViews.BINDINGS),
         ("Timeline", Waterfall.BINDINGS),
@@ -112,6 +114,12 @@ def key_rows(
         for keys, description in _described(bindings, removed):
             rows[place, keys, description] = None
     return list(rows)
+
+
+def _all_of(screen: type[GroupScreen[Any]]) -> Sequence[BindingType]:
+    """Return the keys of a list and of the kinds of lists that it is, its own ones first."""
+    kinds: list[type[object]] = [one for one in screen.__mro__ if issubclass(one, GroupScreen)]
+    return [binding for kind in kinds for binding in vars(kind).get("BINDINGS", ())]
 
 
 def _described(

@@ -105,7 +105,7 @@ def _measures(pair: StepPair) -> Iterator[str]:
     def seconds(step: Step | None) -> str:
         if step is None:
             return ""
-        between = formatting.seconds_between(step.started_at, step.ended_at)
+        between = formatting.seconds_between(step.began_at, step.ended_at)
         return formatting.duration(between)
 
     def tokens(step: Step | None) -> str:

@@ -146,11 +146,9 @@ def _bar(row: TimelineRow, axis: Axis, now: datetime, glyphs: Mapping[str, str])
 
 
 def _label(row: TimelineRow) -> str:
-    step = row.step
-    if step is None:
-        return row.label
-    result = formatting.result_line(step, RESULT_LENGTH)
-    return formatting.step_label(step) + (f" → {result}" if result else "")
+    result = formatting.row_result_line(row, RESULT_LENGTH)
+    label = row.label if row.step is None else formatting.step_label(row.step)
+    return label + (f" → {result}" if result else "")
 
 
 def _times(row: TimelineRow, since: datetime) -> str:

@@ -86,7 +86,7 @@ def age(at: datetime, now: datetime | None = None, *, took: float | None = None)
     """
     seconds = max(0.0, ((now or datetime.now(UTC)) - at).total_seconds(), took or 0.0)
     unit = next((length for _, length in _UNITS if seconds >= length), 1)
-    if took is not None and seconds < 59:
+    if took is not None and seconds < 60:
         return duration(math.ceil(seconds), coarse=True)
     if took is None or seconds // unit * unit >= took:
         return duration(seconds, coarse=True)
@@ -206,6 +206,14 @@ def moment(at: datetime, now: datetime) -> str:
     return f"{local:%H:%M:%S}" if abs(at - now) <= timedelta(hours=1) else f"{local:%H:%M}"
 
 
-def date_time(moment: datetime | None) -> str:
-    """Format date and time in the local time zone, with its name; empty for None."""
-    return "" if moment is None else moment.astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
+def date_time(moment: datetime | None, *, exact: bool = False) -> str:
+    """Format date and time in the local time zone, with its name; empty for None.
+
+    Args:
+        moment: The time.
+        exact: Add milliseconds.
+    """
+    if moment is None:
+        return ""
+    local = moment.astimezone()
+    return f"{local:%Y-%m-%d} {clock(local) if exact else f'{local:%H:%M:%S}'} {local:%Z}"

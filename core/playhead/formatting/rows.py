@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, cast
 
+from playhead.conventions import TOOL_CALL, TOOL_CALL_RESULT
 from playhead.formatting.figures import (
     UNKNOWN,
     age,
@@ -29,6 +30,7 @@ from playhead.model import (
     LlmCall,
     PinnedCount,
     Step,
+    TimelineRow,
     Totals,
 )
 from playhead.values import as_json
@@ -47,6 +49,7 @@ __all__ = [
     "reason",
     "result_line",
     "row_age",
+    "row_result_line",
     "step_label",
     "times",
     "totals_line",
@@ -210,6 +213,23 @@ def result_line(step: Step, limit: int = 80) -> str:
     return "" if result is None else one_line(_compact(result), limit)
 
 
+def row_result_line(row: TimelineRow, limit: int = 80) -> str:
+    """Format what a row's model answered or its tool returned, on one line; else empty.
+
+    The result of a tool that is no step of its own comes from its span.
+    """
+    if row.step is not None:
+        return result_line(row.step, limit)
+    span = row.span
+    if span is None:
+        return ""
+    ended = span.end is not None and span.end_received
+    if not TOOL_CALL.matches(span.attributes, ended=ended, status=span.status):
+        return ""
+    result = TOOL_CALL_RESULT.of(span.attributes)
+    return "" if result is None else one_line(_compact(as_json(result)), limit)
+
+
 def answer_line(call: LlmCall, limit: int = 80) -> str:
     """Format what a model answered, on one line: its tool calls, or else its text."""
     calls = [f"{tool.name}({_arguments(tool.arguments)})" for tool in call.tool_calls]
@@ -237,7 +257,9 @@ def tries_line(step: Step) -> str:
         most = "at most " if any(wait.at_most for wait in step.waits) else ""
         if ended:
             waits = f"{len(ended)} wait{'s' if len(ended) > 1 else ''}"
-            text += f", {waits} of {most}{duration(sum(ended))} in all"
+            text += (
+                f", {waits} of {most}{duration(sum(ended))}{' in all' if len(ended) > 1 else ''}"
+            )
         if len(ended) < len(step.waits):
             text += ", and one now" if ended else ", 1 wait"
     return text

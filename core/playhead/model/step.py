@@ -126,3 +126,12 @@ class Step:
     `Span.truncated`."""
     truncated: bool = False
     """Whether payloads were too large to be read with the journal; see `Reader.payload`."""
+
+    @property
+    def began_at(self) -> datetime | None:
+        """Time of its first try, or of its entry if that is earlier; None if both are unknown.
+
+        A handler executes a durable step while the server appends its entry.
+        """
+        first = self.tries[0].started_at if self.tries else None
+        return min(filter(None, (self.started_at, first)), default=None)

@@ -22,6 +22,7 @@ from playhead.reader.invocation.lanes import with_phases
 from playhead.reader.invocation.payloads import Payloads
 from playhead.reader.invocation.times import phases_of, spells_of
 from playhead.reader.listing.attempt_counts import with_attempts
+from playhead.reader.listing.attempt_facts import StoredAttempts
 from playhead.reader.listing.live import LiveInvocations
 from playhead.reader.listing.pages import gone
 from playhead.reader.listing.rows import invocation_of
@@ -29,7 +30,7 @@ from playhead.reader.listing.stored import StoredInvocations
 from playhead.reader.listing.stored_spans import OUTLINE_BYTES
 from playhead.reader.sources import NO_SERVER, Sources, try_read
 from playhead.record.shared_requests import together
-from playhead.restate.rows import JournalRow
+from playhead.restate.rows import EventRow, JournalRow
 from playhead.values import decode_value
 
 __all__ = ["InvocationReader"]
@@ -49,6 +50,8 @@ class InvocationReader:
         self._live = figures.live
         self._stored = figures.stored
         self._payloads = Payloads()
+        self._is_alone = self._live is None
+        """Whether the store was the only source that answered last."""
         self._outlined: tuple[str, Sequence[Span]] = ("", ())
         """The invocation whose outlines were read last, and the outlines."""
 
@@ -56,7 +59,7 @@ class InvocationReader:
         """Return everything about one invocation; see `Reader.invocation`."""
         missing = self._sources.absent()
         with together():
-            live, stored, copying, size = await asyncio.gather(
+            live, stored, copying, size, (counted, spans), (journal, events) = await asyncio.gather(
                 try_read(self._live.rows([invocation_id]) if self._live else None, missing),
                 try_read(self._stored.rows([invocation_id]) if self._stored else None, missing),
                 self._sources.copy_problems(),
@@ -64,8 +67,13 @@ class InvocationReader:
                     self._stored.spans.size(invocation_id) if self._stored and outline else None,
                     missing,
                 ),
+                self._recorded(invocation_id, missing, whole=not outline),
+                # What a server has is asked of it, so this would mostly be in vain.
+                self._journal(self._stored if self._is_alone else None, invocation_id, missing),
             )
         missing.extend(copying)
+        has_journal = self._is_alone
+        self._is_alone = live is None
         row = next(iter(live or stored or ()), None)
         if row is None:
             return await self._archived(invocation_id, outline=outline)
@@ -75,19 +83,21 @@ class InvocationReader:
         head = invocation_of(row, "live" if source is self._live else "stored")
         if live is not None and self._live and source is self._stored:
             head = gone(head, self._live.cluster)
+        has_journal = has_journal and source is self._stored
+        has_spans = spans is not None or self._stored is None
         with together():
-            journal, events, state, spans, counted = await asyncio.gather(
-                try_read(source.journal(invocation_id), missing),
-                try_read(source.events(invocation_id), missing),
+            again, state, found = await asyncio.gather(
+                self._journal(None if has_journal else source, invocation_id, missing),
                 try_read(
                     source.object_state(head.service, head.key, head.cluster) if head.key else None,
                     missing,
                 ),
                 try_read(
-                    self._spans(invocation_id, outline=outline) if self._stored else None, missing
+                    None if has_spans else self._spans(invocation_id, outline=outline), missing
                 ),
-                try_read(self._stored.attempts([invocation_id]) if self._stored else None, missing),
             )
+        journal, events = (journal, events) if has_journal else again
+        spans = spans if has_spans else found
         payloads = await try_read(
             self._payloads.read(source, invocation_id, journal or ()), missing
         )
@@ -113,6 +123,29 @@ class InvocationReader:
         spells = spells_of(counted.of(invocation_id) if counted else ())
         detail = with_phases(detail, phases_of(detail.summary, row, spells, now))
         return replace(detail, summary=summary, missing=self._sources.after_read(missing))
+
+    async def _recorded(
+        self, invocation_id: str, missing: list[str], *, whole: bool
+    ) -> tuple[StoredAttempts | None, list[Span] | None]:
+        """Return the recorded attempts of an invocation, and its spans if they are wanted whole."""
+        if self._stored is None:
+            return None, None
+        return await asyncio.gather(
+            try_read(self._stored.attempts([invocation_id]), missing),
+            try_read(self._spans(invocation_id, outline=False) if whole else None, missing),
+        )
+
+    @staticmethod
+    async def _journal(
+        source: LiveInvocations | StoredInvocations | None, invocation_id: str, missing: list[str]
+    ) -> tuple[list[JournalRow] | None, list[EventRow] | None]:
+        """Return the journal of an invocation and its failures and pauses."""
+        if source is None:
+            return None, None
+        return await asyncio.gather(
+            try_read(source.journal(invocation_id), missing),
+            try_read(source.events(invocation_id), missing),
+        )
 
     async def _spans(self, invocation_id: str, *, outline: bool) -> list[Span]:
         """Return the spans of an invocation; outlines that did not change are the same objects."""

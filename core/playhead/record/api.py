@@ -39,7 +39,7 @@ from playhead.record.endpoint import (
 )
 from playhead.record.large_response import SMALL, LargeResponse
 from playhead.record.metrics import CONTENT_TYPE
-from playhead.record.query_batch import parse_batch, run_batch
+from playhead.record.query_batch import kept_batch, parse_batch, run_batch
 from playhead.record.query_request import parse_query, parse_search
 from playhead.record.query_slots import QuerySlots
 from playhead.record.request_body import read_body
@@ -199,6 +199,10 @@ def app(
             return _error(400, "playhead-wait must be a number of seconds")
         client = request.headers.get(CLIENT_HEADER, "")
         answer_headers = {"playhead-complete": "true" if has_all else "false"}
+        with reading():
+            kept = kept_batch(store, queries, health)
+        if kept is not None:  # a thread would take longer
+            return Response(kept, headers=answer_headers, media_type=JSON)
         return await answer(
             request, client, answer_headers, JSON,
             lambda gone, answer: run_batch(store, queries, limits, gone, health, answer),

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from playhead.errors import RecorderError, StoreError
+from playhead.store.file_connection import file_connection
 
 if TYPE_CHECKING:
     import duckdb
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 __all__ = ["FileClient", "FileInUseError"]
 
 _T = TypeVar("_T")
-_TURNS: dict[Path, threading.Lock] = {}
-"""One lock per file. All connections of a process to one file share a database instance, whose
-configuration can be locked only once: so in a process, one query at a time has the file open."""
 
 
 class FileInUseError(RecorderError):
@@ -29,12 +26,12 @@ class FileInUseError(RecorderError):
 
 
 class FileClient:
-    """A client that opens the file for one query at a time: no recorder can start meanwhile."""
+    """A client that has the file open during a query, and shortly after it for the next one."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._checked = False
-        self._turn = _TURNS.setdefault(path.resolve(), threading.Lock())
+        self._file = file_connection(path)
 
     async def rows(self, sql: str, params: Sequence[Any] = ()) -> list[dict[str, Any]]:
         """Return the rows of one SELECT, as JSON-compatible values."""
@@ -70,41 +67,62 @@ class FileClient:
         return f"file {self._path} (no recorder is running)"
 
     async def close(self) -> None:
-        """Do nothing: the file is open only during a query."""
+        """Close the file when the running query has ended."""
+        await asyncio.to_thread(self._file.close)
 
     async def _run(self, sql: str, query: Callable[[duckdb.DuckDBPyConnection], _T]) -> _T:
-        import duckdb
-
-        from playhead.store.database import database_settings, opening_hint, restrict
-
-        def connect() -> duckdb.DuckDBPyConnection:
-            settings = database_settings(self._path.parent)
-            try:
-                return duckdb.connect(str(self._path), read_only=True, config=settings)
-            except duckdb.Error as error:
-                in_use = isinstance(error, duckdb.IOException) and "lock" in str(error).lower()
-                raise (FileInUseError if in_use else RecorderError)(
-                    f"{self._path} cannot be opened: {str(error).rstrip('.!')}",
-                    opening_hint(error),
-                ) from error
-
         def run() -> _T:
-            with self._turn:
-                connection = connect()
-                try:
-                    if self._is_older(connection):
-                        connection.close()
-                        _migrate(self._path)
-                        connection = connect()
-                    if "all_" in sql.lower():
-                        _refresh_archive_views(connection, self._path.parent)
-                    restrict(connection, self._path.parent)
-                    connection.execute("SET lock_configuration = true")
-                    return query(connection)
-                finally:
-                    connection.close()
+            with self._file.query(self._path.parent, self._open) as connection:
+                if "all_" in sql.lower():
+                    self._refresh_archive_views(connection)
+                return query(connection)
 
         return await asyncio.to_thread(run)
+
+    def _open(self) -> duckdb.DuckDBPyConnection:
+        from playhead.store.database import restrict
+
+        connection = self._connect()
+        try:
+            if self._is_older(connection):
+                connection.close()
+                _migrate(self._path)
+                connection = self._connect()
+            restrict(connection, self._path.parent)
+            connection.execute("SET lock_configuration = true")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _connect(self) -> duckdb.DuckDBPyConnection:
+        import duckdb
+
+        from playhead.store.database import database_settings, opening_hint
+
+        settings = database_settings(self._path.parent)
+        try:
+            return duckdb.connect(str(self._path), read_only=True, config=settings)
+        except duckdb.Error as error:
+            in_use = isinstance(error, duckdb.IOException) and "lock" in str(error).lower()
+            raise (FileInUseError if in_use else RecorderError)(
+                f"{self._path} cannot be opened: {str(error).rstrip('.!')}",
+                opening_hint(error),
+            ) from error
+
+    def _refresh_archive_views(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Let the views read the archive where it is now.
+
+        Those of the file are as of its last change. The folder may have been moved since, and files
+        in it too.
+        """
+        from playhead.store.schema import archive_statements
+
+        with contextlib.closing(connection.cursor()) as cursor:
+            views = archive_statements(cursor, self._path.parent, temporary=True)
+        if self._file.views != views:
+            connection.execute(views)
+            self._file.views = views
 
     def _is_older(self, connection: duckdb.DuckDBPyConnection) -> bool:
         """Return whether the tables are to be migrated, when they are first read.
@@ -132,15 +150,3 @@ def _migrate(path: Path) -> None:
     if path.name == DATABASE:
         with contextlib.suppress(StoreError):
             Store(path.parent).close()
-
-
-def _refresh_archive_views(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
-    """Let the views read the archive where it is now: those of the file are as of its last change.
-
-    The folder may have been moved since, and files in it too.
-    """
-    from playhead.store.schema import archive_statements
-
-    with contextlib.closing(connection.cursor()) as cursor:
-        views = archive_statements(cursor, folder, temporary=True)
-    connection.execute(views)

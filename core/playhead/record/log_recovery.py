@@ -6,7 +6,6 @@ import asyncio
 from pathlib import Path
 
 from playhead.errors import StoreError, StoreLockedError
-from playhead.record.ingest import Ingest
 from playhead.record.request_log import FOLDER, log_bytes
 from playhead.store.database import Store
 
@@ -40,6 +39,8 @@ async def commit_left_requests(store: Store) -> None:
     Raises:
         StoreError: The log cannot be read, or its requests cannot be committed.
     """
+    from playhead.record.ingest import Ingest  # with its decoders, which are rarely needed
+
     left: int | None = None
     while log_bytes(store.folder / FOLDER):
         ingest = await asyncio.to_thread(Ingest, store)

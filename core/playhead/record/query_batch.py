@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 import time
@@ -13,17 +14,21 @@ from playhead.errors import QueryError, QueryLimitError, QueryMemoryError, Reque
 from playhead.store.answers import Answer
 from playhead.store.database import Store
 from playhead.store.invocation_spans import read_narrowed
-from playhead.store.kept_queries import KEPT
+from playhead.store.kept_queries import KEPT, is_kept_whole
 from playhead.store.kept_rows import to_json
 from playhead.store.query import to_json_rows, to_rows
 from playhead.store.query_limits import Limits
+from playhead.store.shared_reading import SharedReading
 from playhead.values import as_dict, as_list
 
-__all__ = ["BatchQuery", "parse_batch", "run_batch"]
+__all__ = ["BatchQuery", "kept_batch", "parse_batch", "run_batch"]
 
 MOST_QUERIES = 20
 MOST_IDS = 50_000
 """Ids of a query that another one of the batch needs."""
+MOST_KEPT = 1024 * 1024
+"""Characters of an answer that is made of kept rows while the event loop waits."""
+_ROWS = '{"rows":'
 _EXPECTED = 'expected {"queries": [{"sql": "SELECT …", "params": […]}, …]}'
 
 
@@ -73,7 +78,7 @@ def run_batch(
 ) -> None:
     """Append the answers of queries in their order, as JSON: rows, or what is wrong with a query.
 
-    They have the time and the bytes of one query together.
+    They have the time and the bytes of one query together, and share a transaction until one fails.
 
     Raises:
         QueryMemoryError: There was no memory for one of them.
@@ -82,34 +87,49 @@ def run_batch(
     ids: list[list[str]] = []
     needed = {query.ids_of for query in queries}
     ends = time.monotonic() + limits.seconds
-    with store.reading() as cursor:
 
-        def left() -> Limits:
-            return replace(
-                limits,
-                seconds=max(ends - time.monotonic(), 0.0),
-                bytes=max(limits.bytes - answer.size, 0),
-            )
+    def left() -> Limits:
+        return replace(
+            limits,
+            seconds=max(ends - time.monotonic(), 0.0),
+            bytes=max(limits.bytes - answer.size, 0),
+        )
+
+    # What is written is watched from before the transaction begins.
+    version = store.kept_answers.version
+    with (
+        store.kept.watching() as written,
+        store.reading() as cursor,
+        contextlib.closing(SharedReading(cursor, left, gone)) as reading,
+    ):
 
         def rows_of(query: BatchQuery, params: list[Any], *, is_needed: bool) -> list[str]:
             def read(missing: list[Any]) -> list[dict[str, Any]]:
-                return to_rows(cursor, query.sql, missing, left(), gone)
+                return to_rows(cursor, query.sql, missing, left(), gone, reading)
 
-            kept = store.kept.answer(query.sql, params, read) if query.sql in KEPT else None
+            if query.sql in KEPT:
+                kept = store.kept.answer(query.sql, params, read, written)
+            elif is_kept_whole(query.sql):
+                kept = store.kept_answers.get(query.sql, params)
+                if kept is None:
+                    kept = to_json(read(params))
+                    store.kept_answers.keep(query.sql, params, kept, version)
+            else:
+                kept = None
             if kept is not None:
                 left().check(0, len(kept))
                 answer.add(kept)
-                return []
+                return _ids(kept) if is_needed else []
             before = answer.size
 
             def read_json(narrowed: list[Any]) -> list[str]:
                 answer.cut(before)
                 return to_json_rows(
                     cursor, query.sql, narrowed, left(), gone, answer,
-                    most_ids=MOST_IDS if is_needed else 0,
+                    most_ids=MOST_IDS if is_needed else 0, reading=reading,
                 )  # fmt: skip
 
-            return read_narrowed(store.kept, query.sql, params, read_json)
+            return read_narrowed(store.kept, query.sql, params, read_json, written)
 
         for number, query in enumerate(queries):
             found: list[str] = []
@@ -125,7 +145,7 @@ def run_batch(
                 if not query.sql:
                     answer.add(f'{{"health":{to_json(health())}')
                 else:
-                    answer.add('{"rows":')
+                    answer.add(_ROWS)
                     found = rows_of(query, params, is_needed=number in needed)
                 answer.add("}")
             except QueryMemoryError:
@@ -136,3 +156,33 @@ def run_batch(
                 answer.add(to_json({"status": status, "error": error.title, "hint": error.hint}))
             ids.append(found)
     answer.add("]}")
+
+
+def kept_batch(
+    store: Store, queries: Sequence[BatchQuery], health: Callable[[], dict[str, Any]]
+) -> bytes | None:
+    """Return what `run_batch` would append if all rows are in memory, and not many; else None."""
+    parts: list[str] = []
+    whole: dict[int, str] = {}
+    size = 0
+    for number, query in enumerate(queries):
+        if not query.sql:
+            parts.append(f'{{"health":{to_json(health())}}}')
+            continue
+        params = query.params
+        if query.ids_of is not None:
+            if query.ids_of not in whole:
+                return None
+            params = [_ids(whole[query.ids_of])]
+        if query.sql in KEPT:
+            kept = store.kept.whole_answer(query.sql, params)
+        else:
+            kept = whole[number] = store.kept_answers.get(query.sql, params) or ""
+        if not kept or (size := size + len(kept)) > MOST_KEPT:
+            return None
+        parts.append(f"{_ROWS}{kept}}}")
+    return f'{{"results":[{",".join(parts)}]}}'.encode(errors="replace")
+
+
+def _ids(rows: str) -> list[str]:
+    return [str(id_) for row in json.loads(rows) if (id_ := row.get("id")) is not None]

@@ -287,7 +287,7 @@ class TextIndexer:
                 self._index.add(documents)
                 marks |= {one.id: one.mark for one in documents}
         # After the index, so that a mark always stands for a document that is in the index.
-        with self._store.transaction(noted=True) as connection:
+        with self._store.transaction(noted=True, heads=False) as connection:
             _forget(connection, ids)
             connection.execute(
                 "INSERT INTO indexed_texts SELECT unnest(?::VARCHAR[]), unnest(?::UBIGINT[])",
@@ -305,7 +305,7 @@ class TextIndexer:
         except (ValueError, OSError):
             TextIndex.discard(folder)
             index = TextIndex(folder)
-        with self._store.transaction(noted=True) as connection:
+        with self._store.transaction(noted=True, heads=False) as connection:
             sql = "SELECT version FROM derived WHERE name = ?"
             if connection.execute(sql, [_NAME]).fetchall() != [(index.generation,)]:
                 connection.execute("DELETE FROM indexed_texts")

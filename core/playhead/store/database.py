@@ -7,7 +7,7 @@ import os
 import shutil
 import time
 import weakref
-from collections.abc import Generator
+from collections.abc import Collection, Generator
 from pathlib import Path
 
 import duckdb
@@ -18,6 +18,8 @@ from playhead.regular_file import is_other
 from playhead.store import schema
 from playhead.store.archive_files import ARCHIVE, literal_pattern, set_unknown_aside
 from playhead.store.background import made_in_background
+from playhead.store.file_connection import close_file
+from playhead.store.kept_answers import KeptAnswers
 from playhead.store.kept_rows import KeptRows
 from playhead.store.migrations import migration
 from playhead.store.query_limits import are_running, make_room
@@ -105,6 +107,8 @@ class Store:
         self._closed = False
         self.kept = KeptRows()
         """Rows of earlier queries that are still right."""
+        self.kept_answers = KeptAnswers()
+        """The same for queries that read nothing but `invocations` and `recordings`."""
         self._cursors: weakref.WeakSet[duckdb.DuckDBPyConnection] = weakref.WeakSet()
         self.reopened = 0
         """Number of times that the database was opened again because it had failed."""
@@ -147,6 +151,7 @@ class Store:
         spill = self.folder / SPILL
         if spill.exists() and not spill.is_dir():
             raise StoreError(f"{spill} is not a folder", _MOVE)
+        close_file(self.path)
         deadline = time.monotonic() + OPEN_SECONDS
         while True:
             try:
@@ -192,7 +197,9 @@ class Store:
         return connection
 
     @contextlib.contextmanager
-    def transaction(self, *, noted: bool = False) -> Generator[duckdb.DuckDBPyConnection]:
+    def transaction(
+        self, *, noted: bool = False, heads: bool = True
+    ) -> Generator[duckdb.DuckDBPyConnection]:
         """Yield the writer's connection in a transaction, which is durable after the block.
 
         A database that failed earlier, for example on a full disk, is opened again.
@@ -200,6 +207,7 @@ class Store:
         Args:
             noted: Whether `note_stale` takes note of all invocations about which something is
                 written; else it may be any.
+            heads: Whether `invocations` or `recordings` may be written.
 
         Raises:
             duckdb.Error: A statement or the commit failed; see `uncertain`.
@@ -215,12 +223,18 @@ class Store:
                     self._commit(connection)
             except BaseException as error:
                 self._roll_back(connection)
-                self.kept.forget(None)  # a commit that failed may be in the file nevertheless
+                self._forget(None)  # a commit that failed may be in the file nevertheless
                 if isinstance(error, duckdb.OutOfMemoryException):
                     make_room()  # for the next try
                 raise
-            self.kept.forget(ids if noted else None)
+            self._forget(ids if noted else None, heads=heads)
             self._dirty = True
+
+    def _forget(self, ids: Collection[str] | None, *, heads: bool = True) -> None:
+        """Forget kept rows of these invocations, or of all, after they were written."""
+        self.kept.forget(ids)
+        if heads or ids is None:
+            self.kept_answers.forget()
 
     def _commit(self, connection: duckdb.DuckDBPyConnection) -> None:
         try:
@@ -324,7 +338,7 @@ class Store:
         with contextlib.suppress(duckdb.Error):
             self._connection.close()
         self._connection = self._open()
-        self.kept.forget(None)
+        self._forget(None)
         self.reopened += 1
 
     def checkpoint(self, *, least_bytes: int = CHECKPOINT_BYTES, merge: bool = True) -> bool:

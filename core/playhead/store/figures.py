@@ -152,7 +152,7 @@ def update_figures(store: Store, most: int = CHUNK) -> int:
         failures = cursor.sql(failure_rows(built=False, ids=_UPDATED)).to_arrow_table()
         calls = cursor.sql(_calls(_calls_of(_UPDATED))).to_arrow_table()
         steps = cursor.sql(_steps(_UPDATED)).to_arrow_table()
-    with store.transaction(noted=True) as connection:
+    with store.transaction(noted=True, heads=False) as connection:
         connection.register("updated_figures", notes)
         for table, *computed in (
             ("invocation_failures", failures),

@@ -103,13 +103,17 @@ def json_rows(
     try:
         while True:
             with pace.turn():
-                batch = connection.fetchmany(min(pace.rows, most))
+                asked = min(pace.rows, most)
+                batch = connection.fetchmany(asked)
+                is_last = len(batch) < asked
                 if other:
                     batch = [_converted_row(row, other) for row in batch]
                 rows = [dict(zip(names, row, strict=True)) for row in batch]
             if not rows:
                 return
             yield rows
+            if is_last:  # without another turn in the interpreter
+                return
     except GeneratorExit:
         connection.abort()
         raise

@@ -1,14 +1,31 @@
-"""The queries whose rows are kept in memory; see `playhead.store.kept_rows`."""
+"""The queries whose rows are kept in memory.
+
+See `playhead.store.kept_rows` and `playhead.store.kept_answers`.
+"""
 
 from __future__ import annotations
 
-from playhead.store.attempt_counts import ATTEMPTS_OF
+from playhead.store.attempt_counts import ATTEMPTS_OF, PERIODS
 from playhead.store.call_counts import COUNTS_OF
 from playhead.store.kept_rows import INVOCATIONS_OF
 
-__all__ = ["FOLLOWING", "KEPT"]
+__all__ = ["FOLLOWING", "KEPT", "NEWEST_IDS", "is_kept_whole"]
 
+NEWEST_IDS = (
+    "SELECT i.id FROM invocations AS i WHERE i.created_at >= ?::TIMESTAMPTZ"
+    " ORDER BY i.created_at DESC, i.id DESC LIMIT "
+)
+"""The newest invocations since a time; a number follows it."""
+MOST_DIGITS = 4
 KEPT = frozenset({ATTEMPTS_OF, COUNTS_OF, INVOCATIONS_OF})
-"""All of them."""
-FOLLOWING = frozenset({ATTEMPTS_OF, COUNTS_OF})
+"""Those that have a row for each invocation."""
+FOLLOWING = frozenset({ATTEMPTS_OF, COUNTS_OF, PERIODS})
 """Those about invocations that another query has just found, which has waited for commits."""
+
+
+def is_kept_whole(sql: str) -> bool:
+    """Return whether all rows of a query are kept until `invocations` or `recordings` change."""
+    head, _, limit = sql.rpartition(" ")
+    return sql == PERIODS or (
+        f"{head} " == NEWEST_IDS and limit.isdecimal() and len(limit) <= MOST_DIGITS
+    )

@@ -16,7 +16,7 @@ from typing import Any, TypeVar, cast
 
 from playhead.values import as_list
 
-__all__ = ["INVOCATIONS_OF", "KeptRows", "to_json"]
+__all__ = ["INVOCATIONS_OF", "KeptRows", "WrittenSince", "to_json"]
 
 INVOCATIONS_OF = "SELECT * FROM invocations WHERE id IN (SELECT unnest(?::VARCHAR[]))"
 """The rows of a few invocations, with a list of their ids as parameter."""
@@ -30,14 +30,14 @@ ROW_OVERHEAD = 300
 _T = TypeVar("_T")
 
 
-class _Reading:
-    """A read in progress."""
+class WrittenSince:
+    """What was written since a moment; see `KeptRows.watching`."""
 
     def __init__(self) -> None:
-        self.written: set[str] = set()
-        """Ids that were written since it began."""
-        self.is_void = False
-        """Whether rows of any invocation may have been written since."""
+        self.ids: set[str] = set()
+        """Ids of invocations."""
+        self.any = False
+        """Whether rows of any invocation may have been written."""
 
 
 class KeptRows:
@@ -54,7 +54,7 @@ class KeptRows:
         self._rows: OrderedDict[str, dict[str, str]] = OrderedDict()
         """Rows by invocation, the last used ones last, and by query; empty texts for none."""
         self._size = 0
-        self._readings: set[_Reading] = set()
+        self._watches: set[WrittenSince] = set()
         self._committing: Collection[str] | None = ()
         """Ids of invocations that are being written; None for any."""
 
@@ -63,6 +63,7 @@ class KeptRows:
         sql: str,
         params: Sequence[Any],
         read: Callable[[list[Any]], list[dict[str, Any]]],
+        since: WrittenSince | None = None,
     ) -> str | None:
         """Return the rows of a query as a JSON list; None if its parameters are others.
 
@@ -70,6 +71,7 @@ class KeptRows:
             sql: The query. If it has a row without an id, nothing is kept.
             params: Its parameters.
             read: Runs it with other parameters, in a transaction that begins when it is called.
+            since: What was written since before the transaction began, if that began earlier.
         """
         ids = _ids(params)
         if ids is None:
@@ -77,12 +79,12 @@ class KeptRows:
         found = self._find(sql, ids)
         missing = [id_ for id_ in ids if id_ not in found]
         if missing:
-            with self._reading() as reading:
+            with self._since(since) as written:
                 rows = read([missing] * len(params))
                 if any(row["id"] is None for row in rows):
                     return to_json(rows if not found else read(list(params)))
                 texts = dict.fromkeys(missing, "") | {row["id"]: to_json(row) for row in rows}
-                self._keep(sql, texts, reading)
+                self._keep(sql, texts, written)
             found |= texts
         return _list(found)
 
@@ -95,7 +97,11 @@ class KeptRows:
         return _list(found) if len(found) == len(ids) else None
 
     def read_with_row(
-        self, sql: str, id_: str, read: Callable[[Mapping[str, Any]], _T]
+        self,
+        sql: str,
+        id_: str,
+        read: Callable[[Mapping[str, Any]], _T],
+        since: WrittenSince | None = None,
     ) -> _T | None:
         """Return what a function reads with the help of the kept row of an invocation.
 
@@ -104,18 +110,19 @@ class KeptRows:
             id_: The invocation.
             read: Takes the row, and reads in a transaction that begins when it is called. It is not
                 called without a row.
+            since: What was written since before the transaction began, if that began earlier.
 
         Returns:
             None also if the transaction may see more than the row, or less.
         """
-        with self._reading() as reading:
+        with self._since(since) as written:
             text = self._find(sql, [id_]).get(id_)
             if not text:
                 return None
             found = read(json.loads(text))
             with self._lock:
                 committing = self._committing is None or id_ in self._committing
-                is_other = committing or reading.is_void or id_ in reading.written
+                is_other = committing or written.any or id_ in written.ids
         return None if is_other else found
 
     def expect(self, ids: Collection[str] | None) -> None:
@@ -133,9 +140,9 @@ class KeptRows:
         """
         with self._lock:
             self._committing = ()
-            for reading in self._readings:
-                reading.written.update(ids or ())
-                reading.is_void |= ids is None
+            for watch in self._watches:
+                watch.ids.update(ids or ())
+                watch.any |= ids is None
             if ids is None:
                 self._rows.clear()
                 self._size = 0
@@ -152,23 +159,27 @@ class KeptRows:
         return found
 
     @contextlib.contextmanager
-    def _reading(self) -> Generator[_Reading]:
-        reading = _Reading()
+    def watching(self) -> Generator[WrittenSince]:
+        """Yield what is written from now on; enter it before a transaction begins."""
+        written = WrittenSince()
         with self._lock:
-            self._readings.add(reading)
+            self._watches.add(written)
         try:
-            yield reading
+            yield written
         finally:
             with self._lock:
-                self._readings.discard(reading)
+                self._watches.discard(written)
 
-    def _keep(self, sql: str, texts: Mapping[str, str], reading: _Reading) -> None:
+    def _since(self, since: WrittenSince | None) -> contextlib.AbstractContextManager[WrittenSince]:
+        return self.watching() if since is None else contextlib.nullcontext(since)
+
+    def _keep(self, sql: str, texts: Mapping[str, str], written: WrittenSince) -> None:
         """Keep rows, without those that may have been written after they were read."""
         with self._lock:
-            if reading.is_void:
+            if written.any:
                 return
             for id_, text in texts.items():
-                if id_ not in reading.written and len(text) <= LARGEST_ROW:
+                if id_ not in written.ids and len(text) <= LARGEST_ROW:
                     rows = self._rows.setdefault(id_, {})
                     self._size += _size(text) - _size(rows.get(sql))
                     rows[sql] = text

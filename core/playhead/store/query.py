@@ -18,6 +18,7 @@ from playhead.store.answers import Answer
 from playhead.store.json_rows import OtherColumnsError, Pace, json_rows
 from playhead.store.query_checks import check
 from playhead.store.query_limits import DEFAULT_LIMITS, Limits, Reading
+from playhead.store.shared_reading import SharedReading
 
 if TYPE_CHECKING:
     from playhead.store.arrow import ArrowTable
@@ -41,6 +42,7 @@ def to_rows(
     params: Sequence[Any] = (),
     limits: Limits = DEFAULT_LIMITS,
     gone: threading.Event | None = None,
+    reading: SharedReading | None = None,
 ) -> list[dict[str, Any]]:
     """Return the rows as JSON-compatible values (see `playhead.store.json_rows`).
 
@@ -50,6 +52,7 @@ def to_rows(
         params: Values of its parameters.
         limits: Limits of the query.
         gone: Set when the client no longer waits for the result; the query is then ended.
+        reading: The transaction, with its limits; by default one of its own.
 
     Raises:
         QueryError: The SQL is invalid, or is not read-only.
@@ -61,7 +64,8 @@ def to_rows(
         rows: list[dict[str, Any]] = []
         size = 0
         pace = Pace()
-        with _batches(connection, sql, params, limits, gone, pace) as batches:
+        transaction = reading or Reading(connection, limits, gone)
+        with transaction, _batches(connection, sql, params, pace) as batches:
             for batch in batches:
                 rows.extend(batch)
                 new = sum(len(v) for row in batch for v in row.values() if isinstance(v, str))
@@ -81,15 +85,12 @@ def _batches(
     connection: duckdb.DuckDBPyConnection,
     sql: str,
     params: Sequence[Any],
-    limits: Limits,
-    gone: threading.Event | None,
     pace: Pace,
 ) -> Generator[Iterator[list[dict[str, Any]]]]:
-    """Yield the rows of a query in lists, within its limits of time and memory."""
-    with Reading(connection, limits, gone):
-        check(connection, sql)
-        with contextlib.closing(json_rows(connection, sql, params, pace)) as batches:
-            yield batches
+    """Yield the rows of a query in lists."""
+    check(connection, sql)
+    with contextlib.closing(json_rows(connection, sql, params, pace)) as batches:
+        yield batches
 
 
 def to_json_rows(
@@ -101,6 +102,7 @@ def to_json_rows(
     answer: Answer,
     *,
     most_ids: int = 0,
+    reading: SharedReading | None = None,
 ) -> list[str]:
     """Append the rows as a JSON list to an answer; return their ids, if they are needed.
 
@@ -115,6 +117,7 @@ def to_json_rows(
         gone: Set when the client no longer waits for the result; the query is then ended.
         answer: The answer.
         most_ids: Number of values of the column `id` that are returned; more are an error.
+        reading: The transaction, with its limits; by default one of its own.
     """
     before = answer.size
 
@@ -124,8 +127,9 @@ def to_json_rows(
         rows = size = 0
         pace = Pace()
         is_held = False
+        transaction = reading or Reading(connection, limits, gone)
         try:
-            with _batches(connection, sql, params, limits, gone, pace) as batches:
+            with transaction, _batches(connection, sql, params, pace) as batches:
                 for batch in batches:
                     with pace.turn():
                         part = json.dumps(batch, ensure_ascii=False, separators=(",", ":"))[1:-1]

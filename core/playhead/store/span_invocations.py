@@ -52,7 +52,7 @@ def inherit_invocations(store: Store, traces: Collection[str]) -> Counter[str]:
     """Set the inherited invocation of spans in these traces; count the changed spans by it."""
     if not traces:
         return Counter()
-    with store.transaction(noted=True) as connection:
+    with store.transaction(noted=True, heads=False) as connection:
         rows: list[tuple[str]] = connection.execute(_INHERIT, {"traces": list(traces)}).fetchall()
         if rows:
             inherit_calls(connection, list(traces))

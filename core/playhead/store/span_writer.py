@@ -211,7 +211,7 @@ class SpanWriter:
     def _writing(self, *, holds: bool) -> Generator[duckdb.DuckDBPyConnection]:
         if self._transaction is None:
             stack = contextlib.ExitStack()
-            connection = stack.enter_context(self._store.transaction(noted=True))
+            connection = stack.enter_context(self._store.transaction(noted=True, heads=False))
             self._transaction = (stack, connection)
             self._uncommitted = 0
         transaction, connection = self._transaction

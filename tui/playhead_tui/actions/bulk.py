@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import get_args
 
@@ -68,12 +68,15 @@ class BulkRun:
         return f"{self.change.label} {_number(self.total)}"
 
 
-async def change_matching(dashboard: Dashboard, conditions: str) -> None:
+async def change_matching(
+    dashboard: Dashboard, conditions: str, unmark: Callable[[Collection[str]], None]
+) -> None:
     """Read all invocations that match, and change them.
 
     Args:
         dashboard: the app.
         conditions: the filter; empty for all invocations.
+        unmark: see `change_marked`.
     """
     if not is_allowed(dashboard):
         return
@@ -84,16 +87,23 @@ async def change_matching(dashboard: Dashboard, conditions: str) -> None:
         )
         return
     about = f"All that match {clip(conditions, 50)}" if conditions else "All invocations"
-    await change_marked(dashboard, page.rows, about)
+    await change_marked(dashboard, page.rows, about, unmark)
 
 
-async def change_marked(dashboard: Dashboard, rows: Sequence[Invocation], about: str) -> None:
+async def change_marked(
+    dashboard: Dashboard,
+    rows: Sequence[Invocation],
+    about: str,
+    unmark: Callable[[Collection[str]], None],
+) -> None:
     """Ask which action, say what it does to how many, ask, and perform it.
 
     Args:
         dashboard: the app.
         rows: the invocations.
         about: what they are, for the title.
+        unmark: called at the end with the ids of those that were changed. The others keep their
+            marks, so that the next action can be about them.
     """
     if not is_allowed(dashboard):
         return
@@ -122,7 +132,7 @@ async def change_marked(dashboard: Dashboard, rows: Sequence[Invocation], about:
     if deployment is None or control is None:
         return
     run = BulkRun(CHANGES[chosen], found)
-    dashboard.run_change(_perform(dashboard, control, run, deployment or None))
+    dashboard.run_change(_perform(dashboard, control, run, deployment or None, unmark))
     dashboard.push_screen(BulkProgress(run))
 
 
@@ -168,7 +178,11 @@ async def _confirm(
 
 
 async def _perform(
-    dashboard: Dashboard, control: ServerControl, run: BulkRun, deployment: str | None
+    dashboard: Dashboard,
+    control: ServerControl,
+    run: BulkRun,
+    deployment: str | None,
+    unmark: Callable[[Collection[str]], None],
 ) -> None:
     """Change the invocations; the outcome is shown even if the progress was hidden."""
     try:
@@ -181,6 +195,7 @@ async def _perform(
         failed = any(outcome.state != "done" for outcome in run.outcomes)
         severity = "warning" if failed else "information"
         dashboard.notify(f"{run.change.label}: {run.summary}.", severity=severity)
+        unmark([outcome.id for outcome in run.outcomes if outcome.state == "done"])
         dashboard.refresh_now()
 
 

@@ -142,7 +142,7 @@ def _times(row: TimelineRow) -> Iterator[Line]:
         for line in try_lines(row.step):
             yield Line(line, "dim", 2)
     yield Line(f"from {started} to {ended}" if ended else f"since {started}", "dim")
-    if row.ran is not None and row.gaps:
+    if row.ran is not None and duration(row.ran) != took:
         yield Line(f"ran {duration(row.ran)} of it", "dim")
     if row.note:
         for word in row.note.split(", "):

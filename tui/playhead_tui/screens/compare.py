@@ -214,7 +214,7 @@ def names_of(a: Invocation, b: Invocation, ellipsis: str) -> str:
 
 
 def _seconds(step: Step | None) -> str:
-    return duration(seconds_between(step.started_at, step.ended_at)) if step else ""
+    return duration(seconds_between(step.began_at, step.ended_at)) if step else ""
 
 
 def _tokens(step: Step | None) -> str:

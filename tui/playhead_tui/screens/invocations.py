@@ -376,7 +376,8 @@ class InvocationsScreen(ListViews):
 
         if self.listing.marked:
             rows = tuple(self.listing.marked.values())
-            self.dashboard.run_dialog(change_marked(self.dashboard, rows, "Marked"))
+            act = change_marked(self.dashboard, rows, "Marked", self.listing.unmark)
+            self.dashboard.run_dialog(act)
         elif row := self.selected(self.current):
             self.choose_action(row)
 
@@ -384,7 +385,8 @@ class InvocationsScreen(ListViews):
         """Show the possible actions on all invocations that match the filter."""
         from playhead_tui.actions.bulk import change_matching
 
-        self.dashboard.run_dialog(change_matching(self.dashboard, self.list_query.conditions))
+        conditions, unmark = self.list_query.conditions, self.listing.unmark
+        self.dashboard.run_dialog(change_matching(self.dashboard, conditions, unmark))
 
     def action_answer(self) -> None:
         """Answer the awakeable or the promise that it waits for."""

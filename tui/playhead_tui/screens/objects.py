@@ -9,7 +9,6 @@ from typing import ClassVar, Literal
 from playhead.errors import NotFoundError
 from playhead.formatting import (
     age,
-    clock,
     count,
     date_time,
     one_line,
@@ -303,7 +302,7 @@ class HistoryScreen(DetailScreen[StateChange]):
     def _change_lines(self, row: StateChange) -> Iterator[Line]:
         from playhead_tui.drawing.differences import difference_lines
 
-        yield pair("when", f"{date_time(row.at)}, {clock(row.at)}")
+        yield pair("when", date_time(row.at, exact=True))
         yield pair("by", f"{row.handler} #{row.index}")
         yield pair("invocation", row.invocation_id)
         before = "" if row.before is None else pretty(row.before)

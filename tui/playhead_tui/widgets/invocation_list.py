@@ -29,7 +29,7 @@ REASON_LEAST = 8
 EXACT_SECONDS = 10
 """Age up to which each second is shown."""
 AGE_STEP = 5
-"""Seconds by which older ages, up to a minute, change."""
+"""Seconds by which older ages, up to a minute, change, where no row needs exact ones."""
 STILL = ("status", "target", "reason", "attempts", "llm_calls", "tokens", "cost")
 """Columns that do not change with the time."""
 CELLS_KEPT = 400
@@ -59,6 +59,8 @@ class InvocationList(RowsView[Invocation]):
         self.now = now
         self._at = now()
         """Time from which all ages on screen are counted, whichever lines are drawn again."""
+        self._steps = True
+        """Whether ages below a minute change in steps."""
         self.list_query = ListQuery()
         self.as_of: datetime | None = None
         """Time up to which durations grow, when the rows are older than the clock; else None."""
@@ -105,6 +107,13 @@ class InvocationList(RowsView[Invocation]):
         self._last_mark = row.id
         self.refresh()
 
+    def unmark(self, ids: Iterable[str]) -> None:
+        """Remove the marks of these rows."""
+        for one in ids:
+            self.marked.pop(one, None)
+        self.refresh()
+        self.post_message(self.Moved(self))
+
     def clear_marks(self) -> None:
         """Remove all marks."""
         self.marked.clear()
@@ -118,6 +127,7 @@ class InvocationList(RowsView[Invocation]):
         """
         if self.seconds_since_refresh >= AGES_KEPT_SECONDS:
             self._at = self.now()
+        self._steps = not any(map(self._outlasts_step, self.rows_in_view))
         super().refresh_changed()
 
     @property
@@ -305,15 +315,26 @@ class InvocationList(RowsView[Invocation]):
                 return text, palette.dim
 
     def _age(self, row: Invocation) -> str:
-        """Return the age in steps, so that not every line has to be drawn again each second.
+        """Return the age, in steps where no row on screen needs an exact one.
 
-        It never looks shorter than the duration beside it.
+        With exact ages, each line would have to be drawn again each second. An age never looks
+        shorter than the duration beside it, nor than the age of a newer row.
         """
-        seconds = max(0.0, (self._at - row.created_at).total_seconds())
-        took = known_seconds(row, self.as_of or self._at) or 0.0
-        if EXACT_SECONDS <= seconds < 60 and (stepped := seconds - seconds % AGE_STEP) >= took:
-            return duration(stepped, coarse=True)
-        return age(row.created_at, self._at, took=took)
+        seconds = self._seconds_old(row)
+        if self._steps and EXACT_SECONDS <= seconds < 60:
+            return duration(seconds - seconds % AGE_STEP, coarse=True)
+        return age(row.created_at, self._at, took=self._took(row))
+
+    def _outlasts_step(self, row: Invocation) -> bool:
+        """Return whether the age in steps would look shorter than the duration beside it."""
+        seconds = self._seconds_old(row)
+        return EXACT_SECONDS <= seconds < 60 and seconds - seconds % AGE_STEP < self._took(row)
+
+    def _seconds_old(self, row: Invocation) -> float:
+        return max(0.0, (self._at - row.created_at).total_seconds())
+
+    def _took(self, row: Invocation) -> float:
+        return known_seconds(row, self.as_of or self._at) or 0.0
 
     def _duration(self, row: Invocation, now: datetime) -> str:
         """Return how long an invocation has been running, as far as the server answered."""

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import ClassVar
 
 from playhead.conventions import MODEL_OPERATIONS, OPERATION, TOOL_OPERATION
-from playhead.formatting import duration, result_line, seconds_between
+from playhead.formatting import duration, row_result_line, seconds_between
 from playhead.model import Attempt, PhaseKind, TimelineRow
 from playhead.reader.invocation.nested import called_id
 from playhead.reader.invocation.time_axis import Activity, Axis, executing, extent, is_waiting
@@ -260,7 +260,7 @@ class Waterfall(RowsView[FoldedRow]):
 
     def _result(self, item: TimelineRow) -> str:
         """Return what a model answered or a tool returned."""
-        return clip(result_line(item.step)) if item.step else ""
+        return clip(row_result_line(item))
 
     def _note(self, item: TimelineRow, room: int) -> str:
         """Return the row's notes as words, or as marks where the words do not fit."""

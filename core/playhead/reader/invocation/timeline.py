@@ -112,7 +112,7 @@ class _Builder:
         merged = set(self.merged.values())
         without_span = [step for index, step in self.steps.items() if index not in merged]
         for step in [*self.other_steps, *without_span]:
-            node = _Node(self._step_row(step, None), step.started_at or step.ended_at or _NEVER)
+            node = _Node(self._step_row(step, None), step.began_at or step.ended_at or _NEVER)
             # Input and signals come from outside, between attempts or before them.
             inside = tops.get(step.attempt or 0) if step.command_index else None
             above = nodes.get(self._requester(step)) or inside
@@ -192,7 +192,7 @@ class _Builder:
             depth=0,
             kind="step",
             label=step.name,
-            started_at=step.started_at,
+            started_at=step.began_at,
             ended_at=step.ended_at,
             state=step.state,
             attempt=step.attempt,

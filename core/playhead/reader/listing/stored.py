@@ -32,6 +32,7 @@ from playhead.record.client import StoreClient
 from playhead.restate.rows import EventRow, JournalRow, event_row, journal_row, parse_bytes
 from playhead.store.attempt_counts import ATTEMPTS_OF, PERIODS
 from playhead.store.call_counts import COUNTS_OF
+from playhead.store.kept_queries import NEWEST_IDS
 from playhead.store.kept_rows import INVOCATIONS_OF
 from playhead.store.raised_errors import RAISED_CTE
 from playhead.values import as_int, as_text
@@ -151,7 +152,8 @@ class StoredInvocations:
         number, since = self._since or (0, "")
         rows: list[dict[str, Any]] = []
         if limit <= number:
-            rows = await self._selected(condition, order, (_SINCE, [since]))
+            ids = f"{NEWEST_IDS}{limit}", [since]
+            rows = await self._selected(condition, order, (_SINCE, [since]), ids)
         if len(rows) < limit:
             number, self._since = 0, None
             rows = await self._selected(condition, order, (_NEWEST.format(limit=limit), []))
@@ -160,14 +162,24 @@ class StoredInvocations:
         return rows
 
     async def _selected(
-        self, condition: StoreCondition, order: str, more: tuple[str, list[Any]]
+        self,
+        condition: StoreCondition,
+        order: str,
+        more: tuple[str, list[Any]],
+        ids: tuple[str, list[Any]] | None = None,
     ) -> list[dict[str, Any]]:
         """Return the rows of the first invocations that match, in an order.
 
         A recorder keeps rows in memory, so their ids are read first, which takes half of the time.
+
+        Args:
+            condition: What they match.
+            order: Their order, and their number.
+            more: Another condition.
+            ids: A query of the ids whose answer is kept, too, with its parameters.
         """
         if self.client.keeps_rows:
-            sql, params = condition.select(f"i.id{condition.columns}", order, more)
+            sql, params = ids or condition.select(f"i.id{condition.columns}", order, more)
             heads, rows = await self.client.rows_of(sql, params, INVOCATIONS_OF)
             by_id = {row["id"]: row for row in rows}
             if len(by_id) == len(heads):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 from playhead import conventions as names
@@ -11,11 +12,14 @@ from playhead.journal.llm_calls import ATTRIBUTES
 from playhead.model import Span
 from playhead.reader.listing.rows import SPAN_COLUMNS, SharedTexts, span_of
 from playhead.record.client import StoreClient
-from playhead.store.invocation_spans import ANY_TIME, IN_ORDER, OF_INVOCATION
+from playhead.store.invocation_spans import ANY_TIME, IN_ORDER, OF_INVOCATION, UP_TO
 
 __all__ = ["OUTLINE_BYTES", "StoredSpans"]
 
 SPANS_AT_ONCE = 5000
+FEW = 1000
+"""Spans that are put in order here, as a read in order takes longer."""
+_ORDER = ("start_unix_nano", "span_id", "trace_id")
 LARGE = 500
 """Rows above which spans are made in a thread: screens stay responsive."""
 OUTLINE_BYTES = 4_000_000
@@ -112,6 +116,13 @@ class StoredSpans:
         found: list[Span] = []
         make = _maker(outline, before)
         end, place = OF_INVOCATION, list[Any](ANY_TIME)
+        if not outline:
+            rows = await self._client.rows(
+                f"SELECT {columns}{end}{UP_TO}{FEW + 1}", [invocation_id, *place]
+            )
+            if len(rows) <= FEW:
+                rows.sort(key=itemgetter(*_ORDER))
+                return await asyncio.to_thread(make, rows) if len(rows) > LARGE else make(rows)
         while True:
             rows = await self._client.rows(
                 f"SELECT {columns}{end}{IN_ORDER}{SPANS_AT_ONCE}", [invocation_id, *place]
@@ -120,7 +131,7 @@ class StoredSpans:
             if len(rows) < SPANS_AT_ONCE:
                 return found
             end = _FOLLOWING
-            place = [rows[-1][name] for name in ("start_unix_nano", "span_id", "trace_id")]
+            place = [rows[-1][name] for name in _ORDER]
 
     async def some(self, invocation_id: str, span_ids: Sequence[str]) -> list[Span]:
         """Return some spans of an invocation as they are stored, in any order."""
