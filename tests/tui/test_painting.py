@@ -10,12 +10,19 @@ from typing import Any
 
 import pytest
 from playhead.record.change_feed import ChangeFeed
+from playhead_tui.drawing.ink import Ink
 from playhead_tui.drawing.sparse_compositor import SparseCompositor
 from playhead_tui.screens.list_reads import ListReads
+from playhead_tui.sources.live_rows import RowsUpdate
+from playhead_tui.widgets.drawn_line import DrawnLine
 from playhead_tui.widgets.invocation_list import InvocationList
 from playhead_tui.widgets.rows import RowsView
 from playhead_tui.widgets.title_line import TitleLine, whole_parts
+from rich.segment import Segment
+from rich.style import Style
 from textual._compositor import Compositor
+from textual.color import Color
+from textual.filter import LineFilter, Monochrome
 from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
@@ -123,6 +130,37 @@ async def test_pages_are_read_less_often_while_the_recorder_reports_changes(stag
         await s.until(lambda: not screen.fed)
         assert screen.poller.slower() == 0.0
         await s.until(lambda: screen.reads > reads)
+
+
+async def test_a_search_that_finds_no_change_reaches_no_handler(
+    stage: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[RowsUpdate] = []
+    handled: list[RowsUpdate] = []
+    deliver, handle = ListReads._deliver_rows, ListReads.on_rows_read
+
+    def note(self: ListReads, update: RowsUpdate) -> None:
+        found.append(update)
+        deliver(self, update)
+
+    def note_handled(self: ListReads, message: Any) -> None:
+        handled.append(message.update)
+        handle(self, message)
+
+    monkeypatch.setattr(ListReads, "_deliver_rows", note)
+    monkeypatch.setattr(ListReads, "on_rows_read", note_handled)
+    source = hours_old(5)
+    async with stage(source) as s:
+        screen = s.app.screen
+        await s.until(lambda: len(found) > 1)
+        assert not handled
+        assert screen.age.answered_at == found[-1].asked
+        rows = screen.cache.rows
+        assert not screen.cache.refresh(source.rows, (), screen.cache._clock())
+        assert screen.cache.rows is rows
+        source.rows.append(summary("inv_new", "New/run", "succeeded", 60, modified_at=ago(60)))
+        await s.shows("New/run")
+        assert [row.id for update in handled for row in update.rows] == ["inv_new"]
 
 
 async def test_totals_are_not_read_again_while_nothing_has_changed(stage) -> None:
@@ -250,6 +288,30 @@ def rendered(screen: Any, regions: set[Region]) -> list[tuple[str, str]]:
     return [(at, text) for at, text in texts if re.sub(r"\x1b\[[\d;]*m", "", text)]
 
 
+def test_a_line_is_colored_as_by_textual_and_each_different_segment_once() -> None:
+    colored: list[str] = []
+
+    class Noted(Monochrome):
+        def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
+            colored.extend(segment.text for segment in segments)
+            return super().apply(segments, background)
+
+    filters: list[LineFilter] = [Noted()]
+    base, background = Style.parse("red on blue"), Color(0, 0, 60)
+    line = [Segment("a"), Segment("日本", Style(bold=True)), Segment("ß", Style.parse("on green"))]
+    for width in (0, 1, 2, 3, 4, 5, 9):
+        ink = Ink(base, filters, background)
+        expected = Strip(line).adjust_cell_length(width, base).apply_style(base)
+        expected = expected.apply_filter(filters[0], background)
+        colored.clear()
+        for _ in range(2):
+            shown = ink.strip(line, width)
+            assert [s for s in shown if s.text] == [s for s in expected if s.text]
+            assert shown.cell_length == width
+        padding = [" " * (width - 6)] if width > 6 else []
+        assert colored == ["a", "日本", "ß", *padding]
+
+
 async def test_a_line_is_drawn_without_the_other_lines_and_what_is_behind_it(
     stage: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -257,7 +319,7 @@ async def test_a_line_is_drawn_without_the_other_lines_and_what_is_behind_it(
         screen = s.app.screen
         await s.shows("S000/run")
         asked: list[tuple[Widget, int]] = []
-        for kind in (Widget, RowsView):
+        for kind in (Widget, RowsView, DrawnLine):
             render = kind.render_lines
 
             def note(self: Widget, crop: Region, render: Any = render) -> list[Strip]:

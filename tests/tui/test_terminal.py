@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import termios
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +18,8 @@ from typing import Any, cast
 
 import pytest
 from hostile_store import FORBIDDEN, hostile_store
-from playhead_tui.terminal_driver import LostTerminal
+from playhead_tui import terminal_driver
+from playhead_tui.terminal_driver import InputOrExit, LostTerminal
 from textual.drivers._writer_thread import WriterThread
 from waiting import until
 
@@ -150,6 +152,35 @@ def test_the_thread_that_writes_outlives_the_terminal() -> None:
             writer.write("x" * 10_000)
         writer.stop()
         assert not writer.is_alive()
+
+
+def test_the_thread_that_reads_sleeps_while_no_key_is_pressed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(terminal_driver, "BUSY_SECONDS", 0.0)
+    keys, press = os.pipe()
+    exit_event = InputOrExit(keys)
+    rounds: list[bytes] = []
+
+    def read() -> None:
+        while not exit_event.is_set():
+            there = select.select([keys], [], [], 0)[0]
+            rounds.append(os.read(keys, 1) if there else b"")
+
+    for number in (1, 2):  # again after the terminal was given to another program
+        thread = threading.Thread(target=read)
+        thread.start()
+        for _ in range(2):
+            os.write(press, b"j")
+        until(lambda number=number: len(rounds) == 2 * number, "the keys are read")
+        assert not exit_event.is_set()
+        exit_event.set()
+        thread.join(20)
+        assert not thread.is_alive()
+        exit_event.clear()
+    assert rounds == [b"j"] * 4
+    os.close(keys)
+    os.close(press)
 
 
 @pytest.mark.parametrize("signaled", [True, False])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import sys
@@ -202,6 +203,8 @@ class PlayheadApp(App[None]):
 
     def on_connection_opened(self, message: ConnectionOpened) -> None:
         """Start polling on every screen, or refresh it from the new sources at once."""
+        if self.connection is None and not self.is_headless:
+            gc.freeze()  # what is here stays; the search for cyclic garbage leaves it out
         self.connection = message.connection
         if not self.app_location.app:
             self.app_location = message.connection.app_location

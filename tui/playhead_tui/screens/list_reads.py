@@ -199,7 +199,7 @@ class ListReads(PollingScreen):
         rounds.slower = lambda: self.FED_PAGES_SECONDS if self.fed else 0.0
         self._changed = Poller(
             lambda: self.live.read_changed(self.dashboard.reader, self._in_view()),
-            lambda update: self.post_message(RowsRead(update)),
+            self._deliver_rows,
             self.fail,
             seconds=self.CHANGED_SECONDS,
             pause=self._pause_after_changes,
@@ -318,6 +318,17 @@ class ListReads(PollingScreen):
 
     # Messages.
 
+    def _deliver_rows(self, update: RowsUpdate) -> None:
+        """Note when the server answered, and post what the read says beyond that."""
+        was_old = self.age.stale_since or self.scan_age.stale_since or self._silent
+        for age in (self.age, self.scan_age) if update.scanned else (self.age,):
+            if update.answered:
+                age.answered(update.asked)
+            else:
+                age.failed()
+        if update.rows or update.gone or was_old or not update.answered:
+            self.post_message(RowsRead(update))
+
     def deliver(self, result: CacheUpdate) -> None:
         """Post the pages to the handler."""
         self.post_message(InvocationsRead(result))
@@ -353,11 +364,6 @@ class ListReads(PollingScreen):
     def on_rows_read(self, message: RowsRead) -> None:
         """Show the rows that were read by id, and request their figures."""
         update = message.update
-        for age in (self.age, self.scan_age) if update.scanned else (self.age,):
-            if update.answered:
-                age.answered(update.asked)
-            else:
-                age.failed()
         if self._silent and update.answered:
             self.read_pages()  # whose notes say what was wrong
         self._silent = not update.answered

@@ -164,7 +164,6 @@ class InvocationCache:
             The ids of the rows that are new or different.
         """
         changed: set[str] = set()
-        self._rows = None
         for id_ in gone:
             known = self._known.get(id_)
             if known and known.read < started:
@@ -184,6 +183,8 @@ class InvocationCache:
             self.recounts += known is None or known.row.status != updated.row.status
             if known is None or known.row != updated.row:
                 changed.add(row.id)
+        if changed:
+            self._rows = None
         return changed
 
     def add_found(self, rows: Iterable[Invocation], started: float) -> None:
@@ -202,11 +203,13 @@ class InvocationCache:
 
     def add_figures(self, rows: Iterable[Invocation], started: float) -> bool:
         """Store known rows that were read with their figures; return whether one is different."""
-        changed, self._rows = False, None
+        changed = False
         for row in rows:
             if known := self._known.get(row.id):
                 self._store(row, started)
                 changed = changed or self._known[row.id].row != known.row
+        if changed:
+            self._rows = None
         return changed
 
     def _store(self, row: Invocation, started: float) -> None:

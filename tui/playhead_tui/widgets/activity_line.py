@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from playhead.formatting import count, sparkline
 from playhead.model import Activity
 from rich.segment import Segment
 from rich.style import Style
-from textual.strip import Strip
-from textual.widget import Widget
 
-from playhead_tui.drawing.palette import Palette, palette_of
+from playhead_tui.drawing.palette import Palette
+from playhead_tui.widgets.drawn_line import DrawnLine
 
 __all__ = ["ActivityLine"]
 
@@ -19,7 +18,7 @@ LEAST = 10
 """Least number of minutes that are drawn."""
 
 
-class ActivityLine(Widget):
+class ActivityLine(DrawnLine):
     """One bar a minute, the current one last; both kinds have their own scale."""
 
     DEFAULT_CSS = """
@@ -37,17 +36,13 @@ class ActivityLine(Widget):
             self.activity = activity
             self.refresh()
 
-    def render_line(self, y: int) -> Strip:
-        """Draw the line."""
-        palette, width = palette_of(self), self.size.width
-        return Strip(self._segments(palette)).adjust_cell_length(width).apply_style(self.rich_style)
-
-    def _segments(self, palette: Palette) -> list[Segment]:
+    def draw(self, width: int, palette: Palette) -> Iterable[Segment]:
+        """Draw the bars, if there is room for some."""
         found = self.activity
         if found is None:
             return []
         # Labels, the numbers and the spaces around two rows of bars take 50 cells at most.
-        minutes = min(len(found.started), (self.size.width - 50) // 2)
+        minutes = min(len(found.started), (width - 50) // 2)
         if minutes < LEAST:
             return []
         started, failed = found.started[-minutes:], found.failed[-minutes:]

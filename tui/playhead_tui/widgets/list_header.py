@@ -9,12 +9,11 @@ from dataclasses import replace
 from playhead.formatting import cost, count, tokens
 from playhead.model import Cost, Invocation, Status, Tokens, Totals
 from rich.segment import Segment
-from textual.strip import Strip
-from textual.widget import Widget
 
 from playhead_tui.drawing.cells import clip
 from playhead_tui.drawing.glyphs import Glyphs
-from playhead_tui.drawing.palette import Palette, palette_of
+from playhead_tui.drawing.palette import Palette
+from playhead_tui.widgets.drawn_line import DrawnLine
 
 __all__ = ["ListHeader"]
 
@@ -26,7 +25,7 @@ ENDED = ("succeeded", "failed", "killed", "cancelled")
 """Statuses with many rows and well-known marks, which are drawn without their name."""
 
 
-class ListHeader(Widget):
+class ListHeader(DrawnLine):
     """Name, connections, and counts of the invocations that were read."""
 
     DEFAULT_CSS = """
@@ -109,10 +108,8 @@ class ListHeader(Widget):
             counters = counters[:-1]
         return [*counters, Segment(self.glyphs.ellipsis, palette.dim)]
 
-    def render_line(self, y: int) -> Strip:
-        """Draw the line."""
-        palette = palette_of(self)
-        width = self.size.width
+    def draw(self, width: int, palette: Palette) -> Iterable[Segment]:
+        """Draw the connections and the counts."""
         left = [Segment(" Playhead", palette.accent + palette.strong)]
         if self._age:
             left.append(Segment(f"  {self._age}", palette.warn))
@@ -129,19 +126,22 @@ class ListHeader(Widget):
         if _length(left) + _length(right) + _length(sums) + 2 <= width:
             right += sums
         gap = max(1, width - _length(left) - _length(right))
-        strip = Strip([*left, Segment(" " * gap), *right])
-        return strip.adjust_cell_length(width).apply_style(self.rich_style)
+        return [*left, Segment(" " * gap), *right]
 
 
 def _with_sums(totals: Totals | None, rows: Sequence[Invocation]) -> Totals | None:
     """Return the totals with the sums of all rows, if their figures are known."""
     if totals is None or any(row.llm_calls is None for row in rows):
         return totals
+    used = [row.tokens for row in rows if row.tokens]
+    costs = [row.cost for row in rows if row.cost]
+    usd = [cost.usd for cost in costs if cost.usd is not None]
+    # Sums of numbers: one of objects would make as many as there are rows, at each change.
     return replace(
         totals,
         llm_calls=sum(row.llm_calls or 0 for row in rows),
-        tokens=sum((row.tokens for row in rows if row.tokens), Tokens()),
-        cost=sum((row.cost for row in rows if row.cost), Cost()),
+        tokens=Tokens(sum(one.input for one in used), sum(one.output for one in used)),
+        cost=Cost(sum(usd) if usd else None, sum(cost.unpriced_calls for cost in costs)),
     )
 
 

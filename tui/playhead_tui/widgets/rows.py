@@ -11,6 +11,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
+from textual.color import Color
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
@@ -18,6 +19,7 @@ from textual.scrollbar import ScrollBar
 from textual.strip import Strip
 
 from playhead_tui.drawing.glyphs import UNICODE, Glyphs
+from playhead_tui.drawing.ink import Ink
 from playhead_tui.drawing.palette import Palette, palette_of
 
 __all__ = ["MOVES", "RowsView"]
@@ -97,6 +99,7 @@ class RowsView(ScrollView, Generic[Row], can_focus=True):
         self._common: object = None
         self._frame: object = None
         """What all of these were drawn from."""
+        self._pen = Ink(self._base, (), Color(0, 0, 0))
 
     # For subclasses.
 
@@ -195,7 +198,7 @@ class RowsView(ScrollView, Generic[Row], can_focus=True):
         if common is None or common != self._common:
             self.refresh()
             return
-        top, width = round(self.scroll_y), self.size.width
+        top, width = round(self.scroll_y), self.scrollable_content_region.width
         lines = range(min(self._page, max(len(self._rows) - top, len(self._looks))))
         changed = [line for line in lines if self._looks.get(line) != self._look(line + top)]
         if changed:
@@ -323,6 +326,8 @@ class RowsView(ScrollView, Generic[Row], can_focus=True):
         palette, width = palette_of(self), self.scrollable_content_region.width
         filters, background = self.get_line_filters(), self.background_colors[1]
         frame = self._common, width, self._base, palette, filters, background
+        if frame != self._frame:
+            self._pen = Ink(self._base, filters, background)
         if frame != self._frame or len(self._strips) > 4 * self._page:
             self._frame = frame
             self._strips.clear()
@@ -337,9 +342,7 @@ class RowsView(ScrollView, Generic[Row], can_focus=True):
                 key = self.key_of(self._rows[place]) if look is not None else 1
             known = self._strips.get(key)
             if known is None or known[0] != look:
-                strip = self._line(y, place, width, palette)
-                for one in filters:
-                    strip = strip.apply_filter(one, background)
+                strip = self._line(y, place, width, palette, self._pen)
                 known = self._strips[key] = look, strip
             strips.append(known[1])
         if (crop.x, crop.right) == (0, width):
@@ -351,33 +354,29 @@ class RowsView(ScrollView, Generic[Row], can_focus=True):
         place = y - self.HEAD + round(self.scroll_y)
         if y >= self.HEAD:
             self._looks[y - self.HEAD] = self._look(place)
-        return self._line(y, place, self.scrollable_content_region.width, palette_of(self))
+        ink = Ink(self._base, (), self.background_colors[1])
+        return self._line(y, place, self.scrollable_content_region.width, palette_of(self), ink)
 
-    def _line(self, y: int, place: int, width: int, palette: Palette) -> Strip:
+    def _line(self, y: int, place: int, width: int, palette: Palette, ink: Ink) -> Strip:
         """Draw the heading, a row, or nothing below the last one."""
-        base = self._base
+        segments: Iterable[Segment] = ()
         if y < self.HEAD:
-            strip = Strip([Segment("  ", palette.dim), *self.draw_head(width - 2, palette)])
-            return strip.adjust_cell_length(width, base).apply_style(base)
-        if place >= len(self._rows):
-            return Strip.blank(width, base)
-        return self._draw(self._rows[place], width, palette)
+            segments = (Segment("  ", palette.dim), *self.draw_head(width - 2, palette))
+        elif place < len(self._rows):
+            segments = self._draw(self._rows[place], width, palette)
+        return ink.strip(segments, width)
 
-    def _draw(self, row: Row, width: int, palette: Palette) -> Strip:
+    def _draw(self, row: Row, width: int, palette: Palette) -> Iterable[Segment]:
         """Draw a row with the cursor if it is there."""
-        base = self._base
-        segments = list(self.draw_row(row, width - 2, palette))
+        segments = self.draw_row(row, width - 2, palette)
         sign = self.mark_of(row)
         if self.key_of(row) != self._cursor:
-            strip = Strip([Segment(" " + sign, palette.accent), *segments]).adjust_cell_length(
-                width, base
-            )
-            return strip.apply_style(base)
+            return (Segment(" " + sign, palette.accent), *segments)
         paper = palette.cursor if self.has_focus else palette.weak_cursor
         mark = (self.glyphs.cursor if self.has_focus else self.glyphs.cursor.lower()) + sign
         ink = palette.accent if self.has_focus else palette.dim
-        strip = Strip([Segment(mark, ink), *segments]).adjust_cell_length(width, base)
-        return Strip(_repaper(strip, paper), width).apply_style(base)
+        strip = Strip([Segment(mark, ink), *segments]).adjust_cell_length(width, self._base)
+        return _repaper(strip, paper)
 
 
 def _repaper(strip: Strip, paper: Style) -> Iterable[Segment]:
