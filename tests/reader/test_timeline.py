@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from playhead.conventions import ATTEMPT_SPAN_ID
-from playhead.model import Attempt, Span
+from playhead.model import Attempt, Span, Step, Try
 from playhead.reader.invocation.payloads import Payloads
 from playhead.reader.invocation.timeline import timeline
 from playhead.restate.rows import JournalRow, journal_row
@@ -62,6 +62,28 @@ def test_a_trace_deeper_than_the_recursion_limit() -> None:
     rows = shown(*spans)
     assert len(rows) == 5000
     assert rows[-1] == ("4999", 4999, None)
+
+
+def test_entries_that_a_restart_copied_are_at_the_restart() -> None:
+    def step(index: int, began: float, ended: float, **more: Any) -> Step:
+        begun, over = (START + timedelta(seconds=t) for t in (began, ended))
+        return Step(index, index, "run", "Command: Run", f"s{index}", "done", begun, over, **more)
+
+    early = Try(1, "failed", START - timedelta(seconds=490), START - timedelta(seconds=480), 1)
+    steps = (
+        step(0, -500, -500), step(1, -490, -400, tries=(early,)), step(3, -300, 2), step(4, 1, 3)
+    )  # fmt: skip
+    marks = [replace(span("m", None), name="restart-as-new S/run", service_name="Restate")]
+    rows = timeline(steps, (), marks, {}, restarted_at=START)
+
+    def since(at: datetime | None) -> float | None:
+        return None if at is None else (at - START).total_seconds()
+
+    assert [(r.label, since(r.started_at), since(r.ended_at), r.note) for r in rows] == [
+        ("s0", 0, 0, "copied"), ("s1", 0, 0, "copied"), ("s3", 0, 2, None), ("s4", 1, 3, None),
+    ]  # fmt: skip
+    assert not any(row.failed_tries for row in rows)
+    assert since(timeline(steps, (), (), {})[1].started_at) == -490
 
 
 class Source:

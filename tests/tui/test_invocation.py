@@ -6,11 +6,12 @@ import re
 from dataclasses import replace
 
 import pytest
-from playhead.model import Cost, Message, Phase, Times, Tokens
+from playhead.model import Cost, Message, Phase, Step, Times, Tokens
+from playhead_tui.inspector.step import overview as step_overview
 from playhead_tui.screens import invocation_views
 from playhead_tui.screens.invocation import InvocationScreen
 from playhead_tui.widgets.chips import Chips
-from tui_fakes import FakeReader, ago
+from tui_fakes import NOW, FakeReader, ago
 from tui_stories import attempts, details, span, span_row, step, step_row
 
 
@@ -26,6 +27,14 @@ async def opened(s, ident: str) -> InvocationScreen:
     await s.until(lambda: isinstance(s.app.screen, InvocationScreen) and s.app.screen.detail)
     await s.until(lambda: s.app.screen.waterfall.rows)
     return s.app.screen
+
+
+def test_an_awakeable_without_an_entry_has_no_place_in_the_journal() -> None:
+    pending = Step(-1, None, "awakeable", "Awakeable", "awakeable", "pending", NOW, None)
+    text = [line.text for line in step_overview(pending)]
+    assert text[-1] == "No entry yet: the answer will be one."
+    notified = replace(pending, index=4, raw_length=12)
+    assert [line.text for line in step_overview(notified)][-1] == "#4 Awakeable (12 B)"
 
 
 async def test_header_and_bars(stage, source) -> None:

@@ -8,7 +8,7 @@ from playhead.model import InvocationPage
 from playhead_tui.screens.invocation import InvocationScreen
 from playhead_tui.screens.invocations import InvocationsScreen
 from textual.widgets._toast import Toast
-from tui_fakes import FakeReader
+from tui_fakes import FakeReader, summary
 from tui_stories import details
 
 
@@ -23,6 +23,15 @@ async def test_no_key_does_nothing_unseen(stage) -> None:
             await s.shows(text)
             s.app.clear_notifications()
             await s.until(lambda text=text: text not in s.text)
+
+
+async def test_no_key_waits_for_rows_once_all_were_searched(stage) -> None:
+    async with stage(FakeReader([summary("inv_1", "S/run", "succeeded", 5, took=1)])) as s:
+        await s.shows("S/run")
+        await s.press("e")
+        await s.shows("No invocation matches the filter.")
+        await s.press("space")
+        await s.shows("No row is selected.")
 
 
 async def test_the_footer_is_made_again_only_for_other_keys(stage) -> None:

@@ -85,8 +85,9 @@ INGRESS_SPAN = "ingress"
 START_SPAN = "invocation-start"
 ATTEMPT_SPAN = "invocation-attempt"
 END_SPAN = "invocation-end"
+RESTART_SPAN = "restart-as-new"
 """First word of the server's span names; the target follows: `invocation-end Greeter/greet`."""
-SERVER_MARKS = (INGRESS_SPAN, START_SPAN, END_SPAN)
+SERVER_MARKS = (INGRESS_SPAN, START_SPAN, END_SPAN, RESTART_SPAN)
 """Server spans that mark a moment, without further information."""
 LIFECYCLE = "restate.invocation.lifecycle."
 """Prefix of the events on attempt spans: `new_command`, `run_ended`, `suspended`."""

@@ -42,7 +42,7 @@ class TimelineRow:
     note: str | None = None
     """Remarks, separated by commas: `orphan` (its parent is not in the store), `parent still open`
     (its parent arrives when it ends), `cycle`, `interrupted`, `replayed`, `try 2`, `lost with the
-    process`, and others in plain words."""
+    process`, `copied` (by a restart, from the original), and others in plain words."""
     phases: tuple[Phase, ...] = ()
     """Intervals outside the row that belong to its attempt: the queue before the first one, and
     suspension or backoff after it. Without attempts, the row of the input has the queue."""

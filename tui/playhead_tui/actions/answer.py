@@ -98,8 +98,7 @@ async def _answer_awakeable(
         return
     value: Any = key == "y"
     if key == "v":
-        prompt = Prompt("Resolve with which value?", value="true", placeholder=VALUE,
-                        check=answer_error)  # fmt: skip
+        prompt = Prompt("Resolve with which value?", placeholder=VALUE, check=answer_error)
         typed = await dashboard.push_screen_wait(prompt)
         if typed is None:
             return

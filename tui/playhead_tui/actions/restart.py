@@ -55,7 +55,7 @@ async def ask_restart(
         body = [
             *body,
             Line("The new invocation keeps the input.", "dim"),
-            Line("To keep more, open the invocation and select a step.", "dim"),
+            Line("To keep more, select a step with a result in the timeline.", "dim"),
         ]
     if not row.ended:
         body = [*body, Line("The invocation is killed first, without cleanup.", "warn")]

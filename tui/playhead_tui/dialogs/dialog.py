@@ -239,5 +239,7 @@ def json_error(text: str) -> str | None:
 
 
 def answer_error(text: str) -> str | None:
-    """Return why a text is no answer: it begins like JSON but is not. Any other text is one."""
+    """Return why a text is no answer: it is empty, or begins like JSON but is not."""
+    if not text.strip():
+        return 'Type a value. "" is an empty text.'
     return json_error(text) if text.lstrip().startswith(("{", "[", '"')) else None

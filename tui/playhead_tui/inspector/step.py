@@ -50,11 +50,16 @@ def overview(step: Step) -> Iterator[Line]:
         yield from heading("Output" if step.kind != "input" else "Input")
         yield Line("None, or too large to load here: open the Payload tab.", "dim", 2)
     yield from heading("Journal")
+    if step.index < 0:
+        yield Line("No entry yet: the answer will be one.", "dim", 2)
+        return
     entries = f"#{step.index} {step.type}"
     if step.notification_index is not None:
         entries += f", result in #{step.notification_index}"
-    length = "" if step.raw_length is None else f", {size(step.raw_length)}"
-    yield Line(f"{entries} (command {step.command_index}{length})", "dim", 2)
+    length = "" if step.raw_length is None else size(step.raw_length)
+    command = "" if step.command_index is None else f"command {step.command_index}"
+    about = ", ".join(filter(None, (command, length)))
+    yield Line(f"{entries} ({about})" if about else entries, "dim", 2)
 
 
 def is_unread(step: Step) -> bool:

@@ -33,6 +33,7 @@ NOTES = {
     "attempt.",
     "interrupted": "Interrupted: the attempt ended before the span did.",
     "replayed": "Replayed: answered from the journal, not run again.",
+    "copied": "Copied from the original invocation by the restart.",
 }
 
 
@@ -129,7 +130,9 @@ def _times(row: TimelineRow) -> Iterator[Line]:
         "failed": "bad", "retrying": "warn", "done": "good", "lost": "warn", "unfinished": "warn",
         "interrupted": "text",
     }  # fmt: skip
-    took = duration(seconds_between(row.started_at, row.ended_at))
+    seconds = seconds_between(row.started_at, row.ended_at)
+    # The span of a step can end after the server has its result.
+    took = duration(seconds if seconds is None or row.ran is None else max(seconds, row.ran))
     attempt = f", attempt {row.attempt}" if row.attempt is not None else ""
     yield Line(
         f"{row.state}{f' in {took}' if took else ''}{attempt}", styles.get(row.state, "wait")

@@ -181,7 +181,7 @@ class InvocationsScreen(ListViews):
     @property
     def is_reading(self) -> bool:
         """Whether the first rows are being read, or those that match."""
-        found = self.search.done or self.search.failed or not self.search.active
+        found = self.search.done or self.search.failed or not self.must_search
         return not self.reads or not found
 
     @property

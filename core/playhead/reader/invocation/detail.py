@@ -95,7 +95,15 @@ def build_detail(
         attempts=numbered,
         spans=spans,
         timeline=mark_duplicates(
-            timeline(steps, numbered, spans, executions, over), calls.duplicates
+            timeline(
+                steps,
+                numbered,
+                spans,
+                executions,
+                over,
+                head.created_at if head.restarted_from else None,
+            ),
+            calls.duplicates,
         ),
         state=state,
         events=tuple(unrelated_events(journal, events)),

@@ -26,6 +26,7 @@ WAITING = ("sleep", "awakeable", "promise", "call", "signal", "attach")
 """Kinds of steps during which the handler only waits."""
 AWAITED = "end not received yet"
 LOST = "lost with the process"
+COPIED = "copied"
 NOISE = timedelta(milliseconds=100)
 """Times of two processes that differ by less are not worth a remark."""
 
@@ -52,6 +53,7 @@ def timeline(
     spans: Sequence[Span],
     executions: Mapping[int, Sequence[Span]],
     over: datetime | None = None,
+    restarted_at: datetime | None = None,
 ) -> tuple[TimelineRow, ...]:
     """Return the rows, parents before children, siblings by time.
 
@@ -67,8 +69,10 @@ def timeline(
         spans: Its spans.
         executions: The spans that executed each step, by its journal index.
         over: The end of the invocation; None while it has not ended.
+        restarted_at: When a restart created the invocation, else None. Entries that it copied from
+            the original have the times of the original; they are shown at this time instead.
     """
-    return _Builder(steps, attempts, spans, executions, over).rows()
+    return _Builder(steps, attempts, spans, executions, over, restarted_at).rows()
 
 
 class _Builder:
@@ -79,7 +83,9 @@ class _Builder:
         spans: Sequence[Span],
         executions: Mapping[int, Sequence[Span]],
         over: datetime | None,
+        restarted_at: datetime | None,
     ) -> None:
+        self.restarted_at = restarted_at
         self.steps = {step.index: step for step in steps if step.type == "Command: Run"}
         self.other_steps = [step for step in steps if step.type != "Command: Run"]
         self.attempts = attempts
@@ -112,7 +118,8 @@ class _Builder:
         merged = set(self.merged.values())
         without_span = [step for index, step in self.steps.items() if index not in merged]
         for step in [*self.other_steps, *without_span]:
-            node = _Node(self._step_row(step, None), step.began_at or step.ended_at or _NEVER)
+            row = self._step_row(step, None)
+            node = _Node(row, row.started_at or row.ended_at or _NEVER)
             # Input and signals come from outside, between attempts or before them.
             inside = tops.get(step.attempt or 0) if step.command_index else None
             above = nodes.get(self._requester(step)) or inside
@@ -205,7 +212,17 @@ class _Builder:
             ran=_step_seconds(step),
             note=_step_note(step),
         )
-        return self._within(row)
+        return self._within(self._since_restart(row))
+
+    def _since_restart(self, row: TimelineRow) -> TimelineRow:
+        """Return the row, with entries that a restart copied at the time of the restart."""
+        since = self.restarted_at
+        if since is None or row.started_at is None or row.started_at >= since:
+            return row
+        if row.ended_at is None or row.ended_at >= since:
+            return _changed(row, started_at=since)
+        row = _changed(row, started_at=since, ended_at=since, failed_tries=(), gaps=(), ran=None)
+        return _noted(row, COPIED, last=True)
 
     def _within(self, row: TimelineRow) -> TimelineRow:
         """Return the row, cut at the end of the invocation."""
