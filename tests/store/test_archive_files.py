@@ -103,6 +103,34 @@ def test_a_spoiled_file_is_named_and_the_store_works_on(
     assert spans(folder) == 3
 
 
+@pytest.mark.parametrize("spoil", [*SPOILED.values(), Path.unlink], ids=[*SPOILED, "nothing"])
+def test_a_file_that_is_spoiled_while_the_store_is_open_is_named(
+    folder: Path, spoil: Callable[[Path], object]
+) -> None:
+    spoiled = part(folder)
+    store = Store(folder)
+    try:
+        assert store.cursor().execute("SELECT count(*) FROM all_spans").fetchall() == [(3,)]
+        kept = spoiled.rename(folder / "kept")
+        shutil.copyfile(kept, spoiled)
+        spoil(spoiled)
+        for sql in (
+            "SELECT count(*) FROM all_spans",
+            "SELECT name FROM all_spans WHERE kind = ''",
+            "SELECT max(start_unix_nano) FROM all_spans",
+            "SELECT invocation_id FROM all_invocation_attempts",
+        ):
+            with pytest.raises(duckdb.Error, match=str(spoiled)):
+                store.cursor().execute(sql).fetchall()
+        assert store.cursor().execute("SELECT count(*) FROM all_invocations").fetchall() == [(3,)]
+        if os.path.lexists(spoiled):
+            spoiled.rmdir() if spoiled.is_dir() else spoiled.unlink()
+        kept.rename(spoiled)
+        assert store.cursor().execute("SELECT count(*) FROM all_spans").fetchall() == [(3,)]
+    finally:
+        store.close()
+
+
 @pytest.mark.parametrize(
     "name",
     [

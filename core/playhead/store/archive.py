@@ -18,7 +18,14 @@ from typing import TYPE_CHECKING, Any
 
 from playhead.errors import StoreError
 from playhead.model.status import GONE
-from playhead.store.archive_files import ARCHIVE, archived_files, damage, read_files
+from playhead.store.archive_files import (
+    ARCHIVE,
+    HINT,
+    archived_files,
+    damage,
+    part_files,
+    read_files,
+)
 from playhead.store.stale_figures import note_stale
 from playhead.store.tables import TABLES
 
@@ -108,8 +115,8 @@ def archive_views(
 ) -> str:
     """Return the SQL of the views that span tables and archive, such as `all_spans`.
 
-    If a file cannot be read, queries on its table fail with the reason, instead of leaving out
-    rows.
+    If a file cannot be read, or is no longer there, queries on its table fail with the reason,
+    instead of leaving out rows.
 
     Args:
         cursor: A connection of its own, to look at the files.
@@ -120,21 +127,45 @@ def archive_views(
     for table in ARCHIVED_TABLES:
         select = f"SELECT * FROM {table}"
         if problem := damage(cursor, folder, table):
-            select += f" UNION ALL BY NAME {_failing(table, problem)}"
+            select += f" UNION ALL BY NAME {_failing(table, _text(problem), 'VALUES (1)')}"
         elif files := archived_files(folder, table):
             select += f" UNION ALL BY NAME SELECT * EXCLUDE (day) FROM {read_files(files)}"
+            select += f" UNION ALL BY NAME {_failing_without(table, folder, files)}"
         kind = "TEMP VIEW" if temporary else "VIEW"
         views.append(f"CREATE OR REPLACE {kind} all_{table} AS {select};")
     return "\n".join(views)
 
 
-def _failing(table: str, problem: str) -> str:
-    """Return a SELECT of a row that fails, whichever columns and conditions a query has."""
-    error = "error('{}')".format(problem.replace("'", "''"))
+def _failing_without(table: str, folder: Path, files: str) -> str:
+    """Return a SELECT that fails when a file that is there now is not, or is something else."""
+    names = "\n".join("/".join(path.parts[-2:]) for path in part_files(folder, table))
+    found = f"SELECT regexp_extract(file, '[^/]+/[^/]+$') FROM glob({_text(files)})"
+    missing = (
+        f"SELECT name FROM unnest(string_split({_text(names)}, chr(10))) AS known(name) "
+        f"WHERE name NOT IN ({found}) LIMIT 1"
+    )
+    path = _text(f"The archived file {folder / ARCHIVE / table}/")
+    problem = f"{path} || name || ' is missing, or is not a file. {HINT}.'"
+    return _failing(table, problem, missing)
+
+
+def _failing(table: str, problem: str, rows: str) -> str:
+    """Return a SELECT that fails with a text, whichever columns and conditions a query has.
+
+    Args:
+        table: Name of the table whose columns it has.
+        problem: The text, as an expression over `name`.
+        rows: A SELECT of `name`; without rows, nothing fails.
+    """
+    error = f"error({problem})"
     columns = ", ".join(
         f'{error}::{kind} AS "{name}"' for name, kind in TABLES[table].types.items()
     )
-    return f"SELECT {columns} FROM (VALUES (1)) AS one(row) WHERE {error} IS NULL"
+    return f"SELECT {columns} FROM ({rows}) AS one(name) WHERE {error} IS NULL"
+
+
+def _text(text: str) -> str:
+    return "'{}'".format(text.replace("'", "''"))
 
 
 def with_archive(sql: str) -> str:

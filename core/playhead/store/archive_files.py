@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ARCHIVE",
+    "HINT",
     "archived_files",
     "damage",
     "literal_pattern",
@@ -31,7 +32,7 @@ ARCHIVE = "archive"
 _PART = re.compile(r"part-([0-9a-f]{12})\.(parquet|writing)")
 _PATTERN = f"part-{'[0-9a-f]' * 12}.parquet"
 """The same for the functions of DuckDB."""
-_HINT = "Move it away, or put the file of a backup in its place, and start the recorder again"
+HINT = "Move it away, or put the file of a backup in its place, and start the recorder again"
 
 
 def part_files(folder: Path, table: str) -> list[Path]:
@@ -72,7 +73,7 @@ def damage(cursor: duckdb.DuckDBPyConnection, folder: Path, table: str) -> str |
     for path in paths:
         # DuckDB leaves out pipes, folders and broken links, and rows would be missing.
         if is_other(path) or not path.exists():
-            return f"The archived file {path} is not a file. {_HINT}."
+            return f"The archived file {path} is not a file. {HINT}."
     if not paths:
         return None
     try:
@@ -80,8 +81,8 @@ def damage(cursor: duckdb.DuckDBPyConnection, folder: Path, table: str) -> str |
     except duckdb.Error as error:
         for path in paths:
             if (reason := _unreadable(cursor, path)) is not None:
-                return f"The archived file {path} cannot be read: {reason}. {_HINT}."
-        return f"The archive of {table} cannot be read: {_first_line(error)}. {_HINT}."
+                return f"The archived file {path} cannot be read: {reason}. {HINT}."
+        return f"The archive of {table} cannot be read: {_first_line(error)}. {HINT}."
     return None
 
 
