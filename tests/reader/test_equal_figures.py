@@ -59,6 +59,9 @@ class OpenStore(ClosedStore):
         finally:
             cursor.close()
 
+    async def close(self) -> None:
+        """Leave the store open, which others use."""
+
 
 @dataclass(frozen=True)
 class Traffic:

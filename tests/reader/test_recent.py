@@ -47,7 +47,9 @@ class Stored(StoredInvocations):
     found = StoredAttempts({}, ())
     counted: dict[str, Counts] = {}  # noqa: RUF012
 
-    async def figures(self, ids: Any) -> tuple[StoredAttempts, dict[str, Counts]]:
+    async def figures(
+        self, ids: Any, found: Any = None
+    ) -> tuple[StoredAttempts, dict[str, Counts]]:
         return self.found, self.counted
 
 

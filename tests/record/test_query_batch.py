@@ -14,6 +14,7 @@ import httpx
 import pytest
 from playhead.errors import QueryError, QueryLimitError
 from playhead.http_client import HttpClient
+from playhead.model import Tokens
 from playhead.reader.reader import Reader
 from playhead.record import api, endpoint, query_batch, shared_requests
 from playhead.record.client import StoreClient, connect
@@ -158,6 +159,39 @@ async def test_answers_of_memory_alone_are_those_of_the_tables(
     with recorder.store.transaction() as connection:
         connection.execute("DELETE FROM invocations")
     assert await listed() == []
+
+
+async def test_a_list_of_the_store_alone_takes_one_request(
+    version: str, recorder: Recorder, source: StoreClient, paths: list[str]
+) -> None:
+    with contextlib.closing(recorder.store.cursor()) as cursor:
+        await until_async(lambda: cursor.execute(IS_BUILT).fetchall(), "the calls are built")
+    with recorder.store.transaction() as connection:
+        connection.execute("UPDATE invocations SET created_at = now(), status = 'completed'")
+        connection.execute(
+            "INSERT INTO calls BY NAME SELECT 'inv_1' AS invocation_id, 'a' AS trace_id,"
+            " 'b' AS span_id, 'model' AS kind, 'gpt-5' AS name, 1 AS started_us,"
+            " true AS succeeded, 70 AS input_tokens, 7 AS output_tokens"
+        )
+        connection.execute(
+            "INSERT INTO journal_events (id, event_type, appended_at) VALUES"
+            " ('inv_1', 'TransientError', now())"
+        )
+    reader, apart = Reader(None, source), Reader(None, source)
+    assert apart._stored is not None
+    apart._stored._counts_of_ids = False  # as with a recorder that refuses this
+    for _ in range(3):  # the later times, the rows are kept
+        paths.clear()
+        page = await reader.invocations(limit=1)
+        assert page.more
+        assert paths == ["/queries"] or version == "an earlier version"
+        page = await reader.invocations(limit=10)
+        assert page.rows == (await apart.invocations(limit=10)).rows
+        found = {row.id: (row.llm_calls, row.tokens, row.models) for row in page.rows}
+        assert found == {
+            "inv_1": (1, Tokens(70, 7), ("gpt-5",)), "inv_2": (None, None, ())
+        }  # fmt: skip
+        assert page.missing == (await apart.invocations(limit=10)).missing
 
 
 async def test_an_invocation_of_the_store_alone_takes_one_request(

@@ -11,6 +11,7 @@ from playhead.record.client import StoreClient
 from playhead.store.archive import with_archive
 from playhead.store.call_table import IS_BUILT
 from playhead.store.figures import FIGURES_BUILT
+from playhead.store.kept_queries import params_of
 
 if TYPE_CHECKING:
     from playhead.store.arrow import ArrowTable
@@ -48,11 +49,12 @@ class ArchiveClient:
         return await self.client.rows(_with_archive(sql), params)
 
     async def rows_of(
-        self, sql: str, params: Sequence[Any], of_ids: str
-    ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-        """Return the rows of a SELECT, and those of another one for the ids in them."""
+        self, sql: str, params: Sequence[Any], *of_ids: str
+    ) -> tuple[list[dict[str, Any]], ...]:
+        """Return the rows of a SELECT, and those of others for the ids in them."""
         heads = await self.rows(sql, params)
-        return heads, await self.rows(of_ids, [[head["id"] for head in heads]])
+        ids = [head["id"] for head in heads]
+        return heads, *[await self.rows(one, params_of(one, ids)) for one in of_ids]
 
     async def arrow(self, sql: str, params: Sequence[Any] = ()) -> ArrowTable:
         """Return the rows of one SELECT as an Arrow table."""

@@ -14,7 +14,7 @@ from playhead.reader.listing.attempt_facts import StoredAttempts
 from playhead.reader.listing.live import LiveInvocations
 from playhead.reader.listing.reasons import Reasons
 from playhead.reader.listing.recent import Recent
-from playhead.reader.listing.stored import StoredInvocations
+from playhead.reader.listing.stored import FoundFigures, StoredInvocations
 from playhead.reader.listing.stored_counts import Counts
 from playhead.reader.sources import try_read
 from playhead.record.shared_requests import together
@@ -34,12 +34,25 @@ class Figures:
         """Invocations that have ended, for what they were made of."""
 
     async def add(
-        self, block: Sequence[Invocation], raw: Mapping[str, Mapping[str, Any]], missing: list[str]
+        self,
+        block: Sequence[Invocation],
+        raw: Mapping[str, Mapping[str, Any]],
+        missing: list[str],
+        known: FoundFigures | None = None,
     ) -> list[Invocation]:
-        """Return the invocations with their figures, the parts of their time, and why they wait."""
+        """Return the invocations with their figures, the parts of their time, and why they wait.
+
+        Args:
+            block: The invocations.
+            raw: Their rows of sys_invocation, by id.
+            missing: Receives sentences about data that could not be read.
+            known: Figures that were read with their rows.
+        """
         ids = [row.id for row in block]
         with together():
-            found = await try_read(self.stored.figures(ids) if self.stored else None, missing)
+            found = await try_read(
+                self.stored.figures(ids, known) if self.stored else None, missing
+            )
         attempts, counts = found or (None, {})
         now = datetime.now(UTC)
         added: dict[str, Invocation] = {}

@@ -14,8 +14,9 @@ from playhead.model import Invocation, InvocationPage, Order
 from playhead.reader.figures import Figures
 from playhead.reader.listing.matching import unanswerable
 from playhead.reader.listing.ordered import first_rows, unsortable
-from playhead.reader.listing.pages import Merge, gone
+from playhead.reader.listing.pages import BLOCK, Merge, gone
 from playhead.reader.listing.rows import invocation_of
+from playhead.reader.listing.stored import FoundFigures
 from playhead.reader.sources import Sources, try_read
 from playhead.record.shared_requests import together
 
@@ -74,6 +75,7 @@ class PageReader:
 
         now = datetime.now(UTC)
         merge = Merge(self._live, self._stored, attempt, now)
+        merge.figures = FoundFigures() if figures and limit <= BLOCK else None
         missing += unanswerable(wanted, stored=self._stored is not None)
         rows: list[Invocation] = []
         more = False
@@ -88,7 +90,7 @@ class PageReader:
                 more = len(rows) + len(block) > limit
                 block = block[: limit - len(rows)]
                 if figures:
-                    block = await self._figures.add(block, merge.raw, missing)
+                    block = await self._figures.add(block, merge.raw, missing, merge.figures)
                 rows += block
                 if more:
                     break

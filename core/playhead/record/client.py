@@ -53,14 +53,14 @@ class StoreClient(Protocol):
         ...
 
     async def rows_of(
-        self, sql: str, params: Sequence[Any], of_ids: str
-    ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-        """Return the rows of a SELECT, and those of another one for the ids in them.
+        self, sql: str, params: Sequence[Any], *of_ids: str
+    ) -> tuple[list[dict[str, Any]], ...]:
+        """Return the rows of a SELECT, and those of others for the ids in them.
 
         Args:
             sql: A SELECT with the column `id`.
             params: Its parameters.
-            of_ids: A SELECT with a list of ids as its only parameter.
+            *of_ids: SELECTs with a list of ids as their only parameter; see `params_of`.
 
         Raises:
             QueryError, QueryLimitError, RecorderError: As `rows` does.
@@ -170,9 +170,9 @@ class _FollowingClient:
         return await self._ask(lambda source: source.rows(sql, params))
 
     async def rows_of(
-        self, sql: str, params: Sequence[Any], of_ids: str
-    ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-        return await self._ask(lambda source: source.rows_of(sql, params, of_ids))
+        self, sql: str, params: Sequence[Any], *of_ids: str
+    ) -> tuple[list[dict[str, Any]], ...]:
+        return await self._ask(lambda source: source.rows_of(sql, params, *of_ids))
 
     async def arrow(self, sql: str, params: Sequence[Any] = ()) -> ArrowTable:
         return await self._ask(lambda source: source.arrow(sql, params))

@@ -40,11 +40,14 @@ class FileClient:
         return await self._run(sql, lambda connection: to_rows(connection, sql, params))
 
     async def rows_of(
-        self, sql: str, params: Sequence[Any], of_ids: str
-    ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-        """Return the rows of a SELECT, and those of another one for the ids in them."""
+        self, sql: str, params: Sequence[Any], *of_ids: str
+    ) -> tuple[list[dict[str, Any]], ...]:
+        """Return the rows of a SELECT, and those of others for the ids in them."""
+        from playhead.store.kept_queries import params_of
+
         heads = await self.rows(sql, params)
-        return heads, await self.rows(of_ids, [[head["id"] for head in heads]])
+        ids = [head["id"] for head in heads]
+        return heads, *[await self.rows(one, params_of(one, ids)) for one in of_ids]
 
     async def arrow(self, sql: str, params: Sequence[Any] = ()) -> ArrowTable:
         """Return the rows of one SELECT as an Arrow table."""

@@ -14,7 +14,7 @@ from playhead.errors import QueryError, QueryLimitError, QueryMemoryError, Reque
 from playhead.store.answers import Answer
 from playhead.store.database import Store
 from playhead.store.invocation_spans import read_narrowed
-from playhead.store.kept_queries import KEPT, is_kept_whole
+from playhead.store.kept_queries import KEPT, is_kept_whole, params_of
 from playhead.store.kept_rows import to_json
 from playhead.store.query import to_json_rows, to_rows
 from playhead.store.query_limits import Limits
@@ -39,7 +39,10 @@ class BatchQuery:
     sql: str
     params: list[Any]
     ids_of: int | None = None
-    """Place of an earlier query, whose column `id` is the only parameter, as a list."""
+    """Place of an earlier query, whose column `id` is the only parameter, as a list.
+
+    The queries of `KEPT` take it as often as they need it.
+    """
 
 
 def parse_batch(body: bytes) -> list[BatchQuery]:
@@ -141,7 +144,8 @@ def run_batch(
                         f"The queries took longer than {limits.seconds:g} s",
                         "Send them in several requests.",
                     )
-                params = query.params if query.ids_of is None else [ids[query.ids_of]]
+                place = query.ids_of
+                params = query.params if place is None else params_of(query.sql, ids[place])
                 if not query.sql:
                     answer.add(f'{{"health":{to_json(health())}')
                 else:
@@ -173,7 +177,7 @@ def kept_batch(
         if query.ids_of is not None:
             if query.ids_of not in whole:
                 return None
-            params = [_ids(whole[query.ids_of])]
+            params = params_of(query.sql, _ids(whole[query.ids_of]))
         if query.sql in KEPT:
             kept = store.kept.whole_answer(query.sql, params)
         else:

@@ -54,21 +54,26 @@ class RecorderClient:
         return _rows(response.json())
 
     async def rows_of(
-        self, sql: str, params: Sequence[Any], of_ids: str
-    ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-        """Return the rows of a SELECT, and those of another one for the ids in them."""
+        self, sql: str, params: Sequence[Any], *of_ids: str
+    ) -> tuple[list[dict[str, Any]], ...]:
+        """Return the rows of a SELECT, and those of others for the ids in them."""
         if not self._takes_several:
+            from playhead.store.kept_queries import params_of
+
             heads = await self.rows(sql, params)
-            return heads, await self.rows(of_ids, [[head["id"] for head in heads]])
+            ids = [head["id"] for head in heads]
+            return heads, *[await self.rows(one, params_of(one, ids)) for one in of_ids]
         first = {"sql": sql, "params": list(params)}
-        results = await self._requests.ask(first, {"sql": of_ids, "ids_of": 0})
-        return _rows(results[0]), _rows(results[1])
+        others = [{"sql": one, "ids_of": 0} for one in of_ids]
+        return tuple(map(_rows, await self._requests.ask(first, *others)))
 
     async def _results(self, queries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """Return the results of queries in one request; see `playhead.record.query_batch`."""
         response = await self._post("/queries", {"queries": queries}, "application/json")
         if response is not None:
             return response.json()["results"]
+        from playhead.store.kept_queries import params_of
+
         self._takes_several = False  # a recorder of an earlier version
         results: list[dict[str, Any]] = []
         for query in queries:
@@ -78,7 +83,9 @@ class RecorderClient:
             params: list[Any] = query.get("params", [])
             try:
                 if (place := query.get("ids_of")) is not None:
-                    params = [[row["id"] for row in _rows(results[int(place)])]]
+                    params = params_of(
+                        query["sql"], [row["id"] for row in _rows(results[int(place)])]
+                    )
                 results.append({"rows": await self.rows(query["sql"], params)})
             except QueryError as error:
                 status = 413 if isinstance(error, QueryLimitError) else 400

@@ -14,7 +14,7 @@ from playhead.filters.store import RECORDED_TEXTS
 from playhead.model import Invocation, Origin
 from playhead.reader.listing.live import LiveInvocations, Place
 from playhead.reader.listing.rows import invocation_of
-from playhead.reader.listing.stored import StoredInvocations
+from playhead.reader.listing.stored import FoundFigures, StoredInvocations
 from playhead.restate import queries
 
 __all__ = ["BLOCK", "Merge", "gone"]
@@ -53,6 +53,8 @@ class Merge:
     """The sources that answered, once a block was read."""
     raw: dict[str, dict[str, Any]] = field(default_factory=lambda: dict[str, dict[str, Any]]())
     """The rows of sys_invocation of the last block, or the store's copies of them, by id."""
+    figures: FoundFigures | None = None
+    """Receives figures of the last block that the store returned with its rows."""
 
     async def blocks(
         self, wanted: Filter, before: Place | None, limit: int
@@ -90,7 +92,11 @@ class Merge:
             fresh, copies = await asyncio.gather(
                 self.attempt(listed.next(size, before, limit) if listed else None),
                 self.attempt(
-                    stored.newest(size, wanted, self.now, before, live=relaxed) if stored else None
+                    stored.newest(
+                        size, wanted, self.now, before, live=relaxed, figures=self.figures
+                    )
+                    if stored
+                    else None
                 ),
             )
             if fresh is not None and "live" not in self.answered:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from playhead.errors import QueryError
+from playhead.errors import QueryError, QueryLimitError
 from playhead.filters.language import Filter
 from playhead.filters.store import StoreCondition
 from playhead.model import Invocation, Order
@@ -29,6 +30,7 @@ from playhead.reader.listing.stored_spans import StoredSpans
 from playhead.reader.listing.text_search import search_parts
 from playhead.reader.listing.waiting import Queue
 from playhead.record.client import StoreClient
+from playhead.record.shared_requests import together
 from playhead.restate.rows import EventRow, JournalRow, event_row, journal_row, parse_bytes
 from playhead.store.attempt_counts import ATTEMPTS_OF, PERIODS
 from playhead.store.call_counts import COUNTS_OF
@@ -37,7 +39,7 @@ from playhead.store.kept_rows import INVOCATIONS_OF
 from playhead.store.raised_errors import RAISED_CTE
 from playhead.values import as_int, as_text
 
-__all__ = ["StoredInvocations"]
+__all__ = ["FoundFigures", "StoredInvocations"]
 
 _FIGURES = f"""
 SELECT 'attempts' AS part, * FROM ({ATTEMPTS_OF})
@@ -83,6 +85,15 @@ FROM wanted LEFT JOIN queued USING (id) LEFT JOIN holders USING (service, key)
 so that the holder is named only where it is the one invocation that has started."""
 
 
+@dataclass
+class FoundFigures:
+    """Attempts and counts of listed invocations, which were read in the request of their rows."""
+
+    ids: set[str] = field(default_factory=set[str])
+    attempts: StoredAttempts = field(default_factory=lambda: StoredAttempts({}, ()))
+    counts: dict[str, Counts] = field(default_factory=dict[str, Counts])
+
+
 class StoredInvocations:
     """The invocations of the store. Every method raises RecorderError or QueryError."""
 
@@ -92,6 +103,8 @@ class StoredInvocations:
         self._endings = Endings("journal")
         self._invocations = Recent[Invocation]()
         self._counts = Recent[Counts]()
+        self._counts_of_ids = True
+        """Whether the recorder takes queries of attempts and counts with ids that it finds."""
         self._since: tuple[int, str] | None = None
         """A number of invocations, and a time since which at least as many were created."""
 
@@ -109,6 +122,7 @@ class StoredInvocations:
         before: tuple[datetime, str] | None,
         *,
         live: bool,
+        figures: FoundFigures | None = None,
     ) -> list[dict[str, Any]]:
         """Return the rows of the newest invocations that match, newest first.
 
@@ -118,6 +132,7 @@ class StoredInvocations:
             now: The time from which ages are counted.
             before: Creation time and id of an invocation; only older ones are returned.
             live: Whether the server's rows take precedence; see `store_condition`.
+            figures: Receives figures of these invocations, if they take no request of their own.
         """
         more: tuple[str, list[Any]] = ("", [])
         if before:
@@ -135,14 +150,14 @@ class StoredInvocations:
             if made.condition.where or made.condition.ctes or before:
                 found += await self._selected(made.condition, order, more)
             else:
-                found += await self._newest_of_all(made.condition, order, left)
+                found += await self._newest_of_all(made.condition, order, left, figures)
             if len(found) >= limit:
                 break
         await self._endings.name(found, self.client.rows)
         return found
 
     async def _newest_of_all(
-        self, condition: StoreCondition, order: str, limit: int
+        self, condition: StoreCondition, order: str, limit: int, figures: FoundFigures | None
     ) -> list[dict[str, Any]]:
         """Return the newest rows without a filter.
 
@@ -153,10 +168,11 @@ class StoredInvocations:
         rows: list[dict[str, Any]] = []
         if limit <= number:
             ids = f"{NEWEST_IDS}{limit}", [since]
-            rows = await self._selected(condition, order, (_SINCE, [since]), ids)
+            rows = await self._selected(condition, order, (_SINCE, [since]), ids, figures)
         if len(rows) < limit:
             number, self._since = 0, None
-            rows = await self._selected(condition, order, (_NEWEST.format(limit=limit), []))
+            newest = _NEWEST.format(limit=limit), list[Any]()
+            rows = await self._selected(condition, order, newest, figures=figures)
         if rows and len(rows) == limit >= number and rows[-1]["created_at"]:
             self._since = limit, str(rows[-1]["created_at"])
         return rows
@@ -167,6 +183,7 @@ class StoredInvocations:
         order: str,
         more: tuple[str, list[Any]],
         ids: tuple[str, list[Any]] | None = None,
+        figures: FoundFigures | None = None,
     ) -> list[dict[str, Any]]:
         """Return the rows of the first invocations that match, in an order.
 
@@ -177,15 +194,41 @@ class StoredInvocations:
             order: Their order, and their number.
             more: Another condition.
             ids: A query of the ids whose answer is kept, too, with its parameters.
+            figures: Receives figures of these invocations.
         """
         if self.client.keeps_rows:
             sql, params = ids or condition.select(f"i.id{condition.columns}", order, more)
-            heads, rows = await self.client.rows_of(sql, params, INVOCATIONS_OF)
+            if figures is not None and self._counts_of_ids:
+                heads, rows = await self._with_figures(sql, params, figures)
+            else:
+                heads, rows = await self.client.rows_of(sql, params, INVOCATIONS_OF)
             by_id = {row["id"]: row for row in rows}
             if len(by_id) == len(heads):
                 return [by_id[head["id"]] | head for head in heads]
             # Some were deleted in between.
         return await self.client.rows(*condition.select(f"i.*{condition.columns}", order, more))
+
+    async def _with_figures(
+        self, sql: str, params: list[Any], figures: FoundFigures
+    ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        """Return the ids of a query, and the rows of these invocations; read their figures too."""
+        try:
+            with together():
+                (heads, rows, attempts, counts), periods = await asyncio.gather(
+                    self.client.rows_of(sql, params, INVOCATIONS_OF, ATTEMPTS_OF, COUNTS_OF),
+                    self._periods(),
+                )
+        except QueryLimitError:
+            raise
+        except QueryError:  # an older recorder
+            self._counts_of_ids = False
+            heads, rows = await self.client.rows_of(sql, params, INVOCATIONS_OF)
+            return heads, rows
+        if all(row["id"] is not None for row in counts):
+            figures.ids = {str(head["id"]) for head in heads}
+            figures.attempts = StoredAttempts(_by_id(attempts), periods)
+            figures.counts = {str(row["id"]): self._counts_of(row) for row in counts}
+        return heads, rows
 
     async def ordered(
         self, limit: int, wanted: Filter, now: datetime, order: Order
@@ -230,8 +273,25 @@ class StoredInvocations:
         await self._endings.name(found, self.client.rows)
         return found
 
-    async def figures(self, ids: Sequence[str]) -> tuple[StoredAttempts, dict[str, Counts]]:
-        """Return attempts and counts of these invocations, of a few in one request."""
+    async def figures(
+        self, ids: Sequence[str], found: FoundFigures | None = None
+    ) -> tuple[StoredAttempts, dict[str, Counts]]:
+        """Return attempts and counts of these invocations, of a few in one request.
+
+        Args:
+            ids: The invocations.
+            found: What was read of some of them a moment ago.
+        """
+        if found is None or not found.ids:
+            return await self._figures(ids)
+        missing = [id_ for id_ in ids if id_ not in found.ids]
+        if not missing:
+            return found.attempts, found.counts
+        attempts, counts = await self._figures(missing)
+        both = StoredAttempts({**found.attempts.found, **attempts.found}, attempts.watched)
+        return both, {**found.counts, **counts}
+
+    async def _figures(self, ids: Sequence[str]) -> tuple[StoredAttempts, dict[str, Counts]]:
         if not ids:
             return StoredAttempts({}, ()), {}
         rows: list[dict[str, Any]] = []
