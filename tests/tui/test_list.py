@@ -14,7 +14,7 @@ from playhead_tui.sources.list_query import ListQuery
 from playhead_tui.sources.search import Search, SearchUpdate
 from playhead_tui.widgets.chips import Chips
 from playhead_tui.widgets.text_pane import TextPane
-from tui_fakes import NOW, FakeReader, ago, summary
+from tui_fakes import NOW, FakeControl, FakeReader, ago, summary
 from tui_stories import details
 
 
@@ -465,6 +465,28 @@ async def test_ages_of_seconds_are_in_the_order_of_the_rows(stage, newest: float
         ages = [int(words[3].replace("1m", "60").rstrip("s")) for words in lines]
         assert len(ages) == 7
         assert ages == sorted(ages)
+
+
+async def test_a_row_that_only_the_store_has_is_marked_and_cannot_be_changed(stage) -> None:
+    rows = [
+        summary("inv_1Live", "Live/run", "succeeded", 5, took=1),
+        summary("inv_1Stored", "Gone/run", "succeeded", 6, took=1, origin="stored"),
+    ]
+    source = FakeReader(rows)
+    actions = FakeControl()
+    async with stage(source, actions) as s:
+        await s.shows("Gone/run")
+        lines = [line for line in s.text.splitlines() if "/run" in line]
+        assert {line.split("/run")[0].split()[-1]: "▫" in line for line in lines} == {
+            "Live": False, "Gone": True,
+        }  # fmt: skip
+        s.app.screen.listing.go_to("inv_1Stored")
+        await s.press("x")
+        await s.shows("Gone/run is only stored")
+        assert len(s.app.screen_stack) == 1
+        await s.press("question_mark")
+        await s.shows("Statuses")
+        assert "▫ After a status: only stored" in s.app.screen.query_one(TextPane).text
 
 
 def test_a_search_that_has_not_ended_does_not_say_that_nothing_matches() -> None:

@@ -57,6 +57,13 @@ async def choose_action(dashboard: Dashboard, row: Invocation, step: Step | None
     """
     if not is_allowed(dashboard):
         return
+    if row.origin == "stored":
+        dashboard.notify(
+            f"{clip(row.target, 40)} is only stored: the server does not have it, or does not "
+            "answer. Nothing can be changed.",
+            severity="warning",
+        )
+        return
     body = [Line(clip(row.target), "strong"), Line(f"{row.status}, {row.id}", "dim")]
     choices = _possible_actions(row)
     key = await dashboard.push_screen_wait(Menu("Actions", choices, body))

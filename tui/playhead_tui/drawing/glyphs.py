@@ -20,6 +20,8 @@ class Glyphs:
     """Precedes the result of a step."""
     marked: str
     """Mark of a row for an action on many."""
+    stored: str
+    """After the status of a row that only the store has."""
     ellipsis: str
     about: str
     """Precedes counts that are older than the rows."""
@@ -75,7 +77,7 @@ UNICODE = Glyphs(
         "sleep": "◷", "call": "↳", "send": "⇢", "awakeable": "?", "promise": "?",
         "signal": "⚑", "attach": "↳", "cancel": "⊘", "other": "·",
     },
-    arrow="→", marked="▪",
+    arrow="→", marked="▪", stored="▫",
     cursor="▌", ellipsis="…", about="≈", none="–", folded="▸", unfolded="▾", descending="↓",
     ascending="↑", failure="✗", answer="↵", waits="?", separator="·", crumb="›", attempt="#",
     span="·", eighths=" ▏▎▍▌▋▊▉█", bar="█", failed="▒", backoff="┄", lane="━", suspended="·",
@@ -99,7 +101,7 @@ ASCII = Glyphs(
         "sleep": "@", "call": "\\", "send": "/", "awakeable": "?", "promise": "?",
         "signal": "!", "attach": "\\", "cancel": "x", "other": ".",
     },
-    arrow=">", marked="*",
+    arrow=">", marked="*", stored="'",
     cursor=">", ellipsis="~", about="~", none="-", folded="+", unfolded="-", descending="v",
     ascending="^", failure="x", answer="<", waits="?", separator="-", crumb=">", attempt="#",
     span=".", eighths="", bar="#", failed="x", backoff="-", lane="=", suspended="_",

@@ -93,6 +93,8 @@ class HelpScreen(ModalScreen[None]):
             yield Line(
                 f"{glyphs.status[status]} {status:<12} {text}", STATUS_STYLES.get(status, "dim")
             )
+        only = "After a status: only stored; the server does not have it, or does not answer"
+        yield Line(f"{glyphs.stored} {only}", "dim")
         yield Line("")
         yield Line("Timeline", "accent")
         for kind, text in KINDS.items():

@@ -252,7 +252,11 @@ class InvocationList(RowsView[Invocation]):
         match name:
             case "status":
                 mark = self.glyphs.status[row.status]
-                yield Segment(fit(f"{mark} {row.status}", cells), palette.status(row.status))
+                stored = "" if row.origin == "live" else self.glyphs.stored
+                yield Segment(fit(f"{mark} {row.status}", cells - len(stored)),
+                              palette.status(row.status))  # fmt: skip
+                if stored:
+                    yield Segment(stored, palette.dim)
             case "target":
                 yield from self._target(row, cells, palette)
             case "reason":

@@ -44,7 +44,8 @@ class Preview(TextPane):
 
 def _head(row: Invocation) -> Iterator[Line]:
     yield Line(row.target, "strong")
-    yield Line(f"{row.status}  {elapsed(row)}", STATUS_STYLES.get(row.status, "dim"))
+    stored = "" if row.origin == "live" else ", stored"
+    yield Line(f"{row.status}{stored}  {elapsed(row)}", STATUS_STYLES.get(row.status, "dim"))
     if times(row):
         yield Line(times(row), "dim")
     figures = [attempts_line(row)] if row.attempts_at_least or row.attempts else []
