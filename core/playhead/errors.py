@@ -21,6 +21,7 @@ PlayheadError
 │   ├── QueueFullError              too many requests are waiting
 │   └── CommitError                 the store failed to write its spans
 ├── QueryError                      the SQL is invalid, or is not read-only
+│   ├── ArchivedFileError           a file of the archive that it reads is damaged or gone
 │   └── QueryLimitError             the query takes too long, or its result is too large
 │       └── QueryMemoryError        the query needs more memory than is free
 ├── ExportError                     an export is not possible
@@ -50,6 +51,7 @@ __all__ = [
     "AmbiguousObjectError",
     "AnswerError",
     "AppError",
+    "ArchivedFileError",
     "CommitError",
     "ExportError",
     "FilterError",
@@ -208,6 +210,10 @@ class CommitError(IngestError):
 
 class QueryError(PlayheadError):
     """The SQL is invalid, or is not read-only."""
+
+
+class ArchivedFileError(QueryError):
+    """A file of the archive that the query reads is damaged or gone; the title names it."""
 
 
 class QueryLimitError(QueryError):

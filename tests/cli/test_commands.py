@@ -111,6 +111,18 @@ def test_show_rejects_unknown_and_ambiguous_ids(cli: Any) -> None:
     )
 
 
+def test_a_change_that_does_not_fit_is_said_once(cli: Any) -> None:
+    ended = [id_ for title, id_ in cli.ids.items() if title != WAITS][:2]
+    done = cli("cancel", ended[0], "--yes")
+    assert (done.stdout.count("\n"), done.stderr) == (1, "")
+    assert done.stdout.startswith(f"left alone\t{ended[0]}\t")
+    done = cli("cancel", *ended)
+    assert (done.stdout.count("\n"), done.stderr) == (2, "")
+    done = cli("cancel", "--filter", f"id:{','.join(ended)}")
+    assert (done.stdout, done.stderr) == ("", "2 invocations left alone: has ended.\n")
+    assert cli("cancel", ended[0], "--json").stderr == "1 invocation left alone: has ended.\n"
+
+
 def test_doctor_finds_no_fault(cli: Any) -> None:
     document = json.loads(cli("doctor", "--json").stdout)
     assert document["failed"] == 0

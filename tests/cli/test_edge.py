@@ -43,6 +43,7 @@ def test_help_imports_no_built_in_command() -> None:
         (errors.AmbiguousIdError("x"), Exit.USAGE),
         (errors.NotFoundError("x"), Exit.USAGE),
         (errors.QueryLimitError("x"), Exit.USAGE),
+        (errors.ArchivedFileError("x"), Exit.UNREACHABLE),
         (errors.UnreachableError("x"), Exit.UNREACHABLE),
         (errors.RecorderError("x"), Exit.UNREACHABLE),
         (errors.StoreLockedError("x"), Exit.UNREACHABLE),

@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
-from playhead.errors import QueryError, QueryLimitError
+from playhead.errors import ArchivedFileError, QueryError, QueryLimitError
 from playhead.http_client import HttpClient
 from playhead.model import Tokens
 from playhead.reader.reader import Reader
@@ -28,6 +28,7 @@ from playhead.store.kept_queries import NEWEST_IDS
 from playhead.store.kept_rows import INVOCATIONS_OF
 from playhead.store.query_limits import Limits
 from playhead.store.stale_figures import note_stale
+from playhead.store.upkeep import perform
 from starlette.applications import Starlette
 
 from helpers import FREE  # isort: skip
@@ -219,6 +220,26 @@ async def test_a_large_result_fails_alone(source: StoreClient) -> None:
         )  # fmt: skip
     assert type(large) is QueryLimitError
     assert small == [{"number": 2}]
+
+
+async def test_a_damaged_archive_is_no_wrong_query(
+    version: str, recorder: Recorder, source: StoreClient
+) -> None:
+    old = "SELECT 'a' AS trace_id, 'b' AS span_id, 'old' AS name, 1 AS start_unix_nano"
+    with recorder.store.transaction() as connection:
+        connection.execute(f"INSERT INTO spans BY NAME {old}")
+    perform(recorder.store, {"task": "archive", "before": "1999-01-01"})
+    [part] = (recorder.store.folder / "archive").rglob("part-*")
+    kept = part.rename(recorder.store.folder / "kept")
+    for spoil in (lambda: None, lambda: part.write_bytes(b"garbage" * 9)):
+        spoil()
+        with pytest.raises(ArchivedFileError, match=str(part.parents[1])):
+            await source.rows("SELECT name FROM all_spans")
+    with pytest.raises(QueryError) as caught:
+        await source.rows("SELECT nonsense FROM all_spans")
+    assert not isinstance(caught.value, ArchivedFileError)
+    kept.replace(part)
+    assert {"name": "old"} in await source.rows("SELECT name FROM all_spans")
 
 
 async def test_other_documents_are_refused(recorder: Recorder) -> None:

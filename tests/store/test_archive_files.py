@@ -10,7 +10,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from playhead.errors import PlayheadError, StoreError
+from playhead.errors import ArchivedFileError, StoreError
 from playhead.record.file_client import FileClient
 from playhead.store.database import DATABASE, Store
 from playhead.store.span_writer import SpanWriter, span_table
@@ -79,7 +79,7 @@ def test_a_spoiled_file_is_named_and_the_store_works_on(
 ) -> None:
     spoiled = part(folder)
     spoil(spoiled)
-    with pytest.raises(PlayheadError, match=f"{spoiled}.*Move it away"):
+    with pytest.raises(ArchivedFileError, match=f"{spoiled}.*Move it away"):
         spans(folder)
     store = Store(folder)
     try:

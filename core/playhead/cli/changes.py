@@ -98,10 +98,9 @@ async def _run(
     rows = await _chosen(settings, ids, expression)
     change = CHANGES[verb]
     possible = [row for row in rows if not change.refusal(row)]
-    _announce(rows, verb)
-    if not possible:
-        note("Nothing to do.")
-    elif not yes:
+    # Those that are named get a line each in any case.
+    _announce(rows, verb, with_reasons=json or not ids)
+    if possible and not yes:
         confirm(f"{change.label} {_number(len(possible))}?")
     stop = asyncio.Event()
     outcomes: list[Outcome] = []
@@ -118,7 +117,7 @@ async def _run(
     }
     if json:
         echo_json({"action": verb, "outcomes": outcomes, "counts": counts})
-    elif rows:
+    elif possible and len(rows) > 1:
         note(", ".join(f"{number} {state}" for state, number in counts.items() if number) + ".")
     if counts["failed"] or counts["not sent"]:
         sys.exit(Exit.FOUND)
@@ -160,8 +159,8 @@ async def _chosen(
     return list(page.rows)
 
 
-def _announce(rows: Sequence[Invocation], verb: Verb) -> None:
-    """Write what will be done to how many, and which are left alone."""
+def _announce(rows: Sequence[Invocation], verb: Verb, *, with_reasons: bool) -> None:
+    """Write what will be done to how many, and why others are left alone."""
     from collections import Counter
 
     from playhead.cli.output import note
@@ -179,7 +178,7 @@ def _announce(rows: Sequence[Invocation], verb: Verb) -> None:
     if len(possible) > LISTED:
         note(f"  and {len(possible) - LISTED} more")
     for reason, number in Counter(change.refusal(row) for row in rows).items():
-        if reason:
+        if reason and with_reasons:
             note(f"{_number(number)} left alone: {reason}.")
 
 

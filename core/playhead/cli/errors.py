@@ -12,6 +12,7 @@ import click
 from playhead.errors import (
     AmbiguousIdError,
     AmbiguousObjectError,
+    ArchivedFileError,
     FilterError,
     NotFoundError,
     PlayheadError,
@@ -37,6 +38,7 @@ class Exit(IntEnum):
 
 EXIT_CODES: Mapping[type[PlayheadError], Exit] = MappingProxyType(
     {
+        ArchivedFileError: Exit.UNREACHABLE,
         AmbiguousIdError: Exit.USAGE,
         AmbiguousObjectError: Exit.USAGE,
         FilterError: Exit.USAGE,
@@ -45,7 +47,7 @@ EXIT_CODES: Mapping[type[PlayheadError], Exit] = MappingProxyType(
         SettingsError: Exit.USAGE,
     }
 )
-"""Exit code by type of error; every other error exits with `Exit.UNREACHABLE`."""
+"""Exit code by type of error: the first that fits, else `Exit.UNREACHABLE`."""
 
 
 class CliError(click.ClickException):

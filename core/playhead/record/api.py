@@ -28,6 +28,7 @@ from playhead.errors import (
     RequestBodyError,
     StoreError,
 )
+from playhead.record import query_statuses
 from playhead.record.change_feed import ChangeFeed
 from playhead.record.endpoint import (
     CLIENT_HEADER,
@@ -178,7 +179,7 @@ def app(
                 slots.note_memory(client, is_enough=False)
             return _error(413, error.title, error.hint)
         except QueryError as error:
-            return _error(400, error.title, error.hint)
+            return _error(query_statuses.status(error), error.title, error.hint)
         except StoreError as error:
             return _error(503, error.title, error.hint)
         slots.note_memory(client, is_enough=True)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from playhead.errors import QueryError, QueryLimitError, QueryMemoryError, RequestBodyError
+from playhead.record import query_statuses
 from playhead.store.answers import Answer
 from playhead.store.database import Store
 from playhead.store.invocation_spans import read_narrowed
@@ -155,7 +156,7 @@ def run_batch(
             except QueryMemoryError:
                 raise
             except QueryError as error:
-                status = 413 if isinstance(error, QueryLimitError) else 400
+                status = query_statuses.status(error)
                 answer.cut(before)
                 answer.add(to_json({"status": status, "error": error.title, "hint": error.hint}))
             ids.append(found)

@@ -10,9 +10,10 @@ from urllib.parse import urlencode
 
 import httpx
 
-from playhead.errors import QueryError, QueryLimitError, RecorderError
+from playhead.errors import QueryError, RecorderError
 from playhead.http_client import HttpClient
 from playhead.plain_http import PlainTransport
+from playhead.record import query_statuses
 from playhead.record.change_feed import Changes, parse_changes
 from playhead.record.endpoint import (
     CLIENT_HEADER,
@@ -88,7 +89,7 @@ class RecorderClient:
                     )
                 results.append({"rows": await self.rows(query["sql"], params)})
             except QueryError as error:
-                status = 413 if isinstance(error, QueryLimitError) else 400
+                status = query_statuses.status(error)
                 results.append({"status": status, "error": error.title, "hint": error.hint})
         return results
 
@@ -170,10 +171,8 @@ class RecorderClient:
             ) from error
         if response.status_code == 404:
             return None
-        if response.status_code == 413:
-            raise QueryLimitError(*_reason(response))
-        if response.status_code == 400:
-            raise QueryError(*_reason(response))
+        if (kind := query_statuses.ERRORS.get(response.status_code)) is not None:
+            raise kind(*_reason(response))
         if response.is_error:
             raise RecorderError(
                 f"The recorder at {self._endpoint.api_url} answered {response.status_code}: "
@@ -228,8 +227,9 @@ def _client(endpoint: RecorderEndpoint, token: str) -> HttpClient:
 def _rows(result: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the rows of a result. Raises QueryError or QueryLimitError if it has none."""
     if "error" in result:
-        kind = QueryLimitError if result["status"] == 413 else QueryError
-        raise kind(str(result["error"]), str(result.get("hint") or ""))
+        raise query_statuses.ERRORS.get(result["status"], QueryError)(
+            str(result["error"]), str(result.get("hint") or "")
+        )
     rows: list[dict[str, Any]] = result["rows"]
     return rows
 

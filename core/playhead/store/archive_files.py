@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ARCHIVE",
     "HINT",
+    "archive_problem",
     "archived_files",
     "damage",
     "literal_pattern",
@@ -30,6 +31,7 @@ __all__ = [
 
 ARCHIVE = "archive"
 _PART = re.compile(r"part-([0-9a-f]{12})\.(parquet|writing)")
+_IN_ARCHIVE = re.compile(rf"/{ARCHIVE}/\w+/day=[^/]+/part-")
 _PATTERN = f"part-{'[0-9a-f]' * 12}.parquet"
 """The same for the functions of DuckDB."""
 HINT = "Move it away, or put the file of a backup in its place, and start the recorder again"
@@ -99,6 +101,16 @@ def _unreadable(cursor: duckdb.DuckDBPyConnection, path: Path) -> str | None:
 def literal_pattern(path: Path) -> str:
     """Return a path as a pattern of DuckDB that only it matches."""
     return re.sub(r"([*?\[])", r"[\1]", str(path.absolute()))
+
+
+def archive_problem(error: Exception) -> str | None:
+    """Return what is wrong with a file of the archive; None if an error has another reason."""
+    text = _first_line(error)
+    if text.startswith(("The archived file ", "The archive of ")):
+        return f"{text}."
+    if _IN_ARCHIVE.search(text):  # it was damaged after the views were made
+        return f"A file of the archive cannot be read: {text}. {HINT}."
+    return None
 
 
 def _first_line(error: Exception) -> str:

@@ -12,7 +12,14 @@ from typing import Any
 import duckdb
 import psutil
 
-from playhead.errors import QueryError, QueryLimitError, QueryMemoryError, StoreError
+from playhead.errors import (
+    ArchivedFileError,
+    QueryError,
+    QueryLimitError,
+    QueryMemoryError,
+    StoreError,
+)
+from playhead.store.archive_files import archive_problem
 
 __all__ = ["DEFAULT_LIMITS", "Limits", "Reading", "make_room"]
 
@@ -320,4 +327,6 @@ def _query_error(error: Exception) -> QueryError | StoreError:
         return QueryMemoryError("The memory for queries is used up", _LESS)
     if isinstance(error, (duckdb.FatalException, duckdb.ConnectionException)):
         return StoreError(f"The store has failed: {error}", "Try again in a moment.")
+    if (problem := archive_problem(error)) is not None:
+        return ArchivedFileError(problem)
     return QueryError(str(error))
