@@ -12,7 +12,7 @@ from playhead.restate.handlers import Handler
 from playhead_tui.actions.copy import as_json, curl
 from playhead_tui.app import PlayheadApp
 from playhead_tui.dialogs.dialog import Menu, Prompt
-from playhead_tui.drawing.glyphs import UNICODE
+from playhead_tui.drawing.glyphs import ASCII, UNICODE
 from playhead_tui.key_table import key_rows
 from playhead_tui.screens.agent_calls import AgentCallsScreen
 from playhead_tui.screens.agents import AgentsScreen
@@ -230,6 +230,8 @@ async def test_help_lists_every_key_of_the_documentation(stage, source) -> None:
         assert text.index("Next sort column") < text.index("Statuses") < text.index("Everywhere")
         for glyph in (*UNICODE.status.values(), *UNICODE.kind.values(), *UNICODE.states.values()):
             assert f"\n{glyph} " in text
+        for glyphs in (UNICODE, ASCII):  # beside a row's kind there is room for these
+            assert not {glyphs.folded, glyphs.unfolded} & set(glyphs.kind.values())
         await s.press("escape")
         assert len(s.app.screen_stack) == 1
 
@@ -272,7 +274,9 @@ def test_documented_keys_exist() -> None:
 async def test_the_palette_offers_the_keys(stage, source) -> None:
     async with stage(source) as s:
         await at(s, "inv_1aWeather")
-        commands = {command.title for command in s.app.get_system_commands(s.app.screen)}
+        titles = [command.title for command in s.app.get_system_commands(s.app.screen)]
+        assert len(titles) == len(set(titles))
+        commands = set(titles)
         assert commands >= {"Filter", "Errors", "Hold view", "Actions", "Theme", "Quit"}
         for key in ("colon", "ctrl+p"):
             await s.press(key)

@@ -252,8 +252,8 @@ async def test_missing_sources_are_shown_and_more_than_three_are_counted(stage) 
     ("width", "headings"),
     [
         (30, ["STATUS", "TARGET"]),
-        (40, ["STATUS", "TARGET", "AGE↓"]),
-        (60, ["STATUS", "TARGET", "AGE↓", "DURATION", "ATTEMPTS"]),
+        (40, ["STATUS", "TARGET", "AGE↑"]),
+        (60, ["STATUS", "TARGET", "AGE↑", "DURATION", "ATTEMPTS"]),
     ],
 )
 async def test_a_narrow_list_leaves_columns_out_and_cuts_no_figure(

@@ -432,9 +432,15 @@ class PlayheadApp(App[None]):
         yield SystemCommand("Theme", "Choose a theme", self.action_change_theme)
         yield SystemCommand("Help", "Show the keys of every screen", self.action_show_keys)
         yield SystemCommand("Quit", "Quit Playhead", self.action_quit)
+        offered: set[str] = set()
         for binding in screen.active_bindings.values():
             label = binding.binding.description
             opens = binding.node is self and binding.binding.action in OPENING
-            if (binding.node is screen or opens) and label and binding.enabled:
+            if (
+                (binding.node is screen or opens)
+                and label not in ("", *offered)
+                and binding.enabled
+            ):
+                offered.add(label)  # a command that has several keys is one
                 action = partial(screen.run_action, binding.binding.action)
                 yield SystemCommand(label, f"Key {self.get_key_display(binding.binding)}", action)

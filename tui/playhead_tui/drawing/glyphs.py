@@ -73,7 +73,7 @@ UNICODE = Glyphs(
         "killed": "†", "cancelled": "⊘", "gone": "∅", "unknown": "?",
     },
     kind={
-        "input": "→", "output": "←", "run": "▸", "llm": "◆", "tool": "⚒", "state": "≡",
+        "input": "→", "output": "←", "run": "◇", "llm": "◆", "tool": "⚒", "state": "≡",
         "sleep": "◷", "call": "↳", "send": "⇢", "awakeable": "?", "promise": "?",
         "signal": "⚑", "attach": "↳", "cancel": "⊘", "other": "·",
     },
@@ -97,7 +97,7 @@ ASCII = Glyphs(
         "killed": "X", "cancelled": "/", "gone": "0", "unknown": "?",
     },
     kind={
-        "input": ">", "output": "<", "run": "-", "llm": "*", "tool": "%", "state": "=",
+        "input": ">", "output": "<", "run": "o", "llm": "*", "tool": "%", "state": "=",
         "sleep": "@", "call": "\\", "send": "/", "awakeable": "?", "promise": "?",
         "signal": "!", "attach": "\\", "cancel": "x", "other": ".",
     },

@@ -205,7 +205,9 @@ class InvocationList(RowsView[Invocation]):
             yield Segment(_gap(name, place))
             text, style = COLUMNS[name].heading, palette.dim
             if order.sort == name:
-                text += self.glyphs.ascending if order.ascending else self.glyphs.descending
+                # The newest have the smallest ages.
+                ascending = order.ascending != (name == "age")
+                text += self.glyphs.ascending if ascending else self.glyphs.descending
                 style = palette.strong
             yield Segment(fit(text, cells, right=COLUMNS[name].figure), style)
 
