@@ -200,11 +200,11 @@ async def test_queries_wait_for_what_is_acknowledged(
 async def test_queries_do_not_wait_for_a_busy_recorder(recorder: Recorder) -> None:
     ingest = recorder.ingest
     assert not ingest.busy
-    now = ingest._clock()
+    now = ingest._commits._clock()
     for second in range(10):
-        ingest._load.add(now - 10 + second, now - 9.5 + second)
+        ingest._commits.load.add(now - 10 + second, now - 9.5 + second)
     assert ingest.busy
-    assert ingest._load.share(now + 60) < 0.01
+    assert ingest._commits.load.share(now + 60) < 0.01
 
 
 async def test_metrics_agree_with_health(recorder: Recorder) -> None:

@@ -78,7 +78,7 @@ async def test_a_request_that_always_breaks_the_database_is_set_aside(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write = Committer._write
-    monkeypatch.setattr("playhead.record.ingest.RETRY_SECONDS", 0.01)
+    monkeypatch.setattr("playhead.record.span_commits.RETRY_SECONDS", 0.01)
 
     def crash(self: Committer, decoded: ArrowTable, **holds: bool) -> Any:
         if "span 6" in decoded.column("name").to_pylist():
@@ -175,8 +175,8 @@ async def test_requests_decoded_ahead_of_a_failed_commit_are_committed_in_order(
             raise OSError("the disk is slow")
         return write(self, decoded, **holds)
 
-    monkeypatch.setattr("playhead.record.ingest.RETRY_SECONDS", 0.01)
-    monkeypatch.setattr("playhead.record.ingest.COMMIT_WEIGHT", 1)
+    monkeypatch.setattr("playhead.record.span_commits.RETRY_SECONDS", 0.01)
+    monkeypatch.setattr("playhead.record.span_commits.COMMIT_WEIGHT", 1)
     monkeypatch.setattr(Committer, "_write", fail_twice)
     await logged(settings, [request(n, seed=n).SerializeToString() for n in (1, 2, 3, 4)])
     async with open_recorder(settings, FREE) as recorder:
@@ -197,7 +197,7 @@ async def test_queries_do_not_wait_for_commits_that_fail(
         return write(self, decoded, **holds)
 
     loop = asyncio.get_running_loop()
-    monkeypatch.setattr("playhead.record.ingest.RETRY_SECONDS", 0.05)
+    monkeypatch.setattr("playhead.record.span_commits.RETRY_SECONDS", 0.05)
     monkeypatch.setattr("playhead.record.ingest.SETTLE_SECONDS", 600.0)
     monkeypatch.setattr(Committer, "_write", fail)
     body = request(3).SerializeToString()
@@ -209,7 +209,7 @@ async def test_queries_do_not_wait_for_commits_that_fail(
     patient = asyncio.create_task(ingest.settled(60))
     fixed.set()
     assert await patient
-    assert not ingest._is_failing
+    assert not ingest._commits.is_failing
 
 
 async def test_queries_do_not_wait_for_invocations_that_cannot_be_inherited(
@@ -218,14 +218,14 @@ async def test_queries_do_not_wait_for_invocations_that_cannot_be_inherited(
     def fail(self: Committer, traces: Any) -> Any:
         raise duckdb.OutOfMemoryException("failed to allocate data")
 
-    monkeypatch.setattr("playhead.record.ingest.RETRY_SECONDS", 0.05)
+    monkeypatch.setattr("playhead.record.span_commits.RETRY_SECONDS", 0.05)
     monkeypatch.setattr("playhead.record.ingest.SETTLE_SECONDS", 600.0)
     inherit = Committer.inherit
     monkeypatch.setattr(Committer, "inherit", fail)
     ingest = recorder.ingest
     body = request(3).SerializeToString()
     await ingest.submit(len(body), lambda: inspect_protobuf(body))
-    ingest._changed_traces.add("t" * 32)
+    ingest._commits._changed_traces.add("t" * 32)
     assert not await ingest.settled()
     monkeypatch.setattr(Committer, "inherit", inherit)
     assert await ingest.settled(60)
@@ -234,14 +234,14 @@ async def test_queries_do_not_wait_for_invocations_that_cannot_be_inherited(
 async def test_commits_wait_for_queries_but_not_for_long_ones(
     recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("playhead.record.ingest.YIELD_SECONDS", 600.0)
+    monkeypatch.setattr("playhead.record.readers.YIELD_SECONDS", 600.0)
     ingest = recorder.ingest
     body = request(3).SerializeToString()
     with ingest.reading():
         await ingest.submit(len(body), lambda: inspect_protobuf(body))
         assert not await ingest.settled(0.5)
     assert await ingest.settled(60)
-    monkeypatch.setattr("playhead.record.ingest.YIELD_SECONDS", 0.0)
+    monkeypatch.setattr("playhead.record.readers.YIELD_SECONDS", 0.0)
     body = request(3, seed=2).SerializeToString()
     with ingest.reading():
         await ingest.submit(len(body), lambda: inspect_protobuf(body))
@@ -292,7 +292,7 @@ def _fill(store: Store, count: int) -> None:
 async def test_full_row_groups_are_checkpointed_while_requests_arrive(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("playhead.record.ingest.IDLE_SECONDS", 600.0)
+    monkeypatch.setattr("playhead.record.span_commits.IDLE_SECONDS", 600.0)
     store = Store(tmp_path / "other")
     for _ in range(2):  # more rows in one transaction would be compressed at once
         _fill(store, FULL_GROUP // 2 - 1)
@@ -329,9 +329,9 @@ def test_a_checkpoint_writes_full_row_groups_once(settings: Settings) -> None:
 async def test_row_groups_that_are_not_full_are_merged_at_intervals(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, seconds: float, groups: list[int]
 ) -> None:
-    monkeypatch.setattr("playhead.record.ingest.IDLE_SECONDS", 0.05)
-    monkeypatch.setattr("playhead.record.ingest.LEAST_CHECKPOINT_BYTES", 1)
-    monkeypatch.setattr("playhead.record.ingest.MERGE_SECONDS", seconds)
+    monkeypatch.setattr("playhead.record.span_commits.IDLE_SECONDS", 0.05)
+    monkeypatch.setattr("playhead.record.checkpoints.LEAST_CHECKPOINT_BYTES", 1)
+    monkeypatch.setattr("playhead.record.checkpoints.MERGE_SECONDS", seconds)
     store = Store(settings.store)
     for _ in range(2):
         _fill(store, 10)

@@ -17,6 +17,7 @@ from playhead.record.committer import Committer
 from playhead.record.ingest import Ingest
 from playhead.record.otlp import inspect_protobuf
 from playhead.record.request_log import LogEntry
+from playhead.record.span_commits import SpanCommits
 from playhead.settings import Settings
 from playhead.store.arrow import ArrowTable
 from playhead.store.database import Store
@@ -96,9 +97,9 @@ async def running(
     steps: Steps | None = None,
     **options: Any,
 ) -> AsyncGenerator[Ingest]:
-    monkeypatch.setattr("playhead.record.ingest.COMMIT_WEIGHT", 1)
-    monkeypatch.setattr("playhead.record.ingest.RETRY_SECONDS", 0.01)
-    monkeypatch.setattr("playhead.record.ingest.HOLD_SECONDS", 600.0)
+    monkeypatch.setattr("playhead.record.span_commits.COMMIT_WEIGHT", 1)
+    monkeypatch.setattr("playhead.record.span_commits.RETRY_SECONDS", 0.01)
+    monkeypatch.setattr("playhead.record.span_commits.HOLD_SECONDS", 600.0)
     ingest = Ingest(store, **options)
     await submit(ingest, requests)
     task = asyncio.create_task(ingest.run())
@@ -264,7 +265,7 @@ async def test_the_store_can_be_closed_when_the_committer_fails_for_good(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     steps = Steps(monkeypatch)
-    monkeypatch.setattr(Ingest, "_settle", lambda _: 1 / 0)
+    monkeypatch.setattr(SpanCommits, "_settle", lambda _: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         async with running(store, monkeypatch):
             steps.free()
@@ -283,7 +284,7 @@ async def test_a_held_row_group_is_not_written_twice(
         return checkpoint(committer, **options)
 
     monkeypatch.setattr(Committer, "checkpoint", look)
-    monkeypatch.setattr("playhead.record.ingest.HOLD_SECONDS", 600.0)
+    monkeypatch.setattr("playhead.record.span_commits.HOLD_SECONDS", 600.0)
     ingest = Ingest(store)
     await submit(ingest, [FULL_GROUP // 8] * 9, padding=100)
     task = asyncio.create_task(ingest.run())

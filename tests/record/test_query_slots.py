@@ -16,7 +16,7 @@ import pytest
 from playhead.errors import QueryMemoryError, StoreError
 from playhead.local import ManagedProcess
 from playhead.record import ingest as ingest_module
-from playhead.record import query_slots
+from playhead.record import query_slots, readers
 from playhead.record.endpoint import CLIENT_HEADER, read_endpoint, read_token
 from playhead.record.otlp import inspect_protobuf
 from playhead.record.process import start_recorder
@@ -181,10 +181,10 @@ async def test_queries_wait_less_for_commits_while_slow_ones_run(
 ) -> None:
     """Whether they are slow before a query starts to wait, or only afterwards."""
     monkeypatch.setattr(ingest_module, "SETTLE_SECONDS", 600.0)
-    monkeypatch.setattr(ingest_module, "YIELD_SECONDS", 600.0)
+    monkeypatch.setattr(readers, "YIELD_SECONDS", 600.0)
     monkeypatch.setattr(query_slots, "SLOW_SECONDS", 0.0 if is_before else 3.0)
     slow = asyncio.create_task(rows(settings, "slow", ENDLESS))
-    await until_async(lambda: recorder.ingest._readers)
+    await until_async(lambda: recorder.ingest._readers.running)
     body = request(3).SerializeToString()
     await recorder.ingest.submit(len(body), lambda: inspect_protobuf(body))
     async with api(settings, "quick") as client, asyncio.timeout(25):  # the endless one takes 30 s

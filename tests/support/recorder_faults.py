@@ -39,9 +39,9 @@ span_writer._insert = lambda *_: threading.Event().wait()
 """
 """Spans are acknowledged, but never committed."""
 NO_COMMITS = """
-from playhead.record.ingest import Ingest
+from playhead.record.span_commits import SpanCommits
 from playhead.store.span_writer import SpanWriter
-Ingest._may_hold = lambda self, *_: not self._stopping
+SpanCommits._may_hold = lambda self, *_: not self._stopping
 SpanWriter.commit = lambda *_: threading.Event().wait()
 """
 """Spans are inserted in a transaction that stays open."""
