@@ -60,12 +60,17 @@ def _summary(answers: int, tokens: Tokens) -> str:
 
 
 def _shown(run: ScenarioRun) -> list[Invocation]:
-    """Return the invocations of this run as Playhead lists them."""
+    """Return the invocations of this run as Playhead lists them.
+
+    The server's clock can be some milliseconds behind, so that the last request, which is sent when
+    the run ends, seems to have been sent before.
+    """
     with Client(settings=run.stack.settings) as client:
         since = datetime.fromtimestamp(run.started_at, UTC)
         page = client.invocations(limit=MAX_ROWS, since=since)
     return [
         row
         for row in page.rows
-        if run.ended_at is None or row.created_at.timestamp() < run.ended_at
+        if row.id != run.marker
+        and (run.ended_at is None or row.created_at.timestamp() < run.ended_at)
     ]
