@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import re
 import weakref
 from dataclasses import replace
 from typing import Any
@@ -85,7 +86,9 @@ async def test_a_result_that_was_too_large_is_read_in_a_tab_of_its_own(stage) ->
         await s.press("right_square_bracket")
         await s.until(lambda: "payload 2" in inspector.text)
         await s.press("right_square_bracket")
-        await s.until(lambda: "..entry 2" in inspector.text)
+        await s.until(lambda: "Journal entry #2" in inspector.text)
+        assert inspector.text.count("0a 05 65 6e 74 72 79 20  ..entry ") == 2
+        assert re.findall(r"000008  (3\d) +(\d)", inspector.text) == [("31", "1"), ("32", "2")]
 
 
 class Content(dict[str, Any]):

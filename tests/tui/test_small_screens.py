@@ -76,6 +76,7 @@ def test_chips_fit_and_cut_texts_say_so(width: int) -> None:
     assert all(text == chip or text.endswith("…") for text, chip in zip(texts, chips, strict=False))
     assert shown == "" or tail == shown or tail.startswith(f"{shown}, ")
     assert fitted(chips, tail, 200) == (chips, tail)
+    assert fitted([f"/ {'denver ' * 10}"], tail, 200)[0] == [f"/ {'denver ' * 10}".strip()]
 
 
 @pytest.mark.parametrize("size", [(40, 10), (20, 5)])

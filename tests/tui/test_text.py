@@ -79,6 +79,14 @@ def test_a_cut_of_a_megabyte_is_marked(value: object) -> None:
     assert "not shown" in lines[-1].text
 
 
+def test_a_dump_of_bytes_fits_beside_a_timeline() -> None:
+    lines = [line.text for line in value_lines(bytes(range(60, 70)))]
+    assert lines == [
+        "000000  3c 3d 3e 3f 40 41 42 43  <=>?@ABC",
+        "000008  44 45                    DE",
+    ]
+
+
 def test_values_outside_json_are_shown_as_text() -> None:
     loop: list[object] = []
     loop.append(loop)

@@ -14,6 +14,8 @@ __all__ = ["LIMIT", "Line", "StyleName", "heading", "pair", "text_lines", "value
 
 LIMIT = 200_000
 """Maximum characters shown of a value."""
+DUMPED = 8
+"""Bytes on one line of a dump, which fits beside a timeline of 120 columns."""
 
 StyleName = Literal["text", "strong", "dim", "accent", "good", "bad", "warn", "wait", "llm", "tool"]
 
@@ -98,10 +100,10 @@ def _serializable(value: Any) -> Any:
 
 def _bytes_lines(value: bytes, indent: int, limit: int) -> Iterator[Line]:
     shown = value[: limit // 8]
-    for start in range(0, len(shown), 16):
-        row = shown[start : start + 16]
+    for start in range(0, len(shown), DUMPED):
+        row = shown[start : start + DUMPED]
         text = "".join(chr(octet) if 32 <= octet < 127 else "." for octet in row)
-        yield Line(f"{start:06x}  {row.hex(' '):<47}  {text}", "dim", indent)
+        yield Line(f"{start:06x}  {row.hex(' '):<{3 * DUMPED - 1}}  {text}", "dim", indent)
     if len(value) > len(shown):
         yield _cut(len(value) - len(shown))
 

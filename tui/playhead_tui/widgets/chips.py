@@ -16,7 +16,7 @@ from playhead_tui.widgets.title_line import whole_parts
 __all__ = ["Chips", "fitted"]
 
 WIDEST = 60
-"""Cells of a chip."""
+"""Cells of a chip at most, unless it leaves a third of the line to the others."""
 LEAST = 12
 """Cells that the text of a chip keeps while it gives way to the others."""
 
@@ -78,7 +78,8 @@ def fitted(
     The longest chip gives way first, then the parts of the tail, then the last chips. Cut texts end
     in an ellipsis; figures in the tail are whole or left out.
     """
-    texts = [fit(clip(text, WIDEST * 2), min(WIDEST, cell_len(clip(text, WIDEST * 2))),
+    widest = max(WIDEST, width * 2 // 3)
+    texts = [fit(clip(text, widest * 2), min(widest, cell_len(clip(text, widest * 2))),
                  ellipsis=ellipsis) for text in chips]  # fmt: skip
 
     def over() -> int:
