@@ -168,7 +168,7 @@ def test_the_thread_that_reads_sleeps_while_no_key_is_pressed(
             rounds.append(os.read(keys, 1) if there else b"")
 
     for number in (1, 2):  # again after the terminal was given to another program
-        thread = threading.Thread(target=read)
+        thread = threading.Thread(target=read, daemon=True)
         thread.start()
         for _ in range(2):
             os.write(press, b"j")
