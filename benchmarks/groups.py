@@ -1,6 +1,6 @@
 """Compare searches, groups of failures and figures of agents with one scan of a typed column.
 
-    python -m benchmarks.groups [--invocations 100000]
+    python -m benchmarks.groups [--invocations 100000] [--no-search]
 
 Writes invocations into a store: two LLM calls each, in durable steps that have spans and journal
 entries, and a failure in every twentieth. Prints the shortest of three times of each query, its
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import math
 import sys
 import tempfile
 import threading
@@ -19,7 +20,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
-from playhead.model import CallChoice, CallOrder
+from playhead.errors import QueryLimitError
+from playhead.model import CallChoice, CallOrder, GroupKey
 from playhead.reader.reader import Reader
 from playhead.record.text_indexer import IndexerPace, TextIndexer
 from playhead.store.call_table import rebuild_calls
@@ -169,7 +171,11 @@ async def measure(what: str, query: Callable[[], Awaitable[Any]], floor: float =
     used: list[float] = []
     for _ in range(ROUNDS):
         begun, cpu = time.perf_counter(), time.process_time()
-        await query()
+        try:
+            await query()
+        except QueryLimitError as error:
+            print(f"{what:<28} {error.title}", flush=True)
+            return math.inf
         times.append(time.perf_counter() - begun)
         used.append(time.process_time() - cpu)
     ratio = f"{min(times) / floor:8.1f} x" if floor else ""
@@ -195,26 +201,20 @@ async def index(store: Store) -> TextIndexer:
     return indexer
 
 
-async def run(store: Store) -> None:
-    """Measure the queries."""
+async def run(store: Store, *, search: bool) -> None:
+    """Measure the queries; `search`: also those of the list, with and without the text index."""
     client: Any = OpenStore(store)
     reader = Reader(None, client)
     floor = await measure("floor: calls by model", lambda: client.rows(FLOOR))
-    for text in TEXTS:
-        await measure(
-            f"{text} (scan)", lambda text=text: reader.invocations(filter=text, limit=100), floor
-        )
-    client = OpenStore(store, await index(store))
-    reader = Reader(None, client)
-    floor = await measure("floor: calls by model", lambda: client.rows(FLOOR))
-    await measure("list, newest 100", lambda: reader.invocations(limit=100), floor)
-    for text in FILTERS:
-        await measure(text, lambda text=text: reader.invocations(filter=text, limit=100), floor)
+    if search:
+        reader, floor = await searches(store, floor)
     await measure("failures, from all rows", reader.failures, floor)
     await measure("agents, from all rows", reader.agents, floor)
     derive(store)
     await measure("failures", reader.failures, floor)
     await measure("agents", reader.agents, floor)
+    for by in get_args(GroupKey):
+        await measure(f"groups by {by}", lambda by=by: reader.groups(by), floor)
     one = CallChoice("model", "agent3", "gpt-4o-mini")
     for order in get_args(CallOrder):
         await measure(f"calls, {order}", lambda order=order: reader.agent_calls(order=order), floor)
@@ -225,10 +225,31 @@ async def run(store: Store) -> None:
         )
 
 
+async def searches(store: Store, floor: float) -> tuple[Reader, float]:
+    """Measure the list and its filters; return a reader with the text index, and the floor."""
+    client: Any = OpenStore(store)
+    reader = Reader(None, client)
+    for text in TEXTS:
+        await measure(
+            f"{text} (scan)", lambda text=text: reader.invocations(filter=text, limit=100), floor
+        )
+    client = OpenStore(store, await index(store))
+    reader = Reader(None, client)
+    floor = await measure("floor: calls by model", lambda: client.rows(FLOOR))
+    await measure("list, newest 100", lambda: reader.invocations(limit=100), floor)
+    for text in FILTERS:
+        await measure(text, lambda text=text: reader.invocations(filter=text, limit=100), floor)
+    return reader, floor
+
+
 def main() -> int:
     """Fill a store and measure."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--invocations", type=int, default=100_000)
+    parser.add_argument(
+        "--no-search", dest="search", action="store_false",
+        help="without the list and its text index, which takes most of the time",
+    )  # fmt: skip
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder))
@@ -236,7 +257,7 @@ def main() -> int:
             begun = time.perf_counter()
             fill(store, arguments.invocations)
             print(f"{arguments.invocations} invocations in {time.perf_counter() - begun:.0f} s")
-            asyncio.run(run(store))
+            asyncio.run(run(store, search=arguments.search))
         finally:
             store.close()
     return 0

@@ -14,6 +14,7 @@ __all__ = [
     "as_list",
     "as_text",
     "decode_value",
+    "json_or_text",
     "readable",
     "to_json_line",
     "utc_text",
@@ -72,6 +73,11 @@ def decode_value(data: bytes) -> Any:
         text = data.decode()
     except UnicodeDecodeError:
         return data
+    return json_or_text(text)
+
+
+def json_or_text(text: str) -> Any:
+    """Decode a text as JSON, else return it."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):

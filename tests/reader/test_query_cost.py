@@ -9,10 +9,12 @@ from typing import Any
 import httpx
 import pytest
 from playhead.local import RestateServer
+from playhead.reader import invocation_reader
 from playhead.reader.invocation.payloads import MAX_BYTES
 from playhead.reader.listing import live
 from playhead.reader.reader import Reader
 from playhead.restate.client import RestateClient
+from playhead.values import json_or_text
 
 from waiting import until_async  # isort: skip
 
@@ -93,6 +95,19 @@ async def test_opening_one_reads_its_payloads_once(
     await reader.close()
 
 
+class Bytes(bytes):
+    """Bytes that are counted while they are in memory."""
+
+    number = 0
+
+    def __new__(cls, data: bytes) -> Bytes:
+        cls.number += 1
+        return super().__new__(cls, data)
+
+    def __del__(self) -> None:
+        type(self).number -= 1
+
+
 async def test_large_payloads_are_read_on_request(
     handlers: Any, reader: Reader, wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -110,6 +125,21 @@ async def test_large_payloads_are_read_on_request(
     assert unread.output is None
     assert unread.notification_index is not None
     assert await reader.payload(id_, unread.notification_index) == "x" * size
+    read_payloads = live.LiveInvocations.payloads
+    held: list[int] = []
+
+    async def counted(*arguments: Any) -> dict[int, bytes]:
+        return {i: Bytes(raw) for i, raw in (await read_payloads(*arguments)).items()}
+
+    def note(text: str) -> Any:
+        held.append(Bytes.number)
+        return json_or_text(text)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(live.LiveInvocations, "payloads", counted)
+        patch.setattr(invocation_reader, "json_or_text", note)
+        assert await reader.payload(id_, unread.notification_index) == "x" * size
+    assert held == [0], "the value can be several times as large as its bytes"
     raw = await reader.raw_entry(id_, unread.notification_index)
     # A larger one is read in another format, which takes less memory.
     monkeypatch.setattr(live, "HEX_BYTES", size)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import weakref
 
 import pytest
 from playhead.formatting import count, duration, size
@@ -85,6 +87,23 @@ def test_a_dump_of_bytes_fits_beside_a_timeline() -> None:
         "000000  3c 3d 3e 3f 40 41 42 43  <=>?@ABC",
         "000008  44 45                    DE",
     ]
+
+
+class Texts(list[str]):
+    """A list that can be observed until it is gone."""
+
+
+def test_a_value_of_which_a_part_is_shown_is_freed_at_once() -> None:
+    value = Texts(["x" * 1000] * 1000)
+    seen = weakref.ref(value)
+    gc.disable()
+    try:
+        lines = list(value_lines(value))
+        del value
+        assert seen() is None
+    finally:
+        gc.enable()
+    assert "not shown" in lines[-1].text
 
 
 def test_values_outside_json_are_shown_as_text() -> None:

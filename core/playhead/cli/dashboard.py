@@ -6,11 +6,15 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from playhead import heap
 from playhead.cli.errors import CliError, Exit
 from playhead.saved_views import SavedView, kept_file
 from playhead.settings import Settings
 
 __all__ = ["open_dashboard"]
+
+LARGE_BYTES = 1024 * 1024
+"""Size of a block, such as a large payload, that returns to the system as soon as it is freed."""
 
 
 def open_dashboard(
@@ -61,6 +65,7 @@ def open_dashboard(
         view=view,
         keep_in=keep_in or kept_file(),
     )
+    heap.return_large_blocks(LARGE_BYTES)
     app.run()
     if app.ended_by is not None:
         sys.exit(128 + app.ended_by)

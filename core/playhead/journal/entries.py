@@ -13,11 +13,12 @@ from playhead.restate.protocol import (
     parse_entry,
 )
 from playhead.restate.rows import JournalRow
-from playhead.values import as_dict, decode_value
+from playhead.values import as_dict, json_or_text
 
 __all__ = [
     "Payload",
     "completion_id",
+    "content_of",
     "has_payload",
     "is_awakeable",
     "is_cancel",
@@ -83,10 +84,19 @@ def is_cancel(index: int | str | None) -> bool:
 
 def payload_of(row: JournalRow, raw: bytes) -> Payload:
     """Decode the payload of an entry; bytes that are not such an entry are returned unchanged."""
+    return _decoded(content_of(row, raw))
+
+
+def content_of(row: JournalRow, raw: bytes) -> Payload | str:
+    """Return the payload of an entry, or the text that `json_or_text` decodes to it.
+
+    The value of a large payload is several times as large: nobody else should hold the bytes then.
+    """
     try:
-        return _payload(parse_entry(row.entry_type, raw))
+        content = _content(parse_entry(row.entry_type, raw))
     except (ProtocolError, UnicodeDecodeError):
         return Payload(value=raw)
+    return _text(content)
 
 
 def payload_bytes(row: JournalRow, raw: bytes) -> bytes | None:
@@ -106,12 +116,29 @@ def payload_bytes(row: JournalRow, raw: bytes) -> bytes | None:
 def run_result(raw: bytes) -> Any:
     """Return the decoded result in a "Notification: Run"; None for failures and other bytes."""
     try:
-        return _payload(parse_entry("Notification: Run", raw)).value
+        return _decoded(_text(_content(parse_entry("Notification: Run", raw)))).value
     except (ProtocolError, UnicodeDecodeError):
         return None
 
 
-def _payload(message: Any) -> Payload:
+def _decoded(content: Payload | str) -> Payload:
+    return content if isinstance(content, Payload) else Payload(json_or_text(content))
+
+
+def _text(content: Payload | bytes) -> Payload | str:
+    """Return bytes as text; as they are if they are none."""
+    if isinstance(content, Payload):
+        return content
+    if not content:
+        return Payload()
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        return Payload(content)
+
+
+def _content(message: Any) -> Payload | bytes:
+    """Return the payload in a message, or the bytes that are still to be decoded."""
     fields: Mapping[str, Any] = {f.name: value for f, value in message.ListFields()}
     for name in ("failure", "completion_failure"):
         if name in fields:
@@ -122,7 +149,7 @@ def _payload(message: Any) -> Payload:
             held = fields[name]
             if hasattr(held, "keys"):
                 return Payload([key.decode(errors="replace") for key in held.keys])
-            return Payload(decode_value(held.content))
+            return bytes(held.content)
     if "parameter" in fields:
-        return Payload(decode_value(fields["parameter"]))
+        return bytes(fields["parameter"])
     return Payload(fields.get("invocation_id"))

@@ -31,7 +31,7 @@ from playhead.reader.listing.stored_spans import OUTLINE_BYTES
 from playhead.reader.sources import NO_SERVER, Sources, try_read
 from playhead.record.shared_requests import together
 from playhead.restate.rows import EventRow, JournalRow
-from playhead.values import decode_value
+from playhead.values import decode_value, json_or_text
 
 __all__ = ["InvocationReader"]
 
@@ -221,8 +221,11 @@ class InvocationReader:
         row = next((row for row in journal if row.index == index), None)
         if row is None or row.version < 2:
             return raw
-        content = entries.payload_of(row, raw)
-        return {"failure": content.failure} if content.failure else content.value
+        content = entries.content_of(row, raw)
+        del found, raw
+        if isinstance(content, entries.Payload):
+            return {"failure": content.failure} if content.failure else content.value
+        return json_or_text(content)
 
     async def payload_bytes(self, invocation_id: str, index: int) -> bytes | None:
         """Return the payload of one journal entry; see `Reader.payload_bytes`."""

@@ -8,16 +8,11 @@ returned by `release_freed_memory` when a group of commits has ended.
 
 from __future__ import annotations
 
-import ctypes
-
+from playhead import heap
 from playhead.store.arrow import pa
 
 __all__ = ["release_freed_memory", "return_freed_memory"]
 
-# From glibc's malloc.h.
-_TRIM_THRESHOLD = -1
-_MMAP_THRESHOLD = -3
-_ARENA_MAX = -8
 LARGE_BYTES = 32 * 1024 * 1024
 """Size from which memory is returned as soon as it is freed; glibc accepts no larger one."""
 SPARE_BYTES = 8 * 1024 * 1024
@@ -27,15 +22,9 @@ SPARE_BYTES = 8 * 1024 * 1024
 def return_freed_memory() -> None:
     """Let the memory of freed objects return to the system soon, as far as the platform can."""
     pa.set_memory_pool(pa.system_memory_pool())
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # other C libraries have none
-    if mallopt is not None:
-        mallopt(_MMAP_THRESHOLD, LARGE_BYTES)
-        mallopt(_TRIM_THRESHOLD, SPARE_BYTES)
-        mallopt(_ARENA_MAX, 1)
+    heap.return_large_blocks(LARGE_BYTES, spare=SPARE_BYTES, arenas=1)
 
 
 def release_freed_memory() -> None:
     """Return the freed memory within the heap, too, as far as the platform can."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)
+    heap.trim()

@@ -66,7 +66,10 @@ def value_lines(value: Any, *, indent: int = 0, limit: int = LIMIT) -> Iterator[
 
 
 def _json_lines(value: Any, indent: int, limit: int) -> Iterator[Line]:
-    encoder = json.JSONEncoder(indent=2, ensure_ascii=False, default=_serializable)
+    # A check for cycles would keep the value until the garbage collector runs. The limit ends them.
+    encoder = json.JSONEncoder(
+        indent=2, ensure_ascii=False, default=_serializable, check_circular=False
+    )
     rest = limit
     buffer = ""
     for chunk in _chunks(encoder, value):
