@@ -156,6 +156,14 @@ def test_text_of_any_source_is_safe() -> None:
     assert formatting.pretty(b"\x00\xff") == "2 bytes: 00 ff"
 
 
+def test_tries_are_counted_by_how_they_ended() -> None:
+    ends = ("failed", "interrupted", "failed", "lost", "done")
+    tries = tuple(Try(number, end, NOW, NOW, number) for number, end in enumerate(ends, 1))
+    step = Step(1, 1, "run", "Command: Run", "Get", "done", NOW, NOW, tries=tries)
+    assert tries_line(step) == "5 tries (2 failed, 1 interrupted, 1 lost)"
+    assert tries_line(replace(step, tries=tries[-1:])) == "1 try"
+
+
 def test_the_waits_of_a_step_are_summed_without_the_one_that_lasts() -> None:
     def line(*ends: float | None) -> str:
         waits = tuple(

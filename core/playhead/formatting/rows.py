@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -248,9 +249,10 @@ def _arguments(arguments: Any) -> str:
 def tries_line(step: Step) -> str:
     """Format tries and waits: `3 tries (2 failed), 2 waits of 3.1s in all`, `≥ 2 tries`."""
     number = len(step.tries)
-    failed = sum(one.state not in ("done", "running") for one in step.tries)
+    unsuccessful = Counter(one.state for one in step.tries if one.state not in ("done", "running"))
+    states = ", ".join(f"{times} {state}" for state, times in unsuccessful.items())
     text = f"{'≥ ' if step.more_tries else ''}{number} {'try' if number == 1 else 'tries'}"
-    text += f" ({failed} failed)" if failed else ""
+    text += f" ({states})" if states else ""
     if step.waits:
         known = (seconds_between(wait.started_at, wait.ended_at) for wait in step.waits)
         ended = [seconds for seconds in known if seconds is not None]
