@@ -52,18 +52,30 @@ def hours_old(number: int) -> FakeReader:
     ])  # fmt: skip
 
 
-async def test_only_the_lines_that_changed_are_drawn(stage, drawn: list[str]) -> None:
+async def test_only_the_lines_that_changed_are_drawn(
+    stage, drawn: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     source = hours_old(100)
+    counted: list[str] = []
+    count = InvocationList._age
+
+    def age(self: InvocationList, row: Any) -> str:
+        counted.append(row.id)
+        return count(self, row)
+
+    monkeypatch.setattr(InvocationList, "_age", age)
     async with stage(source, size=(120, 20)) as s:
         screen = s.app.screen
         await s.shows("S000/run")
         await s.until(lambda: screen.totals.everything)
         await s.pilot.pause()
         drawn.clear()
+        counted.clear()
         screen.show_new()
         screen.listing.refresh_changed()
         await s.pilot.pause()
         assert not drawn, "nothing has changed"
+        assert not counted, "no time has passed"
         source.rows[4] = replace(source.rows[4], llm_calls=77, modified_at=NOW)
         await s.shows("77")
         assert set(drawn) == {"inv_004"}

@@ -75,15 +75,17 @@ class InvocationsScreen(ListViews):
         super().__init__(dashboard)
         self.held_rows: tuple[Invocation, ...] | None = None
         """The rows on screen while the view is held."""
+        self._listing = InvocationList(now=dashboard.now, glyphs=dashboard.glyphs)
+        self._header = ListHeader(glyphs=dashboard.glyphs)
 
     def compose(self) -> ComposeResult:
         """Lay out the header, the chips, the rows, the notes and the keys."""
         glyphs = self.dashboard.glyphs
-        yield ListHeader(glyphs=glyphs)
+        yield self._header
         yield ActivityLine(ascii_only=glyphs is ASCII)
         yield Chips(glyphs=glyphs)
         with Container(id="rows"):
-            yield InvocationList(now=self.dashboard.now, glyphs=glyphs)
+            yield self._listing
             yield Preview(glyphs=glyphs)
         yield Static("", id="empty", markup=False)
         yield Notes(glyphs=glyphs)
@@ -120,7 +122,7 @@ class InvocationsScreen(ListViews):
     def show_age(self) -> None:
         """Show how old the rows are."""
         self.listing.as_of = self.age.stale_since
-        self.query_one(ListHeader).show_age(self.age.text() or self._scan_age())
+        self._header.show_age(self.age.text() or self._scan_age())
 
     def _scan_age(self) -> str:
         text = self.scan_age.text()
@@ -129,7 +131,7 @@ class InvocationsScreen(ListViews):
     @property
     def listing(self) -> InvocationList:
         """The list widget."""
-        return self.query_one(InvocationList)
+        return self._listing
 
     @property
     def current(self) -> Invocation | None:
@@ -141,7 +143,7 @@ class InvocationsScreen(ListViews):
     def start_polling(self) -> None:
         """Start polling, and show the connections."""
         if self.dashboard.connection:
-            self.query_one(ListHeader).show_labels(self.dashboard.connection.labels)
+            self._header.show_labels(self.dashboard.connection.labels)
         super().start_polling()
 
     def rows_in_view(self) -> Sequence[Invocation]:
@@ -159,10 +161,9 @@ class InvocationsScreen(ListViews):
         self._show_chips()
 
     def _show_counts(self) -> None:
-        header = self.query_one(ListHeader)
         older = self.totals.recounts != self.cache.recounts
         totals = self.totals.everything
-        header.show_counts(self.cache.rows, totals, more=self.cache.more, older=older)
+        self._header.show_counts(self.cache.rows, totals, more=self.cache.more, older=older)
 
     def show(self, *, stay_at_top: bool = False) -> None:
         """Show the rows that match the query, and chips for the active filters and modes."""

@@ -73,11 +73,14 @@ class InvocationList(RowsView[Invocation]):
         self._priced = False
         self._cells: dict[str, tuple[Invocation, object, dict[str, Sequence[Segment]]]] = {}
         """Cells that do not change with the time, by id, and what they were drawn from."""
+        self._times: dict[str, tuple[tuple[Invocation, datetime, datetime | None], object]] = {}
+        """Texts that change with the time, by id, and what they were made from."""
 
     def show_rows(self, rows: Sequence[Invocation], *, stay_at_top: bool = False) -> None:
         """Show rows; the cost has a column if the price of any model is known."""
         self._priced = any(row.cost is not None and row.cost.usd for row in rows)
-        self.marked |= {row.id: row for row in rows if row.id in self.marked}
+        if self.marked:
+            self.marked |= {row.id: row for row in rows if row.id in self.marked}
         super().show_rows(rows, stay_at_top=stay_at_top)
 
     def mark_of(self, row: Invocation) -> str:
@@ -136,9 +139,18 @@ class InvocationList(RowsView[Invocation]):
         return abs((self.now() - self._at).total_seconds())
 
     def look_of(self, row: Invocation) -> object:
-        """Return the texts of a row that change with the time."""
-        running = "" if row.ended else self._duration(row, self._at)
-        return self._age(row), running
+        """Return the texts of a row that change with the time.
+
+        They are asked for when the row is shown, and when its line is drawn: at the same time.
+        """
+        known = self._times.get(row.id)
+        counted = row, self._at, self.as_of
+        if known is None or any(a is not b for a, b in zip(known[0], counted, strict=True)):
+            if len(self._times) > CELLS_KEPT:
+                self._times.clear()
+            running = "" if row.ended else self._duration(row, self._at)
+            known = self._times[row.id] = counted, (self._age(row), running)
+        return known[1]
 
     def common_look(self) -> object:
         """Return the columns, their widths and the order."""
@@ -148,6 +160,10 @@ class InvocationList(RowsView[Invocation]):
     def key_of(self, row: Invocation) -> str:
         """Return the invocation id."""
         return row.id
+
+    def keys_of(self, rows: Sequence[Invocation]) -> Iterable[str]:
+        """Return the invocation ids."""
+        return [row.id for row in rows]
 
     @property
     def columns(self) -> tuple[str, ...]:
