@@ -34,6 +34,8 @@ class Exit(IntEnum):
     """The arguments or settings are wrong."""
     UNREACHABLE = 3
     """A server, store or process that the command needs cannot be reached or started."""
+    UNREAD = 141
+    """Nobody reads standard output any more, as after `| head`: the code of SIGPIPE."""
 
 
 EXIT_CODES: Mapping[type[PlayheadError], Exit] = MappingProxyType(
