@@ -467,6 +467,18 @@ async def test_ages_of_seconds_are_in_the_order_of_the_rows(stage, newest: float
         assert ages == sorted(ages)
 
 
+async def test_ages_become_exact_with_a_row_that_needs_it(stage) -> None:
+    ended = summary("inv_1Ended", "Ended/run", "succeeded", 29.2, took=1)
+    async with stage(FakeReader([ended])) as s:
+        await s.shows("Ended/run")
+        assert " 25s " in s.text
+        listing = s.app.screen.listing
+        before = listing.look_of(ended)
+        listing.show_rows([summary("inv_1Open", "Open/run", "suspended", 27.4), ended])
+        assert listing.look_of(ended) != before
+        await s.until(lambda: " 28s " in s.text and " 30s " in s.text)
+
+
 async def test_a_row_that_only_the_store_has_is_marked_and_cannot_be_changed(stage) -> None:
     rows = [
         summary("inv_1Live", "Live/run", "succeeded", 5, took=1),

@@ -73,7 +73,7 @@ class InvocationList(RowsView[Invocation]):
         self._priced = False
         self._cells: dict[str, tuple[Invocation, object, dict[str, Sequence[Segment]]]] = {}
         """Cells that do not change with the time, by id, and what they were drawn from."""
-        self._times: dict[str, tuple[tuple[Invocation, datetime, datetime | None], object]] = {}
+        self._times: dict[str, tuple[tuple[object, ...], object]] = {}
         """Texts that change with the time, by id, and what they were made from."""
 
     def show_rows(self, rows: Sequence[Invocation], *, stay_at_top: bool = False) -> None:
@@ -144,7 +144,7 @@ class InvocationList(RowsView[Invocation]):
         They are asked for when the row is shown, and when its line is drawn: at the same time.
         """
         known = self._times.get(row.id)
-        counted = row, self._at, self.as_of
+        counted = row, self._at, self.as_of, self._steps
         if known is None or any(a is not b for a, b in zip(known[0], counted, strict=True)):
             if len(self._times) > CELLS_KEPT:
                 self._times.clear()
