@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -13,6 +14,7 @@ import pytest
 from playhead.errors import StoreError, StoreLockedError
 from playhead.store import database, query_limits
 from playhead.store.database import DATABASE, LOCK, Store, opening_hint
+from playhead.store.upkeep import perform
 
 
 def test_a_second_owner_learns_the_process_of_the_first(store: Store) -> None:
@@ -194,3 +196,57 @@ def test_a_commit_has_memory_when_queries_have_taken_theirs(
         assert limit == [("38.1 MiB",)], "as before"
     finally:
         store.close()
+
+
+KILLED = """
+import os, sys, duckdb
+connection = duckdb.connect(sys.argv[1])
+connection.execute("SET checkpoint_threshold = '1GB'")
+for number in range(3):
+    connection.execute("INSERT INTO archives VALUES (?, now(), now())", [str(number)])
+os.kill(os.getpid(), 9)
+"""
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a store whose process was killed: three rows are in its log alone."""
+    folder = tmp_path_factory.mktemp("killed")
+    Store(folder).close()
+    subprocess.run([sys.executable, "-c", KILLED, folder / DATABASE], check=False)
+    return folder
+
+
+@pytest.mark.parametrize("length", [None, 0, 1, 2, 3, 4, 5, 6, 20, 40, 90, -1])
+def test_the_log_of_a_killed_process_is_read(
+    killed: Path, tmp_path: Path, length: int | None
+) -> None:
+    """Also when only the beginning of it was written."""
+    folder = shutil.copytree(killed, tmp_path / "copy")
+    log = folder / f"{DATABASE}.wal"
+    log.write_bytes(log.read_bytes()[:length])
+    store = Store(folder)
+    [(rows,)] = store.cursor().execute("SELECT count(*) FROM archives").fetchall()
+    store.close()
+    assert store.set_aside_log is None
+    assert rows == 3 if length is None else rows < 3
+    assert not list(folder.glob("*set-aside*"))
+
+
+@pytest.mark.parametrize("garbage", [b"x", b"garbage" * 999, bytes(4096), b"d\0be\1" + bytes(99)])
+def test_what_is_no_log_is_kept_and_named(killed: Path, tmp_path: Path, garbage: bytes) -> None:
+    folder = shutil.copytree(killed, tmp_path / "copy")
+    log = folder / f"{DATABASE}.wal"
+    for number in (1, 2):
+        log.write_bytes(garbage)
+        store = Store(folder)
+        [problem] = perform(store, {"task": "verify"})["problems"]
+        with store.transaction() as connection:
+            connection.execute("INSERT INTO derived VALUES (?, 1)", [f"mine {number}"])
+        store.close()
+        kept = folder / f"{DATABASE}.wal.set-aside-{number}"
+        assert str(kept) in problem
+        assert kept.read_bytes() == garbage
+    store = Store(folder)
+    assert perform(store, {"task": "verify"})["problems"] == []
+    store.close()

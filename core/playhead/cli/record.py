@@ -219,6 +219,8 @@ async def _record(settings: Settings, options: RecorderOptions, as_json: bool) -
         endpoint = recorder.endpoint
         if exposed := exposure(recorder.store.folder):
             note(f"Warning: {exposed}")
+        if (log := recorder.store.set_aside_log) is not None:
+            note(f"Warning: the write-ahead log of the store was damaged; it is kept as {log}")
         if files := recorder.store.set_aside_files:
             note(
                 f"Warning: {whole(files)} archived {'file is' if files == 1 else 'files are'} of a"

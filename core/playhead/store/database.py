@@ -25,6 +25,7 @@ from playhead.store.migrations import migration
 from playhead.store.query_limits import are_running, make_room
 from playhead.store.stale_figures import noted_in
 from playhead.store.turn import Turn
+from playhead.store.write_ahead_log import set_garbage_aside
 
 __all__ = [
     "DATABASE",
@@ -116,6 +117,8 @@ class Store:
         """Number of spans that were deleted or archived."""
         self.set_aside_files = 0
         """Number of archived files of runs that the database does not know; they are not read."""
+        self.set_aside_log: Path | None = None
+        """What was in place of the write-ahead log and was no log, under its new name."""
         self.uncertain = 0
         """Number of commits that raised an error. Such a commit may be in the file nevertheless,
         so what a writer remembers about its tables has to be read again."""
@@ -152,6 +155,11 @@ class Store:
         if spill.exists() and not spill.is_dir():
             raise StoreError(f"{spill} is not a folder", _MOVE)
         close_file(self.path)
+        try:
+            aside = set_garbage_aside(self.path.with_name(self.path.name + ".wal"))
+        except OSError as error:
+            raise StoreError(f"{error.filename} cannot be used: {error.strerror}", _MOVE) from error
+        self.set_aside_log = aside or self.set_aside_log
         deadline = time.monotonic() + OPEN_SECONDS
         while True:
             try:

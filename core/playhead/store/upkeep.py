@@ -104,6 +104,8 @@ def _verify(store: Store) -> dict[str, Any]:
             if doubled:
                 problems.append(f"{doubled} spans are stored more than once")
         problems += _archive_problems(cursor, store.folder)
+    if store.set_aside_log is not None:
+        problems.append(f"The write-ahead log was damaged; it is kept as {store.set_aside_log}")
     return {"problems": problems}
 
 
