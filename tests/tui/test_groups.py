@@ -96,6 +96,24 @@ async def test_failures_lead_to_their_invocations(stage, reader: Reader) -> None
         await s.until(lambda: isinstance(s.app.screen, InvocationsScreen))
         await s.until(lambda: [row.id for row in s.app.screen.listing.rows] == ["inv_1a"])
         assert f"/ failure:{fingerprint}" in chips(s.app)
+        # Esc goes back to the groups, with the filter from before.
+        await s.press("escape")
+        await s.until(lambda: isinstance(s.app.screen, FailuresScreen))
+        await s.until(lambda: len(s.app.screen.listing.rows) == 2)
+        assert s.app.screen.listing.current.fingerprint == fingerprint
+        await s.press("escape")
+        assert isinstance(s.app.screen, InvocationsScreen)
+        assert s.app.screen.list_query.text == ""
+        # It only removes a filter that was typed meanwhile.
+        await s.press("F")
+        await s.until(lambda: getattr(s.app.screen.listing, "current", None) is not None)
+        await s.press("enter")
+        await s.until(lambda: isinstance(s.app.screen, InvocationsScreen))
+        await s.press("slash", *" chat", "enter")
+        await s.until(lambda: "chat" in s.app.screen.list_query.text)
+        await s.press("escape")
+        assert isinstance(s.app.screen, InvocationsScreen)
+        assert s.app.screen.list_query.text == ""
 
 
 async def test_the_filter_of_the_list_applies_to_failures(stage, reader: Reader) -> None:

@@ -285,13 +285,13 @@ class PlayheadApp(App[None]):
 
         self.push_screen(ReplayScreen(self, invocation_id, target))
 
-    def show_invocations(self, filter_: str) -> None:
+    def show_invocations(self, filter_: str, back: Callable[[], object]) -> None:
         """Close all screens but the list of invocations, and filter that."""
         listing = self.screen_stack[0]
         while self.screen is not listing:
             self.pop_screen()
         if isinstance(listing, InvocationsScreen):
-            listing.set_filter(filter_)
+            listing.show_matching(filter_, back)
 
     def action_failures(self) -> None:
         """Show groups of equal failures, of the invocations that the screen's filter selects."""
@@ -308,7 +308,7 @@ class PlayheadApp(App[None]):
     def _open_counts(self, kind: type[CountedInvocations[Any]]) -> None:
         screen = self.screen
         filter_ = screen.counted_filter if isinstance(screen, PollingScreen) else ""
-        self._open_once(kind, lambda: kind(self, filter_, self.show_invocations))
+        self._open_once(kind, lambda: kind(self, filter_))
 
     def action_objects(self) -> None:
         """Show the virtual objects and workflows."""

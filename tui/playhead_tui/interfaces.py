@@ -363,8 +363,13 @@ class Dashboard(Protocol):
         """Push the screen of one invocation, at a step if one is named."""
         ...
 
-    def show_invocations(self, filter_: str) -> None:
-        """Close all screens but the list of invocations, and filter that."""
+    def show_invocations(self, filter_: str, back: Callable[[], object]) -> None:
+        """Close all screens but the list of invocations, and filter that.
+
+        Args:
+            filter_: the filter.
+            back: opens the screen from which it was called, when the filter is removed.
+        """
         ...
 
     def open_replay(self, invocation_id: str, target: str) -> None:

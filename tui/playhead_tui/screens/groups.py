@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -250,6 +250,14 @@ class GroupScreen(PollingScreen, Generic[Group]):
         if (group := self.selected(self.listing.current)) is not None:
             self.dashboard.copy_text(as_json(group))
 
+    def show_in_list(self, filter_: str) -> None:
+        """Show the invocations that match a filter; Esc comes back from them."""
+        self.dashboard.show_invocations(filter_, lambda: self.dashboard.push_screen(self.again()))
+
+    def again(self) -> GroupScreen[Group]:
+        """Return this screen anew; the row under the cursor is kept."""
+        return type(self)(self.dashboard, self.filter)
+
     def action_back(self) -> None:
         """Undo one layer: the filter, or the screen."""
         if self.filter:
@@ -260,19 +268,6 @@ class GroupScreen(PollingScreen, Generic[Group]):
 
 class CountedInvocations(GroupScreen[Group], Generic[Group]):
     """Groups of invocations; Enter shows those of one group in the list of invocations."""
-
-    def __init__(
-        self, dashboard: Dashboard, filter_: str, show_invocations: Callable[[str], None]
-    ) -> None:
-        """Create the screen.
-
-        Args:
-            dashboard: the app.
-            filter_: only invocations that match are counted.
-            show_invocations: shows the invocations that match a filter.
-        """
-        super().__init__(dashboard, filter_)
-        self._show_invocations = show_invocations
 
     @property
     def counted_filter(self) -> str:
@@ -286,6 +281,4 @@ class CountedInvocations(GroupScreen[Group], Generic[Group]):
 
     def open_group(self, group: Group) -> None:
         """Show the invocations of the group."""
-        wanted = self.filter_of(group)
-        self.dismiss()
-        self._show_invocations(f"{wanted} {self.filter}".strip())
+        self.show_in_list(f"{self.filter_of(group)} {self.filter}".strip())

@@ -37,7 +37,6 @@ class InvocationGroupsScreen(CountedInvocations[InvocationGroup]):
         self,
         dashboard: Dashboard,
         filter_: str,
-        show_invocations: Callable[[str], None],
         *,
         by: GroupKey = "service",
         view: SavedView | None = None,
@@ -47,13 +46,16 @@ class InvocationGroupsScreen(CountedInvocations[InvocationGroup]):
         Args:
             dashboard: the app.
             filter_: only invocations that match are counted.
-            show_invocations: shows the invocations that match a filter.
             by: what the invocations of a group have in common.
             view: the view of the list, for saving.
         """
-        super().__init__(dashboard, filter_, show_invocations)
+        super().__init__(dashboard, filter_)
         self.by: GroupKey = by
         self._view = view or SavedView()
+
+    def again(self) -> InvocationGroupsScreen:
+        """Return this screen anew."""
+        return InvocationGroupsScreen(self.dashboard, self.filter, by=self.by, view=self._view)
 
     def columns(self) -> Sequence[Column[InvocationGroup]]:
         """Return the columns."""

@@ -307,9 +307,7 @@ class InvocationsScreen(ListViews):
         """Show groups of the invocations that match the filter."""
         from playhead_tui.screens.invocation_groups import InvocationGroupsScreen
 
-        groups = InvocationGroupsScreen(
-            self.dashboard, self.counted_filter, self.set_filter, by=by, view=self.view
-        )
+        groups = InvocationGroupsScreen(self.dashboard, self.counted_filter, by=by, view=self.view)
         self.dashboard.push_screen(groups)
 
     def action_sort(self) -> None:
@@ -349,7 +347,7 @@ class InvocationsScreen(ListViews):
             self.listing.clear_marks()
             self._show_chips()
         elif self.list_query.text:
-            self.set_filter("")
+            self.leave_filter()
         elif self.list_query.errors_only:
             self.action_errors()
         elif self.held_rows is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple
 
 from playhead.columns import COLUMNS, known_columns
@@ -56,6 +57,8 @@ class ListViews(ListActivity):
     """Columns that were chosen, in order; empty for the usual ones."""
     _begun: SavedView | None = None
     """View of the command line."""
+    _way_back: tuple[str, str, Callable[[], object]] | None = None
+    """The filter that another screen has set, the one before it, and how to go back there."""
 
     # For the subclass.
 
@@ -76,6 +79,22 @@ class ListViews(ListActivity):
         """The view on screen."""
         query = self.list_query
         return SavedView(query.conditions, query.sort, query.reverse, columns=self.columns)
+
+    def show_matching(self, text: str, back: Callable[[], object]) -> None:
+        """Filter by this text, for another screen; `leave_filter` then goes back there."""
+        before = self.list_query.text
+        self.set_filter(text)
+        self._way_back = self.list_query.text, before, back
+
+    def leave_filter(self) -> None:
+        """Remove the filter, or go back to the screen that has set it."""
+        way, self._way_back = self._way_back, None
+        if way is None or way[0] != self.list_query.text:
+            self.set_filter("")
+            return
+        _, before, back = way
+        self.set_filter(before)
+        back()
 
     def show_view(self, view: SavedView) -> None:
         """Show a view; one with groups opens them."""

@@ -95,7 +95,7 @@ class ObjectsScreen(NamedScreen[ObjectSummary]):
     def action_invocations(self) -> None:
         """Show the invocations of the object."""
         if (row := self.selected(self.listing.current)) is not None:
-            self.dashboard.show_invocations(_filter_of(row.service, row.key))
+            self.show_in_list(_filter_of(row.service, row.key))
 
 
 @dataclass(frozen=True)
@@ -218,7 +218,11 @@ class ObjectScreen(DetailScreen[Part]):
 
     def action_invocations(self) -> None:
         """Show the invocations of the object."""
-        self.dashboard.show_invocations(_filter_of(self.service, self.object_key))
+        self.show_in_list(_filter_of(self.service, self.object_key))
+
+    def again(self) -> ObjectScreen:
+        """Return this screen anew."""
+        return ObjectScreen(self.dashboard, self.service, self.object_key, self.cluster)
 
     def action_copy(self) -> None:
         """Copy the value."""

@@ -123,7 +123,7 @@ class ServicesScreen(DetailScreen[ServiceInfo]):
         from playhead.filters.language import quote
 
         if (row := self.selected(self.listing.current)) is not None:
-            self.dashboard.show_invocations(f"service={quote(row.name)}")
+            self.show_in_list(f"service={quote(row.name)}")
 
     def action_check(self) -> None:
         """Check which journals of the service today's code would refuse."""
