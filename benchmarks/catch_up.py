@@ -21,7 +21,7 @@ import httpx
 import psutil
 from playhead.local import ManagedProcess, RestateServer, free_port
 from playhead.record.journal_copier import BULK_IDS, JournalCopier
-from playhead.record.otlp_columns import SpanDecoder
+from playhead.record.otlp.columns import SpanDecoder
 from playhead.restate.client import RestateClient
 from playhead.restate.queries import quote
 from playhead.store.database import Store

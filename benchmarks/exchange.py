@@ -35,8 +35,8 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ScopeSpans
 from playhead.export.otlp_encoding import batches
 from playhead.export.stored_spans import SpanReader, StoredSpan
 from playhead.record.client import connect
-from playhead.record.otlp_columns import SpanDecoder
-from playhead.record.otlp_json import fill_request, parse_traces
+from playhead.record.otlp.columns import SpanDecoder
+from playhead.record.otlp.json_requests import fill_request, parse_traces
 from playhead.settings import Settings
 from playhead.store.database import Store
 from playhead.store.span_writer import SpanWriter

@@ -24,11 +24,11 @@ from playhead.errors import QueryLimitError
 from playhead.model import CallChoice, CallOrder, GroupKey
 from playhead.reader.reader import Reader
 from playhead.record.text_indexer import IndexerPace, TextIndexer
-from playhead.store.call_table import rebuild_calls
+from playhead.store.calls.call_table import rebuild_calls
 from playhead.store.database import Store
 from playhead.store.figures import begin_figures, update_figures
 from playhead.store.query import to_rows
-from playhead.store.text_index import FOLDER, Found
+from playhead.store.texts.index import FOLDER, Found
 
 ROUNDS = 3
 FLOOR = "SELECT name, count(*) AS calls FROM calls GROUP BY name"

@@ -32,7 +32,7 @@ import psutil
 from playhead.async_client import AsyncClient
 from playhead.local import ManagedProcess
 from playhead.record.endpoint import read_endpoint, read_token
-from playhead.record.otlp_columns import SpanDecoder
+from playhead.record.otlp.columns import SpanDecoder
 from playhead.record.process import start_recorder
 from playhead.record.recorder_client import RecorderAuth
 from playhead.settings import Settings

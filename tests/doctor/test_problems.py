@@ -13,7 +13,7 @@ from playhead.doctor import completeness
 from playhead.doctor.check import PROBLEMS
 from playhead.doctor.recorder import recorder
 from playhead.model import Invocation
-from playhead.record.span_delays import SpanDelays
+from playhead.record.ingest.span_delays import SpanDelays
 from playhead.settings import Settings
 
 ADMIN = "http://localhost:9070"

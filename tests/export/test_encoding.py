@@ -9,7 +9,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from playhead.export.otlp_encoding import EncodedSpan, batches, encode, encoded_span, encoded_spans
 from playhead.export.otlp_lines import otlp_json
 from playhead.export.stored_spans import spans_of
-from playhead.record.otlp_json import fill_request, parse_traces
+from playhead.record.otlp.json_requests import fill_request, parse_traces
 from playhead.store.arrow import pa
 from playhead.store.span_writer import SpanRow
 from playhead.store.tables import SPAN_COLUMNS

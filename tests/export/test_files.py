@@ -8,8 +8,8 @@ from pathlib import Path
 import duckdb
 import pytest
 from exported_rows import Run, Write, rich_rows, row
-from playhead.record.otlp import inspect_json
-from playhead.record.otlp_rows import span_rows
+from playhead.record.otlp.requests import inspect_json
+from playhead.record.otlp.rows import span_rows
 
 TRACES = ("export", "traces", "--to")
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from playhead.errors import MalformedRequestError
-from playhead.record.otlp_json import fill_request, parse_traces
-from playhead.record.otlp_json_encoding import encoded_request
+from playhead.record.otlp.json_encoding import encoded_request
+from playhead.record.otlp.json_requests import fill_request, parse_traces
 
 IDS = {"traceId": "ab" * 16, "spanId": "cd" * 8}
 TIMES = {"startTimeUnixNano": "1", "endTimeUnixNano": str(2**64 - 1)}

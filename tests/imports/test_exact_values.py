@@ -13,11 +13,11 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyVa
 from playhead.export.otlp_encoding import encode, encoded_span, encoded_spans
 from playhead.export.otlp_lines import otlp_json
 from playhead.export.stored_spans import spans_of
-from playhead.record.otlp import inspect_json
-from playhead.record.otlp_columns import SpanDecoder
-from playhead.record.otlp_json import parse_traces
-from playhead.record.otlp_json_encoding import encoded_request
-from playhead.record.otlp_rows import span_rows
+from playhead.record.otlp.columns import SpanDecoder
+from playhead.record.otlp.json_encoding import encoded_request
+from playhead.record.otlp.json_requests import parse_traces
+from playhead.record.otlp.requests import inspect_json
+from playhead.record.otlp.rows import span_rows
 from playhead.store.database import Store
 from playhead.store.span_marks import MARKS
 from playhead.store.span_writer import SpanWriter, span_table

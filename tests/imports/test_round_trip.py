@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 from exported_rows import recording, rich_rows, row
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from playhead.cli import cli
-from playhead.record.otlp import inspect_json
+from playhead.record.otlp.requests import inspect_json
 from playhead.store.database import Store
 from playhead.store.span_writer import SpanRow, SpanWriter
 

@@ -16,7 +16,7 @@ from playhead.errors import ImportFileError
 from playhead.imports import span_files
 from playhead.imports.jaeger_json import jaeger_request
 from playhead.imports.span_files import Problem, follow, read_file
-from playhead.record.otlp_json_encoding import EncodedRequest
+from playhead.record.otlp.json_encoding import EncodedRequest
 
 
 def line(name: str, **more: object) -> str:

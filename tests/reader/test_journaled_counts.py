@@ -12,9 +12,9 @@ from playhead.record.client import connect
 from playhead.replay import Recording
 from playhead.restate import protocol
 from playhead.settings import Settings
-from playhead.store.call_table import rebuild_calls
+from playhead.store.calls.call_table import rebuild_calls
+from playhead.store.calls.llm_calls import update_llm_calls
 from playhead.store.database import Store
-from playhead.store.llm_calls import update_llm_calls
 from playhead.store.span_writer import SpanWriter
 
 FOLDER = Path(__file__).parent.parent / "recordings" / "frameworks"

@@ -24,8 +24,8 @@ from playhead.restate.protocol import service_protocol_pb2 as messages
 from playhead.restate.rows import parse_time
 from playhead.store.database import Store
 from playhead.store.query import to_rows
-from playhead.store.text_documents import read_documents
-from playhead.store.text_index import FOLDER, Found, TextIndex
+from playhead.store.texts.documents import read_documents
+from playhead.store.texts.index import FOLDER, Found, TextIndex
 from recorded_store import RecordedStore
 from waiting import until_async
 

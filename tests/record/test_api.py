@@ -15,8 +15,8 @@ from playhead.record import endpoint
 from playhead.record.client import StoreClient, connect
 from playhead.record.recorder import Recorder, open_recorder
 from playhead.settings import Settings
-from playhead.store.call_counts import COUNTS_OF
-from playhead.store.call_table import IS_BUILT
+from playhead.store.calls.call_table import IS_BUILT
+from playhead.store.calls.counts import COUNTS_OF
 from prometheus_client.parser import text_string_to_metric_families
 from waiting import until_async
 

@@ -14,10 +14,10 @@ import pytest
 from helpers import FREE
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from otlp import answer, post, request, select, spans
-from playhead.record.committer import Committer
-from playhead.record.otlp import inspect_protobuf
+from playhead.record.ingest.committer import Committer
+from playhead.record.ingest.request_log import FOLDER, RequestLog
+from playhead.record.otlp.requests import inspect_protobuf
 from playhead.record.recorder import Recorder, open_recorder
-from playhead.record.request_log import FOLDER, RequestLog
 from playhead.settings import Settings
 from playhead.store import database
 from playhead.store.arrow import ArrowTable
@@ -78,7 +78,7 @@ async def test_a_request_that_always_breaks_the_database_is_set_aside(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write = Committer._write
-    monkeypatch.setattr("playhead.record.span_commits.RETRY_SECONDS", 0.01)
+    monkeypatch.setattr("playhead.record.ingest.commits.RETRY_SECONDS", 0.01)
 
     def crash(self: Committer, decoded: ArrowTable, **holds: bool) -> Any:
         if "span 6" in decoded.column("name").to_pylist():
@@ -175,8 +175,8 @@ async def test_requests_decoded_ahead_of_a_failed_commit_are_committed_in_order(
             raise OSError("the disk is slow")
         return write(self, decoded, **holds)
 
-    monkeypatch.setattr("playhead.record.span_commits.RETRY_SECONDS", 0.01)
-    monkeypatch.setattr("playhead.record.span_commits.COMMIT_WEIGHT", 1)
+    monkeypatch.setattr("playhead.record.ingest.commits.RETRY_SECONDS", 0.01)
+    monkeypatch.setattr("playhead.record.ingest.commits.COMMIT_WEIGHT", 1)
     monkeypatch.setattr(Committer, "_write", fail_twice)
     await logged(settings, [request(n, seed=n).SerializeToString() for n in (1, 2, 3, 4)])
     async with open_recorder(settings, FREE) as recorder:
@@ -197,8 +197,8 @@ async def test_queries_do_not_wait_for_commits_that_fail(
         return write(self, decoded, **holds)
 
     loop = asyncio.get_running_loop()
-    monkeypatch.setattr("playhead.record.span_commits.RETRY_SECONDS", 0.05)
-    monkeypatch.setattr("playhead.record.ingest.SETTLE_SECONDS", 600.0)
+    monkeypatch.setattr("playhead.record.ingest.commits.RETRY_SECONDS", 0.05)
+    monkeypatch.setattr("playhead.record.ingest.queue.SETTLE_SECONDS", 600.0)
     monkeypatch.setattr(Committer, "_write", fail)
     body = request(3).SerializeToString()
     await ingest.submit(len(body), lambda: inspect_protobuf(body))
@@ -218,8 +218,8 @@ async def test_queries_do_not_wait_for_invocations_that_cannot_be_inherited(
     def fail(self: Committer, traces: Any) -> Any:
         raise duckdb.OutOfMemoryException("failed to allocate data")
 
-    monkeypatch.setattr("playhead.record.span_commits.RETRY_SECONDS", 0.05)
-    monkeypatch.setattr("playhead.record.ingest.SETTLE_SECONDS", 600.0)
+    monkeypatch.setattr("playhead.record.ingest.commits.RETRY_SECONDS", 0.05)
+    monkeypatch.setattr("playhead.record.ingest.queue.SETTLE_SECONDS", 600.0)
     inherit = Committer.inherit
     monkeypatch.setattr(Committer, "inherit", fail)
     ingest = recorder.ingest
@@ -234,14 +234,14 @@ async def test_queries_do_not_wait_for_invocations_that_cannot_be_inherited(
 async def test_commits_wait_for_queries_but_not_for_long_ones(
     recorder: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("playhead.record.readers.YIELD_SECONDS", 600.0)
+    monkeypatch.setattr("playhead.record.ingest.readers.YIELD_SECONDS", 600.0)
     ingest = recorder.ingest
     body = request(3).SerializeToString()
     with ingest.reading():
         await ingest.submit(len(body), lambda: inspect_protobuf(body))
         assert not await ingest.settled(0.5)
     assert await ingest.settled(60)
-    monkeypatch.setattr("playhead.record.readers.YIELD_SECONDS", 0.0)
+    monkeypatch.setattr("playhead.record.ingest.readers.YIELD_SECONDS", 0.0)
     body = request(3, seed=2).SerializeToString()
     with ingest.reading():
         await ingest.submit(len(body), lambda: inspect_protobuf(body))
@@ -292,7 +292,7 @@ def _fill(store: Store, count: int) -> None:
 async def test_full_row_groups_are_checkpointed_while_requests_arrive(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("playhead.record.span_commits.IDLE_SECONDS", 600.0)
+    monkeypatch.setattr("playhead.record.ingest.commits.IDLE_SECONDS", 600.0)
     store = Store(tmp_path / "other")
     for _ in range(2):  # more rows in one transaction would be compressed at once
         _fill(store, FULL_GROUP // 2 - 1)
@@ -329,9 +329,9 @@ def test_a_checkpoint_writes_full_row_groups_once(settings: Settings) -> None:
 async def test_row_groups_that_are_not_full_are_merged_at_intervals(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, seconds: float, groups: list[int]
 ) -> None:
-    monkeypatch.setattr("playhead.record.span_commits.IDLE_SECONDS", 0.05)
-    monkeypatch.setattr("playhead.record.checkpoints.LEAST_CHECKPOINT_BYTES", 1)
-    monkeypatch.setattr("playhead.record.checkpoints.MERGE_SECONDS", seconds)
+    monkeypatch.setattr("playhead.record.ingest.commits.IDLE_SECONDS", 0.05)
+    monkeypatch.setattr("playhead.record.ingest.checkpoints.LEAST_CHECKPOINT_BYTES", 1)
+    monkeypatch.setattr("playhead.record.ingest.checkpoints.MERGE_SECONDS", seconds)
     store = Store(settings.store)
     for _ in range(2):
         _fill(store, 10)

@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 
 from playhead.record.figure_keeper import FigureKeeper, KeeperPace
-from playhead.store.call_table import rebuild_calls
+from playhead.store.calls.call_table import rebuild_calls
 from playhead.store.database import Store
 from playhead.store.figures import begin_figures, stale_count
 from playhead.store.stale_figures import note_stale

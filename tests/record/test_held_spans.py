@@ -13,11 +13,11 @@ import duckdb
 import pytest
 from otlp import request
 from playhead.record.change_feed import ChangeFeed
-from playhead.record.committer import Committer
-from playhead.record.ingest import Ingest
-from playhead.record.otlp import inspect_protobuf
-from playhead.record.request_log import LogEntry
-from playhead.record.span_commits import SpanCommits
+from playhead.record.ingest.commits import SpanCommits
+from playhead.record.ingest.committer import Committer
+from playhead.record.ingest.queue import Ingest
+from playhead.record.ingest.request_log import LogEntry
+from playhead.record.otlp.requests import inspect_protobuf
 from playhead.settings import Settings
 from playhead.store.arrow import ArrowTable
 from playhead.store.database import Store
@@ -97,9 +97,9 @@ async def running(
     steps: Steps | None = None,
     **options: Any,
 ) -> AsyncGenerator[Ingest]:
-    monkeypatch.setattr("playhead.record.span_commits.COMMIT_WEIGHT", 1)
-    monkeypatch.setattr("playhead.record.span_commits.RETRY_SECONDS", 0.01)
-    monkeypatch.setattr("playhead.record.span_commits.HOLD_SECONDS", 600.0)
+    monkeypatch.setattr("playhead.record.ingest.commits.COMMIT_WEIGHT", 1)
+    monkeypatch.setattr("playhead.record.ingest.commits.RETRY_SECONDS", 0.01)
+    monkeypatch.setattr("playhead.record.ingest.commits.HOLD_SECONDS", 600.0)
     ingest = Ingest(store, **options)
     await submit(ingest, requests)
     task = asyncio.create_task(ingest.run())
@@ -284,7 +284,7 @@ async def test_a_held_row_group_is_not_written_twice(
         return checkpoint(committer, **options)
 
     monkeypatch.setattr(Committer, "checkpoint", look)
-    monkeypatch.setattr("playhead.record.span_commits.HOLD_SECONDS", 600.0)
+    monkeypatch.setattr("playhead.record.ingest.commits.HOLD_SECONDS", 600.0)
     ingest = Ingest(store)
     await submit(ingest, [FULL_GROUP // 8] * 9, padding=100)
     task = asyncio.create_task(ingest.run())

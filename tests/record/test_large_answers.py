@@ -14,7 +14,7 @@ import httpx
 import pytest
 from playhead.record import http_server
 from playhead.record.endpoint import read_token
-from playhead.record.query_threads import QueryThreads
+from playhead.record.queries.threads import QueryThreads
 from playhead.record.recorder import Recorder
 from playhead.settings import Settings
 from playhead.store import answers

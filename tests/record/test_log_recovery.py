@@ -9,7 +9,7 @@ import pytest
 from playhead import Client
 from playhead.errors import StoreLockedError
 from playhead.record.client import StoreClient, connect
-from playhead.record.request_log import FOLDER, RequestLog
+from playhead.record.ingest.request_log import FOLDER, RequestLog
 from playhead.record.store_tasks import run_task
 from playhead.settings import Settings
 from playhead.store.database import Store

@@ -11,11 +11,11 @@ from pathlib import Path
 import duckdb
 import pytest
 from playhead.errors import StoreError
-from playhead.record.committer import Committer
-from playhead.record.ingest import Ingest
+from playhead.record.ingest.committer import Committer
+from playhead.record.ingest.queue import Ingest
+from playhead.record.ingest.request_log import LogEntry
 from playhead.record.log_recovery import complete_store
 from playhead.record.recorder import open_recorder
-from playhead.record.request_log import LogEntry
 from playhead.settings import Settings
 from playhead.store.database import Store
 

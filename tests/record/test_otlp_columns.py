@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
-from playhead.record.otlp_columns import SpanDecoder
-from playhead.record.otlp_rows import span_rows
+from playhead.record.otlp.columns import SpanDecoder
+from playhead.record.otlp.rows import span_rows
 from playhead.store.span_marks import MARKING_NAMES, MARKS, marks_of
 from playhead.store.tables import SPAN_COLUMNS
 

@@ -11,7 +11,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import TraceS
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from playhead.errors import PortInUseError
-from playhead.record.ingest import IngestLimits
+from playhead.record.ingest.queue import IngestLimits
 from playhead.record.recorder import Recorder, open_recorder
 from playhead.settings import Settings
 

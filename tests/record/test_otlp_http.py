@@ -18,10 +18,10 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from playhead.errors import MalformedRequestError
-from playhead.record.ingest import IngestLimits
-from playhead.record.otlp import Inspection, inspect_json, inspect_protobuf
-from playhead.record.otlp_columns import SpanDecoder
-from playhead.record.otlp_rows import span_rows
+from playhead.record.ingest.queue import IngestLimits
+from playhead.record.otlp.columns import SpanDecoder
+from playhead.record.otlp.requests import Inspection, inspect_json, inspect_protobuf
+from playhead.record.otlp.rows import span_rows
 from playhead.record.recorder import Recorder
 from playhead.record.request_body import _unzip
 from waiting import until_async
@@ -375,7 +375,7 @@ async def test_a_log_that_cannot_be_written_acknowledges_nothing(
         raise OSError("disk full")
 
     with monkeypatch.context() as patch:
-        patch.setattr("playhead.record.request_log._write_all", fail)
+        patch.setattr("playhead.record.ingest.request_log._write_all", fail)
         response = await post(recorder, request(3).SerializeToString())
         assert response.status_code == 503
         assert b"disk full" in response.content

@@ -16,14 +16,15 @@ from playhead.errors import ArchivedFileError, QueryError, QueryLimitError
 from playhead.http_client import HttpClient
 from playhead.model import Tokens
 from playhead.reader.reader import Reader
-from playhead.record import api, endpoint, query_batch, shared_requests
+from playhead.record import api, endpoint, shared_requests
 from playhead.record.client import StoreClient, connect
+from playhead.record.queries import batch as query_batch
 from playhead.record.recorder import Recorder, open_recorder
 from playhead.record.shared_requests import SharedRequests, together
 from playhead.settings import Settings
 from playhead.store import kept_rows
 from playhead.store.attempt_counts import PERIODS
-from playhead.store.call_table import IS_BUILT
+from playhead.store.calls.call_table import IS_BUILT
 from playhead.store.kept_queries import NEWEST_IDS
 from playhead.store.kept_rows import INVOCATIONS_OF
 from playhead.store.query_limits import Limits

@@ -15,13 +15,14 @@ import psutil
 import pytest
 from playhead.errors import QueryMemoryError, StoreError
 from playhead.local import ManagedProcess
-from playhead.record import ingest as ingest_module
-from playhead.record import query_slots, readers
 from playhead.record.endpoint import CLIENT_HEADER, read_endpoint, read_token
-from playhead.record.otlp import inspect_protobuf
+from playhead.record.ingest import queue as ingest_module
+from playhead.record.ingest import readers
+from playhead.record.otlp.requests import inspect_protobuf
 from playhead.record.process import start_recorder
+from playhead.record.queries import slots as query_slots
+from playhead.record.queries.single_query import SingleQuery
 from playhead.record.recorder import Recorder, open_recorder
-from playhead.record.single_query import SingleQuery
 from playhead.settings import Settings
 from playhead.store import database
 from playhead.store.query import to_json_rows
@@ -398,7 +399,7 @@ async def test_a_query_waits_until_a_failed_database_is_open_again(
             raise failures.pop()
         return to_json_rows(*args, **more)
 
-    monkeypatch.setattr("playhead.record.single_query.to_json_rows", read)
+    monkeypatch.setattr("playhead.record.queries.single_query.to_json_rows", read)
     async with open_recorder(settings, FREE):
         assert await rows(settings, "reader", "SELECT 1 AS n") == [{"n": 1}]
         assert not failures

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from playhead.errors import CommitError
-from playhead.record.request_log import RequestLog, read_entry
+from playhead.record.ingest.request_log import RequestLog, read_entry
 
 
 def payloads(count: int, seed: int = 0) -> list[bytes]:
@@ -56,7 +56,7 @@ async def test_requests_at_the_same_time_share_a_sync(
         os.fsync(file)
 
     log = RequestLog(tmp_path)
-    monkeypatch.setattr("playhead.record.request_log._sync", count)
+    monkeypatch.setattr("playhead.record.ingest.request_log._sync", count)
     await append(log, payloads(500))
     log.close()
     assert 1 <= syncs < 100
@@ -133,7 +133,7 @@ async def test_a_full_disk_refuses_and_keeps_the_rest(
             os.write(file, b"".join(parts)[:11])
             raise OSError(28, "No space left on device")
 
-        patch.setattr("playhead.record.request_log._write_all", half)
+        patch.setattr("playhead.record.ingest.request_log._write_all", half)
         with pytest.raises(CommitError, match="No space left"):
             await log.append(b"refused", 1)
     await log.append(b"after", 1)

@@ -14,7 +14,7 @@ from playhead.local import ManagedProcess
 from playhead.record.endpoint import read_endpoint, read_token
 from playhead.record.process import recorder_process
 from playhead.settings import Settings
-from playhead.store.text_index import TextIndex
+from playhead.store.texts.index import TextIndex
 
 LOOK = """
 import sys
@@ -28,10 +28,13 @@ except (PlayheadError, OSError) as error:
 """
 STORE = "__import__('playhead.store.database').store.database.Store(folder)"
 ENDPOINT = "__import__('playhead.record.endpoint').record.endpoint"
-LOG = "__import__('playhead.record.request_log').record.request_log.RequestLog(folder / 'requests')"
+LOG = (
+    "__import__('playhead.record.ingest.request_log').record.ingest.request_log"
+    ".RequestLog(folder / 'requests')"
+)
 SETTINGS = "__import__('playhead.settings').settings._read(folder / 'config.toml')"
 KEPT = "__import__('playhead.kept_values').kept_values.KeptValues(folder / 'kept.json').get('a')"
-INDEX = "bool(__import__('playhead.store.text_index').store.text_index.TextIndex(folder))"
+INDEX = "bool(__import__('playhead.store.texts.index').store.text_index.TextIndex(folder))"
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from playhead.store import call_table
+from playhead.store.calls import call_table
 from playhead.store.database import Store
 from playhead.store.span_invocations import inherit_invocations
 from playhead.store.span_writer import SpanRow, SpanWriter

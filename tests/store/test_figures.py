@@ -15,8 +15,9 @@ from playhead.store import figures
 from playhead.store.archive import move_to_archive
 from playhead.store.arrow import pa
 from playhead.store.attempt_counts import ATTEMPTS_OF
-from playhead.store.call_counts import COUNTS_OF
-from playhead.store.call_table import rebuild_calls
+from playhead.store.calls.call_table import rebuild_calls
+from playhead.store.calls.counts import COUNTS_OF
+from playhead.store.calls.llm_calls import rebuild_llm_calls
 from playhead.store.database import Store
 from playhead.store.figures import (
     FIGURES_BUILT,
@@ -28,7 +29,6 @@ from playhead.store.figures import (
 )
 from playhead.store.journal_writer import CopyProgress, JournalCopy, write_copy
 from playhead.store.kept_rows import INVOCATIONS_OF
-from playhead.store.llm_calls import rebuild_llm_calls
 from playhead.store.query import to_rows
 from playhead.store.retention import Keep, delete_expired
 from playhead.store.span_invocations import inherit_invocations

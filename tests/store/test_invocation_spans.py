@@ -8,8 +8,8 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import pytest
-from playhead.record import query_batch
-from playhead.record.query_batch import parse_batch, run_batch
+from playhead.record.queries import batch as query_batch
+from playhead.record.queries.batch import parse_batch, run_batch
 from playhead.store.answers import Answer
 from playhead.store.attempt_counts import ATTEMPTS_OF
 from playhead.store.database import Store

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 from playhead.store.attempt_counts import ATTEMPTS_OF
-from playhead.store.call_counts import COUNTS_OF
-from playhead.store.call_table import rebuild_calls
+from playhead.store.calls.call_table import rebuild_calls
+from playhead.store.calls.counts import COUNTS_OF
 from playhead.store.database import Store
 from playhead.store.kept_rows import MOST_BYTES, KeptRows
 from playhead.store.query import to_rows

@@ -13,9 +13,9 @@ import pytest
 from playhead.replay import Recording
 from playhead.restate import protocol
 from playhead.store.arrow import ArrowTable
+from playhead.store.calls.llm_calls import update_llm_calls
+from playhead.store.calls.span_calls import SpanCalls
 from playhead.store.database import Store
-from playhead.store.llm_calls import update_llm_calls
-from playhead.store.span_calls import SpanCalls
 from playhead.store.span_writer import UNSET, SpanRow, SpanWriter
 
 FRAMEWORKS = Path(__file__).parent.parent / "recordings" / "frameworks"

@@ -13,7 +13,7 @@ from typing import Any
 from playhead.reader.reader import Reader
 from playhead.record.file_client import FileClient
 from playhead.store.arrow import pa
-from playhead.store.call_table import rebuild_calls
+from playhead.store.calls.call_table import rebuild_calls
 from playhead.store.database import DATABASE, Store
 from playhead.store.figures import begin_figures, update_figures
 from playhead.store.span_writer import SpanWriter

@@ -18,8 +18,8 @@ import httpx
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from playhead.local import ManagedProcess
 from playhead.record.endpoint import read_endpoint
+from playhead.record.ingest.request_log import FOLDER, RequestLog
 from playhead.record.process import wait_for_recorder
-from playhead.record.request_log import FOLDER, RequestLog
 from playhead.settings import Settings
 from playhead.store.database import Store
 from waiting import until
@@ -39,14 +39,14 @@ span_writer._insert = lambda *_: threading.Event().wait()
 """
 """Spans are acknowledged, but never committed."""
 NO_COMMITS = """
-from playhead.record.span_commits import SpanCommits
+from playhead.record.ingest.commits import SpanCommits
 from playhead.store.span_writer import SpanWriter
 SpanCommits._may_hold = lambda self, *_: not self._stopping
 SpanWriter.commit = lambda *_: threading.Event().wait()
 """
 """Spans are inserted in a transaction that stays open."""
 NO_CUTS = """
-from playhead.record.request_log import RequestLog
+from playhead.record.ingest.request_log import RequestLog
 RequestLog.cut = RequestLog.trim = lambda *_: None
 """
 """Committed requests stay in the log."""

@@ -28,7 +28,7 @@ from playhead.export.otlp_messages import (
     shared_scope,
 )
 from playhead.export.stored_spans import BY_TRACE, StoredSpan, span_key
-from playhead.record.wire_format import (
+from playhead.record.otlp.wire_format import (
     PARENT_ID,
     RESOURCE_SPANS,
     SCOPE_SPANS,

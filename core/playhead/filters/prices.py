@@ -23,7 +23,7 @@ def used_models(calls: str) -> str:
     """Return the SELECT of providers and models of answered calls, with their days.
 
     Args:
-        calls: SELECT of all calls; see `playhead.store.call_table`.
+        calls: SELECT of all calls; see `playhead.store.calls.call_table`.
     """
     return (
         "SELECT provider, model, strftime(make_timestamp(day * 86400000000), '%Y-%m-%d') AS day"

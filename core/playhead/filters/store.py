@@ -33,9 +33,9 @@ from playhead.model.status import (
     tells_ends_apart,
 )
 from playhead.prices import COST_SQL
-from playhead.store.call_table import CALLS
+from playhead.store.calls.call_table import CALLS
 from playhead.store.raised_errors import RAISED, RAISED_CTE
-from playhead.store.recorded_text import recorded_ids
+from playhead.store.texts.recorded import recorded_ids
 from playhead.store.views import FAILURES
 
 __all__ = [

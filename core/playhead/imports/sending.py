@@ -19,7 +19,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 from playhead.errors import RecorderError
 from playhead.imports.repeats import Repeats
 from playhead.imports.span_files import Problem, Source
-from playhead.record.otlp_json_encoding import EncodedRequest
+from playhead.record.otlp.json_encoding import EncodedRequest
 from playhead.retries import TEMPORARY, Pauses
 
 __all__ = ["ImportReport", "Recorder", "import_spans"]

@@ -18,9 +18,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from playhead.errors import ImportFileError, MalformedRequestError
 from playhead.imports.jaeger_json import jaeger_request
-from playhead.record.otlp import request_from_json
-from playhead.record.otlp_json import TracesDocument, parse_traces
-from playhead.record.otlp_json_encoding import EncodedRequest, encoded_request
+from playhead.record.otlp.json_encoding import EncodedRequest, encoded_request
+from playhead.record.otlp.json_requests import TracesDocument, parse_traces
+from playhead.record.otlp.requests import request_from_json
 
 __all__ = ["Problem", "Source", "follow", "read_file"]
 

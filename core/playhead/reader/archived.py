@@ -9,13 +9,13 @@ from playhead.errors import QueryError, RecorderError
 from playhead.record.change_feed import Changes
 from playhead.record.client import StoreClient
 from playhead.store.archive import with_archive
-from playhead.store.call_table import IS_BUILT
+from playhead.store.calls.call_table import IS_BUILT
 from playhead.store.figures import FIGURES_BUILT
 from playhead.store.kept_queries import params_of
 
 if TYPE_CHECKING:
     from playhead.store.arrow import ArrowTable
-    from playhead.store.text_index import Found
+    from playhead.store.texts.index import Found
 
 __all__ = ["ARCHIVED", "ArchiveClient", "archive_note"]
 

@@ -28,7 +28,6 @@ from playhead.errors import (
     RequestBodyError,
     StoreError,
 )
-from playhead.record import query_statuses
 from playhead.record.change_feed import ChangeFeed
 from playhead.record.endpoint import (
     CLIENT_HEADER,
@@ -38,18 +37,19 @@ from playhead.record.endpoint import (
     proof,
     signature,
 )
-from playhead.record.large_response import SMALL, LargeResponse
 from playhead.record.metrics import CONTENT_TYPE
-from playhead.record.query_batch import kept_batch, parse_batch, run_batch
-from playhead.record.query_request import parse_query, parse_search
-from playhead.record.query_slots import QuerySlots
+from playhead.record.queries import statuses as query_statuses
+from playhead.record.queries.batch import kept_batch, parse_batch, run_batch
+from playhead.record.queries.large_response import SMALL, LargeResponse
+from playhead.record.queries.request import parse_query, parse_search
+from playhead.record.queries.single_query import SingleQuery
+from playhead.record.queries.slots import QuerySlots
 from playhead.record.request_body import read_body
-from playhead.record.single_query import SingleQuery
 from playhead.store.answers import Answer, AnswerSpace
 from playhead.store.database import Store
 from playhead.store.kept_queries import FOLLOWING
 from playhead.store.query_limits import Limits, make_room
-from playhead.store.text_index import Found
+from playhead.store.texts.index import Found
 from playhead.store.upkeep import perform
 
 __all__ = ["app"]

@@ -17,7 +17,7 @@ from playhead.settings import Settings
 
 if TYPE_CHECKING:
     from playhead.store.arrow import ArrowTable
-    from playhead.store.text_index import Found
+    from playhead.store.texts.index import Found
 
 __all__ = ["StoreClient", "connect"]
 

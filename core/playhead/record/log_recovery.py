@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 
 from playhead.errors import StoreError, StoreLockedError
-from playhead.record.request_log import FOLDER, log_bytes
+from playhead.record.ingest.request_log import FOLDER, log_bytes
 from playhead.store.database import Store
 
 __all__ = ["commit_left_requests", "complete_store"]
@@ -39,7 +39,7 @@ async def commit_left_requests(store: Store) -> None:
     Raises:
         StoreError: The log cannot be read, or its requests cannot be committed.
     """
-    from playhead.record.ingest import Ingest  # with its decoders, which are rarely needed
+    from playhead.record.ingest.queue import Ingest  # with its decoders, which are rarely needed
 
     left: int | None = None
     while log_bytes(store.folder / FOLDER):

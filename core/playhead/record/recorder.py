@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from playhead.errors import PortInUseError
-from playhead.record import api, otlp_grpc, otlp_http
+from playhead.record import api, grpc_receiver, http_receiver
 from playhead.record.change_feed import ChangeFeed
 from playhead.record.endpoint import (
     RecorderEndpoint,
@@ -24,7 +24,7 @@ from playhead.record.endpoint import (
 )
 from playhead.record.figure_keeper import FigureKeeper
 from playhead.record.http_server import HttpServer, listen
-from playhead.record.ingest import Ingest
+from playhead.record.ingest.queue import Ingest
 from playhead.record.journal_copier import JournalCopier
 from playhead.record.metrics import Metrics
 from playhead.record.ownership import require_own_folder
@@ -33,10 +33,10 @@ from playhead.record.text_indexer import TextIndexer
 from playhead.record.uptime import Uptime
 from playhead.restate.client import RestateClient
 from playhead.settings import Settings
-from playhead.store.call_table import rebuild_calls
+from playhead.store.calls.call_table import rebuild_calls
+from playhead.store.calls.llm_calls import rebuild_llm_calls
 from playhead.store.database import Store
 from playhead.store.figures import begin_figures
-from playhead.store.llm_calls import rebuild_llm_calls
 from playhead.store.query_limits import Limits
 from playhead.store.retention import Keep
 from playhead.values import utc_text
@@ -174,7 +174,7 @@ async def open_recorder(settings: Settings, options: RecorderOptions) -> AsyncGe
         )
         stack.push_async_callback(_finish, keeper.stop, asyncio.create_task(keeper.run()))
         try:
-            grpc_server, grpc_port = await otlp_grpc.serve(
+            grpc_server, grpc_port = await grpc_receiver.serve(
                 ingest,
                 options.otlp_grpc_port,
                 limit=options.body_limit,
@@ -203,7 +203,7 @@ async def open_recorder(settings: Settings, options: RecorderOptions) -> AsyncGe
         recorder = Recorder(
             store, ingest, indexer, copiers[0] if copiers else None, endpoint, dropped
         )
-        receiver = otlp_http.app(
+        receiver = http_receiver.app(
             ingest, limit=options.body_limit, token=settings.otlp_token, dropped=dropped
         )
         metrics.append(Metrics(recorder.health))

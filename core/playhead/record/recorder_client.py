@@ -13,7 +13,6 @@ import httpx
 from playhead.errors import QueryError, RecorderError
 from playhead.http_client import HttpClient
 from playhead.plain_http import PlainTransport
-from playhead.record import query_statuses
 from playhead.record.change_feed import Changes, parse_changes
 from playhead.record.endpoint import (
     CLIENT_HEADER,
@@ -23,11 +22,12 @@ from playhead.record.endpoint import (
     proof,
     signature,
 )
+from playhead.record.queries import statuses as query_statuses
 from playhead.record.shared_requests import SharedRequests, are_shared
 
 if TYPE_CHECKING:
     from playhead.store.arrow import ArrowTable
-    from playhead.store.text_index import Found
+    from playhead.store.texts.index import Found
 
 __all__ = ["RecorderAuth", "RecorderClient"]
 
@@ -69,7 +69,7 @@ class RecorderClient:
         return tuple(map(_rows, await self._requests.ask(first, *others)))
 
     async def _results(self, queries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        """Return the results of queries in one request; see `playhead.record.query_batch`."""
+        """Return the results of queries in one request; see `playhead.record.queries.batch`."""
         response = await self._post("/queries", {"queries": queries}, "application/json")
         if response is not None:
             return response.json()["results"]
@@ -130,7 +130,7 @@ class RecorderClient:
 
     async def search(self, texts: Sequence[str], until_us: int | None, limit: int) -> Found | None:
         """Return the invocations that may have all these texts."""
-        from playhead.store.text_index import Found
+        from playhead.store.texts.index import Found
 
         body = {"texts": list(texts), "until_us": until_us, "limit": limit}
         try:

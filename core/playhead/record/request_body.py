@@ -32,7 +32,7 @@ _unpacking = ThreadPoolExecutor(1, "unpacking")
 
 
 class Budget(Protocol):
-    """A limit on the bytes of all requests in memory, such as `playhead.record.ingest.Ingest`."""
+    """A limit on the bytes of all requests in memory, such as that of the ingest queue."""
 
     def reserve(self, size: int) -> None:
         """Count bytes; raise an exception when too many are in use."""

@@ -18,8 +18,8 @@ import duckdb
 
 from playhead.store.background import Background
 from playhead.store.database import Store
-from playhead.store.text_documents import MARKS, read_documents
-from playhead.store.text_index import Found, TextIndex
+from playhead.store.texts.documents import MARKS, read_documents
+from playhead.store.texts.index import Found, TextIndex
 
 __all__ = ["IndexerPace", "TextIndexer"]
 

@@ -12,7 +12,7 @@ import contextlib
 from typing import TYPE_CHECKING, Literal
 
 from playhead import conventions as names
-from playhead.store import call_table, llm_calls
+from playhead.store.calls import call_table, llm_calls
 from playhead.store.failures_view import failures_view
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def figure_rows(
         kind: Sums of calls of models and tools, or of steps.
         built: Whether the tables can be used; see `FIGURES_BUILT`.
         ids: SELECT of the invocations whose sums are wanted; empty for all.
-        calls: SELECT of all calls; see `playhead.store.call_table`.
+        calls: SELECT of all calls; see `playhead.store.calls.call_table`.
     """
     columns = "* EXCLUDE (invocation_id), (counted > 0 AND invocation_id IS NOT NULL)::BIGINT"
     if not built and kind == "step":

@@ -11,8 +11,8 @@ import duckdb
 
 from playhead.model.status import GONE
 from playhead.store.arrow import ArrowTable, pa
+from playhead.store.calls.llm_calls import update_llm_calls
 from playhead.store.database import Store
-from playhead.store.llm_calls import update_llm_calls
 from playhead.store.stale_figures import note_stale
 from playhead.store.tables import TABLES
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from playhead.store.attempt_counts import ATTEMPTS_OF, PERIODS
-from playhead.store.call_counts import COUNTS_OF
+from playhead.store.calls.counts import COUNTS_OF
 from playhead.store.kept_rows import INVOCATIONS_OF
 
 __all__ = ["FOLLOWING", "KEPT", "NEWEST_IDS", "is_kept_whole", "params_of"]

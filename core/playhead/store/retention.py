@@ -15,8 +15,8 @@ from datetime import UTC, datetime, timedelta
 import duckdb
 
 from playhead.model.status import GONE
+from playhead.store.calls.llm_calls import update_llm_calls
 from playhead.store.database import Store
-from playhead.store.llm_calls import update_llm_calls
 from playhead.store.stale_figures import note_stale
 
 __all__ = ["KEPT_TABLES", "Keep", "delete_expired", "parse_keep"]

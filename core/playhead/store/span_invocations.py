@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 
 from playhead.store.arrow import ArrowTable, pa, pc
-from playhead.store.call_table import inherit_calls
+from playhead.store.calls.call_table import inherit_calls
+from playhead.store.calls.llm_calls import update_llm_calls
 from playhead.store.database import Store
-from playhead.store.llm_calls import update_llm_calls
 from playhead.store.span_ids import SpanIdSet
 from playhead.store.stale_figures import note_stale
 

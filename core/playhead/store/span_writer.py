@@ -14,11 +14,11 @@ import duckdb
 from playhead.store.archived_spans import ArchivedSpans
 from playhead.store.arrow import ArrowTable, pa
 from playhead.store.arrow_source import ArrowSource
-from playhead.store.call_table import add_calls, delete_calls
+from playhead.store.calls.call_table import add_calls, delete_calls
+from playhead.store.calls.llm_calls import update_llm_calls
+from playhead.store.calls.span_calls import SpanCalls
 from playhead.store.database import Store
-from playhead.store.llm_calls import update_llm_calls
 from playhead.store.row_groups import FULL_GROUP, open_rows
-from playhead.store.span_calls import SpanCalls
 from playhead.store.span_ids import SpanIdSet, id_numbers
 from playhead.store.span_marks import MARKS, marks_of
 from playhead.store.stale_figures import note_stale

@@ -18,7 +18,7 @@ from playhead.filters.store import (
 )
 from playhead.record.client import StoreClient
 from playhead.record.shared_requests import together
-from playhead.store.call_table import CALL_TABLE, CALLS, IS_BUILT
+from playhead.store.calls.call_table import CALL_TABLE, CALLS, IS_BUILT
 from playhead.store.figures import FIGURES_BUILT
 
 __all__ = ["Matching", "filter_of", "matching", "unanswerable"]
@@ -33,7 +33,7 @@ class Matching:
 
     condition: StoreCondition
     calls: str
-    """SELECT of all calls; see `playhead.store.call_table`."""
+    """SELECT of all calls; see `playhead.store.calls.call_table`."""
     prices: str
     """Prices of the models, as JSON."""
 

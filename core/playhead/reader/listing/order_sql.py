@@ -45,7 +45,7 @@ def add_call_figures(condition: StoreCondition, calls: str, prices: str) -> None
 
     Args:
         condition: Receives the CTE.
-        calls: SELECT of all calls; see `playhead.store.call_table`.
+        calls: SELECT of all calls; see `playhead.store.calls.call_table`.
         prices: Prices of the models, as JSON.
     """
     condition.add_cte(PRICES_CTE, prices)

@@ -33,7 +33,7 @@ from playhead.record.client import StoreClient
 from playhead.record.shared_requests import together
 from playhead.restate.rows import EventRow, JournalRow, event_row, journal_row, parse_bytes
 from playhead.store.attempt_counts import ATTEMPTS_OF, PERIODS
-from playhead.store.call_counts import COUNTS_OF
+from playhead.store.calls.counts import COUNTS_OF
 from playhead.store.kept_queries import NEWEST_IDS
 from playhead.store.kept_rows import INVOCATIONS_OF
 from playhead.store.raised_errors import RAISED_CTE

@@ -21,7 +21,7 @@ from opentelemetry.proto.resource.v1 import resource_pb2
 from opentelemetry.proto.trace.v1 import trace_pb2
 
 from playhead.conventions import INVOCATION_ID, PENDING
-from playhead.record.otlp_attributes import (
+from playhead.record.otlp.attributes import (
     AttributeLists,
     entities,
     field,
@@ -30,8 +30,8 @@ from playhead.record.otlp_attributes import (
     other_values,
     types_of,
 )
-from playhead.record.otlp_rows import KINDS, STATUSES
-from playhead.record.otlp_text import (
+from playhead.record.otlp.rows import KINDS, STATUSES
+from playhead.record.otlp.texts import (
     details,
     enumerated,
     hex_text,

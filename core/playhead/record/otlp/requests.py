@@ -20,7 +20,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, Span
 
 from playhead.conventions import PENDING
 from playhead.errors import MalformedRequestError, RequestBodyError
-from playhead.record.otlp_json import fill_request, parse_traces
+from playhead.record.otlp.json_requests import fill_request, parse_traces
 
 __all__ = [
     "Inspection",

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from playhead.regular_file import is_other, read_regular
 from playhead.store.background import made_in_background
-from playhead.store.grams import LENGTH, document_texts, grams_of
-from playhead.store.text_documents import Document
+from playhead.store.texts.documents import Document
+from playhead.store.texts.grams import LENGTH, document_texts, grams_of
 
 if TYPE_CHECKING:
     import tantivy

@@ -1,4 +1,4 @@
-"""Which invocations need `playhead.store.llm_calls` again after new spans.
+"""Which invocations need `playhead.store.calls.llm_calls` again after new spans.
 
 Spans of the tracing bridge are never repeated. So new spans change the derived tables only if the
 journal was copied before they arrived, or if two instrumentations may show the same call. What this

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Callable
 
 from playhead.record.allocators import release_freed_memory
-from playhead.record.committer import Committer
-from playhead.record.request_log import RequestLog
+from playhead.record.ingest.committer import Committer
+from playhead.record.ingest.request_log import RequestLog
 from playhead.store.database import Store
 
 __all__ = ["Checkpoints"]

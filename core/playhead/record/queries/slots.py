@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from playhead.record.query_threads import QueryThreads
+from playhead.record.queries.threads import QueryThreads
 
 __all__ = ["QuerySlots"]
 

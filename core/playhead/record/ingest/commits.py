@@ -11,11 +11,11 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from playhead.record.checkpoints import Checkpoints
-from playhead.record.committer import Committer
-from playhead.record.ingest_progress import BusyShare, IngestProgress
-from playhead.record.readers import Readers
-from playhead.record.request_log import LogEntry, RequestLog
+from playhead.record.ingest.checkpoints import Checkpoints
+from playhead.record.ingest.committer import Committer
+from playhead.record.ingest.progress import BusyShare, IngestProgress
+from playhead.record.ingest.readers import Readers
+from playhead.record.ingest.request_log import LogEntry, RequestLog
 from playhead.store.arrow import ArrowTable
 from playhead.store.background import Background
 from playhead.store.database import Store

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
 
 from playhead.errors import MalformedRequestError
-from playhead.record.otlp_json import (
+from playhead.record.otlp.json_requests import (
     JsonEvent,
     JsonPair,
     JsonResourceSpans,
@@ -26,7 +26,7 @@ from playhead.record.otlp_json import (
     fill_scope,
     fill_span,
 )
-from playhead.record.wire_format import (
+from playhead.record.otlp.wire_format import (
     PARENT_ID,
     RESOURCE_SPANS,
     SCOPE_SPANS,

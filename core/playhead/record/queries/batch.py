@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from playhead.errors import QueryError, QueryLimitError, QueryMemoryError, RequestBodyError
-from playhead.record import query_statuses
+from playhead.record.queries import statuses as query_statuses
 from playhead.store.answers import Answer
 from playhead.store.database import Store
 from playhead.store.invocation_spans import read_narrowed

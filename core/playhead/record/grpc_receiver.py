@@ -12,8 +12,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from playhead.errors import CommitError, MalformedRequestError, QueueFullError, RequestBodyError
 from playhead.record.endpoint import TOKEN_NEEDED, is_bearer
-from playhead.record.ingest import Ingest
-from playhead.record.otlp import inspect_protobuf
+from playhead.record.ingest.queue import Ingest
+from playhead.record.otlp.requests import inspect_protobuf
 
 __all__ = ["serve"]
 

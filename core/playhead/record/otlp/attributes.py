@@ -10,7 +10,7 @@ from typing import Any
 
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, EntityRef, KeyValueList
 
-from playhead.record.otlp_rows import BYTES, DOUBLE, entities_json, value_json
+from playhead.record.otlp.rows import BYTES, DOUBLE, entities_json, value_json
 from playhead.store.arrow import pa, pc
 from playhead.store.span_marks import CALL, CALL_VALUES, MARKING_NAMES
 

@@ -14,13 +14,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from playhead.errors import CommitError, QueueFullError, StoreError
-from playhead.record.committer import Committer
-from playhead.record.ingest_progress import IngestProgress, Waiter
-from playhead.record.otlp import Inspection
-from playhead.record.readers import Readers
-from playhead.record.request_log import FOLDER, RequestLog
-from playhead.record.span_commits import SpanCommits
-from playhead.record.span_delays import SpanDelays
+from playhead.record.ingest.commits import SpanCommits
+from playhead.record.ingest.committer import Committer
+from playhead.record.ingest.progress import IngestProgress, Waiter
+from playhead.record.ingest.readers import Readers
+from playhead.record.ingest.request_log import FOLDER, RequestLog
+from playhead.record.ingest.span_delays import SpanDelays
+from playhead.record.otlp.requests import Inspection
 from playhead.store.database import Store
 
 __all__ = ["Ingest", "IngestLimits"]

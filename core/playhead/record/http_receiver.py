@@ -24,8 +24,8 @@ from playhead.errors import (
     RequestBodyError,
 )
 from playhead.record.endpoint import HOSTS, TOKEN_NEEDED, is_bearer
-from playhead.record.ingest import Ingest
-from playhead.record.otlp import inspect_json, inspect_protobuf
+from playhead.record.ingest.queue import Ingest
+from playhead.record.otlp.requests import inspect_json, inspect_protobuf
 from playhead.record.request_body import request_body
 
 __all__ = ["app"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from playhead.store.call_table import IS_BUILT
+from playhead.store.calls.call_table import IS_BUILT
 
 __all__ = ["COUNTS_OF"]
 

@@ -1,6 +1,6 @@
 """Rows of `spans` from binary OTLP requests, decoded span by span.
 
-For a few spans this is faster than `playhead.record.otlp_columns`, where each request has a fixed
+For a few spans this is faster than `playhead.record.otlp.columns`, where each request has a fixed
 cost. Both give the same rows.
 """
 
@@ -17,7 +17,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, EntityRef, KeyVal
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
 
 from playhead.conventions import INVOCATION_ID, PENDING
-from playhead.record.otlp import invalid_ids
+from playhead.record.otlp.requests import invalid_ids
 from playhead.store.span_writer import SpanRow
 
 __all__ = ["BYTES", "DOUBLE", "KINDS", "STATUSES", "entities_json", "span_rows", "value_json"]

@@ -1,6 +1,6 @@
 """The documents of the text index: what was recorded about one invocation, as one text.
 
-A document has all texts that `playhead.store.recorded_text` searches, and may have more.
+A document has all texts that `playhead.store.texts.recorded` searches, and may have more.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import duckdb
 
-from playhead.store.recorded_text import span_texts
+from playhead.store.texts.recorded import span_texts
 
 __all__ = ["MARKS", "Document", "read_documents"]
 

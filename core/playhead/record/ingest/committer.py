@@ -16,9 +16,9 @@ from pathlib import Path
 import duckdb
 
 from playhead.errors import StoreError
-from playhead.record.otlp_columns import SpanDecoder
-from playhead.record.otlp_rows import span_rows
-from playhead.record.request_log import LogEntry, read_entry
+from playhead.record.ingest.request_log import LogEntry, read_entry
+from playhead.record.otlp.columns import SpanDecoder
+from playhead.record.otlp.rows import span_rows
 from playhead.store.arrow import ArrowTable, pc
 from playhead.store.database import Store
 from playhead.store.span_invocations import OpenTraces, inherit_invocations, inherit_within

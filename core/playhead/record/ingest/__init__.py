@@ -1,0 +1,1 @@
+"""The ingest of spans: requests are logged, acknowledged, and committed behind that."""

@@ -1,0 +1,1 @@
+"""OTLP trace requests: their check, and their spans as rows of the store."""

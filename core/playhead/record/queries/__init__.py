@@ -1,0 +1,1 @@
+"""Queries of clients: their requests, their places and threads, and their answers."""

@@ -1,0 +1,1 @@
+"""Calls of models and tools, as spans and journals show them."""

@@ -1,0 +1,1 @@
+"""The text index, and searches for a text in what was recorded."""
