@@ -34,7 +34,7 @@ LOG = (
 )
 SETTINGS = "__import__('playhead.settings').settings._read(folder / 'config.toml')"
 KEPT = "__import__('playhead.kept_values').kept_values.KeptValues(folder / 'kept.json').get('a')"
-INDEX = "bool(__import__('playhead.store.texts.index').store.text_index.TextIndex(folder))"
+INDEX = "bool(__import__('playhead.store.texts.index').store.texts.index.TextIndex(folder))"
 
 
 @pytest.mark.parametrize(

@@ -144,6 +144,20 @@ def test_interrupted_command_leaves_no_process(number: int, when: str, tmp_path:
     assert processes_of(folder) == []
 
 
+def test_a_signal_in_generated_code_leaves_the_exit_code(tmp_path: Path) -> None:
+    (tmp_path / "command.py").write_text("""
+import sys
+from playhead.cli.signals import interruptible
+try:
+    with interruptible():
+        exec("import os, signal; os.kill(os.getpid(), signal.SIGTERM)")
+except KeyboardInterrupt:
+    sys.exit(130)
+""")
+    done = subprocess.run([sys.executable, "-m", "command"], cwd=tmp_path, timeout=SECONDS)
+    assert done.returncode == 130
+
+
 def test_open_shows_the_invocation_while_its_servers_are_running() -> None:
     command = [sys.executable, "-m", "playhead", "scenario", "run", "tool-asks-again", "--open"]
     terminal, process_end = pty.openpty()

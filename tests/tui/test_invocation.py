@@ -127,9 +127,11 @@ async def test_raw_entries_are_read_when_shown(stage, source) -> None:
         screen = await opened(s, "inv_1aWeather")
         screen.waterfall.go_to("step:2")
         await s.press("left_square_bracket")
-        await s.until(lambda: "..entry 2" in screen.inspector.text)
-        await s.until(lambda: "..entry 3" in screen.inspector.text)
-        assert "0a 05 65 6e 74 72 79 20 32" in screen.inspector.text
+        await s.until(lambda: "Journal entry #2" in screen.inspector.text)
+        await s.until(lambda: "Journal entry #3" in screen.inspector.text)
+        assert screen.inspector.text.count("000000  0a 05 65 6e 74 72 79 20  ..entry") == 2
+        for number in "23":
+            assert re.search(rf"000008  3{number} +{number}\n", screen.inspector.text)
         assert "9 B: a message of the service protocol" in screen.inspector.text
 
 

@@ -9,12 +9,21 @@ from collections.abc import Generator
 __all__ = ["interruptible"]
 
 
+class _Interrupt(KeyboardInterrupt):
+    """A signal like Ctrl+C.
+
+    When a KeyboardInterrupt leaves code that Python executes from a text, such as that of a data
+    class, Python ends `python -m playhead` as if by SIGINT, whatever the exit code is. It does not
+    do this for a subclass.
+    """
+
+
 @contextlib.contextmanager
 def interruptible() -> Generator[None]:
     """Make SIGTERM and SIGHUP end the command like Ctrl+C, so it stops its processes."""
 
     def interrupt(number: int, frame: object) -> None:
-        raise KeyboardInterrupt
+        raise _Interrupt
 
     # An ignored signal (SIGHUP under nohup) stays ignored.
     numbers = [n for n in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) != signal.SIG_IGN]
