@@ -14,7 +14,9 @@ import pytest
 from helpers import FREE
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from otlp import answer, post, request, select, spans
+from playhead.record.ingest.commits import BUSY_SHARE
 from playhead.record.ingest.committer import Committer
+from playhead.record.ingest.progress import BusyShare
 from playhead.record.ingest.request_log import FOLDER, RequestLog
 from playhead.record.otlp.requests import inspect_protobuf
 from playhead.record.recorder import Recorder, open_recorder
@@ -353,3 +355,19 @@ def test_the_open_row_group_is_counted(settings: Settings) -> None:
     assert open_rows(store.cursor(), "spans") == 0
     assert open_rows(store.cursor(), "calls") == 0
     store.close()
+
+
+def test_commits_are_a_load_within_a_second_and_stay_one_between_bursts() -> None:
+    def commits(load: BusyShare, began: float, seconds: float) -> float:
+        at = began
+        while at < began + seconds:
+            load.add(at, at + 0.025)
+            at += 0.035
+        return at
+
+    load = BusyShare()
+    assert load.share(commits(load, 100.0, 0.3)) < BUSY_SHARE
+    assert load.share(commits(load, 100.3, 0.6)) > BUSY_SHARE
+    at = commits(load, 101.0, 3.0)
+    assert load.share(at + 2.0) > BUSY_SHARE
+    assert load.share(at + 6.0) < BUSY_SHARE

@@ -9,8 +9,13 @@ from dataclasses import dataclass, field
 
 __all__ = ["BusyShare", "IngestProgress", "Waiter"]
 
-BUSY_SECONDS = 5.0
-"""Time over which the share of commits is averaged."""
+RISE_SECONDS = 1.0
+"""Time over which the share of commits is averaged while it rises.
+
+Until it has risen, each query waits for the commits before it.
+"""
+FALL_SECONDS = 5.0
+"""The same while it falls: pauses between bursts do not count as rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +64,11 @@ class BusyShare:
     def add(self, began: float, ended: float) -> None:
         """Take a period of work that ended now."""
         whole = max(ended - self._until, 1e-9)
-        old = math.exp(-whole / BUSY_SECONDS)
-        self._share = self._share * old + (ended - began) / whole * (1 - old)
+        share = (ended - began) / whole
+        old = math.exp(-whole / (RISE_SECONDS if share > self._share else FALL_SECONDS))
+        self._share = self._share * old + share * (1 - old)
         self._until = ended
 
     def share(self, now: float) -> float:
         """Return the share at a time."""
-        return self._share * math.exp(-max(now - self._until, 0) / BUSY_SECONDS)
+        return self._share * math.exp(-max(now - self._until, 0) / FALL_SECONDS)
