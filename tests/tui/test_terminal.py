@@ -131,6 +131,7 @@ def test_a_signal_restores_the_terminal(terminal: Terminal, number: signal.Signa
     assert SHOWS_CURSOR in raw[raw.rindex(LEAVES_SCREEN) - 20 :]
     assert "Traceback" not in raw
     assert "crashed" not in raw
+    assert "leaked" not in raw
 
 
 def test_ctrl_c_names_the_key_that_quits_without_markup(terminal: Terminal) -> None:
@@ -140,6 +141,8 @@ def test_ctrl_c_names_the_key_that_quits_without_markup(terminal: Terminal) -> N
     terminal.press("q")
     assert terminal.process.wait(20) == 0
     assert termios.tcgetattr(terminal.side) == terminal.before
+    raw = terminal.read()
+    assert ESCAPE.sub("", raw[raw.rindex(LEAVES_SCREEN) :]).strip() == ""
 
 
 def test_the_thread_that_writes_outlives_the_terminal() -> None:

@@ -248,6 +248,7 @@ class PlayheadApp(App[None]):
             await self.connection.close()
         for number in _END_SIGNALS:
             asyncio.get_running_loop().remove_signal_handler(number)
+        gc.unfreeze()  # DuckDB's library reports what is left when Python ends
 
     @property
     def reader(self) -> InvocationReader:
