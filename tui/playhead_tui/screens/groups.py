@@ -252,10 +252,12 @@ class GroupScreen(PollingScreen, Generic[Group]):
 
     def show_in_list(self, filter_: str) -> None:
         """Show the invocations that match a filter; Esc comes back from them."""
-        self.dashboard.show_invocations(filter_, lambda: self.dashboard.push_screen(self.again()))
+        self.dashboard.show_invocations(
+            filter_, lambda: self.dashboard.push_screen(self.copy_to_open())
+        )
 
-    def again(self) -> GroupScreen[Group]:
-        """Return this screen anew; the row under the cursor is kept."""
+    def copy_to_open(self) -> GroupScreen[Group]:
+        """Return a new screen with the same groups; it opens on the same row."""
         return type(self)(self.dashboard, self.filter)
 
     def action_back(self) -> None:

@@ -53,8 +53,8 @@ class InvocationGroupsScreen(CountedInvocations[InvocationGroup]):
         self.by: GroupKey = by
         self._view = view or SavedView()
 
-    def again(self) -> InvocationGroupsScreen:
-        """Return this screen anew."""
+    def copy_to_open(self) -> InvocationGroupsScreen:
+        """Return a new screen with the same groups."""
         return InvocationGroupsScreen(self.dashboard, self.filter, by=self.by, view=self._view)
 
     def columns(self) -> Sequence[Column[InvocationGroup]]:

@@ -220,8 +220,8 @@ class ObjectScreen(DetailScreen[Part]):
         """Show the invocations of the object."""
         self.show_in_list(_filter_of(self.service, self.object_key))
 
-    def again(self) -> ObjectScreen:
-        """Return this screen anew."""
+    def copy_to_open(self) -> ObjectScreen:
+        """Return a new screen of the same object."""
         return ObjectScreen(self.dashboard, self.service, self.object_key, self.cluster)
 
     def action_copy(self) -> None:
