@@ -21,7 +21,7 @@ from playhead.record.ingest.request_log import FOLDER, RequestLog
 from playhead.record.otlp.requests import inspect_protobuf
 from playhead.record.recorder import Recorder, open_recorder
 from playhead.settings import Settings
-from playhead.store import database
+from playhead.store import database_settings
 from playhead.store.arrow import ArrowTable
 from playhead.store.database import Store
 from playhead.store.row_groups import FULL_GROUP, open_rows
@@ -98,8 +98,8 @@ async def test_a_failed_database_is_opened_again(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        broken = {**database.SETTINGS, "debug_checkpoint_abort": "before_truncate"}
-        patch.setattr(database, "SETTINGS", broken)
+        broken = {**database_settings.SETTINGS, "debug_checkpoint_abort": "before_truncate"}
+        patch.setattr(database_settings, "SETTINGS", broken)
         store = Store(settings.store)
         with store.transaction() as connection:
             connection.execute("INSERT INTO recordings VALUES (now(), now(), 'production')")

@@ -24,7 +24,7 @@ from playhead.record.queries import slots as query_slots
 from playhead.record.queries.single_query import SingleQuery
 from playhead.record.recorder import Recorder, open_recorder
 from playhead.settings import Settings
-from playhead.store import database
+from playhead.store import database_settings
 from playhead.store.query import to_json_rows
 from waiting import until, until_async
 
@@ -336,7 +336,7 @@ async def holding(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncGenerator[tuple[Recorder, asyncio.Task[Any]]]:
     """A recorder whose database has 40 MB, and a query that holds a part of them."""
-    monkeypatch.setattr(database, "MEMORY", "40MB")
+    monkeypatch.setattr(database_settings, "MEMORY", "40MB")
     async with open_recorder(settings, FREE) as running:
         query = asyncio.create_task(rows(settings, "greedy", HOLDING))
 

@@ -12,8 +12,9 @@ from typing import Any
 import duckdb
 import pytest
 from playhead.errors import StoreError, StoreLockedError
-from playhead.store import database, query_limits
-from playhead.store.database import DATABASE, LOCK, Store, opening_hint
+from playhead.store import database, database_settings, query_limits
+from playhead.store.database import DATABASE, Store, opening_hint
+from playhead.store.folder_lock import LOCK
 from playhead.store.upkeep import perform
 
 
@@ -159,7 +160,7 @@ def test_a_commit_has_memory_when_queries_have_taken_theirs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """DuckDB would give up the database."""
-    monkeypatch.setattr(database, "MEMORY", "40MB")
+    monkeypatch.setattr(database_settings, "MEMORY", "40MB")
     monkeypatch.setattr(database, "COMMIT_MEMORY", "80MB")
     store = Store(tmp_path)
     held: list[duckdb.DuckDBPyConnection] = []

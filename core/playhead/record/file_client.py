@@ -83,7 +83,7 @@ class FileClient:
         return await asyncio.to_thread(run)
 
     def _open(self) -> duckdb.DuckDBPyConnection:
-        from playhead.store.database import restrict
+        from playhead.store.database_settings import restrict
 
         connection = self._connect()
         try:
@@ -101,7 +101,8 @@ class FileClient:
     def _connect(self) -> duckdb.DuckDBPyConnection:
         import duckdb
 
-        from playhead.store.database import database_settings, opening_hint
+        from playhead.store.database import opening_hint
+        from playhead.store.database_settings import database_settings
 
         settings = database_settings(self._path.parent)
         try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import time
 import weakref
@@ -11,14 +10,20 @@ from collections.abc import Collection, Generator
 from pathlib import Path
 
 import duckdb
-from filelock import FileLock, Timeout
 
 from playhead.errors import StoreError, StoreLockedError
 from playhead.regular_file import is_other
 from playhead.store import schema
-from playhead.store.archive_files import ARCHIVE, literal_pattern, set_unknown_aside
+from playhead.store.archive_files import set_unknown_aside
 from playhead.store.background import made_in_background
+from playhead.store.database_settings import (
+    COMMIT_MEMORY,
+    SPILL,
+    database_settings,
+    restrict,
+)
 from playhead.store.file_connection import close_file
+from playhead.store.folder_lock import take_lock
 from playhead.store.kept_answers import KeptAnswers
 from playhead.store.kept_rows import KeptRows
 from playhead.store.migrations import migration
@@ -27,29 +32,10 @@ from playhead.store.stale_figures import noted_in
 from playhead.store.turn import Turn
 from playhead.store.write_ahead_log import set_garbage_aside
 
-__all__ = [
-    "DATABASE",
-    "SETTINGS",
-    "Store",
-    "database_settings",
-    "exclusive",
-    "opening_hint",
-    "restrict",
-]
+__all__ = ["DATABASE", "Store", "opening_hint"]
 
 DATABASE = "playhead.duckdb"
-LOCK = "recorder.lock"
-SPILL = "spill"
-"""Folder for parts of a query that exceed the memory limit."""
-MEMORY = "400MB"
-"""Memory of the database, for all queries and the write-ahead log together."""
-COMMIT_MEMORY = "480MB"
-"""The same during a commit while queries run, which may have used up the other.
-
-DuckDB gives up a database that finds no memory for a commit. To open it again takes a second.
-"""
 _MOVE = "Move it away, or choose another folder with --store."
-CHECKPOINT_THRESHOLD = "1GB"
 CHECKPOINT_BYTES = 1 << 20
 """Minimum size of the write-ahead log for a checkpoint."""
 _COMMIT_SOMETHING = """
@@ -60,32 +46,6 @@ COMMIT
 """
 OPEN_SECONDS = 5.0
 """Seconds to wait until a process that reads the file directly closes it."""
-
-SETTINGS: dict[str, str | bool | int | float | list[str]] = {
-    # Automatic checkpoints stall acknowledgements for seconds.
-    "checkpoint_threshold": CHECKPOINT_THRESHOLD,
-    "allowed_configs": ["memory_limit"],
-    # A name in SQL is a table, never a Python variable.
-    "python_enable_replacements": False,
-    "autoload_known_extensions": False,
-    "autoinstall_known_extensions": False,
-    # The newest rows of a table are found by its sorted columns; only theirs are read whole.
-    "late_materialization_max_rows": 5000,
-}
-
-
-def database_settings(folder: Path) -> dict[str, str | bool | int | float | list[str]]:
-    """Return the settings of a store's database, with its limit of memory and its spill folder."""
-    return {**SETTINGS, "memory_limit": MEMORY, "temp_directory": str(folder / SPILL)}
-
-
-def restrict(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
-    """Let SQL reach neither files nor the network, except the archive of the store."""
-    archive = folder.absolute() / ARCHIVE
-    # DuckDB compares patterns as they are written.
-    allowed = [str(archive) + os.sep, literal_pattern(archive) + os.sep]
-    connection.execute("SET allowed_directories = [?, ?]", allowed)
-    connection.execute("SET enable_external_access = false")
 
 
 class Store:
@@ -124,7 +84,7 @@ class Store:
         so what a writer remembers about its tables has to be read again."""
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._lock = _lock(folder / LOCK)
+            self._lock = take_lock(folder)
         except OSError as error:
             raise StoreError(
                 f"The store cannot be used: {error.filename or folder}: {error.strerror}",
@@ -265,7 +225,8 @@ class Store:
             finally:
                 # When queries have taken it meanwhile, it stays for them until the next commit.
                 with contextlib.suppress(duckdb.Error):
-                    cursor.execute(f"SET memory_limit = '{MEMORY}'")
+                    usual = database_settings(self.folder)["memory_limit"]
+                    cursor.execute(f"SET memory_limit = '{usual}'")
 
     def _roll_back(self, connection: duckdb.DuckDBPyConnection) -> None:
         """End a transaction; without memory that can fail, so its connection is replaced."""
@@ -403,16 +364,6 @@ class Store:
         self._lock.release()
 
 
-@contextlib.contextmanager
-def exclusive(folder: Path) -> Generator[None]:
-    """Keep recorders away from a store. Raises StoreLockedError when one is running."""
-    lock = _lock(folder / LOCK)
-    try:
-        yield
-    finally:
-        lock.release()
-
-
 def opening_hint(error: duckdb.Error) -> str:
     """Return what to do when a database cannot be opened."""
     text = str(error).lower()
@@ -421,28 +372,6 @@ def opening_hint(error: duckdb.Error) -> str:
     if "permission" in text:
         return "Check the permissions of the file, or choose another folder with --store."
     return "Move the file away, or choose another folder with --store."
-
-
-def _lock(path: Path) -> FileLock:
-    """Take the lock that the operating system releases when its process ends.
-
-    The file contains the process id of its owner.
-
-    Raises:
-        StoreLockedError: Another process has the lock.
-    """
-    # A store may be closed by another thread than the one that opened it.
-    lock = FileLock(path, blocking=False, thread_local=False)
-    try:
-        lock.acquire()
-    except Timeout as error:
-        owner = f"process {pid}" if (pid := path.read_text().strip()) else "another process"
-        raise StoreLockedError(
-            f"The store {path.parent} is in use by {owner}",
-            "Stop that recorder, or choose another folder with --store.",
-        ) from error
-    path.write_text(str(os.getpid()))
-    return lock
 
 
 def _size(path: Path) -> int:

@@ -14,8 +14,9 @@ import duckdb
 from playhead.errors import StoreError
 from playhead.store.archive import ARCHIVED_TABLES, move_to_archive
 from playhead.store.archive_files import damage, part_files
-from playhead.store.database import DATABASE, Store, exclusive
+from playhead.store.database import DATABASE, Store
 from playhead.store.durable_copy import copy_durably
+from playhead.store.folder_lock import exclusive
 from playhead.store.schema import archive_statements, create_statements
 from playhead.store.tables import TABLES
 

@@ -74,7 +74,7 @@ async def _rename(dashboard: Dashboard, views: SavedViews) -> None:
         return
 
     def check(new: str) -> str | None:
-        taken = f"There is a view {new}." if new != name and new in views.all() else None
+        taken = f"A view named {new} exists." if new != name and new in views.all() else None
         return views.name_error(new) or taken
 
     new = await dashboard.push_screen_wait(

@@ -43,7 +43,7 @@ from playhead.record.otlp.texts import (
 )
 from playhead.store.arrow import ArrowTable, pa, pc
 from playhead.store.arrow_source import ArrowSource
-from playhead.store.database import SETTINGS
+from playhead.store.database_settings import SETTINGS
 from playhead.store.span_marks import MARKS
 from playhead.store.tables import SPAN_COLUMNS
 
