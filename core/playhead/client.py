@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 __all__ = ["Client"]
 
 _T = TypeVar("_T")
+_CLOSING_SECONDS = 5.0
+"""Time in which work that was cancelled can end."""
 
 
 class Client:
@@ -442,5 +444,10 @@ def _stop(loop: asyncio.AbstractEventLoop, thread: threading.Thread) -> None:
     loop.call_soon_threadsafe(loop.stop)
     if thread is not threading.current_thread():  # a forgotten client may be collected in any
         thread.join()
+        cancelled = asyncio.all_tasks(loop)  # after Ctrl+C
+        for task in cancelled:
+            task.cancel()
+        if cancelled:
+            loop.run_until_complete(asyncio.wait(cancelled, timeout=_CLOSING_SECONDS))
         loop.run_until_complete(loop.shutdown_default_executor())
         loop.close()

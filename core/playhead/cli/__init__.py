@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from playhead.cli.errors import CliError, exit_code
+from playhead.cli.errors import CliError, Exit, exit_code
 from playhead.errors import PlayheadError
 from playhead.text import clean
 
@@ -110,9 +110,16 @@ class LazyGroup(click.Group):
         return command.get_short_help_str(100) if command else ""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command, and show a `PlayheadError` as a `CliError`."""
+        """Run the command, and show a `PlayheadError` or an interruption as a `CliError`."""
         try:
             return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise _interrupted() from None
+        except click.Abort as error:
+            # A question that Ctrl+C ends; the end of the input aborts it as well.
+            if isinstance(error.__context__, KeyboardInterrupt):
+                raise _interrupted() from None
+            raise
         except PlayheadError as error:
             raise CliError(error.title, error.hint, exit_code(error)) from error
         except click.ClickException as error:
@@ -120,6 +127,12 @@ class LazyGroup(click.Group):
             if not isinstance(error, CliError):
                 vars(error)["message"] = clean(error.message, lines=True)
             raise
+
+
+def _interrupted() -> CliError:
+    if sys.stderr.isatty():
+        click.echo(err=True)  # ends the line in which the terminal shows ^C
+    return CliError("Interrupted", exit_code=Exit.INTERRUPTED)
 
 
 def _registered() -> dict[str, EntryPoint]:
@@ -160,10 +173,11 @@ def cli(ctx: click.Context, **flags: Any) -> None:
 def main() -> None:
     """Run the `playhead` command: the entry point of the console script."""
     from playhead.cli.process_title import hide_secrets
+    from playhead.cli.signals import interruptible
     from playhead.cli.streams import clean_streams
 
     hide_secrets(sys.argv[1:])
     # Otherwise httpx imports rich and pygments for its own command line, 30 ms of every start.
     sys.modules.setdefault("httpx._main", None)  # pyright: ignore[reportArgumentType]
-    with clean_streams():
+    with clean_streams(), interruptible():
         cli(prog_name="playhead")

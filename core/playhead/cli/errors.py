@@ -34,6 +34,8 @@ class Exit(IntEnum):
     """The arguments or settings are wrong."""
     UNREACHABLE = 3
     """A server, store or process that the command needs cannot be reached or started."""
+    INTERRUPTED = 130
+    """Ctrl+C, SIGTERM or SIGHUP ended the command before it was done."""
     UNREAD = 141
     """Nobody reads standard output any more, as after `| head`: the code of SIGPIPE."""
 

@@ -182,7 +182,7 @@ async def _export(
             if isinstance(error, PlayheadError):
                 raise type(error)(error.title, f"{error.hint}\n{done}".strip()) from error
             raise CliError(
-                "Interrupted", f"{done} Run the command again to continue.", 130
+                "Interrupted", f"{done} Run the command again to continue.", Exit.INTERRUPTED
             ) from None
         return report
     finally:

@@ -1,4 +1,4 @@
-"""Signals of commands that start processes."""
+"""Signals that end a command."""
 
 from __future__ import annotations
 
@@ -20,10 +20,17 @@ class _Interrupt(KeyboardInterrupt):
 
 @contextlib.contextmanager
 def interruptible() -> Generator[None]:
-    """Make SIGTERM and SIGHUP end the command like Ctrl+C, so it stops its processes."""
+    """Make SIGTERM and SIGHUP end the command like Ctrl+C, so it removes what it began.
+
+    Where SIGINT has another handler, such as the one of `asyncio.run`, they are passed to that.
+    """
 
     def interrupt(number: int, frame: object) -> None:
-        raise _Interrupt
+        handler = signal.getsignal(signal.SIGINT)
+        if callable(handler) and handler is not signal.default_int_handler:
+            signal.raise_signal(signal.SIGINT)
+        else:
+            raise _Interrupt
 
     # An ignored signal (SIGHUP under nohup) stays ignored.
     numbers = [n for n in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) != signal.SIG_IGN]

@@ -12,7 +12,6 @@ import click
 
 from playhead.cli.errors import CliError, Exit
 from playhead.cli.options import json_option
-from playhead.cli.signals import interruptible
 from playhead.settings import Settings
 
 if TYPE_CHECKING:
@@ -50,7 +49,7 @@ def command(settings: Settings, files: tuple[Path, ...], follow: bool, as_json: 
             if not path.is_file():
                 raise CliError(f"{path} is not a file", "Check the path.", Exit.USAGE)
     report = ImportReport()
-    with interruptible(), _receiver(settings) as found, Recorder(found.port) as recorder:
+    with _receiver(settings) as found, Recorder(found.port) as recorder:
         shown = 0
 
         def progress(report: ImportReport) -> None:

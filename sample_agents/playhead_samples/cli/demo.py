@@ -15,7 +15,6 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 from playhead.cli.errors import CliError, Exit
-from playhead.cli.signals import interruptible
 from playhead.conventions import END_SPAN, name_sql
 from playhead.errors import ProcessError
 
@@ -97,7 +96,7 @@ def command(
         from playhead_samples.stack import Stack
 
     require_keys(targets, os.environ)
-    with interruptible(), _demo_folder(folder.resolve()) as home:
+    with _demo_folder(folder.resolve()) as home:
         try:
             stack = Stack(
                 home,

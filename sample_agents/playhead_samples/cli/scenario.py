@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 import click
 from playhead.cli.errors import CliError, Exit
-from playhead.cli.signals import interruptible
 from playhead.text import clean
 
 from playhead_samples.cli import samples_installed
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
     from playhead_samples.scenarios.scenario import Scenario
 
 __all__ = ["command"]
-
-INTERRUPTED = 130
 
 
 @click.group("scenario")
@@ -90,7 +87,7 @@ def run(
     if open_:
         _check_open(scenarios, as_json)
     outcomes: list[ScenarioResult] = []
-    with interruptible(), _data_folder(folder, outcomes) as data:
+    with _data_folder(folder, outcomes) as data:
         try:
             for outcome in _outcomes(ctx, scenarios, data, open_):
                 outcomes.append(outcome)
@@ -98,7 +95,7 @@ def run(
                     _print(outcome)
         except KeyboardInterrupt:
             raise CliError(
-                "Interrupted", "All processes that it started were stopped.", INTERRUPTED
+                "Interrupted", "All processes that it started were stopped.", Exit.INTERRUPTED
             ) from None
     _conclude(outcomes, as_json)
 
@@ -159,7 +156,7 @@ def _data_folder(folder: Path | None, outcomes: list[ScenarioResult]) -> Generat
         yield data
         passed = all(outcome.ok for outcome in outcomes)
     except CliError as error:
-        passed = error.exit_code == INTERRUPTED
+        passed = error.exit_code == Exit.INTERRUPTED
         raise
     finally:
         if passed:
