@@ -128,8 +128,8 @@ SPAN_ATTRIBUTES = {
     "playhead.interrupted": "The attempt ended while the span was open: a suspension, a "
     "cancellation, a failure elsewhere, SIGTERM.",
     "playhead.pending": "The span has not ended yet. The finished span will replace it.",
-    "playhead.awakeable": "Event on the span in which the handler created an awakeable.",
-    "playhead.awakeable.id": "On that event: id of the awakeable.",
+    "playhead.awakeable.id": "On the event `playhead.awakeable` of the span in which the handler "
+    "created an awakeable: its id.",
     "session.id": "Set by the bridge unless the app sets it: `Service/key` of a virtual object or "
     "workflow, else the id of the invocation.",
     "playhead.redacted": "Names of the attributes that `redact` changed or omitted.",
@@ -223,7 +223,9 @@ def agents_page() -> str:
         "- `playhead demo` starts five of them: approval, chat, intake, remote-agents and "
         "weather.\n"
         "- `python -m playhead_samples --port N` serves all of them. Register its address with a "
-        "restate-server.\n\n"
+        "restate-server.\n"
+        "- To [replay](replay.md) their invocations, use `--app "
+        "'playhead_samples.app:create_app()'`.\n\n"
         "The agents use a local LLM server. To use a real model, set `PLAYHEAD_MODEL` to any "
         "Pydantic AI model string, such as `openai:gpt-…`, and set the provider's API key.\n"
     )

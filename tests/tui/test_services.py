@@ -128,6 +128,29 @@ def test_the_command_checks_journals(settings: Settings, app: str, code: int, ve
     assert (one["target"], one["verdict"]) == ("every/waits", verdict)
 
 
+@pytest.mark.parametrize(
+    ("service", "app", "code", "message"),
+    [
+        ("every", "absent:app", 3, "No module 'absent'"),
+        ("every", "other:app", 3, ""),
+        ("absent", "journal_service:app", 2, "No service has the name 'absent'"),
+    ],
+)
+def test_a_check_that_cannot_be_made_is_no_success(
+    settings: Settings, service: str, app: str, code: int, message: str
+) -> None:
+    Path(str(settings.app_dir), "other.py").write_text(
+        "import restate\n\napp = restate.app([restate.Service('other')])\n"
+    )
+    environment = {
+        "RESTATE_ADMIN_URL": settings.admin_url, "PLAYHEAD_STORE": str(settings.store),
+        "PLAYHEAD_APP_DIR": str(settings.app_dir),
+    }  # fmt: skip
+    done = CliRunner().invoke(cli, ["services", service, "--check", "--app", app], env=environment)
+    assert done.exit_code == code, done.output
+    assert message in done.output
+
+
 async def test_services_of_stored_invocations(stage, tmp_path: Path) -> None:
     recorded = RecordedStore(tmp_path)
     recorded.invocation("inv_1a", "Chat/ada/say", pinned_deployment_id="dp_1", status="suspended")

@@ -59,7 +59,8 @@ def command(
     server, shows the services of stored invocations.
 
     With --check, replays the invocations of SERVICE that have not ended with today's code, without
-    side effects, and lists the verdicts; exits with 1 when the code would refuse a journal.
+    side effects, and lists the verdicts. Exits with 1 when Restate would refuse the code for one of
+    them, and with 3 when one could not be checked.
     """
     if name and deployments:
         raise click.UsageError("--deployments lists all of them: leave out SERVICE.")
@@ -71,10 +72,7 @@ def command(
     from playhead.cli.output import echo_json, note
 
     if name:
-        service = next((one for one in report.services if one.name == name), None)
-        if service is None:
-            known = ", ".join(one.name for one in report.services) or "none"
-            raise CliError(f"No service has the name {name!r}", f"Services: {known}.", Exit.USAGE)
+        service = _service(report, name)
         own = [one for one in report.deployments if name in _names(one)]
         if as_json:
             echo_json({"service": service, "deployments": own, "missing": report.missing})
@@ -98,11 +96,19 @@ async def _read(settings: Settings) -> ServiceReport:
         return await reader.services()
 
 
+def _service(report: ServiceReport, name: str) -> ServiceInfo:
+    for one in report.services:
+        if one.name == name:
+            return one
+    known = ", ".join(one.name for one in report.services) or "none"
+    raise CliError(f"No service has the name {name!r}", f"Services: {known}.", Exit.USAGE)
+
+
 def _check(settings: Settings, name: str, app: str | None, limit: int, *, as_json: bool) -> Exit:
     """Replay the open invocations of a service; return the exit code."""
     from playhead.cli.output import echo_json, note, table
     from playhead.client import Client
-    from playhead.errors import PlayheadError
+    from playhead.errors import AppError, PlayheadError
     from playhead.filters.language import quote
     from playhead.replay import replay
 
@@ -114,9 +120,11 @@ def _check(settings: Settings, name: str, app: str | None, limit: int, *, as_jso
             Exit.USAGE,
         )
     checked: list[dict[str, str]] = []
-    found = False
+    found = unknown = False
     with Client(settings=settings) as client:
         page = client.invocations(filter=f"service={quote(name)} status:active", limit=limit)
+        if not page.rows:
+            _service(asyncio.run(_read(settings)), name)
         for row in page.rows:
             verdict, reason = "not checked", ""
             try:
@@ -129,8 +137,11 @@ def _check(settings: Settings, name: str, app: str | None, limit: int, *, as_jso
                 else:
                     verdict = report.verdict
                     reason = report.sdk_message or report.failure or report.reason or ""
+                    unknown = unknown or verdict == "refused"
+            except AppError:  # That of every invocation.
+                raise
             except PlayheadError as error:
-                reason = str(error)
+                reason, unknown = str(error), True
             checked.append({"id": row.id, "target": row.target, "status": row.status,
                             "verdict": verdict, "reason": reason})  # fmt: skip
     if as_json:
@@ -151,7 +162,9 @@ def _check(settings: Settings, name: str, app: str | None, limit: int, *, as_jso
             note("Older invocations were not checked; raise --limit.")
         for sentence in page.missing:
             note(sentence)
-    return Exit.FOUND if found else Exit.FINE
+    if found:
+        return Exit.FOUND
+    return Exit.UNREACHABLE if unknown else Exit.FINE
 
 
 def _names(deployment: DeploymentInfo) -> set[str]:

@@ -61,6 +61,7 @@ class InvocationScreen(InvocationReads):
         Binding("right_square_bracket", "tab(1)", "Next tab"),
         Binding("left_square_bracket", "tab(-1)", "Previous tab", show=False),
         Binding("plus,equals_sign", "zoom", "Zoom", show=False),
+        Binding("space", "hold_view", "Hold view", show=False),
         Binding("x", "act", "Actions"),
         Binding("slash", "filter", "Filter", show=False),
         Binding("e", "errors", "Errors", show=False),

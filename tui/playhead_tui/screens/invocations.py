@@ -60,7 +60,6 @@ class InvocationsScreen(ListViews):
         Binding("x", "act", "Actions"),
         Binding("ctrl+@,ctrl+space", "mark_range", "Mark up to here", show=False),
         Binding("X", "act_on_all", "Actions on all that match", show=False),
-        Binding("p", "hold_view", "Hold view", show=False),
         Binding("b", "group", "Group by service, status, error, key", show=False),
         Binding("s", "sort", "Next sort column", show=False),
         Binding("S", "reverse", "Reverse order", show=False),

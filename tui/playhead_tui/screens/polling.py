@@ -64,7 +64,7 @@ class PollingScreen(Screen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "back", "Back", show=False),
-        Binding("p,space", "hold_view", "Hold view", show=False),
+        Binding("p", "hold_view", "Hold view", show=False),
         Binding("f", "follow", "Follow newest", show=False),
         Binding("n", "match(1)", "Next match", show=False),
         Binding("N", "match(-1)", "Previous match", show=False),
