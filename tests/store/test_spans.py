@@ -133,8 +133,10 @@ def test_a_cycle_of_parents_ends(store: Store, span: Make, select: Select) -> No
     assert [int(row["span_id"], 16) for row in rows] == [4, 5]
 
 
-def test_the_set_of_ids_is_exact_across_merges(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(seen, "MERGE_AT", 100)
+@pytest.mark.parametrize("most", [300, 10_000])
+def test_the_set_of_ids_is_exact_across_merges(monkeypatch: pytest.MonkeyPatch, most: int) -> None:
+    monkeypatch.setattr(seen, "NEW_IDS", 100)
+    monkeypatch.setattr(seen, "RUN_IDS", most)
     rng = random.Random(3)
     truth = {rng.randrange(2**64) for _ in range(2000)} | {0, 2**64 - 1}
     start, rest = sorted(truth)[::2], sorted(truth)[1::2]

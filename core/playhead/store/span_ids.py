@@ -17,8 +17,10 @@ from playhead.store.arrow import pa, pc
 
 __all__ = ["SpanIdSet", "id_numbers"]
 
-MERGE_AT = 100_000
-"""Number of new ids, or an eighth of the sorted ones if these are more, that are sorted at once."""
+NEW_IDS = 100_000
+"""Number of new ids that are sorted at once. Unsorted, an id takes ten times as much memory."""
+RUN_IDS = 8_000_000
+"""Maximum number of ids that are sorted together, which takes three times their memory."""
 DIGITS = 16
 """Hexadecimal digits of a span id."""
 
@@ -41,52 +43,74 @@ def id_numbers(ids: Any) -> Sequence[int]:
 
 
 class SpanIdSet:
-    """A growing set of 64-bit numbers: a sorted array, and a small set of the newest ones."""
+    """A growing set of 64-bit numbers: sorted runs, and a small set of the newest ones.
+
+    Two runs are merged as soon as the older one is not longer, so there are few.
+    """
 
     def __init__(self, ids: Any = None) -> None:
         """Start with these numbers (a chunked Arrow array of uint64, any order)."""
-        self._sorted: memoryview[int] = memoryview(b"").cast("Q")
-        self._array: Any = pa.array([], pa.uint64())
+        self._runs: list[_Run] = []
         self._new: set[int] = set()
         if ids is not None:
-            self._replace(ids)
+            for start in range(0, len(ids), RUN_IDS):
+                self._runs.append(_Run(ids.slice(start, RUN_IDS)))
 
     def __len__(self) -> int:
-        return len(self._sorted) + len(self._new)
+        return sum(len(run) for run in self._runs) + len(self._new)
 
     def __contains__(self, id_: int) -> bool:
-        if id_ in self._new:
-            return True
-        at = bisect_left(self._sorted, id_)
-        return at < len(self._sorted) and self._sorted[at] == id_
+        return id_ in self._new or any(id_ in run for run in self._runs)
 
     def known(self, ids: Iterable[int]) -> set[int]:
         """Return those of these ids that are in the set."""
         numbers = ids if isinstance(ids, array) else array("Q", ids)
         found = self._new.intersection(numbers)
-        if numbers and len(self._array):
-            content = [None, pa.py_buffer(numbers)]
-            wanted = pa.Array.from_buffers(pa.uint64(), len(numbers), content)
-            places = pc.search_sorted(self._array, wanted)
-            last = pa.scalar(len(self._array) - 1, places.type)
-            nearest = self._array.take(pc.min_element_wise(places, last))
-            found.update(wanted.filter(pc.equal(nearest, wanted)).to_pylist())
+        if numbers and self._runs:
+            wanted = _arrow(numbers)
+            for run in self._runs:
+                found.update(run.known(wanted))
         return found
 
     def add(self, ids: Iterable[int]) -> None:
         """Add ids to the set."""
         self._new.update(ids)
-        if len(self._new) >= max(MERGE_AT, len(self._sorted) // 8):
-            newest = array("Q", self._new)
-            content = [None, pa.py_buffer(newest)]
-            self._replace(pa.chunked_array([
-                self._array, pa.Array.from_buffers(pa.uint64(), len(newest), content)
-            ]))  # fmt: skip
-            self._new = set()
+        if len(self._new) < NEW_IDS:
+            return
+        run = _Run(pa.chunked_array([_arrow(array("Q", self._new))]))
+        self._new = set()
+        runs = self._runs
+        while runs and len(runs[-1]) <= len(run) and len(runs[-1]) + len(run) <= RUN_IDS:
+            run = _Run(pa.chunked_array([runs.pop().ids, run.ids]))
+        runs.append(run)
 
-    def _replace(self, numbers: Any) -> None:
-        if len(numbers):
-            together = pa.concat_arrays(numbers.chunks)
-            self._array = together.take(pc.sort_indices(together))
-            # A view of Arrow's memory: Python numbers would take five times as much.
-            self._sorted = memoryview(self._array.buffers()[1]).cast("Q")
+
+class _Run:
+    """Sorted numbers."""
+
+    def __init__(self, numbers: Any) -> None:
+        """Sort these numbers, a chunked Arrow array that is not empty."""
+        together = pa.concat_arrays(numbers.chunks)
+        self.ids: Any = together.take(pc.sort_indices(together))
+        # A view of Arrow's memory: Python numbers would take five times as much.
+        self._numbers = memoryview(self.ids.buffers()[1]).cast("Q")
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __contains__(self, id_: int) -> bool:
+        at = bisect_left(self._numbers, id_)
+        return at < len(self._numbers) and self._numbers[at] == id_
+
+    def known(self, wanted: Any) -> list[int]:
+        """Return those numbers of an Arrow array that are in the run."""
+        places = pc.search_sorted(self.ids, wanted)
+        last = pa.scalar(len(self.ids) - 1, places.type)
+        nearest = self.ids.take(pc.min_element_wise(places, last))
+        found: list[int] = wanted.filter(pc.equal(nearest, wanted)).to_pylist()
+        return found
+
+
+def _arrow(numbers: array[int]) -> Any:
+    """Return numbers as an Arrow array that shares their memory."""
+    return pa.Array.from_buffers(pa.uint64(), len(numbers), [None, pa.py_buffer(numbers)])
