@@ -158,6 +158,17 @@ async def test_the_caller_opens_with_u(stage, source) -> None:
         await s.until(lambda: s.app.screen.invocation_id == "inv_1cIntake")
 
 
+async def test_the_original_of_a_restart_opens_with_u(stage, source) -> None:
+    place = next(n for n, row in enumerate(source.rows) if row.id == "inv_1eLegal")
+    source.rows[place] = replace(source.rows[place], invoked_by=None, restarted_from="inv_1gChat")
+    source.details = details(source.rows)
+    async with stage(source) as s:
+        s.app.open_invocation("inv_1eLegal")
+        await s.until(lambda: getattr(s.app.screen, "detail", None))
+        await s.press("u")
+        await s.until(lambda: s.app.screen.invocation_id == "inv_1gChat")
+
+
 async def test_labels_of_the_ruler_are_whole_beside_a_cut(stage, source) -> None:
     row = source.rows[0] = replace(source.rows[0], status="succeeded", completed_at=ago(0))
     tries = attempts(row.created_at, (0.0, 1.1, "suspended"), (202.0, 0.115, "completed"))

@@ -273,9 +273,15 @@ class Replayer:
         """
         return await self._call(lambda: Session.within(self._worker, self.recording))
 
-    async def report(self, *, explain: bool = True) -> Report:
-        """Return the verdict and all differences; an error makes the verdict `refused`."""
-        return await self._call(lambda: self._worker.report(self.recording, explain=explain))
+    async def report(self, recording: Recording | None = None, *, explain: bool = True) -> Report:
+        """Return the verdict and all differences; an error makes the verdict `refused`.
+
+        Args:
+            recording: Another recording to replay with the same app, in the same process.
+            explain: List all differences, not only the first one that the SDK refuses.
+        """
+        source = recording or self.recording
+        return await self._call(lambda: self._worker.report(source, explain=explain))
 
     async def hits(self, session: Session, expression: str) -> frozenset[int]:
         """Return the ordinals of the commands at which a Python expression is true.

@@ -35,6 +35,7 @@ LISTED = 5
 """Targets that a question lists."""
 MANY = 20
 """Number of invocations from which the verb has to be typed."""
+OWN, NEWEST = "their own deployment", "the newest deployment"
 KEYS: dict[Verb, str] = {
     "cancel": "c", "kill": "k", "pause": "p", "resume": "r", "restart": "n", "purge": "P",
 }  # fmt: skip
@@ -152,6 +153,13 @@ async def _confirm(
         ),
     ]
     title = f"{change.label} {_number(len(found))}?"
+    deployment = ""
+    if change.verb in ("resume", "restart"):
+        chosen = await _deployment(dashboard, change, found, title, body)
+        if chosen is None or len(found) < MANY:
+            return chosen
+        deployment = chosen
+        body.append(Line(f"They run on {NEWEST if chosen == 'latest' else OWN}."))
     if change.verb == "purge" or len(found) >= MANY:
         word: str = change.verb
         body += [Line(""), Line(f"Type {word} to continue.")]
@@ -160,21 +168,36 @@ async def _confirm(
             Prompt(title, body, placeholder=word,
                    check=lambda text: None if text.strip() == word else wrong)
         )  # fmt: skip
-        if typed is None:
-            return None
-        return "latest" if change.verb == "restart" else ""
-    if change.verb in ("resume", "restart"):
-        choices = [
-            Choice("y", "Yes, on their own deployment"),
-            Choice("l", "Yes, on the newest deployment"),
-            Choice("n", "No"),
-        ]
-        key = await dashboard.push_screen_wait(Menu(title, choices, body))
-        own = "keep" if change.verb == "restart" else ""
-        return {"y": own, "l": "latest"}.get(key or "")
+        return None if typed is None else deployment
     choices = [Choice("y", f"Yes, {change.verb} them"), Choice("n", "No")]
     key = await dashboard.push_screen_wait(Menu(title, choices, body))
     return "" if key == "y" else None
+
+
+async def _deployment(
+    dashboard: Dashboard,
+    change: Change,
+    found: Sequence[Invocation],
+    title: str,
+    body: Sequence[Line],
+) -> str | None:
+    """Ask where they run, below what today's code makes of their journals; None for no."""
+    from playhead_tui.actions.bulk_check import check_journals
+    from playhead_tui.dialogs.checked_menu import CheckedMenu
+
+    own = "keep" if change.verb == "restart" else ""
+    choices = [Choice("y", f"Yes, on {OWN}"), Choice("l", f"Yes, on {NEWEST}"), Choice("n", "No")]
+    menu = CheckedMenu(
+        title,
+        choices,
+        body,
+        check=lambda show: check_journals(
+            dashboard, found, inputs_only=change.verb == "restart", show=show
+        ),
+        checking="Checking whether the current code accepts their journals ...",
+    )
+    key = await dashboard.push_screen_wait(menu)
+    return {"y": own, "l": "latest"}.get(key or "")
 
 
 async def _perform(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from playhead.model import Invocation, Step
 
 from playhead_tui.actions.changes import is_allowed, perform
@@ -119,7 +117,12 @@ async def _confirm(
                 Choice("n", "No"),
             ]
         checking = "Checking whether the current code accepts the journal ..."
-        check = partial(check_journal, dashboard, row.id)
-        menu = CheckedMenu(menu.title_text, choices, body, check=check, checking=checking)
+        menu = CheckedMenu(
+            menu.title_text,
+            choices,
+            body,
+            check=lambda _: check_journal(dashboard, row.id),
+            checking=checking,
+        )
     key = await dashboard.push_screen_wait(menu)
     return key if key in ("y", "l") else None

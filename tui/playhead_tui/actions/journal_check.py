@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 
+from playhead.formatting import one_line
 from playhead.replay import Replayer, Report, restarted
 
 from playhead_tui.drawing.cells import clip
 from playhead_tui.drawing.document import Line
 from playhead_tui.interfaces import Dashboard
 
-__all__ = ["SECONDS", "check_journal"]
+__all__ = ["SECONDS", "check_journal", "refusal", "unchecked_lines"]
 
 SECONDS = 30.0
 """Time limit of a check, including the import of the app."""
@@ -29,10 +30,7 @@ async def check_journal(
     location = dashboard.app_location
     fetch = dashboard.connection.fetch_recording if dashboard.connection else None
     if not location.app or fetch is None:
-        return [
-            Line("The current code was not checked against the journal.", "dim"),
-            Line("Set PLAYHEAD_APP=module:attribute, or replay it once (r).", "dim"),
-        ]
+        return unchecked_lines("journal")
     replayer = None
     try:
         async with asyncio.timeout(SECONDS):
@@ -50,6 +48,24 @@ async def check_journal(
             replayer.close()
 
 
+def unchecked_lines(what: str) -> list[Line]:
+    """Return why nothing was checked while the app is unknown."""
+    return [
+        Line(f"The current code was not checked against the {what}.", "dim"),
+        Line("Set PLAYHEAD_APP=module:attribute, or replay one once (r).", "dim"),
+    ]
+
+
+def refusal(report: Report) -> str:
+    """Return why a journal was refused: the step and the SDK's difference, else its message."""
+    text = report.sdk_message or report.failure or report.reason or ""
+    difference = text.partition("- Difference:")[2]
+    if not difference or not report.divergences:
+        return text
+    first = report.divergences[0]
+    return one_line(f"{first.place} {first.recorded or ''}: {difference}")
+
+
 def verdict_lines(report: Report, app: str) -> list[Line]:
     """Return the verdict as lines for the dialogs of resume and restart."""
     count = f"{report.replayed} of {report.commands} commands replayed"
@@ -61,7 +77,7 @@ def verdict_lines(report: Report, app: str) -> list[Line]:
                 lines.append(Line(clip(f"But {report.reason}", 200), "warn", 2))
             return lines
         case "diverged":
-            why = report.sdk_message or report.failure or ""
+            why = refusal(report)
             return [
                 Line(f"The current code ({app}) does not accept the journal: {count}.", "bad"),
                 *([Line(clip(why, 200), "bad", 2)] if why else []),

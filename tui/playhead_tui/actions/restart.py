@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from playhead.model import Invocation, Step
 
 from playhead_tui.dialogs.dialog import Choice, Menu
@@ -64,8 +62,13 @@ async def ask_restart(
         Choice("o", "Yes, on its own deployment"),
         Choice("n", "No"),
     ]
-    check = partial(check_journal, dashboard, row.id, last_entry=last)
-    menu = CheckedMenu("Restart as new?", choices, body, check=check, checking=CHECKING)
+    menu = CheckedMenu(
+        "Restart as new?",
+        choices,
+        body,
+        check=lambda _: check_journal(dashboard, row.id, last_entry=last),
+        checking=CHECKING,
+    )
     key = await dashboard.push_screen_wait(menu)
     deployment = {"y": "latest", "o": "keep"}.get(key or "")
     return None if deployment is None else (last, deployment)

@@ -15,8 +15,8 @@ from playhead_tui.drawing.document import Line
 __all__ = ["CheckedMenu"]
 
 
-class CheckFinished(Message, bubble=False):
-    """Posted when the check has finished."""
+class Checked(Message, bubble=False):
+    """Posted when the check has made progress, or has finished."""
 
     def __init__(self, lines: list[Line]) -> None:
         super().__init__()
@@ -27,7 +27,7 @@ class CheckedMenu(Menu):
     """Choices below the result of a check; closing the menu cancels the check."""
 
     DEFAULT_CSS = """
-    CheckedMenu #check { height: auto; max-height: 8; margin-bottom: 1; }
+    CheckedMenu #check { height: auto; max-height: 12; margin-bottom: 1; }
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class CheckedMenu(Menu):
         choices: Sequence[Choice],
         body: Sequence[Line],
         *,
-        check: Callable[[], Awaitable[list[Line]]],
+        check: Callable[[Callable[[list[Line]], object]], Awaitable[list[Line]]],
         checking: str,
     ) -> None:
         """Create the menu.
@@ -45,7 +45,8 @@ class CheckedMenu(Menu):
             title: title of the box.
             choices: choices, available at once.
             body: lines above the check.
-            check: returns the lines to show; must not raise.
+            check: returns the lines to show; must not raise. It takes a function that shows lines
+                while it runs.
             checking: shown until the check has finished.
         """
         super().__init__(title, choices, body)
@@ -63,9 +64,11 @@ class CheckedMenu(Menu):
 
     @work(group="check")
     async def _run_check(self) -> None:
-        self.post_message(CheckFinished(await self.check()))
+        self.post_message(
+            Checked(await self.check(lambda lines: self.post_message(Checked(lines))))
+        )
 
-    def on_check_finished(self, message: CheckFinished) -> None:
-        """Show the result of the check."""
+    def on_checked(self, message: Checked) -> None:
+        """Show the progress or the result of the check."""
         self.query_one("#check", Static).update(content(message.lines))
         self.fit_body()

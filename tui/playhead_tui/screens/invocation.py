@@ -71,7 +71,7 @@ class InvocationScreen(InvocationReads):
         Binding("r", "replay", "Replay"),
         Binding("m", "all_messages", "Fold or show earlier messages", show=False),
         Binding("v", "views", "Conversation, attempts, trace and other views", show=False),
-        Binding("u", "parent", "Open caller", show=False),
+        Binding("u", "parent", "Open caller or original", show=False),
     ]
     FILTER_HINT = "Words in name, type or error; the parents of a match stay visible"
 
@@ -352,10 +352,10 @@ class InvocationScreen(InvocationReads):
             self.dismiss()
 
     def action_parent(self) -> None:
-        """Open the invocation that called this one."""
-        caller = self.detail.summary.invoked_by if self.detail else None
-        if caller:
-            self.dashboard.open_invocation(caller)
+        """Open the invocation that called this one, or that it is a restart of."""
+        row = self.detail.summary if self.detail else None
+        if row and (origin := row.invoked_by or row.restarted_from):
+            self.dashboard.open_invocation(origin)
         else:
             self.notify("No caller: a client outside Restate started this invocation.")
 
