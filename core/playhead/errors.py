@@ -7,6 +7,7 @@ PlayheadError
 ├── FilterError                     the text of a filter is wrong
 ├── RestateError                    a request to a Restate server failed
 │   ├── UnreachableError            the server does not answer, or not in time
+│   │   └── UnansweredChangeError   the answer to a change is missing: it may have been made
 │   ├── UnauthorizedError           the server refuses the token
 │   ├── QueryFailedError            the server refused a query or could not finish it
 │   ├── NotFoundError               the server has no such invocation, deployment or awakeable
@@ -80,6 +81,7 @@ __all__ = [
     "StoreLockedError",
     "TargetRefusesError",
     "TargetUnreachableError",
+    "UnansweredChangeError",
     "UnauthorizedError",
     "UnreachableError",
     "UnsupportedJournalError",
@@ -140,6 +142,10 @@ class RestateError(PlayheadError):
 
 class UnreachableError(RestateError):
     """The server does not answer, or not in time."""
+
+
+class UnansweredChangeError(UnreachableError):
+    """A change was sent, and its answer is missing: the server may have made it."""
 
 
 class UnauthorizedError(RestateError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from playhead.errors import (
     NotFoundError,
     QueryFailedError,
     RefusedError,
+    UnansweredChangeError,
     UnauthorizedError,
     UnreachableError,
 )
@@ -207,3 +209,27 @@ async def test_changes(handlers: Any, client: RestateClient) -> None:
         await control.resume(again)
     [deployment] = await control.deployments()
     assert {"every", "box", "flow", "ai"} <= set(deployment.services)
+
+
+async def test_a_change_without_an_answer_may_have_been_made() -> None:
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(hang_up, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with RestateClient(url) as client:
+            with pytest.raises(UnansweredChangeError) as sent:
+                await Control(client).kill("inv_1gdJBtdVEcM942bjcDmb1c1khoaJe11Hbz")
+            with pytest.raises(UnreachableError) as asked:
+                await client.query("SELECT 1")
+    assert sent.value.title.startswith(f"Restate at {url} did not answer: ")
+    assert "may have been made" in sent.value.hint
+    assert not isinstance(asked.value, UnansweredChangeError)
+
+
+async def test_a_change_that_was_never_sent_is_not_made() -> None:
+    async with RestateClient(f"http://127.0.0.1:{free_port()}") as client:
+        with pytest.raises(UnreachableError) as refused:
+            await Control(client).kill("inv_1gdJBtdVEcM942bjcDmb1c1khoaJe11Hbz")
+    assert not isinstance(refused.value, UnansweredChangeError)

@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from playhead.errors import UnansweredChangeError, UnreachableError
 from playhead_tui.dialogs.bulk_progress import BulkProgress
 from playhead_tui.dialogs.dialog import Menu, Prompt
 from playhead_tui.widgets.chips import Chips
@@ -135,3 +136,44 @@ async def test_read_only_has_no_actions(stage: Any, key: str) -> None:
         described = {text for place, _, text in keys if place != "What-if comparison"}
         assert "Filter" in described
         assert not {"Actions", "Actions on all that match", "Answer", "Delete"} & described
+
+
+class Unanswering(FakeControl):
+    """A control of a server that ends after some changes."""
+
+    async def kill(self, ident: str) -> None:
+        if ident < "inv_0004":
+            self.done.append(("kill", ident))
+        elif ident < "inv_0012":
+            raise UnansweredChangeError("Restate did not answer: reset", "It may have been made.")
+        else:
+            raise UnreachableError(f"No Restate server answers for {ident}")
+
+
+@pytest.mark.parametrize("size", [(80, 24), (40, 10)])
+async def test_equal_outcomes_are_told_once_with_every_id(
+    stage: Any, size: tuple[int, int]
+) -> None:
+    rows = [summary(f"inv_{n:04}", "S/run", "running", n) for n in range(30)]
+    async with stage(FakeReader(rows), Unanswering(), size=size) as s:
+        listing = s.app.screen.listing
+        await s.until(lambda: listing.rows)
+        await s.press("space", "G", "ctrl+@", "x")
+        await dialog(s, Menu)
+        await s.press("k")
+        await dialog(s, Prompt)
+        await s.press(*"kill", "enter")
+        progress = await dialog(s, BulkProgress)
+        await s.shows("30 of 30: 4 done, 18 failed, 8")
+        await s.shows("Enter closes.")
+        await s.shows("18 failed: No Restate server")
+        text = str(progress.query_one("#outcomes Static").content)
+        assert text.count("No Restate server answers for it") == 1
+        assert "8 unknown: Restate did not answer: reset. It may have been made." in text
+        assert all(f"inv_{n:04}" in text for n in range(30))
+        await s.press(*"jjjjjjjjjjjjjjjjjjjj")
+        await s.until(lambda: "18 failed:" not in s.text)
+        await s.press("enter")
+        await s.until(lambda: len(s.app.screen_stack) == 1)
+        # What may have been changed stays marked, like what was not.
+        assert set(listing.marked) == {row.id for row in rows[4:]}

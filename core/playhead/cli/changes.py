@@ -119,7 +119,7 @@ async def _run(
         echo_json({"action": verb, "outcomes": outcomes, "counts": counts})
     elif possible and len(rows) > 1:
         note(", ".join(f"{number} {state}" for state, number in counts.items() if number) + ".")
-    if counts["failed"] or counts["not sent"]:
+    if counts["failed"] or counts["unknown"] or counts["not sent"]:
         sys.exit(Exit.FOUND)
 
 
@@ -203,7 +203,9 @@ def _write(outcome: Outcome) -> None:
     if not is_terminal():
         click.echo("\t".join(map(clean, fields)))
         return
-    style = {"done": "green", "failed": STYLES["failed"]}.get(outcome.state, "dim")
+    style = {"done": "green", "failed": STYLES["failed"], "unknown": "yellow"}.get(
+        outcome.state, "dim"
+    )
     line = paint(f"{outcome.state:<10}", style)
     line.append_text(paint(f"  {outcome.id}  {outcome.target}  {outcome.text}"))
     console().print(line)

@@ -7,13 +7,15 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, get_args
 
+from playhead.errors import UnansweredChangeError
 from playhead.model import Invocation
 
 __all__ = ["CHANGES", "VERBS", "Change", "Changer", "Outcome", "OutcomeState", "Verb", "change_all"]
 
 Verb = Literal["cancel", "kill", "pause", "resume", "restart", "purge"]
 VERBS: tuple[Verb, ...] = get_args(Verb)
-OutcomeState = Literal["done", "failed", "left alone", "not sent"]
+OutcomeState = Literal["done", "failed", "unknown", "left alone", "not sent"]
+"""`unknown`: the change was sent, and the server's answer is missing."""
 AT_ONCE = 8
 """Changes that are sent at the same time."""
 
@@ -170,6 +172,7 @@ async def _changed(
     except Exception as error:
         hint = getattr(error, "hint", "")
         text = f"{str(error) or type(error).__name__}. {hint}" if hint else str(error)
-        return Outcome(row.id, row.target, "failed", text or type(error).__name__)
+        state = "unknown" if isinstance(error, UnansweredChangeError) else "failed"
+        return Outcome(row.id, row.target, state, text or type(error).__name__)
     text = f"{change.done} as {new}" if new else change.done
     return Outcome(row.id, row.target, "done", text, new)

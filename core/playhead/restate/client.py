@@ -17,6 +17,7 @@ from playhead.errors import (
     QueryFailedError,
     RefusedError,
     RestateError,
+    UnansweredChangeError,
     UnauthorizedError,
     UnreachableError,
 )
@@ -257,18 +258,26 @@ class RestateClient:
             sending = self._http.request(method, url, headers=headers, content=content)
             return asyncio.ensure_future(sending)
 
+        changes = method != "GET" and url != f"{self.admin_url}/query"
+
+        def failed(error: Exception) -> UnreachableError:
+            never_sent = (httpx.ConnectError, httpx.ConnectTimeout, httpx.InvalidURL)
+            if changes and not isinstance(error, never_sent):
+                return unanswered(url, _reason_of(error))
+            return connection_error(url, error)
+
         try:
             return await self._whole_answer(start())
         except _BackError as error:
             # A change may have been made.
-            if method != "GET" and url != f"{self.admin_url}/query":
-                raise connection_error(url, error) from error
+            if changes:
+                raise unanswered(url, ": it was started again meanwhile") from error
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-            raise connection_error(url, error) from error
+            raise failed(error) from error
         try:
             return await self._whole_answer(start())
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-            raise connection_error(url, error) from error
+            raise failed(error) from error
 
     async def _whole_answer(self, request: asyncio.Task[httpx.Response]) -> httpx.Response:
         self._waiting[request] = time.monotonic()
@@ -351,6 +360,20 @@ def cluster_name(document: Any, url: str) -> str:
     host = "localhost" if parts.host in ("127.0.0.1", "::1") else parts.host
     address = host if parts.port is None else f"{host}:{parts.port}"
     return f"{name}@{address}" if name else address
+
+
+def unanswered(url: str, reason: str) -> UnansweredChangeError:
+    """Return the error to raise when a change was sent to `url`, and its answer is missing."""
+    return UnansweredChangeError(
+        f"Restate at {_base(url)} did not answer{reason}",
+        "The change may have been made: look before you send it again.",
+    )
+
+
+def _reason_of(error: Exception) -> str:
+    if isinstance(error, httpx.TimeoutException | TimeoutError):
+        return " in time"
+    return f": {_ERROR_NUMBER.sub('', str(error)) or type(error).__name__}"
 
 
 def connection_error(url: str, error: Exception) -> UnreachableError:

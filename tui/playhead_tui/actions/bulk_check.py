@@ -14,7 +14,7 @@ from playhead.replay import Replayer, Report, restarted
 
 from playhead_tui.actions.journal_check import refusal, unchecked_lines
 from playhead_tui.drawing.cells import clip
-from playhead_tui.drawing.document import Line
+from playhead_tui.drawing.document import Line, StyleName
 from playhead_tui.interfaces import Dashboard
 
 __all__ = ["CHECKED", "SECONDS", "check_journals"]
@@ -126,11 +126,12 @@ def _found(found: Verdicts, by: str = "") -> list[Line]:
     """Return the numbers of each verdict, with the most frequent reasons."""
     of = f"of {found.number}"
     lines: list[Line] = []
-    for counts, text, style in (
+    parts: tuple[tuple[Counter[str], str, StyleName], ...] = (
         (found.refused, f"{of} would be refused{by}", "bad"),
         (found.failing, f"{of} would fail after their journal{by}", "warn"),
         (found.unknown, f"{of} could not be checked", "warn"),
-    ):
+    )
+    for counts, text, style in parts:
         if number := counts.total():
             lines.append(Line(f"{number} {text}:", style))
             for reason, often in counts.most_common(REASONS):

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import ClassVar, Protocol
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Protocol, get_args
 
-from playhead.restate.bulk import Outcome
+from playhead.restate.bulk import Outcome, OutcomeState
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
 from textual.widgets import Static
 
 from playhead_tui.dialogs.dialog import Dialog, content
 from playhead_tui.drawing.cells import clip
-from playhead_tui.drawing.document import Line
+from playhead_tui.drawing.document import Line, StyleName
 
 __all__ = ["BulkProgress", "Progress"]
 
-SHOWN = 8
-"""Outcomes on screen: failures first, then the last ones."""
+LISTED = 500
+"""Lines of outcomes."""
+STYLES: Mapping[OutcomeState, StyleName] = {"failed": "bad", "unknown": "warn", "done": "text"}
 TICK = 0.1
 
 
@@ -65,23 +67,32 @@ class Stoppable(Protocol):
 
 
 class BulkProgress(Dialog):
-    """How many are done, and the outcomes; closing it does not stop the action."""
+    """How many are done, and the outcome of each; closing it does not stop the action."""
 
     DEFAULT_CSS = """
-    BulkProgress #outcomes { height: auto; max-height: 12; }
+    BulkProgress #outcomes { height: auto; max-height: 14; scrollbar-size-vertical: 1; }
+    BulkProgress #outcomes Static, BulkProgress #keys { height: auto; }
+    BulkProgress.-short #outcomes { height: 1fr; max-height: 100%; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "close", "Close"),
         Binding("s", "stop", "Stop"),
+        Binding("j,down", "move(1)", "Down", show=False),
+        Binding("k,up", "move(-1)", "Up", show=False),
     ]
 
     def __init__(self, run: Progress) -> None:
         super().__init__(run.title)
         self.run_ = run
+        self._shown = -1
+        """Number of outcomes on screen."""
 
     def compose_content(self) -> ComposeResult:
-        """Lay out the outcomes."""
-        yield Static("", id="outcomes", markup=False)
+        """Lay out the numbers, the outcomes and the keys."""
+        yield Static("", id="summary", markup=False)
+        with VerticalScroll(id="outcomes", classes="body", can_focus=False):
+            yield Static("", markup=False)
+        yield Static("", id="keys", markup=False)
 
     def on_mount(self) -> None:
         """Show the progress until the action is finished."""
@@ -90,22 +101,17 @@ class BulkProgress(Dialog):
 
     def _show(self) -> None:
         run = self.run_
-        failed = [one for one in run.outcomes if one.state == "failed"]
-        others = [one for one in run.outcomes if one.state != "failed"]
-        shown = [*failed[:SHOWN], *others[-max(0, SHOWN - len(failed)) or len(others) :]]
+        number = len(run.outcomes)
+        if number != self._shown:
+            self._shown = number
+            summary = Line(f"{number} of {run.total}: {run.summary}", "strong")
+            self.query_one("#summary", Static).update(content([summary]))
+            lines = outcome_lines(run.outcomes)
+            self.query_one("#outcomes Static", Static).update(content(lines, most=len(lines)))
         keys = "Enter closes." if run.finished else "s stops what was not sent; Esc hides this."
         if run.stop.is_set() and not run.finished:
             keys = "Stopping: waiting for what was sent ..."
-        lines = [
-            Line(f"{len(run.outcomes)} of {run.total}: {run.summary}", "strong"),
-            *(
-                Line(f"{one.state}  {clip(one.target, 28)}  {clip(one.text, 90)}",
-                     "bad" if one.state == "failed" else "dim")
-                for one in shown[:SHOWN]
-            ),
-            Line(keys),
-        ]  # fmt: skip
-        self.query_one("#outcomes", Static).update(content(lines))
+        self.query_one("#keys", Static).update(content([Line(keys, "dim")]))
         if run.finished:
             self._timer.stop()
 
@@ -113,3 +119,33 @@ class BulkProgress(Dialog):
         """Send no further change."""
         self.run_.stop.set()
         self._show()
+
+    def action_move(self, lines: int) -> None:
+        """Scroll the outcomes."""
+        self.query_one("#outcomes").scroll_relative(y=lines, animate=False)
+
+
+def outcome_lines(outcomes: Sequence[Outcome]) -> list[Line]:
+    """Return the outcomes, equal ones together, below what they have in common."""
+    groups: dict[tuple[OutcomeState, str], list[Outcome]] = {}
+    for outcome in outcomes:
+        text = outcome.text.replace(outcome.id, "it")
+        if outcome.new_id:
+            text = text.partition(f" as {outcome.new_id}")[0]
+        groups.setdefault((outcome.state, text), []).append(outcome)
+    order = get_args(OutcomeState)
+    lines: list[Line] = []
+    for (state, text), found in sorted(
+        groups.items(), key=lambda group: (order.index(group[0][0]) - 1) % len(order)
+    ):
+        lines.append(Line(f"{len(found)} {state}: {clip(text, 200)}", STYLES.get(state, "dim")))
+        room = max(0, LISTED - len(lines))
+        lines += [
+            Line(f"{one.id}  {clip(one.target, 28)}", "dim", 2)
+            if one.new_id is None
+            else Line(f"{one.id} as {one.new_id}", "dim", 2)
+            for one in found[:room]
+        ]
+        if len(found) > room:
+            lines.append(Line(f"and {len(found) - room} more", "dim", 2))
+    return lines

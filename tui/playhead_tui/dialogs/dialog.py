@@ -26,11 +26,11 @@ STYLES = {"text": "$foreground", "strong": "$foreground bold", "dim": "$foregrou
 BODY_LINES = 14
 
 
-def content(lines: Sequence[Line]) -> Content:
+def content(lines: Sequence[Line], *, most: int = BODY_LINES) -> Content:
     """Return lines of a document in the colors of the theme, cut at a limit."""
-    shown = list(lines[:BODY_LINES])
-    if len(lines) > BODY_LINES:
-        shown[-1] = Line(f"... {len(lines) - BODY_LINES + 1} more lines", "dim")
+    shown = list(lines[:most])
+    if len(lines) > most:
+        shown[-1] = Line(f"... {len(lines) - most + 1} more lines", "dim")
     return Content("\n").join(
         Content.styled(" " * line.indent + line.text, STYLES.get(line.style, "$foreground"))
         for line in shown
