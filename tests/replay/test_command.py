@@ -259,8 +259,18 @@ def test_a_recording_without_an_end_has_no_result_to_compare():
     result = run(*app, "--answer", "awakeable:1=true")
     assert result.exit_code == 0, result.output
     assert "recorded: had not ended" in result.output
+    assert "not used" not in result.output
     document = json.loads(run(*app, "--answer", "awakeable:1=true", "--json").output)
     assert not document["original_ended"]
+
+
+def test_an_answer_that_no_command_took_is_named():
+    app = ("--app", "handlers:app", "--app-dir", RECORDINGS, "--answer", "awakeable:1=false")
+    result = run(RECORDINGS / "v6" / "approval.journal.json", *app)
+    assert result.exit_code == 0, result.output
+    assert "not used: the answer to awakeable:1" in result.output
+    unused = json.loads(run(TRIP, *app, "--answer", "Nothing=1", "--json").output)["unused"]
+    assert unused == ["Nothing", "awakeable:1"]
 
 
 def test_code_that_is_blocked_before_its_first_step_has_no_stop(changed: Path):

@@ -161,6 +161,11 @@ def what_if_lines(result: WhatIfResult) -> Iterator[str]:
         at = f" (at {clean(_short(result.waiting_at))})" if result.waiting_at else ""
         yield f"what if:  blocked, {clean(result.stopped or 'waiting')}{at}"
         yield from _remedies(result)
+    for name in result.unused:
+        yield clean(
+            f"not used: the answer to {name}: the recording has it, or the run does not ask for it. "
+            "Change a recorded result with --set."
+        )
     for what in result.blocked:
         yield f"blocked: {clean(what)}"
     if result.isolation is not None:

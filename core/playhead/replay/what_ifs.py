@@ -158,6 +158,9 @@ class WhatIfResult:
     """Reason why the run is blocked."""
     missing: tuple[str, ...] = ()
     """Keys of `WhatIfQuestion.answers` for the results that the run waits for."""
+    unused: tuple[str, ...] = ()
+    """Keys of `WhatIfQuestion.answers` that no command took: the recording has the result, or the
+    run does not ask for it."""
     waiting_at: str | None = None
     """`file:line` where the handler waits."""
     original_ended: bool = True
@@ -185,6 +188,7 @@ class WhatIfResult:
         rows = tuple(WhatIfRow(**row) for row in document["rows"])
         values: dict[str, Any] = {**document, "rows": rows, "blocked": tuple(document["blocked"])}
         values["missing"] = tuple(document["missing"])
+        values["unused"] = tuple(document["unused"])
         isolation = document.get("isolation")
         values["isolation"] = None if isolation is None else Isolation.from_json(isolation)
         return cls(**values)

@@ -117,6 +117,7 @@ class _Run:
             for name, value in self.question.answers.items():
                 key = signal_key(name)
                 if key is not None and key not in self.journal.by_key:
+                    policy.unused.discard(name)
                     playback.results.new.add(key)
                     playback.results.add(key, self.encoded("", value))
 
@@ -189,6 +190,8 @@ class _Answers(Dry):
         """Calls without a result."""
         self.executed = 0
         """Number of steps that were executed."""
+        self.unused = set(question.answers)
+        """Names of the answers that nothing has taken."""
         self._question, self._encode = question, encode
 
     @property
@@ -213,6 +216,7 @@ class _Answers(Dry):
         result, callee = call.new_result, call.new_invocation_id
         if call.type in ("Run", "Call", "GetPromise") and call.name in self._question.answers:
             self.sources[call.command_index] = "answered"
+            self.unused.discard(call.name)
             playback.results.new.add(result)
             playback.results.show(callee, f"(no invocation: {call.title} is answered)")
             value = self._question.answers[call.name]
@@ -306,6 +310,7 @@ def _result(
         raised=playback.raised[0] if playback.raised else None,
         stopped=stopped,
         missing=missing,
+        unused=tuple(sorted(policy.unused)),
         waiting_at=playback.waiting_at if stopped else None,
         original_ended=output is not None,
         original_output=readable(recorded_end.get("value")),
