@@ -163,8 +163,8 @@ def what_if_lines(result: WhatIfResult) -> Iterator[str]:
         yield from _remedies(result)
     for name in result.unused:
         yield clean(
-            f"not used: the answer to {name}: the recording has it, or the run does not ask for it. "
-            "Change a recorded result with --set."
+            f"not used: the answer to {name}: the recording has it, or the run does not ask for "
+            "it. Change a recorded result with --set."
         )
     for what in result.blocked:
         yield f"blocked: {clean(what)}"
