@@ -257,3 +257,28 @@ async def test_enter_opens_the_first_group_once_it_is_read(
         may.set()
         await s.until(lambda: isinstance(s.app.screen, InvocationsScreen))
         assert s.app.screen.list_query.text.startswith("failure:")
+
+
+async def test_a_small_screen_shows_the_cause_below_the_failures(stage, reader: Reader) -> None:
+    async with stage(reader, size=(40, 10)) as s:
+        await s.shows("Chat/ada/say")
+        await s.press("F")
+        await s.shows("ValueError('y')")  # the latest of two
+        await s.press("j")
+        await s.shows("KeyError('z')")
+        assert "ValueError('y')" not in s.text
+        await s.press("slash", *"service:nothing", "enter")
+        await s.shows("No failure is recorded.")
+        assert "KeyError('z')" not in s.text
+
+
+async def test_a_long_cause_is_shown_in_lines_as_plain_text(stage, tmp_path: Path) -> None:
+    store = RecordedStore(tmp_path)
+    store.invocation("inv_1a", "Weather/run", created=-60)
+    told = "[bold]status_code: 429[/], body: " + "rate limit reached for requests " * 4
+    store.failure("inv_1a", -59, error(f"\x1b[31m{told}\x1b[0mthe end", "Model call"))
+    async with stage(store.write(), size=(80, 24)) as s:
+        await s.shows("Weather/run")
+        await s.press("F")
+        await s.shows("the end")
+        assert "[bold]status_code: 429[/]" in s.text

@@ -5,28 +5,58 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from playhead.formatting import age, count, place, sparkline
+from playhead.formatting import age, count, failure_line, place, sparkline
 from playhead.model import FailureGroup
+from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.widgets import Static
 
 from playhead_tui.drawing.glyphs import ASCII
 from playhead_tui.screens.groups import CountedInvocations, Groups
 from playhead_tui.widgets.group_list import Column
+from playhead_tui.widgets.notes import Notes
+from playhead_tui.widgets.rows import RowsView
 
 __all__ = ["FailuresScreen"]
 
 LIMIT = 500
 """Groups that are read."""
+MESSAGE = 400
+"""Characters of a message."""
 
 
 class FailuresScreen(CountedInvocations[FailureGroup]):
     """Groups of equal failures, the most frequent first."""
 
+    DEFAULT_CSS = """
+    FailuresScreen #cause {
+        height: auto; max-height: 5; padding: 0 1; background: $panel; color: $text-error;
+    }
+    FailuresScreen.-short #cause { max-height: 4; }
+    FailuresScreen.-tiny #cause, FailuresScreen.empty #cause { display: none; }
+    """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("o", "open_example", "Open the latest"),
     ]
     NAME = "Failures"
     EMPTY = "No failure is recorded."
+    _cause = ""
+    """Message on screen."""
+
+    def compose(self) -> ComposeResult:
+        """Lay out the list, and below it the message of the failure under the cursor."""
+        for widget in super().compose():
+            if isinstance(widget, Notes):
+                yield Static("", id="cause", markup=False)
+            yield widget
+
+    def on_rows_view_moved(self, message: RowsView.Moved) -> None:
+        """Show the whole message of the failure under the cursor: its column is often cut."""
+        group = self.listing.current
+        text = "" if group is None else failure_line(group.message, MESSAGE) or group.error
+        if text != self._cause:
+            self._cause = text
+            self.query_one("#cause", Static).update(text)
 
     def columns(self) -> Sequence[Column[FailureGroup]]:
         """Return the columns; the trend has 12 periods from the first to the last failure."""
