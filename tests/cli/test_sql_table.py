@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 from playhead.cli import output, sql
 
@@ -13,12 +15,12 @@ def draw(
     capsys: pytest.CaptureFixture[str],
     *,
     terminal: bool,
-    row: dict[str, str],
+    row: Mapping[str, str | None],
 ) -> list[str]:
     monkeypatch.setattr(output, "is_terminal", lambda: terminal)
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setenv("NO_COLOR", "1")
-    sql._table([row, row])
+    sql._table(list(row), [dict(row), dict(row)])
     return [line.rstrip() for line in capsys.readouterr().out.splitlines()]
 
 
@@ -57,3 +59,10 @@ def test_numbers_times_and_ids_are_never_folded(monkeypatch, capsys) -> None:
     assert lines[0].split() == ["id", "error", "n"]
     assert sum(row["id"] in line and row["n"] in line for line in lines) == 2
     assert max(map(len, lines)) <= 80
+
+
+def test_null_is_no_empty_text(monkeypatch, capsys) -> None:
+    for terminal in (True, False):
+        row = {"a": None, "b": "", "c": "x"}
+        lines = draw(monkeypatch, capsys, terminal=terminal, row=row)
+        assert lines[2].split() == ["NULL", "x"]

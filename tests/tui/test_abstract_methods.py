@@ -1,9 +1,10 @@
-"""Textual's metaclass does not refuse classes with abstract methods, so that this test does."""
+"""What Textual does not refuse in classes of screens and widgets, so that these tests do."""
 
 from __future__ import annotations
 
 import inspect
 import pkgutil
+import re
 from collections.abc import Iterator
 from importlib import import_module
 
@@ -17,11 +18,30 @@ def subclasses(of: type[DOMNode]) -> Iterator[type[DOMNode]]:
         yield from subclasses(one)
 
 
-def test_every_screen_and_widget_has_what_its_bases_need() -> None:
+def own_classes() -> set[type[DOMNode]]:
     for module in pkgutil.walk_packages(playhead_tui.__path__, "playhead_tui."):
         if not module.name.endswith("__main__"):
             import_module(module.name)
-    own = {one for one in subclasses(DOMNode) if one.__module__.startswith("playhead_tui.")}
+    return {one for one in subclasses(DOMNode) if one.__module__.startswith("playhead_tui.")}
+
+
+def assigned(of: type) -> set[str]:
+    """Return the private attributes that the methods of a class assign."""
+    return set(re.findall(r"self\.(_\w+)(?:: [^=\n]+)? = ", inspect.getsource(of)))
+
+
+def test_no_attribute_hides_one_of_textual() -> None:
+    """Textual takes a screen that sets `_running` to False for one that has ended."""
+    hidden: set[tuple[str, str]] = set()
+    for one in own_classes():
+        of_textual = {name for base in one.__mro__ if base.__module__.startswith("textual")
+                      for name in assigned(base)}  # fmt: skip
+        hidden |= {(one.__name__, name) for name in assigned(one) & of_textual}
+    assert hidden == {("PollingScreen", "_compositor")}  # which is its own on purpose
+
+
+def test_every_screen_and_widget_has_what_its_bases_need() -> None:
+    own = own_classes()
     abstract = {
         one.__name__: {
             name

@@ -61,32 +61,33 @@ def command(
         raise click.UsageError("--json, --csv and --output exclude each other.")
     from playhead.reader.console import csv_text
 
-    rows = asyncio.run(_run(settings, query, "server" if server else "store", output))
-    if rows is None:
+    found = asyncio.run(_run(settings, query, "server" if server else "store", output))
+    if found is None:
         return
+    columns, rows = found
     if as_json:
         click.echo(json.dumps(rows, ensure_ascii=True, indent=2))
     elif as_csv:
-        click.echo(csv_text(rows), nl=False)
+        click.echo(csv_text(rows, columns), nl=False)
     else:
-        _table(rows)
+        _table(columns, rows)
 
 
 async def _run(
     settings: Settings, query: str, engine: Engine, output: Path | None
-) -> list[dict[str, Any]] | None:
+) -> tuple[tuple[str, ...], list[dict[str, Any]]] | None:
     from playhead.cli.output import note
     from playhead.reader.opening import open_reader
 
     async with open_reader(settings) as reader:
         if output is None:
-            return await reader.console.query(engine, query)
+            return await reader.console.result(engine, query)
         number = await reader.console.export(engine, query, output)
     note(f"Wrote {number} row{'' if number == 1 else 's'} to {output}.")
     return None
 
 
-def _table(rows: list[dict[str, Any]]) -> None:
+def _table(columns: Sequence[str], rows: list[dict[str, Any]]) -> None:
     from rich.box import SIMPLE_HEAD
     from rich.cells import cell_len
     from rich.console import Console
@@ -94,13 +95,12 @@ def _table(rows: list[dict[str, Any]]) -> None:
     from rich.text import Text
 
     from playhead.cli.output import is_terminal
-    from playhead.reader.console import cell_text, columns_of
+    from playhead.reader.console import cell_text
 
     console = Console(highlight=False)
     if not rows:
         console.print(Text("no rows"))
         return
-    columns = columns_of(rows)
     names = [clean(name) for name in columns]
     cells = [[cell_text(row.get(name)) for name in columns] for row in rows]
     widths = [max(map(cell_len, column)) for column in zip(names, *cells, strict=True)]

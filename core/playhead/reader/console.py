@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import csv
+import asyncio
 import io
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -19,11 +20,16 @@ from playhead.errors import (
 from playhead.reader.sources import Sources
 from playhead.text import clean
 
-__all__ = ["FORMATS", "Engine", "SqlConsole", "cell_text", "columns_of", "csv_text"]
+__all__ = ["FORMATS", "NULL", "Engine", "SqlConsole", "cell_text", "columns_of", "csv_text"]
 
 Engine = Literal["store", "server"]
 FORMATS = (".csv", ".json", ".parquet")
 """Endings of the files that results can be written to."""
+
+NULL = "NULL"
+"""What a table shows for it: an empty text is another value."""
+QUOTE = '"'
+_QUOTED = re.compile(r'[",\r\n]|^\s|\s$').search
 
 _STORE_COLUMNS = (
     "SELECT table_name, column_name FROM duckdb_columns() WHERE NOT internal"
@@ -59,6 +65,25 @@ class SqlConsole:
         except QueryFailedError as error:
             raise QueryError(error.title, error.hint) from error
 
+    async def result(
+        self, engine: Engine, sql: str
+    ) -> tuple[tuple[str, ...], list[dict[str, Any]]]:
+        """Return the columns and the rows of one SELECT. Raises as `query`."""
+        rows = await self.query(engine, sql)
+        names = columns_of(rows)
+        # Without rows, nothing names the columns. The server's rows have no key for NULL.
+        if engine == "server" or not rows:
+            names = tuple(dict.fromkeys((*await self._described(engine, sql), *names)))
+            rows = [{name: row.get(name) for name in names} for row in rows]
+        return names, rows
+
+    async def _described(self, engine: Engine, sql: str) -> list[str]:
+        """Return the columns of a query, which is not run; none of a DESCRIBE."""
+        try:
+            return [str(row["column_name"]) for row in await self.query(engine, f"DESCRIBE {sql}")]
+        except (QueryError, KeyError):
+            return []
+
     async def tables(self, engine: Engine) -> Mapping[str, Sequence[str]]:
         """Return the columns of every table and view, by its name. Raises as `query`."""
         sql = _STORE_COLUMNS if engine == "store" else _SERVER_COLUMNS
@@ -78,33 +103,33 @@ class SqlConsole:
         Raises:
             ExportError: The file exists, has another ending, or cannot be written.
         """
-        if path.suffix not in FORMATS:
+        ending = path.suffix.lower()
+        if ending not in FORMATS:
             raise ExportError(
                 f"{path} has no format that results can be written in",
-                f"Name a file that ends in {', '.join(FORMATS)}.",
+                f"Name a file that ends in {', '.join(FORMATS[:-1])} or {FORMATS[-1]}.",
             )
-        if path.suffix == ".parquet":
-            data, number = await self._parquet(engine, sql)
-        else:
-            rows = await self.query(engine, sql)
-            number = len(rows)
-            text = csv_text(rows) if path.suffix == ".csv" else f"{json.dumps(rows, indent=2)}\n"
-            data = text.encode()
-        _write_new(path, data)
-        return number
+        if ending == ".parquet":
+            table: Any = await self._arrow(engine, sql)
+            await asyncio.to_thread(lambda: _write_new(path, _parquet(table)))
+            return int(table.num_rows)
+        columns, rows = await self.result(engine, sql)
 
-    async def _parquet(self, engine: Engine, sql: str) -> tuple[bytes, int]:
-        import pyarrow.parquet
+        def text() -> str:
+            is_csv = ending == ".csv"
+            return (
+                csv_text(rows, columns, exact=True) if is_csv else f"{json.dumps(rows, indent=2)}\n"
+            )
 
-        parquet: Any = pyarrow.parquet
+        await asyncio.to_thread(lambda: _write_new(path, text().encode(errors="replace")))
+        return len(rows)
+
+    async def _arrow(self, engine: Engine, sql: str) -> Any:
         source = self._store.arrow if engine == "store" else self._server.query_arrow
         try:
-            table: Any = await source(sql)
+            return await source(sql)
         except QueryFailedError as error:
             raise QueryError(error.title, error.hint) from error
-        buffer = io.BytesIO()
-        parquet.write_table(table, buffer)
-        return buffer.getvalue(), int(table.num_rows)
 
     @property
     def _store(self) -> Any:
@@ -122,6 +147,15 @@ class SqlConsole:
                 "No Restate server is connected", "Set RESTATE_ADMIN_URL to its admin API."
             )
         return self._sources.server
+
+
+def _parquet(table: Any) -> bytes:
+    import pyarrow.parquet
+
+    parquet: Any = pyarrow.parquet
+    buffer = io.BytesIO()
+    parquet.write_table(table, buffer)
+    return buffer.getvalue()
 
 
 def _write_new(path: Path, data: bytes) -> None:
@@ -147,21 +181,36 @@ def columns_of(rows: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for row in rows for name in row))
 
 
-def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return rows as CSV with a header, without control characters."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    columns = columns_of(rows)
-    if columns:
-        writer.writerow([clean(name) for name in columns])
-    writer.writerows([cell_text(row.get(name)) for name in columns] for row in rows)
-    return out.getvalue()
+def csv_text(
+    rows: Sequence[Mapping[str, Any]], columns: Sequence[str] = (), *, exact: bool = False
+) -> str:
+    """Return rows as CSV with a header; NULL is empty, and an empty text is `""`.
+
+    Args:
+        rows: The rows.
+        columns: The columns; by default, those that any of the rows has.
+        exact: Keep control characters, for a file; a terminal would obey them.
+    """
+
+    def text(value: Any) -> str:
+        if value is None:
+            return ""
+        whole = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        whole = whole if exact else clean(whole, lines=True)
+        return f'"{whole.replace(QUOTE, QUOTE * 2)}"' if not whole or _QUOTED(whole) else whole
+
+    columns = columns or columns_of(rows)
+    if not columns:
+        return ""
+    lines = (columns, *([row.get(name) for name in columns] for row in rows))
+    # Readers skip an empty line, so that it could not be a row.
+    return "".join(f"{','.join(map(text, line)) or QUOTE * 2}\n" for line in lines)
 
 
 def cell_text(value: Any) -> str:
-    """Return a value of a result on one line; empty for NULL."""
+    """Return a value of a result on one line, without control characters."""
     if value is None:
-        return ""
+        return NULL
     if isinstance(value, str):
         return clean(value)
     return clean(json.dumps(value, ensure_ascii=False))

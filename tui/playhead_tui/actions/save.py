@@ -14,7 +14,7 @@ from playhead_tui.dialogs.dialog import Choice, Menu, Prompt
 from playhead_tui.drawing.document import Line
 from playhead_tui.interfaces import Dashboard
 
-__all__ = ["path_problem", "save_payload", "write_new"]
+__all__ = ["path_of", "path_problem", "save_payload", "write_new"]
 
 LETTERS: Sequence[str] = ("s", "r")
 """Letters of what a step sent, and of its result."""
@@ -69,7 +69,7 @@ async def _save(dashboard: Dashboard, name: str, content: bytes) -> None:
         )
         if typed is None:
             return
-        name, path = typed, _path(typed)
+        name, path = typed, path_of(typed)
         try:
             await asyncio.to_thread(write_new, path, content)
         except OSError as error:
@@ -84,7 +84,7 @@ def path_problem(text: str) -> str | None:
     if not text.strip():
         return "Type the name of a file."
     try:
-        path = _path(text)
+        path = path_of(text)
         os.fsencode(path)
         if "\0" in text:
             return "Not the name of a file: it has a null character."
@@ -97,6 +97,11 @@ def path_problem(text: str) -> str | None:
     except (OSError, ValueError, RuntimeError) as error:
         return f"Not the name of a file: {getattr(error, 'strerror', None) or error}"
     return None
+
+
+def path_of(text: str) -> Path:
+    """Return the whole path of a name that was typed."""
+    return Path(text.strip()).expanduser().absolute()
 
 
 def write_new(path: Path, content: bytes) -> None:
@@ -114,10 +119,6 @@ def write_new(path: Path, content: bytes) -> None:
     except OSError:
         path.unlink(missing_ok=True)
         raise
-
-
-def _path(text: str) -> Path:
-    return Path(text.strip()).expanduser().absolute()
 
 
 def _suffix(content: bytes) -> str:

@@ -10,9 +10,9 @@ from playhead_tui.dialogs.dialog import Choice, Menu, Prompt
 from playhead_tui.drawing.cells import clip
 from playhead_tui.interfaces import Dashboard
 
-__all__ = ["choose_view", "save_view"]
+__all__ = ["FIRST_KEYS", "MORE_KEYS", "choose_view", "save_view"]
 
-KEYS = "123456789"
+FIRST_KEYS = "123456789"
 """Keys of the first views in the menu."""
 MORE_KEYS = "abcefghilmopqrtuvwxyz"
 """Keys of further views: the letters that have no other use in the menu, and are not j and k."""
@@ -91,7 +91,7 @@ async def _which(dashboard: Dashboard, title: str, views: SavedViews) -> str | N
 
 
 def _choices(found: dict[str, SavedView]) -> list[Choice]:
-    keys = [*KEYS, *MORE_KEYS]
+    keys = [*FIRST_KEYS, *MORE_KEYS]
     return [
         Choice(key, clip(name, 24), clip(view.summary, 40))
         for key, (name, view) in zip(keys, found.items(), strict=False)
@@ -100,6 +100,6 @@ def _choices(found: dict[str, SavedView]) -> list[Choice]:
 
 def _named(found: dict[str, SavedView], key: str | None) -> str | None:
     """Return the name of the view with a key of the menu."""
-    keys = KEYS + MORE_KEYS
+    keys = FIRST_KEYS + MORE_KEYS
     place = keys.find(key) if key else -1
     return list(found)[place] if 0 <= place < len(found) else None

@@ -2,66 +2,57 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, ClassVar, cast
+from typing import ClassVar
 
-from playhead.formatting import count, duration
+from playhead.formatting import duration
+from playhead.reader.console import Engine
 from playhead.text import clean
 from playhead.values import as_json as as_json_value
-from textual import work
+from textual import events, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.screen import Screen
+from textual.timer import Timer
 from textual.widgets import Static
 from textual.worker import Worker
 
 from playhead_tui.actions.copy import as_json
-from playhead_tui.dialogs.dialog import Choice, Menu, Prompt
+from playhead_tui.actions.export_result import export_result
+from playhead_tui.actions.queries import choose_query, save_query
 from playhead_tui.dialogs.pane_dialog import PaneDialog
-from playhead_tui.drawing.cells import clip
 from playhead_tui.drawing.document import Line, value_lines
+from playhead_tui.drawing.sql_error import error_lines
 from playhead_tui.interfaces import Dashboard
-from playhead_tui.widgets.group_list import Column, GroupList
+from playhead_tui.sources.kept_queries import KeptQueries, Query
 from playhead_tui.widgets.key_footer import KeyFooter
+from playhead_tui.widgets.result_table import Result, ResultTable
 from playhead_tui.widgets.rows import RowsView
 from playhead_tui.widgets.sql_editor import SqlEditor
+from playhead_tui.widgets.text_pane import TextPane
 from playhead_tui.widgets.title_line import TitleLine
 
-__all__ = ["SqlScreen", "with_hint"]
+__all__ = ["SqlScreen"]
 
 START = "SELECT target, status, created_at FROM invocations ORDER BY created_at DESC LIMIT 20"
-HISTORY = 100
-"""Queries that are kept."""
-MENU = 30
-"""Queries that the menu of the history shows."""
-SAMPLE = 200
-"""Rows that determine the widths of the columns."""
-WIDEST = 40
-"""Cells of the widest column."""
-LETTERS = "123456789abcdefghijklmnopqrstuvwxyz"
-ENGINES = {"store": "store (DuckDB)", "server": "Restate server"}
-
-
-@dataclass(frozen=True)
-class Row:
-    """One row of a result."""
-
-    number: int
-    values: Mapping[str, Any]
+LISTED = 60
+"""Names that the status lists."""
+MARGIN = 4
+"""Cells beside a line of an error, one of them for the scroll bar."""
+NAMES = {"store": "store (DuckDB)", "server": "Restate server"}
 
 
 class Answered(Message):
     """Posted when a query has ended."""
 
-    def __init__(self, number: int, rows: Sequence[Row], seconds: float, error: str) -> None:
+    def __init__(self, number: int, result: Result | Exception, seconds: float) -> None:
         super().__init__()
         self.number = number
-        self.rows = rows
+        self.result = result
         self.seconds = seconds
-        self.error = error
 
 
 class TablesRead(Message):
@@ -84,13 +75,16 @@ class SqlScreen(Screen[None]):
     SqlScreen #status { height: auto; max-height: 4; padding: 0 1; color: $foreground 70%; }
     SqlScreen.-tiny #status { max-height: 1; }
     SqlScreen.-tiny SqlEditor { min-height: 1; }
-    SqlScreen #status.bad { color: $text-error; }
+    SqlScreen #error { display: none; }
+    SqlScreen.failed #error { display: block; }
+    SqlScreen.failed ResultTable { display: none; }
+    SqlScreen.failed #status { color: $text-error; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "back", "Back"),
-        Binding("ctrl+s,f5", "run", "Run", priority=True),
-        Binding("ctrl+t,f6", "engine", "Store or server", priority=True),
-        Binding("ctrl+o,f7", "history", "History", priority=True),
+        Binding("ctrl+s,f5", "run", "Run", key_display="^s", priority=True),
+        Binding("ctrl+t,f6", "engine", "Store or server", key_display="^t", priority=True),
+        Binding("ctrl+o,f7", "history", "Queries", key_display="^o", priority=True),
         Binding("f8", "save", "Save query", show=False, priority=True),
         Binding("f9", "export", "Export", priority=True),
         Binding("l,right", "columns(1)", "Next columns", show=False),
@@ -102,30 +96,30 @@ class SqlScreen(Screen[None]):
     def __init__(self, dashboard: Dashboard) -> None:
         super().__init__()
         self.dashboard = dashboard
-        kept = dashboard.kept.get("sql")
-        place = cast("dict[str, Any]", kept) if isinstance(kept, dict) else {}
-        self.engine: Any = "server" if place.get("engine") == "server" else "store"
-        self.history = _queries(place.get("history"))
-        self.saved = _queries(place.get("saved"))
-        text = place.get("text")
-        self._text = text if isinstance(text, str) and text else START
+        self.queries = KeptQueries(dashboard.kept, START)
         self._number = 0
-        self._running = False
+        """Number of the last query; answers of earlier ones are late."""
+        self._started: float | None = None
+        """When the query began that runs now, by the monotonic clock."""
+        self._ticks: Timer | None = None
         self._worker: Worker[None] | None = None
-        self._columns: list[Column[Row]] = []
-        self._first = 0
-        """Position of the first column on screen."""
+        self._error: Exception | None = None
+        """Why the last query failed."""
+        self._outcome = ""
+        """How the query on screen ended."""
 
     def compose(self) -> ComposeResult:
-        """Lay out the title, the editor, the status, the result and the keys."""
+        """Lay out the title, the editor, the status, the result or the error, and the keys."""
         yield TitleLine("SQL")
-        yield SqlEditor(self._text)
+        yield SqlEditor(self.queries.text)
         yield Static("ctrl+s runs the query.", id="status", markup=False)
-        yield GroupList[Row]((), lambda row: str(row.number), glyphs=self.dashboard.glyphs)
+        yield ResultTable(glyphs=self.dashboard.glyphs)
+        yield TextPane("Why it failed", glyphs=self.dashboard.glyphs, widget_id="error")
         yield KeyFooter()
 
     def on_mount(self) -> None:
         """Focus the editor, and read the names to suggest."""
+        self._ticks = self.set_interval(1, self._show_progress, pause=True)
         self.editor.focus()
         self._show_title()
         self.start_polling()
@@ -136,74 +130,116 @@ class SqlScreen(Screen[None]):
             self._read_tables(self.engine)
 
     @property
+    def engine(self) -> Engine:
+        """What is queried."""
+        return self.queries.engine
+
+    @property
     def editor(self) -> SqlEditor:
         """The editor."""
         return self.query_one(SqlEditor)
 
     @property
-    def listing(self) -> GroupList[Row]:
+    def listing(self) -> ResultTable:
         """The result."""
-        return self.query_one(GroupList)  # pyright: ignore[reportUnknownVariableType]
+        return self.query_one(ResultTable)
+
+    @property
+    def present(self) -> Query:
+        """The query in the editor."""
+        return Query(self.engine, self.editor.text.strip().rstrip(";").rstrip())
 
     def _show_title(self) -> None:
         other = "server" if self.engine == "store" else "store"
-        title = f"SQL  {ENGINES[self.engine]}, ctrl+t: {ENGINES[other]}"
+        title = f"SQL  {NAMES[self.engine]}, ctrl+t: {NAMES[other]}"
         self.query_one(TitleLine).show_text(title)
 
-    def _show_status(self, text: str, *, bad: bool = False) -> None:
-        status = self.query_one("#status", Static)
-        status.update(clean(text))
-        status.set_class(bad, "bad")
+    def _show_status(self, text: str) -> None:
+        self.query_one("#status", Static).update(clean(text))
 
     # Queries.
 
     def action_run(self) -> None:
         """Run the query in the editor."""
-        sql = self.editor.text.strip().rstrip(";")
-        if not sql or not self.dashboard.connection:
-            self._show_status("Write a query first." if not sql else "Connecting ...")
+        query = self.present
+        if not query.sql or not self.dashboard.connection:
+            self._show_status("Write a query first." if not query.sql else "Connecting ...")
             return
         self._number += 1
-        self._running = True
-        self._show_status("Running ...")
-        entry = {"engine": self.engine, "sql": sql}
-        self.history = [entry, *(one for one in self.history if one != entry)][:HISTORY]
-        self._keep()
-        self._worker = self._query(self._number, self.engine, sql)
+        self._started = time.monotonic()
+        self._show_progress()
+        if self._ticks:
+            self._ticks.resume()
+        self.queries.text = self.editor.text
+        self.queries.ran(query)
+        self._worker = self._query(self._number, query, self._started)
+
+    def _show_progress(self) -> None:
+        """Say how long the query has run."""
+        if self._started is None:
+            return
+        seconds = int(time.monotonic() - self._started)
+        self._show_status(f"Running{f' for {duration(seconds)}' if seconds else ''}: esc cancels.")
 
     @work(group="sql", exclusive=True)
-    async def _query(self, number: int, engine: Any, sql: str) -> None:
-        import time
-
-        started = time.monotonic()
-        rows: list[Row] = []
-        problem = ""
+    async def _query(self, number: int, query: Query, started: float) -> None:
+        result: Result | Exception
         try:
-            found = await self.dashboard.reader.console.query(engine, sql)
-            rows = [Row(place, values) for place, values in enumerate(found, 1)]
+            names, rows = await self.dashboard.reader.console.result(query.engine, query.sql)
+            result = await asyncio.to_thread(Result.of, query.engine, query.sql, names, rows)
         except Exception as error:
-            problem = with_hint(error)
-        self.post_message(Answered(number, rows, time.monotonic() - started, problem))
+            result = error
+        self.post_message(Answered(number, result, time.monotonic() - started))
+
+    def _end_query(self) -> None:
+        self._started = None
+        if self._ticks:
+            self._ticks.pause()
 
     def on_answered(self, message: Answered) -> None:
         """Show the result, or why there is none."""
         if message.number != self._number:
             return
-        self._running = False
-        if message.error:
-            self._show_status(message.error, bad=True)
+        self._end_query()
+        took = duration(message.seconds)
+        is_failed = isinstance(message.result, Exception)
+        self.set_class(is_failed, "failed")
+        if isinstance(message.result, Exception):
+            self._error = message.result
+            self._show_status(f"Failed after {took}.")
+            self._show_error()
             return
-        self._columns = _columns(message.rows)
-        self._first = 0
-        self._show_columns()
-        self.listing.show_rows(message.rows)
-        text = f"{self._rows_text()} in {duration(message.seconds)}"
-        self._show_status(f"{text}{self._columns_text()}")
-        if message.rows:
+        self.listing.show_result(message.result)
+        number = len(message.result.rows)
+        self._outcome = f"{number:,} row{'' if number == 1 else 's'} in {took}"
+        self.call_after_refresh(self._show_outcome)  # then the table has its size
+        if message.result.rows:
             self.listing.focus()
 
+    def _show_outcome(self) -> None:
+        if self._started is not None:
+            return
+        shown, every = self.listing.shown, self.listing.result.columns
+        text = self._outcome
+        if len(shown) < len(every):
+            first = self.listing.first
+            text += f", columns {first + 1} to {first + len(shown)} of {len(every)}: h and l move"
+        self._show_status(text)
+
+    def _show_error(self) -> None:
+        if self._error is not None:
+            lines = error_lines(self._error, max(4, self.size.width - MARGIN))
+            self.query_one("#error", TextPane).show_lines(lines, stay=False)
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Cut the lines of an error again, and count the columns in view."""
+        if self.has_class("failed"):
+            self._show_error()
+        elif self._outcome:
+            self.call_after_refresh(self._show_outcome)
+
     @work(group="tables", exclusive=True)
-    async def _read_tables(self, engine: Any) -> None:
+    async def _read_tables(self, engine: Engine) -> None:
         try:
             tables = await self.dashboard.reader.console.tables(engine)
         except Exception:
@@ -216,43 +252,27 @@ class SqlScreen(Screen[None]):
             self.editor.tables = message.tables
             self.editor.update_suggestion()
 
+    def on_sql_editor_listed(self, message: SqlEditor.Listed) -> None:
+        """List the names that are possible at the cursor."""
+        more = len(message.names) - LISTED
+        text = "  ".join(message.names[:LISTED]) + (f"  and {more} more" if more > 0 else "")
+        self._show_status(text or "Nothing completes here; shift+tab goes to the result.")
+
     def action_engine(self) -> None:
         """Query the store instead of the server, or the server instead of the store."""
-        self.engine = "server" if self.engine == "store" else "store"
+        self.queries.engine = "server" if self.engine == "store" else "store"
         self.editor.tables = {}
+        self.editor.update_suggestion()
         self._show_title()
         self._keep()
         self.start_polling()
 
-    # Columns of the result.
-
-    def _show_columns(self) -> None:
-        self.listing.columns = [
-            Column(c.heading, c.width, c.text, c.style, c.right, importance=-place)
-            for place, c in enumerate(self._columns[self._first :])
-        ]
-        self.listing.refresh()
-
-    def _rows_text(self) -> str:
-        number = len(self.listing.rows)
-        return f"{number:,} row{'' if number == 1 else 's'}"
-
-    def _columns_text(self) -> str:
-        shown = len(self.listing.widths(max(20, self.listing.size.width - 3)))
-        total = len(self._columns)
-        if shown >= total:
-            return ""
-        last = min(total, self._first + shown)
-        return f", columns {self._first + 1} to {last} of {total}: h and l show others"
+    # The result.
 
     def action_columns(self, step: int) -> None:
         """Show later or earlier columns."""
-        shown = len(self.listing.widths(max(20, self.listing.size.width - 3)))
-        most = max(0, len(self._columns) - 1)
-        if shown < len(self._columns) or self._first:
-            self._first = max(0, min(self._first + step, most))
-            self._show_columns()
-            self._show_status(f"{self._rows_text()}{self._columns_text()}")
+        if self.listing.move_columns(step):
+            self._show_outcome()
 
     def on_rows_view_chosen(self, message: RowsView.Chosen) -> None:
         """Show the whole row."""
@@ -278,135 +298,63 @@ class SqlScreen(Screen[None]):
             self.dashboard.notify("The row has no invocation id.")
 
     def action_copy(self) -> None:
-        """Copy the row as JSON."""
-        if (row := self.listing.current) is not None:
+        """Copy the row as JSON, or the error."""
+        if self.has_class("failed"):
+            self.dashboard.copy_text(self.query_one("#error", TextPane).text)
+        elif (row := self.listing.current) is not None:
             self.dashboard.copy_text(as_json(dict(row.values)))
+        else:
+            self.dashboard.notify("There is no row to copy.")
 
-    # History, saved queries, export.
+    def action_export(self) -> None:
+        """Write the result, or the rows of the query in the editor, into a file."""
+        result = self.listing.result
+        if result.sql and not self.has_class("failed"):
+            query, shown = Query(result.engine, result.sql), len(result.rows)
+        else:
+            query, shown = self.present, None
+        if not query.sql or not self.dashboard.connection:
+            self.dashboard.notify("Write a query first.")
+            return
+        self.dashboard.run_dialog(export_result(self.dashboard, query, shown))
+
+    # Saved and earlier queries.
 
     def _keep(self) -> None:
-        self.dashboard.kept.put("sql", {
-            "engine": self.engine, "text": self.editor.text, "history": self.history,
-            "saved": self.saved,
-        })  # fmt: skip
+        self.queries.text = self.editor.text
+        self.queries.keep()
 
     def action_history(self) -> None:
-        """Choose a saved or an earlier query."""
-        self.dashboard.run_dialog(self._choose_query())
+        """Open, save, rename or delete a query."""
+        self.dashboard.run_dialog(
+            choose_query(self.dashboard, self.queries, self.present, self._show_query)
+        )
 
-    async def _choose_query(self) -> None:
-        entries = [*self.saved, *self.history][:MENU]
-        if not entries:
-            self.dashboard.notify("No query was run or saved yet.")
-            return
-        choices = [
-            Choice(letter, clip(one["sql"], 46), one.get("name", "") or one["engine"])
-            for letter, one in zip(LETTERS, entries, strict=False)
-        ]
-        key = await self.dashboard.push_screen_wait(Menu("Saved and earlier queries", choices))
-        if key is None:
-            return
-        chosen = entries[LETTERS.index(key)]
-        if chosen["engine"] != self.engine:
+    def _show_query(self, query: Query) -> None:
+        if query.engine != self.engine:
             self.action_engine()
-        self.editor.text = chosen["sql"]
+        self.editor.text = query.sql
         self.editor.move_cursor(self.editor.document.end)
         self.editor.focus()
 
     def action_save(self) -> None:
         """Keep the query under a name."""
-        self.dashboard.run_dialog(self._save())
-
-    async def _save(self) -> None:
-        sql = self.editor.text.strip()
-        if not sql:
+        if self.present.sql:
+            self.dashboard.run_dialog(save_query(self.dashboard, self.queries, self.present))
+        else:
             self.dashboard.notify("Write a query first.")
-            return
-        prompt = Prompt("Save the query under which name?", placeholder="Name",
-                        check=lambda text: None if text.strip() else "Type a name.")  # fmt: skip
-        name = await self.dashboard.push_screen_wait(prompt)
-        if name is not None:
-            entry = {"engine": self.engine, "sql": sql, "name": clip(name, 40)}
-            others = [one for one in self.saved if one.get("name") != entry["name"]]
-            self.saved = [entry, *others]
-            self._keep()
-            self.dashboard.notify(f"Saved as {entry['name']}.")
-
-    def action_export(self) -> None:
-        """Write the result of the query into a file."""
-        self.dashboard.run_dialog(self._export())
-
-    async def _export(self) -> None:
-        sql = self.editor.text.strip().rstrip(";")
-        if not sql or not self.dashboard.connection:
-            self.dashboard.notify("Write a query first.")
-            return
-        body = [
-            Line("The query runs again; its rows are written into a new file.", "dim"),
-            Line("The ending of the name is the format: .csv, .json or .parquet.", "dim"),
-        ]
-        prompt = Prompt("Export into which file?", body, value="result.csv")
-        name = await self.dashboard.push_screen_wait(prompt)
-        if name is None:
-            return
-        path = Path(name.strip())
-        try:
-            number = await self.dashboard.reader.console.export(self.engine, sql, path)
-        except Exception as error:
-            text = clip(with_hint(error))
-            self.dashboard.notify(text, title="Export failed", severity="error")
-            return
-        self.dashboard.notify(f"Wrote {count(number)} rows to {path}.")
 
     def action_back(self) -> None:
         """Undo one layer: the running query, the result's focus, or the screen."""
-        if self._running:
+        if self._started is not None:
             if self._worker:
                 self._worker.cancel()
             self._number += 1
-            self._running = False
-            self._show_status("Cancelled.")
-        elif self.listing.has_focus:
+            self._end_query()
+            before = " Below are the rows of the query before it." if self.listing.rows else ""
+            self._show_status(f"Cancelled.{'' if self.has_class('failed') else before}")
+        elif not self.editor.has_focus:
             self.editor.focus()
         else:
             self._keep()
             self.dismiss()
-
-
-def with_hint(error: Exception) -> str:
-    """Return what is wrong and what to do, as sentences."""
-    text, hint = str(error) or type(error).__name__, getattr(error, "hint", "")
-    return f"{text.rstrip('.')}. {hint}" if hint else text
-
-
-def _queries(value: Any) -> list[dict[str, str]]:
-    """Return the entries of a kept list that are queries."""
-    found: list[dict[str, str]] = []
-    for one in cast("list[Any]", value) if isinstance(value, list) else []:
-        if isinstance(one, dict):
-            values = cast("dict[str, Any]", one)
-            entry = {name: text for name, text in values.items() if isinstance(text, str)}
-            if entry.get("sql") and entry.get("engine") in ENGINES:
-                found.append(entry)
-    return found
-
-
-def _columns(rows: Sequence[Row]) -> list[Column[Row]]:
-    from playhead.reader.console import cell_text, columns_of
-    from rich.cells import cell_len
-
-    def column(name: str) -> Column[Row]:
-        texts = [cell_text(row.values.get(name))[: WIDEST * 2] for row in rows[:SAMPLE]]
-        width = max([cell_len(clean(name)), *map(cell_len, texts)], default=1)
-        values = [row.values.get(name) for row in rows[:SAMPLE]]
-        numeric = all(
-            value is None or (isinstance(value, int | float) and not isinstance(value, bool))
-            for value in values
-        )
-        return Column(
-            clean(name), min(WIDEST, max(1, width)),
-            lambda row: cell_text(row.values.get(name))[: WIDEST * 8],
-            lambda row, palette: palette.text, numeric,
-        )  # fmt: skip
-
-    return [column(name) for name in columns_of(row.values for row in rows)]

@@ -57,7 +57,7 @@ class InvocationHeader(Widget):
         self.now = now
         self.glyphs = glyphs
         self._detail: InvocationDetail | None = None
-        self._id = ""
+        self._invocation_id = ""
         self._age = ""
         self.as_of: datetime | None = None
         """Time up to which durations grow, when the figures are older than the clock; else None."""
@@ -65,7 +65,7 @@ class InvocationHeader(Widget):
     def show_invocation(self, invocation_id: str, detail: InvocationDetail | None) -> None:
         """Show this state of the invocation."""
         height = len(self._lines(palette_of(self)))
-        self._id, self._detail = invocation_id, detail
+        self._invocation_id, self._detail = invocation_id, detail
         changed = height != len(self._lines(palette_of(self)))
         self.refresh(layout=changed)
 
@@ -88,7 +88,7 @@ class InvocationHeader(Widget):
     def _lines(self, palette: Palette) -> list[list[Segment]]:
         detail = self._detail
         if detail is None:
-            return [[Segment(f" {clip(self._id)}", palette.strong)], []]
+            return [[Segment(f" {clip(self._invocation_id)}", palette.strong)], []]
         lines = [self._first(detail, palette), self._second(detail, palette)]
         summary = detail.summary
         pending = pending_answers(detail)
