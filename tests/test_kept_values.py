@@ -38,8 +38,10 @@ def test_what_cannot_be_the_file_stays(tmp_path: Path, make: Callable[[Path], ob
     kept = KeptValues(path)
     assert kept.problem is not None
     assert kept.problem.startswith(f"{path} cannot be read: ")
+    assert kept.unwritten is None
     kept.put("x", 1)
     assert kept.get("x") == 1
+    assert kept.unwritten == kept.problem
     assert path.lstat() == before
     assert list(tmp_path.iterdir()) == [path]
 
@@ -81,7 +83,9 @@ def test_a_file_that_could_not_be_read_again_is_not_written(tmp_path: Path) -> N
     path = tmp_path / "dashboard.json"
     kept = KeptValues(path)
     kept.put("x", 1)
+    assert kept.unwritten is None
     kept.put("y", "y" * LARGEST)
+    assert kept.unwritten == f"{path} cannot be written: it would be too large to be read again."
     deep: Any = []
     for _ in range(100_000):
         deep = [deep]

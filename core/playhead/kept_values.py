@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import secrets
@@ -21,7 +20,7 @@ LARGEST = 8 << 20
 
 
 class KeptValues:
-    """A JSON file of values by name. What cannot be read or written is not kept."""
+    """A JSON file of values by name. What cannot be read or written is kept for this run only."""
 
     def __init__(self, path: Path | None) -> None:
         """Read the file.
@@ -33,6 +32,8 @@ class KeptValues:
         self._values: dict[str, Any] = {}
         self.problem: str | None = None
         """Why the file cannot be used, and what happens to it, as sentences."""
+        self.unwritten: str | None = None
+        """Why the file does not have the newest values, as a sentence."""
         self._is_damaged = False
         if path is None:
             return
@@ -72,14 +73,21 @@ class KeptValues:
         if self._values.get(name) == value:
             return
         self._values[name] = value
-        if self._path is None or (self.problem and not self._is_damaged):
+        if self._path is None:
             return
-        with contextlib.suppress(OSError, ValueError, RecursionError):
+        if self.problem and not self._is_damaged:
+            self.unwritten = self.problem
+            return
+        try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             if self._is_damaged:
                 self._path.rename(_aside(self._path))
                 self._is_damaged, self.problem = False, None
             _write(self._path.resolve(), self._values)
+            self.unwritten = None
+        except (OSError, ValueError, RecursionError) as error:
+            reason = error.strerror if isinstance(error, OSError) else None
+            self.unwritten = f"{self._path} cannot be written: {reason or error}."
 
 
 def _aside(path: Path) -> Path:
@@ -98,7 +106,7 @@ def _write(path: Path, values: Mapping[str, Any]) -> None:
     """Replace the file. Queries and filters can name people: it is for its owner only."""
     data = json.dumps(values).encode()
     if len(data) > LARGEST:
-        return  # it could not be read again
+        raise ValueError("it would be too large to be read again")
     written = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     handle = os.open(written, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:

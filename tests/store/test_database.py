@@ -17,6 +17,14 @@ from playhead.store.database import DATABASE, Store, opening_hint
 from playhead.store.folder_lock import LOCK
 from playhead.store.upkeep import perform
 
+WITHOUT_PRIVILEGES = """
+import ctypes, os, sys
+
+for capability in (1, 2):  # CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH: root would write anywhere
+    ctypes.CDLL(None).prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP
+os.execv(sys.executable, [sys.executable, "-m", "playhead", *sys.argv[1:]])
+"""
+
 
 def test_a_second_owner_learns_the_process_of_the_first(store: Store) -> None:
     with pytest.raises(StoreLockedError, match=str(os.getpid())):
@@ -75,6 +83,21 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(StoreError, match="cannot be used"):
         Store(tmp_path / "file")
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    folder = tmp_path / "store"
+    Store(folder).close()
+    folder.chmod(0o500)
+    record = ("record", "--otlp-http-port=0", "--otlp-grpc-port=0", "--api-port=0")
+    for command in (record, ("store", "backup", str(tmp_path / "copy.duckdb"))):
+        words = [sys.executable, "-c", WITHOUT_PRIVILEGES, "--store", str(folder), *command]
+        done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 3, done.stderr
+        assert f"The store cannot be used: {folder}: Permission denied" in done.stderr
+        assert "choose a writable folder" in done.stderr
+    folder.chmod(0o700)
+    Store(folder).close()
 
 
 def test_a_failed_transaction_leaves_nothing(store: Store) -> None:

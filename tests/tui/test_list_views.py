@@ -117,6 +117,11 @@ async def test_views_are_saved_opened_renamed_and_deleted(stage, tmp_path: Path)
         await s.press("v", "d", "1")
         await s.shows("Deleted the view brokens!")
         assert list(SavedViews(KeptValues(kept)).all()) == ["states"]
+        kept.unlink()
+        kept.mkdir()  # A folder in its place cannot be replaced by a file.
+        await s.press("V", *"lost", "enter")
+        await s.shows("Saved the view lost for this run only.")
+        await s.shows("cannot be written: Is a directory")
 
 
 async def test_the_dashboard_begins_with_a_view(stage, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from playhead.record.endpoint import read_endpoint
 from playhead.record.process import start_recorder
 from playhead_tui.app import PlayheadApp
 from playhead_tui.sources.connector import connector
+from playhead_tui.widgets.notes import Notes
 from python_service import python_service
 from tui_stage import screen_text, wait_until
 from waiting import until, until_async
@@ -181,6 +182,17 @@ async def test_a_recorder_of_the_dashboard_that_dies_is_started_again(desk, ther
         assert second is not None
         assert psutil.pid_exists(second.pid)
     assert not psutil.pid_exists(second.pid)
+
+
+async def test_why_no_recorder_could_be_started_is_said_once(desk, there, tmp_path) -> None:
+    (tmp_path / "file").touch()
+    app = PlayheadApp(connector(replace(there, store=tmp_path / "file" / "store")))
+    async with app.run_test(size=(120, 40)) as pilot:
+        await wait_until(pilot, lambda: "Not a directory" in screen_text(app))
+        await wait_until(pilot, lambda: app.screen.cache.missing)
+        await wait_until(pilot, lambda: len(app.screen.query_one(Notes).notes) == 1)
+        [note] = app.screen.query_one(Notes).notes
+        assert f"{tmp_path}/file/store: Not a directory. Start one with" in note
 
 
 async def test_an_existing_recorder_keeps_running(desk, there, tmp_path) -> None:

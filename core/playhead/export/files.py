@@ -148,7 +148,8 @@ def _stored_keys(folder: Path) -> SpanIdSet:
         hint = "Move it away, or name another folder."
         if place != folder:
             hint = f"It may have spans that would be written again. {hint}"
-        raise ExportError(f"{place} cannot be used: {error}", hint) from error
+        reason = error.strerror if isinstance(error, OSError) else None
+        raise ExportError(f"{place} cannot be used: {reason or error}", hint) from error
     return SpanIdSet(pa.chunked_array(found, pa.uint64()))
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 import shutil
 import time
 import weakref
@@ -85,6 +87,9 @@ class Store:
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._lock = take_lock(folder)
+            if not os.access(folder, os.W_OK | os.X_OK):
+                self._lock.release()
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
         except OSError as error:
             raise StoreError(
                 f"The store cannot be used: {error.filename or folder}: {error.strerror}",

@@ -46,7 +46,7 @@ async def choose_view(
         name = await _which(dashboard, "Delete which view?", views)
         if name is not None:
             views.delete(name)
-            dashboard.notify(f"Deleted the view {clip(name)}")
+            _announce(dashboard, f"Deleted the view {clip(name)}")
     elif (name := _named(found, key)) is not None:
         show(found[name])
 
@@ -65,7 +65,7 @@ async def save_view(dashboard: Dashboard, present: SavedView) -> None:
         if await dashboard.push_screen_wait(menu) != "y":
             return
     views.save(name, present)
-    dashboard.notify(f"Saved the view {clip(name)}")
+    _announce(dashboard, f"Saved the view {clip(name)}")
 
 
 async def _rename(dashboard: Dashboard, views: SavedViews) -> None:
@@ -82,6 +82,14 @@ async def _rename(dashboard: Dashboard, views: SavedViews) -> None:
     )
     if new is not None:
         views.rename(name, new)
+        _announce(dashboard, f"Renamed the view {clip(name, 40)}")
+
+
+def _announce(dashboard: Dashboard, change: str) -> None:
+    if reason := dashboard.kept.unwritten:
+        dashboard.notify(f"{change} for this run only. {clip(reason)}", severity="warning")
+    else:
+        dashboard.notify(change)
 
 
 async def _which(dashboard: Dashboard, title: str, views: SavedViews) -> str | None:

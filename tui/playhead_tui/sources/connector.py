@@ -226,7 +226,9 @@ def _no_recorder(reason: str, *, stored: bool) -> str:
 
 
 def _reason(error: Exception) -> str:
-    """Return the line of the child's log that describes the problem."""
+    """Return the line of the child's log that describes the problem, or the file that does."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     line = next((line for line in lines if line.startswith("playhead: ")), lines[0])
     return line.removeprefix("playhead: ")

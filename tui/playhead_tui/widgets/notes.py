@@ -38,7 +38,7 @@ class Notes(Static):
 
     def show_notes(self, notes: Sequence[str]) -> None:
         """Replace the notes."""
-        cleaned = tuple(dict.fromkeys(clip(note) for note in notes))
+        cleaned = _without_repetitions([clip(note) for note in notes])
         if cleaned == self._notes:
             return
         self._notes = cleaned
@@ -72,3 +72,16 @@ class Notes(Static):
                 pieces = [*pieces[: most - 1], " ".join(pieces[most - 1 :])]
             lines += [(not number, piece) for number, piece in enumerate(pieces)]
         return lines
+
+
+def _without_repetitions(notes: Sequence[str]) -> tuple[str, ...]:
+    """Leave out what another note says, too, such as the same one without its reason."""
+    unique = list(dict.fromkeys(notes))
+    return tuple(
+        note
+        for note in unique
+        if not any(
+            other != note and all(part in other for part in note.rstrip(".").split(". "))
+            for other in unique
+        )
+    )
