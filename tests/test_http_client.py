@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import socket
+import time
 from collections.abc import Generator
 from typing import Any
 
 import httpx
 import pytest
+from playhead import plain_http
+from playhead.errors import UnreachableError
 from playhead.http_client import HttpClient
 from playhead.local import free_port
-from playhead.plain_http import PlainTransport
+from playhead.plain_http import QUICK_ACKNOWLEDGMENT, PlainTransport
 from playhead.restate.client import RestateClient
 
 
@@ -109,10 +113,11 @@ class Server:
         self.served.append(task)
         while (head := await reader.read(100_000)) and self.answers:
             self.heads.append(head)
-            for part in self.answers.pop(0).split(b"|"):
+            answer = self.answers.pop(0)
+            for part in answer.split(b"|"):
                 writer.write(part)
                 await asyncio.sleep(0.001)
-            if self.closes:
+            if self.closes or not answer:
                 break
         writer.close()
         with contextlib.suppress(ConnectionError):
@@ -147,6 +152,96 @@ async def test_a_connection_that_the_server_closed_is_not_used_again() -> None:
             await asyncio.sleep(0.05)
         assert server.connections == 2
         await client.aclose()
+
+
+async def test_a_query_is_sent_again_if_its_kept_connection_is_lost_and_a_change_is_not() -> None:
+    """The server may close a connection at the moment at which the next request is sent."""
+    query = b'HTTP/1.1 200 OK\r\ncontent-length: 11\r\n\r\n{"rows":[]}'
+    change = b"HTTP/1.1 202 Accepted\r\ncontent-length: 2\r\n\r\n{}"
+    async with Server(query, query, b"", query, change, b"") as server:
+        client = RestateClient(server.url)
+        for _ in range(3):
+            assert await client.query("SELECT 1") == []
+        assert server.connections == 2, "the third query was sent twice"
+        await client.change("PATCH", "/invocations/inv_1/kill")
+        assert server.connections == 3, "a change has a connection of its own"
+        transport = client._http._plain
+        assert transport is not None
+        kept = [len(kept) for kept in transport._kept.values()]
+        with pytest.raises(UnreachableError):
+            await client.change("PATCH", "/invocations/inv_1/kill")
+        sent = [head.split(b" ", 1)[0] for head in server.heads]
+        assert sent == [b"POST"] * 4 + [b"PATCH"] * 2, "a change was not sent twice"
+        await client.close()
+    assert kept == [1], "the connection of a change is not kept"
+
+
+async def test_answers_on_a_kept_connection_are_not_delayed() -> None:
+    """The server sends the second part of an answer when the first one is acknowledged."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nagle = (socket.IPPROTO_TCP, socket.TCP_NODELAY, 0)
+        writer.get_extra_info("socket").setsockopt(*nagle)
+        served.append(asyncio.current_task())
+        while await reader.read(100_000):
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 11\r\n\r\n")
+            await asyncio.sleep(0)
+            writer.write(b'{"rows":[]}')
+        writer.close()
+        await writer.wait_closed()
+
+    served: list[asyncio.Task[Any] | None] = []
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    seconds: list[float] = []
+    async with RestateClient(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}") as client:
+        for _ in range(40):
+            start = time.monotonic()
+            assert await client.query("SELECT 1") == []
+            seconds.append(time.monotonic() - start)
+    assert min(seconds[20:]) < 0.03, "Linux delays acknowledgments by 40 ms"
+    assert len(served) == (1 if QUICK_ACKNOWLEDGMENT else 40)
+    await asyncio.gather(*filter(None, served))
+    server.close()
+    await server.wait_closed()
+
+
+async def test_many_requests_at_a_time_leave_few_connections_open(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with Server(*[SHORT] * 9) as server:
+        transport = PlainTransport()
+        client = HttpClient(transport=transport)
+        await asyncio.gather(*(client.get(server.url) for _ in range(4)))
+        assert [len(kept) for kept in transport._kept.values()] == [4]
+        monkeypatch.setattr(plain_http, "KEPT_SECONDS", 0.3)
+        for _ in range(5):
+            await asyncio.sleep(0.1)
+            await client.get(server.url)
+        kept = [len(kept) for kept in transport._kept.values()]
+        await client.aclose()
+    assert kept == [1]
+
+
+async def test_what_follows_an_answer_is_not_the_next_answer() -> None:
+    whole = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n"
+    async with Server(whole + b"11" + whole + b"22", whole + b"33") as server:
+        client = HttpClient(transport=PlainTransport())
+        texts = [(await client.get(server.url)).text for _ in range(2)]
+        await client.aclose()
+    assert texts == ["11", "33"]
+
+
+def test_only_requests_that_read_may_be_sent_twice() -> None:
+    client = RestateClient("http://localhost:9070", ingress_url="http://localhost:8080")
+
+    def twice(method: str, url: str) -> bool:
+        return client._only_reads(httpx.Request(method, url))
+
+    assert twice("GET", "http://localhost:9070/deployments")
+    assert twice("POST", "http://localhost:9070/query")
+    assert not twice("POST", "http://localhost:9070/deployments")
+    assert not twice("PATCH", "http://localhost:9070/invocations/inv_1/kill")
+    assert not twice("GET", "http://localhost:8080/Greeter/greet"), "it calls a handler"
 
 
 @pytest.mark.parametrize(

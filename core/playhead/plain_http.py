@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import h11
 import httpx
 
-__all__ = ["PlainTransport"]
+__all__ = ["QUICK_ACKNOWLEDGMENT", "PlainTransport"]
 
 READ_BYTES = 1 << 18
 HEAD_BYTES = 100_000
@@ -24,6 +25,9 @@ WHOLE_ANSWERS = 3.0
 """Time for a whole answer, as a multiple of the time in which the server may be silent."""
 KEPT_SECONDS = 5.0
 """Time for which an unused connection is kept, as with httpx."""
+
+QUICK_ACKNOWLEDGMENT = hasattr(socket, "TCP_QUICKACK")
+"""Whether the system can be told to acknowledge packets at once, as Linux can."""
 
 _PACKING = b"accept-encoding"
 
@@ -36,13 +40,19 @@ class PlainTransport(httpx.AsyncBaseTransport):
     protocol is h11's, as with httpx.
     """
 
-    def __init__(self, *, keep: bool = True) -> None:
+    def __init__(
+        self, *, keep: bool = True, repeatable: Callable[[httpx.Request], bool] | None = None
+    ) -> None:
         """Create a transport; nothing is connected yet.
 
         Args:
             keep: Whether to use connections again.
+            repeatable: Returns whether a request may be sent twice. If given, only such requests
+                keep a connection and use it again. If the server has closed it meanwhile, they are
+                sent over a new one.
         """
         self._keep = keep
+        self._repeatable = repeatable
         self._kept: dict[tuple[str, int], list[_Connection]] = {}
         self._addresses: dict[tuple[str, int], str] = {}
         """Where connections were made, so that a name is not looked up each time."""
@@ -53,14 +63,34 @@ class PlainTransport(httpx.AsyncBaseTransport):
         url = request.url
         place = url.host, url.port or 80
         content = await request.aread()
-        connection = self._take(place) or await self._connect(place, limits.get("connect"))
+        again = self._repeatable is not None and self._repeatable(request)
+        keep = self._keep and (again or self._repeatable is None)
+        if keep and (kept := self._take(place)) is not None:
+            try:
+                return await self._answer(place, kept, request, content, keep=True)
+            except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
+                if not again or kept.answering:
+                    raise
+        connection = await self._connect(place, limits.get("connect"))
+        return await self._answer(place, connection, request, content, keep=keep)
+
+    async def _answer(
+        self,
+        place: tuple[str, int],
+        connection: _Connection,
+        request: httpx.Request,
+        content: bytes,
+        *,
+        keep: bool,
+    ) -> httpx.Response:
+        """Return the answer to a request, and keep or close the connection."""
         reusable = False
         try:
+            limits = request.extensions.get("timeout", {})
             response, reusable = await connection.ask(request, content, limits)
         finally:
-            if reusable and self._keep:
-                connection.unused_since = time.monotonic()
-                self._kept.setdefault(place, []).append(connection)
+            if reusable and keep:
+                self._put(place, connection)
             else:
                 connection.close()
         return response
@@ -82,6 +112,14 @@ class PlainTransport(httpx.AsyncBaseTransport):
                 return connection
             connection.close()
         return None
+
+    def _put(self, place: tuple[str, int], connection: _Connection) -> None:
+        """Keep a connection, and close those that were not used for long."""
+        connection.unused_since = time.monotonic()
+        kept = self._kept.setdefault(place, [])
+        while kept and not kept[0].usable:
+            kept.pop(0).close()
+        kept.append(connection)
 
     async def _connect(self, place: tuple[str, int], seconds: float | None) -> _Connection:
         known = self._addresses.get(place)
@@ -109,6 +147,8 @@ class _Connection:
         default_factory=lambda: h11.Connection(h11.CLIENT, max_incomplete_event_size=HEAD_BYTES)
     )
     unused_since: float = 0.0
+    answering: bool = False
+    """Whether a part of the answer to the last request has arrived."""
 
     @property
     def usable(self) -> bool:
@@ -126,11 +166,13 @@ class _Connection:
         """Return the answer to a request, and whether another request can follow."""
         protocol, timeout = self.protocol, limits.get("read")
         whole = None if timeout is None else timeout * WHOLE_ANSWERS
+        self.answering = False
         with _errors(httpx.WriteTimeout, httpx.WriteError):
             self.writer.write(_sent(protocol, request, content))
             async with asyncio.timeout(limits.get("write")):
                 with suppress(ConnectionError):  # it may have answered before it read everything
                     await self.writer.drain()
+            self._acknowledge_at_once()
         head: h11.Response | None = None
         body: list[bytes] = []
         size = 0
@@ -146,6 +188,7 @@ class _Connection:
                                 "Server disconnected without sending a response."
                             )
                         protocol.receive_data(data)
+                        self.answering = True
                     elif isinstance(event, h11.Data):
                         body.append(bytes(event.data))
                         size += len(body[-1])
@@ -157,11 +200,23 @@ class _Connection:
                     elif not isinstance(event, h11.InformationalResponse):
                         break
         assert head is not None
-        kept = protocol.our_state is h11.DONE and protocol.their_state is h11.DONE
+        done = protocol.our_state is h11.DONE and protocol.their_state is h11.DONE
+        kept = done and not protocol.trailing_data[0]  # else it would count as the next answer
         if kept:
             protocol.start_next_cycle()
         headers = head.headers.raw_items()
         return httpx.Response(head.status_code, headers=headers, content=b"".join(body)), kept
+
+    def _acknowledge_at_once(self) -> None:
+        """Keep the system from waiting 40 ms with its acknowledgment of the next packet.
+
+        A server with Nagle's algorithm sends the second part of an answer only after it. The system
+        waits on connections that were used before, unless it is told otherwise each time.
+        """
+        if QUICK_ACKNOWLEDGMENT:
+            with suppress(OSError):
+                sock: socket.socket = self.writer.get_extra_info("socket")
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
 
 def _sent(protocol: h11.Connection, request: httpx.Request, content: bytes) -> bytes:

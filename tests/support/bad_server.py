@@ -19,7 +19,10 @@ ANSWERS = {
 
 
 class BadServer:
-    """`mode` is `pass`, `hang`, `drip`, `cut`, `close`, or a name in ANSWERS."""
+    """`mode` is `pass`, `hang`, `drip`, `cut`, `close`, or a name in ANSWERS.
+
+    A new mode also applies to connections that are open.
+    """
 
     def __init__(self, port: int) -> None:
         self._target = port
@@ -52,41 +55,56 @@ class BadServer:
         writer.close()
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        mode = self.mode
-        if mode == "close":
+        if self.mode == "close":
             return
-        if mode == "hang":
+        if self.mode == "hang":
             await asyncio.Event().wait()
-        if mode in ANSWERS:
-            await reader.read(1 << 16)
-            writer.write(ANSWERS[mode])
-            await writer.drain()
-            if mode == "endless":
-                await asyncio.Event().wait()
-            return
         to_reader, to_writer = await asyncio.open_connection("127.0.0.1", self._target)
-        up = asyncio.create_task(_copy(reader, to_writer))
+        ways = {
+            asyncio.create_task(self._pass_on(reader, to_writer, writer)),
+            asyncio.create_task(self._pass_back(to_reader, writer)),
+        }
         try:
-            if mode == "drip":
-                await _drip(to_reader, writer)
-            elif mode == "cut":
-                writer.write(await to_reader.read(150))
-                await writer.drain()
-            else:
-                await _copy(to_reader, writer)
+            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            up.cancel()
+            for way in ways:
+                way.cancel()
+            await asyncio.gather(*ways, return_exceptions=True)
             to_writer.close()
 
+    async def _pass_on(
+        self,
+        reader: asyncio.StreamReader,
+        to_writer: asyncio.StreamWriter,
+        writer: asyncio.StreamWriter,
+    ) -> None:
+        """Pass requests on while the mode permits; the connection may be older than the mode."""
+        while data := await reader.read(1 << 16):
+            mode = self.mode
+            if mode == "close":
+                return
+            if mode == "hang":
+                await asyncio.Event().wait()
+            if mode in ANSWERS:
+                writer.write(ANSWERS[mode])
+                await writer.drain()
+                if mode == "endless":
+                    await asyncio.Event().wait()
+                return
+            to_writer.write(data)
+            await to_writer.drain()
 
-async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    while data := await reader.read(1 << 16):
-        writer.write(data)
-        await writer.drain()
-
-
-async def _drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    while data := await reader.read(1):
-        writer.write(data)
-        await writer.drain()
-        await asyncio.sleep(0.2)
+    async def _pass_back(
+        self, to_reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        while data := await to_reader.read(1 << 16):
+            if self.mode == "cut":
+                writer.write(data[:150])
+                await writer.drain()
+                return
+            parts = [bytes([byte]) for byte in data] if self.mode == "drip" else [data]
+            for part in parts:
+                writer.write(part)
+                await writer.drain()
+                if self.mode == "drip":
+                    await asyncio.sleep(0.2)
