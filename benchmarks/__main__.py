@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import argparse
 import pkgutil
+import signal
 import subprocess
 import sys
+from types import FrameType
 
 import benchmarks
 
@@ -28,6 +30,31 @@ SLOW = {
     "truth",
 }
 """Benchmarks that take minutes. They run only if they are named."""
+
+
+def run(command: list[str]) -> int:
+    """Run a benchmark and return its exit code.
+
+    It ends its processes and removes its folders before SIGTERM and Ctrl+C end this process.
+    """
+    ended_by = 0
+
+    def end(number: int, _: FrameType | None) -> None:
+        nonlocal ended_by
+        ended_by = number
+        if number == signal.SIGTERM:  # Ctrl+C reaches the benchmark, too.
+            child.send_signal(signal.SIGINT)
+
+    with subprocess.Popen(command) as child:
+        before = {n: signal.signal(n, end) for n in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            code = child.wait()
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+    if ended_by:
+        sys.exit(128 + ended_by)
+    return code
 
 
 def main() -> int:
@@ -53,11 +80,7 @@ def main() -> int:
     codes: list[int] = []
     for name in chosen:
         print(f"\n== {name}", flush=True)
-        codes.append(
-            subprocess.run(
-                [sys.executable, "-m", f"benchmarks.{name}", *options], check=False
-            ).returncode
-        )
+        codes.append(run([sys.executable, "-m", f"benchmarks.{name}", *options]))
     return max(codes, default=0)
 
 

@@ -18,6 +18,7 @@ from playhead.local import RestateServer, free_port
 from playhead.record.endpoint import read_endpoint
 from playhead.record.process import start_recorder
 from playhead_tui.app import PlayheadApp
+from playhead_tui.screens.invocations import InvocationsScreen
 from playhead_tui.sources.connector import connector
 from playhead_tui.widgets.notes import Notes
 from python_service import python_service
@@ -189,9 +190,11 @@ async def test_why_no_recorder_could_be_started_is_said_once(desk, there, tmp_pa
     app = PlayheadApp(connector(replace(there, store=tmp_path / "file" / "store")))
     async with app.run_test(size=(120, 40)) as pilot:
         await wait_until(pilot, lambda: "Not a directory" in screen_text(app))
-        await wait_until(pilot, lambda: app.screen.cache.missing)
-        await wait_until(pilot, lambda: len(app.screen.query_one(Notes).notes) == 1)
-        [note] = app.screen.query_one(Notes).notes
+        assert isinstance(app.screen, InvocationsScreen)
+        screen = app.screen
+        await wait_until(pilot, lambda: screen.cache.missing)
+        await wait_until(pilot, lambda: len(screen.query_one(Notes).notes) == 1)
+        [note] = screen.query_one(Notes).notes
         assert f"{tmp_path}/file/store: Not a directory. Start one with" in note
 
 
