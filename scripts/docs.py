@@ -213,22 +213,62 @@ def store_tables() -> str:
     return text
 
 
+AGENTS_INTRO = """\
+# Sample agents
+
+This page lists the sample agents, with requests to send. Each agent is one file in
+`sample_agents/playhead_samples/agents/`. `playhead demo` starts five of them: approval, chat,
+intake, remote-agents and weather.
+
+To serve all of them, start each of these in its own terminal, and register the agents:
+
+```sh
+restate-server --tracing-endpoint otlp+http://127.0.0.1:4318/v1/traces
+playhead record
+python -m playhead_samples.llm --port 4390
+python -m playhead_samples --port 9080
+curl localhost:9070/deployments --json '{"uri": "http://localhost:9080"}'
+```
+
+The third process is a local LLM server with scripted answers. To use a real model instead, set
+`PLAYHEAD_MODEL` for the agents to any Pydantic AI model string, such as `openai:gpt-…`, and set
+the provider's API key. In the requests below, `ID` is the id of an awakeable, which `playhead
+show` writes. To [replay](replay.md) an invocation, use `--app
+'playhead_samples.app:create_app()'`.
+
+## Inject faults
+
+Model: send faults to the LLM server. `DELETE` removes them.
+
+```sh
+curl localhost:4390/control/faults --json '[{"do": "rate_limit", "agent": "weather", "seconds": 1}]'
+curl localhost:4390/control/faults -X DELETE
+```
+
+Tools: start the agents with `PLAYHEAD_FAULTS=faults.json`. They read this file at each call of
+a tool:
+
+```json
+[{"tool": "get_weather", "match": "Denver", "call": [1, 2], "do": "raise"}]
+```
+
+| faults of | `do` |
+| --- | --- |
+| the model | LLM_FAULTS |
+| a tool | TOOL_FAULTS |
+"""
+
+
 def agents_page() -> str:
     """Return the docstring of every sample agent, with its requests."""
     from playhead_samples import agents
+    from playhead_samples.llm import faults
+    from playhead_samples.tool_faults import DESCRIPTIONS
 
-    text = (
-        "# Sample agents\n\nThis page lists the sample agents, with requests to send. Each agent "
-        "is one file in `sample_agents/playhead_samples/agents/`.\n\n"
-        "- `playhead demo` starts five of them: approval, chat, intake, remote-agents and "
-        "weather.\n"
-        "- `python -m playhead_samples --port N` serves all of them. Register its address with a "
-        "restate-server.\n"
-        "- To [replay](replay.md) their invocations, use `--app "
-        "'playhead_samples.app:create_app()'`.\n\n"
-        "The agents use a local LLM server. To use a real model, set `PLAYHEAD_MODEL` to any "
-        "Pydantic AI model string, such as `openai:gpt-…`, and set the provider's API key.\n"
-    )
+    kinds = {"LLM_FAULTS": faults.DESCRIPTIONS, "TOOL_FAULTS": DESCRIPTIONS}
+    text = AGENTS_INTRO
+    for name, of in kinds.items():
+        text = text.replace(name, ", ".join(f"`{kind}`" for kind in of))
     for module in sorted(m.name for m in pkgutil.iter_modules(agents.__path__)):
         about = importlib.import_module(f"{agents.__name__}.{module}").__doc__ or ""
         head, _, rest = about.strip().partition("\n")
