@@ -15,13 +15,16 @@ from click.testing import CliRunner
 from playhead import settings
 from playhead.cli import cli
 from playhead.local import RestateServer, free_port
+from playhead.model import InvocationDetail
 from playhead.record.endpoint import read_endpoint
 from playhead.record.process import start_recorder
 from playhead_tui.app import PlayheadApp
 from playhead_tui.screens.invocations import InvocationsScreen
+from playhead_tui.screens.services import ServicesScreen
 from playhead_tui.sources.connector import connector
 from playhead_tui.widgets.notes import Notes
 from python_service import python_service
+from textual.widgets import TextArea
 from tui_stage import screen_text, wait_until
 from waiting import until, until_async
 
@@ -51,7 +54,13 @@ async def claim(ctx: restate.Context, amount: int) -> str:
 async def greet(ctx: restate.Context, name: str) -> str:
     return f"Hello {name}"
 
-app = restate.app([desk])
+once = restate.Workflow("Once")
+
+@once.main()
+async def run(ctx: restate.WorkflowContext, day: str) -> str:
+    return f"{ctx.key()} on {day}"
+
+app = restate.app([desk, once])
 if __name__ == "__main__":
     config = hypercorn.config.Config()
     config.bind = [f"127.0.0.1:{sys.argv[1]}"]
@@ -380,3 +389,88 @@ def test_commands_change_what_a_filter_matches_and_only_with_consent(
         return [row["id"] for row in rows] == [outcome["new_id"]]
 
     until(gone)
+
+
+async def test_requests_are_sent_from_the_services_and_from_an_invocation(desk, there) -> None:
+    app = PlayheadApp(connector(there, record=False))
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+
+        async def shows(text: str) -> None:
+            await wait_until(pilot, lambda: text in screen_text(app))
+
+        async def submit(text: str, *, key: str = "ctrl+s") -> None:
+            app.screen.query_one(TextArea).text = text
+            await pilot.press(key)
+
+        async def opened(target: str) -> InvocationDetail:
+            await wait_until(pilot, lambda: getattr(app.screen, "detail", None)
+                             and screen().detail.summary.target == target
+                             and screen().detail.summary.ended)  # fmt: skip
+            detail: InvocationDetail = screen().detail
+            return detail
+
+        def screen() -> Any:
+            return app.screen
+
+        before = len(on_server(desk))
+        await wait_until(pilot, lambda: app.connection)
+        await pilot.press("D")
+        await wait_until(pilot, lambda: getattr(app.screen, "report", None))
+        services: Any = app.screen
+        services.listing.go_to("Desk")
+        await pilot.press("s")
+        await shows("Send a request to which handler of Desk?")
+        await pilot.press("1")
+        await shows("Request to Desk/claim")
+        assert app.screen.query_one(TextArea).text == "0"  # of the handler's schema
+        await submit("no JSON")
+        await shows("Not valid JSON")
+        await submit('"much"')
+        await shows("Not a value of type integer.")
+        await pilot.press("escape")
+        await wait_until(pilot, lambda: isinstance(app.screen, ServicesScreen))
+        await pilot.press("s")
+        await shows("Send a request to which handler of Desk?")
+        await pilot.press("2")
+        await shows("Request to Desk/greet")
+        await submit('"Ada"')
+        await shows("Send to Desk/greet?")
+        assert '"Ada"' in screen_text(app)
+        assert len(on_server(desk)) == before
+        await pilot.press("y")
+        first = await opened("Desk/greet")
+        assert first.steps[-1].output == "Hello Ada"
+        # Again, beginning with the same input.
+        await pilot.press("x")
+        await shows("To the same handler, with its input or another")
+        await pilot.press("s")
+        await shows("Request to Desk/greet")
+        assert app.screen.query_one(TextArea).text == '"Ada"'
+        await submit('"Bob"', key="f5")
+        await shows("Send to Desk/greet?")
+        await pilot.press("y")
+        await wait_until(pilot, lambda: getattr(app.screen, "invocation_id", first.summary.id)
+                         != first.summary.id)  # fmt: skip
+        assert (await opened("Desk/greet")).steps[-1].output == "Hello Bob"
+        # A workflow runs once for each key.
+        await pilot.press("escape", "escape")
+        await wait_until(pilot, lambda: isinstance(app.screen, ServicesScreen))
+        services.listing.go_to("Once")
+        ids = []
+        for day in ("Monday", "Tuesday"):
+            await pilot.press("s")
+            await shows("Once/run: which key?")
+            await pilot.press(*"k1", "enter")
+            await shows("Request to Once/k1/run")
+            await submit(json.dumps(day))
+            await shows("Send to Once/k1/run?")
+            await pilot.press("y")
+            detail = await opened("Once/k1/run")
+            assert detail.steps[-1].output == "k1 on Monday"
+            ids.append(detail.summary.id)
+            if day == "Monday":
+                await pilot.press("escape")
+                await wait_until(pilot, lambda: isinstance(app.screen, ServicesScreen))
+        await shows("has run already")
+        assert ids[0] == ids[1]
+        assert len(on_server(desk)) == before + 3

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from playhead.reader.objects import ObjectReader
     from playhead.record.change_feed import Changes
     from playhead.replay import Recording
-    from playhead.restate.handlers import Handler
+    from playhead.restate.handlers import Handler, SentRequest, ServiceHandlers
     from playhead.restate.state_edit import StateEdit
     from textual.notifications import SeverityLevel
     from textual.screen import Screen
@@ -255,6 +255,16 @@ class ServerControl(Protocol):
 
     async def shared_handlers(self, service: str) -> tuple[Handler, ...]:
         """Return the shared handlers of a workflow that requests can be sent to."""
+        ...
+
+    async def service_handlers(self, service: str) -> ServiceHandlers:
+        """Return the handlers of a service, and whether requests to it name a key."""
+        ...
+
+    async def send_request(
+        self, service: str, key: str | None, handler: Handler, value: Any
+    ) -> SentRequest:
+        """Start an invocation without waiting for its answer."""
         ...
 
     async def call_handler(self, service: str, key: str, handler: Handler, value: Any) -> Any:

@@ -62,6 +62,7 @@ _CHANGES = {
     "Invocations": InvocationsScreen.CHANGES,
     "Invocation": InvocationScreen.CHANGES,
     "One object or workflow": ObjectScreen.CHANGES,
+    "Services": ServicesScreen.CHANGES,
 }
 """Actions that change something on the server, by place."""
 

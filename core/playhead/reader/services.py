@@ -122,7 +122,13 @@ def _service(document: Mapping[str, Any], counts: Sequence[PinnedCount]) -> Serv
         revision=as_int(document.get("revision")) or None,
         deployment=as_text(document.get("deployment_id")),
         public=bool(document.get("public", True)),
-        handlers=tuple(_handler(as_dict(one)) for one in as_list(document.get("handlers"))),
+        # The server has no order: it differs from answer to answer.
+        handlers=tuple(
+            sorted(
+                (_handler(as_dict(one)) for one in as_list(document.get("handlers"))),
+                key=lambda handler: handler.name,
+            )
+        ),
         settings=_settings(document),
         counts=tuple(one for one in counts if one.service == name),
     )

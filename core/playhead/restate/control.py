@@ -10,10 +10,16 @@ from urllib.parse import quote
 from playhead.errors import NotFoundError, RefusedError, RestateError
 from playhead.restate.client import RestateClient
 from playhead.restate.deployments import Deployment
-from playhead.restate.handlers import Handler, handlers_of, request_body
+from playhead.restate.handlers import (
+    Handler,
+    SentRequest,
+    ServiceHandlers,
+    handlers_of,
+    request_body,
+)
 from playhead.restate.ids import is_invocation_id
 from playhead.restate.state_edit import StateEdit, replace_state
-from playhead.values import decode_value
+from playhead.values import as_dict, decode_value
 
 __all__ = ["Control"]
 
@@ -140,6 +146,34 @@ class Control:
         """
         document = await self._client.get(f"/services/{quote(service, safe='')}")
         return tuple(h for h in handlers_of(document or {}) if h.shared and h.public)
+
+    async def service_handlers(self, service: str) -> ServiceHandlers:
+        """Return the handlers of a service, and whether requests to it name a key."""
+        document = as_dict(await self._client.get(f"/services/{quote(service, safe='')}"))
+        return ServiceHandlers(document.get("ty") != "Service", handlers_of(document))
+
+    async def send_request(
+        self, service: str, key: str | None, handler: Handler, value: Any
+    ) -> SentRequest:
+        """Start an invocation without waiting for its answer.
+
+        Args:
+            service: Name of the service.
+            key: Key of the workflow or object; None for a service without keys.
+            handler: The handler.
+            value: A JSON value; a handler of text gets text without its quotes.
+        """
+        body = request_body(handler, value)
+        parts = [service, *([] if key is None else [key]), handler.name]
+        path = "/".join(quote(part, safe="") for part in parts)
+        response = await self._client.send(
+            "POST",
+            f"{self._ingress}/{path}/send",
+            content=body.content,
+            content_type=body.content_type,
+        )
+        answer = as_dict(decode_value(response.content))
+        return SentRequest(str(answer.get("invocationId")), answer.get("status") == "Accepted")
 
     async def call_handler(self, service: str, key: str, handler: Handler, value: Any) -> Any:
         """Call a handler of a workflow or virtual object, and return its answer.

@@ -7,11 +7,12 @@ shared handlers, which is called through the ingress.
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 from playhead.formatting import duration, one_line, seconds_between
 from playhead.model import InvocationDetail, Step
-from playhead.restate.handlers import Handler
+from playhead.restate.handlers import Handler, mismatch
 from playhead.values import as_json
 
 from playhead_tui.actions.changes import is_allowed, perform
@@ -135,8 +136,9 @@ async def _answer_promise(
     handler = handlers[KEYS.index(key)]
     value: Any = None
     if handler.input != "none":
-        prompt = Prompt(f"Call {clip(handler.name, 40)} with which value?", placeholder=VALUE,
-                        check=(lambda _: None) if handler.takes_text else answer_error)  # fmt: skip
+        prompt = Prompt(f"Call {clip(handler.name, 40)} with which value?",
+                        placeholder=_takes(handler) if handler.schema else VALUE,
+                        check=partial(_wrong, handler))  # fmt: skip
         typed = await dashboard.push_screen_wait(prompt)
         if typed is None:
             return
@@ -155,6 +157,16 @@ async def _call(
     answered = await control.call_handler(row.service, row.key or "", handler, value)
     text = "" if answered is None else f": {one_line(json.dumps(answered, default=str), 60)}"
     dashboard.notify(f"{clip(handler.name)} returned{text}")
+
+
+def _wrong(handler: Handler, typed: str) -> str | None:
+    """Return why the handler cannot take what was typed, as far as its schema says."""
+    if handler.takes_text:
+        return None
+    if (wrong := answer_error(typed)) is not None:
+        return wrong
+    wrong = mismatch(handler.schema, as_json(typed))
+    return f"{_takes(handler)}: {wrong}" if wrong else None
 
 
 def _takes(handler: Handler) -> str:

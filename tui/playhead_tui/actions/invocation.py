@@ -13,6 +13,7 @@ from playhead_tui.interfaces import Dashboard
 __all__ = ["choose_action"]
 
 RESTART = "Restart as new"
+SEND = "Send request"
 EFFECTS = {
     "cancel": "Its handler can clean up, then it ends.",
     "kill": "It ends at once; its handler cannot clean up.",
@@ -30,8 +31,9 @@ DONE = {
 
 def _possible_actions(row: Invocation) -> list[Choice]:
     restart = Choice("n", RESTART, "A new invocation with the same input")
+    send = Choice("s", SEND, "To the same handler, with its input or another")
     if row.ended:
-        return [restart, Choice("P", "Purge", "Delete the invocation and its journal")]
+        return [restart, send, Choice("P", "Purge", "Delete the invocation and its journal")]
     choices = [Choice("c", "Cancel", "Its handler can clean up, then it ends")]
     if row.status == "paused":
         choices.append(Choice("r", "Resume", "Retry from where it stopped"))
@@ -42,7 +44,7 @@ def _possible_actions(row: Invocation) -> list[Choice]:
     choices.append(Choice("k", "Kill", "End it at once, without cleanup"))
     if row.status != "scheduled":
         choices.append(restart)
-    return choices
+    return [*choices, send]
 
 
 async def choose_action(dashboard: Dashboard, row: Invocation, step: Step | None = None) -> None:
@@ -67,6 +69,11 @@ async def choose_action(dashboard: Dashboard, row: Invocation, step: Step | None
     key = await dashboard.push_screen_wait(Menu("Actions", choices, body))
     label = next((choice.label for choice in choices if choice.key == key), None)
     if label is None:
+        return
+    if label == SEND:
+        from playhead_tui.actions.request import send_again
+
+        await send_again(dashboard, row)
         return
     if label == RESTART:
         from playhead_tui.actions.restart import ask_restart, restart

@@ -37,8 +37,9 @@ async def edit_value(dashboard: Dashboard, found: ObjectState, value: StateValue
     if not _is_possible(dashboard, found):
         return
     before = _text(value.raw, _form(value))
-    editor = ValueEditor(f"{clip(found.name, 40)} {clip(value.key, 30)}", before,
-                         what=_form(value), check=lambda text: _wrong(text, value))  # fmt: skip
+    editor = ValueEditor(f"Edit {clip(found.name, 40)} {clip(value.key, 30)}", before,
+                         hint=f"The value is {_form(value)}. The next step shows the difference.",
+                         check=lambda text: _wrong(text, value))  # fmt: skip
     text = await dashboard.push_screen_wait(editor)
     if text is None:
         return

@@ -26,28 +26,27 @@ class ValueEditor(TextEditor[str]):
     ]
 
     def __init__(
-        self, title: str, text: str, *, what: str, check: Callable[[str], str | None]
+        self, title: str, text: str, *, hint: str, check: Callable[[str], str | None]
     ) -> None:
         """Create the editor.
 
         Args:
             title: title of the box, safe to show.
             text: the text to edit, safe to show.
-            what: form of the value, such as `JSON`.
+            hint: what the value is, and what follows.
             check: returns an error message for an invalid text, else None.
         """
         super().__init__()
         self.title_text = title
         self.text = text
-        self.what = what
+        self.hint = hint
         self.check = check
 
     def compose(self) -> ComposeResult:
         """Lay out the text, the error and the keys."""
         with Vertical() as box:
-            box.border_title = Content(f"Edit {self.title_text}")
-            yield Static(f"The value is {self.what}. The next step shows the difference.",
-                         classes="hint", markup=False)  # fmt: skip
+            box.border_title = Content(self.title_text)
+            yield Static(self.hint, classes="hint", markup=False)
             yield TextArea(self.text, tab_behavior="focus", soft_wrap=True)
             yield Static("", classes="error", markup=False)
             yield KeyFooter()

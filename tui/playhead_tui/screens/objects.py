@@ -117,9 +117,10 @@ class ObjectScreen(DetailScreen[Part]):
         Binding("h", "history", "History"),
         Binding("e", "edit", "Edit"),
         Binding("d", "delete", "Delete", show=False),
+        Binding("s", "send", "Send request", show=False),
         Binding("i", "invocations", "Invocations", show=False),
     ]
-    CHANGES = frozenset({"edit", "delete"})
+    CHANGES = frozenset({"edit", "delete", "send"})
     NAME = "State"
     EMPTY = "It has no state, promises, lock holder or queue."
     DETAILS = "Value"
@@ -205,6 +206,12 @@ class ObjectScreen(DetailScreen[Part]):
             self.dashboard.run_dialog(edit_value(self.dashboard, found, row.value))
         else:
             self.dashboard.notify("Only a key of the state can be edited.")
+
+    def action_send(self) -> None:
+        """Send a request to a handler of the object."""
+        from playhead_tui.actions.request import send_request
+
+        self.dashboard.run_dialog(send_request(self.dashboard, self.service, key=self.object_key))
 
     def action_delete(self) -> None:
         """Delete the key from the state."""

@@ -30,7 +30,9 @@ class ServicesScreen(DetailScreen[ServiceInfo]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("i", "invocations", "Invocations", show=False),
         Binding("c", "check", "Check journals"),
+        Binding("s", "send", "Send request"),
     ]
+    CHANGES = frozenset({"send"})
     NAME = "Services"
     EMPTY = "No service is registered.\n\n`restate deployments register URL` registers an endpoint."
     DETAILS = "Service"
@@ -124,6 +126,13 @@ class ServicesScreen(DetailScreen[ServiceInfo]):
 
         if (row := self.selected(self.listing.current)) is not None:
             self.show_in_list(f"service={quote(row.name)}")
+
+    def action_send(self) -> None:
+        """Send a request to a handler of the service."""
+        from playhead_tui.actions.request import send_request
+
+        if (row := self.selected(self.listing.current)) is not None:
+            self.dashboard.run_dialog(send_request(self.dashboard, row.name))
 
     def action_check(self) -> None:
         """Check which journals of the service today's code would refuse."""
