@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import itertools
 import json
 import os
 from collections.abc import Callable, Generator, Iterator
@@ -95,6 +96,18 @@ def test_a_dump_that_ends_early(tmp_path: Path) -> None:
     file = tmp_path / "dump"
     file.write_bytes(frame + frame[:-3])
     assert names(read_file(file)) == ["whole", "[dump: message 2]"]
+
+
+def test_a_file_that_is_cut_while_it_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "a.jsonl"
+    rows = f"{line('one')}\n" * 2000
+    file.write_text(rows)
+    found = read_file(file)
+    first = names(itertools.islice(found, 1))
+    os.truncate(file, len(rows) // 2)
+    rest = names(found)
+    assert len(first + rest) < 2000
+    assert (first, rest[-1]) == (["one"], "[a.jsonl]")
 
 
 class Follower:

@@ -57,12 +57,15 @@ def read_file(path: Path) -> Source:
     """
     try:
         with _open(path) as file:
+            size = os.fstat(file.fileno()).st_size
             start = file.read(_START_BYTES)
             file.seek(0)
             if start and (start[0] == _MESSAGE_START or _is_framed(start, file)):
                 yield from _protobuf(path, file)
             elif start:
                 yield from _json(path, file, start)
+            if os.fstat(file.fileno()).st_size < size:
+                yield Problem(str(path), "the file became shorter while it was read")
     except (OSError, EOFError, zlib.error) as error:
         raise ImportFileError(f"{path} cannot be read: {error}") from error
 
