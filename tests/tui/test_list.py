@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from playhead.model import Cost, InvocationPage, Tokens, Totals, Waiting
@@ -445,11 +447,12 @@ async def test_no_age_is_less_than_the_duration_beside_it(stage, seconds: float)
     async with stage(source) as s:
         await s.shows("Open/run")
         lines = [line[2:].split() for line in s.text.splitlines() if "/run" in line]
-        ages = {words[2]: int(words[3].rstrip("s")) for words in lines}
+        ages = {words[2]: int(words[3].replace("1m", "60").rstrip("s")) for words in lines}
         shown = {words[2]: float(words[4].rstrip("s")) for words in lines}
         assert set(ages) == {"Ended/run", "Open/run"}
         assert shown == {"Ended/run": pytest.approx(took, abs=0.06), "Open/run": seconds}
-        assert all(shown[target] <= ages[target] < seconds + 1 for target in ages)
+        assert set(ages.values()) == {math.ceil(seconds / 5) * 5}
+        assert all(shown[target] <= ages[target] for target in ages)
 
 
 @pytest.mark.parametrize("newest", [0.2, 3.3, 7.8, 24.3, 57.7])
@@ -467,16 +470,23 @@ async def test_ages_of_seconds_are_in_the_order_of_the_rows(stage, newest: float
         assert ages == sorted(ages)
 
 
-async def test_ages_become_exact_with_a_row_that_needs_it(stage) -> None:
-    ended = summary("inv_1Ended", "Ended/run", "succeeded", 29.2, took=1)
-    async with stage(FakeReader([ended])) as s:
+async def test_an_age_never_becomes_younger_whichever_rows_are_beside_it(stage) -> None:
+    now = [NOW]
+    ended = summary("inv_1Ended", "Ended/run", "succeeded", 0, took=0)
+    others = [summary("inv_1Open", "Open/run", "suspended", 0.0), ended], [ended]
+    seen: dict[int, int] = {}
+    async with stage(FakeReader([ended]), now=lambda: now[0]) as s:
         await s.shows("Ended/run")
-        assert " 25s " in s.text
         listing = s.app.screen.listing
-        before = listing.look_of(ended)
-        listing.show_rows([summary("inv_1Open", "Open/run", "suspended", 27.4), ended])
-        assert listing.look_of(ended) != before
-        await s.until(lambda: " 28s " in s.text and " 30s " in s.text)
+        for tenths in range(0, 700, 3):
+            now[0] = NOW + timedelta(seconds=tenths / 10)
+            listing.show_rows(others[tenths % 2])
+            listing.refresh_changed()
+            text = listing._age(ended)
+            seen[tenths] = 60 if text == "1m" else int(text.rstrip("s"))
+    ages = list(seen.values())
+    assert ages == sorted(ages)
+    assert {age for age in ages if age > 10} == {*range(15, 61, 5)}
 
 
 async def test_a_row_that_only_the_store_has_is_marked_and_cannot_be_changed(stage) -> None:

@@ -110,7 +110,7 @@ async def test_all_ages_are_counted_from_one_time(stage) -> None:
     now = [NOW]
     source = FakeReader([
         summary(
-            f"inv_{n}", f"S{n}/run", "succeeded", 20 + n / 10, modified_at=ago(20 + n / 10),
+            f"inv_{n}", f"S{n}/run", "succeeded", 19 + n / 10, modified_at=ago(19 + n / 10),
             took=0,
         )
         for n in range(5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
@@ -29,7 +30,7 @@ REASON_LEAST = 8
 EXACT_SECONDS = 10
 """Age up to which each second is shown."""
 AGE_STEP = 5
-"""Seconds by which older ages, up to a minute, change, where no row needs exact ones."""
+"""Seconds by which older ages, up to a minute, change: they are rounded up to a multiple."""
 STILL = ("status", "target", "reason", "attempts", "llm_calls", "tokens", "cost")
 """Columns that do not change with the time."""
 CELLS_KEPT = 400
@@ -59,8 +60,6 @@ class InvocationList(RowsView[Invocation]):
         self.now = now
         self._at = now()
         """Time from which all ages on screen are counted, whichever lines are drawn again."""
-        self._steps = True
-        """Whether ages below a minute change in steps."""
         self.list_query = ListQuery()
         self.as_of: datetime | None = None
         """Time up to which durations grow, when the rows are older than the clock; else None."""
@@ -130,7 +129,6 @@ class InvocationList(RowsView[Invocation]):
         """
         if self.seconds_since_refresh >= AGES_KEPT_SECONDS:
             self._at = self.now()
-        self._steps = not any(map(self._outlasts_step, self.rows_in_view))
         super().refresh_changed()
 
     @property
@@ -144,7 +142,7 @@ class InvocationList(RowsView[Invocation]):
         They are asked for when the row is shown, and when its line is drawn: at the same time.
         """
         known = self._times.get(row.id)
-        counted = row, self._at, self.as_of, self._steps
+        counted = row, self._at, self.as_of
         if known is None or any(a is not b for a, b in zip(known[0], counted, strict=True)):
             if len(self._times) > CELLS_KEPT:
                 self._times.clear()
@@ -337,23 +335,15 @@ class InvocationList(RowsView[Invocation]):
                 return text, palette.dim
 
     def _age(self, row: Invocation) -> str:
-        """Return the age, in steps where no row on screen needs an exact one.
+        """Return the age, rounded up to a step from some seconds to a minute.
 
-        With exact ages, each line would have to be drawn again each second. An age never looks
-        shorter than the duration beside it, nor than the age of a newer row.
+        With exact ages, each line would have to be drawn again each second. Rounded up, an age
+        never looks shorter than the duration beside it, nor than the age of a newer row.
         """
-        seconds = self._seconds_old(row)
-        if self._steps and EXACT_SECONDS <= seconds < 60:
-            return duration(seconds - seconds % AGE_STEP, coarse=True)
+        seconds = max(self._took(row), (self._at - row.created_at).total_seconds())
+        if EXACT_SECONDS < seconds < 60:
+            return duration(math.ceil(seconds / AGE_STEP) * AGE_STEP, coarse=True)
         return age(row.created_at, self._at, took=self._took(row))
-
-    def _outlasts_step(self, row: Invocation) -> bool:
-        """Return whether the age in steps would look shorter than the duration beside it."""
-        seconds = self._seconds_old(row)
-        return EXACT_SECONDS <= seconds < 60 and seconds - seconds % AGE_STEP < self._took(row)
-
-    def _seconds_old(self, row: Invocation) -> float:
-        return max(0.0, (self._at - row.created_at).total_seconds())
 
     def _took(self, row: Invocation) -> float:
         return known_seconds(row, self.as_of or self._at) or 0.0
