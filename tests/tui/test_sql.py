@@ -231,6 +231,21 @@ async def test_results_are_shown_and_written_as_they_are(
         assert (exact["hostile"], exact["empty"], exact["nothing"]) == (HOSTILE, "", None)
         assert (exact["b"], exact["f"], exact["l"]) == (b"ab", 1e300, [1, None])
 
+        await s.until(lambda: s.app.screen is screen)
+        words = [f"word{number}" for number in range(40)]
+        screen.editor.text = f"SELECT '{' '.join(words)}'"
+
+        def is_whole(width: int) -> bool:
+            """Return whether no end of a wrapped line is missing."""
+            box = screen.editor.region
+            top = " ".join(s.text.splitlines()[box.y : box.bottom])
+            found = [word.strip("'") for word in top.split() if "word" in word]
+            return box.width == width and len(found) > 4 and found == words[: len(found)]
+
+        for width, height in ((60, 24), (90, 24), (40, 10)):
+            await s.pilot.resize_terminal(width, height)
+            await s.until(lambda width=width: is_whole(width))
+
         screen.editor.text = "SELECT count(*) FROM range(9000000) a, range(9000000) b"
         await s.press("ctrl+s")
         await s.until(lambda: "Running for 1" in status(screen))

@@ -9,9 +9,14 @@ import weakref
 import pytest
 from playhead.formatting import count, duration, size
 from playhead_tui.drawing.cells import cell, clip, fit, wrap
+from playhead_tui.drawing.differences import difference_lines
 from playhead_tui.drawing.document import LIMIT, value_lines
+from playhead_tui.drawing.palette import DARK, LIGHT, _make
+from playhead_tui.widgets.text_pane import _hang, _json_segments, _quotes, _wrap_hanging
 from rich.cells import cell_len
 from rich.style import Style
+from textual.color import Color
+from textual.theme import Theme
 
 HOSTILE = [
     "plain", "[bold red]markup[/]", "\x1b[31mred\x1b[0m", "\x1b]52;c;ZXZpbA==\x07", "東京タワー",
@@ -117,3 +122,57 @@ def test_a_text_that_is_cut_ends_in_dots() -> None:
     assert clip("a short one", 11) == "a short one"
     assert clip("a text that is too long", 11) == "a text t..."
     assert clip(f"a{' ' * 100}b", 20) == "a..."
+
+
+@pytest.mark.parametrize(
+    ("part", "is_inside", "texts"),
+    [
+        ('"number": 17,', False, [": ", ","]),
+        ('partner 17 said: true", "a": 1', True, [", ", ": "]),  # the end of a string, then a key
+        ('with \\"quotes\\" 17', True, []),
+        ("17 true", True, []),
+    ],
+)
+def test_the_rest_of_a_wrapped_string_is_colored_as_text(
+    part: str, is_inside: bool, texts: list[str]
+) -> None:
+    palette = _make(LIGHT)
+    segments = list(_json_segments(part, palette, is_inside=is_inside))
+    assert "".join(segment.text for segment in segments) == part
+    assert [segment.text for segment in segments if segment.style == palette.dim] == texts
+    if is_inside:
+        assert segments[0].style == palette.text
+        assert not segments[0].text.startswith('"')
+        assert _quotes(part) % 2 == bool(texts)
+
+
+def test_wrapped_lines_of_a_difference_leave_the_column_of_signs_empty() -> None:
+    line = next(one for one in difference_lines("", f"  {'word ' * 20}") if one.style == "good")
+    first, *rest = _wrap_hanging(line, 40, _hang(line, 40))
+    assert first.startswith("+  word")
+    assert rest
+    assert all(part.startswith("     word") for part in rest)
+
+
+@pytest.mark.parametrize("theme", [DARK, LIGHT])
+def test_all_texts_have_the_contrast_that_wcag_asks_for(theme: Theme) -> None:
+    palette = _make(theme)
+    colors = theme.to_color_system().generate()
+    papers = [Color.parse(colors[name]) for name in ("background", "surface", "panel")]
+    papers += [Color.from_rich_color(one.bgcolor) for one in (palette.cursor, palette.weak_cursor)]
+    for name in ("text", "strong", "dim", "accent", "good", "bad", "warn", "wait", "llm", "tool"):
+        ink = Color.from_rich_color(getattr(palette, name).color)
+        for paper in papers:
+            assert contrast(ink, paper) >= 4.5, (name, paper)
+
+
+def contrast(one: Color, other: Color) -> float:
+    """Return the ratio of WCAG 2."""
+
+    def luminance(color: Color) -> float:
+        parts = [part / 255 for part in color.rgb]
+        linear = [p / 12.92 if p <= 0.03928 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+        return sum(w * p for w, p in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+    dark, light = sorted((luminance(one), luminance(other)))
+    return (light + 0.05) / (dark + 0.05)

@@ -32,9 +32,10 @@ async def export_result(dashboard: Dashboard, query: Query, shown: int | None) -
         body = [
             Line(clip(query.sql, 200)),
             Line(f"The query runs again. The name ends in {ENDINGS}.", "dim"),
-            *([Line(problem, "bad")] if problem else []),
         ]
-        prompt = Prompt("Export the rows of this query as", body, value=name, check=_problem)
+        prompt = Prompt(
+            "Export the rows of this query as", body, value=name, error=problem, check=_problem
+        )
         typed = await dashboard.push_screen_wait(prompt)
         if typed is None:
             return

@@ -11,7 +11,6 @@ from playhead.formatting import size
 from playhead.model import Step
 
 from playhead_tui.dialogs.dialog import Choice, Menu, Prompt
-from playhead_tui.drawing.document import Line
 from playhead_tui.interfaces import Dashboard
 
 __all__ = ["path_of", "path_problem", "save_payload", "write_new"]
@@ -63,9 +62,8 @@ async def _save(dashboard: Dashboard, name: str, content: bytes) -> None:
     problem = ""
     while True:
         title = f"Save {size(len(content))} as"
-        body = [Line(problem, "bad")] if problem else []
         typed = await dashboard.push_screen_wait(
-            Prompt(title, body, value=name, check=path_problem)
+            Prompt(title, value=name, error=problem, check=path_problem)
         )
         if typed is None:
             return

@@ -34,7 +34,7 @@ class AppLocationDialog(Dialog):
     """Two inputs; returns the app once both are valid, and stores both in `app_location`."""
 
     DEFAULT_CSS = """
-    AppLocationDialog .label { color: $foreground 60%; }
+    AppLocationDialog .label { color: $foreground 70%; }
     """
 
     def __init__(self, location: AppLocation) -> None:

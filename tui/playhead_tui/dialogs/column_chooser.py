@@ -27,7 +27,7 @@ class ColumnChooser(Dialog):
 
     DEFAULT_CSS = """
     ColumnChooser OptionList { max-height: 16; }
-    ColumnChooser #hint { margin-bottom: 1; color: $foreground 60%; }
+    ColumnChooser #hint { margin-bottom: 1; color: $foreground 70%; }
     ColumnChooser #hint.wrong { color: $text-error; }
     ColumnChooser.-short > Vertical { padding: 0 1; }
     ColumnChooser.-short #hint { height: 1; margin-bottom: 0; }
@@ -73,12 +73,12 @@ class ColumnChooser(Dialog):
 
     def _option(self, name: str) -> Option:
         column = COLUMNS[name]
-        mark, style = ("[x]", "$foreground") if name in self.shown else ("[ ]", "$foreground 60%")
+        mark, style = ("[x]", "$foreground") if name in self.shown else ("[ ]", "$foreground 70%")
         return Option(
             Content.assemble(
                 (f"{mark} ", "$text-accent bold"),
                 (name.ljust(11), style),
-                (column.about, "$foreground 60%"),
+                (column.about, "$foreground 70%"),
             ),
             id=name,
         )

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from rich.cells import cell_len, set_cell_size
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -20,7 +21,7 @@ from playhead_tui.drawing.document import Line
 
 __all__ = ["Choice", "Dialog", "Menu", "Prompt", "answer_error", "content", "json_error"]
 
-STYLES = {"text": "$foreground", "strong": "$foreground bold", "dim": "$foreground 60%",
+STYLES = {"text": "$foreground", "strong": "$foreground bold", "dim": "$foreground 70%",
          "bad": "$text-error", "warn": "$text-warning", "good": "$text-success",
          "tool": "$text-primary", "llm": "$text-accent"}  # fmt: skip
 BODY_LINES = 14
@@ -141,14 +142,14 @@ class Menu(Dialog):
 
     def compose_content(self) -> ComposeResult:
         """Lay out the choices."""
-        wide = max(len(choice.label) for choice in self.choices)
+        wide = max(cell_len(choice.label) for choice in self.choices) + 2
         yield OptionList(
             *(
                 Option(
                     Content.assemble(
                         (f"{choice.key}  ", "$text-accent bold"),
-                        (choice.label.ljust(wide + 2), "$foreground"),
-                        (choice.description, "$foreground 60%"),
+                        (set_cell_size(choice.label, wide), "$foreground"),
+                        (choice.description, "$foreground 70%"),
                     ),
                     id=choice.key,
                 )
@@ -192,6 +193,7 @@ class Prompt(Dialog):
         *,
         value: str = "",
         placeholder: str = "",
+        error: str = "",
         check: Callable[[str], str | None] = lambda _: None,
     ) -> None:
         """Create the prompt.
@@ -201,17 +203,19 @@ class Prompt(Dialog):
             body: lines above the input.
             value: initial text.
             placeholder: shown while the input is empty.
+            error: why the initial text was refused.
             check: returns an error message for an invalid text, else None.
         """
         super().__init__(title, body)
         self.value = value
         self.placeholder = placeholder
+        self.error = error
         self.check = check
 
     def compose_content(self) -> ComposeResult:
         """Lay out the input and its error message."""
         yield Input(self.value, placeholder=self.placeholder, select_on_focus=False)
-        yield Static("", classes="error", markup=False)
+        yield Static(self.error, classes="error some" if self.error else "error", markup=False)
 
     async def action_submit(self) -> None:
         """Submit with the key that runs a what-if in the editor, too."""

@@ -18,6 +18,7 @@ from textual.widgets import Input, Static, TextArea
 from playhead_tui.dialogs.text_editor import TextEditor
 from playhead_tui.drawing.cells import clip
 from playhead_tui.widgets.key_footer import KeyFooter
+from playhead_tui.widgets.wrapped_editor import WrappedEditor
 
 __all__ = ["ResultEditor", "editable"]
 
@@ -80,7 +81,7 @@ class ResultEditor(TextEditor[WhatIfQuestion]):
         with Vertical() as box:
             box.border_title = Content(f"What if: {clip(self.title_text, 60)}")
             yield Static("", classes="hint", id="choices", markup=False)
-            yield TextArea(self.text, id="json", tab_behavior="focus", soft_wrap=True)
+            yield WrappedEditor(self.text, widget_id="json")
             yield Static("", classes="error", markup=False)
             yield Static("Steps to run for real after it, with network and files (or empty):",
                          classes="hint", markup=False)  # fmt: skip

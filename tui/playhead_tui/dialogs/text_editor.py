@@ -20,7 +20,7 @@ class TextEditor(ModalScreen[ScreenResultType | None]):
     TextEditor TextArea { height: 1fr; border: none; padding: 0; background: $background; }
     TextEditor TextArea:focus { border: none; }
     .ascii TextEditor > Vertical { border: ascii $primary 60%; }
-    TextEditor .hint { height: auto; color: $foreground 60%; }
+    TextEditor .hint { height: auto; color: $foreground 70%; }
     TextEditor.-short > Vertical, TextEditor.-tiny > Vertical { height: 100%; max-width: 100%; }
     TextEditor.-tiny .hint { display: none; }
     TextEditor .error { color: $text-error; height: auto; max-height: 3; display: none; }

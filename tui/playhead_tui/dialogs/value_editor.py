@@ -13,6 +13,7 @@ from textual.widgets import Static, TextArea
 
 from playhead_tui.dialogs.text_editor import TextEditor
 from playhead_tui.widgets.key_footer import KeyFooter
+from playhead_tui.widgets.wrapped_editor import WrappedEditor
 
 __all__ = ["ValueEditor"]
 
@@ -47,7 +48,7 @@ class ValueEditor(TextEditor[str]):
         with Vertical() as box:
             box.border_title = Content(self.title_text)
             yield Static(self.hint, classes="hint", markup=False)
-            yield TextArea(self.text, tab_behavior="focus", soft_wrap=True)
+            yield WrappedEditor(self.text)
             yield Static("", classes="error", markup=False)
             yield KeyFooter()
 

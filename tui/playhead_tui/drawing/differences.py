@@ -31,11 +31,11 @@ def difference_lines(before: str, after: str, *, context: int = 2) -> Iterator[L
         if line.startswith("@@"):
             yield Line(line, "dim")
         elif line.startswith("+"):
-            yield Line(line, "good")
+            yield Line(line, "good", syntax="diff")
         elif line.startswith("-"):
-            yield Line(line, "bad")
+            yield Line(line, "bad", syntax="diff")
         else:
-            yield Line(line)
+            yield Line(line, syntax="diff")
     if not found:
         yield Line("No difference." if not cut else "No difference in the part shown.", "dim")
     if cut:

@@ -27,8 +27,8 @@ class Line:
     text: str
     style: StyleName = "text"
     indent: int = 0
-    syntax: Literal["", "json", "pair"] = ""
-    """Coloring of the text; `pair` puts `name` in a column before it."""
+    syntax: Literal["", "json", "diff", "pair"] = ""
+    """Coloring and indentation of the text; `pair` puts `name` in a column before it."""
     name: str = ""
 
     def __post_init__(self) -> None:

@@ -119,10 +119,12 @@ def _make(theme: Theme) -> Palette:
         return Style(bgcolor=shade.rich_color, bold=bold or None)
 
     primary = color("primary")
+    # A light background leaves less contrast to the colors of texts, also below the cursor.
+    dim, cursor = (0.7, 0.2) if theme.dark else (0.74, 0.14)
     return Palette(
         text=ink(front),
         strong=ink(front, bold=True),
-        dim=ink(back.blend(front, 0.62)),
+        dim=ink(back.blend(front, dim)),
         faint=ink(back.blend(front, 0.34)),
         accent=ink(primary),
         good=ink(color("success")),
@@ -131,7 +133,7 @@ def _make(theme: Theme) -> Palette:
         wait=ink(color("secondary")),
         llm=ink(color("accent")),
         tool=ink(primary),
-        cursor=paper(back.blend(primary, 0.24)),
+        cursor=paper(back.blend(primary, cursor)),
         weak_cursor=paper(back.blend(front, 0.10)),
         band=paper(back.blend(front, 0.055)),
         match=Style(underline=True),

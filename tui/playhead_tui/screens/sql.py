@@ -74,6 +74,7 @@ class SqlScreen(Screen[None]):
     SqlScreen SqlEditor:focus { border: none; }
     SqlScreen #status { height: auto; max-height: 4; padding: 0 1; color: $foreground 70%; }
     SqlScreen.-tiny #status { max-height: 1; }
+    SqlScreen.-tiny #title, SqlScreen.-tiny.failed #status { display: none; }
     SqlScreen.-tiny SqlEditor { min-height: 1; }
     SqlScreen #error { display: none; }
     SqlScreen.failed #error { display: block; }

@@ -63,8 +63,8 @@ class Chips(Static):
         for text, (_, color) in zip(texts, chips, strict=False):
             pieces += [(f" {text} ", f"${color} on ${color} 18%"), " "]
         if len(texts) < len(chips):
-            pieces.append((f"+{len(chips) - len(texts)} ", "$foreground 60%"))
-        pieces.append((tail, "$foreground 60%"))
+            pieces.append((f"+{len(chips) - len(texts)} ", "$foreground 70%"))
+        pieces.append((tail, "$foreground 70%"))
         if pieces != self._drawn:  # an update lays out the whole screen
             self._drawn = pieces
             self.update(Content.assemble(*pieces))

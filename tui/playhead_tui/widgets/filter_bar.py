@@ -48,7 +48,7 @@ class FilterHelp(Static):
         self.text = clip(text)
         self.set_class(bool(text), "some")
         self.set_class(wrong, "wrong")
-        color = "$text-error" if wrong else "$foreground 60%"
+        color = "$text-error" if wrong else "$foreground 70%"
         self.update(Content.assemble((self.text, color)))
 
 

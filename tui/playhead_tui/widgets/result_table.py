@@ -165,7 +165,7 @@ class ResultTable(RowsView[Row]):
             if number:
                 yield Segment(" " * GAP)
             value = row.values.get(column.name)
-            text, style = (NULL, palette.faint) if value is None else (_text(value), palette.text)
+            text, style = (NULL, palette.dim) if value is None else (_text(value), palette.text)
             yield cell(text, room, style, right=column.right, ellipsis=self.glyphs.ellipsis)
 
 

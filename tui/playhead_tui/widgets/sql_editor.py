@@ -8,7 +8,8 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.message import Message
-from textual.widgets import TextArea
+
+from playhead_tui.widgets.wrapped_editor import WrappedEditor
 
 __all__ = ["SqlEditor", "candidates", "continuation"]
 
@@ -69,7 +70,7 @@ def continuation(before: str, whole: str, tables: Mapping[str, Sequence[str]]) -
     return rest.lower() if rest.isupper() and word.islower() else rest
 
 
-class SqlEditor(TextArea):
+class SqlEditor(WrappedEditor):
     """Tab takes the suggestion, or lists what the word can become; it never leaves the editor."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -86,7 +87,7 @@ class SqlEditor(TextArea):
             self.names = names
 
     def __init__(self, text: str) -> None:
-        super().__init__(text, tab_behavior="focus", soft_wrap=True, id="query")
+        super().__init__(text, widget_id="query")
         self.tables: Mapping[str, Sequence[str]] = {}
         """Columns by table, for suggestions."""
 

@@ -31,6 +31,7 @@ _TOKEN = re.compile(
     r'(?P<key>"(?:[^"\\]|\\.)*"(?=\s*:))|(?P<good>"(?:[^"\\]|\\.)*"?)'
     r"|(?P<warn>-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null|NaN|-?Infinity)"
 )
+_STRING_REST = re.compile(r'(?:[^"\\]|\\.)*(?:"|\\?$)')
 
 
 class TextPane(ScrollView, can_focus=True):
@@ -59,8 +60,9 @@ class TextPane(ScrollView, can_focus=True):
         """Names of the tabs; a single one is the title."""
         self.tab: int = 0
         self._lines: Sequence[Line] = ()
-        self._pieces: list[tuple[Line, str, bool]] = []
-        """Line, one of its parts, and whether that is the first part."""
+        self._pieces: list[tuple[Line, str, bool, bool]] = []
+        """Line, one of its parts, whether that is the first part, and whether it begins inside a
+        JSON string."""
         self._width = 0
 
     @property
@@ -83,19 +85,22 @@ class TextPane(ScrollView, can_focus=True):
         if width == self._width or width < 4:
             return
         self._width = width
-        pieces: list[tuple[Line, str, bool]] = []
+        pieces: list[tuple[Line, str, bool, bool]] = []
         for line in self._lines:
             first = True
             room = width - line.indent - (self._name_width if line.syntax == "pair" else 0)
             if line.syntax == "pair" and width < NARROW and cell_len(line.name) >= self._name_width:
                 above = Line(line.name, "dim", line.indent)
                 names = wrap(above.text, width - line.indent)
-                pieces += [(above, name, False) for name in names]
+                pieces += [(above, name, False, False) for name in names]
                 first = False
             hang = _hang(line, room)
+            is_inside = False
             for part in wrap(line.text, room) if not hang else _wrap_hanging(line, room, hang):
-                pieces.append((line, part, first))
+                pieces.append((line, part, first, is_inside))
                 first = False
+                if line.syntax == "json":
+                    is_inside ^= bool(_quotes(part) % 2)
         self._pieces = pieces
         self.virtual_size = Size(1, len(pieces) + 1)
 
@@ -162,12 +167,14 @@ class TextPane(ScrollView, can_focus=True):
         if shown.stop < len(self.tabs):
             yield Segment(f" {cut}", palette.dim)
 
-    def _piece(self, line: Line, part: str, first: bool, palette: Palette) -> Iterator[Segment]:
+    def _piece(
+        self, line: Line, part: str, first: bool, is_inside: bool, palette: Palette
+    ) -> Iterator[Segment]:
         yield Segment("  " + " " * line.indent)
         if line.syntax == "pair":
             yield Segment(fit(clip(line.name) if first else "", self._name_width), palette.dim)
         if line.syntax == "json":
-            yield from _json_segments(part, palette)
+            yield from _json_segments(part, palette, is_inside=is_inside)
         else:
             yield Segment(part, getattr(palette, line.style))
 
@@ -185,9 +192,18 @@ def tabs_in_view(names: Sequence[str], selected: int, width: int) -> range:
     return range(first, next((one for one in stops if fits(first, one)), selected + 1))
 
 
-def _json_segments(text: str, palette: Palette) -> Iterator[Segment]:
+def _quotes(text: str) -> int:
+    """Return the number of quotes that begin or end a string."""
+    return text.count('"') - (text.count('\\"') if "\\" in text else 0)
+
+
+def _json_segments(text: str, palette: Palette, *, is_inside: bool = False) -> Iterator[Segment]:
+    """Color a line of JSON, or a part of one that begins inside a string."""
     place = 0
-    for found in _TOKEN.finditer(text):
+    if is_inside and (rest := _STRING_REST.match(text)):
+        place = rest.end()
+        yield Segment(rest.group(), palette.text)
+    for found in _TOKEN.finditer(text, place):
         if found.start() > place:
             yield Segment(text[place : found.start()], palette.dim)
         style = {"key": palette.accent, "good": palette.text, "warn": palette.warn}
@@ -198,10 +214,11 @@ def _json_segments(text: str, palette: Palette) -> Iterator[Segment]:
 
 
 def _hang(line: Line, room: int) -> int:
-    """Return the indentation of the wrapped parts of a JSON line."""
-    if line.syntax != "json" or cell_len(line.text[: room + 1]) <= room:
+    """Return the indentation of the wrapped parts of a line of JSON or of a difference."""
+    if line.syntax not in ("json", "diff") or cell_len(line.text[: room + 1]) <= room:
         return 0
-    return min(room // 2, len(line.text) - len(line.text.lstrip()) + 2)
+    text = line.text[1:] if line.syntax == "diff" else line.text
+    return min(room // 2, len(line.text) - len(text.lstrip()) + 2)
 
 
 def _wrap_hanging(line: Line, room: int, hang: int) -> Iterator[str]:
