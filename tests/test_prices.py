@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import random
+import subprocess
+import sys
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
 from genai_prices import Usage, calc_price
 from genai_prices.data_snapshot import get_snapshot
+from playhead.kept_prices import LARGEST, MOST_ROWS, KeptPrices
 from playhead.prices import COST_SQL, PRICE_COLUMNS, cost_of, price_list
 
 AT = datetime(2026, 3, 14, 15, tzinfo=UTC)
@@ -98,3 +102,57 @@ def test_rows_price_every_model_as_the_package_does() -> None:
         assert found[0][0] == (None if expected is None else pytest.approx(expected)), call
         priced += expected is not None
     assert priced > 300
+
+
+KEPT = """
+import json, sys
+from datetime import date
+from pathlib import Path
+from playhead.prices import keep_prices, price_list
+
+keep_prices(Path(sys.argv[1]))
+used = [("openai", "gpt-4o", date(2026, 3, 14)), ("deepseek", "deepseek-chat", date(2025, 3, 14)),
+        ("google", "gemini-2.5-pro", date(2026, 3, 14)), (None, "unknown", date(2026, 3, 14))]
+print(json.dumps([repr(price_list(used)), "genai_prices" in sys.modules]))
+"""
+
+
+def priced(folder: Path) -> tuple[str, bool]:
+    """Return the prices of some models in a new process, and whether it loaded the package."""
+    command = [sys.executable, "-c", KEPT, folder]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    rows, loaded = json.loads(done.stdout)
+    return rows, loaded
+
+
+def test_kept_prices_are_those_of_the_package(tmp_path: Path) -> None:
+    rows, loaded = priced(tmp_path)
+    assert rows.count("PriceRow") > 10
+    assert loaded
+    assert priced(tmp_path) == (rows, False)
+    file = tmp_path / "prices.json"
+    assert (file.stat().st_mode & 0o777, list(tmp_path.iterdir())) == (0o600, [file])
+    text = file.read_text()
+    other_version = text.replace('"version": "', '"version": "7')
+    for damaged in ("{", "[]", text.replace("0.0", "NaN"), other_version, "[" * 100_000):
+        file.write_text(damaged)
+        assert priced(tmp_path) == (rows, True), damaged[:80]
+    file.unlink()
+    file.mkdir()
+    assert priced(tmp_path) == (rows, True)
+    assert priced(tmp_path / "absent") == (rows, True)
+    assert not (tmp_path / "absent").exists()
+
+
+def test_the_newest_prices_are_kept(tmp_path: Path) -> None:
+    sources = [Path(__file__)]
+    kept = KeptPrices(tmp_path, sources=sources, width=1)
+    for number in range(MOST_ROWS + 1):
+        kept.put(((number,),), "p", "m", str(number))
+    kept.put(((7,),), "p\nm", "x", "1")
+    kept.put(((8,),), "p", "m" * LARGEST, "1")
+    kept.save()
+    again = KeptPrices(tmp_path, sources=sources, width=1)
+    assert (again.get("p", "m", "1"), again.get("p", "m", "2")) == (None, ((2,),))
+    assert (again.get("p\nm", "x", "1"), again.get("p", "m\nx", "1")) == (((7,),), None)
+    assert KeptPrices(tmp_path, sources=sources, width=2).get("p", "m", "2") is None

@@ -11,14 +11,16 @@ import itertools
 import os
 import threading
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
+from playhead.kept_prices import KeptPrices
 from playhead.values import as_list
 
-__all__ = ["COST_SQL", "PRICE_COLUMNS", "PriceRow", "cost_of", "price_list"]
+__all__ = ["COST_SQL", "PRICE_COLUMNS", "PriceRow", "cost_of", "keep_prices", "price_list"]
 
 _NO_LIMIT = 1 << 62
 _KINDS = ("input_mtok", "output_mtok", "cache_read_mtok", "cache_write_mtok")
@@ -26,6 +28,7 @@ _SLOT = timedelta(minutes=15)
 """Grid of the prices that depend on the time of day."""
 _NO_PLUGINS = "PYDANTIC_DISABLE_PLUGINS"
 _importing = threading.Lock()
+_kept: KeptPrices | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,8 @@ PRICE_COLUMNS = {
     "cache_read": "DOUBLE", "cache_write": "DOUBLE", "request": "DOUBLE",
 }  # fmt: skip
 """DuckDB types of the columns of a `PriceRow`."""
+_NAMES = ("provider", "model")
+"""Its first fields, which are no numbers."""
 
 COST_SQL = """CASE
   WHEN price.model IS NULL OR (call.input_tokens IS NULL AND call.output_tokens IS NULL)
@@ -119,8 +124,28 @@ def price_list(used: Iterable[tuple[str | None, str | None, date]]) -> list[Pric
     return rows
 
 
+def keep_prices(folder: Path) -> None:
+    """Keep prices in a file of this folder, so that later processes do not import the package."""
+    global _kept
+    if _kept is None or _kept.folder != folder:
+        width = len(PRICE_COLUMNS) - len(_NAMES)
+        _kept = KeptPrices(folder, sources=[Path(__file__)], width=width)
+
+
 @functools.lru_cache(maxsize=4096)
 def _rows_of_day(provider: str | None, model: str, day: date) -> tuple[PriceRow, ...]:
+    key = (provider or "", model, day.isoformat())
+    if _kept is None:
+        return _computed_rows(provider, model, day)
+    kept = _kept.get(*key)
+    if kept is not None:
+        return tuple(PriceRow(provider or "", model, *row) for row in kept)  # pyright: ignore[reportArgumentType]
+    rows = _computed_rows(provider, model, day)
+    _kept.put(tuple(astuple(row)[len(_NAMES) :] for row in rows), *key)
+    return rows
+
+
+def _computed_rows(provider: str | None, model: str, day: date) -> tuple[PriceRow, ...]:
     start = datetime.combine(day, time(), UTC)
     found = _price(provider, model, start)
     if found is None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from playhead.errors import RecorderError
+from playhead.prices import keep_prices
 from playhead.record.change_feed import Changes
 from playhead.record.endpoint import read_endpoint, read_token
 from playhead.record.file_client import FileClient, FileInUseError
@@ -127,7 +128,10 @@ async def connect(settings: Settings, *, complete: bool = False) -> StoreClient 
         from playhead.record.log_recovery import complete_store
 
         await complete_store(settings.store)
-    return None if found is None else _FollowingClient(settings.store, found)
+    if found is None:
+        return None
+    keep_prices(settings.store)
+    return _FollowingClient(settings.store, found)
 
 
 async def _find(store: Path) -> RecorderClient | FileClient | None:
