@@ -33,7 +33,8 @@ class EveryViewAgrees:
             if false or settled or not wrong:
                 break
         wrong = [f"{view}: {text}" for view, text in wrong]
-        subject = f"views of {len(counts) - 1} invocations"
+        number = len(counts) - 1
+        subject = f"views of {number} invocation{'' if number == 1 else 's'}"
         return CheckResult(subject, "agree", "; ".join(wrong) or "agree", ok=not wrong)
 
 
