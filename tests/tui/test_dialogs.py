@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -199,6 +202,7 @@ async def test_an_error_of_the_server_is_shown(stage, source) -> None:
 
 async def test_copies_go_to_the_clipboard(stage, source) -> None:
     async with stage(source) as s:
+        source.payloads[0] = b'{"city": "Oslo"}'
         await at(s, "inv_1aWeather")
         for key, wanted in (("i", "inv_1aWeather"), ("c", "curl --json"), ("j", '"target"')):
             await s.press("y")
@@ -208,14 +212,59 @@ async def test_copies_go_to_the_clipboard(stage, source) -> None:
         assert json.loads(s.app.clipboard)["summary"]["id"] == "inv_1aWeather"
 
 
-def test_curl_survives_a_shell(source) -> None:
+CURL = """#!{python}
+import json, sys
+body = sys.stdin.buffer.read() if "@-" in sys.argv else sys.argv[-2].encode()
+print(json.dumps([sys.argv[1:], body.hex()]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "flag"),
+    [
+        (b'{"message": "it\'s $HOME `x` \\\\ \xf0\x9f\x97\xbc", "n": 1.10}', "--json"),
+        (b'"@file"', "--json"),
+        (b"@/etc/hostname, as text\n", "--data-raw"),
+        (b"\x00\xff\x1b[31m", "--data-binary"),
+        (b"text\x00", "--data-binary"),
+        (b'{"long": "' + b"it's " * 50_000 + b'"}', "--json"),
+    ],
+)
+def test_curl_sends_the_exact_input_from_a_shell(
+    source, tmp_path: Path, body: bytes, flag: str
+) -> None:
+    (tmp_path / "curl").write_text(CURL.format(python=sys.executable))
+    (tmp_path / "curl").chmod(0o755)
+    row = source.details["inv_1gChat"].summary
+    command = curl(row, body, "http://localhost:8080")
+    done = subprocess.run(
+        ["sh"], input=command, capture_output=True, text=True, check=True,
+        env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"},
+    )  # fmt: skip
+    arguments, sent = json.loads(done.stdout)
+    assert flag in arguments
+    assert arguments[-1] == "http://localhost:8080/ChatAgent/user-1/message"
+    # A document ends with a line.
+    assert bytes.fromhex(sent).removesuffix(b"\n") == body.removesuffix(b"\n")
+
+
+def test_the_state_is_copied_as_json(source) -> None:
     detail = source.details["inv_1gChat"]
-    command = curl(detail, "http://localhost:8080").replace("curl", "printf '%s\\n'", 1)
-    lines = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True)
-    flag, body, url = lines.stdout.splitlines()
-    assert (flag, json.loads(body)) == ("--json", {"message": "Hi, I am Ada"})
-    assert url == "http://localhost:8080/ChatAgent/user-1/message"
     assert json.loads(as_json(detail))["state"]["messages"][0]["role"] == "user"
+
+
+async def test_no_command_is_copied_for_an_unknown_input(stage, source) -> None:
+    async def none(invocation_id: str, index: int) -> None:
+        return None
+
+    source.raw_entry = source.payload_bytes = none
+    async with stage(source) as s:
+        await at(s, "inv_1aWeather")
+        await s.press("y")
+        await s.until(lambda: isinstance(s.app.screen, Menu))
+        await s.press("c")
+        await s.shows("The input cannot be read: the invocation has no journal.")
+        assert not s.app.clipboard
 
 
 async def test_help_lists_every_key_of_the_documentation(stage, source) -> None:
