@@ -66,3 +66,11 @@ def test_values_of_any_kind_become_text() -> None:
     ]  # fmt: skip
     assert field_text(None, "output") == ""
     assert field_text(replace(one, output=None), "output") == ""
+
+
+def test_a_payload_that_was_not_read_is_not_the_same() -> None:
+    large = step(0, "input", truncated=True)
+    [pair] = align([large], [large])
+    assert (pair.verdict, pair.differences) == ("not compared", ())
+    [pair] = align([large], [replace(large, state="failed")])
+    assert (pair.verdict, pair.differences) == ("changed", ("state",))

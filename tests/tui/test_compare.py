@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -99,3 +100,30 @@ def test_the_names_of_two_invocations_differ(place: int) -> None:
     assert len(text) < 60
     other = replace(b, target="Chat/eve/say")
     assert names_of(a, other, "…") == f"A Chat/ada/say {first}, B Chat/eve/say {second}"
+
+
+async def test_copied_steps_and_payloads_that_are_too_large_are_told(
+    source: FakeReader, stage
+) -> None:
+    detail = source.details["inv_1zAgain"]
+    last = max(step.ended_at for step in detail.steps if step.ended_at)
+    row = replace(detail.summary, created_at=last + timedelta(seconds=1))
+    steps = (replace(source.details["inv_1aWeather"].steps[0], truncated=True), *detail.steps[1:])
+    source.details["inv_1zAgain"] = replace(detail, summary=row, steps=steps)
+    async with stage(source, invocation="inv_1zAgain", size=(160, 40)) as s:
+        await s.until(lambda: getattr(s.app.screen, "detail", None))
+        await s.press("C", "C")
+        screen = await shown(s)
+        await s.shows("1 not compared")
+        assert screen.listing.rows[0].verdict == "not compared"
+        first = next(line for line in s.text.splitlines() if "#0 input" in line)
+        assert first.lstrip(" ▌").startswith("?")
+        assert "copied" in first
+        model = next(pair for pair in screen.listing.rows if pair.step.llm)
+        assert screen._tokens(model.a, "a")
+        assert screen._tokens(model.b, "b") == ""
+        await s.press("e")
+        await s.until(lambda: all(pair.verdict != "same" for pair in screen.listing.rows))
+        assert screen.listing.rows[0].verdict == "not compared"
+        screen.listing.go_to(screen.key_of(screen.listing.rows[0]))
+        await s.shows("A payload is too large to be compared")

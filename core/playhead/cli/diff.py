@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from playhead.model import Invocation, Step
     from playhead.reader.invocation.comparison import Comparison, StepPair
 
-STYLES = {"same": "dim", "changed": "yellow", "only A": "red", "only B": "green"}
+STYLES = {
+    "same": "dim", "changed": "yellow", "only A": "red", "only B": "green",
+    "not compared": "yellow",
+}  # fmt: skip
 VALUE_LENGTH = 300
 
 
@@ -48,10 +51,11 @@ def command(ctx: click.Context, a: str, b: str, show_all: bool, as_json: bool) -
     else:
         from playhead.cli.output import note
 
-        _write(found, found.pairs if show_all else found.different)
+        shown = (pair for pair in found.pairs if show_all or pair.verdict != "same")
+        _write(found, tuple(shown))
         for sentence in missing:
             note(sentence)
-    ctx.exit(Exit.FOUND if found.different else Exit.FINE)
+    ctx.exit(Exit.FOUND if found.different or found.not_compared else Exit.FINE)
 
 
 def _write(found: Comparison, pairs: tuple[StepPair, ...]) -> None:
@@ -71,13 +75,17 @@ def _write(found: Comparison, pairs: tuple[StepPair, ...]) -> None:
         line.append_text(paint(formatting.step_label(pair.step)))
         if pair.a and pair.b and pair.a.index != pair.b.index:
             line.append_text(paint(f"  (#{pair.b.index} in B)"))
-        line.append_text(paint("".join(f"  {text}" for text in _measures(pair)), "dim"))
+        line.append_text(paint("".join(f"  {text}" for text in _measures(pair, a, b)), "dim"))
         out.print(line)
         for field in pair.differences:
             for text, style in _field_lines(pair, field):
                 out.print(paint(f"    {text}", style))
-    same = len(found.pairs) - len(found.different)
+    large = len(found.not_compared)
+    same = len(found.pairs) - len(found.different) - large
     out.print(paint("1 step is the same." if same == 1 else f"{same} steps are the same.", "dim"))
+    if large:
+        steps = "1 step was" if large == 1 else f"{large} steps were"
+        out.print(paint(f"{steps} not compared: a payload is too large.", "yellow"))
 
 
 _FIGURES = ("id", "target", "status", "duration", "attempts", "LLM calls", "tokens", "cost")
@@ -98,21 +106,26 @@ def _figure(row: Invocation, name: str) -> str:
     }[name]
 
 
-def _measures(pair: StepPair) -> Iterator[str]:
+def _measures(pair: StepPair, a: Invocation, b: Invocation) -> Iterator[str]:
     """Yield time and tokens of both sides, if the steps were executed."""
     from playhead import formatting
+    from playhead.reader.invocation.comparison import is_copied
 
-    def seconds(step: Step | None) -> str:
+    def seconds(step: Step | None, row: Invocation) -> str:
         if step is None:
             return ""
+        if is_copied(step, row):
+            return "copied"
         between = formatting.seconds_between(step.began_at, step.ended_at)
         return formatting.duration(between)
 
-    def tokens(step: Step | None) -> str:
-        return formatting.tokens(step.llm.tokens, unknown="") if step and step.llm else ""
+    def tokens(step: Step | None, row: Invocation) -> str:
+        if step is None or step.llm is None or is_copied(step, row):
+            return ""
+        return formatting.tokens(step.llm.tokens, unknown="")
 
     for measure in (seconds, tokens):
-        found = [text for text in (measure(pair.a), measure(pair.b)) if text]
+        found = [text for text in (measure(pair.a, a), measure(pair.b, b)) if text]
         if found:
             yield " → ".join(found)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from playhead.formatting import (
     attempts,
@@ -34,7 +34,7 @@ __all__ = ["CompareScreen", "names_of"]
 
 ID_LENGTH = 12
 """Characters of an id in the title."""
-MARKS = {"same": "=", "changed": "~", "only A": "-", "only B": "+"}
+MARKS = {"same": "=", "changed": "~", "only A": "-", "only B": "+", "not compared": "?"}
 
 
 class CompareScreen(DetailScreen["StepPair"]):
@@ -76,11 +76,34 @@ class CompareScreen(DetailScreen["StepPair"]):
                    importance=9),
             Column("DIFFERS IN", 14, lambda r: ", ".join(r.differences),
                    lambda r, p: p.warn, flexible=True, importance=8),
-            Column("TIME A", 7, lambda r: _seconds(r.a), lambda r, p: p.text, True, importance=5),
-            Column("TIME B", 7, lambda r: _seconds(r.b), lambda r, p: p.text, True, importance=6),
-            Column("TOKENS A", 8, lambda r: _tokens(r.a), lambda r, p: p.llm, True, importance=3),
-            Column("TOKENS B", 8, lambda r: _tokens(r.b), lambda r, p: p.llm, True, importance=4),
+            Column("TIME A", 7, lambda r: self._seconds(r.a, "a"),
+                   lambda r, p: p.text, True, importance=5),
+            Column("TIME B", 7, lambda r: self._seconds(r.b, "b"),
+                   lambda r, p: p.text, True, importance=6),
+            Column("TOKENS A", 8, lambda r: self._tokens(r.a, "a"),
+                   lambda r, p: p.llm, True, importance=3),
+            Column("TOKENS B", 8, lambda r: self._tokens(r.b, "b"),
+                   lambda r, p: p.llm, True, importance=4),
         )  # fmt: skip
+
+    def _copied(self, step: Step, side: Literal["a", "b"]) -> bool:
+        """Return whether a restart copied the step of A or of B."""
+        from playhead.reader.invocation.comparison import is_copied
+
+        detail = getattr(self.found, side, None)
+        return detail is not None and is_copied(step, detail.summary)
+
+    def _seconds(self, step: Step | None, side: Literal["a", "b"]) -> str:
+        if step is None:
+            return ""
+        if self._copied(step, side):
+            return "copied"
+        return duration(seconds_between(step.began_at, step.ended_at))
+
+    def _tokens(self, step: Step | None, side: Literal["a", "b"]) -> str:
+        if step is None or step.llm is None or self._copied(step, side):
+            return ""
+        return tokens(step.llm.tokens, unknown="")
 
     def key_of(self, group: StepPair) -> str:
         """Return the journal indexes of both steps."""
@@ -107,12 +130,15 @@ class CompareScreen(DetailScreen["StepPair"]):
         wanted = filter_.lower()
         rows = [
             pair
-            for pair in (found.different if self.different_only else found.pairs)
-            if wanted in step_label(pair.step).lower()
+            for pair in found.pairs
+            if not (self.different_only and pair.verdict == "same")
+            and wanted in step_label(pair.step).lower()
         ]
         number = len(found.different)
         title = names_of(a.summary, b.summary, self.dashboard.glyphs.ellipsis)
         title += f", {number} of {len(found.pairs)} steps differ"
+        if found.not_compared:
+            title += f", {len(found.not_compared)} not compared"
         if found.first:
             title += f", first {one_line(step_label(found.first.step), 40)}"
         if self.poller and a.summary.ended and b.summary.ended:
@@ -142,6 +168,8 @@ class CompareScreen(DetailScreen["StepPair"]):
                     yield from text_lines(text)
         elif row.verdict == "same":
             yield Line("The step is the same in both; times and ids are not compared.", "dim")
+        elif row.verdict == "not compared":
+            yield Line("A payload is too large to be compared; the rest is the same.", "warn")
         for field in row.differences:
             yield from heading(f"{field}: - A, + B")
             yield from difference_lines(field_text(row.a, field), field_text(row.b, field))
@@ -180,7 +208,7 @@ class CompareScreen(DetailScreen["StepPair"]):
 
 
 _STYLES: dict[str, StyleName] = {
-    "same": "dim", "changed": "warn", "only A": "bad", "only B": "good",
+    "same": "dim", "changed": "warn", "only A": "bad", "only B": "good", "not compared": "warn",
 }  # fmt: skip
 
 
@@ -211,11 +239,3 @@ def names_of(a: Invocation, b: Invocation, ellipsis: str) -> str:
     if a.target == b.target:
         return f"{a.target}  A {first}, B {second}"
     return f"A {a.target} {first}, B {b.target} {second}"
-
-
-def _seconds(step: Step | None) -> str:
-    return duration(seconds_between(step.began_at, step.ended_at)) if step else ""
-
-
-def _tokens(step: Step | None) -> str:
-    return tokens(step.llm.tokens, unknown="") if step and step.llm else ""

@@ -8,11 +8,20 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Any, Literal
 
-from playhead.model import InvocationDetail, LlmCall, Message, Step
+from playhead.model import Invocation, InvocationDetail, LlmCall, Message, Step
 
-__all__ = ["Comparison", "PairVerdict", "StepPair", "align", "compare", "field_text"]
+__all__ = [
+    "Comparison",
+    "PairVerdict",
+    "StepPair",
+    "align",
+    "compare",
+    "field_text",
+    "is_copied",
+]
 
-PairVerdict = Literal["same", "changed", "only A", "only B"]
+PairVerdict = Literal["same", "changed", "only A", "only B", "not compared"]
+"""`not compared`: nothing that was read differs, but a payload was too large to be read."""
 _FIELDS = ("state", "input", "arguments", "prompt", "error", "output")
 
 
@@ -46,12 +55,17 @@ class Comparison:
     @property
     def first(self) -> StepPair | None:
         """The first pair that differs."""
-        return next((pair for pair in self.pairs if pair.verdict != "same"), None)
+        return next(iter(self.different), None)
 
     @property
     def different(self) -> tuple[StepPair, ...]:
         """The pairs that differ."""
-        return tuple(pair for pair in self.pairs if pair.verdict != "same")
+        return tuple(p for p in self.pairs if p.verdict not in ("same", "not compared"))
+
+    @property
+    def not_compared(self) -> tuple[StepPair, ...]:
+        """The pairs with a payload that is too large to be compared."""
+        return tuple(pair for pair in self.pairs if pair.verdict == "not compared")
 
 
 def compare(a: InvocationDetail, b: InvocationDetail) -> Comparison:
@@ -73,12 +87,20 @@ def align(a: Sequence[Step], b: Sequence[Step]) -> Iterator[StepPair]:
         if operation == "equal":
             for left, right in zip(a[a0:a1], b[b0:b1], strict=True):
                 differences = tuple(_differences(left, right))
-                yield StepPair("changed" if differences else "same", left, right, differences)
+                verdict: PairVerdict = "changed" if differences else "same"
+                if not differences and (left.truncated or right.truncated):
+                    verdict = "not compared"
+                yield StepPair(verdict, left, right, differences)
             continue
         for left in a[a0:a1]:
             yield StepPair("only A", left, None)
         for right in b[b0:b1]:
             yield StepPair("only B", None, right)
+
+
+def is_copied(step: Step, row: Invocation) -> bool:
+    """Return whether a restart copied a step from the original invocation, which executed it."""
+    return bool(row.restarted_from and step.ended_at and step.ended_at < row.created_at)
 
 
 def _differences(a: Step, b: Step) -> Iterator[str]:
