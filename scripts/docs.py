@@ -60,7 +60,7 @@ def settings_page() -> str:
     for name, variable in variables.items():
         default: Any = getattr(settings.Settings(), name)
         shown = "the platform's data folder" if name == "store" else f"`{default}`"
-        rows.append((f"`{name}`", f"`{variable}`", "" if default is None else shown,
+        rows.append((f"`{name}`", f"`{variable}`", "" if default in (None, ()) else shown,
                      described.get(name, "")))  # fmt: skip
     return (
         "# Settings\n\nThis page lists Playhead's settings. Command-line flags override "
