@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playhead.errors import RefusedError
 from playhead.restate.handlers import Handler
 from playhead_tui.actions.copy import as_json, curl
 from playhead_tui.app import PlayheadApp
@@ -185,10 +186,18 @@ async def test_read_only_forbids_changes(stage, source) -> None:
         assert s.app.control is None
 
 
-async def test_an_error_of_the_server_is_shown(stage, source) -> None:
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (RuntimeError("The server refused: [/] already"), "The server refused: [/] already"),
+        (RefusedError("Nothing was changed", "Try again."), "Nothing was changed. Try again."),
+        (RefusedError("It says no.", "Try again."), "It says no. Try again."),
+    ],
+)
+async def test_an_error_of_the_server_is_shown(stage, source, error, text) -> None:
     class Refusing:
         async def cancel(self, invocation_id: str) -> None:
-            raise RuntimeError("The server refused: [/] already completed")
+            raise error
 
     async with stage(source, Refusing()) as s:
         await at(s, "inv_1aWeather")
@@ -197,7 +206,7 @@ async def test_an_error_of_the_server_is_shown(stage, source) -> None:
         await s.press("c")
         await s.until(lambda: "Cancel the invocation?" in s.text)
         await s.press("y")
-        await s.shows("The server refused: [/] already")
+        await s.shows(text)
 
 
 async def test_copies_go_to_the_clipboard(stage, source) -> None:

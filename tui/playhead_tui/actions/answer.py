@@ -15,7 +15,7 @@ from playhead.model import InvocationDetail, Step
 from playhead.restate.handlers import Handler, mismatch
 from playhead.values import as_json
 
-from playhead_tui.actions.changes import is_allowed, perform
+from playhead_tui.actions.changes import is_allowed, perform, show_failure
 from playhead_tui.dialogs.dialog import Choice, Menu, Prompt, answer_error
 from playhead_tui.drawing.cells import clip
 from playhead_tui.inspector.answers import context_lines, pending_answers, promise_name
@@ -115,7 +115,7 @@ async def _answer_promise(
     try:
         handlers = await control.shared_handlers(row.service)
     except Exception as error:
-        dashboard.notify(clip(f"{error}"), title="Request failed", severity="error")
+        show_failure(dashboard, error)
         return
     if not handlers:
         dashboard.notify(

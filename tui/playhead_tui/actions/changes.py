@@ -7,7 +7,7 @@ from collections.abc import Awaitable
 from playhead_tui.drawing.cells import clip
 from playhead_tui.interfaces import Dashboard
 
-__all__ = ["is_allowed", "perform"]
+__all__ = ["is_allowed", "perform", "show_failure"]
 
 
 def is_allowed(dashboard: Dashboard) -> bool:
@@ -26,14 +26,20 @@ def is_allowed(dashboard: Dashboard) -> bool:
     return True
 
 
+def show_failure(dashboard: Dashboard, error: Exception) -> None:
+    """Show why a request to the server failed, and what to do."""
+    text = str(error) or type(error).__name__
+    if hint := getattr(error, "hint", ""):
+        text = f"{text.rstrip('.')}. {hint}"
+    dashboard.notify(clip(text), title="Request failed", severity="error")
+
+
 async def perform(dashboard: Dashboard, change: Awaitable[None], done: str | None) -> None:
     """Make a change, show `done` (if any) or the error, and refresh every screen."""
     try:
         await change
     except Exception as error:
-        hint = getattr(error, "hint", "")
-        text = clip(f"{error or type(error).__name__} {hint}")
-        dashboard.notify(text, title="Request failed", severity="error")
+        show_failure(dashboard, error)
         return
     if done:
         dashboard.notify(done)

@@ -10,7 +10,7 @@ from playhead.model import Invocation
 from playhead.restate.handlers import Handler, example_of, mismatch
 from playhead.text import clean
 
-from playhead_tui.actions.changes import is_allowed
+from playhead_tui.actions.changes import is_allowed, show_failure
 from playhead_tui.dialogs.dialog import Choice, Menu, Prompt, json_error
 from playhead_tui.dialogs.value_editor import ValueEditor
 from playhead_tui.drawing.cells import clip
@@ -83,9 +83,7 @@ async def send_request(
             return
         sent = await control.send_request(service, key, chosen, value)
     except Exception as error:
-        hint = getattr(error, "hint", "")
-        text = clip(f"{error or type(error).__name__} {hint}")
-        dashboard.notify(text, title="Request failed", severity="error")
+        show_failure(dashboard, error)
         return
     if sent.is_new:
         dashboard.notify(f"Sent to {target}")
