@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 from typing import Any
 
-__all__ = ["return_large_blocks", "trim"]
+__all__ = ["collect", "return_large_blocks", "trim"]
 
 # From glibc's malloc.h.
 _TRIM_THRESHOLD = -1
@@ -38,6 +39,12 @@ def trim() -> None:
     function = _function("malloc_trim")
     if function is not None:
         function(0)
+
+
+def collect() -> None:
+    """Free objects that refer to each other, and return their memory to the system."""
+    gc.collect()
+    trim()
 
 
 def _function(name: str) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from operator import is_
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,35 @@ async def test_an_outline_differs_in_nothing_but_contents(reader: Reader, ran: A
             prompts += bool(row.step and row.step.request_id)
     assert truncated > 20
     assert prompts > 5
+
+
+async def test_states_of_an_invocation_share_what_is_equal(tmp_path: Path) -> None:
+    """A screen has several of them at once, and only rows that changed need memory again."""
+    store = RecordedStore(tmp_path)
+    store.invocation("inv_a")
+    for number in range(5):
+        store.chat("inv_a", "gpt-4o", (10, number), start=float(number))
+    reader = store.write()
+    first, second = [await reader.invocation("inv_a", outline=True) for _ in range(2)]
+    assert first is not None
+    assert second == first
+    assert all(map(is_, first.timeline, second.timeline))
+    store.invocations.clear()
+    store.spans[:-1] = []
+    store.chat("inv_a", "gpt-4o", (10, 2), start=9.0, status="error")
+    [_, late] = store.spans
+    store.spans[:] = [(late[0], f"{99:016x}", *late[2:])]
+    store.write()
+    third = await reader.invocation("inv_a", outline=True)
+    assert third is not None
+    assert len(third.timeline) == 6
+    assert third.summary.llm_calls == 5
+    assert all(map(is_, first.timeline, third.timeline))
+    assert all(map(is_, first.spans, third.spans))
+    reader.forget("inv_a")
+    fourth = await reader.invocation("inv_a", outline=True)
+    assert fourth == third
+    assert not any(map(is_, third.timeline, fourth.timeline))
 
 
 async def test_answers_without_the_bridge_are_still_compared(tmp_path: Path) -> None:

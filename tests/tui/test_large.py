@@ -185,6 +185,10 @@ async def test_what_an_outline_leaves_out_is_read_when_a_row_is_selected(stage: 
         await s.press("v")
         await s.shows("Paris?")
         assert s.text.count("The prompt is not recorded.") == 1
+        await s.press("escape")
+        assert not source.forgotten
+        await s.press("escape")
+        await s.until(lambda: source.forgotten == [row.id])
 
 
 async def test_contents_that_cannot_be_read_say_why(stage: Any) -> None:

@@ -109,6 +109,7 @@ class FakeReader:
         self.payloads: dict[int, bytes] = {}
         """Contents of journal entries, by index."""
         self.stored_spans: dict[str, Span] = {}
+        self.forgotten: list[str] = []
         """Spans with all they have, by id, for details that have outlines."""
         self.missing: tuple[str, ...] = ()
         self.limits: list[int] = []
@@ -193,6 +194,9 @@ class FakeReader:
             if row.id == invocation_id:
                 return InvocationDetail(row, (), (), (), (), {})
         return None
+
+    def forget(self, invocation_id: str) -> None:
+        self.forgotten.append(invocation_id)
 
     async def spans(self, invocation_id: str, span_ids: Sequence[str]) -> list[Span]:
         return [self.stored_spans[id_] for id_ in span_ids if id_ in self.stored_spans]

@@ -170,6 +170,10 @@ class InvocationReader(Protocol):
         """Return some spans of an invocation with all they have."""
         ...
 
+    def forget(self, invocation_id: str) -> None:
+        """Free the memory of what is kept of an invocation that is no longer shown."""
+        ...
+
     @property
     def objects(self) -> ObjectReader:
         """Reader of virtual objects and workflows."""

@@ -18,6 +18,7 @@ from playhead.model import InvocationDetail, Span
 from playhead.reader.archived import ArchiveClient
 from playhead.reader.figures import Figures
 from playhead.reader.invocation.detail import build_detail
+from playhead.reader.invocation.kept_details import DetailSource, KeptDetails
 from playhead.reader.invocation.lanes import with_phases
 from playhead.reader.invocation.payloads import Payloads
 from playhead.reader.invocation.times import phases_of, spells_of
@@ -50,22 +51,27 @@ class InvocationReader:
         self._live = figures.live
         self._stored = figures.stored
         self._payloads = Payloads()
+        self._details = KeptDetails()
         self._is_alone = self._live is None
         """Whether the store was the only source that answered last."""
-        self._outlined: tuple[str, Sequence[Span]] = ("", ())
-        """The invocation whose outlines were read last, and the outlines."""
 
     async def detail(self, invocation_id: str, *, outline: bool = False) -> InvocationDetail | None:
         """Return everything about one invocation; see `Reader.invocation`."""
         missing = self._sources.absent()
         with together():
-            live, stored, copying, size, (counted, spans), (journal, events) = await asyncio.gather(
+            (
+                live,
+                stored,
+                copying,
+                large,
+                (counted, spans),
+                (journal, events),
+            ) = await asyncio.gather(
                 try_read(self._live.rows([invocation_id]) if self._live else None, missing),
                 try_read(self._stored.rows([invocation_id]) if self._stored else None, missing),
                 self._sources.copy_problems(),
                 try_read(
-                    self._stored.spans.size(invocation_id) if self._stored and outline else None,
-                    missing,
+                    self._is_large(invocation_id) if self._stored and outline else None, missing
                 ),
                 self._recorded(invocation_id, missing, whole=not outline),
                 # What a server has is asked of it, so this would mostly be in vain.
@@ -77,7 +83,7 @@ class InvocationReader:
         row = next(iter(live or stored or ()), None)
         if row is None:
             return await self._archived(invocation_id, outline=outline)
-        outline = (size or 0) > OUTLINE_BYTES
+        outline = bool(large)
         source = self._live if live and self._live else self._stored
         assert source is not None
         head = invocation_of(row, "live" if source is self._live else "stored")
@@ -114,8 +120,20 @@ class InvocationReader:
             state={key: decode_value(value) for key, value in (state or {}).items()},
             missing=(),
         )
-        large = len(journal or ()) + len(spans or ()) > LARGE
-        detail = await asyncio.to_thread(build) if large else build()
+        is_long = len(journal or ()) + len(spans or ()) > LARGE
+        if outline:
+            made_of = DetailSource(
+                with_attempts(head, row, counted),
+                row,
+                DetailSource.journal_hash(journal or ()),
+                events or (),
+                frozenset(payloads or ()),
+                spans or (),
+                state or {},
+            )
+            detail = await asyncio.to_thread(self._details.build, made_of, build)
+        else:
+            detail = await asyncio.to_thread(build) if is_long else build()
         now = datetime.now(UTC)
         [summary] = await self._figures.explained(
             [detail.summary], {invocation_id: row}, missing, counted, now
@@ -147,16 +165,25 @@ class InvocationReader:
             try_read(source.events(invocation_id), missing),
         )
 
+    async def _is_large(self, invocation_id: str) -> bool:
+        """Return whether outlines of its spans are read; a large trace does not get small."""
+        assert self._stored is not None
+        if invocation_id in self._stored.outlines:
+            return True
+        return await self._stored.spans.size(invocation_id) > OUTLINE_BYTES
+
+    def forget(self, invocation_id: str) -> None:
+        """Free the memory of what is kept of an invocation, as it is no longer shown."""
+        if self._stored is not None:
+            self._stored.outlines.forget(invocation_id)
+        self._details.forget(invocation_id)
+
     async def _spans(self, invocation_id: str, *, outline: bool) -> list[Span]:
         """Return the spans of an invocation; outlines that did not change are the same objects."""
         assert self._stored is not None
-        if not outline:
-            return await self._stored.spans.read(invocation_id)
-        id_, known = self._outlined
-        known = known if id_ == invocation_id else ()
-        found = await self._stored.spans.read(invocation_id, outline=True, known=known)
-        self._outlined = (invocation_id, found)
-        return found
+        if outline:
+            return await self._stored.outlines.read(invocation_id)
+        return await self._stored.spans.read(invocation_id)
 
     async def _with_answers(self, invocation_id: str, spans: Sequence[Span]) -> list[Span]:
         """Add answers to outlines that only their answer relates to one in the journal."""

@@ -247,6 +247,10 @@ class Reader:
         """
         return await self._invocations.spans(invocation_id, span_ids)
 
+    def forget(self, invocation_id: str) -> None:
+        """Free the memory of what is kept of a large invocation to read its changes only."""
+        self._invocations.forget(invocation_id)
+
     async def payload(self, invocation_id: str, index: int) -> Any:
         """Return the decoded content of one journal entry: JSON, text or bytes.
 

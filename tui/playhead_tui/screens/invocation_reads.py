@@ -6,12 +6,14 @@ import time
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
+from playhead import heap
 from playhead.formatting import clock_line
 from playhead.model import Invocation, InvocationDetail, InvocationPage, Span
 from playhead.reader.invocation.nested import CalledInvocation
 from textual import work
+from textual.app import App
 from textual.message import Message
 
 from playhead_tui.interfaces import Dashboard
@@ -27,6 +29,10 @@ __all__ = ["ContentsRead", "DetailRead", "InvocationReads", "RawEntryRead"]
 
 ENDED_SECONDS = 5.0
 """Seconds between two reads of an invocation that has ended: late spans still arrive."""
+LARGE = 5000
+"""Rows of a timeline above which its memory is freed when the screen is closed."""
+COLLECT_SECONDS = 0.3
+"""Time in which Textual lets go of a closed screen."""
 
 
 class DetailRead(Message, bubble=False):
@@ -123,6 +129,17 @@ class InvocationReads(PollingScreen):
     def is_reading(self) -> bool:
         """Whether the invocation is being read for the first time."""
         return not self._was_read
+
+    def on_unmount(self) -> None:
+        """Free what is kept of the invocation; much memory returns to the system at once."""
+        if self.dashboard.connection is None:
+            return
+        for id_ in (self.invocation_id, *self.called.known):
+            self.dashboard.reader.forget(id_)
+        known = (self.detail, *(one.detail for one in self.called.known.values()))
+        if sum(len(one.timeline) for one in known if one) > LARGE:
+            app = cast("App[Any]", self.app)  # pyright: ignore[reportUnknownMemberType]
+            app.set_timer(COLLECT_SECONDS, heap.collect)
 
     # For the subclass.
 

@@ -88,13 +88,15 @@ class SharedTexts(dict[str, str]):
         return found
 
 
-def span_of(row: Mapping[str, Any], texts: SharedTexts, *, truncated: bool = False) -> Span:
+def span_of(
+    row: Mapping[str, Any], texts: SharedTexts, *, outline: Mapping[str, Any] | None = None
+) -> Span:
     """Return the span in a row of the store's `spans`.
 
     Args:
         row: The row.
         texts: Texts of the spans that are read together.
-        truncated: Whether it is an outline; see `Span.truncated`.
+        outline: Its attributes if it is an outline; see `Span.truncated`.
     """
     return Span(
         trace_id=texts.text(row["trace_id"]),
@@ -108,11 +110,11 @@ def span_of(row: Mapping[str, Any], texts: SharedTexts, *, truncated: bool = Fal
         end=_time(row.get("end_unix_nano")),
         status=_span_status(row.get("status_code")),
         status_message=str(row.get("status_message") or ""),
-        attributes=texts.attributes(row.get("attributes")),
+        attributes=texts.attributes(row.get("attributes")) if outline is None else outline,
         events=tuple(_event(as_dict(event)) for event in _list(row.get("events"))),
         invocation_id=texts.of(row.get("invocation_id")),
         instance=texts.of(as_text(row.get("instance"))),
-        truncated=truncated,
+        truncated=outline is not None,
     )
 
 

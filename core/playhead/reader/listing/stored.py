@@ -25,6 +25,7 @@ from playhead.reader.listing.order_sql import (
 from playhead.reader.listing.reasons import commands_by_id, pause_failure
 from playhead.reader.listing.recent import Recent
 from playhead.reader.listing.rows import invocation_of
+from playhead.reader.listing.span_outlines import SpanOutlines
 from playhead.reader.listing.stored_counts import COUNTS, OLDER_COUNTS, Counts, counts_of
 from playhead.reader.listing.stored_spans import StoredSpans
 from playhead.reader.listing.text_search import search_parts
@@ -100,6 +101,7 @@ class StoredInvocations:
     def __init__(self, client: StoreClient) -> None:
         self.client = client
         self.spans = StoredSpans(client)
+        self.outlines = SpanOutlines(client)
         self._endings = Endings("journal")
         self._invocations = Recent[Invocation]()
         self._counts = Recent[Counts]()
