@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,7 +17,7 @@ from playhead.model import InvocationPage, Tokens
 from playhead.reader.reader import Reader
 from playhead.restate.client import RestateClient
 from playhead_tui.sources.invocation_cache import CacheUpdate, InvocationCache
-from playhead_tui.sources.live_rows import LiveRows, scan_pause
+from playhead_tui.sources.live_rows import TURN_SECONDS, LiveRows, scan_pause
 from playhead_tui.sources.row_merge import KnownRow
 from tui_desk import DeskService, desk_service
 from tui_fakes import FakeReader, ago, summary
@@ -219,6 +220,39 @@ async def test_one_read_sees_a_change_of_a_row_in_view(
     desk.purge(ident)
     update = await live.read_changed(reader, [ident])
     assert update.gone == (ident,)
+    await reader.close()
+
+
+async def test_a_deletion_out_of_view_is_found_in_turn(
+    desk: DeskService, restate: RestateServer
+) -> None:
+    done = [desk.call(n) for n in range(3)]
+    wire = Wire()
+    reader = Reader(RestateClient(restate.admin_url, transport=wire), None)
+    now = [0.0]
+    cache = InvocationCache(lambda: now[0])
+    live = LiveRows(cache, lambda: now[0])
+    cache.update(await cache.read(reader))
+    loaded = set(cache.live_ids)
+    assert loaded >= set(done)
+    most = math.ceil(len(loaded) / 20)
+    gone: set[str] = set()
+    for purged in (None, done[1]):
+        if purged:
+            desk.purge(purged)
+        looked_at: list[str] = []
+        for _ in range(20 + 1):
+            now[0] += TURN_SECONDS / 20
+            wire.sql.clear()
+            update = await live.read_changed(reader, [])
+            cache.refresh(update.rows, update.gone, update.started)
+            gone.update(update.gone)
+            in_turn = re.findall("inv_[0-9A-Za-z]+", wire.sql[0])
+            assert len(in_turn) <= most + len(live._active), "no request looks at everything"
+            looked_at += in_turn
+        assert set(looked_at) >= loaded, "each is looked at within the time"
+    assert gone == {done[1]}
+    assert cache.get(done[1]) is None
     await reader.close()
 
 

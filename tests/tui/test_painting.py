@@ -6,16 +6,20 @@ import random
 import re
 from dataclasses import replace
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
 from playhead.record.change_feed import ChangeFeed
+from playhead_tui.drawing.inherited_colors import InheritedColors
 from playhead_tui.drawing.ink import Ink
+from playhead_tui.drawing.palette import DARK, LIGHT
 from playhead_tui.drawing.sparse_compositor import SparseCompositor
 from playhead_tui.screens.list_reads import ListReads
 from playhead_tui.sources.live_rows import RowsUpdate
 from playhead_tui.widgets.drawn_line import DrawnLine
 from playhead_tui.widgets.invocation_list import InvocationList
+from playhead_tui.widgets.list_header import ListHeader
 from playhead_tui.widgets.rows import RowsView
 from playhead_tui.widgets.title_line import TitleLine, whole_parts
 from rich.segment import Segment
@@ -387,3 +391,30 @@ async def test_partial_updates_are_those_of_textual(
         await compare()
         await s.pilot.resize_terminal(30, 8)
         await compare()
+
+
+async def test_known_colors_are_those_of_textual_after_each_change_of_styles(stage) -> None:
+    async with stage(hours_old(3)) as s:
+        screen = s.app.screen
+        widgets = [screen.listing, screen.query_one(ListHeader)]
+        colors = [InheritedColors(widget) for widget in widgets]
+        seen: list[Any] = []
+
+        async def compare() -> None:
+            await s.pilot.pause()
+            for known, widget in zip(colors, widgets, strict=True):
+                assert known.now() == (widget.rich_style, widget.background_colors[1])
+                assert known.now() is known.now()
+            seen.append([known.now() for known in colors])
+
+        await compare()
+        s.app.theme = LIGHT.name if s.app.theme == DARK.name else DARK.name
+        await compare()
+        screen.styles.background = "red"
+        widgets[0].styles.background = "blue 50%"
+        await compare()
+        screen.query_one("#rows").styles.opacity = 0.5
+        await compare()
+        widgets[1].styles.text_style = "bold"
+        await compare()
+        assert all(one != another for one, another in pairwise(seen)), "each change is seen"

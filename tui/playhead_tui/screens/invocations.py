@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -109,13 +110,16 @@ class InvocationsScreen(ListViews):
             return
         left = self.AGES_SECONDS - self.listing.seconds_since_refresh
         if left > 0:
-            self.set_timer(left + self.AGES_SLACK, self._draw_ages)
+            after = asyncio.get_running_loop().call_later  # a timer takes several times as long
+            after(left + self.AGES_SLACK, self._draw_ages)
         else:
             self._draw_ages()
 
     def _draw_ages(self) -> None:
         """Draw ages again, unless new rows have drawn them meanwhile."""
-        if self.in_sight() and self.listing.seconds_since_refresh >= self.AGES_SECONDS:
+        if not self.is_running or not self.in_sight():
+            return
+        if self.listing.seconds_since_refresh >= self.AGES_SECONDS:
             self.listing.refresh_changed()
 
     def show_age(self) -> None:

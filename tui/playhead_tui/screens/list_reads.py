@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import time
 from abc import abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from playhead.errors import PlayheadError
@@ -375,8 +375,8 @@ class ListReads(PollingScreen):
             self.changes += 1
             self.live.want_figures(changed)
             if self.fed:
-                late = partial(self._read_unreported, changed)
-                self.set_timer(self.FED_FIGURES_SECONDS, late)
+                after = asyncio.get_running_loop().call_later  # a timer takes several times as long
+                after(self.FED_FIGURES_SECONDS, self._read_unreported, changed)
             else:
                 self._figures.wake()
             self.show_new()

@@ -112,6 +112,11 @@ class InvocationCache:
             modified_at is not None and self._outside[invocation_id] != modified_at
         )
 
+    @property
+    def live_ids(self) -> list[str]:
+        """The ids of all rows that the server had when they were read."""
+        return [id_ for id_, known in self._known.items() if known.row.origin == "live"]
+
     def least_recent(self, ids: Iterable[str]) -> list[str]:
         """Return the known ones of these ids, the one whose read is longest ago first."""
         return sorted(
@@ -179,9 +184,10 @@ class InvocationCache:
                 self._outside[row.id] = row.modified_at
                 continue
             updated = known.updated(row, started) if known else KnownRow(row, started)
+            updated = updated.keeping(known.row) if known else updated
             self._known[row.id] = updated
             self.recounts += known is None or known.row.status != updated.row.status
-            if known is None or known.row != updated.row:
+            if known is None or known.row is not updated.row:
                 changed.add(row.id)
         if changed:
             self._rows = None
@@ -207,7 +213,7 @@ class InvocationCache:
         for row in rows:
             if known := self._known.get(row.id):
                 self._store(row, started)
-                changed = changed or self._known[row.id].row != known.row
+                changed = changed or self._known[row.id].row is not known.row
         if changed:
             self._rows = None
         return changed
@@ -216,7 +222,8 @@ class InvocationCache:
         """Store a row that was read with its figures."""
         known = self._known.get(row.id)
         updated = known.updated(row, started) if known else KnownRow(row, started)
-        self._known[row.id] = updated.with_figures(row, started)
+        updated = updated.with_figures(row, started)
+        self._known[row.id] = updated.keeping(known.row) if known else updated
         self.recounts += known is not None and known.row.status != updated.row.status
 
     def _update_older(

@@ -2,7 +2,8 @@
 
 Two kinds of reads, each with its own pace: what has changed on the server, in one request, a few
 times a second; figures from the store, for rows that have changed. The request for changes names
-the rows in view, and includes the last modified invocations as often as the scan for these permits.
+the rows in view and some of the others in turn, whose deletion nothing else would show, and
+includes the last modified invocations as often as the scan for these permits.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from playhead.model import Invocation
 from playhead_tui.interfaces import InvocationReader
 from playhead_tui.sources.invocation_cache import InvocationCache
 
-__all__ = ["FiguresUpdate", "LiveRows", "RowsUpdate", "scan_pause"]
+__all__ = ["TURN_SECONDS", "FiguresUpdate", "LiveRows", "RowsUpdate", "scan_pause"]
 
 ROWS = 200
 """Maximum number of rows that one round reads by id."""
@@ -28,6 +29,8 @@ SCANNED = 500
 """Maximum number of last modified invocations that a scan returns."""
 OVERLAP = timedelta(seconds=10)
 """Tolerated difference between the clocks of a cluster's nodes."""
+TURN_SECONDS = 10.0
+"""Time within which each row out of view is looked at once, unless there are thousands of them."""
 SCAN_PERIOD = 0.75
 """Seconds from one scan to the next while a scan takes at most a quarter of that."""
 LEAST_PAUSE = 0.3
@@ -91,6 +94,11 @@ class LiveRows:
         self._newest: datetime | None = None
         self._took: deque[float] = deque(maxlen=RECENT)
         self._next_scan = 0.0
+        self._turn: list[str] = []
+        """Ids of rows that are still to be looked at in this turn."""
+        self._per_second = 0.0
+        """Number of rows to look at in a second, so that the turn ends in time."""
+        self._looked_at = clock()
 
     def want(self, ids: Iterable[str]) -> None:
         """Read these in the next round, because they may have changed."""
@@ -132,6 +140,8 @@ class LiveRows:
         scans = asked >= self._next_scan - SLACK
         since = self._newest - OVERLAP if self._newest else None
         watched = list(dict.fromkeys([*in_view, *self._cache.least_recent(self._active)]))[:ROWS]
+        in_turn = self._in_turn(asked)
+        watched = list(dict.fromkeys([*watched, *in_turn]))
         try:
             found = await reader.server_changes(
                 watched, newest=SCANNED if scans else 0, since=since
@@ -142,6 +152,7 @@ class LiveRows:
             now = self._clock()
             self._next_scan = now + self.pause_after_scan(now - asked)
         if found is None:
+            self._turn += in_turn
             return RowsUpdate(asked, asked, answered=False, scanned=scans)
         active, modified = found.active, found.modified
         # An invocation that left the invoker has ended, or is suspended or paused.
@@ -163,6 +174,17 @@ class LiveRows:
             self._newest = max(found.newest.values())
         self.want(id_ for id_, at in found.newest.items() if self._cache.is_new(id_, at))
         return await self._read_wanted(reader, asked, in_view, scanned=scans)
+
+    def _in_turn(self, now: float) -> list[str]:
+        """Return the next rows to look at, as many as the time since the last ones demands."""
+        if not self._turn:
+            self._turn = self._cache.live_ids
+            self._per_second = len(self._turn) / TURN_SECONDS
+        wanted = math.ceil((now - self._looked_at) * self._per_second)
+        self._looked_at = now
+        number = max(0, min(wanted, ROWS))
+        found, self._turn = self._turn[:number], self._turn[number:]
+        return found
 
     async def read_figures(self, reader: InvocationReader, in_view: Sequence[str]) -> FiguresUpdate:
         """Read the rows whose figures are out of date; without any, those in view."""

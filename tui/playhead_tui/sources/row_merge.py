@@ -40,6 +40,11 @@ class KnownRow:
             return self
         return KnownRow(_with_figures(self.row, of), self.read, read)
 
+    def keeping(self, row: Invocation) -> KnownRow:
+        """Return this with another row in place of an equal one: what is drawn of it is known."""
+        same = self.row is not row and self.row == row
+        return KnownRow(row, self.read, self.figures_read) if same else self
+
     def _is_newer_than(self, row: Invocation, read: float) -> bool:
         old = self.row
         if old.status == "gone" and row.origin == "live":

@@ -10,6 +10,7 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
+from playhead_tui.drawing.inherited_colors import InheritedColors
 from playhead_tui.drawing.ink import Ink
 from playhead_tui.drawing.palette import Palette, palette_of
 
@@ -20,6 +21,7 @@ class DrawnLine(Widget):
     """A line of segments. It has no border and no padding."""
 
     _pen: Ink | None = None
+    _colors: InheritedColors | None = None
 
     @abstractmethod
     def draw(self, width: int, palette: Palette) -> Iterable[Segment]:
@@ -28,7 +30,9 @@ class DrawnLine(Widget):
 
     def render_line(self, y: int) -> Strip:
         """Draw the line."""
-        look = self.rich_style, self.get_line_filters(), self.background_colors[1]
+        self._colors = self._colors or InheritedColors(self)
+        style, background = self._colors.now()
+        look = style, self.get_line_filters(), background
         if self._pen is None or self._pen.look != look:
             self._pen = Ink(*look)
         return self._pen.strip(self.draw(self.size.width, palette_of(self)), self.size.width)

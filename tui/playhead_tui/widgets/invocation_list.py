@@ -72,7 +72,7 @@ class InvocationList(RowsView[Invocation]):
         self._priced = False
         self._cells: dict[str, tuple[Invocation, object, dict[str, Sequence[Segment]]]] = {}
         """Cells that do not change with the time, by id, and what they were drawn from."""
-        self._times: dict[str, tuple[tuple[object, ...], object]] = {}
+        self._times: dict[str, tuple[Invocation, object, object]] = {}
         """Texts that change with the time, by id, and what they were made from."""
 
     def show_rows(self, rows: Sequence[Invocation], *, stay_at_top: bool = False) -> None:
@@ -142,13 +142,13 @@ class InvocationList(RowsView[Invocation]):
         They are asked for when the row is shown, and when its line is drawn: at the same time.
         """
         known = self._times.get(row.id)
-        counted = row, self._at, self.as_of
-        if known is None or any(a is not b for a, b in zip(known[0], counted, strict=True)):
+        counted = self._at, self.as_of
+        if known is None or known[0] is not row or known[1] != counted:
             if len(self._times) > CELLS_KEPT:
                 self._times.clear()
             running = "" if row.ended else self._duration(row, self._at)
-            known = self._times[row.id] = counted, (self._age(row), running)
-        return known[1]
+            known = self._times[row.id] = row, counted, (self._age(row), running)
+        return known[2]
 
     def common_look(self) -> object:
         """Return the columns, their widths and the order."""

@@ -19,6 +19,7 @@ from textual.scrollbar import ScrollBar
 from textual.strip import Strip
 
 from playhead_tui.drawing.glyphs import UNICODE, Glyphs
+from playhead_tui.drawing.inherited_colors import InheritedColors
 from playhead_tui.drawing.ink import Ink
 from playhead_tui.drawing.palette import Palette, palette_of
 
@@ -89,6 +90,7 @@ class RowsView(ScrollView, Generic[Row], can_focus=True):
         self._places: dict[str, int] = {}
         self._cursor: str | None = None
         self._wanted: str | None = None
+        self._colors = InheritedColors(self)
         self._base = Style()
         """Colors of the list where a row sets none."""
         self._looks: dict[int, object] = {}
@@ -319,12 +321,12 @@ class RowsView(ScrollView, Generic[Row], can_focus=True):
         Textual's own cache is by the place on screen, so it forgets all lines that move. It asks
         for all lines of a widget of which one has changed, so a known line must cost little.
         """
-        self._base = self.rich_style
+        self._base, background = self._colors.now()
         self._common = self.common_look()
         if self._common is None:
             return super().render_lines(crop)
         palette, width = palette_of(self), self.scrollable_content_region.width
-        filters, background = self.get_line_filters(), self.background_colors[1]
+        filters = self.get_line_filters()
         frame = self._common, width, self._base, palette, filters, background
         if frame != self._frame:
             self._pen = Ink(self._base, filters, background)

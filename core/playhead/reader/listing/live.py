@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -259,5 +260,11 @@ def _among(condition: str, ids: Sequence[str] | None) -> list[str]:
 
 
 def _times(rows: Sequence[Mapping[str, Any]]) -> dict[str, datetime]:
-    found = ((str(row["id"]), parse_time(row.get("modified_at"))) for row in rows)
+    found = ((str(row["id"]), _time(row.get("modified_at"))) for row in rows)
     return {id_: at for id_, at in found if at}
+
+
+@functools.lru_cache(maxsize=2048)
+def _time(text: str | None) -> datetime | None:
+    """Return a time: most are those of the answer before."""
+    return parse_time(text)
