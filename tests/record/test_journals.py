@@ -168,6 +168,42 @@ async def test_a_change_is_copied_within_a_second(
     store.close()
 
 
+async def test_an_unfinished_invocation_that_the_server_no_longer_has_is_marked_soon(
+    restate: RestateServer, service: str, tmp_path: Path
+) -> None:
+    """Only its absence shows its end, and no comparison of all invocations is due."""
+    now = 0.0
+    store = Store(tmp_path)
+    async with RestateClient(restate.admin_url) as server, client() as http:
+        copier = journal_copier.JournalCopier(store, server, clock=lambda: now)
+        sends = f"{restate.ingress_url}/plain/steps/send?delay=1h"
+        ids = [(await http.post(sends, json=1)).json()["invocationId"] for _ in range(2)]
+        of_both = f"SELECT id FROM sys_invocation WHERE id IN ('{ids[0]}', '{ids[1]}')"
+
+        async def on_the_server(number: int) -> bool:
+            return len(await server.query(of_both)) == number
+
+        def statuses() -> list[str]:
+            rows = store.cursor().execute(
+                f"SELECT status FROM invocations WHERE id IN ('{ids[0]}', '{ids[1]}') ORDER BY 1"
+            )
+            return [status for (status,) in rows.fetchall()]
+
+        await until_async(lambda: on_the_server(2))
+        await copier.copy_changes()
+        assert statuses() == ["scheduled"] * 2
+        for change in ("kill", "purge"):  # one that has not begun may be gone after the first
+            await http.patch(f"{restate.admin_url}/invocations/{ids[0]}/{change}")
+        await until_async(lambda: on_the_server(1))
+        for _ in range(int(changed_invocations.TURN_SECONDS) + 1):
+            now += changed_invocations.LOOK_SECONDS
+            await copier.copy_changes()
+        assert now < changed_invocations.FULL_SECONDS
+        assert statuses() == ["gone", "scheduled"]
+        await http.patch(f"{restate.admin_url}/invocations/{ids[1]}/kill")
+    store.close()
+
+
 async def test_a_running_invocation_is_copied_as_it_grows(
     copying: Recorder, restate: RestateServer
 ) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from playhead.restate.client import RestateClient
+from playhead.restate.queries import quote
 from playhead.store.arrow import ArrowTable
 from playhead.store.journal_writer import CopyProgress
 
@@ -19,6 +21,11 @@ SCAN_SHARE = 20
 """Time between scans, as a multiple of a scan's duration minus that of a cheap query."""
 FULL_SECONDS = 300.0
 """Interval between comparisons of all invocations, instead of only the recently modified ones."""
+LOOK_SECONDS = 1.0
+TURN_SECONDS = 10.0
+"""Time within which the server is asked once whether it still has each unfinished invocation."""
+MOST_LOOKED_AT = 1000
+"""Number of them in one question; more take longer than that."""
 SECOND_COPY_SECONDS = 1.0
 """Delay of a second copy: a failure is visible here before its journal event exists."""
 NEWEST = 500
@@ -68,6 +75,9 @@ class ChangedInvocations:
         self._active: dict[str, tuple[Any, ...]] = {}
         self._second_copies: dict[str, float] = {}
         self._hinted: set[str] = set()
+        self._unfinished: dict[str, None] = {}
+        """Invocations that had not ended when they were found, the next to look at first."""
+        self._next_look = 0.0
         self._next_scan = 0.0
         self._next_full = 0.0
         self._cheap_seconds = 0.0
@@ -110,7 +120,8 @@ class ChangedInvocations:
             RestateError: The server does not answer.
         """
         self.ended, self.compared = {}, 0
-        changed = await self._active_changes()
+        vanished = await self._vanished()  # before the search, which adds what is not copied yet
+        changed = vanished | await self._active_changes()
         if self._clock() >= self._next_scan:
             changed |= await self._status_changes()
         ids = sorted(changed, key=lambda id_: -changed[id_] if changed[id_] else -math.inf)
@@ -135,6 +146,7 @@ class ChangedInvocations:
         for id_ in due:
             del self._second_copies[id_]
         self._second_copies |= dict.fromkeys(changed, time_now + SECOND_COPY_SECONDS)
+        self._unfinished |= dict.fromkeys(changed)
         return dict.fromkeys(changed | due | hinted, 0)
 
     async def _status_changes(self) -> dict[str, int]:
@@ -170,13 +182,42 @@ class ChangedInvocations:
                 changed[id_] = modified or 0
                 if status == "completed":
                     self.ended[id_] = modified or 0
+                else:
+                    self._unfinished[id_] = None
         self.compared = table.num_rows
         if full:
             # Copying them finds out whether the server really no longer has them.
             have = set(table.column("id").to_pylist())
-            changed |= {
+            unfinished = {
                 id_: known.modified_ms
                 for id_, known in self._copied.items()
-                if not known.final and id_ not in have and known.is_of(self.cluster)
+                if not known.final and known.is_of(self.cluster)
             }
+            changed |= {id_: at for id_, at in unfinished.items() if id_ not in have}
+            self._unfinished |= dict.fromkeys(unfinished)
         return changed
+
+    async def _vanished(self) -> dict[str, int]:
+        """Return unfinished invocations that the server has deleted, of which no scan knows.
+
+        One that is not kept after its end, or is purged at once, may end between two searches.
+        """
+        now = self._clock()
+        if now < self._next_look:
+            return {}
+        self._next_look = now + LOOK_SECONDS
+        number = math.ceil(len(self._unfinished) * LOOK_SECONDS / TURN_SECONDS)
+        ids = list(itertools.islice(self._unfinished, min(number, MOST_LOOKED_AT)))
+        asked: dict[str, int] = {}
+        for id_ in ids:
+            del self._unfinished[id_]
+            known = self._copied.get(id_)
+            if known and not known.final and known.is_of(self.cluster):
+                self._unfinished[id_] = None  # behind the others
+                if id_ not in self._active:
+                    asked[id_] = known.modified_ms
+        if not asked:
+            return {}
+        listed = ", ".join(map(quote, asked))
+        table = await self._query(f"SELECT id FROM sys_invocation_status WHERE id IN ({listed})")
+        return {id_: asked[id_] for id_ in asked.keys() - set(table.column("id").to_pylist())}
