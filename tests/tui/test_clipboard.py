@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import stat
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from tui_stories import long_journal, step, step_row
         ({"TERM": "xterm-256color"}, False),
         ({"TERM": "screen-256color", "TMUX": "/tmp/tmux"}, False),
         ({"TERM": "screen"}, True),
+        ({"TERM": "screen", "TMUX": ""}, True),
         ({"TERM": "linux"}, True),
         ({"TERM": "xterm-256color", "TERM_PROGRAM": "Apple_Terminal"}, True),
         ({"TERM": "xterm-256color", "VTE_VERSION": "7006"}, True),
@@ -43,6 +45,7 @@ def test_a_copy_is_left_for_its_owner_only(tmp_path: Path) -> None:
 
 async def test_y_shows_what_it_copied(stage: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("TMUX", raising=False)
     monkeypatch.delenv("VTE_VERSION", raising=False)
     async with stage(FakeReader()) as s:
         listing = s.app.screen.listing
@@ -53,6 +56,28 @@ async def test_y_shows_what_it_copied(stage: Any, monkeypatch: pytest.MonkeyPatc
         assert s.app.clipboard == "inv_1gChat"
 
 
+@pytest.mark.parametrize("works", [True, False])
+async def test_in_tmux_the_copy_goes_through_tmux(
+    stage: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, works: bool
+) -> None:
+    """With its default settings, it drops what programs copy by OSC 52."""
+    tmux = tmp_path / "tmux"
+    end = "" if works else "exit 1"
+    tmux.write_text(f'#!/bin/sh\necho "$@" > "{tmp_path}/args"; cat > "{tmp_path}/buffer"; {end}\n')
+    tmux.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("TMUX", "/tmp/tmux-0/default,1,0")
+    monkeypatch.setenv("TERM", "tmux-256color")
+    async with stage(FakeReader()) as s:
+        await s.until(lambda: s.app.screen.listing.rows)
+        s.app.screen.listing.go_to("inv_1gChat")
+        await s.press("y", "i")
+        await s.shows("Copied into tmux's buffer, 10 B" if works else "Copied 10 B: inv_1gChat")
+        assert (tmp_path / "buffer").read_text() == "inv_1gChat"
+        assert (tmp_path / "args").read_text() == "load-buffer -w -\n"
+        assert s.app.clipboard == ("" if works else "inv_1gChat")
+
+
 def left_in(folder: Path) -> list[str]:
     return [path.read_text(encoding="utf-8") for path in folder.rglob("copied.txt")]
 
@@ -61,6 +86,7 @@ async def test_y_names_the_file_where_the_terminal_ignores_copies(
     stage: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("TERM", "linux")
+    monkeypatch.delenv("TMUX", raising=False)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     async with stage(FakeReader(), size=(200, 30)) as s:
         listing = s.app.screen.listing

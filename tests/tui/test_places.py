@@ -9,6 +9,7 @@ from click.testing import CliRunner
 from playhead.cli import cli
 from playhead.cli import dashboard as dashboard_module
 from playhead.client import Client
+from playhead_tui.drawing.palette import DARK, LIGHT
 from playhead_tui.screens.invocation import InvocationScreen
 from playhead_tui.screens.invocations import InvocationsScreen
 from recorded_store import RecordedStore
@@ -58,6 +59,25 @@ async def test_filter_order_and_rows_are_kept(source: FakeReader, stage, tmp_pat
         assert s.app.screen.list_query.text == "status:failed"
     async with stage(source, keep_in=kept) as s:
         assert s.app.screen.list_query.text == "service:WeatherAgent"
+
+
+async def test_a_chosen_theme_is_kept(source: FakeReader, stage, tmp_path: Path) -> None:
+    kept = tmp_path / "dashboard.json"
+    for chosen in (LIGHT.name, DARK.name):
+        async with stage(source, keep_in=kept) as s:
+            s.app.theme = chosen
+            await s.until(lambda: s.app.screen.listing.rows)
+        async with stage(source, keep_in=kept) as s:
+            await s.until(lambda: s.app.screen.listing.rows)
+            assert s.app.theme == chosen
+
+
+async def test_the_palette_fits_a_tiny_terminal_and_ascii(source: FakeReader, stage) -> None:
+    async with stage(source, size=(20, 5), ascii_only=True) as s:
+        await s.until(lambda: s.app.screen.listing.rows)
+        await s.press("ctrl+p", *"theme")
+        await s.shows("Choose a")
+        assert s.text.isascii()
 
 
 @pytest.fixture

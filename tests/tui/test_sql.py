@@ -288,6 +288,9 @@ async def test_saved_queries_are_renamed_and_deleted(reader: Reader, stage, tmp_
         await s.until(lambda: isinstance(s.app.screen, SqlScreen))
         await s.press("ctrl+o", "1")
         await s.until(lambda: s.app.screen.editor.text == "SELECT 0")
+        await s.press(*" AS unsent", "ctrl+q")
+        await s.until(lambda: not s.app.is_running)
+    assert KeptValues(kept).get("sql")["text"] == "SELECT 0 AS unsent"
 
 
 def test_a_file_of_kept_values_that_is_not_one_is_replaced(tmp_path: Path) -> None:

@@ -91,6 +91,13 @@ class PlayheadApp(App[None]):
     .ascii InvocationScreen #side, .ascii InvocationScreen #state { border-top: ascii $panel; }
     .ascii InvocationScreen.wide #side { border-top: none; border-left: ascii $panel; }
     .ascii Toast { border-left: ascii $primary; }
+    .ascii SearchIcon { display: none; }
+    .ascii CommandPalette #--input { border: ascii $primary 40%; }
+    .ascii CommandPalette #--input.--list-visible { border-bottom: none; }
+    .ascii CommandList, .ascii CommandList:focus { border: none; }
+    CommandPalette.-short > Vertical, CommandPalette.-tiny > Vertical { margin-top: 0; }
+    CommandPalette.-tiny #--input { border: none; }
+    CommandPalette.-tiny CommandList { border: none; }
     .-narrow Toast { width: 100%; max-width: 100%; margin-top: 0; padding: 0 1; }
     """
     # Textual declares `ClassVar[...] | None`, which is not a class variable to pyright.
@@ -167,7 +174,10 @@ class PlayheadApp(App[None]):
         """Whether the user quit while changes were being sent."""
         self.register_theme(DARK)
         self.register_theme(LIGHT)
-        self.theme = LIGHT.name if _light_terminal() else DARK.name
+        chosen = self.kept.get("theme")
+        usual = LIGHT.name if _light_terminal() else DARK.name
+        self._usual_theme = usual
+        self.theme = chosen if chosen in self.available_themes else usual
 
     def get_driver_class(self) -> type[Driver]:
         """Return the driver of this platform."""
@@ -427,6 +437,11 @@ class PlayheadApp(App[None]):
         if not isinstance(self.screen, HelpScreen):
             keys = key_rows(self.BINDINGS, self.screen, read_only=self.read_only)
             self.push_screen(HelpScreen(keys, self.glyphs))
+
+    def watch_theme(self, theme: str) -> None:
+        """Keep a theme that was chosen: few terminals tell whether they are light."""
+        if theme != self._usual_theme or self.kept.get("theme"):
+            self.kept.put("theme", theme)
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Return the palette's commands: the screen's keys, the theme, help, quit."""

@@ -24,6 +24,7 @@ class QueryMenu(Menu):
     DEFAULT_CSS = """
     QueryMenu > Vertical { width: 120; }
     QueryMenu OptionList { max-height: 20; text-wrap: nowrap; text-overflow: ellipsis; }
+    .ascii QueryMenu OptionList { text-wrap: wrap; }
     """
 
 

@@ -32,6 +32,7 @@ class ColumnChooser(Dialog):
     ColumnChooser.-short > Vertical { padding: 0 1; }
     ColumnChooser.-short #hint { height: 1; margin-bottom: 0; }
     ColumnChooser.-short OptionList { max-height: 5; }
+    ColumnChooser.-tiny #hint { display: none; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("j", "cursor(1)", "Down", show=False),

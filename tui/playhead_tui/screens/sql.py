@@ -171,7 +171,6 @@ class SqlScreen(Screen[None]):
         self._show_progress()
         if self._ticks:
             self._ticks.resume()
-        self.queries.text = self.editor.text
         self.queries.ran(query)
         self._worker = self._query(self._number, query, self._started)
 
@@ -265,7 +264,6 @@ class SqlScreen(Screen[None]):
         self.editor.tables = {}
         self.editor.update_suggestion()
         self._show_title()
-        self._keep()
         self.start_polling()
 
     # The result.
@@ -321,8 +319,12 @@ class SqlScreen(Screen[None]):
 
     # Saved and earlier queries.
 
-    def _keep(self) -> None:
+    def on_text_area_changed(self) -> None:
+        """Remember what is being written."""
         self.queries.text = self.editor.text
+
+    def on_unmount(self) -> None:
+        """Keep what was written, also when the dashboard is quit from here."""
         self.queries.keep()
 
     def action_history(self) -> None:
@@ -357,5 +359,4 @@ class SqlScreen(Screen[None]):
         elif not self.editor.has_focus:
             self.editor.focus()
         else:
-            self._keep()
             self.dismiss()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -13,6 +14,8 @@ __all__ = ["LIMIT", "copied", "leave_copy", "refuses_copies"]
 
 LIMIT = 74_994
 """Bytes that xterm and tmux accept; longer texts are dropped without notice."""
+TMUX_SECONDS = 2.0
+"""Time that tmux has to answer."""
 
 
 def copied(text: str, send: Callable[[str], None]) -> str:
@@ -26,9 +29,12 @@ def copied(text: str, send: Callable[[str], None]) -> str:
         OSError: The file cannot be written.
     """
     fits = len(text.encode(errors="replace")) <= LIMIT
-    if fits:
+    is_in_tmux = bool(os.environ.get("TMUX")) and copied_by_tmux(text)
+    if fits and not is_in_tmux:
         send(text)
     about = f"{size(len(text.encode(errors='replace')))}: {one_line(text[:400], 60)}"
+    if is_in_tmux:
+        return f"Copied into tmux's buffer, {about}"
     if not refuses_copies(text):
         return f"Copied {about}"
     path = leave_copy(text)
@@ -47,9 +53,30 @@ def refuses_copies(text: str, environ: Mapping[str, str] = os.environ) -> bool:
     return (
         len(text.encode(errors="replace")) > LIMIT
         or environ.get("TERM_PROGRAM") == "Apple_Terminal"
-        or (environ.get("TERM", "").split("-")[0] in ("linux", "screen") and "TMUX" not in environ)
+        or (
+            environ.get("TERM", "").split("-")[0] in ("linux", "screen") and not environ.get("TMUX")
+        )
         or (version.isdigit() and int(version) < 7600)
     )
+
+
+def copied_by_tmux(text: str) -> bool:
+    """Copy a text into tmux's buffer, and through it to the terminal; return whether that worked.
+
+    With its default `set-clipboard external`, tmux drops the copies of programs in it without
+    notice, but makes those that it is asked for.
+    """
+    try:
+        done = subprocess.run(
+            ["tmux", "load-buffer", "-w", "-"],
+            input=text.encode(errors="replace"),
+            capture_output=True,
+            timeout=TMUX_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0
 
 
 def leave_copy(text: str, folder: Path | None = None) -> Path:
