@@ -28,7 +28,7 @@ def app(folder: Path) -> AppLocation:
 
 
 def connecting(
-    rows: int, location: AppLocation, actions: FakeControl, fetched: list[str], status: str
+    rows: int, location: AppLocation, actions: Any, fetched: list[str], status: str
 ) -> Any:
     """Return a connect function: three of four invocations are trips, one cannot be read."""
 
@@ -115,6 +115,32 @@ async def test_the_check_is_bounded_and_never_delays_the_answer(
         assert {int(ident[-1]) % 2 for ident in fetched} == {0, 1}
         await s.press("escape", "x", "r", "y")
         await s.until(lambda: len(actions.done) == 12)
+
+
+@pytest.mark.parametrize("size", [(40, 10), (40, 8)])
+async def test_a_small_screen_shows_the_verdict_and_the_choices(
+    stage: Any, tmp_path: Path, size: tuple[int, int]
+) -> None:
+    actions, fetched = FakeControl(), list[str]()
+    connect = connecting(8, app(tmp_path), actions, fetched, "paused")
+    async with stage(None, connect=connect, size=size) as s:
+        await ask(s, "r")
+        await until(s, lambda: "5 of 8 would be refused" in told(s))
+        await s.shows("y  Yes, on their own deployment")
+
+
+async def test_only_paused_ones_change_their_deployment(stage: Any) -> None:
+    actions = FakeControl()
+    rows = [
+        summary(f"inv_{n:04}", "S/run", "paused" if n % 2 else "backing-off", n) for n in range(5)
+    ]
+    async with stage(FakeReader(rows), actions, size=(120, 40)) as s:
+        await ask(s, "r")
+        await s.shows("3 invocations not paused: Restate retries on the own deployment")
+        await s.press("l")
+        await s.until(lambda: len(actions.done) == 5)
+        on = {ident: how for _, ident, how in actions.done}
+        assert on == {f"inv_{n:04}": f"deployment={'latest' if n % 2 else None}" for n in range(5)}
 
 
 async def test_without_an_app_nothing_is_replayed(stage: Any) -> None:

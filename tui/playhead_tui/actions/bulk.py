@@ -186,6 +186,10 @@ async def _deployment(
     from playhead_tui.dialogs.checked_menu import CheckedMenu
 
     own = "keep" if change.verb == "restart" else ""
+    fixed = sum(row.status != "paused" for row in found) if change.verb == "resume" else 0
+    if fixed:
+        text = f"{_number(fixed)} not paused: Restate retries on the own deployment in any case."
+        body = [*body, Line(text, "dim")]
     choices = [Choice("y", f"Yes, on {OWN}"), Choice("l", f"Yes, on {NEWEST}"), Choice("n", "No")]
     menu = CheckedMenu(
         title,
@@ -209,10 +213,14 @@ async def _perform(
 ) -> None:
     """Change the invocations; the outcome is shown even if the progress was hidden."""
     try:
-        async for outcome in change_all(
-            control, run.change.verb, run.rows, deployment=deployment, stop=run.stop
-        ):
-            run.outcomes.append(outcome)
+        # Restate changes the deployment of paused ones only.
+        fixed = [row for row in run.rows if run.change.verb == "resume" and row.status != "paused"]
+        moving = [row for row in run.rows if row not in fixed] if fixed else run.rows
+        for rows, where in ((moving, deployment), (fixed, None)):
+            async for outcome in change_all(
+                control, run.change.verb, rows, deployment=where, stop=run.stop
+            ):
+                run.outcomes.append(outcome)
     finally:
         run.finished = True
         failed = any(outcome.state != "done" for outcome in run.outcomes)

@@ -28,6 +28,8 @@ class CheckedMenu(Menu):
 
     DEFAULT_CSS = """
     CheckedMenu #check { height: auto; max-height: 12; margin-bottom: 1; }
+    CheckedMenu.-short #check { max-height: 3; margin-bottom: 0; }
+    CheckedMenu.-tiny #check { display: none; }
     """
 
     def __init__(
