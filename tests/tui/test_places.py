@@ -61,6 +61,34 @@ async def test_filter_order_and_rows_are_kept(source: FakeReader, stage, tmp_pat
         assert s.app.screen.list_query.text == "service:WeatherAgent"
 
 
+async def test_a_click_on_a_heading_sorts(source: FakeReader, stage) -> None:
+    async with stage(source) as s:
+        listing = s.app.screen.listing
+        await s.until(lambda: listing.rows)
+
+        async def click(heading: str) -> None:
+            [(y, line)] = [
+                (y, line) for y, line in enumerate(s.text.splitlines()) if "STATUS" in line
+            ]
+            await s.pilot.click(offset=(line.index(heading) + 1, y))
+            await s.pilot.pause()
+
+        def order() -> tuple[str, bool]:
+            return s.app.screen.list_query.sort, s.app.screen.list_query.reverse
+
+        for heading, wanted in (
+            ("DURATION", ("duration", False)),
+            ("DURATION", ("duration", True)),
+            ("TOKENS", ("tokens", False)),
+            ("TARGET", ("target", False)),
+        ):
+            await click(heading)
+            await s.until(lambda wanted=wanted: order() == wanted)
+        await click("REASON")
+        await s.shows("No order by reason.")
+        assert order() == ("target", False)
+
+
 async def test_a_chosen_theme_is_kept(source: FakeReader, stage, tmp_path: Path) -> None:
     kept = tmp_path / "dashboard.json"
     for chosen in (LIGHT.name, DARK.name):

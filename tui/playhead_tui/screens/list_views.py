@@ -7,13 +7,14 @@ from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple
 
 from playhead.columns import COLUMNS, known_columns
-from playhead.model import GroupKey, SortKey
+from playhead.model import SORTS, GroupKey, SortKey
 from playhead.saved_views import SavedView
 from textual.binding import Binding, BindingType
 
 from playhead_tui.screens.list_activity import ListActivity
 from playhead_tui.sources.list_query import ListQuery
 from playhead_tui.widgets.invocation_list import USUAL, InvocationList
+from playhead_tui.widgets.rows import RowsView
 
 __all__ = ["ListViews"]
 
@@ -159,6 +160,15 @@ class ListViews(ListActivity):
         from playhead_tui.actions.views import save_view
 
         self.dashboard.run_dialog(save_view(self.dashboard, self.view))
+
+    def on_rows_view_head_clicked(self, message: RowsView.HeadClicked) -> None:
+        """Sort by the column; a second click reverses the order."""
+        query = self.list_query
+        wanted = next((sort for sort in SORTS if sort == message.column), None)
+        if wanted is None:
+            self.dashboard.notify(f"No order by {COLUMNS[message.column].heading.lower()}.")
+        else:
+            self.change_query(sort=wanted, reverse=wanted == query.sort and not query.reverse)
 
     def action_preset(self, number: int) -> None:
         """Set the filter or the order of a number key; the same key again removes it."""

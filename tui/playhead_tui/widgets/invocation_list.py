@@ -225,6 +225,15 @@ class InvocationList(RowsView[Invocation]):
                 style = palette.strong
             yield Segment(fit(text, cells, right=COLUMNS[name].figure), style)
 
+    def column_at(self, x: int, width: int) -> str:
+        """Return the name of the column, to which the gap before it belongs."""
+        end = 0
+        for place, (name, cells) in enumerate(self.layout_for(width).items()):
+            end += len(_gap(name, place)) + cells
+            if x < end:
+                return name
+        return ""
+
     def draw_row(self, row: Invocation, width: int, palette: Palette) -> Iterable[Segment]:
         """Draw the columns; without one for the reason, it replaces figures."""
         layout = self.layout_for(width)

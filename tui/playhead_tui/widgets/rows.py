@@ -76,6 +76,13 @@ class RowsView(ScrollView, Generic[Row], can_focus=True):
     class Chosen(Moved):
         """Posted when a row was chosen with Enter or a double click."""
 
+    class HeadClicked(Message):
+        """Posted when a column's heading was clicked."""
+
+        def __init__(self, column: str) -> None:
+            super().__init__()
+            self.column = column
+
     class NearEnd(Message):
         """Posted when the cursor is close to the last row; more rows may be needed."""
 
@@ -122,6 +129,10 @@ class RowsView(ScrollView, Generic[Row], can_focus=True):
     def draw_head(self, width: int, palette: Palette) -> Iterable[Segment]:
         """Draw the line above the rows."""
         return ()
+
+    def column_at(self, x: int, width: int) -> str:
+        """Return the column in a cell of the heading; empty if there is none."""
+        return ""
 
     def mark_of(self, row: Row) -> str:
         """Return one character before the row, such as that of a marked row."""
@@ -302,7 +313,11 @@ class RowsView(ScrollView, Generic[Row], can_focus=True):
     def on_click(self, event: events.Click) -> None:
         """Move the cursor to the clicked row; a double click chooses it."""
         place = event.y - self.HEAD + round(self.scroll_y)
-        if event.y >= self.HEAD and place < len(self._rows):
+        if event.y < self.HEAD:
+            width = self.scrollable_content_region.width - 2
+            if column := self.column_at(event.x - 2, width):
+                self.post_message(self.HeadClicked(column))
+        elif place < len(self._rows):
             self.follow = 0
             self._go(place)
             self.post_message(self.Chosen(self) if event.chain == 2 else self.Moved(self))
