@@ -6,9 +6,14 @@ Starts a restate-server, a trivial handler, a recorder and the dashboard (withou
 makes changes: new invocations that end at once, new ones that wait, and waiting ones that end. The
 time of a change is the server's own `created_at` or `completed_at`; the time on screen is when the
 row with the new status is in the text of the screen. As a floor, the same run polls the server's
-SQL for that row without a pause. Prints p50, p95 and maximum in milliseconds, and the CPU time of
-the server, the recorder and the dashboard per second. With `--busy`, one process per core computes
-meanwhile.
+SQL for that row without a pause.
+
+Then it purges invocations through the admin API, and measures from its answer until a row in view
+is marked as deleted, until one on the last of several pages is, and until the totals no longer
+count one that is killed and purged before it began.
+
+Prints p50, p95 and maximum in milliseconds, and the CPU time of the server, the recorder and the
+dashboard per second. With `--busy`, one process per core computes meanwhile.
 """
 
 from __future__ import annotations
@@ -21,10 +26,11 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,10 +47,14 @@ from benchmarks.scale import HANDLERS, answers, fill
 
 SIZES = (10, 1_000, 100_000)
 CHANGES = 40
+DELETIONS = 8
+PAGES = 5
+"""Pages of the list that are read before invocations are deleted."""
 LOOK_SECONDS = 0.02
 """Pause between two looks at the screen, and so the resolution."""
 GIVE_UP_SECONDS = 60.0
 WAITING = ("suspended", "scheduled")
+Press = Callable[[str], Awaitable[None]]
 SERVICE = """
 import asyncio, sys
 import hypercorn.asyncio, hypercorn.config, restate
@@ -160,6 +170,74 @@ class Watch:
         delays.floor.append(polled - changed)
         return ident
 
+    async def delete(
+        self, delays: Delays, ident: str, seen: Callable[[], bool], *changes: str
+    ) -> None:
+        """Make changes, the last of which deletes, and measure until that is seen."""
+        async with httpx.AsyncClient(timeout=60) as http:
+            for change in changes:
+                await http.patch(f"{self.server.admin_url}/invocations/{ident}/{change}")
+        begun = time.monotonic()
+
+        async def on_server() -> None:
+            sql = f"SELECT id FROM sys_invocation_status WHERE id = '{ident}'"
+            while await self.client.query(sql):
+                pass
+            delays.floor.append(time.monotonic() - begun)
+
+        async def on_screen() -> None:
+            await self.until(seen, f"the deletion of {ident} is seen")
+            delays.screen.append(time.monotonic() - begun)
+
+        await asyncio.gather(on_server(), on_screen())
+
+    async def until(self, seen: Callable[[], bool], what: str) -> None:
+        """Wait until something is so."""
+        begun = time.monotonic()
+        while not seen():
+            if time.monotonic() - begun > GIVE_UP_SECONDS:
+                raise TimeoutError(f"not so after {GIVE_UP_SECONDS:.0f} s: {what}")
+            await asyncio.sleep(LOOK_SECONDS)
+
+
+async def deletions(watch: Watch, press: Press, number: int, run: str) -> dict[str, Delays]:
+    """Return the delays of deletions by others, by where the invocation is."""
+    screen: Any = watch.app.screen
+    kinds = {name: Delays() for name in ("deleted, in view", "deleted, far", "unfinished, counted")}
+
+    def is_deleted(ident: str) -> bool:
+        row = screen.cache.get(ident)
+        return row is None or row.origin == "stored"
+
+    def scheduled() -> int:
+        totals = screen.totals.everything
+        return totals.by_status.get("scheduled", 0) if totals else 0
+
+    waiting: list[str] = []
+    async with httpx.AsyncClient(timeout=60) as http:
+        for place in range(number):
+            url = f"{watch.server.ingress_url}/Gate/{run}later{place}/wait/send?delay=1h"
+            waiting.append((await http.post(url, json=1)).json()["invocationId"])
+    await watch.until(lambda: scheduled() >= number, "the scheduled invocations are counted")
+    for _ in range(PAGES):
+        await press("G")
+        await asyncio.sleep(2)
+    await press("g")
+    await asyncio.sleep(2)
+    ended = [row for row in screen.listing.rows if row.ended]
+    near = [row for row in ended if row in screen.listing.rows_in_view][:number]
+    for place, (row, far) in enumerate(zip(near, ended[-number:], strict=True)):
+        await asyncio.sleep(0.1 + 0.37 * place)  # spread over the periods of the reads
+        mark = watch.app.glyphs.stored
+        seen = partial(watch.on_screen, row.target, (mark,))
+        await watch.delete(kinds["deleted, in view"], row.id, seen, "purge")
+        await watch.delete(kinds["deleted, far"], far.id, partial(is_deleted, far.id), "purge")
+    for ident in waiting:
+        before = scheduled()
+        fewer = kinds["unfinished, counted"]
+        await watch.delete(fewer, ident, lambda b=before: scheduled() < b, "kill", "purge")
+    return kinds
+
 
 async def measure(
     server: RestateServer, settings: Settings, recorder: int, changes: int, run: str
@@ -167,7 +245,7 @@ async def measure(
     """Return the delays by kind of change, and CPU seconds per second by process."""
     kinds = {name: Delays() for name in ("new, ended", "new, waiting", "ended")}
     app = PlayheadApp(connector(settings, record=False))
-    async with app.run_test(size=(140, 50)), RestateClient(server.admin_url) as client:
+    async with app.run_test(size=(140, 50)) as pilot, RestateClient(server.admin_url) as client:
         watch = Watch(app, server, client)
         screen: Any = app.screen
         while True:
@@ -196,6 +274,7 @@ async def measure(
                 "completed_at", waiting,
             )  # fmt: skip
         idle = await cpu(processes)
+        kinds |= await deletions(watch, pilot.press, min(DELETIONS, changes), run)
     return kinds, idle
 
 
@@ -252,7 +331,7 @@ async def run(server: RestateServer, folder: Path, sizes: Sequence[int], argumen
                 load = "busy" if loaded else "idle"
                 for name, delays in kinds.items():
                     print(
-                        f"{size:>7} {load}  {name:<13} screen {summary(delays.screen)}"
+                        f"{size:>7} {load}  {name:<19} screen {summary(delays.screen)}"
                         f"   SQL poll {summary(delays.floor)}",
                         flush=True,
                     )

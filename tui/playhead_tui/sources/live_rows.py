@@ -184,6 +184,10 @@ class LiveRows:
         self._looked_at = now
         number = max(0, min(wanted, ROWS))
         found, self._turn = self._turn[:number], self._turn[number:]
+        if len(found) < number:  # the next turn begins at once
+            self._turn = self._cache.live_ids
+            rest = number - len(found)
+            found, self._turn = found + self._turn[:rest], self._turn[rest:]
         return found
 
     async def read_figures(self, reader: InvocationReader, in_view: Sequence[str]) -> FiguresUpdate:
