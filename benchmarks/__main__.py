@@ -20,6 +20,7 @@ SLOW = {
     "faults",
     "freshness",
     "ingest",
+    "large_trace",
     "list_screen",
     "overload",
     "peers",

@@ -187,8 +187,13 @@ async def test_what_an_outline_leaves_out_is_read_when_a_row_is_selected(stage: 
         assert s.text.count("The prompt is not recorded.") == 1
         await s.press("escape")
         assert not source.forgotten
+        screen, waterfall = s.app.screen, s.app.screen.waterfall
+        assert waterfall.timeline
         await s.press("escape")
         await s.until(lambda: source.forgotten == [row.id])
+        assert screen.detail is None
+        assert not waterfall.timeline
+        assert not waterfall.rows
 
 
 async def test_contents_that_cannot_be_read_say_why(stage: Any) -> None:

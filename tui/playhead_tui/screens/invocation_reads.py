@@ -140,6 +140,9 @@ class InvocationReads(PollingScreen):
         if sum(len(one.timeline) for one in known if one) > LARGE:
             app = cast("App[Any]", self.app)  # pyright: ignore[reportUnknownMemberType]
             app.set_timer(COLLECT_SECONDS, heap.collect)
+        # Textual refers to a closed screen until the next one is closed.
+        self.detail = self.held_detail = None
+        self.called.known = {}
 
     # For the subclass.
 

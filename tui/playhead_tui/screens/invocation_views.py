@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import ClassVar
 
@@ -109,6 +109,11 @@ class InvocationViews(PollingScreen):
         self.pane.focus()
         self._show(stay=False)
         self.start_polling()
+
+    def on_unmount(self) -> None:
+        """Let go of the invocation."""
+        self.detail = replace(self.detail, steps=(), spans=(), timeline=())
+        self.calls = self.conversation = None
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Disable the actions of the base that have no meaning here."""

@@ -85,6 +85,13 @@ class Inspector(TextPane):
         """Whether messages of earlier calls are shown again."""
         self._detail: InvocationDetail | None = None
 
+    def on_unmount(self) -> None:
+        """Let go of what is shown."""
+        self._row = self._detail = None
+        self._sections = []
+        for kept in (self._raw, self._contents, self._wanted):
+            kept.clear()
+
     def inspect(self, row: TimelineRow | None, detail: InvocationDetail) -> None:
         """Show this row; the scroll position is kept while it is the same row."""
         if row == self._row and self._sections:

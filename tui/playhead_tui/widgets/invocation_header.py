@@ -62,6 +62,10 @@ class InvocationHeader(Widget):
         self.as_of: datetime | None = None
         """Time up to which durations grow, when the figures are older than the clock; else None."""
 
+    def on_unmount(self) -> None:
+        """Let go of the invocation."""
+        self._detail = None
+
     def show_invocation(self, invocation_id: str, detail: InvocationDetail | None) -> None:
         """Show this state of the invocation."""
         height = len(self._lines(palette_of(self)))

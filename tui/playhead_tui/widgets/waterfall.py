@@ -90,6 +90,13 @@ class Waterfall(RowsView[FoldedRow]):
         self._end = now()
         self._axis = Axis(self._end, self._end, 1)
 
+    def on_unmount(self) -> None:
+        """Let go of the rows."""
+        self._timeline = self._rows = ()
+        self._unfolded = []
+        self._places = {}
+        self._activity = Activity(())
+
     def key_of(self, row: FoldedRow) -> str:
         """Return the key of the timeline row."""
         return row.row.key
