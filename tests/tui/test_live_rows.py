@@ -309,7 +309,12 @@ async def test_a_hidden_list_reads_nothing_and_is_read_at_once_when_it_returns(s
         )
         await s.until(lambda: s.app.screen.detail.summary.ended)
         assert (len(source.limits), source.scans) == (reads, scans)
+        shown: list[str] = []
+        screen._header.show_age = shown.append
+        screen._tick()
+        assert not shown, "what is hidden is not drawn"
         await s.press("escape")
+        await s.until(lambda: shown)
         await s.until(lambda: screen.cache.get("inv_1cIntake").ended)
         await s.until(lambda: source.scans > scans)
 

@@ -101,13 +101,17 @@ class InvocationsScreen(ListViews):
         self.listing.chosen = self.columns
         self.set_interval(1.0, self._tick)
 
+    def on_screen_resume(self) -> None:
+        """Show how old the rows are until they are read again."""
+        self.show_age()
+
     def _tick(self) -> None:
         """Redraw ages; durations stop growing when the server no longer answers."""
+        if not self.in_sight():
+            return
         self.show_age()
         if not self.reads:
             self.show()
-        if not self.in_sight():
-            return
         left = self.AGES_SECONDS - self.listing.seconds_since_refresh
         if left > 0:
             after = asyncio.get_running_loop().call_later  # a timer takes several times as long
