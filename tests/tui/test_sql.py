@@ -232,25 +232,34 @@ async def test_results_are_shown_and_written_as_they_are(
         assert (exact["b"], exact["f"], exact["l"]) == (b"ab", 1e300, [1, None])
 
         await s.until(lambda: s.app.screen is screen)
-        words = [f"word{number}" for number in range(40)]
-        screen.editor.text = f"SELECT '{' '.join(words)}'"
-
-        def is_whole(width: int) -> bool:
-            """Return whether no end of a wrapped line is missing."""
-            box = screen.editor.region
-            top = " ".join(s.text.splitlines()[box.y : box.bottom])
-            found = [word.strip("'") for word in top.split() if "word" in word]
-            return box.width == width and len(found) > 4 and found == words[: len(found)]
-
-        for width, height in ((60, 24), (90, 24), (40, 10)):
-            await s.pilot.resize_terminal(width, height)
-            await s.until(lambda width=width: is_whole(width))
-
         screen.editor.text = "SELECT count(*) FROM range(9000000) a, range(9000000) b"
         await s.press("ctrl+s")
         await s.until(lambda: "Running for 1" in status(screen))
         await s.press("escape")
         assert status(screen).startswith("Cancelled. Below are the rows of the query before it.")
+
+
+async def test_a_query_is_whole_after_the_terminal_was_resized(reader: Reader, stage) -> None:
+    """With as many lines as before, Textual does not draw it again."""
+    names = ", ".join(f"column_{number}" for number in range(10, 20))
+    sql = f"SELECT {names} FROM invocations ORDER BY created_at"
+    async with stage(reader, size=(80, 24)) as s:
+        await s.press("Q")
+        await s.until(lambda: isinstance(s.app.screen, SqlScreen))
+        screen = s.app.screen
+        screen.editor.text = sql
+        screen.listing.focus()
+
+        def is_whole(width: int) -> bool:
+            box = screen.editor.region
+            top = "".join(s.text.splitlines()[box.y : box.bottom])
+            return box.width == width and top.replace(" ", "") == sql.replace(" ", "")
+
+        await s.until(lambda: is_whole(80))
+        height = screen.editor.wrapped_document.height
+        await s.pilot.resize_terminal(70, 24)
+        await s.until(lambda: is_whole(70))
+        assert screen.editor.wrapped_document.height == height
 
 
 async def test_saved_queries_are_renamed_and_deleted(reader: Reader, stage, tmp_path: Path) -> None:
