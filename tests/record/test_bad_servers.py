@@ -85,7 +85,7 @@ async def test_a_request_of_before_an_outage_is_sent_again_when_it_is_over(
                 server.mode = "pass"
                 assert await query == [{"one": 1}]
                 assert "version" in await read
-                with pytest.raises(RestateError, match="did not answer in time"):
+                with pytest.raises(RestateError, match="started again meanwhile"):
                     await changed
 
 
