@@ -91,7 +91,7 @@ FROM (
         start_unix_nano, end_unix_nano, status_code,
         CASE WHEN server THEN {_EVENT_NAMES} END AS event_names,
         CASE WHEN NOT server THEN {number_sql(names.ATTEMPT_NUMBER)} END AS number
-      FROM spans WHERE {ours}
+      FROM spans WHERE {ours} AND start_unix_nano IS NOT NULL
     ) {with_attempt}
     GROUP BY id, span_id
   ) GROUP BY id HAVING count(span_id) > 0

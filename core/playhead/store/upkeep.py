@@ -32,6 +32,12 @@ _ISO = "strftime({} AT TIME ZONE 'UTC', '%Y-%m-%dT%H:%M:%SZ')"
 _DOUBLED = """
 SELECT count(*) FROM (SELECT 1 FROM spans GROUP BY trace_id, span_id HAVING count(*) > 1)
 """
+_ALWAYS = (
+    "trace_id", "span_id", "name", "kind", "service_name", "scope_name", "start_unix_nano",
+    "status_code", "attributes", "resource", "events", "links",
+)  # fmt: skip
+"""Columns that the recorder sets for each span."""
+_INCOMPLETE = "SELECT count(*) FROM spans WHERE " + " OR ".join(f"{c} IS NULL" for c in _ALWAYS)
 
 
 def perform(store: Store, task: Mapping[str, Any]) -> dict[str, Any]:
@@ -92,7 +98,7 @@ def _summary(store: Store) -> dict[str, Any]:
 
 
 def _verify(store: Store) -> dict[str, Any]:
-    """Read every value, whose blocks have checksums, and check that no span is stored twice."""
+    """Read every value, whose blocks have checksums, and check that spans are whole and unique."""
     problems: list[str] = []
     with contextlib.closing(store.cursor()) as cursor:
         for name in TABLES:
@@ -104,6 +110,9 @@ def _verify(store: Store) -> dict[str, Any]:
             [(doubled,)] = cursor.execute(_DOUBLED).fetchall()
             if doubled:
                 problems.append(f"{doubled} spans are stored more than once")
+            [(incomplete,)] = cursor.execute(_INCOMPLETE).fetchall()
+            if incomplete:
+                problems.append(f"Spans that have lost their start or another value: {incomplete}")
         problems += _archive_problems(cursor, store.folder)
     if store.set_aside_log is not None:
         problems.append(f"The write-ahead log was damaged; it is kept as {store.set_aside_log}")

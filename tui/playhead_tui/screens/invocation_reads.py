@@ -140,7 +140,7 @@ class InvocationReads(PollingScreen):
         if sum(len(one.timeline) for one in known if one) > LARGE:
             app = cast("App[Any]", self.app)  # pyright: ignore[reportUnknownMemberType]
             app.set_timer(COLLECT_SECONDS, heap.collect)
-        # Textual refers to a closed screen until the next one is closed.
+        # Something may refer to the closed screen for longer, such as a prompt that it opened.
         self.detail = self.held_detail = None
         self.called.known = {}
 

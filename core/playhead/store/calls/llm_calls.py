@@ -40,7 +40,7 @@ _PATHS = [f'$."{name}"' for name in ATTRIBUTES]
 _SPANS = f"""
 SELECT invocation_id, trace_id, span_id, parent_span_id, name, start_unix_nano // 1000,
   end_unix_nano // 1000, status_code, json_extract_string(attributes, {_PATHS!r})
-FROM spans WHERE {SPANS_OF}
+FROM spans WHERE {SPANS_OF} AND start_unix_nano IS NOT NULL
 """
 
 
