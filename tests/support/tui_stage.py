@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from playhead_tui.widgets.chips import Chips
 from waiting import until_async
 
 
@@ -27,6 +28,11 @@ def screen_text(app: Any) -> str:
     height = app.screen.size.height
     lines = app.screen._compositor.render_strips()
     return "\n".join("".join(s.text for s in line).rstrip() for line in lines[:height])
+
+
+def chips(app: Any) -> str:
+    """Return the chips above a list."""
+    return " ".join(app.screen.query_one(Chips).texts)
 
 
 class Stage:
