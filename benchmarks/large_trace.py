@@ -126,6 +126,14 @@ def show_views(terminal: Terminal) -> None:
     terminal.press("\x1b")
 
 
+def send(terminal: Terminal, key: str, shows: bytes) -> None:
+    """Send a key, and wait until a text is written and the screen is still."""
+    terminal.settle(0.3)
+    os.write(terminal.master, key.encode())
+    terminal.wait_for(shows)
+    terminal.settle(0.3)
+
+
 def trace_session(spans: int, entries: int) -> bool:
     """Measure one large trace, print the figures, and return whether they are within bounds."""
     with tempfile.TemporaryDirectory() as name:
@@ -168,13 +176,9 @@ def long_session(invocations: int) -> bool:
         memory: list[float] = []
         with dashboard(folder) as (terminal, _):
             for _ in range(invocations):
-                terminal.press("\r")
-                terminal.wait_for(b"TIMELINE")
-                terminal.settle(0.3)
+                send(terminal, "\r", b"TIMELINE")
                 show_views(terminal)
-                terminal.settle(0.3)
-                terminal.press("\x1b")
-                terminal.settle(0.3)
+                send(terminal, "\x1b", b" total")
                 os.write(terminal.master, b"j")  # after the last row, it changes nothing
                 terminal.settle(0.3)
                 memory.append(megabytes(terminal, "VmRSS"))

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
+import warnings
+
+import pytest
 from playhead.errors import RestateError
 from playhead.reader.sources import try_read
 
@@ -13,3 +18,18 @@ async def test_a_hint_that_asks_ends_in_its_question_mark() -> None:
     missing: list[str] = []
     assert await try_read(fails(), missing) is None
     assert missing == ["It has no rows. Is this the admin API?"]
+
+
+async def test_a_read_that_is_cancelled_before_it_begins_leaves_no_warning() -> None:
+    async def read() -> int:
+        return 1
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        reads = asyncio.gather(try_read(read(), []), try_read(read(), []))
+        reads.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reads
+        del reads
+        gc.collect()
+    assert [str(one.message) for one in caught] == []

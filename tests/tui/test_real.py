@@ -164,12 +164,13 @@ async def test_a_claim_that_waits_is_restarted_and_keeps_its_checked_ledger(
         await wait_until(pilot, lambda: getattr(app.screen, "invocation_id", ident) != ident)
         new: Any = app.screen
         await wait_until(pilot, lambda: "Waiting for an answer" in screen_text(app))
-        assert new.detail.summary.target == "Desk/claim"
+        detail = new.detail
+        assert detail.summary.target == "Desk/claim"
     found = on_server(desk)
     assert found[ident]["completion_failure"] == "[409] killed"
     assert found[new.invocation_id]["restarted_from"] == ident
     # The new invocation did not execute the step again, which would be a fourth try.
-    kept = next(step for step in new.detail.steps if step.name == "check the ledger")
+    kept = next(step for step in detail.steps if step.name == "check the ledger")
     assert (kept.output, kept.events) == ({"checked": 7}, ())
 
 

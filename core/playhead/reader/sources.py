@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
-from typing import TypeVar
+import inspect
+from collections.abc import Awaitable, Generator
+from typing import Any, Generic, TypeVar
 
 from playhead.errors import (
     PlayheadError,
@@ -116,19 +117,42 @@ class Sources:
         )
 
 
-async def try_read(read: Awaitable[_T] | None, missing: list[str]) -> _T | None:
+def try_read(read: Awaitable[_T] | None, missing: list[str]) -> Awaitable[_T | None]:
     """Return the result of `read`; after a failure None, with a sentence added to `missing`."""
-    if read is None:
+    return _Attempt(read, missing)
+
+
+class _Attempt(Generic[_T]):
+    """A read that may fail.
+
+    If its task is cancelled before it has begun, because the dashboard ends, Python would warn of a
+    coroutine that was never awaited, on the user's terminal.
+    """
+
+    def __init__(self, read: Awaitable[_T] | None, missing: list[str]) -> None:
+        self._read = read
+        self._missing = missing
+
+    def __await__(self) -> Generator[Any, None, _T | None]:
+        read, self._read = self._read, None
+        return self._result(read).__await__()
+
+    def __del__(self) -> None:
+        if inspect.iscoroutine(self._read):
+            self._read.close()
+
+    async def _result(self, read: Awaitable[_T] | None) -> _T | None:
+        if read is None:
+            return None
+        try:
+            return await read
+        except RestateError as error:
+            sentence = _sentence(error)
+        except (RecorderError, QueryError) as error:
+            sentence = f"{UNREADABLE} {_sentence(error)}"
+        if sentence not in self._missing:
+            self._missing.append(sentence)
         return None
-    try:
-        return await read
-    except RestateError as error:
-        sentence = _sentence(error)
-    except (RecorderError, QueryError) as error:
-        sentence = f"{UNREADABLE} {_sentence(error)}"
-    if sentence not in missing:
-        missing.append(sentence)
-    return None
 
 
 async def readable(read: Awaitable[_T]) -> _T:
