@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from playhead.cli.garbage_collection import rare_collection
 from playhead.cli.output import echo_json
 from playhead.cli.questions import forbid_if_read_only
 from playhead.formatting import date_time, size, whole
@@ -120,7 +121,8 @@ def command(
     )
     # Traces and journals contain conversations, so their files are private to the owner.
     os.umask(0o077)
-    asyncio.run(_record(settings, options, as_json))
+    with rare_collection():
+        asyncio.run(_record(settings, options, as_json))
 
 
 def _limits(flags: tuple[str, ...], settings: Settings) -> tuple[Keep, ...]:

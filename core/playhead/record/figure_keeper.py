@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from playhead.record.patience import Patience
 from playhead.store.background import Background
 from playhead.store.database import Store
 from playhead.store.figures import stale_count, update_figures
@@ -27,8 +28,10 @@ class KeeperPace:
     """Time after which figures are computed although invocations change."""
     rest: float = 1.0
     """Pause after a part, as a multiple of its time."""
-    busy_rest: float = 9.0
-    """The same while the recorder is busy."""
+    busy_rest: float = 30.0
+    """The same while the recorder is busy: a part takes both cores for half a second and more."""
+    patience: float = 60.0
+    """Time that a busy recorder is left alone before figures are computed nevertheless."""
 
 
 class FigureKeeper:
@@ -54,6 +57,7 @@ class FigureKeeper:
         self._busy = busy
         self._failed = failed
         self._pace = pace
+        self._patience = Patience(busy, pace.patience, time.monotonic)
         self._thread = Background(1, "figures")
         self._stopping = asyncio.Event()
 
@@ -62,6 +66,9 @@ class FigureKeeper:
         before, since = 0, time.monotonic()
         while not self._stopping.is_set():
             try:
+                if self._patience.leaves_alone():
+                    await self._pause(self._pace.quiet)
+                    continue
                 count = await self._thread.run(stale_count, self._store)
                 now = time.monotonic()
                 if not count:
@@ -81,8 +88,8 @@ class FigureKeeper:
         self._stopping.set()
 
     async def _update(self) -> None:
-        """Compute the figures of all invocations that are noted now, in parts."""
-        while not self._stopping.is_set():
+        """Compute the figures of what is noted now, in parts, until the recorder gets busy."""
+        while not (self._stopping.is_set() or self._patience.leaves_alone()):
             begun = time.monotonic()
             if not await self._thread.run(update_figures, self._store):
                 return

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import duckdb
 
+from playhead.record.patience import Patience
 from playhead.store.background import Background
 from playhead.store.database import Store
 from playhead.store.texts.documents import MARKS, read_documents
@@ -70,10 +71,9 @@ class IndexerPace:
     """Time that a busy recorder is left alone before something is indexed nevertheless."""
 
 
-@dataclass(slots=True)
-class _Change:
-    first: float
-    last: float
+_Change = tuple[float, float]
+"""Times of the first and the last change. A plain tuple, as the garbage collector looks through
+every other object again and again, during which nothing else runs."""
 
 
 def _never_busy() -> bool:
@@ -115,7 +115,7 @@ class TextIndexer:
         self._is_comparing = False
         self._batch = BATCH
         self._is_damaged = False
-        self._busy_since: float | None = None
+        self._patience = Patience(busy, pace.patience, clock)
         self._thread = Background(1, "text index")
         self._wake = asyncio.Event()
         self._stopping = asyncio.Event()
@@ -132,11 +132,11 @@ class TextIndexer:
         now = self._clock()
         for id_ in ids:
             if (change := self._changes.get(id_)) is not None:
-                change.last = now
+                self._changes[id_] = (change[0], now)
             elif len(self._changes) >= MOST_CHANGES:
                 self._is_incomplete = True
             else:
-                self._changes[id_] = _Change(now, now)
+                self._changes[id_] = (now, now)
         self._wake.set()
 
     def search(self, texts: Sequence[str], until_us: int | None, limit: int) -> Found | None:
@@ -166,7 +166,7 @@ class TextIndexer:
                 if self._index is None:
                     self._is_incomplete = False
                     self._index, self._backlog = await self._thread.run(self._open)
-                if self._leaves_alone():
+                if self._patience.leaves_alone():
                     await self._pause(BUSY_SECONDS)
                     continue
                 if self._is_incomplete and not self._changes and not self._backlog:
@@ -190,16 +190,6 @@ class TextIndexer:
                 self._fail(f"the text index cannot be written: {error}")
                 await self._pause(pause)
                 pause = min(2 * pause, LONGEST_RETRY_SECONDS)
-
-    def _leaves_alone(self) -> bool:
-        """Return whether the recorder is busy, and has not been for long."""
-        now = self._clock()
-        if not self._busy():
-            self._busy_since = None
-            return False
-        if self._busy_since is None:
-            self._busy_since = now
-        return now - self._busy_since < self._pace.patience
 
     def _put_off(self, ids: Sequence[str]) -> None:
         """Index less at a time from now on, and an invocation that fails alone after the others."""
@@ -239,8 +229,8 @@ class TextIndexer:
         """Return invocations to index now, the longest waiting ones first."""
         now, pace = self._clock(), self._pace
         due: list[str] = []
-        for id_, change in self._changes.items():
-            if now - change.last >= pace.quiet or now - change.first >= pace.longest:
+        for id_, (first, last) in self._changes.items():
+            if now - last >= pace.quiet or now - first >= pace.longest:
                 due.append(id_)
                 if len(due) == self._batch:
                     return due
@@ -263,13 +253,14 @@ class TextIndexer:
             await self._wake.wait()
 
     async def _add(self, ids: Sequence[str]) -> None:
-        before = {id_: self._changes[id_].last for id_ in ids if id_ in self._changes}
+        before = {id_: self._changes[id_][1] for id_ in ids if id_ in self._changes}
         await self._thread.run(self._write, ids)
-        for id_, last in before.items():
-            if self._changes[id_].last == last:
+        for id_, earlier in before.items():
+            _, last = self._changes[id_]
+            if last == earlier:
                 del self._changes[id_]
             else:
-                self._changes[id_].first = last
+                self._changes[id_] = (earlier, last)
         done = set(ids)
         while self._backlog and (self._backlog[-1] in done or self._backlog[-1] in self._changes):
             self._backlog.pop()

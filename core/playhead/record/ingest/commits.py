@@ -24,7 +24,7 @@ __all__ = ["SpanCommits"]
 
 COMMIT_WEIGHT = 8 * 1024 * 1024
 """Weight up to which logged requests share a commit; see `Inspection.weight`."""
-READ_WEIGHT = 2 * 1024 * 1024
+READ_WEIGHT = 4 * 1024 * 1024
 """The same while clients read, so that the processor is free for them again soon."""
 INHERIT_SECONDS = 0.2
 """Interval at which spans inherit the invocation of their ancestors while more spans arrive."""

@@ -11,7 +11,6 @@ import hashlib
 import re
 from collections import OrderedDict
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
 from typing import Any
 
 import duckdb
@@ -50,16 +49,13 @@ SELECT id, bool_or(missing) FROM (
 """
 
 
-@dataclass(slots=True)
-class _Activity:
-    """Spans of one invocation."""
+_Activity = tuple[bool, tuple[str, ...], int]
+"""The spans of one invocation.
 
-    whole: bool
-    """Whether all its spans are counted here."""
-    scopes: set[str] = field(default_factory=set[str])
-    """Instrumentations that sent spans of calls."""
-    attempts: int = 0
-    """Number of spans of attempts, or more."""
+Whether all are counted here; the instrumentations that sent spans of calls; and the number of spans
+of attempts, or more. A plain tuple, since the garbage collector looks through every other object
+again and again, during which nothing else runs.
+"""
 
 
 class SpanCalls:
@@ -80,17 +76,17 @@ class SpanCalls:
         """
         found = _activity_of(spans)
         for id_, attempts, scopes, *_ in found:
-            activity = self._activity(id_)
-            activity.attempts += attempts
-            activity.scopes.update(scopes)
+            whole, before, earlier = self._activity(id_)
+            united = tuple(dict.fromkeys((*before, *scopes)))
+            self._recent[id_] = (whole, united, earlier + attempts)
         touched = {id_ for id_, *_ in found}
         unbridged = {id_ for id_, _, _, is_unbridged, _ in found if is_unbridged}
         certain = {id_ for id_, _, _, _, is_nested in found if is_nested}
         self._complete(connection, touched - certain)
-        certain |= {id_ for id_ in touched if len(self._recent[id_].scopes) > 1}
+        certain |= {id_ for id_ in touched if len(self._recent[id_][1]) > 1}
         if touched - certain:
             for id_, missing in self._journaled(connection, touched - certain):
-                if missing or id_ in unbridged or self._recent[id_].attempts > 1:
+                if missing or id_ in unbridged or self._recent[id_][2] > 1:
                     certain.add(id_)
         while len(self._recent) > RECENT:
             self._recent.popitem(last=False)
@@ -106,7 +102,7 @@ class SpanCalls:
         activity = self._recent.get(id_)
         if activity is None:
             number = _number(id_)
-            activity = self._recent[id_] = _Activity(whole=number not in self._known)
+            activity = self._recent[id_] = (number not in self._known, (), 0)
             self._known.add([number])
         else:
             self._recent.move_to_end(id_)
@@ -114,7 +110,7 @@ class SpanCalls:
 
     def _complete(self, connection: duckdb.DuckDBPyConnection, ids: Iterable[str]) -> None:
         """Read the activity of invocations that have spans from before."""
-        partial = [id_ for id_ in ids if not self._recent[id_].whole]
+        partial = [id_ for id_ in ids if not self._recent[id_][0]]
         if not partial:
             return
         params = {"ids": partial, "call": _CALL, "attempt": ATTEMPT_SPAN}
@@ -122,7 +118,7 @@ class SpanCalls:
             _ACTIVITY, params
         ).fetchall()
         for id_, scopes, attempts in rows:
-            self._recent[id_] = _Activity(True, set(scopes or ()), attempts)
+            self._recent[id_] = (True, tuple(scopes or ()), attempts)
 
     @staticmethod
     def _journaled(
