@@ -238,15 +238,19 @@ def test_no_daemon_outlives_the_replay(tmp_path: Path, system: str):
     before = {process.pid for process in psutil.process_iter()}
     report = run(tmp_path, body)
 
+    def is_left(process: psutil.Process) -> bool:
+        try:
+            ours = "playhead.replay.child" in process.cmdline()
+        except psutil.Error:
+            return False
+        try:
+            return ours and Path(process.cwd()) == tmp_path
+        except psutil.NoSuchProcess:  # one of another test has just ended
+            return False
+
     def left() -> list[int]:
-        found: list[int] = []
-        for process in psutil.process_iter():
-            try:
-                if process.pid not in before and "playhead.replay.child" in process.cmdline():
-                    found.append(process.pid)
-            except psutil.Error:
-                continue
-        return [pid for pid in found if Path(f"/proc/{pid}/cwd").resolve() == tmp_path]
+        found = psutil.process_iter()
+        return [each.pid for each in found if each.pid not in before and is_left(each)]
 
     until(lambda: not left(), "no process is left")
     if system != "no filter":
