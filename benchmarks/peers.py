@@ -121,17 +121,20 @@ class Viewer:
 
     def __init__(self, folder: Path) -> None:
         api, self.port = free_port(), free_port()
-        self._url = f"http://127.0.0.1:{api}/api/traces"
+        self._url = f"http://127.0.0.1:{api}"
         command = [
             target("viewer"), "--host=127.0.0.1", f"--http={self.port}", f"--grpc={free_port()}",
             f"--browser-port={api}", "--open-browser=false", f"--db={folder / 'viewer.db'}",
+            "--db-max-size=0",
         ]  # fmt: skip
-        self.child = started(command, folder, f"http://127.0.0.1:{api}/")
+        self.child = started(command, folder, self._url)
 
     def spans(self, trace_id: str) -> int:
-        """Count in the answer of its web page's API."""
-        answer = httpx.get(f"{self._url}/{trace_id}", trust_env=False, timeout=60)
-        return len(answer.json()["spans"] or ()) if answer.is_success else 0
+        """Return the count that its web page's API returns."""
+        call = {"jsonrpc": "2.0", "id": 1, "method": "getTraceSpanCount", "params": [trace_id]}
+        answer = httpx.post(f"{self._url}/rpc", json=call, trust_env=False, timeout=60)
+        found: int = answer.raise_for_status().json().get("result", 0)
+        return found
 
 
 PEERS: dict[str, type[Playhead | Jaeger | Viewer]] = {

@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 folder=${PLAYHEAD_TARGETS:-${XDG_CACHE_HOME:-$HOME/.cache}/playhead-targets}
 builder=go.opentelemetry.io/collector/cmd/builder@v0.156.0
 jaeger=github.com/jaegertracing/jaeger/cmd/jaeger@v1.65.0
-viewer=github.com/CtrlSpice/otel-desktop-viewer@v0.2.2
+viewer=github.com/CtrlSpice/otel-desktop-viewer@v0.4.1
 manifest=tests/collector/builder.yaml
 phoenix=requirements/targets.txt
 spark=requirements/spark.txt
