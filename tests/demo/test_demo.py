@@ -15,26 +15,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
-import psutil
 import pytest
 from playhead_samples.demo_requests import CALLED, REQUESTS
+from running_processes import processes_of
 from waiting import until
 
 DEMO = [sys.executable, "-m", "playhead", "demo"]
 ROOT = Path(__file__).parent.parent.parent
-
-
-def related(folder: Path) -> list[psutil.Process]:
-    """Return the running processes whose command or environment names this folder."""
-    found: list[psutil.Process] = []
-    for process in psutil.process_iter():
-        try:
-            texts = [*process.cmdline(), *process.environ().values()]
-        except psutil.Error:
-            continue
-        if process.pid != os.getpid() and any(str(folder) in text for text in texts):
-            found.append(process)
-    return [p for p in found if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
 
 
 def stored(folder: Path, sql: str) -> list[tuple[object, ...]]:
@@ -145,7 +132,7 @@ def test_headless_demo_lists_what_happened(tmp_path: Path) -> None:
     assert journal[1] == len(rows)
     (spans,) = stored(folder, "SELECT count(*), count(DISTINCT span_id) FROM spans")
     assert spans[0] == spans[1]
-    assert related(folder) == []
+    assert processes_of(folder) == []
 
 
 @pytest.mark.parametrize(
@@ -169,7 +156,7 @@ def test_interrupted_demo_leaves_no_process_and_a_readable_store(
                 break
         process.send_signal(number)
         process.wait(timeout=30)
-        until(lambda: related(folder) == [], "all processes have ended", seconds=20)
+        until(lambda: processes_of(folder) == [], "all processes have ended", seconds=20)
     assert process.returncode != 0
     if (folder / "store" / "playhead.duckdb").exists():
         assert len(stored(folder, "SELECT count(*) FROM spans")) == 1
@@ -209,4 +196,4 @@ def test_unreachable_server_exits_with_3(tmp_path: Path, monkeypatch: pytest.Mon
     assert process.returncode == 3
     assert "No Restate server answers at http://127.0.0.1:1" in err
     assert "Traceback" not in err
-    assert related(tmp_path) == []
+    assert processes_of(tmp_path) == []

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import psutil
 import pytest
 from exported_rows import Run, Write, recording, rich_rows, row
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -27,6 +26,7 @@ from playhead.record.client import connect
 from playhead.settings import Settings
 from playhead.store.database import Store
 from playhead.store.span_writer import SpanRow
+from running_processes import processes_below
 from waiting import until_async
 
 TRACES = ("export", "traces")
@@ -224,7 +224,7 @@ def test_secrets_leave_the_process_list(write: Write, hundred: list[SpanRow], st
     lines: list[str] = []
 
     def answer(request: ExportTraceServiceRequest) -> Answer:
-        lines.extend(" ".join(child.cmdline()) for child in psutil.Process().children())
+        lines.extend(" ".join(seen.command) for seen in processes_below())
         return Answer()
 
     with OtlpSink(answer) as sink:

@@ -15,7 +15,6 @@ import sys
 import termios
 from pathlib import Path
 
-import psutil
 import pytest
 from click.testing import CliRunner, Result
 from playhead.cli import cli
@@ -24,6 +23,7 @@ from playhead.local import server
 from playhead.text import clean
 from playhead_samples import stack as stack_module
 from playhead_samples.scenarios import registry
+from running_processes import processes_of
 from waiting import until
 
 SECONDS = 60.0
@@ -198,16 +198,3 @@ def read_until(terminal: int, text: str) -> str:
 
     until(appeared, f"{text!r} appears on the terminal", seconds=SECONDS)
     return output()
-
-
-def processes_of(folder: Path) -> list[psutil.Process]:
-    """Return the processes whose command or environment names this folder."""
-    found: list[psutil.Process] = []
-    for process in psutil.process_iter():
-        try:
-            texts = [*process.cmdline(), *process.environ().values()]
-        except psutil.Error:
-            continue
-        if process.status() != psutil.STATUS_ZOMBIE and any(str(folder) in text for text in texts):
-            found.append(process)
-    return found

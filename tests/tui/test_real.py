@@ -24,6 +24,7 @@ from playhead_tui.screens.services import ServicesScreen
 from playhead_tui.sources.connector import connector
 from playhead_tui.widgets.notes import Notes
 from python_service import python_service
+from running_processes import processes_below, running_processes
 from textual.widgets import TextArea
 from tui_stage import screen_text, wait_until
 from waiting import until, until_async
@@ -122,8 +123,8 @@ async def test_a_claim_fails_twice_waits_and_is_answered_from_the_screen(desk, t
         screen.listing.go_to(ident)
         await wait_until(pilot, lambda: screen.current.status == "suspended")
         await wait_until(pilot, lambda: "own recorder" in screen_text(app))
-        recorders = [p for p in psutil.Process().children(recursive=True)
-                     if "record" in p.cmdline() and str(there.store) in p.cmdline()]  # fmt: skip
+        recorders = [seen.process for seen in processes_below()
+                     if "record" in seen.command and str(there.store) in seen.command]  # fmt: skip
         assert recorders
         await pilot.press("enter")
         await wait_until(pilot, lambda: "Waiting for an answer" in screen_text(app))
@@ -138,7 +139,7 @@ async def test_a_claim_fails_twice_waits_and_is_answered_from_the_screen(desk, t
         last = detail.waterfall.rows[-1].row
         detail.waterfall.go_to(last.key)
         await wait_until(pilot, lambda: "paid" in screen_text(app))
-    assert not any(p.is_running() and p.status() != psutil.STATUS_ZOMBIE for p in recorders)
+    assert not running_processes(recorders)
 
 
 async def test_a_claim_that_waits_is_restarted_and_keeps_its_checked_ledger(

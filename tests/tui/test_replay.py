@@ -15,6 +15,7 @@ from playhead_tui.interfaces import AppLocation
 from playhead_tui.widgets.chips import Chips
 from playhead_tui.widgets.filter_bar import FilterBar
 from playhead_tui.widgets.notes import Notes
+from running_processes import processes_below
 from tui_replays import HANDLERS, RECORDINGS, connecting, opened, until
 
 TRIP = (
@@ -173,13 +174,10 @@ async def test_leaving_ends_the_process_at_once(stage, tmp_path: Path) -> None:
     code = AppLocation("slow:app", str(tmp_path))
 
     def children() -> list[psutil.Process]:
-        below = psutil.Process().children(recursive=True)
         return [
-            p
-            for p in below
-            if p.status() != psutil.STATUS_ZOMBIE
-            and "playhead.replay.child" in p.cmdline()
-            and p not in of_other_tests
+            seen.process
+            for seen in processes_below()
+            if "playhead.replay.child" in seen.command and seen.process not in of_other_tests
         ]
 
     of_other_tests: list[psutil.Process] = []
