@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any
 
 import pytest
 from playhead.cli import ls, output
@@ -106,3 +108,27 @@ def test_json_of_dataclasses_times_and_bytes(capsys: pytest.CaptureFixture[str])
         "raw": {"base64": "AA=="},
         "text": "\ud800",
     }
+
+
+def test_a_large_document_is_written_in_parts(
+    monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """Contents of hundreds of megabytes are not in memory twice."""
+    written: list[int] = []
+    echo = output.click.echo
+
+    def noted(part: bytes = b"", **more: Any) -> None:
+        written.append(len(part))
+        echo(part, **more)
+
+    monkeypatch.setattr(output.click, "echo", noted)
+    texts = [f"{n} ☀ \x9b2J \udc9b {'a' * 2000}" for n in range(500)]
+    page = {"rows": MappingProxyType({"texts": tuple(texts)}), "tokens": Tokens(3, 4)}
+    output.echo_json(page)
+    document = capsysbinary.readouterr().out
+    assert len(written) > 10
+    assert max(written) < 100_000
+    assert b"\xc2\x9b" not in document
+    found = json.loads(document)
+    assert found["rows"]["texts"] == texts
+    assert found["tokens"] == output.plain(Tokens(3, 4))

@@ -34,6 +34,8 @@ STYLES: Mapping[str, str] = {
 
 GAP = 2
 """Spaces between two columns."""
+_PART_CHARACTERS = 64 * 1024
+"""Length of a part of a JSON document that is written at once."""
 
 
 def is_terminal() -> bool:
@@ -151,9 +153,32 @@ def _fit(
 
 
 def echo_json(value: Any, *, lines: bool = False) -> None:
-    """Write one JSON document to standard output; with `lines`, on a single line."""
-    text = json.dumps(plain(value), ensure_ascii=False, indent=None if lines else 2)
-    click.echo(escape_json(text).encode())
+    """Write one JSON document to standard output; with `lines`, on a single line.
+
+    It is written in parts as they are made: an invocation can have hundreds of megabytes.
+    """
+    encoder = json.JSONEncoder(
+        ensure_ascii=False, indent=None if lines else 2, default=_outermost, check_circular=False
+    )
+    parts: list[str] = []
+    size = 0
+    for part in encoder.iterencode(value):
+        parts.append(part)
+        size += len(part)
+        if size > _PART_CHARACTERS:
+            click.echo(escape_json("".join(parts)).encode(), nl=False)
+            parts.clear()
+            size = 0
+    click.echo(escape_json("".join(parts)).encode())
+
+
+def _outermost(value: Any) -> Any:
+    """Convert a value as `plain` does, but not those in it: the encoder asks for each of them."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return dict(cast("Mapping[Any, Any]", value))
+    return plain(value)
 
 
 def plain(value: Any) -> Any:
