@@ -8,10 +8,15 @@ import pty
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
+from playhead.cli import cli as playhead_cli
+from playhead.client import Client
 from playhead.local import free_port
+from playhead.model import InvocationDetail
 from playhead.reader.sources import NO_RECORDER
 
 TOOL_FAILS = "a tool that fails twice, then works"
@@ -174,6 +179,25 @@ def test_diff(cli: Any) -> None:
     other = cli("diff", a, cli.ids["a conversation starts"], "--json", code=1).stdout
     verdicts = {pair["verdict"] for pair in json.loads(other)["steps"]}
     assert {"only A", "only B"} <= verdicts
+
+
+def test_diff_of_statuses(cli: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = Client.invocation
+    statuses = iter(("succeeded", "killed"))
+
+    def ended(client: Client, id_: str) -> InvocationDetail:
+        detail = read(client, id_)
+        return replace(detail, summary=replace(detail.summary, status=next(statuses)))
+
+    monkeypatch.setattr(Client, "invocation", ended)
+    id_ = cli.ids["a simple question"]
+    done = CliRunner().invoke(playhead_cli, ["diff", id_, id_], env=cli.stack.environment)
+    assert done.exit_code == 1, done.output
+    assert "5 steps are the same." in done.output
+    assert "The invocations have different statuses." in done.output
+    statuses = iter(("killed", "killed"))
+    done = CliRunner().invoke(playhead_cli, ["diff", id_, id_], env=cli.stack.environment)
+    assert done.exit_code == 0, done.output
 
 
 def test_stats(cli: Any) -> None:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
 
+import click
 import pytest
 from playhead.cli import ls, output
 from playhead.model import Cost, Invocation, InvocationPage, Tokens
@@ -115,13 +116,13 @@ def test_a_large_document_is_written_in_parts(
 ) -> None:
     """Contents of hundreds of megabytes are not in memory twice."""
     written: list[int] = []
-    echo = output.click.echo
+    echo = click.echo
 
     def noted(part: bytes = b"", **more: Any) -> None:
         written.append(len(part))
         echo(part, **more)
 
-    monkeypatch.setattr(output.click, "echo", noted)
+    monkeypatch.setattr(click, "echo", noted)
     texts = [f"{n} ☀ \x9b2J \udc9b {'a' * 2000}" for n in range(500)]
     page = {"rows": MappingProxyType({"texts": tuple(texts)}), "tokens": Tokens(3, 4)}
     output.echo_json(page)

@@ -32,8 +32,8 @@ def command(ctx: click.Context, a: str, b: str, show_all: bool, as_json: bool) -
     """Compare two invocations step by step.
 
     A and B are invocation ids or unique prefixes of them. Steps are aligned by type and name.
-    State, input, arguments, prompt, output and error of aligned steps are compared; times and ids
-    are not. Exits with 1 when the invocations differ.
+    State, input, arguments, prompt, output and error of aligned steps are compared, and the status
+    of the invocations; times and ids are not. Exits with 1 when the invocations differ.
     """
     from playhead.client import Client
     from playhead.reader.invocation.comparison import compare
@@ -47,7 +47,7 @@ def command(ctx: click.Context, a: str, b: str, show_all: bool, as_json: bool) -
         first = found.pairs.index(found.first) if found.first else None
         echo_json({"a": found.a.summary, "b": found.b.summary, "steps": found.pairs,
                    "different": len(found.different), "first": first,
-                   "missing": missing})  # fmt: skip
+                   "same_status": found.same_status, "missing": missing})  # fmt: skip
     else:
         from playhead.cli.output import note
 
@@ -55,7 +55,8 @@ def command(ctx: click.Context, a: str, b: str, show_all: bool, as_json: bool) -
         _write(found, tuple(shown))
         for sentence in missing:
             note(sentence)
-    ctx.exit(Exit.FOUND if found.different or found.not_compared else Exit.FINE)
+    is_same = found.same_status and not found.different and not found.not_compared
+    ctx.exit(Exit.FINE if is_same else Exit.FOUND)
 
 
 def _write(found: Comparison, pairs: tuple[StepPair, ...]) -> None:
@@ -83,6 +84,8 @@ def _write(found: Comparison, pairs: tuple[StepPair, ...]) -> None:
     large = len(found.not_compared)
     same = len(found.pairs) - len(found.different) - large
     out.print(paint("1 step is the same." if same == 1 else f"{same} steps are the same.", "dim"))
+    if not found.same_status:
+        out.print(paint("The invocations have different statuses.", "yellow"))
     if large:
         steps = "1 step was" if large == 1 else f"{large} steps were"
         out.print(paint(f"{steps} not compared: a payload is too large.", "yellow"))

@@ -58,6 +58,11 @@ class Comparison:
         return next(iter(self.different), None)
 
     @property
+    def same_status(self) -> bool:
+        """Whether both invocations have the same status."""
+        return self.a.summary.status == self.b.summary.status
+
+    @property
     def different(self) -> tuple[StepPair, ...]:
         """The pairs that differ."""
         return tuple(p for p in self.pairs if p.verdict not in ("same", "not compared"))
