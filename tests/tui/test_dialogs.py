@@ -299,8 +299,8 @@ async def test_help_lists_every_key_of_the_documentation(stage, source) -> None:
     [
         (AgentsScreen, {"i"}, {"b", "V", "o", "s"}),
         (AgentCallsScreen, {"s", "e", "r"}, {"i", "o"}),
-        (FailuresScreen, {"o"}, {"b", "V", "i"}),
-        (InvocationGroupsScreen, {"b", "V"}, {"o", "i"}),
+        (FailuresScreen, {"o"}, {"b", "v", "V", "i"}),
+        (InvocationGroupsScreen, {"b", "v", "V"}, {"o", "i"}),
         (ObjectsScreen, {"i"}, {"h", "e", "d"}),
         (HistoryScreen, {"+ ="}, {"h", "e", "d", "i"}),
         (ServicesScreen, {"i", "c"}, {"r"}),

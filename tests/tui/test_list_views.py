@@ -112,6 +112,13 @@ async def test_views_are_saved_opened_renamed_and_deleted(stage, tmp_path: Path)
         await s.press("v", "2")
         await s.until(lambda: isinstance(s.app.screen, InvocationGroupsScreen))
         assert s.app.screen.by == "status"
+        await s.press("b", "v", "2")
+        await s.until(lambda: len(s.app.screen_stack) == 2 and s.app.screen.by == "status")
+        await s.press("v", "1")
+        await s.until(lambda: len(s.app.screen_stack) == 1)
+        assert s.app.screen.list_query.text == "status:failed"
+        await s.press("v", "2")
+        await s.until(lambda: isinstance(s.app.screen, InvocationGroupsScreen))
         await s.press("escape", "v", "n", "1", *"s!", "enter")
         await s.until(lambda: list(SavedViews(s.app.kept).all()) == ["brokens!", "states"])
         await s.press("v", "d", "1")

@@ -298,11 +298,19 @@ class PlayheadApp(App[None]):
 
     def show_invocations(self, filter_: str, back: Callable[[], object]) -> None:
         """Close all screens but the list of invocations, and filter that."""
+        if listing := self._list_alone():
+            listing.show_matching(filter_, back)
+
+    def show_view(self, view: SavedView) -> None:
+        """Close all screens but the list of invocations, and show a view there."""
+        if listing := self._list_alone():
+            listing.show_view(view)
+
+    def _list_alone(self) -> InvocationsScreen | None:
         listing = self.screen_stack[0]
         while self.screen is not listing:
             self.pop_screen()
-        if isinstance(listing, InvocationsScreen):
-            listing.show_matching(filter_, back)
+        return listing if isinstance(listing, InvocationsScreen) else None
 
     def action_failures(self) -> None:
         """Show groups of equal failures, of the invocations that the screen's filter selects."""

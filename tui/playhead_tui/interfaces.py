@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from playhead.replay import Recording
     from playhead.restate.handlers import Handler, SentRequest, ServiceHandlers
     from playhead.restate.state_edit import StateEdit
+    from playhead.saved_views import SavedView
     from textual.notifications import SeverityLevel
     from textual.screen import Screen
 
@@ -375,6 +376,13 @@ class Dashboard(Protocol):
         self, invocation_id: str, index: int | None = None, span_id: str | None = None
     ) -> None:
         """Push the screen of one invocation, at a step if one is named."""
+        ...
+
+    def show_view(self, view: SavedView) -> None:
+        """Close all screens but the list of invocations, and show a view there.
+
+        A view of groups opens those.
+        """
         ...
 
     def show_invocations(self, filter_: str, back: Callable[[], object]) -> None:

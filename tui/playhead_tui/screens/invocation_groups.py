@@ -28,6 +28,7 @@ class InvocationGroupsScreen(CountedInvocations[InvocationGroup]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("b", "next_key", "Group by the next"),
+        Binding("v", "views", "Saved views", show=False),
         Binding("V", "save_view", "Save this view", show=False),
     ]
     NAME = "Groups"
@@ -117,12 +118,22 @@ class InvocationGroupsScreen(CountedInvocations[InvocationGroup]):
         self.by = GROUP_KEYS[after % len(GROUP_KEYS)]
         self.refresh_now()
 
+    @property
+    def view(self) -> SavedView:
+        """These groups, with the order and columns of the list."""
+        return replace(self._view, filter=self.filter, group_by=self.by)
+
+    def action_views(self) -> None:
+        """Open a saved view, or save, rename or delete one."""
+        from playhead_tui.actions.views import choose_view
+
+        self.dashboard.run_dialog(choose_view(self.dashboard, self.view, self.dashboard.show_view))
+
     def action_save_view(self) -> None:
-        """Save these groups under a name, with the order and columns of the list."""
+        """Save these groups under a name."""
         from playhead_tui.actions.views import save_view
 
-        view = replace(self._view, filter=self.filter, group_by=self.by)
-        self.dashboard.run_dialog(save_view(self.dashboard, view))
+        self.dashboard.run_dialog(save_view(self.dashboard, self.view))
 
 
 def _failing(totals: Totals) -> int:
