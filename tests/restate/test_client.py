@@ -188,6 +188,7 @@ async def test_changes(handlers: Any, client: RestateClient) -> None:
     await handlers.until(id_, "backing-off")
     await control.pause(id_)
     await handlers.until(id_, "paused")
+    await control.pause(id_)  # again
     await control.resume(id_, deployment="latest")
     await handlers.until(id_, "backing-off")
     await control.kill(id_)
@@ -209,6 +210,25 @@ async def test_changes(handlers: Any, client: RestateClient) -> None:
         await control.resume(again)
     [deployment] = await control.deployments()
     assert {"every", "box", "flow", "ai"} <= set(deployment.services)
+
+
+@pytest.mark.parametrize("status", ["suspended", "scheduled", "completed"])
+async def test_what_does_not_run_cannot_be_paused(
+    handlers: Any, client: RestateClient, status: str
+) -> None:
+    control = Control(client)
+    if status == "completed":
+        id_ = handlers.finish("every/everything", {"key": "pause"})
+    elif status == "scheduled":
+        id_ = handlers.call("every/naps/send?delay=60s", {})["invocationId"]
+    else:
+        id_ = handlers.send("every/naps", {})
+    await handlers.until(id_, status)
+    with pytest.raises(RefusedError, match=r"suspended|not running"):
+        await control.pause(id_)
+    await handlers.until(id_, status)
+    if status != "completed":
+        await control.kill(id_)
 
 
 async def test_a_change_without_an_answer_may_have_been_made() -> None:

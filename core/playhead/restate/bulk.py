@@ -10,7 +10,17 @@ from typing import Literal, Protocol, get_args
 from playhead.errors import UnansweredChangeError
 from playhead.model import Invocation
 
-__all__ = ["CHANGES", "VERBS", "Change", "Changer", "Outcome", "OutcomeState", "Verb", "change_all"]
+__all__ = [
+    "CHANGES",
+    "PAUSABLE",
+    "VERBS",
+    "Change",
+    "Changer",
+    "Outcome",
+    "OutcomeState",
+    "Verb",
+    "change_all",
+]
 
 Verb = Literal["cancel", "kill", "pause", "resume", "restart", "purge"]
 VERBS: tuple[Verb, ...] = get_args(Verb)
@@ -18,6 +28,11 @@ OutcomeState = Literal["done", "failed", "unknown", "left alone", "not sent"]
 """`unknown`: the change was sent, and the server's answer is missing."""
 AT_ONCE = 8
 """Changes that are sent at the same time."""
+
+
+PAUSABLE = ("running", "backing-off", "ready")
+"""Statuses of invocations that can be paused. The server refuses others, except that it answers
+with success for suspended ones, and does nothing (seen with 1.7)."""
 
 
 class Changer(Protocol):
@@ -72,7 +87,7 @@ class Change:
         if row.ended:
             return "has ended"
         if self.verb == "pause":
-            return "is paused" if row.status == "paused" else ""
+            return "" if row.status in PAUSABLE else f"is {row.status}, not running or backing off"
         if self.verb == "resume":
             return "" if row.status in ("paused", "backing-off") else "is not paused or backing off"
         return ""

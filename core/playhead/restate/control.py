@@ -23,6 +23,7 @@ from playhead.values import as_dict, decode_value
 
 __all__ = ["Control"]
 
+_PAUSE_ACCEPTED = 202
 _ENDING_CHECKS = 100
 _ENDING_PAUSE = 0.1
 """Seconds between two checks whether a killed invocation has ended."""
@@ -43,8 +44,22 @@ class Control:
         await self._verb(invocation_id, "kill")
 
     async def pause(self, invocation_id: str) -> None:
-        """Stop the attempts of an invocation until it is resumed."""
-        await self._verb(invocation_id, "pause")
+        """Stop the attempts of an invocation until it is resumed.
+
+        Raises:
+            RefusedError: It does not run. For a suspended one, the server answers with success, and
+                does nothing.
+        """
+        path = f"/invocations/{quote(invocation_id, safe='')}/pause"
+        answer = await self._client.send("PATCH", self._client.admin_url + path)
+        if answer.status_code == _PAUSE_ACCEPTED:
+            return
+        status = (await self._row(invocation_id))["status"]
+        if status != "paused":
+            raise RefusedError(
+                f"The invocation is {status}: nothing was paused",
+                "Restate pauses invocations that run or back off.",
+            )
 
     async def resume(self, invocation_id: str, *, deployment: str | None = None) -> None:
         """Resume a paused invocation, or retry a backing-off one now.

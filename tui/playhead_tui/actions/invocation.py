@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from playhead.model import Invocation, Step
+from playhead.restate.bulk import PAUSABLE
 
 from playhead_tui.actions.changes import is_allowed, perform
 from playhead_tui.dialogs.dialog import Choice, Menu, Prompt
@@ -35,12 +36,11 @@ def _possible_actions(row: Invocation) -> list[Choice]:
     if row.ended:
         return [restart, send, Choice("P", "Purge", "Delete the invocation and its journal")]
     choices = [Choice("c", "Cancel", "Its handler can clean up, then it ends")]
-    if row.status == "paused":
-        choices.append(Choice("r", "Resume", "Retry from where it stopped"))
-    else:
+    if row.status in PAUSABLE:
         choices.append(Choice("p", "Pause", "Stop retrying until it is resumed"))
-        if row.status == "backing-off":
-            choices.append(Choice("r", "Resume", "Retry now"))
+    if row.status in ("paused", "backing-off"):
+        what = "Retry from where it stopped" if row.status == "paused" else "Retry now"
+        choices.append(Choice("r", "Resume", what))
     choices.append(Choice("k", "Kill", "End it at once, without cleanup"))
     if row.status != "scheduled":
         choices.append(restart)
