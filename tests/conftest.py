@@ -15,7 +15,10 @@ from distribution import FilesTogether, rank
 from folder_fixtures import FolderFixtures
 from garbage import Garbage
 from playhead.local import RestateServer
+from playhead.record.open_files import allow_more_open_files
 
+# Tests hold both ends of hundreds of connections.
+allow_more_open_files()
 for _name in [n for n in os.environ if n.startswith(("RESTATE_", "PLAYHEAD_", "OTEL_"))]:
     del os.environ[_name]
 

@@ -8,6 +8,7 @@ import json
 import random
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -21,7 +22,7 @@ import pytest
 from playhead.local import ManagedProcess
 from playhead.record.client import connect
 from playhead.record.endpoint import ENDPOINT_FILE, read_endpoint
-from playhead.record.process import start_recorder
+from playhead.record.process import recorder_process, start_recorder, wait_for_recorder
 from playhead.settings import Settings
 from playhead.store.database import Store
 from waiting import until
@@ -264,3 +265,29 @@ def test_the_log_of_states_is_json(settings: Settings, tmp_path: Path) -> None:
     assert states[0]["spans"] == 0
     for at in (states[0]["time"], states[0]["started_at"]):
         assert re.fullmatch(r"[-0-9]{10}T[:0-9]{8}(\.[0-9]{3})?Z", at)
+
+
+def test_more_clients_than_the_usual_limit_of_open_files(
+    settings: Settings, tmp_path: Path
+) -> None:
+    """A login shell of macOS allows 256 open files to begin with, one of Linux 1,024."""
+    recorder = recorder_process(settings, tmp_path / "log", free_ports=True, journals=False)
+    few = ["sh", "-c", 'ulimit -S -n 128 && exec "$@"', "sh"]
+    recorder.command = [*few, *recorder.command]
+    recorder.start()
+    try:
+        wait_for_recorder(recorder, settings.store)
+        port = read_endpoint(settings.store).otlp_http_port  # type: ignore[union-attr]
+        with contextlib.ExitStack() as stack:
+            for _ in range(190):
+                stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+            answer = httpx.post(
+                url(settings),
+                content=request(7).SerializeToString(),
+                headers={"content-type": PROTOBUF},
+                trust_env=False,
+            )
+        assert answer.status_code == 200
+    finally:
+        recorder.stop()
+    assert "out of system resource" not in recorder.log.read_text()

@@ -24,7 +24,9 @@ def program(name: str) -> Path:
     Obtaining it takes minutes at first. Where it cannot be obtained, a test is skipped with the
     reason; in CI it fails.
     """
-    with (Path(tempfile.gettempdir()) / "playhead-targets.lock").open("w") as lock:
+    # Each user has a lock: a file of another one in the temporary folder cannot be opened.
+    lock_file = Path(tempfile.gettempdir()) / f"playhead-targets-{os.getuid()}.lock"
+    with lock_file.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # other test processes wait for the same program
         done = subprocess.run(
             ["sh", str(ROOT / "scripts" / "targets.sh"), name],

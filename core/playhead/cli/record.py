@@ -102,6 +102,7 @@ def command(
         _show_status(asyncio.run(_health(settings)), as_json)
         return
     from playhead.record.allocators import return_freed_memory
+    from playhead.record.open_files import allow_more_open_files
     from playhead.record.recorder import RecorderOptions
     from playhead.store.query_limits import Limits
 
@@ -109,6 +110,7 @@ def command(
     if limits or delete_after:
         forbid_if_read_only(ctx, "deletions, as by --keep and --delete-after")
     return_freed_memory()
+    allow_more_open_files()
     options = RecorderOptions(
         otlp_grpc_port=_given(otlp_grpc_port, settings.otlp_grpc_port),
         otlp_http_port=_given(otlp_http_port, settings.otlp_http_port),
