@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from playhead.errors import RefusedError
+from playhead.model import Waiting
 from playhead.restate.handlers import Handler
 from playhead_tui.actions.copy import as_json, curl
 from playhead_tui.app import PlayheadApp
@@ -121,6 +122,27 @@ async def test_an_approval_is_answered_from_the_list(stage, source, keys, done) 
             assert actions.done == []
         else:
             await s.until(lambda: actions.done == [done])
+
+
+async def test_the_actions_offer_what_its_status_allows(stage, source) -> None:
+    waiting = Waiting("awakeable", "waits for an answer")
+    source.rows = [
+        replace(row, waiting=waiting) if row.id == "inv_1bApprove" else row for row in source.rows
+    ]
+    async with stage(source, FakeControl()) as s:
+        found: dict[str, str] = {}
+        for id_ in ("inv_1bApprove", "inv_1aWeather", "inv_1lPause", "inv_1iFail"):
+            screen = await at(s, id_)
+            await s.press("x")
+            await s.until(lambda: isinstance(s.app.screen, Menu))
+            found[screen.current.status] = "".join(c.key for c in s.app.screen.choices)
+            await s.press("escape")
+        assert found == {
+            "suspended": "ackns", "backing-off": "cprkns", "paused": "crkns", "failed": "nsP",
+        }  # fmt: skip
+        await at(s, "inv_1bApprove")
+        await s.press("x", "a")
+        await s.shows("The model requests refund")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Actions on an invocation: cancel, kill, pause, resume, restart, purge."""
+"""Actions on an invocation: answer, cancel, kill, pause, resume, restart, purge."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from playhead_tui.interfaces import Dashboard
 
 __all__ = ["choose_action"]
 
+ANSWER = "Answer ..."
 RESTART = "Restart as new"
 SEND = "Send request"
 EFFECTS = {
@@ -35,7 +36,10 @@ def _possible_actions(row: Invocation) -> list[Choice]:
     send = Choice("s", SEND, "To the same handler, with its input or another")
     if row.ended:
         return [restart, send, Choice("P", "Purge", "Delete the invocation and its journal")]
-    choices = [Choice("c", "Cancel", "Its handler can clean up, then it ends")]
+    choices: list[Choice] = []
+    if row.waiting and row.waiting.kind in ("awakeable", "promise"):
+        choices.append(Choice("a", ANSWER, "Resolve or reject what it waits for"))
+    choices.append(Choice("c", "Cancel", "Its handler can clean up, then it ends"))
     if row.status in PAUSABLE:
         choices.append(Choice("p", "Pause", "Stop retrying until it is resumed"))
     if row.status in ("paused", "backing-off"):
@@ -69,6 +73,11 @@ async def choose_action(dashboard: Dashboard, row: Invocation, step: Step | None
     key = await dashboard.push_screen_wait(Menu("Actions", choices, body))
     label = next((choice.label for choice in choices if choice.key == key), None)
     if label is None:
+        return
+    if label == ANSWER:
+        from playhead_tui.actions.answer import answer
+
+        await answer(dashboard, row.id)
         return
     if label == SEND:
         from playhead_tui.actions.request import send_again
