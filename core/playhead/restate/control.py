@@ -54,10 +54,9 @@ class Control:
         answer = await self._client.send("PATCH", self._client.admin_url + path)
         if answer.status_code == _PAUSE_ACCEPTED:
             return
-        status = (await self._row(invocation_id))["status"]
-        if status != "paused":
+        if (await self._row(invocation_id))["status"] == "suspended":
             raise RefusedError(
-                f"The invocation is {status}: nothing was paused",
+                "A suspended invocation cannot be paused",
                 "Restate pauses invocations that run or back off.",
             )
 
