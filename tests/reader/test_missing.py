@@ -33,3 +33,21 @@ async def test_a_read_that_is_cancelled_before_it_begins_leaves_no_warning() -> 
         del reads
         gc.collect()
     assert [str(one.message) for one in caught] == []
+
+
+def test_a_read_in_a_cycle_of_garbage_leaves_no_warning() -> None:
+    """An exception with its traceback makes one of a cancelled read."""
+
+    async def read() -> int:
+        return 1
+
+    def leave_garbage() -> None:
+        cycle: list[object] = [try_read(read(), [])]
+        cycle.append(cycle)
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for _ in range(10):
+            leave_garbage()
+        gc.collect()
+    assert [str(one.message) for one in caught] == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import weakref
 from collections.abc import Awaitable, Generator
 from typing import Any, Generic, TypeVar
 
@@ -132,14 +133,14 @@ class _Attempt(Generic[_T]):
     def __init__(self, read: Awaitable[_T] | None, missing: list[str]) -> None:
         self._read = read
         self._missing = missing
+        # In a cycle of garbage, `__del__` of the coroutine, which warns, could be called first.
+        self._end = weakref.finalize(self, read.close) if inspect.iscoroutine(read) else None
 
     def __await__(self) -> Generator[Any, None, _T | None]:
         read, self._read = self._read, None
+        if self._end:
+            self._end.detach()
         return self._result(read).__await__()
-
-    def __del__(self) -> None:
-        if inspect.iscoroutine(self._read):
-            self._read.close()
 
     async def _result(self, read: Awaitable[_T] | None) -> _T | None:
         if read is None:
