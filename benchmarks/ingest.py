@@ -5,7 +5,9 @@ span, 512 spans a request (see `benchmarks._agent_spans`). An answer means that 
 durable. A span is queryable when SQL finds it by its invocation. The floor decodes and commits the
 same requests in one process, without a log, duplicates, or invocations.
 
-`--stored 1000000` also measures with as many spans in the store. `--json FILE` keeps the results.
+`--stored 1000000` also measures with as many spans in the store, and `--sustained 90` reads after a
+minute of ingest, too, when a recorder no longer puts its index and figures off. `--json FILE` keeps
+the results.
 `python -m benchmarks soak` sends at a steady rate for minutes.
 """
 
@@ -43,6 +45,8 @@ from benchmarks._agent_spans import SPANS, Load
 
 GROUP = 20
 """Requests that share a commit in the floor."""
+READ_RATE = 20_000
+"""Spans a second that are sent while invocations are listed and opened."""
 
 
 @dataclass
@@ -246,7 +250,21 @@ def idle(recorder: Recorder, seconds: float = 20) -> float:
     return (sum(recorder.process.cpu_times()[:2]) - before) / seconds * 100
 
 
-def measure(results: Results, requests: int, stored: int, folder: Path) -> None:
+def sustained_readings(recorder: Recorder, seconds: float) -> tuple[list[float], list[float]]:
+    """Return what `readings` does, after a minute of ingest."""
+    times: list[tuple[list[float], list[float]]] = []
+
+    def read() -> None:
+        time.sleep(65)
+        times.append(readings(recorder, seconds))
+
+    recorder.send(int((70 + seconds) * READ_RATE) // SPANS, rate=READ_RATE, during=read)
+    return times[0]
+
+
+def measure(
+    results: Results, folder: Path, *, requests: int, stored: int, sustained: float
+) -> None:
     """Measure everything."""
     results.add("floor: decode and commit", statistics.median(floor(160) for _ in range(3)),
                 "spans/s", 0, 0)  # fmt: skip
@@ -264,9 +282,13 @@ def measure(results: Results, requests: int, stored: int, folder: Path) -> None:
         times = [readings(recorder, 5)]
         results.add("list of 100 invocations, otherwise idle, p95", p95(times[0][0]), "ms", 30, 15)
         results.add("opening one, otherwise idle, p95", p95(times[0][1]), "ms", 30, 15)
-        recorder.send(requests, rate=20_000, during=lambda: times.append(readings(recorder, 10)))
+        recorder.send(requests, rate=READ_RATE, during=lambda: times.append(readings(recorder, 10)))
         results.add("list of 100 invocations, during ingest, p95", p95(times[1][0]), "ms", 30, 15)
         results.add("opening one, during ingest, p95", p95(times[1][1]), "ms", 30, 15)
+        if sustained:
+            lists, details = sustained_readings(recorder, sustained)
+            results.add("list, after a minute of ingest, p95", p95(lists), "ms", 30, 15)
+            results.add("opening one, after a minute of ingest, p95", p95(details), "ms", 30, 15)
         results.add("memory", recorder.process.memory_info().rss / 1e6, "MB", 600, 350)
         results.add("idle", idle(recorder), "%", 1, 1)
         size = sum(path.stat().st_size for path in recorder.settings.store.rglob("*"))
@@ -278,13 +300,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--requests", type=int, default=800, help="of 512 spans, per measurement")
     parser.add_argument("--stored", type=int, default=0)
+    parser.add_argument("--sustained", type=float, default=0, help="seconds")
     parser.add_argument("--json", type=Path)
     chosen = parser.parse_args()
     results = Results()
     load = psutil.getloadavg()[0]
     print(f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {psutil.cpu_count()} cores, load {load:.1f}")
     with tempfile.TemporaryDirectory() as folder:
-        measure(results, chosen.requests, chosen.stored, Path(folder))
+        measure(results, Path(folder), requests=chosen.requests, stored=chosen.stored,
+                sustained=chosen.sustained)  # fmt: skip
     if chosen.json:
         chosen.json.write_text(json.dumps(results.rows, indent=1))
 

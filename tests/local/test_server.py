@@ -10,6 +10,7 @@ import pytest
 from playhead.errors import ProcessError, RefusedError, ServerNotFoundError
 from playhead.local import RestateServer, find_server, free_port, port_is_free, ports
 from playhead.local import server as server_module
+from waiting import until
 
 
 def test_a_server_answers_on_free_ports(restate: RestateServer) -> None:
@@ -26,6 +27,22 @@ def test_a_restart_keeps_ports_and_data(own_restate: RestateServer) -> None:
     own_restate.start()
     assert own_restate.process.pid != first_pid
     assert httpx.get(f"{own_restate.admin_url}/cluster-health").json() == before
+
+
+def test_a_server_leaves_no_folders_outside_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    monkeypatch.setenv("TMPDIR", str(outside))
+    inside = tmp_path / "restate" / "tmp"
+    # One folder for each partition.
+    with RestateServer(tmp_path / "restate") as server:
+        until(lambda: len(list(inside.iterdir())) == 4, "the server has made its folders")
+        server.kill()
+        server.start()
+        until(lambda: len(list(inside.iterdir())) == 4, "the server has made them again")
+    assert list(outside.iterdir()) == []
 
 
 def test_settings_of_the_user_do_not_leak_in(

@@ -170,7 +170,10 @@ worker.start()
 print(worker.pid, flush=True)
 worker.report(Recording.load({str(RECORDINGS / "v6" / "run_ok.journal.json")!r}))
 """
-    parent = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    # A process that is killed leaves its temporary folder.
+    env = {**os.environ, "TMPDIR": str(tmp_path)}
+    command = [sys.executable, "-c", script]
+    parent = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env)
     assert parent.stdout is not None
     with parent.stdout:
         child = int(parent.stdout.readline())

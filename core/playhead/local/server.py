@@ -81,6 +81,9 @@ class RestateServer:
             "RESTATE_ROCKSDB_TOTAL_MEMORY_SIZE": "256MB",
             "RESTATE_LOG_DISABLE_ANSI_CODES": "true",
             "OTEL_BSP_SCHEDULE_DELAY": "200",
+            # A folder of its own for each partition. RESTATE_WORKER__INVOKER__TMP_DIR would be one
+            # folder for all partitions, and each partition empties it.
+            "TMPDIR": str((folder / "tmp").resolve()),
         }
         if tracing_endpoint:
             settings["RESTATE_TRACING_ENDPOINT"] = tracing_endpoint
@@ -117,6 +120,9 @@ class RestateServer:
 
     def start(self) -> RestateServer:
         """Start the server and wait until admin API and ingress answer. Raises ProcessError."""
+        # The server never removes the folders that it makes there.
+        shutil.rmtree(self.folder / "tmp", ignore_errors=True)
+        (self.folder / "tmp").mkdir(parents=True)
         self._process.start()
         try:
             self._process.wait_until(self._healthy, seconds=START_SECONDS, what="it was healthy")
