@@ -244,6 +244,8 @@ def idle(recorder: Recorder, seconds: float = 20) -> float:
     """Return the percentage of a core that an idle recorder uses."""
     while recorder.health()["text_index_behind"] != 0:  # None if it is not known
         time.sleep(1)
+    while recorder.sql("FROM stale_figures LIMIT 1"):
+        time.sleep(1)
     time.sleep(10)  # its checkpoint
     before = sum(recorder.process.cpu_times()[:2])
     time.sleep(seconds)
