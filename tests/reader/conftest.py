@@ -68,11 +68,14 @@ async def reader(client: RestateClient, source: StoreClient, ran: Ran) -> Reader
             f"SELECT (SELECT count(*) FROM spans WHERE {name_sql(END_SPAN)}) AS ends,"
             " (SELECT count(*) FROM attempts) AS attempts,"
             " (SELECT count(*) FROM invocations) AS invocations,"
-            " (SELECT count(*) FROM journal WHERE entry_type = 'Command: Output') AS outputs"
+            " (SELECT count(*) FROM journal WHERE entry_type = 'Command: Output') AS outputs,"
+            # Answers whose spans arrive later than the journal have no agent until then.
+            " (SELECT count(*) FROM journal_llm_calls WHERE NOT copied) AS without_spans"
         )
         return (
             min(count["ends"], count["outputs"], count["invocations"] - 1) >= ended
             and count["attempts"] >= ended + 4
+            and count["without_spans"] == 0
         )
 
     await until_async(recorded, seconds=SECONDS)

@@ -22,9 +22,12 @@ from playhead_tui.key_table import key_rows
 from playhead_tui.screens.agent_calls import AgentCallsScreen
 from playhead_tui.screens.agents import AgentsScreen
 from playhead_tui.screens.failures import FailuresScreen
+from playhead_tui.screens.help import HelpScreen
 from playhead_tui.screens.invocation_groups import InvocationGroupsScreen
 from playhead_tui.screens.objects import HistoryScreen, ObjectsScreen
 from playhead_tui.screens.services import JournalCheckScreen, ServicesScreen
+from playhead_tui.screens.sql import SqlScreen
+from textual.command import CommandList
 from tui_fakes import FakeControl, FakeReader
 from tui_stories import details
 
@@ -363,6 +366,29 @@ async def test_the_palette_offers_the_keys(stage, source) -> None:
             await s.until(lambda: len(s.app.screen_stack) == 2)
             await s.press("escape")
             await s.until(lambda: len(s.app.screen_stack) == 1)
+
+
+@pytest.mark.parametrize(
+    ("label", "screen"),
+    [
+        ("Failures", FailuresScreen),
+        ("Agents", AgentsScreen),
+        ("State of objects", ObjectsScreen),
+        ("Services and deployments", ServicesScreen),
+        ("SQL console", SqlScreen),
+        ("Help", HelpScreen),
+    ],
+)
+async def test_the_palette_opens_screens(stage, source, label: str, screen: type) -> None:
+    async with stage(source) as s:
+        await at(s, "inv_1aWeather")
+        await s.press("colon")
+        await s.until(lambda: s.app.screen.query(CommandList))
+        await s.press(*("space" if character == " " else character for character in label.lower()))
+        found = s.app.screen.query_one(CommandList)
+        await s.until(lambda: found.highlighted == 0 and label in s.text)
+        await s.press("enter")
+        await s.until(lambda: type(s.app.screen) is screen)
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40)])

@@ -466,5 +466,5 @@ class PlayheadApp(App[None]):
                 and binding.enabled
             ):
                 offered.add(label)  # a command that has several keys is one
-                action = partial(screen.run_action, binding.binding.action)
+                action = partial(self.run_action, binding.binding.action, binding.node)
                 yield SystemCommand(label, f"Key {self.get_key_display(binding.binding)}", action)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import threading
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Generator, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,10 +76,11 @@ def replay_all(
     jobs: int | None = None,
     env: Collection[str] = (),
     require_isolation: bool = False,
-) -> Iterator[tuple[Path, Report]]:
+) -> Generator[tuple[Path, Report]]:
     """Replay many files in parallel; yield each file's report as it is ready, in no order.
 
     An unreadable file, or a crash of the code, makes a report with the verdict `refused`.
+    The processes end with the iterator, also if it is closed early.
 
     Args:
         app: `module:attribute` of the Restate app.
@@ -101,10 +103,8 @@ def replay_all(
         count += 1
     done = queue.SimpleQueue[tuple[Path, Report] | AppError | IsolationError]()
 
-    def work() -> None:
-        with Worker(
-            app, app_dir=app_dir, timeout=timeout, env=env, require_isolation=require_isolation
-        ) as worker:
+    def work(worker: Worker) -> None:
+        with worker:
             while True:
                 try:
                     path = waiting.get_nowait()
@@ -122,13 +122,34 @@ def replay_all(
                     reason = f"the replay failed: {type(error).__name__}: {error}"
                     done.put((path, Report("refused", reason=reason)))
 
-    for number in range(min(jobs or os.cpu_count() or 1, count)):
-        threading.Thread(target=work, name=f"replay-{number}", daemon=True).start()
-    for _ in range(count):
-        item = done.get()
-        if isinstance(item, AppError | IsolationError):
-            raise item
-        yield item
+    workers = [
+        Worker(app, app_dir=app_dir, timeout=timeout, env=env, require_isolation=require_isolation)
+        for _ in range(min(jobs or os.cpu_count() or 1, count))
+    ]
+    threads = [
+        threading.Thread(target=work, args=(worker,), name=f"replay-{number}", daemon=True)
+        for number, worker in enumerate(workers)
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in range(count):
+            item = done.get()
+            if isinstance(item, AppError | IsolationError):
+                raise item
+            yield item
+    finally:
+        _drain(waiting)
+        for worker in workers:
+            worker.interrupt()
+        for thread in threads:  # it removes its process's folder
+            thread.join()
+
+
+def _drain(waiting: queue.SimpleQueue[Path]) -> None:
+    with contextlib.suppress(queue.Empty):
+        while True:
+            waiting.get_nowait()
 
 
 def what_if(
