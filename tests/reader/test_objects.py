@@ -17,9 +17,11 @@ from playhead.errors import (
     RefusedError,
     UnreachableError,
 )
+from playhead.model import QueuedInvocation
 from playhead.reader.reader import Reader
 from playhead.restate.client import RestateClient
 from playhead.restate.control import Control
+from playhead.restate.rows import parse_time
 from playhead.restate.state_edit import state_version
 from recorded_store import RecordedStore
 from waiting import until_async
@@ -61,7 +63,11 @@ async def test_objects_have_state_promises_locks_and_queues(
         )
         found = await reader.objects.object_state("box", "kept")
         assert found.queue
-        assert [one.id for one in found.queue] == [queued]
+        [status] = handlers.sql(
+            f"SELECT inboxed_at FROM sys_invocation_status WHERE id = '{queued}'"
+        )
+        assert found.queue == (QueuedInvocation(queued, parse_time(status["inboxed_at"])),)
+        assert found.queue[0].queued_at is not None
         flow = await reader.objects.object_state("flow", "kept")
         assert flow.promises
         assert [(one.name, one.completed, one.value) for one in flow.promises] == [

@@ -115,15 +115,15 @@ class ObjectReader:
                     for sql in (object_state, queries.promises, queries.holder, queries.queue)
                 )
             )
+            ids = [str(row["id"]) for row in queue or ()]
+            times = await try_read(server.query(queries.queued_at(ids)) if ids else None, missing)
+            since = {row["id"]: parse_time(row.get("inboxed_at")) for row in times or ()}
             if None not in (state, promises, holder, queue):
                 found = ObjectState(
                     service, key, _values(state or ()),
                     promises=tuple(_promise(row) for row in promises or ()),
                     holder=next((str(row["invocation_id"]) for row in holder or ()), None),
-                    queue=tuple(
-                        QueuedInvocation(str(row["id"]), parse_time(row.get("created_at")))
-                        for row in queue or ()
-                    ),
+                    queue=tuple(QueuedInvocation(id_, since.get(id_)) for id_ in ids),
                     origin="live", cluster=cluster,
                 )  # fmt: skip
         if found is None and store:

@@ -6,6 +6,8 @@ A condition on a whole `service_key` makes the server read one partition only; `
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from playhead.restate.queries import quote
 
 __all__ = [
@@ -14,6 +16,7 @@ __all__ = [
     "pinned_counts",
     "promises",
     "queue",
+    "queued_at",
 ]
 
 
@@ -67,9 +70,14 @@ def holder(service: str, key: str) -> str:
 
 def queue(service: str, key: str) -> str:
     """Select the invocations that wait for the lock, the next one first."""
+    return f"SELECT id FROM sys_inbox WHERE {_on(service, key)} ORDER BY sequence_number LIMIT 1000"
+
+
+def queued_at(ids: Sequence[str]) -> str:
+    """Select since when invocations wait for the lock. `sys_inbox` has no times."""
     return (
-        f"SELECT id, created_at FROM sys_inbox WHERE {_on(service, key)}"
-        " ORDER BY sequence_number LIMIT 1000"
+        "SELECT id, inboxed_at FROM sys_invocation_status"
+        f" WHERE id IN ({', '.join(map(quote, ids))})"
     )
 
 

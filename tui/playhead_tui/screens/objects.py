@@ -344,8 +344,8 @@ def _parts(found: ObjectState) -> Iterator[Part]:
     if found.holder:
         yield Part("lock", "held", f"by {found.holder}", invocation=found.holder)
     for queued in found.queue or ():
-        yield Part("queued", queued.id, f"since {date_time(queued.queued_at)}",
-                   invocation=queued.id)  # fmt: skip
+        since = f"since {date_time(queued.queued_at)}" if queued.queued_at else "waits for the lock"
+        yield Part("queued", queued.id, since, invocation=queued.id)
     for promise in found.promises or ():
         text = "not completed"
         if promise.completed:
