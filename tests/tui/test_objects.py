@@ -59,6 +59,8 @@ async def test_a_value_is_edited_after_its_difference_was_confirmed(
         await s.until(lambda: isinstance(s.app.screen, ValueEditor))
         area = s.app.screen.query_one(TextArea)
         assert "\\u009b31m" in area.text
+        await s.press("ctrl+a")
+        assert area.selected_text == area.text
         area.text = area.text.replace("1,", "2")
         await s.press("ctrl+s")
         await s.shows("Not JSON")

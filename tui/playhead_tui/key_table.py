@@ -34,6 +34,7 @@ from playhead_tui.widgets.rows import RowsView
 from playhead_tui.widgets.sql_editor import SqlEditor
 from playhead_tui.widgets.text_pane import TextPane
 from playhead_tui.widgets.waterfall import Waterfall
+from playhead_tui.widgets.wrapped_editor import WrappedEditor
 
 __all__ = ["key_rows"]
 
@@ -44,7 +45,7 @@ _PLACES: Sequence[tuple[type[Screen[Any]], Sequence[str]]] = (
     (ObjectsScreen, ("State", "Lists")),
     (ObjectScreen, ("One object or workflow", "Lists")),
     (HistoryScreen, ("History of a key", "Lists")),
-    (SqlScreen, ("SQL", "Lists")),
+    (SqlScreen, ("SQL", "Editors", "Lists")),
     (InvocationViews, ("Views of an invocation", "Inspector and state")),
     (CompareScreen, ("Compare", "Lists")),
     (ServicesScreen, ("Services", "Lists")),
@@ -104,6 +105,7 @@ def key_rows(
         ("Replay", [*ReplayScreen.BINDINGS, *SCROLLING]),
         ("Result editor", ResultEditor.BINDINGS),
         ("What-if comparison", WhatIfScreen.BINDINGS),
+        ("Editors", WrappedEditor.BINDINGS),
         ("Filter line", FilterBar.BINDINGS),
         ("Dialogs", [*Dialog.BINDINGS, *Menu.BINDINGS]),
     ]

@@ -76,7 +76,6 @@ class SqlEditor(WrappedEditor):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("tab", "complete", "Complete, or list names", show=False),
         Binding("shift+tab", "app.focus_previous", "To the result, and back", show=False),
-        Binding("ctrl+a", "select_all", "Select all", show=False),
     ]
 
     class Listed(Message):
