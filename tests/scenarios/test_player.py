@@ -143,9 +143,11 @@ def test_an_attempt_that_did_not_happen_is_detected(stack: Stack) -> None:
     outcome, _ = run(scenario, stack)
     [views] = [c for c in outcome.checks if c.subject.startswith("views of")]
     assert not views.ok
+    # A number is a lower bound until the recorder has run for a while after the attempt.
+    observed = views.observed.replace("≥ ", "")
     for view in ("ls", "show", "SQL", "list screen", "invocation screen"):
-        assert f"{view}: run attempts 2, counted 1" in views.observed
-    assert "stats: WeatherAgent attempts 3, counted 2" in views.observed
+        assert f"{view}: run attempts 2, counted 1" in observed
+    assert "stats: WeatherAgent attempts 3, counted 2" in observed
 
 
 def attribute(key: str, value: str) -> dict[str, Any]:
