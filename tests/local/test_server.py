@@ -35,7 +35,9 @@ def test_a_server_leaves_no_folders_outside_its_own(
     outside = tmp_path / "outside"
     outside.mkdir()
     monkeypatch.setenv("TMPDIR", str(outside))
-    inside = tmp_path / "restate" / "tmp"
+    inside = tmp_path / "restate" / "data" / "tmp"
+    own = tmp_path / "restate" / "tmp" / "invoker-of-somebody"
+    own.mkdir(parents=True)
     # One folder for each partition.
     with RestateServer(tmp_path / "restate") as server:
         until(lambda: len(list(inside.iterdir())) == 4, "the server has made its folders")
@@ -43,6 +45,7 @@ def test_a_server_leaves_no_folders_outside_its_own(
         server.start()
         until(lambda: len(list(inside.iterdir())) == 4, "the server has made them again")
     assert list(outside.iterdir()) == []
+    assert own.exists()
 
 
 def test_settings_of_the_user_do_not_leak_in(

@@ -70,6 +70,7 @@ class RestateServer:
         self.ingress_port = free_port()
         self.admin_port = free_port()
         self.node_port = free_port()
+        self._temporary = (folder / "data" / "tmp").resolve()
         settings = {
             "RESTATE_INGRESS__BIND_PORT": str(self.ingress_port),
             "RESTATE_ADMIN__BIND_PORT": str(self.admin_port),
@@ -83,7 +84,7 @@ class RestateServer:
             "OTEL_BSP_SCHEDULE_DELAY": "200",
             # A folder of its own for each partition. RESTATE_WORKER__INVOKER__TMP_DIR would be one
             # folder for all partitions, and each partition empties it.
-            "TMPDIR": str((folder / "tmp").resolve()),
+            "TMPDIR": str(self._temporary),
         }
         if tracing_endpoint:
             settings["RESTATE_TRACING_ENDPOINT"] = tracing_endpoint
@@ -120,9 +121,10 @@ class RestateServer:
 
     def start(self) -> RestateServer:
         """Start the server and wait until admin API and ingress answer. Raises ProcessError."""
-        # The server never removes the folders that it makes there.
-        shutil.rmtree(self.folder / "tmp", ignore_errors=True)
-        (self.folder / "tmp").mkdir(parents=True)
+        self._temporary.mkdir(parents=True, exist_ok=True)
+        # The server makes these folders at each start, and never removes them.
+        for left in self._temporary.glob("invoker-*"):
+            shutil.rmtree(left, ignore_errors=True)
         self._process.start()
         try:
             self._process.wait_until(self._healthy, seconds=START_SECONDS, what="it was healthy")

@@ -115,10 +115,11 @@ class ObjectReader:
                     for sql in (object_state, queries.promises, queries.holder, queries.queue)
                 )
             )
-            ids = [str(row["id"]) for row in queue or ()]
-            times = await try_read(server.query(queries.queued_at(ids)) if ids else None, missing)
-            since = {row["id"]: parse_time(row.get("inboxed_at")) for row in times or ()}
             if None not in (state, promises, holder, queue):
+                ids = [str(row["id"]) for row in queue or ()]
+                asked = server.query(queries.queued_at(ids)) if ids else None
+                times = await try_read(asked, missing)
+                since = {row["id"]: parse_time(row.get("inboxed_at")) for row in times or ()}
                 found = ObjectState(
                     service, key, _values(state or ()),
                     promises=tuple(_promise(row) for row in promises or ()),

@@ -74,7 +74,7 @@ def queue(service: str, key: str) -> str:
 
 
 def queued_at(ids: Sequence[str]) -> str:
-    """Select since when invocations wait for the lock. `sys_inbox` has no times."""
+    """Select since when invocations wait for the lock: `created_at` of `sys_inbox` is empty."""
     return (
         "SELECT id, inboxed_at FROM sys_invocation_status"
         f" WHERE id IN ({', '.join(map(quote, ids))})"
